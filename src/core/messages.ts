@@ -1,0 +1,87 @@
+// What crosses the queue: versioned plain JSON, checked when it is read back. Ingress and worker share nothing
+// else; they may run different builds on different machines.
+import { z } from 'zod';
+import { Invalid } from './errors.ts';
+import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, turnIdOf } from './ids.ts';
+
+/** Longest text of one message, in UTF-16 code units. A channel may set a lower limit of its own. */
+export const MAX_TEXT_LENGTH = 100_000;
+
+const conversationSchema = z.strictObject({
+  tenant: z.string(),
+  channel: z.string(),
+  bot: z.string(),
+  chat: z.string(),
+  thread: z.string().nullable(),
+});
+
+const turnRequestSchema = z.object({
+  version: z.literal(1),
+  turnId: z.string().transform((id) => id as TurnId),
+  sessionKey: z.string().transform((key) => key as SessionKey),
+  /** The message's own id on its platform (with the bot it came to); the same for every redelivery. */
+  dedupeId: z.string().min(1).max(512),
+  conversation: conversationSchema,
+  /**
+   * `message`: the person wrote. `new`: start a fresh session. `continue`: the system goes on with a turn that
+   * met its deadline (`continues` names the first part).
+   */
+  kind: z.enum(['message', 'new', 'continue']),
+  text: z.string().max(MAX_TEXT_LENGTH),
+  continues: z
+    .string()
+    .transform((id) => id as TurnId)
+    .nullable(),
+  /** Who wrote, as the channel names them; null for the API. */
+  sender: z.strictObject({ id: z.string(), name: z.string().nullable() }).nullable(),
+  /** Channel-specific plain JSON: all that is needed to answer from another machine, minutes later. */
+  replyTarget: z.json(),
+  /** When it arrived, epoch milliseconds of the ingress clock. For people and metrics only; order never uses it. */
+  receivedAtMs: z.number(),
+  /** The session this conversation pointed at when the message arrived: lets a worker lease it in one round trip. */
+  sessionHint: z.string().nullable(),
+});
+
+export type TurnRequest = z.infer<typeof turnRequestSchema>;
+export type Json = z.infer<ReturnType<typeof z.json>>;
+
+export interface TurnRequestInput {
+  readonly conversation: Conversation;
+  readonly dedupeId: string;
+  readonly kind?: TurnRequest['kind'];
+  readonly text: string;
+  readonly continues?: TurnId | null;
+  readonly sender?: TurnRequest['sender'];
+  readonly replyTarget?: Json;
+  readonly receivedAtMs: number;
+  readonly sessionHint?: string | null;
+}
+
+/** Builds a request, with its ids derived from conversation and dedupe id. Throws `Invalid`. */
+export function turnRequest(input: TurnRequestInput): TurnRequest {
+  const sessionKey = sessionKeyOf(input.conversation);
+  return parseTurnRequest({
+    version: 1,
+    turnId: turnIdOf(sessionKey, input.dedupeId),
+    sessionKey,
+    dedupeId: input.dedupeId,
+    conversation: { ...input.conversation },
+    kind: input.kind ?? 'message',
+    text: input.text,
+    continues: input.continues ?? null,
+    sender: input.sender ?? null,
+    replyTarget: input.replyTarget ?? null,
+    receivedAtMs: input.receivedAtMs,
+    sessionHint: input.sessionHint ?? null,
+  });
+}
+
+/** Checks a request read from a queue. Throws `Invalid('bad-message')` naming the field. */
+export function parseTurnRequest(value: unknown): TurnRequest {
+  const parsed = turnRequestSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new Invalid('bad-message', `Queue message: ${issue?.path.join('.') || 'value'}: ${issue?.message}`, {
+    cause: parsed.error,
+  });
+}

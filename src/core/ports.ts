@@ -1,0 +1,8 @@
+// All the core knows of the world. Each port has one exported contract suite in `testing/contracts/` that every
+// adapter passes. Errors are the families of `errors.ts`; anything else that escapes an adapter is a defect.
+export type * from './ports/channel.ts';
+export type * from './ports/clock.ts';
+export type * from './ports/execution.ts';
+export type * from './ports/objects.ts';
+export type * from './ports/queue.ts';
+export type * from './ports/store.ts';

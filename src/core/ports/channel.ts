@@ -1,0 +1,79 @@
+// What a person sees: progress while a turn runs, then one reply. Capabilities are data, not subclasses.
+import type { SessionId, Tenant, TurnId } from '../ids.ts';
+import type { Json, TurnRequest } from '../messages.ts';
+import type { Reply } from '../records.ts';
+
+/** What a person may watch while a turn runs. */
+export type TurnEvent =
+  | { readonly type: 'status'; readonly status: 'queued' | 'running' | 'retrying' | 'stopping' }
+  | { readonly type: 'text'; readonly text: string }
+  | {
+      readonly type: 'tool';
+      readonly id: string;
+      readonly name: string;
+      readonly summary: string;
+      readonly state: 'started' | 'done' | 'failed';
+    }
+  | {
+      readonly type: 'final';
+      readonly reply: Reply;
+      readonly sessionId: SessionId;
+      readonly generation: number;
+    };
+
+export interface LoggedEvent {
+  /** 1, 2, 3 ... within its turn. */
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly event: TurnEvent;
+}
+
+/** What happened in a turn, for watchers who may come late or come back. Not part of any promise but their order. */
+export interface EventLog {
+  append(tenant: Tenant, turnId: TurnId, events: readonly TurnEvent[]): Promise<void>;
+  /** Events after `afterSequence`; waits up to `waitMs` for the first one. */
+  read(
+    tenant: Tenant,
+    turnId: TurnId,
+    afterSequence: number,
+    options: { readonly waitMs: number; readonly signal?: AbortSignal },
+  ): Promise<readonly LoggedEvent[]>;
+}
+
+export interface ChannelCapabilities {
+  /** A sent message can be changed: the final text lands by editing one whose id was recorded before. */
+  readonly edit: boolean;
+  readonly markdown: boolean;
+  /** Longest text of one outgoing message, in the platform's own units; longer replies are split. */
+  readonly maxTextLength: number;
+}
+
+/** One chat platform, outgoing side. Inlets differ too much for one shape; they end in a `TurnRequest`. */
+export interface Channel {
+  readonly name: string;
+  readonly capabilities: ChannelCapabilities;
+  /** Shows progress while the turn runs. Best effort: may drop events, never throws, never blocks the turn. */
+  open(context: SendContext): ProgressSink;
+  /**
+   * Brings the committed reply to the chat. Refused: did not arrive, try later. Ambiguous: may have arrived; the
+   * next call finds the anchor. Gone: can never arrive. Must be safe to call again after any of them.
+   */
+  deliver(context: SendContext, reply: Reply): Promise<void>;
+}
+
+export interface SendContext {
+  readonly request: TurnRequest;
+  readonly tenant: Tenant;
+  readonly sessionId: SessionId;
+  readonly generation: number;
+  /** What `remember` recorded last for this turn, in this or an earlier attempt. */
+  readonly anchor: Json | null;
+  /** Records a note durably before going on; throws Conflict('lease-lost') when this worker must not send. */
+  remember(anchor: Json): Promise<void>;
+}
+
+export interface ProgressSink {
+  push(event: TurnEvent): void;
+  /** Flushes what is due; after it nothing more is shown by this sink. */
+  close(): Promise<void>;
+}

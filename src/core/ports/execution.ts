@@ -1,0 +1,103 @@
+// One turn on one machine: a directory made for it, state laid in, the agent run, the new state taken out.
+import type { SessionId, Tenant } from '../ids.ts';
+import type { Json, TurnRequest } from '../messages.ts';
+import type { Lease, SessionHead, Usage } from '../records.ts';
+import type { TurnEvent } from './channel.ts';
+
+/** Where one turn's files live on this machine while it runs. */
+export interface ExecutionDirectory {
+  /** Becomes CLAUDE_CONFIG_DIR. */
+  readonly config: string;
+  /** The agent's working directory. */
+  readonly workspace: string;
+  /** Everything of this turn lies below it, temporary files too. */
+  readonly root: string;
+}
+
+export interface Workplace {
+  /** A fresh, private directory for this session; ends whatever an earlier turn of it left behind here. */
+  open(lease: Lease): Promise<ExecutionDirectory>;
+  /** Ends the turn's processes and removes the directory. Safe to call twice. */
+  close(lease: Lease): Promise<void>;
+}
+
+export interface StateLimits {
+  /** Total size of the working directory, bytes. */
+  readonly maxWorkspaceBytes: number;
+  readonly maxWorkspaceFiles: number;
+}
+
+export interface RestoredState {
+  /** Opaque to the core: what the next checkpoint compares with. */
+  readonly baseline: unknown;
+  readonly objectsRead: number;
+  readonly bytesRead: number;
+  readonly files: number;
+}
+
+export interface CheckpointResult {
+  /** For the head. */
+  readonly state: Json;
+  /** For another checkpoint of the same turn. */
+  readonly baseline: unknown;
+  readonly bytesWritten: number;
+  /** Entries that cannot be kept (devices, sockets, links that leave the root), with the reason in plain words. */
+  readonly refused: readonly { readonly path: string; readonly reason: string }[];
+  /** True when compaction is due. */
+  readonly compactionDue: boolean;
+}
+
+/** Generation -> files on disk -> next generation. */
+export interface SessionState {
+  /** Throws Corrupt (packs unreadable or hashes wrong), never an empty session. */
+  restore(head: SessionHead, directory: ExecutionDirectory): Promise<RestoredState>;
+  /** Uploads only what changed. Invalid('workspace-too-large') over the limits; nothing is written then. */
+  checkpoint(input: {
+    readonly head: SessionHead;
+    readonly generation: number;
+    readonly fence: number;
+    readonly baseline: unknown;
+    readonly directory: ExecutionDirectory;
+  }): Promise<CheckpointResult>;
+  /** Merges packs so that the generation needs at most 8, and names what nothing refers to any more. */
+  compact(
+    head: SessionHead,
+    fence: number,
+  ): Promise<{ readonly state: Json; readonly garbage: readonly string[] } | null>;
+  /** Deletes objects that nothing refers to, after the head that forgot them is committed. */
+  collect(keys: readonly string[]): Promise<void>;
+  /** Deletes every object of a session. */
+  erase(tenant: Tenant, sessionId: SessionId): Promise<void>;
+}
+
+export interface AgentRun {
+  readonly sessionId: SessionId;
+  /** False on the session's first turn. */
+  readonly resume: boolean;
+  readonly directory: ExecutionDirectory;
+  readonly request: TurnRequest;
+  readonly progress: (event: TurnEvent) => void;
+  /** Aborts to stop: `reason` is 'stop' (the user), 'deadline' or 'lost' (no longer ours). */
+  readonly signal: AbortSignal;
+}
+
+export interface AgentOutcome {
+  readonly status: 'ok' | 'stopped' | 'deadline' | 'failed';
+  /** The final text; what there is of it when stopped. */
+  readonly text: string;
+  readonly demo: boolean;
+  readonly usage?: Usage;
+  /**
+   * Of a `failed` run. `model-unavailable`: nothing wrong here, try later. `agent-error`: the agent's own
+   * failure, told to the user. `resume-lost`: the CLI did not load the conversation it was given.
+   */
+  readonly failure?: {
+    readonly code: 'model-unavailable' | 'agent-error' | 'resume-lost';
+    readonly message: string;
+  };
+}
+
+/** Runs one turn of the agent over a restored directory. All processes it started are gone when it returns. */
+export interface AgentRunner {
+  run(run: AgentRun): Promise<AgentOutcome>;
+}

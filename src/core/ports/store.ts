@@ -1,0 +1,118 @@
+// Mapping, head, lease and turn ledger. One conditional write decides; a clock never does.
+import type { SessionId, SessionKey, Tenant, TurnId } from '../ids.ts';
+import type { Json, TurnRequest } from '../messages.ts';
+import type { Lease, Reply, SessionHead, SessionMapping, TurnRecord } from '../records.ts';
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Pass it back to get the next page; null at the end. */
+  readonly cursor: string | null;
+}
+
+export interface BeginInput {
+  readonly request: TurnRequest;
+  /** Unique to this worker process and attempt. */
+  readonly owner: string;
+  readonly leaseMs: number;
+  /** Used only if the conversation points nowhere (or its mapping has expired). */
+  readonly newSessionId: SessionId;
+  readonly retentionSec: number;
+}
+
+export interface Begun {
+  readonly lease: Lease;
+  readonly head: SessionHead;
+  readonly mapping: SessionMapping;
+  readonly turn: TurnRecord;
+}
+
+export interface CommitInput {
+  readonly lease: Lease;
+  readonly turnId: TurnId;
+  /** The generation restored from; the commit fails with Conflict('lease-lost') unless it is still the head. */
+  readonly baseGeneration: number;
+  /** `baseGeneration` (state kept as it was: a failed turn) or `baseGeneration + 1`. */
+  readonly generation: number;
+  readonly state: Json | null;
+  readonly reply: Reply;
+  readonly retentionSec: number;
+  /** Point the conversation at this fresh session instead (`/new`); its head is created at generation 0. */
+  readonly repointTo?: SessionId;
+}
+
+export interface AdvanceInput {
+  readonly lease: Lease;
+  readonly baseGeneration: number;
+  readonly generation: number;
+  readonly state: Json;
+}
+
+/** Mapping, head, lease and turn ledger. One conditional write decides; a clock never does. */
+export interface SessionStore {
+  /**
+   * Writes the ledger line `queued` if the turn is unknown, and returns what is there now. A known turn with a
+   * different text or kind: Invalid('idempotency-mismatch').
+   */
+  accept(request: TurnRequest, retentionSec: number): Promise<TurnRecord>;
+  /**
+   * Leases the conversation's session, making both when the conversation points nowhere: grants fence + 1, marks
+   * an uncommitted turn `running` with attempts + 1. Accepts the turn first where ingress could not.
+   * Someone else's lease is alive: Refused('lease-busy', retryAfterMs).
+   */
+  begin(input: BeginInput): Promise<Begun>;
+  /** Extends the lease and reports a stop asked for `turnId`. Conflict('lease-lost') when the fence moved on. */
+  renew(lease: Lease, leaseMs: number, turnId: TurnId): Promise<{ stopRequested: boolean }>;
+  /**
+   * Head, mapping (sliding `ttl`), ledger line and outbox in one step, if the fence is still the lease's.
+   * Repeating a commit that went through returns the same record. Conflict('lease-lost') otherwise.
+   */
+  commit(input: CommitInput): Promise<TurnRecord>;
+  /** Moves the head outside a turn's end: a mid-turn checkpoint, or a compaction (same generation). Fenced. */
+  advance(input: AdvanceInput): Promise<void>;
+  /** Records the channel's note before or while it sends. Fenced. */
+  setAnchor(lease: Lease, turnId: TurnId, anchor: Json): Promise<void>;
+  /** Fails with Conflict('lease-lost') unless the lease still holds: asked right before a send. */
+  check(lease: Lease): Promise<void>;
+  /** Closes a committed turn. Fenced; closing twice is harmless. */
+  settle(lease: Lease, turnId: TurnId, status: 'delivered' | 'undeliverable'): Promise<void>;
+  /** Gives the lease back; does nothing when it is no longer ours. */
+  release(lease: Lease): Promise<void>;
+  /** Asks a turn to stop. Gone('unknown-turn') if there is none; a committed turn stays as it is. */
+  requestStop(tenant: Tenant, turnId: TurnId): Promise<TurnRecord>;
+
+  getTurn(tenant: Tenant, turnId: TurnId): Promise<TurnRecord | null>;
+  /** null when absent or expired. */
+  getMapping(key: SessionKey): Promise<SessionMapping | null>;
+  getHead(tenant: Tenant, sessionId: SessionId): Promise<SessionHead | null>;
+  /** Live conversations of a tenant (of one channel if given), most recently used first. */
+  listMappings(tenant: Tenant, options?: ListOptions & { channel?: string }): Promise<Page<SessionMapping>>;
+  /** A tenant's sessions, most recently used first; `sessionKey` narrows to one conversation. */
+  listHeads(tenant: Tenant, options?: ListOptions & { sessionKey?: SessionKey }): Promise<Page<SessionHead>>;
+  /** Turns of one conversation in arrival order, the newest page first. */
+  listTurns(key: SessionKey, options?: ListOptions): Promise<Page<TurnRecord>>;
+  /**
+   * Makes a session from elsewhere known, and points the conversation at it. Conflict('session-exists') when the
+   * id is taken.
+   */
+  adopt(input: AdoptInput): Promise<void>;
+  /**
+   * Removes the conversation's mapping and every ledger line and head of its sessions; returns the ids of those
+   * sessions, whose objects the caller removes. Refused('lease-busy') while a turn runs.
+   */
+  erase(key: SessionKey): Promise<readonly SessionId[]>;
+  close(): Promise<void>;
+}
+
+export interface ListOptions {
+  /** At most this many (default 50, at most 200). */
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+export interface AdoptInput {
+  readonly sessionKey: SessionKey;
+  readonly sessionId: SessionId;
+  readonly generation: number;
+  readonly state: Json;
+  readonly retentionSec: number;
+}

@@ -1,0 +1,94 @@
+// What the product promises, as data. A test cites an id with `promise('ID')` in its title; another test fails
+// when a kept promise is cited by none. A `planned` one is still to be built: no doc, page or output may claim it.
+
+export interface ProductPromise {
+  readonly id: string;
+  readonly text: string;
+  readonly status: 'kept' | 'planned';
+}
+
+export const PROMISES = [
+  {
+    id: 'ONCE-IN',
+    text: 'The same inbound message any number of times, even concurrently, is one turn and one reply',
+    status: 'kept',
+  },
+  {
+    id: 'ORDER',
+    text: 'Turns of a conversation run one at a time in arrival order; conversations run in parallel',
+    status: 'kept',
+  },
+  {
+    id: 'ATOMIC',
+    text: 'Generation N+1, the turn record and the outbox become visible together or not at all',
+    status: 'kept',
+  },
+  { id: 'FENCED', text: 'A worker that lost its lease can neither commit nor deliver', status: 'kept' },
+  {
+    id: 'ONCE-OUT',
+    text: 'After commit the model is never called again for that turn; only delivery is retried, and the user sees one reply',
+    status: 'kept',
+  },
+  {
+    id: 'ACKED',
+    text: 'What was acknowledged to the platform is in the durable queue; if it could not be queued it was not acknowledged',
+    status: 'kept',
+  },
+  {
+    id: 'NO-AMNESIA',
+    text: 'A store error is never "a new session". State that cannot be read is never replaced silently: the user is told, the last good generation stays',
+    status: 'kept',
+  },
+  {
+    id: 'WHOLE',
+    text: 'Conversation, working directory, shell (`cd`, `export`), subagents, tasks, memory and file checkpoints come back on another machine as they were',
+    status: 'kept',
+  },
+  {
+    id: 'DELTA',
+    text: "Bytes uploaded by a turn depend on what the turn changed, not on the session's age; restore needs at most 8 object reads at any age",
+    status: 'kept',
+  },
+  {
+    id: 'UNBLOCK',
+    text: "A turn that dies or can't succeed holds its conversation up for about a minute, not the queue's visibility time, and ends in the dead-letter queue with one honest message to the user",
+    status: 'planned',
+  },
+  {
+    id: 'FORGET',
+    text: "After a turn nothing on the worker lets another session read this one's data, and nothing it planted (config, hooks, skills, processes) survives",
+    status: 'planned',
+  },
+  {
+    id: 'NO-SECRETS',
+    text: "The agent's process, its shell and its children can reach no credential: not by env, `/proc`, files or loopback",
+    status: 'planned',
+  },
+  {
+    id: 'TENANT',
+    text: "No key, path or query built from user input can name another tenant's data; whitelists fail closed",
+    status: 'planned',
+  },
+  {
+    id: 'LONG',
+    text: 'A turn longer than one Lambda invocation stops at its deadline, checkpoints, and continues by itself in the next',
+    status: 'planned',
+  },
+  {
+    id: 'ASK',
+    text: 'An approval or a question to the user holds no compute while it waits: the turn ends deferred and any worker resumes it',
+    status: 'planned',
+  },
+  {
+    id: 'EXPIRE',
+    text: 'Retention is honoured: expired is absent; erase removes every object and item of a session, chat or tenant',
+    status: 'kept',
+  },
+] as const satisfies readonly ProductPromise[];
+
+export type PromiseId = (typeof PROMISES)[number]['id'];
+
+/** Cites a promise in a test title, e.g. ``test(`${promise('ORDER')} turns queue up`, ...)``. */
+export function promise(...ids: PromiseId[]): string {
+  return ids.map((id) => `[${id}]`).join('');
+}

@@ -1,0 +1,103 @@
+// What the stores keep, as the core sees it. Stores treat `state`, `anchor` and `reply` as opaque JSON.
+
+import type { SessionId, SessionKey, Tenant, TurnId } from './ids.ts';
+import type { Json, TurnRequest } from './messages.ts';
+
+/**
+ * Where a conversation points. Exactly seven fields. `created_at` and `updated_at` are ISO 8601 UTC; `ttl` is
+ * epoch seconds, and an item past it is absent whether or not the store has deleted it.
+ */
+export interface SessionMapping {
+  readonly session_key: SessionKey;
+  readonly session_id: SessionId;
+  readonly chat_id: string;
+  readonly thread_id: string | null;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly ttl: number;
+}
+
+/** One session's newest generation, and who may make the next. */
+export interface SessionHead {
+  readonly tenant: Tenant;
+  readonly sessionId: SessionId;
+  /** The conversation that began it. */
+  readonly sessionKey: SessionKey;
+  /** 0 before the first commit. */
+  readonly generation: number;
+  /** Grows by one with every lease granted. */
+  readonly fence: number;
+  /** What restore needs: the state layer's own record. null at generation 0. */
+  readonly state: Json | null;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly expiresAtSec: number;
+}
+
+/** The right to run a session's turns now; presented with every write that follows. */
+export interface Lease {
+  readonly tenant: Tenant;
+  readonly sessionId: SessionId;
+  readonly sessionKey: SessionKey;
+  readonly owner: string;
+  readonly fence: number;
+}
+
+/** What the user gets: the outbox of a committed turn. */
+export interface Reply {
+  /** GitHub-flavoured Markdown. */
+  readonly text: string;
+  /** `ok`: the agent answered. `stopped`: by the user's wish. `failed`: an honest message about what went wrong. */
+  readonly outcome: 'ok' | 'stopped' | 'failed';
+  /** Machine-readable reason of a `failed` reply. */
+  readonly code?: string;
+  /** True where a demo model wrote it: every place that shows the reply says so. */
+  readonly demo?: boolean;
+  readonly usage?: Usage;
+}
+
+/** Tokens of one turn, all models together. Money is an estimate by the SDK's price table, US dollars. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cacheReadTokens: number;
+  readonly cacheWriteTokens: number;
+  readonly costUsd: number;
+}
+
+/**
+ * `queued` -> `running` -> `committed` -> `delivered` | `undeliverable`. A turn with `committed` or later never
+ * calls the model again.
+ */
+export type TurnStatus = 'queued' | 'running' | 'committed' | 'delivered' | 'undeliverable';
+
+/** One line of the ledger. */
+export interface TurnRecord {
+  readonly turnId: TurnId;
+  readonly sessionKey: SessionKey;
+  readonly tenant: Tenant;
+  readonly kind: TurnRequest['kind'];
+  readonly dedupeId: string;
+  readonly text: string;
+  readonly status: TurnStatus;
+  /** Times a worker began it. */
+  readonly attempts: number;
+  readonly stopRequested: boolean;
+  /** Set from the first begin. */
+  readonly sessionId: SessionId | null;
+  /** The generation it committed. */
+  readonly generation: number | null;
+  readonly reply: Reply | null;
+  /** The channel's note: e.g. the id of the message that the final text will be edited into. */
+  readonly anchor: Json | null;
+  /** Grows in the order turns were accepted within one conversation (not a clock). */
+  readonly sequence: number;
+  readonly receivedAtMs: number;
+  readonly updatedAtMs: number;
+  readonly expiresAtSec: number;
+}
+
+/** True once the outcome is fixed: only delivery may still be retried. */
+export function isCommitted(turn: Pick<TurnRecord, 'status'>): boolean {
+  return turn.status !== 'queued' && turn.status !== 'running';
+}
