@@ -85,7 +85,7 @@ export interface TurnRecord {
   readonly stopRequested: boolean;
   /** Set from the first begin. */
   readonly sessionId: SessionId | null;
-  /** The generation it committed. */
+  /** The generation it committed; while it runs, that of its last mid-turn checkpoint. */
   readonly generation: number | null;
   readonly reply: Reply | null;
   /** The channel's note: e.g. the id of the message that the final text will be edited into. */

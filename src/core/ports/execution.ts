@@ -74,6 +74,8 @@ export interface AgentRun {
   readonly sessionId: SessionId;
   /** False on the session's first turn. */
   readonly resume: boolean;
+  /** True when the state already holds this turn's prompt (an earlier part was cut off): go on, don't repeat it. */
+  readonly continuing: boolean;
   readonly directory: ExecutionDirectory;
   readonly request: TurnRequest;
   readonly progress: (event: TurnEvent) => void;

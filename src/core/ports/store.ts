@@ -45,6 +45,11 @@ export interface AdvanceInput {
   readonly baseGeneration: number;
   readonly generation: number;
   readonly state: Json;
+  /**
+   * A mid-turn checkpoint of this running turn: its record's `generation` becomes `generation` too, in the same
+   * step. A running turn with a generation is one whose prompt is already in the state.
+   */
+  readonly turnId?: TurnId;
 }
 
 /** Mapping, head, lease and turn ledger. One conditional write decides; a clock never does. */
@@ -75,8 +80,11 @@ export interface SessionStore {
   check(lease: Lease): Promise<void>;
   /** Closes a committed turn. Fenced; closing twice is harmless. */
   settle(lease: Lease, turnId: TurnId, status: 'delivered' | 'undeliverable'): Promise<void>;
-  /** Gives the lease back; does nothing when it is no longer ours. */
-  release(lease: Lease): Promise<void>;
+  /**
+   * Gives the lease back; does nothing when it is no longer ours. `forgive` takes back the attempt that begin
+   * counted for this turn: what failed was not the turn's fault (the model was unavailable).
+   */
+  release(lease: Lease, options?: { readonly forgive?: TurnId }): Promise<void>;
   /** Asks a turn to stop. Gone('unknown-turn') if there is none; a committed turn stays as it is. */
   requestStop(tenant: Tenant, turnId: TurnId): Promise<TurnRecord>;
 

@@ -1,0 +1,71 @@
+// Brings a committed reply to its chat. The model is out of the picture here: whatever happens, only the send is
+// repeated. Refused sends are tried again for a short while; what lasts longer goes back to the queue.
+import { Ambiguous, Gone, Invalid, isLeaseLost, Refused } from './errors.ts';
+import type { TurnId } from './ids.ts';
+import { errorFields, type Log } from './log.ts';
+import type { Json, TurnRequest } from './messages.ts';
+import type { Channel, Clock, SendContext, SessionStore } from './ports.ts';
+import type { Lease, TurnRecord } from './records.ts';
+
+export interface DeliveryDeps {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export type DeliveryOutcome = 'delivered' | 'undeliverable' | { readonly retryAfterMs: number };
+
+const TRIES_IN_PLACE = 4;
+const LONGEST_WAIT_IN_PLACE_MS = 10_000;
+
+export async function deliverReply(
+  deps: DeliveryDeps,
+  channel: Channel,
+  lease: Lease,
+  request: TurnRequest,
+  turn: TurnRecord,
+): Promise<DeliveryOutcome> {
+  if (turn.reply === null) throw new Invalid('no-reply', 'A committed turn has no reply in its record.');
+  const context = sendContext(deps.store, lease, request, turn);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await deps.store.check(lease);
+      await channel.deliver(context, turn.reply);
+      return 'delivered';
+    } catch (error) {
+      if (isLeaseLost(error)) throw error;
+      deps.log('warn', 'delivery-failed', { turn: turn.turnId, attempt, ...errorFields(error) });
+      if (error instanceof Gone || error instanceof Invalid) return 'undeliverable';
+      const waitMs = error instanceof Refused ? error.retryAfterMs : 500 * 2 ** attempt;
+      const known = error instanceof Refused || error instanceof Ambiguous;
+      if (!known || attempt >= TRIES_IN_PLACE || waitMs > LONGEST_WAIT_IN_PLACE_MS) {
+        return { retryAfterMs: waitMs };
+      }
+      await deps.clock.sleep(waitMs);
+    }
+  }
+}
+
+/** What a channel needs to send for this turn; its notes go to the ledger, fenced. */
+export function sendContext(
+  store: SessionStore,
+  lease: Lease,
+  request: TurnRequest,
+  turn: Pick<TurnRecord, 'turnId' | 'generation' | 'anchor'>,
+): SendContext {
+  const turnId: TurnId = turn.turnId;
+  let anchor: Json | null = turn.anchor;
+  return {
+    request,
+    tenant: lease.tenant,
+    sessionId: lease.sessionId,
+    generation: turn.generation ?? 0,
+    get anchor() {
+      return anchor;
+    },
+    async remember(note) {
+      await store.setAnchor(lease, turnId, note);
+      anchor = note;
+    },
+  };
+}

@@ -1,0 +1,49 @@
+// What the system itself says to a person. Plain sentences, no stack, no path: an id that finds the log line.
+import type { CheckpointResult } from './ports.ts';
+import type { Reply } from './records.ts';
+import type { TurnId } from './ids.ts';
+
+export const NEW_SESSION_TEXT = 'Started a fresh session. I no longer see what we said before.';
+
+/** Short enough to read out, long enough to find the turn in a log. */
+export function supportId(turnId: TurnId): string {
+  return turnId.slice(5, 13);
+}
+
+export function failedReply(code: string, text: string, turnId: TurnId): Reply {
+  return { outcome: 'failed', code, text: `${text}\n\n(Support id: ${supportId(turnId)})` };
+}
+
+export function gaveUp(turnId: TurnId, attempts: number): Reply {
+  return failedReply(
+    'gave-up',
+    `I could not answer this message: it failed ${attempts} times. Nothing said before is lost; you can go on writing.`,
+    turnId,
+  );
+}
+
+export function stateUnreadable(turnId: TurnId): Reply {
+  return failedReply(
+    'state-unreadable',
+    'I cannot read back the saved state of this conversation, so I did not answer rather than forget it. ' +
+      'Nothing was overwritten. The operator has been told; /new starts a fresh session meanwhile.',
+    turnId,
+  );
+}
+
+export function tooLarge(answer: string, advice: string, turnId: TurnId): Reply {
+  const text = `This turn's changes were not kept: ${advice} The last saved state stays as it was.`;
+  return failedReply('workspace-too-large', answer ? `${answer}\n\n---\n${text}` : text, turnId);
+}
+
+export function withStoppedNote(text: string): string {
+  return text.trim() ? `${text.trimEnd()}\n\n_(stopped)_` : '_(stopped)_';
+}
+
+/** Appends what could not be kept, so that nobody looks for it later in vain. */
+export function withRefusedNote(text: string, refused: CheckpointResult['refused']): string {
+  if (refused.length === 0) return text;
+  const shown = refused.slice(0, 5).map((r) => `\`${r.path}\` (${r.reason})`);
+  const more = refused.length > shown.length ? ` and ${refused.length - shown.length} more` : '';
+  return `${text}\n\n_Not kept after this turn: ${shown.join(', ')}${more}._`;
+}
