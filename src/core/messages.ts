@@ -22,16 +22,11 @@ const turnRequestSchema = z.object({
   /** The message's own id on its platform (with the bot it came to); the same for every redelivery. */
   dedupeId: z.string().min(1).max(512),
   conversation: conversationSchema,
-  /**
-   * `message`: the person wrote. `new`: start a fresh session. `continue`: the system goes on with a turn that
-   * met its deadline (`continues` names the first part).
-   */
-  kind: z.enum(['message', 'new', 'continue']),
+  /** `message`: the person wrote. `new`: start a fresh session. */
+  kind: z.enum(['message', 'new']),
+  /** 0 when it arrived; +1 each time the system itself queues the rest of a turn that met its deadline. */
+  part: z.number().int().nonnegative(),
   text: z.string().max(MAX_TEXT_LENGTH),
-  continues: z
-    .string()
-    .transform((id) => id as TurnId)
-    .nullable(),
   /** Who wrote, as the channel names them; null for the API. */
   sender: z.strictObject({ id: z.string(), name: z.string().nullable() }).nullable(),
   /** Channel-specific plain JSON: all that is needed to answer from another machine, minutes later. */
@@ -50,7 +45,6 @@ export interface TurnRequestInput {
   readonly dedupeId: string;
   readonly kind?: TurnRequest['kind'];
   readonly text: string;
-  readonly continues?: TurnId | null;
   readonly sender?: TurnRequest['sender'];
   readonly replyTarget?: Json;
   readonly receivedAtMs: number;
@@ -67,13 +61,18 @@ export function turnRequest(input: TurnRequestInput): TurnRequest {
     dedupeId: input.dedupeId,
     conversation: { ...input.conversation },
     kind: input.kind ?? 'message',
+    part: 0,
     text: input.text,
-    continues: input.continues ?? null,
     sender: input.sender ?? null,
     replyTarget: input.replyTarget ?? null,
     receivedAtMs: input.receivedAtMs,
     sessionHint: input.sessionHint ?? null,
   });
+}
+
+/** What a queue deduplicates by: the turn, or the part of it that is to be continued. */
+export function queueDedupeId(request: Pick<TurnRequest, 'turnId' | 'part'>): string {
+  return request.part === 0 ? request.turnId : `${request.turnId}.${request.part}`;
 }
 
 /** Checks a request read from a queue. Throws `Invalid('bad-message')` naming the field. */

@@ -1,7 +1,8 @@
 // What the system itself says to a person. Plain sentences, no stack, no path: an id that finds the log line.
+
+import type { TurnId } from './ids.ts';
 import type { CheckpointResult } from './ports.ts';
 import type { Reply } from './records.ts';
-import type { TurnId } from './ids.ts';
 
 export const NEW_SESSION_TEXT = 'Started a fresh session. I no longer see what we said before.';
 

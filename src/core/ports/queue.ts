@@ -27,7 +27,7 @@ export interface DeadLetter {
 
 /** Durable; FIFO per session key; at-least-once. */
 export interface TurnQueue {
-  /** Resolves once durable. The same turn id within five minutes is accepted and dropped. */
+  /** Resolves once durable. The same `queueDedupeId` within five minutes is accepted and dropped. */
   send(request: TurnRequest): Promise<void>;
   /** Up to `max` messages, waiting up to `waitMs` for the first; at most one message per group in flight. */
   receive(options: {

@@ -1,0 +1,218 @@
+// The part of a turn between lease and commit that needs a directory: restore, run the agent, checkpoint. Ends
+// with a decision to commit, or with "not now". The directory is gone when it returns.
+import { Conflict, Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
+import { errorFields } from './log.ts';
+import type { TurnRequest } from './messages.ts';
+import type { AgentOutcome, Begun, ExecutionDirectory, RestoredState, TurnEvent } from './ports.ts';
+import type { Reply, SessionHead } from './records.ts';
+import { failedReply, stateUnreadable, tooLarge, withRefusedNote, withStoppedNote } from './replies.ts';
+import type { Decision, TurnDeps } from './turn.ts';
+
+export async function runAgentTurn(
+  deps: TurnDeps,
+  request: TurnRequest,
+  begun: Begun,
+  signal: AbortSignal,
+  progress: (event: TurnEvent) => void,
+): Promise<Decision | 'continue' | 'model-unavailable'> {
+  const directory = await deps.workplace.open(begun.lease);
+  try {
+    let restored: RestoredState;
+    try {
+      restored = await deps.state.restore(begun.head, directory);
+    } catch (error) {
+      if (error instanceof Corrupt) return unreadable(deps, request, begun, error);
+      throw error;
+    }
+    await deps.at?.('after-restore');
+    return await runRestored(deps, request, begun, directory, restored, signal, progress);
+  } finally {
+    await deps.workplace.close(begun.lease).catch((error: unknown) => {
+      deps.log('error', 'directory-not-removed', { turn: request.turnId, ...errorFields(error) });
+    });
+  }
+}
+
+async function runRestored(
+  deps: TurnDeps,
+  request: TurnRequest,
+  begun: Begun,
+  directory: ExecutionDirectory,
+  restored: RestoredState,
+  signal: AbortSignal,
+  progress: (event: TurnEvent) => void,
+): Promise<Decision | 'continue' | 'model-unavailable'> {
+  const { turn, lease } = begun;
+  const saver = stateSaver(deps, request, begun, directory, restored);
+  const midTurn = saveEvery(deps, saver);
+  let outcome: AgentOutcome;
+  try {
+    const running = deps.runner.run({
+      sessionId: lease.sessionId,
+      resume: begun.head.generation > 0,
+      continuing: turn.generation !== null,
+      directory,
+      request,
+      progress,
+      signal,
+    });
+    await deps.at?.('mid-run');
+    outcome = await running;
+  } finally {
+    await midTurn.end();
+  }
+  await deps.at?.('after-agent');
+  if (signal.aborted && signal.reason === 'lost') {
+    throw new Conflict('lease-lost', 'The lease was lost while the agent ran.');
+  }
+  if (outcome.failure?.code === 'model-unavailable') return 'model-unavailable';
+  if (outcome.failure?.code === 'resume-lost') {
+    return unreadable(deps, request, begun, new Corrupt('resume-lost', outcome.failure.message));
+  }
+  if (outcome.status === 'deadline') {
+    await saver.save();
+    return 'continue';
+  }
+  const reply = replyOf(outcome, request);
+  try {
+    const { head, refused, compactionDue } = await saver.prepare();
+    await deps.at?.('after-pack');
+    return {
+      baseGeneration: saver.head.generation,
+      generation: head.generation,
+      state: head.state,
+      reply: { ...reply, text: withRefusedNote(reply.text, refused) },
+      compactionDue,
+    };
+  } catch (error) {
+    if (!(error instanceof Invalid) || error.code !== 'workspace-too-large') throw error;
+    const { generation, state } = saver.head;
+    const advice = error.advice ?? error.message;
+    return {
+      baseGeneration: generation,
+      generation,
+      state,
+      reply: { ...reply, ...tooLarge(outcome.text, advice, request.turnId) },
+    };
+  }
+}
+
+function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
+  const extras = {
+    ...(outcome.demo ? { demo: true } : {}),
+    ...(outcome.usage ? { usage: outcome.usage } : {}),
+  };
+  if (outcome.status === 'stopped') {
+    return { outcome: 'stopped', text: withStoppedNote(outcome.text), ...extras };
+  }
+  if (outcome.status === 'failed') {
+    const text = outcome.failure?.message ?? 'The agent ended without an answer.';
+    const said = outcome.text.trim() ? `${outcome.text.trimEnd()}\n\n---\n` : '';
+    return {
+      ...failedReply(outcome.failure?.code ?? 'agent-error', `${said}${text}`, request.turnId),
+      ...extras,
+    };
+  }
+  return { outcome: 'ok', text: outcome.text.trim() ? outcome.text : '_(no answer)_', ...extras };
+}
+
+/** NO-AMNESIA: the state stays as it is, the person is told, the operator is alarmed. */
+function unreadable(deps: TurnDeps, request: TurnRequest, begun: Begun, error: Corrupt): Decision {
+  const { generation, state, sessionId } = begun.head;
+  deps.log('error', 'state-unreadable', {
+    alarm: true,
+    turn: request.turnId,
+    session: sessionId,
+    generation,
+    ...errorFields(error),
+  });
+  return {
+    baseGeneration: generation,
+    generation,
+    state,
+    reply: stateUnreadable(request.turnId),
+    dead: 'state-unreadable',
+  };
+}
+
+interface StateSaver {
+  /** The head as last advanced: what a commit must be based on. */
+  readonly head: SessionHead;
+  /** Checkpoints, without moving the head. */
+  prepare(): Promise<{
+    head: SessionHead;
+    refused: readonly { path: string; reason: string }[];
+    compactionDue: boolean;
+  }>;
+  /** Checkpoints and moves the head: this much of the turn survives a crash. */
+  save(): Promise<void>;
+}
+
+function stateSaver(
+  deps: TurnDeps,
+  request: TurnRequest,
+  begun: Begun,
+  directory: ExecutionDirectory,
+  restored: RestoredState,
+): StateSaver {
+  let head = begun.head;
+  let baseline = restored.baseline;
+  const prepare: StateSaver['prepare'] = async () => {
+    const generation = head.generation + 1;
+    const result = await deps.state.checkpoint({
+      head,
+      generation,
+      fence: begun.lease.fence,
+      baseline,
+      directory,
+    });
+    baseline = result.baseline;
+    return {
+      head: { ...head, generation, state: result.state },
+      refused: result.refused,
+      compactionDue: result.compactionDue,
+    };
+  };
+  return {
+    get head() {
+      return head;
+    },
+    prepare,
+    async save() {
+      const next = (await prepare()).head;
+      await deps.store.advance({
+        lease: begun.lease,
+        baseGeneration: head.generation,
+        generation: next.generation,
+        state: next.state ?? null,
+        turnId: request.turnId,
+      });
+      head = next;
+    },
+  };
+}
+
+/** Saves the running turn now and then. A failed save only means that a crash would cost more. */
+function saveEvery(deps: TurnDeps, saver: StateSaver): { end(): Promise<void> } {
+  const everyMs = deps.timing.checkpointEveryMs;
+  if (everyMs <= 0) return { end: async () => {} };
+  const ended = new AbortController();
+  const running = (async () => {
+    while (!ended.signal.aborted) {
+      await deps.clock.sleep(everyMs, ended.signal);
+      if (ended.signal.aborted) return;
+      try {
+        await saver.save();
+      } catch (error) {
+        deps.log('warn', 'mid-turn-checkpoint-failed', errorFields(error));
+        if (isLeaseLost(error) || !(error instanceof Refused)) return;
+      }
+    }
+  })();
+  return {
+    async end() {
+      ended.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,93 @@
+// Takes turns off the queue and runs them, one at a time per worker. Several workers may run at once, here and
+// on other machines: the queue keeps a conversation's order, the lease keeps its turns single.
+import { randomUUID } from 'node:crypto';
+import { Refused } from './errors.ts';
+import { errorFields } from './log.ts';
+import type { Delivery, TurnQueue } from './ports.ts';
+import { runTurn, type TurnDeps, type TurnOutcome } from './turn.ts';
+
+export interface WorkerDeps extends TurnDeps {
+  readonly queue: TurnQueue;
+  /** How long a message stays invisible without a heartbeat: what a killed worker costs its conversation. */
+  readonly visibilityMs: number;
+}
+
+export interface WorkerOptions {
+  /** Ends the loop after the turn in hand. */
+  readonly signal: AbortSignal;
+  /** Cuts the turn in hand off at a safe point; it continues elsewhere. */
+  readonly deadline?: AbortSignal;
+}
+
+/** Runs until `signal` aborts. Errors of the queue itself are waited out, not thrown. */
+export async function runWorker(deps: WorkerDeps, options: WorkerOptions): Promise<void> {
+  while (!options.signal.aborted) {
+    let deliveries: readonly Delivery[];
+    try {
+      deliveries = await deps.queue.receive({
+        max: 1,
+        waitMs: 20_000,
+        visibilityMs: deps.visibilityMs,
+        signal: options.signal,
+      });
+    } catch (error) {
+      deps.log('error', 'receive-failed', errorFields(error));
+      await deps.clock.sleep(error instanceof Refused ? error.retryAfterMs : 2_000, options.signal);
+      continue;
+    }
+    for (const delivery of deliveries) {
+      await processDelivery(deps, delivery, options.deadline ?? new AbortController().signal);
+    }
+  }
+}
+
+/** Runs one delivery's turn and tells the queue what became of it. Never throws. */
+export async function processDelivery(
+  deps: WorkerDeps,
+  delivery: Delivery,
+  deadline: AbortSignal,
+): Promise<TurnOutcome> {
+  const { request } = delivery;
+  const startedAtMs = deps.clock.now();
+  let outcome: TurnOutcome;
+  try {
+    outcome = await runTurn(deps, request, {
+      owner: randomUUID(),
+      deadline,
+      onBeat: () => delivery.extend(deps.visibilityMs),
+    });
+  } catch (error) {
+    deps.log('error', 'turn-failed', { turn: request.turnId, ...errorFields(error) });
+    outcome = { kind: 'retry', afterMs: 5_000, reason: 'unexpected' };
+  }
+  deps.log('info', 'turn-ended', {
+    turn: request.turnId,
+    outcome: outcome.kind,
+    reason: 'reason' in outcome ? outcome.reason : undefined,
+    receives: delivery.receiveCount,
+    waitedMs: startedAtMs - request.receivedAtMs,
+    tookMs: deps.clock.now() - startedAtMs,
+  });
+  try {
+    await hand(deps, delivery, outcome);
+  } catch (error) {
+    // Unanswered, the message comes back by itself and finds its turn in the ledger.
+    deps.log('warn', 'queue-answer-failed', { turn: request.turnId, ...errorFields(error) });
+  }
+  return outcome;
+}
+
+async function hand(deps: WorkerDeps, delivery: Delivery, outcome: TurnOutcome): Promise<void> {
+  switch (outcome.kind) {
+    case 'done':
+      return await delivery.ack();
+    case 'dead':
+      return await delivery.deadLetter(outcome.reason);
+    case 'retry':
+      return await delivery.retry(Math.min(outcome.afterMs, 60_000));
+    case 'continue':
+      // Behind what the person wrote meanwhile: their message runs first, over the state saved here.
+      await deps.queue.send({ ...delivery.request, part: delivery.request.part + 1 });
+      return await delivery.ack();
+  }
+}
