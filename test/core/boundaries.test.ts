@@ -1,0 +1,67 @@
+// Dependencies point inward: the core names no vendor and reads no environment; heavy parts load only where used.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const source = join(import.meta.dirname, '../../src');
+
+function filesOf(folder: string): { path: string; text: string }[] {
+  return readdirSync(join(source, folder), { recursive: true, withFileTypes: true })
+    .filter((e) => e.isFile() && e.name.endsWith('.ts'))
+    .map((e) => join(e.parentPath, e.name))
+    .map((path) => ({ path: path.slice(source.length + 1), text: readFileSync(path, 'utf8') }));
+}
+
+function importsOf(text: string): string[] {
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((m) => m[1] as string);
+}
+
+describe('the core', () => {
+  const allowed = (specifier: string) => /^(node:crypto|zod|\.{1,2}\/.*)$/.test(specifier);
+
+  test('imports nothing but itself, zod and a hash', () => {
+    const files = filesOf('core');
+    expect(files.length).toBeGreaterThan(5);
+    const foreign = files.flatMap((f) =>
+      importsOf(f.text)
+        .filter((s) => !allowed(s) || s.startsWith('../../'))
+        .map((s) => `${f.path}: ${s}`),
+    );
+    expect(foreign).toEqual([]);
+  });
+
+  test('stays within src/core', () => {
+    const escapes = filesOf('core').flatMap((f) => {
+      const depth = f.path.split('/').length - 2;
+      return importsOf(f.text)
+        .filter((s) => s.startsWith('../') && s.split('../').length - 1 > depth)
+        .map((s) => `${f.path}: ${s}`);
+    });
+    expect(escapes).toEqual([]);
+  });
+});
+
+describe('libraries', () => {
+  const programs = /^(server|cli|lambda|cdk)\//;
+
+  test('process.env is read only where a program starts', () => {
+    const readers = filesOf('.')
+      .filter((f) => !programs.test(f.path) && /process\.env\b/.test(f.text))
+      .map((f) => f.path);
+    expect(readers).toEqual([]);
+  });
+
+  test('the Agent SDK is imported only by src/agent, the AWS SDK only by AWS adapters and functions', () => {
+    const strays = filesOf('.').flatMap((f) =>
+      importsOf(f.text)
+        .filter(
+          (s) =>
+            (s.startsWith('@anthropic-ai/') && !/^(agent|session-store)\//.test(f.path)) ||
+            (s.startsWith('@aws-sdk/') &&
+              !/^(stores\/(dynamodb|s3)|queues\/sqs|lambda\/|cdk\/)/.test(f.path)),
+        )
+        .map((s) => `${f.path}: ${s}`),
+    );
+    expect(strays).toEqual([]);
+  });
+});
