@@ -1,0 +1,82 @@
+// The HTTP API as one hono app over the ports. Routes come as data from their rooms, so that the app, its 405
+// answers and the check against `openapi.json` all see the same list. Nothing here needs a local machine.
+import { type Context, Hono } from 'hono';
+import { chatRoutes } from './chats.ts';
+import type { ApiDeps, Route } from './deps.ts';
+import { checkBearer, checkBrowser } from './guard.ts';
+import { messageRoutes } from './messages.ts';
+import { answerError, problemResponse } from './problems.ts';
+import { turnRoutes } from './turns.ts';
+
+export interface AppOptions extends ApiDeps {
+  /** Keys of which one must be sent; none means no check (loopback only). */
+  readonly apiKeys: readonly string[];
+  /** Names besides the loopback ones that are right as `Host`; null accepts any. */
+  readonly knownHosts: readonly string[] | null;
+  /** The document served at /openapi.json. */
+  readonly openapi: object;
+  /** The chat page and its parts; null serves none. */
+  readonly page: ((request: Request) => Promise<Response | null>) | null;
+}
+
+/** Every route but the page's, as `openapi.json` has them. */
+export function apiRoutes(options: AppOptions): Route[] {
+  return [
+    ...chatRoutes(options),
+    ...messageRoutes(options),
+    ...turnRoutes(options),
+    { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
+    { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
+    { method: 'get', path: '/healthz', open: true, handle: (context) => context.json({ status: 'ok' }) },
+  ];
+}
+
+export function createApp(options: AppOptions): Hono {
+  const app = new Hono();
+  const routes = apiRoutes(options);
+  const bearer = checkBearer(options.apiKeys);
+  app.onError((error, context) => answerError(error, context, options.log));
+  app.use(checkBrowser(options.knownHosts));
+  app.use(async (context, next) => {
+    await next();
+    context.header('x-content-type-options', 'nosniff');
+    if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store');
+  });
+  for (const route of routes) {
+    const path = honoPath(route.path);
+    if (route.open) app.on(route.method.toUpperCase(), path, route.handle);
+    else app.on(route.method.toUpperCase(), path, bearer, route.handle);
+  }
+  for (const [path, allow] of allowed(routes)) app.all(honoPath(path), () => methodNotAllowed(allow));
+  if (options.page) servePage(app, options.page);
+  app.notFound(() =>
+    problemResponse({ status: 404, code: 'no-route', detail: 'There is nothing at this address.' }),
+  );
+  return app;
+}
+
+function servePage(app: Hono, page: NonNullable<AppOptions['page']>): void {
+  const handle = async (context: Context) => (await page(context.req.raw)) ?? context.notFound();
+  for (const path of ['/', '/assets/*']) {
+    app.get(path, handle);
+    app.all(path, () => methodNotAllowed('GET, HEAD'));
+  }
+}
+
+function honoPath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ':$1');
+}
+
+function allowed(routes: readonly Route[]): Map<string, string> {
+  const paths = new Map<string, string>();
+  for (const { path, method } of routes) {
+    const names = method === 'get' ? 'GET, HEAD' : method.toUpperCase();
+    paths.set(path, paths.has(path) ? `${paths.get(path)}, ${names}` : names);
+  }
+  return paths;
+}
+
+function methodNotAllowed(allow: string): Response {
+  const detail = `This address takes ${allow}.`;
+  return problemResponse({ status: 405, code: 'method-not-allowed', detail, headers: { allow } });
+}

@@ -1,0 +1,82 @@
+// Chats: the list, one chat with its turns, and erasing one. A chat of this API is a conversation of the `http`
+// channel; conversations of other channels cannot be named through it.
+
+import { Refused } from '../core/errors.ts';
+import { type SessionKey, sessionKeyOf, tenantId } from '../core/ids.ts';
+import type { SessionMapping } from '../core/records.ts';
+import type { ApiDeps, Route } from './deps.ts';
+import { refuse } from './problems.ts';
+import { chatOf, pageOf } from './requests.ts';
+import { createTitles } from './titles.ts';
+import { chatView, turnView } from './views.ts';
+
+const TENANT = tenantId('default');
+
+export function chatRoutes(deps: ApiDeps): Route[] {
+  const titles = createTitles(deps.store);
+
+  async function mappingOf(key: SessionKey): Promise<SessionMapping> {
+    return (await deps.store.getMapping(key)) ?? refuse(404, 'unknown-chat', 'There is no such chat.');
+  }
+
+  return [
+    {
+      method: 'get',
+      path: '/v1/chats',
+      async handle(context) {
+        const page = await deps.store.listMappings(TENANT, { ...pageOf(context), channel: 'http' });
+        const chats = await Promise.all(page.items.map(async (m) => chatView(m, await titles.of(m))));
+        return context.json({ chats, cursor: page.cursor });
+      },
+    },
+    {
+      method: 'get',
+      path: '/v1/chats/{chat}',
+      async handle(context) {
+        const conversation = chatOf(context.req.param('chat'));
+        const options = pageOf(context);
+        const key = sessionKeyOf(conversation);
+        const page = await deps.store.listTurns(key, options);
+        // Right after the first message there are turns but no session yet: that chat is known, too.
+        const mapping = await deps.store.getMapping(key);
+        if (mapping === null && page.items.length === 0) await mappingOf(key);
+        const head = mapping && (await deps.store.getHead(TENANT, mapping.session_id));
+        const view = mapping && chatView(mapping, '');
+        return context.json({
+          chat: conversation.chat,
+          session_id: view?.session_id ?? null,
+          generation: head?.generation ?? null,
+          created_at: view?.created_at ?? null,
+          updated_at: view?.updated_at ?? null,
+          expires_at: view?.expires_at ?? null,
+          turns: page.items.map(turnView),
+          cursor: page.cursor,
+        });
+      },
+    },
+    {
+      method: 'delete',
+      path: '/v1/chats/{chat}',
+      async handle(context) {
+        const key = sessionKeyOf(chatOf(context.req.param('chat')));
+        const page = await deps.store.listTurns(key, { limit: 1 });
+        if (page.items.length === 0) await mappingOf(key);
+        await eraseChat(deps, key);
+        return context.body(null, 204);
+      },
+    },
+  ];
+}
+
+/** Removes the conversation, then the objects of its sessions. Objects left by a failure fall to the sweep. */
+export async function eraseChat(deps: Pick<ApiDeps, 'store' | 'state'>, key: SessionKey): Promise<number> {
+  try {
+    const sessionIds = await deps.store.erase(key);
+    const tenant = key.slice(0, key.indexOf('/')) as typeof TENANT;
+    for (const sessionId of sessionIds) await deps.state.erase(tenant, sessionId);
+    return sessionIds.length;
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code !== 'lease-busy') throw error;
+    refuse(409, 'turn-running', 'A turn of this chat is running. Stop it first, then erase.');
+  }
+}

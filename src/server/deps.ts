@@ -1,0 +1,34 @@
+// What the API's routes work with: ports and data, no vendor, no file system. The same routes can stand behind
+// any server that speaks `Request` and `Response`.
+import type { Log } from '../core/log.ts';
+import type { Clock, EventLog, SessionState, SessionStore, TurnQueue } from '../core/ports.ts';
+
+/** What the page's banner and `GET /v1/info` tell. */
+export interface ServerInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly model: { readonly demo: boolean; readonly name: string };
+  /** Where tools run, in words: `bubblewrap`, `sdk` or `none`. */
+  readonly sandbox: string;
+  readonly tools: readonly string[];
+  readonly workers: number;
+}
+
+export interface ApiDeps {
+  readonly store: SessionStore;
+  readonly queue: Pick<TurnQueue, 'send'>;
+  readonly events: EventLog;
+  readonly state: Pick<SessionState, 'erase'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly info: ServerInfo;
+  readonly retentionSec: number;
+}
+
+/** One route as the app registers it and `openapi.json` describes it. `{x}` marks a path parameter. */
+export interface Route {
+  readonly method: 'get' | 'post' | 'delete';
+  readonly path: string;
+  readonly open?: boolean;
+  readonly handle: (context: import('hono').Context) => Response | Promise<Response>;
+}

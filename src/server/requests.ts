@@ -1,0 +1,116 @@
+// Reading requests: bodies, path parts, query and headers, each checked, each refusal naming what is wrong.
+// Whitelists only: what is not described here is refused, never ignored.
+import { randomUUID } from 'node:crypto';
+import type { Context } from 'hono';
+import { z } from 'zod';
+import type { Conversation, TurnId } from '../core/ids.ts';
+import { MAX_TEXT_LENGTH } from '../core/messages.ts';
+import { refuse } from './problems.ts';
+
+export const MAX_BODY_BYTES = 1024 * 1024;
+export const MAX_PAGE = 200;
+const DEFAULT_PAGE = 50;
+const CHAT = /^[A-Za-z0-9._~-]{1,128}$/;
+const TURN = /^turn_[0-9a-f]{32}$/;
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+export const messageBody = z.strictObject({
+  text: z
+    .string()
+    .max(MAX_TEXT_LENGTH, `must be at most ${MAX_TEXT_LENGTH} characters`)
+    .refine((text) => text.trim().length > 0, 'must not be blank')
+    .refine((text) => text.isWellFormed(), 'must be well-formed Unicode'),
+});
+
+export const emptyBody = z.strictObject({});
+
+/** The conversation a chat of this API names. */
+export function chatOf(chat: string | undefined): Conversation {
+  if (chat === undefined || !CHAT.test(chat)) {
+    refuse(400, 'bad-chat', 'A chat name is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -');
+  }
+  return { tenant: 'default', channel: 'http', bot: 'local', chat, thread: null };
+}
+
+export function turnIdFrom(value: string | undefined): TurnId {
+  if (value === undefined || !TURN.test(value)) refuse(404, 'unknown-turn', 'There is no such turn.');
+  return value as TurnId;
+}
+
+/** The client's key, or one made for this request: then every request is a turn of its own. */
+export function idempotencyKey(context: Context): string {
+  const key = context.req.header('idempotency-key');
+  if (key === undefined) return randomUUID();
+  if (!KEY.test(key)) {
+    refuse(
+      400,
+      'bad-idempotency-key',
+      'Idempotency-Key must be 1 to 255 visible ASCII characters, without spaces.',
+    );
+  }
+  return key;
+}
+
+export function pageOf(context: Context): { limit: number; cursor?: string } {
+  const query = context.req.query();
+  for (const name of Object.keys(query)) {
+    if (name !== 'limit' && name !== 'cursor') refuse(400, 'unknown-parameter', `Unknown parameter: ${name}`);
+  }
+  const limit = query.limit === undefined ? DEFAULT_PAGE : Number(query.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
+    refuse(400, 'bad-limit', `limit must be a whole number from 1 to ${MAX_PAGE}.`);
+  }
+  return query.cursor ? { limit, cursor: query.cursor } : { limit };
+}
+
+/** Reads and checks a JSON body. `optional`: nothing at all counts as `{}`. */
+export async function jsonBody<T>(context: Context, schema: z.ZodType<T>, optional = false): Promise<T> {
+  const bytes = await boundedBody(context);
+  if (bytes.length === 0 && optional) return check(schema, {});
+  const type = context.req.header('content-type') ?? '';
+  if (!/^application\/json\s*(;|$)/i.test(type)) {
+    refuse(415, 'not-json', 'Send a JSON body with content-type: application/json.');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    refuse(400, 'malformed-json', 'The body is not JSON in UTF-8.');
+  }
+  return check(schema, value);
+}
+
+function check<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues.map((issue) => ({
+    field: issue.path.join('.') || (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'body'),
+    message: issue.message,
+  }));
+  const first = errors[0];
+  refuse(400, 'bad-body', `${first?.field}: ${first?.message}`, { extra: { errors } });
+}
+
+async function boundedBody(context: Context): Promise<Uint8Array> {
+  if (Number(context.req.header('content-length') ?? 0) > MAX_BODY_BYTES) tooLarge();
+  const body = context.req.raw.body;
+  if (body === null) return new Uint8Array();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of body) {
+    length += part.length;
+    if (length > MAX_BODY_BYTES) tooLarge();
+    parts.push(part);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function tooLarge(): never {
+  refuse(413, 'body-too-large', `A body may have at most ${MAX_BODY_BYTES} bytes.`);
+}

@@ -1,0 +1,75 @@
+// The chat page and its parts from a folder: `/` is index.html, `/assets/<path>` a file below the folder, and
+// `/assets/vendor/<name>.js` one of the two libraries the page uses, from where npm put them. Only file kinds a
+// page is made of, nothing hidden, nothing outside. The page may load nothing from anywhere else.
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const TYPES: Readonly<Record<string, string>> = {
+  css: 'text/css; charset=utf-8',
+  html: 'text/html; charset=utf-8',
+  ico: 'image/x-icon',
+  js: 'text/javascript; charset=utf-8',
+  png: 'image/png',
+  svg: 'image/svg+xml',
+  webmanifest: 'application/manifest+json',
+  woff2: 'font/woff2',
+};
+
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const VENDOR: Readonly<Record<string, string>> = {
+  'vendor/dompurify.js': 'dompurify/dist/purify.es.mjs',
+  'vendor/marked.js': 'marked',
+};
+
+/** Answers a request for the page or a part of it; null when there is no such file. */
+export function servePageFrom(folder: string): (request: Request) => Promise<Response | null> {
+  return async (request) => {
+    const file = await fileFor(folder, new URL(request.url).pathname);
+    const type =
+      TYPES[/\.(\w+)$/.exec(file ?? '')?.[1] ?? ''] ?? (file?.endsWith('.mjs') ? TYPES.js : undefined);
+    if (file === null || type === undefined) return null;
+    const { mtimeMs, size } = await stat(file);
+    const etag = `"${size.toString(36)}-${Math.round(mtimeMs).toString(36)}"`;
+    const headers = {
+      'content-type': type,
+      etag,
+      // Asked again every time, answered by 304 while unchanged: a new version shows at once.
+      'cache-control': 'no-cache',
+      'content-security-policy': POLICY,
+      'referrer-policy': 'no-referrer',
+    };
+    if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers });
+    return new Response(new Uint8Array(await readFile(file)), { headers });
+  };
+}
+
+async function fileFor(folder: string, path: string): Promise<string | null> {
+  if (path === '/') return await existing(folder, 'index.html');
+  const name = path.replace(/^\/assets\//, '');
+  const vendor = Object.hasOwn(VENDOR, name) ? VENDOR[name] : undefined;
+  if (vendor) return fileURLToPath(import.meta.resolve(vendor));
+  if (!/^[\w-]+(\.[\w-]+)*(\/[\w-]+(\.[\w-]+)*)*$/.test(name) || name === 'index.html') return null;
+  return await existing(folder, name);
+}
+
+async function existing(folder: string, name: string): Promise<string | null> {
+  try {
+    const [root, file] = await Promise.all([realpath(folder), realpath(join(folder, name))]);
+    return file.startsWith(root + sep) && (await stat(file)).isFile() ? file : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,123 @@
+// A turn's events as server-sent events, and waiting for a turn to settle. Both read the event log; the ledger
+// has the last word, so a watcher gets the reply even where the log was pruned or its writer died.
+
+import type { TurnEvent } from '../core/ports.ts';
+import { isCommitted, type TurnRecord } from '../core/records.ts';
+import type { ApiDeps } from './deps.ts';
+import { replyView, turnView } from './views.ts';
+
+/** A comment line this often keeps proxies from closing a quiet stream. */
+const KEEP_ALIVE_MS = 15_000;
+/** The ledger is looked at this often while nothing is logged. */
+const LOOK_MS = 5_000;
+
+/** The events after `after` as text; it ends behind `final`, when the turn is erased, or when `signal` aborts. */
+async function* eventText(
+  deps: ApiDeps,
+  turn: TurnRecord,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const { tenant, turnId } = turn;
+  let sequence = after;
+  let quietSinceMs = deps.clock.now();
+  let current: TurnRecord | null = turn;
+  if (after === 0 && !isCommitted(turn)) {
+    yield line('status', { status: turn.status === 'running' ? 'running' : 'queued' });
+  }
+  while (!signal.aborted && current) {
+    const waitMs = isCommitted(current) ? 0 : LOOK_MS;
+    const logged = await deps.events.read(tenant, turnId, sequence, { waitMs, signal });
+    for (const { sequence: id, event } of logged) {
+      sequence = id;
+      yield line(event.type, eventData(event, current), id);
+      if (event.type === 'final') return;
+    }
+    if (logged.length > 0) {
+      quietSinceMs = deps.clock.now();
+      continue;
+    }
+    if (isCommitted(current)) {
+      yield line('final', finalData(current), sequence + 1);
+      return;
+    }
+    if (deps.clock.now() - quietSinceMs >= KEEP_ALIVE_MS) {
+      quietSinceMs = deps.clock.now();
+      yield ': still here\n\n';
+    }
+    current = await deps.store.getTurn(tenant, turnId);
+  }
+}
+
+export function eventStream(
+  deps: ApiDeps,
+  turn: TurnRecord,
+  after: number,
+  clientGone: AbortSignal,
+): Response {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([ended.signal, clientGone]);
+  const texts = eventText(deps, turn, after, signal);
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { value, done } = await texts.next();
+        if (done) controller.close();
+        else controller.enqueue(encoder.encode(value));
+      } catch (error) {
+        controller.error(error);
+      }
+    },
+    cancel: () => ended.abort(),
+  });
+  return new Response(body, {
+    headers: {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      location: `/v1/turns/${turn.turnId}`,
+    },
+  });
+}
+
+/** Waits until the turn's outcome is fixed, at most `waitMs`. null when the turn is gone meanwhile. */
+export async function settled(
+  deps: ApiDeps,
+  turn: TurnRecord,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<TurnRecord | null> {
+  const untilMs = deps.clock.now() + waitMs;
+  let current: TurnRecord | null = turn;
+  let sequence = 0;
+  while (current && !isCommitted(current) && !signal.aborted) {
+    const leftMs = untilMs - deps.clock.now();
+    if (leftMs <= 0) break;
+    const options = { waitMs: Math.min(leftMs, LOOK_MS), signal };
+    const logged = await deps.events.read(turn.tenant, turn.turnId, sequence, options);
+    sequence = logged.at(-1)?.sequence ?? sequence;
+    const final = logged.some(({ event }) => event.type === 'final');
+    if (final || logged.length === 0) current = await deps.store.getTurn(turn.tenant, turn.turnId);
+  }
+  return current;
+}
+
+function line(event: string, data: unknown, id?: number): string {
+  const name = id === undefined ? '' : `id: ${id}\n`;
+  return `${name}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+function eventData(event: TurnEvent, turn: TurnRecord): unknown {
+  if (event.type === 'final') {
+    const { sessionId, generation, reply } = event;
+    return { turn_id: turn.turnId, session_id: sessionId, generation, reply: replyView(reply) };
+  }
+  const { type: _, ...data } = event;
+  return data;
+}
+
+function finalData(turn: TurnRecord): unknown {
+  const { turn_id, session_id, generation, reply } = turnView(turn);
+  return { turn_id, session_id, generation, reply };
+}

@@ -1,0 +1,57 @@
+// Titles of chats: the beginning of the first message. The ledger lists newest first, so the first message is at
+// the end of the last page; it never changes, hence the small cache.
+import type { SessionStore } from '../core/ports.ts';
+import type { SessionMapping, TurnRecord } from '../core/records.ts';
+
+const MAX_LENGTH = 60;
+const MAX_CACHED = 2_000;
+/** A chat of more turns than this many full pages takes the oldest message among those. */
+const MAX_PAGES = 10;
+
+export interface Titles {
+  of(mapping: SessionMapping): Promise<string>;
+}
+
+export function createTitles(store: Pick<SessionStore, 'listTurns'>): Titles {
+  const cache = new Map<string, string>();
+  return {
+    async of(mapping) {
+      // An erased chat that is begun again is another one: its `created_at` differs.
+      const name = `${mapping.session_key} ${mapping.created_at}`;
+      const known = cache.get(name);
+      if (known !== undefined) return known;
+      const first = await firstMessage(store, mapping);
+      if (first === undefined) return '';
+      if (cache.size >= MAX_CACHED) cache.clear();
+      const title = shorten(first.text);
+      cache.set(name, title);
+      return title;
+    },
+  };
+}
+
+async function firstMessage(
+  store: Pick<SessionStore, 'listTurns'>,
+  mapping: SessionMapping,
+): Promise<TurnRecord | undefined> {
+  let first: TurnRecord | undefined;
+  let cursor: string | null | undefined;
+  for (let pages = 0; cursor !== null && pages < MAX_PAGES; pages++) {
+    const page = await store.listTurns(mapping.session_key, { limit: 200, ...(cursor && { cursor }) });
+    first = page.items.find((turn) => turn.kind === 'message') ?? first;
+    cursor = page.cursor;
+  }
+  return first;
+}
+
+/** One line of at most 60 characters, cut between characters as people see them. */
+export function shorten(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  if (line.length <= MAX_LENGTH) return line;
+  let out = '';
+  for (const { segment } of new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(line)) {
+    if (out.length + segment.length > MAX_LENGTH - 1) break;
+    out += segment;
+  }
+  return `${out.trimEnd()}…`;
+}

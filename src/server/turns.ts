@@ -1,0 +1,62 @@
+// One turn: look at it, watch it, stop it.
+import type { Context } from 'hono';
+import { tenantId } from '../core/ids.ts';
+import { isCommitted, type TurnRecord } from '../core/records.ts';
+import type { ApiDeps, Route } from './deps.ts';
+import { refuse } from './problems.ts';
+import { emptyBody, jsonBody, turnIdFrom } from './requests.ts';
+import { eventStream } from './stream.ts';
+import { turnView } from './views.ts';
+
+const TENANT = tenantId('default');
+
+export function turnRoutes(deps: ApiDeps): Route[] {
+  async function turnOf(context: Context): Promise<TurnRecord> {
+    const turn = await deps.store.getTurn(TENANT, turnIdFrom(context.req.param('id')));
+    return turn ?? refuse(404, 'unknown-turn', 'There is no such turn.');
+  }
+
+  return [
+    {
+      method: 'get',
+      path: '/v1/turns/{id}',
+      handle: async (context) => context.json(turnView(await turnOf(context))),
+    },
+    {
+      method: 'get',
+      path: '/v1/turns/{id}/events',
+      async handle(context) {
+        const turn = await turnOf(context);
+        const after = lastEventId(context);
+        // A browser's EventSource comes back after the end of every stream; 204 tells it to stay away.
+        if (after > 0 && (await isFinal(turn, after))) return context.body(null, 204);
+        return eventStream(deps, turn, after, context.req.raw.signal);
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/turns/{id}/stop',
+      async handle(context) {
+        await jsonBody(context, emptyBody, true);
+        const before = await turnOf(context);
+        const turn = await deps.store.requestStop(TENANT, before.turnId);
+        if (!isCommitted(turn) && !before.stopRequested) {
+          await deps.events.append(TENANT, turn.turnId, [{ type: 'status', status: 'stopping' }]);
+        }
+        return context.json(turnView(turn), 202);
+      },
+    },
+  ];
+
+  async function isFinal(turn: TurnRecord, sequence: number): Promise<boolean> {
+    const [logged] = await deps.events.read(turn.tenant, turn.turnId, sequence - 1, { waitMs: 0 });
+    return logged?.sequence === sequence && logged.event.type === 'final';
+  }
+}
+
+function lastEventId(context: Context): number {
+  const id = context.req.header('last-event-id') ?? '0';
+  if (!/^\d{1,15}$/.test(id))
+    refuse(400, 'bad-event-id', 'Last-Event-ID must be the id of an event seen before.');
+  return Number(id);
+}

@@ -1,0 +1,92 @@
+// How records look to a client of the API. Snake case, ISO times, and nothing that only the machinery needs.
+import { conversationOf, type SessionId, type TurnId } from '../core/ids.ts';
+import type { Reply, SessionMapping, TurnRecord } from '../core/records.ts';
+
+export interface ReplyView {
+  readonly text: string;
+  readonly outcome: Reply['outcome'];
+  readonly code?: string;
+  readonly demo?: boolean;
+  readonly usage?: Readonly<Record<string, number>>;
+}
+
+export interface AnswerView {
+  readonly turn_id: TurnId;
+  readonly session_id: SessionId | null;
+  readonly generation: number | null;
+  readonly reply: ReplyView | null;
+}
+
+export interface TurnView extends AnswerView {
+  readonly chat: string;
+  readonly kind: TurnRecord['kind'];
+  readonly text: string;
+  readonly status: TurnRecord['status'];
+  readonly stop_requested: boolean;
+  readonly received_at: string;
+  readonly updated_at: string;
+}
+
+export interface ChatView {
+  readonly chat: string;
+  readonly channel: string;
+  readonly title: string;
+  readonly session_id: SessionId;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly expires_at: string;
+}
+
+export function replyView(reply: Reply): ReplyView {
+  const { text, outcome, code, demo, usage } = reply;
+  return {
+    text,
+    outcome,
+    ...(code !== undefined && { code }),
+    ...(demo && { demo }),
+    ...(usage && {
+      usage: {
+        input_tokens: usage.inputTokens,
+        output_tokens: usage.outputTokens,
+        cache_read_tokens: usage.cacheReadTokens,
+        cache_write_tokens: usage.cacheWriteTokens,
+        cost_usd: usage.costUsd,
+      },
+    }),
+  };
+}
+
+export function answerView(turn: TurnRecord): AnswerView {
+  return {
+    turn_id: turn.turnId,
+    session_id: turn.sessionId,
+    generation: turn.generation,
+    reply: turn.reply && replyView(turn.reply),
+  };
+}
+
+export function turnView(turn: TurnRecord): TurnView {
+  return {
+    ...answerView(turn),
+    chat: conversationOf(turn.sessionKey).chat,
+    kind: turn.kind,
+    text: turn.text,
+    status: turn.status,
+    stop_requested: turn.stopRequested,
+    received_at: new Date(turn.receivedAtMs).toISOString(),
+    updated_at: new Date(turn.updatedAtMs).toISOString(),
+  };
+}
+
+export function chatView(mapping: SessionMapping, title: string): ChatView {
+  const { chat, channel } = conversationOf(mapping.session_key);
+  return {
+    chat,
+    channel,
+    title,
+    session_id: mapping.session_id,
+    created_at: mapping.created_at,
+    updated_at: mapping.updated_at,
+    expires_at: new Date(mapping.ttl * 1000).toISOString(),
+  };
+}
