@@ -1,0 +1,101 @@
+// The box one writes in. Promises: what is typed is kept per chat until it is sent; Enter sends, Shift+Enter breaks
+// the line; the stop button is there exactly while a turn runs or waits.
+import { byId } from './dom.js';
+import { draftOf, keepDraft } from './drafts.js';
+
+/** The server's own limit for one message. */
+const MAX_LENGTH = 100_000;
+
+/** @param {{ onSend: (kind: 'message' | 'new', text: string) => void, onStop: () => void }} options */
+export function createComposer({ onSend, onStop }) {
+  const form = byId('composer', HTMLFormElement);
+  const input = byId('message', HTMLTextAreaElement);
+  const sendButton = byId('send', HTMLButtonElement);
+  const stopButton = byId('stop', HTMLButtonElement);
+  const commands = byId('commands', HTMLElement);
+  const limit = byId('limit', HTMLElement);
+  const hint = byId('composer-hint', HTMLElement);
+  /** @type {string | null} */
+  let chat = null;
+  let running = false;
+
+  function show() {
+    const text = input.value;
+    const over = text.length - MAX_LENGTH;
+    input.style.height = 'auto';
+    input.style.height = `${input.scrollHeight}px`;
+    sendButton.disabled = text.trim() === '' || over > 0;
+    const label = running ? 'Queue message' : 'Send message';
+    sendButton.setAttribute('aria-label', label);
+    sendButton.title = label;
+    commands.hidden = !(/^\/\w*$/.test(text) && '/new'.startsWith(text) && text !== '/new');
+    limit.hidden = text.length < MAX_LENGTH * 0.9;
+    limit.textContent =
+      over > 0
+        ? `${over.toLocaleString('en')} characters too many`
+        : `${(-over).toLocaleString('en')} characters left`;
+    hint.textContent = running
+      ? 'A message sent now waits for its turn. Esc stops the running one.'
+      : 'Enter sends, Shift+Enter makes a new line. /new starts a fresh session.';
+  }
+
+  /** @param {string} text */
+  function write(text) {
+    input.value = text;
+    keepDraft(chat, text);
+    show();
+  }
+
+  function send() {
+    const text = input.value;
+    if (sendButton.disabled) return;
+    write('');
+    if (text.trim() === '/new') onSend('new', '');
+    else onSend('message', text);
+    input.focus();
+  }
+
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    send();
+  });
+  input.addEventListener('keydown', (event) => {
+    // Enter that ends the composition of an input method is not meant as "send".
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    send();
+  });
+  input.addEventListener('input', () => {
+    keepDraft(chat, input.value);
+    show();
+  });
+  stopButton.addEventListener('click', () => {
+    onStop();
+    input.focus();
+  });
+  commands.addEventListener('click', () => {
+    write('/new');
+    input.focus();
+  });
+  addEventListener('resize', show);
+
+  return {
+    focus: () => input.focus(),
+    write,
+    isEmpty: () => input.value.trim() === '',
+    /** @param {string | null} next */
+    open(next) {
+      chat = next;
+      input.value = draftOf(next);
+      show();
+    },
+    /** @param {{ running: boolean, stopping: boolean }} activity */
+    showActivity(activity) {
+      running = activity.running;
+      stopButton.hidden = !activity.running;
+      stopButton.disabled = activity.stopping;
+      stopButton.title = activity.stopping ? 'Stopping' : 'Stop (Esc)';
+      show();
+    },
+  };
+}

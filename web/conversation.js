@@ -1,0 +1,338 @@
+// The open chat: its turns, newest at the bottom, with the running one followed live. Promises: a turn is on the
+// page once, whether it came by sending, by reload or from another tab; opening another chat ends every wait of this one.
+/** @import { Api } from './api.js' */
+/** @import { Connection } from './connection.js' */
+/** @import { Outbox } from './outbox.js' */
+/** @import { ScrollKeeper } from './scroll.js' */
+/** @import { Accepted, OutboxEntry, Turn } from './types.js' */
+/** @import { TurnView } from './turn-view.js' */
+import { ApiProblem } from './api.js';
+import { h } from './dom.js';
+import { followTurn } from './events.js';
+import { createTurnView } from './turn-view.js';
+
+const PAGE_TURNS = 30;
+
+/** @typedef {{ running: boolean, stopping: boolean }} Activity */
+/** @typedef {{ chat: string, ended: AbortController, views: TurnView[], cursor: string | null, following: string | null, loadingOlder: boolean }} Open */
+
+/**
+ * @param {{
+ *   root: HTMLElement, older: HTMLButtonElement, api: Api, connection: Connection, scroll: ScrollKeeper,
+ *   outbox: () => Outbox,
+ *   announce: (text: string) => void,
+ *   onActivity: (activity: Activity) => void,
+ *   onSettled: (demo: boolean) => void,
+ *   onEdit: (text: string) => void,
+ *   onMissing: () => void,
+ *   onLoaded: (turns: Turn[]) => void,
+ * }} options
+ */
+export function createConversation(options) {
+  const { root, older, api, connection, scroll, outbox, announce } = options;
+  /** @type {Open | null} */
+  let open = null;
+
+  /** @param {Turn | OutboxEntry} source @param {Open} here */
+  function viewOf(source, here) {
+    return createTurnView({
+      source,
+      announce,
+      onCancel: (view) => void stopTurn(view),
+      onRepeat: (text) => send('message', text),
+      onEdit(view) {
+        here.views.splice(here.views.indexOf(view), 1);
+        view.element.remove();
+        options.onEdit(view.text);
+      },
+      onSteps: (view) => showSteps(view, here),
+    });
+  }
+
+  /** @param {string | null} chat null: a chat that has not begun */
+  async function show(chat) {
+    open?.ended.abort();
+    open = null;
+    root.replaceChildren();
+    older.hidden = true;
+    options.onActivity({ running: false, stopping: false });
+    if (chat === null) return;
+    /** @type {Open} */
+    const here = {
+      chat,
+      ended: new AbortController(),
+      views: [],
+      cursor: null,
+      following: null,
+      loadingOlder: false,
+    };
+    open = here;
+    const waiting = h('p', { class: 'loading' }, 'Loading');
+    root.append(waiting);
+    addPending(here);
+    try {
+      const page = await load(here, null);
+      waiting.remove();
+      here.cursor = page.cursor;
+      older.hidden = here.cursor === null;
+      merge(here, page.turns);
+      options.onLoaded(page.turns);
+      scroll.toBottom();
+    } catch (error) {
+      waiting.remove();
+      if (here.ended.signal.aborted) return;
+      const unknown = error instanceof ApiProblem && error.status === 404;
+      if (unknown && here.views.length === 0) options.onMissing();
+      else if (!unknown)
+        root.prepend(
+          h('p', { class: 'load-problem', role: 'alert' }, `${messageOf(error)} Reload to try again.`),
+        );
+    }
+    settleDown(here);
+  }
+
+  /** @param {Open} here @param {string | null} cursor */
+  function load(here, cursor) {
+    const { signal } = here.ended;
+    return connection.untilAnswered(() => api.chat(here.chat, { cursor, limit: PAGE_TURNS, signal }), signal);
+  }
+
+  /** Brings in turns of the newest page: known ones are updated, others take their place. @param {Open} here @param {Turn[]} turns */
+  function merge(here, turns) {
+    const unsent = here.views.find((view) => view.turnId() === null) ?? null;
+    for (const turn of turns) {
+      if (turn.kind === 'continue') continue;
+      let view = here.views.find((known) => known.turnId() === turn.turn_id);
+      if (!view) {
+        view = viewOf(turn, here);
+        const at = unsent ? here.views.indexOf(unsent) : here.views.length;
+        here.views.splice(at, 0, view);
+        root.insertBefore(view.element, unsent?.element ?? null);
+      }
+      view.update(turn);
+    }
+  }
+
+  /** @param {Open} here */
+  function addPending(here) {
+    for (const entry of outbox().pending(here.chat)) {
+      if (here.views.every((view) => view.key !== entry.key)) addView(here, entry);
+    }
+  }
+
+  /** @param {Open} here @param {OutboxEntry} entry */
+  function addView(here, entry) {
+    const view = viewOf(entry, here);
+    here.views.push(view);
+    root.append(view.element);
+    settleDown(here);
+  }
+
+  /** Reports what runs, and follows the first turn that is not settled: one stream at a time. @param {Open} here */
+  function settleDown(here) {
+    if (open !== here) return;
+    const active = here.views.find((view) => view.phase() === 'queued' || view.phase() === 'running');
+    options.onActivity({ running: active !== undefined, stopping: active?.isStopping() ?? false });
+    const turnId = active?.turnId() ?? null;
+    if (!active || turnId === null || here.following === turnId) return;
+    here.following = turnId;
+    void follow(here, active, turnId);
+  }
+
+  /** @param {Open} here @param {TurnView} view @param {string} turnId */
+  async function follow(here, view, turnId) {
+    const { signal } = here.ended;
+    try {
+      await followTurn({
+        api,
+        connection,
+        turnId,
+        signal,
+        onEvent(event) {
+          const before = view.phase();
+          view.apply(event);
+          if (before !== view.phase() && view.phase() === 'running') announce('The agent is working.');
+          if (event.type === 'final') announceReply(view);
+          if (event.type !== 'text') report(here);
+          if (event.type === 'final') options.onSettled(event.data.reply.demo === true);
+        },
+      });
+      if (view.phase() !== 'settled' && !signal.aborted) await refresh();
+    } catch (error) {
+      if (signal.aborted) return;
+      view.refuse(messageOf(error));
+    }
+    here.following = null;
+    settleDown(here);
+  }
+
+  /** @param {Open} here */
+  function report(here) {
+    if (open !== here) return;
+    const active = here.views.find((view) => view.phase() === 'queued' || view.phase() === 'running');
+    options.onActivity({ running: active !== undefined, stopping: active?.isStopping() ?? false });
+  }
+
+  /** @param {TurnView} view */
+  function announceReply(view) {
+    const text = [...view.reply.element.querySelectorAll('.prose')]
+      .map((prose) => prose.textContent)
+      .join(' ');
+    const said = text.length > 600 ? `${text.slice(0, 600)} … The reply goes on.` : text;
+    announce(
+      view.element.dataset.outcome === 'ok'
+        ? `Reply: ${said}`
+        : `The turn ${view.element.dataset.outcome}. ${said}`,
+    );
+  }
+
+  /** @param {'message' | 'new'} kind @param {string} text */
+  function send(kind, text) {
+    if (!open) return;
+    const entry = outbox().add(open.chat, kind, text);
+    addView(open, entry);
+    scroll.toBottom();
+  }
+
+  /** @param {TurnView} view */
+  async function stopTurn(view) {
+    const turnId = view.turnId();
+    const here = open;
+    if (turnId === null || !here) return;
+    view.markStopping();
+    report(here);
+    announce('Stopping.');
+    try {
+      view.update(await connection.untilAnswered(() => api.stop(turnId), here.ended.signal));
+    } catch (error) {
+      if (!here.ended.signal.aborted) announce(messageOf(error));
+    }
+  }
+
+  /** Reads the newest page again: another tab or terminal may have written. */
+  async function refresh() {
+    const here = open;
+    if (!here) return;
+    try {
+      const page = await load(here, null);
+      if (open === here) merge(here, page.turns);
+    } catch {
+      // What is on the page stays; the next look may succeed.
+    }
+    settleDown(here);
+  }
+
+  async function loadOlder() {
+    const here = open;
+    if (!here?.cursor || here.loadingOlder) return;
+    here.loadingOlder = true;
+    older.setAttribute('aria-busy', 'true');
+    try {
+      const page = await load(here, here.cursor);
+      if (open !== here) return;
+      here.cursor = page.cursor;
+      const views = page.turns
+        .filter(
+          (turn) => turn.kind !== 'continue' && here.views.every((view) => view.turnId() !== turn.turn_id),
+        )
+        .map((turn) => {
+          const view = viewOf(turn, here);
+          view.update(turn);
+          return view;
+        });
+      here.views.unshift(...views);
+      scroll.keepPlace(() => root.prepend(...views.map((view) => view.element)));
+    } catch (error) {
+      if (!here.ended.signal.aborted) announce(messageOf(error));
+    } finally {
+      here.loadingOlder = false;
+      older.removeAttribute('aria-busy');
+      if (open === here) older.hidden = here.cursor === null;
+    }
+  }
+
+  /** Plays a settled turn's events again for its tool calls. @param {TurnView} view @param {Open} here */
+  async function showSteps(view, here) {
+    const turnId = view.turnId();
+    if (turnId === null) return;
+    const box = h('div', { class: 'steps' });
+    const { createToolLine } = await import('./tool-line.js');
+    /** @type {Map<string, ReturnType<typeof createToolLine>>} */
+    const lines = new Map();
+    try {
+      await followTurn({
+        api,
+        connection,
+        turnId,
+        signal: here.ended.signal,
+        onEvent(event) {
+          if (event.type === 'status' && event.data.status === 'retrying') lines.clear();
+          if (event.type !== 'tool') return;
+          const known = lines.get(event.data.id);
+          if (known) known.update(event.data);
+          else lines.set(event.data.id, createToolLine(event.data));
+        },
+      });
+    } catch (error) {
+      box.append(h('p', { class: 'steps-none' }, messageOf(error)));
+    }
+    for (const line of lines.values()) line.settle();
+    box.append(...[...lines.values()].map((line) => line.element));
+    if (box.childElementCount === 0)
+      box.append(h('p', { class: 'steps-none' }, 'No tool calls are on record for this reply.'));
+    view.reply.element.before(box);
+    announce(lines.size === 1 ? 'One step shown.' : `${lines.size} steps shown.`);
+  }
+
+  return {
+    show,
+    send,
+    refresh,
+    loadOlder,
+    /** Stops the turn that runs, or the first that waits. */
+    stop() {
+      const active = open?.views.find((view) => view.phase() === 'running' || view.phase() === 'queued');
+      if (active && !active.isStopping()) void stopTurn(active);
+    },
+    /** @param {OutboxEntry} entry @param {Accepted} accepted */
+    accepted(entry, accepted) {
+      if (open?.chat !== entry.chat) return;
+      const here = open;
+      const view = here.views.find((known) => known.key === entry.key);
+      const twin = here.views.find((known) => known !== view && known.turnId() === accepted.turn_id);
+      if (view && twin) {
+        here.views.splice(here.views.indexOf(view), 1);
+        view.element.remove();
+      } else view?.update(recordOf(entry, accepted));
+      settleDown(here);
+    },
+    /** @param {OutboxEntry} entry @param {unknown} error */
+    refused(entry, error) {
+      const view = open?.views.find((known) => known.key === entry.key);
+      view?.refuse(messageOf(error));
+      announce(`Not sent. ${messageOf(error)}`);
+    },
+  };
+}
+
+/** What is known of a turn that was just accepted. @param {OutboxEntry} entry @param {Accepted} accepted @returns {Turn} */
+function recordOf(entry, accepted) {
+  return {
+    turn_id: accepted.turn_id,
+    chat: entry.chat,
+    kind: entry.kind,
+    text: entry.text,
+    status: 'queued',
+    stop_requested: false,
+    session_id: null,
+    generation: null,
+    reply: null,
+    received_at: entry.composedAt,
+    updated_at: new Date().toISOString(),
+  };
+}
+
+/** @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : 'Something went wrong.';
+}

@@ -1,0 +1,98 @@
+// Messages on their way to the server. Promises: what the person sent is in local storage before the first attempt
+// and stays there until the server acknowledged it, through reloads and lost connections; each carries one
+// Idempotency-Key for all its attempts, so a repeat is never a second turn; a chat's messages go out in order.
+/** @import { Api } from './api.js' */
+/** @import { Connection } from './connection.js' */
+/** @import { Accepted, OutboxEntry } from './types.js' */
+
+const PREFIX = 'hybrid-sessions.outbox.';
+
+/** @typedef {ReturnType<typeof createOutbox>} Outbox */
+
+/**
+ * @param {{
+ *   api: Api,
+ *   connection: Connection,
+ *   onAccepted: (entry: OutboxEntry, accepted: Accepted) => void,
+ *   onRefused: (entry: OutboxEntry, error: unknown) => void,
+ * }} options
+ */
+export function createOutbox({ api, connection, onAccepted, onRefused }) {
+  /** @type {Set<string>} */
+  const sending = new Set();
+
+  /** @param {string} chat @returns {OutboxEntry[]} */
+  function pending(chat) {
+    try {
+      return JSON.parse(localStorage.getItem(PREFIX + chat) ?? '[]');
+    } catch {
+      return [];
+    }
+  }
+
+  /** @param {string} chat @param {OutboxEntry[]} entries */
+  function store(chat, entries) {
+    if (entries.length === 0) localStorage.removeItem(PREFIX + chat);
+    else localStorage.setItem(PREFIX + chat, JSON.stringify(entries));
+  }
+
+  /** @param {string} chat @param {string} key */
+  function remove(chat, key) {
+    store(
+      chat,
+      pending(chat).filter((entry) => entry.key !== key),
+    );
+  }
+
+  /** @param {string} chat @param {'message' | 'new'} kind @param {string} text */
+  function add(chat, kind, text) {
+    const entry = { key: randomId(), chat, kind, text, composedAt: new Date().toISOString() };
+    store(chat, [...pending(chat), entry]);
+    void flush(chat);
+    return entry;
+  }
+
+  /** Sends what waits in a chat, in order. @param {string} chat */
+  async function flush(chat) {
+    if (sending.has(chat)) return;
+    sending.add(chat);
+    try {
+      for (let entry = pending(chat)[0]; entry; entry = pending(chat)[0]) {
+        const current = entry;
+        try {
+          const accepted = await connection.untilAnswered(() => api.send(current));
+          remove(chat, current.key);
+          onAccepted(current, accepted);
+        } catch (error) {
+          remove(chat, current.key);
+          onRefused(current, error);
+        }
+      }
+    } finally {
+      sending.delete(chat);
+    }
+  }
+
+  /** Sends what an earlier visit left behind, in every chat. */
+  function flushAll() {
+    for (const name of Object.keys(localStorage)) {
+      if (name.startsWith(PREFIX)) void flush(name.slice(PREFIX.length));
+    }
+  }
+
+  /** @param {string} chat */
+  function forget(chat) {
+    localStorage.removeItem(PREFIX + chat);
+  }
+
+  return { add, pending, flush, flushAll, forget };
+}
+
+/** A random UUID; `crypto.randomUUID` itself exists on HTTPS and loopback only. */
+export function randomId() {
+  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
+  const hex = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) =>
+    byte.toString(16).padStart(2, '0'),
+  );
+  return hex.join('');
+}

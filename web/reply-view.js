@@ -1,0 +1,68 @@
+// A reply as it grows: pieces of text and tool calls in the order they happened. The committed reply has the last
+// word: where it differs from what was streamed, it replaces the streamed text.
+/** @import { Reply, ToolEvent } from './types.js' */
+import { h } from './dom.js';
+import { createMarkdownView } from './markdown.js';
+import { createToolLine } from './tool-line.js';
+
+export function createReplyView() {
+  const element = h('div', { class: 'reply' });
+  /** @type {{ source: string, box: HTMLElement, view: ReturnType<typeof createMarkdownView> }[]} */
+  let texts = [];
+  /** @type {Map<string, ReturnType<typeof createToolLine>>} */
+  const tools = new Map();
+
+  function startText() {
+    const box = h('div', { class: 'prose' });
+    const text = { source: '', box, view: createMarkdownView(box) };
+    texts.push(text);
+    element.append(box);
+    return text;
+  }
+
+  function reset() {
+    texts = [];
+    tools.clear();
+    element.replaceChildren();
+  }
+
+  return {
+    element,
+    reset,
+    isEmpty: () => element.childElementCount === 0,
+
+    /** @param {string} delta */
+    addText(delta) {
+      const last = texts.at(-1);
+      const text = last && last.box === element.lastElementChild ? last : startText();
+      text.source += delta;
+      text.view.showSoon(text.source);
+    },
+
+    /** @param {ToolEvent} event */
+    addTool(event) {
+      const known = tools.get(event.id);
+      if (known) return known.update(event);
+      const line = createToolLine(event);
+      tools.set(event.id, line);
+      element.append(line.element);
+    },
+
+    /** @param {Reply} reply */
+    settle(reply) {
+      for (const line of tools.values()) line.settle();
+      const wanted = reply.text.trim();
+      const last = texts.at(-1)?.source.trim() ?? '';
+      const all = texts
+        .map(({ source }) => source)
+        .join('')
+        .trim();
+      if (wanted !== last && wanted !== all) {
+        for (const { box } of texts) box.remove();
+        texts = [];
+        if (wanted !== '') startText().source = reply.text;
+      }
+      for (const { source, view } of texts) view.show(source);
+    },
+  };
+}

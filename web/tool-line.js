@@ -1,0 +1,83 @@
+// One tool call as a quiet line: what runs, on what, and how it went. Opens to show the whole of it.
+/** @import { ToolEvent } from './types.js' */
+import { h, icon } from './dom.js';
+
+const ICONS = /** @type {Record<string, string>} */ ({
+  Bash: 'terminal',
+  BashOutput: 'terminal',
+  Read: 'file',
+  Write: 'file',
+  Edit: 'file',
+  NotebookEdit: 'file',
+  Grep: 'search',
+  Glob: 'search',
+  WebFetch: 'globe',
+  WebSearch: 'globe',
+  Task: 'branch',
+  Agent: 'branch',
+  TodoWrite: 'list',
+});
+
+const STATE_WORDS = { started: 'running', done: 'done', failed: 'failed', unfinished: 'not finished' };
+
+/** @param {ToolEvent} first */
+export function createToolLine(first) {
+  const summary = h('span', { class: 'tool-summary' });
+  const mark = h('span', { class: 'tool-mark' });
+  const word = h('span', { class: 'tool-word' });
+  const detail = h('pre', { class: 'tool-detail', tabindex: 0 });
+  const element = h(
+    'details',
+    { class: 'tool' },
+    h(
+      'summary',
+      {},
+      icon(ICONS[first.name] ?? 'tool'),
+      h('span', { class: 'tool-name' }, toolName(first.name)),
+      summary,
+      word,
+      mark,
+      icon('chevron'),
+    ),
+    detail,
+  );
+  let asked = '';
+  /** @type {ToolEvent['state'] | 'unfinished'} */
+  let state = 'started';
+
+  /** @param {ToolEvent['state'] | 'unfinished'} next */
+  function showState(next) {
+    state = next;
+    element.dataset.state = next;
+    word.textContent = STATE_WORDS[next];
+    mark.replaceChildren(
+      next === 'started' ? h('span', { class: 'spinner' }) : icon(next === 'done' ? 'check' : 'alert'),
+    );
+  }
+
+  /** @param {ToolEvent} event */
+  function update(event) {
+    if (event.state === 'started' || asked === '') asked = event.summary;
+    summary.textContent = asked.split('\n', 1)[0] ?? '';
+    // The end may tell more than the beginning: both are shown.
+    const more = event.summary !== '' && event.summary !== asked ? `\n\n${event.summary}` : '';
+    detail.textContent = `${asked}${more}` || 'No details.';
+    showState(event.state);
+  }
+
+  update(first);
+  return {
+    element,
+    update,
+    /** The turn ended before this call did. */
+    settle() {
+      if (state === 'started') showState('unfinished');
+    },
+  };
+}
+
+/** "mcp__notes__add_note" -> "notes: add note". @param {string} name */
+function toolName(name) {
+  const [, server, tool] = /^mcp__(.+?)__(.+)$/.exec(name) ?? [];
+  return server && tool ? `${server}: ${tool.replaceAll('_', ' ')}` : name;
+}
