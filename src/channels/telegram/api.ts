@@ -1,0 +1,201 @@
+// The few Bot API methods this product uses, over grammY's `Api` (its web build: the Node build breaks when
+// minified). Every failure is one of our error families; the token is in no message, cause or log line. Nothing
+// is retried here: whoever calls knows whether repeating is safe and how long there is.
+
+import type { BotCommand, Update, WebhookInfo } from 'grammy/types';
+import { Api } from 'grammy/web';
+import { Gone, Invalid } from '../../core/errors.ts';
+import { type CallKind, isNotModified, telegramError } from './api-errors.ts';
+import { botIdOf } from './bot-token.ts';
+
+export interface TelegramApiOptions {
+  readonly token: string;
+  /** Default `https://api.telegram.org`. */
+  readonly apiRoot?: string;
+  /** How long one call may take (long polling has its own time on top). */
+  readonly timeoutMs?: number;
+}
+
+/** Who the bot is: `id` in decimal, `username` without `@`. */
+export interface BotIdentity {
+  readonly id: string;
+  readonly username: string;
+}
+
+/** Where a message goes. */
+export interface Destination {
+  readonly chatId: number;
+  readonly threadId: number | null;
+}
+
+/** `markdown` is shown with Telegram's rich formatting, `plain` letter by letter. */
+export type MessageContent = { readonly plain: string } | { readonly markdown: string };
+
+export interface TelegramApi {
+  readonly botId: string;
+  getMe(signal?: AbortSignal): Promise<BotIdentity>;
+  getUpdates(query: UpdatesQuery, signal?: AbortSignal): Promise<readonly Update[]>;
+  /** Returns the new message's id. */
+  sendText(to: Destination, text: string, options?: SendOptions): Promise<number>;
+  /** Succeeds, too, when the message already says so. Gone('message-gone') when there is nothing to edit. */
+  edit(chatId: number, messageId: number, content: MessageContent): Promise<void>;
+  /** Succeeds, too, when the message is gone or too old to be deleted. */
+  deleteMessage(chatId: number, messageId: number): Promise<void>;
+  sendTyping(to: Destination): Promise<void>;
+  setCommands(commands: readonly BotCommand[]): Promise<void>;
+  setWebhook(webhook: WebhookSettings): Promise<void>;
+  deleteWebhook(): Promise<void>;
+  getWebhookInfo(): Promise<WebhookInfo>;
+}
+
+export interface UpdatesQuery {
+  readonly offset?: number;
+  readonly limit?: number;
+  readonly timeoutSec: number;
+  readonly allowedUpdates: readonly Exclude<keyof Update, 'update_id'>[];
+}
+
+export interface SendOptions {
+  readonly replyTo?: number;
+  /** No sound on the person's phone. */
+  readonly silent?: boolean;
+}
+
+export interface WebhookSettings {
+  readonly url: string;
+  readonly secret: string;
+  readonly allowedUpdates: UpdatesQuery['allowedUpdates'];
+  readonly maxConnections?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 15_000;
+/** Link previews would make Telegram fetch addresses that the model wrote. */
+const NO_PREVIEW = { is_disabled: true };
+
+/** Throws `Invalid('bad-token')` or `Invalid('bad-api-root')` at once; connects to nothing yet. */
+export function createTelegramApi(options: TelegramApiOptions): TelegramApi {
+  const { token, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const botId = botIdOf(token);
+  const { raw } = new Api(token, { apiRoot: checkedRoot(options.apiRoot) });
+
+  async function call<T>(
+    method: string,
+    kind: CallKind,
+    send: (signal: GrammySignal) => Promise<T>,
+    limits: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number } = {},
+  ): Promise<T> {
+    const timeout = AbortSignal.timeout(limits.timeoutMs ?? timeoutMs);
+    const signal = limits.signal ? AbortSignal.any([limits.signal, timeout]) : timeout;
+    try {
+      return await send(signal as GrammySignal);
+    } catch (error) {
+      if (isNotModified(error)) throw error;
+      throw telegramError(error, method, kind, token);
+    }
+  }
+
+  return {
+    botId,
+    async getMe(signal) {
+      const me = await call('getMe', 'repeatable', (s) => raw.getMe(s), { signal });
+      return { id: String(me.id), username: me.username };
+    },
+    getUpdates: (query, signal) =>
+      call(
+        'getUpdates',
+        'repeatable',
+        (s) =>
+          raw.getUpdates(
+            {
+              ...(query.offset === undefined ? {} : { offset: query.offset }),
+              ...(query.limit === undefined ? {} : { limit: query.limit }),
+              timeout: query.timeoutSec,
+              allowed_updates: query.allowedUpdates,
+            },
+            s,
+          ),
+        { signal, timeoutMs: query.timeoutSec * 1_000 + timeoutMs },
+      ),
+    async sendText(to, text, send = {}) {
+      const message = await call('sendMessage', 'send', (s) =>
+        raw.sendMessage(
+          {
+            ...destination(to),
+            text,
+            link_preview_options: NO_PREVIEW,
+            ...(send.silent ? { disable_notification: true } : {}),
+            ...(send.replyTo === undefined
+              ? {}
+              : { reply_parameters: { message_id: send.replyTo, allow_sending_without_reply: true } }),
+          },
+          s,
+        ),
+      );
+      return message.message_id;
+    },
+    async edit(chatId, messageId, content) {
+      const body =
+        'plain' in content
+          ? { text: content.plain, link_preview_options: NO_PREVIEW }
+          : { rich_message: { markdown: content.markdown } };
+      try {
+        await call('editMessageText', 'repeatable', (s) =>
+          raw.editMessageText({ chat_id: chatId, message_id: messageId, ...body }, s),
+        );
+      } catch (error) {
+        if (!isNotModified(error)) throw error;
+      }
+    },
+    async deleteMessage(chatId, messageId) {
+      try {
+        await call('deleteMessage', 'repeatable', (s) =>
+          raw.deleteMessage({ chat_id: chatId, message_id: messageId }, s),
+        );
+      } catch (error) {
+        if (!(error instanceof Gone && error.code === 'message-gone')) throw error;
+      }
+    },
+    async sendTyping(to) {
+      await call('sendChatAction', 'repeatable', (s) =>
+        raw.sendChatAction({ ...destination(to), action: 'typing' }, s),
+      );
+    },
+    async setCommands(commands) {
+      await call('setMyCommands', 'repeatable', (s) => raw.setMyCommands({ commands: [...commands] }, s));
+    },
+    async setWebhook(webhook) {
+      await call('setWebhook', 'repeatable', (s) =>
+        raw.setWebhook(
+          {
+            url: webhook.url,
+            secret_token: webhook.secret,
+            allowed_updates: webhook.allowedUpdates,
+            ...(webhook.maxConnections === undefined ? {} : { max_connections: webhook.maxConnections }),
+          },
+          s,
+        ),
+      );
+    },
+    async deleteWebhook() {
+      await call('deleteWebhook', 'repeatable', (s) => raw.deleteWebhook({}, s));
+    },
+    getWebhookInfo: () => call('getWebhookInfo', 'repeatable', (s) => raw.getWebhookInfo(s)),
+  };
+}
+
+/** grammY's declarations name a polyfill's signal; at run time it is the platform's own. */
+type GrammySignal = NonNullable<Parameters<Api['raw']['getMe']>[0]>;
+
+function destination(to: Destination) {
+  return { chat_id: to.chatId, ...(to.threadId === null ? {} : { message_thread_id: to.threadId }) };
+}
+
+function checkedRoot(apiRoot = 'https://api.telegram.org'): string {
+  const url = URL.parse(apiRoot);
+  if (url && (url.protocol === 'https:' || url.protocol === 'http:') && !url.search && !url.hash) {
+    return apiRoot.replace(/\/+$/, '');
+  }
+  throw new Invalid('bad-api-root', 'The Telegram API root is not an http(s) address.', {
+    advice: 'Set it to an address such as https://api.telegram.org, or leave it out.',
+  });
+}

@@ -1,0 +1,34 @@
+// Telegram as a `Channel`. The guarantee: one visible reply per turn, however often `deliver` is repeated. What it
+// costs: the reply arrives as an edit of a placeholder, and an answer lost at the wrong moment can leave a
+// placeholder behind (see docs/telegram.md).
+import { systemClock } from '../../core/clock.ts';
+import { type Log, silentLog } from '../../core/log.ts';
+import type { Channel, Clock } from '../../core/ports.ts';
+import type { TelegramApi } from './api.ts';
+import { deliverReply } from './deliver.ts';
+import { pacedApi } from './paced-api.ts';
+import { openProgress, type ProgressDeps } from './progress.ts';
+import { MAX_MESSAGE_LENGTH } from './show.ts';
+
+export const TELEGRAM = 'telegram';
+
+export interface TelegramChannelOptions {
+  readonly api: TelegramApi;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  readonly editEveryMs?: ProgressDeps['editEveryMs'];
+}
+
+/** Telegram counts edits with sends: about one a second in a private chat, 20 a minute in a group. */
+const EDIT_EVERY_MS = { private: 1_100, group: 3_100 };
+
+export function createTelegramChannel(options: TelegramChannelOptions): Channel {
+  const { clock = systemClock, log = silentLog, editEveryMs = EDIT_EVERY_MS } = options;
+  const api = pacedApi(options.api, clock);
+  return {
+    name: TELEGRAM,
+    capabilities: { edit: true, markdown: true, maxTextLength: MAX_MESSAGE_LENGTH },
+    open: (context) => openProgress({ api, clock, log, editEveryMs }, context),
+    deliver: (context, reply) => deliverReply(api, context, reply),
+  };
+}

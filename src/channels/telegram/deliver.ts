@@ -1,0 +1,102 @@
+// Lands a committed reply. Every final text is put in place by an edit of a message whose id was recorded before,
+// so delivering twice shows it once. Only empty placeholders are ever sent: if the answer to such a send is lost,
+// the worst that stays in the chat is a lone "…", never a second copy of the reply.
+import { splitMarkdown } from '../../core/delivery-policy.ts';
+import { Gone } from '../../core/errors.ts';
+import type { SendContext } from '../../core/ports.ts';
+import type { Reply } from '../../core/records.ts';
+import { digestOf, readAnchor, type TelegramAnchor } from './anchor.ts';
+import type { TelegramApi } from './api.ts';
+import { sendPlaceholder } from './placeholder.ts';
+import { replyTargetOf, type TelegramReplyTarget } from './reply-target.ts';
+import { MAX_MESSAGE_LENGTH, show } from './show.ts';
+
+/** What a further part says until its text is in place. */
+const FURTHER_PART = '…';
+const DEMO_NOTE = '_(Written by the demo model.)_';
+/** A message can vanish while we edit it; one that vanishes this often is not worth another. */
+const MAX_REPLACEMENTS = 2;
+
+export async function deliverReply(api: TelegramApi, context: SendContext, reply: Reply): Promise<void> {
+  const target = replyTargetOf(context.request);
+  const texts = partsOf(reply);
+  const of = digestOf(reply);
+  let anchor = readAnchor(context.anchor);
+  if (anchor.of !== of) anchor = { ...anchor, of, landed: 0 };
+  const note = async (next: TelegramAnchor) => {
+    await context.remember(next);
+    anchor = next;
+  };
+
+  const surplus = anchor.parts.slice(texts.length);
+  if (surplus.length > 0) {
+    await note({
+      ...anchor,
+      parts: anchor.parts.slice(0, texts.length),
+      discard: [...anchor.discard, ...surplus],
+    });
+  }
+  // All messages first, then all texts: the parts stand together even if someone writes meanwhile.
+  while (anchor.parts.length < texts.length) {
+    await addPart(api, target, anchor, note);
+  }
+  for (let index = anchor.landed; index < texts.length; index++) {
+    await landPart(api, target, texts[index] ?? '', index, () => anchor, note);
+    const isLast = index === texts.length - 1;
+    // The last one needs no note: the turn is about to be settled.
+    if (!isLast) await note({ ...anchor, landed: index + 1 });
+  }
+  await discard(api, target.chatId, anchor.discard);
+}
+
+/** Deletes leftovers; what cannot be deleted now is only untidy, so no failure counts. */
+export async function discard(api: TelegramApi, chatId: number, messages: readonly number[]): Promise<void> {
+  for (const id of messages) await api.deleteMessage(chatId, id).catch(() => undefined);
+}
+
+/** What the person reads, cut into messages. Never empty: Telegram refuses blank messages. */
+function partsOf(reply: Reply): readonly string[] {
+  const text = reply.demo ? `${reply.text.trimEnd()}\n\n${DEMO_NOTE}` : reply.text;
+  const texts = splitMarkdown(text, MAX_MESSAGE_LENGTH).map((part) => part.text);
+  const visible = texts.filter((part) => part.trim() !== '');
+  return visible.length > 0 ? visible : ['(no text)'];
+}
+
+type Note = (next: TelegramAnchor) => Promise<void>;
+
+async function addPart(
+  api: TelegramApi,
+  target: TelegramReplyTarget,
+  anchor: TelegramAnchor,
+  note: Note,
+): Promise<void> {
+  const first = anchor.parts.length === 0;
+  await sendPlaceholder(api, target, { text: FURTHER_PART, reply: first, silent: !first }, (id) =>
+    note({ ...anchor, parts: [...anchor.parts, id] }),
+  );
+}
+
+async function landPart(
+  api: TelegramApi,
+  target: TelegramReplyTarget,
+  text: string,
+  index: number,
+  anchor: () => TelegramAnchor,
+  note: Note,
+): Promise<void> {
+  for (let replacements = 0; ; replacements++) {
+    const id = anchor().parts[index];
+    try {
+      if (id === undefined) throw new Gone('message-gone', 'No message is recorded for this part.');
+      await show(api, target.chatId, id, text);
+      return;
+    } catch (error) {
+      const vanished = error instanceof Gone && error.code === 'message-gone';
+      if (!vanished || replacements >= MAX_REPLACEMENTS) throw error;
+    }
+    // Somebody deleted it: the text goes into a new message, recorded in the old one's place.
+    await sendPlaceholder(api, target, { text: FURTHER_PART, reply: index === 0, silent: true }, (fresh) =>
+      note({ ...anchor(), parts: anchor().parts.with(index, fresh) }),
+    );
+  }
+}

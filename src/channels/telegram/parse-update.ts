@@ -1,0 +1,176 @@
+// Reads one update of the Bot API and says what it is to us: a turn, a fixed answer, or nothing. Pure, and the same
+// for long polling and webhooks. Never throws, whatever the update holds; who is not allowed gets nothing.
+import { z } from 'zod';
+import { type TurnRequest, turnRequest } from '../../core/messages.ts';
+import type { AllowList } from './allow-list.ts';
+import type { BotIdentity } from './api.ts';
+import { HELP_TEXT, parseCommand, TEXT_ONLY } from './commands.ts';
+import type { TelegramReplyTarget } from './reply-target.ts';
+
+/** What the bot asks Telegram for; the list sticks to the bot, so it is always sent whole. */
+export const ALLOWED_UPDATES = ['message', 'edited_message'] as const;
+
+export interface UpdatePolicy {
+  readonly tenant: string;
+  readonly allow: AllowList;
+}
+
+export type ParsedUpdate =
+  | { readonly kind: 'turn'; readonly request: TurnRequest }
+  | {
+      readonly kind: 'command-reply';
+      readonly text: string;
+      readonly target: TelegramReplyTarget;
+      /** Messages of one album share it: one answer is enough. */
+      readonly albumId: string | null;
+    }
+  | { readonly kind: 'ignore'; readonly reason: IgnoreReason; readonly senderId: string | null };
+
+export type IgnoreReason =
+  | 'malformed'
+  | 'edited'
+  | 'unhandled-update'
+  | 'not-allowed'
+  | 'anonymous-sender'
+  | 'bot-sender'
+  | 'other-bots-command'
+  | 'not-text';
+
+const messageSchema = z.object({
+  message_id: z.number().int(),
+  message_thread_id: z.number().int().optional(),
+  is_topic_message: z.boolean().optional(),
+  chat: z.object({ id: z.number().int(), type: z.string() }),
+  from: z
+    .object({
+      id: z.number().int(),
+      is_bot: z.boolean(),
+      first_name: z.string().optional(),
+      last_name: z.string().optional(),
+    })
+    .optional(),
+  sender_chat: z.object({ id: z.number() }).optional(),
+  text: z.string().optional(),
+  media_group_id: z.string().optional(),
+});
+
+const updateSchema = z.object({
+  update_id: z.number().int(),
+  message: messageSchema.optional(),
+  edited_message: z.unknown().optional(),
+});
+
+type Message = z.infer<typeof messageSchema>;
+
+/** What a person can send besides text. Everything else without text is Telegram's own news. */
+const CONTENT = [
+  'animation',
+  'audio',
+  'checklist',
+  'contact',
+  'dice',
+  'document',
+  'game',
+  'location',
+  'paid_media',
+  'photo',
+  'poll',
+  'sticker',
+  'story',
+  'venue',
+  'video',
+  'video_note',
+  'voice',
+];
+
+export function parseUpdate(
+  update: unknown,
+  bot: BotIdentity,
+  policy: UpdatePolicy,
+  receivedAtMs: number,
+): ParsedUpdate {
+  const parsed = updateSchema.safeParse(update);
+  if (!parsed.success) return ignore('malformed');
+  const { update_id: updateId, message, edited_message: edited } = parsed.data;
+  if (edited !== undefined) return ignore('edited');
+  if (!message) return ignore('unhandled-update');
+  const refusal = refuseSender(message, policy.allow);
+  if (refusal) return refusal;
+
+  const target = targetOf(message);
+  if (message.text === undefined) return parseOther(update, message, target);
+  const command = parseCommand(message.text);
+  const forOther = command?.addressee != null && command.addressee !== bot.username.toLowerCase();
+  if (forOther) return ignore('other-bots-command', message);
+  if (command?.name === 'help' || command?.name === 'start') {
+    return { kind: 'command-reply', text: HELP_TEXT, target, albumId: null };
+  }
+  const isNew = command?.name === 'new';
+  // In a group, a command that names no bot and is not ours is meant for another one.
+  if (command && !isNew && !target.private && command.addressee === null) {
+    return ignore('other-bots-command', message);
+  }
+  const from = message.from;
+  return {
+    kind: 'turn',
+    request: turnRequest({
+      conversation: {
+        tenant: policy.tenant,
+        channel: 'telegram',
+        bot: bot.id,
+        chat: String(message.chat.id),
+        thread: target.threadId === null ? null : String(target.threadId),
+      },
+      dedupeId: `${bot.id}:${updateId}`,
+      kind: isNew ? 'new' : 'message',
+      text: isNew ? (command?.rest ?? '') : withoutMention(message.text, bot.username),
+      sender: from ? { id: String(from.id), name: nameOf(from) } : null,
+      replyTarget: { ...target },
+      receivedAtMs,
+    }),
+  };
+}
+
+/** Allowed are listed people who write under their own name; each sender counts, not the chat. */
+function refuseSender(message: Message, allow: AllowList): ParsedUpdate | null {
+  const { from, sender_chat: senderChat } = message;
+  // Anonymous admins and channels share an id that says nothing about the person.
+  if (!from || senderChat) return ignore('anonymous-sender');
+  if (from.is_bot) return ignore('bot-sender', message);
+  if (!allow.users.has(String(from.id))) return ignore('not-allowed', message);
+  return null;
+}
+
+function parseOther(update: unknown, message: Message, target: TelegramReplyTarget): ParsedUpdate {
+  const raw = (update as { message: object }).message;
+  const isContent = CONTENT.some((field) => field in raw);
+  // A group's pictures are rarely meant for the bot.
+  if (!isContent || !target.private) return ignore('not-text', message);
+  return { kind: 'command-reply', text: TEXT_ONLY, target, albumId: message.media_group_id ?? null };
+}
+
+function targetOf(message: Message): TelegramReplyTarget {
+  // Without `is_topic_message` the thread is only a chain of answers, not a topic.
+  const threadId = message.is_topic_message ? (message.message_thread_id ?? null) : null;
+  return {
+    chatId: message.chat.id,
+    threadId,
+    messageId: message.message_id,
+    private: message.chat.type === 'private',
+  };
+}
+
+/** `@ThisBot do it` -> `do it`. */
+function withoutMention(text: string, username: string): string {
+  const mention = `@${username}`;
+  const begins = text.toLowerCase().startsWith(`${mention.toLowerCase()} `);
+  return begins ? text.slice(mention.length).trimStart() : text;
+}
+
+function nameOf(from: NonNullable<Message['from']>): string | null {
+  return [from.first_name, from.last_name].filter(Boolean).join(' ') || null;
+}
+
+function ignore(reason: IgnoreReason, message?: Message): ParsedUpdate {
+  return { kind: 'ignore', reason, senderId: message?.from ? String(message.from.id) : null };
+}

@@ -1,0 +1,105 @@
+// Long polling: for machines that Telegram cannot reach. Updates are taken in order, one after another. An update is
+// confirmed (by asking for what follows it) only after its turn is in the durable queue; a crash in between means
+// that Telegram hands it out again, and the ledger finds it known. Telegram keeps the offset, so nothing is stored here.
+import { systemClock } from '../../core/clock.ts';
+import { Conflict, Invalid, Refused } from '../../core/errors.ts';
+import { errorFields, type Log, silentLog } from '../../core/log.ts';
+import type { TurnRequest } from '../../core/messages.ts';
+import type { Clock } from '../../core/ports.ts';
+import type { BotIdentity, TelegramApi } from './api.ts';
+import { createInlet, type FixedReply, type Inlet } from './inlet.ts';
+import { ALLOWED_UPDATES, type UpdatePolicy } from './parse-update.ts';
+
+export interface TelegramPollerOptions {
+  readonly api: TelegramApi;
+  readonly bot: BotIdentity;
+  readonly policy: UpdatePolicy;
+  /** Resolves once the turn is durable in the queue; while it rejects, the update stays unconfirmed. */
+  readonly accept: (request: TurnRequest) => Promise<void>;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  /** How long Telegram holds an empty answer back. */
+  readonly pollSec?: number;
+}
+
+export interface TelegramPoller {
+  /** Runs until `signal` aborts. Rejects only with `Invalid('bad-token')`; all else is waited out and logged. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 30_000;
+const CANNOT_ACCEPT = 'I cannot take this message. Please write it differently.';
+
+export function createTelegramPoller(options: TelegramPollerOptions): TelegramPoller {
+  const { api, bot, clock = systemClock, log = silentLog, pollSec = 25 } = options;
+  const inlet = createInlet({ ...options, log });
+
+  return {
+    async run(signal) {
+      let offset: number | undefined;
+      let failures = 0;
+      while (!signal.aborted) {
+        try {
+          const query = { timeoutSec: pollSec, allowedUpdates: ALLOWED_UPDATES };
+          const updates = await api.getUpdates(offset === undefined ? query : { ...query, offset }, signal);
+          for (const update of updates) {
+            if (signal.aborted) break;
+            await takeOne(inlet, api, log, update, clock.now());
+            offset = update.update_id + 1;
+          }
+          failures = 0;
+        } catch (error) {
+          if (signal.aborted) break;
+          if (error instanceof Invalid && error.code === 'bad-token') throw error;
+          const waitMs = waitAfter(error, failures++);
+          const advice = error instanceof Conflict ? error.advice : undefined;
+          log('warn', 'telegram-poll-failed', { bot: bot.id, waitMs, advice, ...errorFields(error) });
+          await clock.sleep(waitMs, signal);
+        }
+      }
+      if (offset !== undefined) await confirm(api, offset);
+    },
+  };
+}
+
+/** Hands one update on; rejects when it must be asked for again. */
+async function takeOne(
+  inlet: Inlet,
+  api: TelegramApi,
+  log: Log,
+  update: { readonly update_id: number; readonly message?: { readonly chat: { readonly id: number } } },
+  nowMs: number,
+): Promise<void> {
+  try {
+    const reply = await inlet.take(update, nowMs);
+    if (reply) await answer(api, log, reply);
+  } catch (error) {
+    if (!(error instanceof Invalid)) throw error;
+    // It can never be queued: waiting on it would stop every chat. The person is told instead.
+    log('error', 'telegram-update-refused', { update: update.update_id, ...errorFields(error) });
+    const chatId = update.message?.chat.id;
+    if (chatId === undefined) return;
+    await api.sendText({ chatId, threadId: null }, CANNOT_ACCEPT).catch(() => undefined);
+  }
+}
+
+/** Best effort: a lost help text is asked for again. */
+async function answer(api: TelegramApi, log: Log, reply: FixedReply): Promise<void> {
+  try {
+    await api.sendText(reply.target, reply.text, { replyTo: reply.target.messageId });
+  } catch (error) {
+    log('warn', 'telegram-answer-failed', errorFields(error));
+  }
+}
+
+/** Spares Telegram a redelivery after a clean end. Nothing is lost when it fails. */
+async function confirm(api: TelegramApi, offset: number): Promise<void> {
+  const query = { offset, limit: 1, timeoutSec: 0, allowedUpdates: ALLOWED_UPDATES };
+  await api.getUpdates(query, AbortSignal.timeout(2_000)).catch(() => undefined);
+}
+
+function waitAfter(error: unknown, failures: number): number {
+  const backoffMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures, 10));
+  return error instanceof Refused ? Math.max(error.retryAfterMs, backoffMs) : backoffMs;
+}

@@ -1,0 +1,95 @@
+// The webhook, as a fetch-style handler that any ingress can mount. It answers 200 only after the turn is in the
+// durable queue; a queue that fails is a 503, and Telegram sends the update again (ACKED). Fixed answers ride in
+// the response's body, so the ingress needs no bot token.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { systemClock } from '../../core/clock.ts';
+import { Invalid } from '../../core/errors.ts';
+import { errorFields, type Log, silentLog } from '../../core/log.ts';
+import type { TurnRequest } from '../../core/messages.ts';
+import type { Clock } from '../../core/ports.ts';
+import type { BotIdentity } from './api.ts';
+import { createInlet, type FixedReply } from './inlet.ts';
+import type { UpdatePolicy } from './parse-update.ts';
+
+export interface TelegramWebhookOptions {
+  /** What Telegram was given as `secret_token`. Without one the webhook refuses to start. */
+  readonly secret: string;
+  readonly bot: BotIdentity;
+  readonly policy: UpdatePolicy;
+  /** Resolves once the turn is durable in the queue. */
+  readonly accept: (request: TurnRequest) => Promise<void>;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
+export const SECRET_HEADER = 'x-telegram-bot-api-secret-token';
+const SECRET_SHAPE = /^[A-Za-z0-9_-]{16,256}$/;
+/** An update is a few kilobytes; a message of 4,096 characters with every entity stays far below. */
+const MAX_BODY_BYTES = 1_000_000;
+
+/** Constant time in the secret. Headers as `Headers` or as a plain object with lower-case names. */
+export function verifyWebhook(headers: Headers | Readonly<Record<string, unknown>>, secret: string): boolean {
+  const given = headers instanceof Headers ? headers.get(SECRET_HEADER) : headers[SECRET_HEADER];
+  if (typeof given !== 'string' || secret === '') return false;
+  return timingSafeEqual(digest(given), digest(secret));
+}
+
+/** Throws `Invalid('no-webhook-secret')` when the secret is missing, short or malformed. */
+export function createTelegramWebhook(
+  options: TelegramWebhookOptions,
+): (request: Request) => Promise<Response> {
+  const { secret, clock = systemClock, log = silentLog } = options;
+  if (!SECRET_SHAPE.test(secret ?? '')) {
+    throw new Invalid('no-webhook-secret', 'The Telegram webhook has no usable secret.', {
+      advice: 'Set a secret of 16 to 256 characters out of A-Z, a-z, 0-9, _ and -.',
+    });
+  }
+  const inlet = createInlet({ ...options, log });
+
+  return async (request) => {
+    if (request.method !== 'POST') return new Response(null, { status: 405, headers: { allow: 'POST' } });
+    if (!verifyWebhook(request.headers, secret)) return new Response(null, { status: 401 });
+    const body = await readBody(request);
+    if (body === 'too-large') return new Response(null, { status: 413 });
+    const update = parseJson(body);
+    if (update === undefined) return new Response(null, { status: 400 });
+    try {
+      const reply = await inlet.take(update, clock.now());
+      return reply ? Response.json(asMethod(reply)) : new Response(null, { status: 200 });
+    } catch (error) {
+      log('error', 'telegram-webhook-failed', errorFields(error));
+      // What can never be queued is not asked for again; everything else is.
+      if (error instanceof Invalid) return new Response(null, { status: 200 });
+      return new Response(null, { status: 503, headers: { 'retry-after': '1' } });
+    }
+  };
+}
+
+function asMethod({ target, text }: FixedReply): Record<string, unknown> {
+  return {
+    method: 'sendMessage',
+    chat_id: target.chatId,
+    ...(target.threadId === null ? {} : { message_thread_id: target.threadId }),
+    text,
+    reply_parameters: { message_id: target.messageId, allow_sending_without_reply: true },
+  };
+}
+
+async function readBody(request: Request): Promise<string> {
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return 'too-large';
+  const body = await request.text();
+  return body.length > MAX_BODY_BYTES ? 'too-large' : body;
+}
+
+function parseJson(body: string): unknown {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null && 'update_id' in value ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
