@@ -1,0 +1,98 @@
+// The shapes of the files in an agent folder, and the names a tool policy may use. Unknown fields are refused: a
+// misspelt one must not be ignored in silence.
+import { z } from 'zod';
+
+/** Built-in tools that may be allowed. What the CLI has besides needs a person at a terminal or outlives the turn. */
+export const BUILT_IN_TOOLS = [
+  'Bash',
+  'Read',
+  'Write',
+  'Edit',
+  'NotebookEdit',
+  'Glob',
+  'Grep',
+  'WebFetch',
+  'WebSearch',
+  'Agent',
+  'Skill',
+  'TaskCreate',
+  'TaskUpdate',
+  'TaskList',
+  'TaskGet',
+] as const;
+
+export const NAME_PATTERN = /^[a-z0-9][a-z0-9-]{0,63}$/;
+
+export const agentsSchema = z.record(
+  z.string().regex(NAME_PATTERN, 'use lower-case letters, digits and "-" for the name'),
+  z.strictObject({
+    description: z.string().min(1),
+    prompt: z.string().min(1).optional(),
+    prompt_file: z.string().min(1).optional(),
+    tools: z.array(z.string()).optional(),
+    model: z.string().min(1).optional(),
+  }),
+);
+
+const stdioServer = z.strictObject({
+  type: z.literal('stdio').optional(),
+  command: z.string().min(1),
+  args: z.array(z.string()).optional(),
+  env: z.record(z.string(), z.string()).optional(),
+});
+
+const remoteServer = z.strictObject({
+  type: z.enum(['http', 'sse']),
+  url: z.url(),
+  headers: z.record(z.string(), z.string()).optional(),
+});
+
+export const mcpSchema = z.strictObject({
+  mcpServers: z.record(
+    z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, 'use letters, digits and "-" for the name'),
+    z.union([stdioServer, remoteServer]),
+  ),
+});
+
+export const settingsSchema = z.strictObject({
+  tools: z.strictObject({ allow: z.array(z.string()) }),
+  /** `prefer`: use one where the machine has it. `require`: run no turn without. `off`: none. */
+  sandbox: z.enum(['prefer', 'require', 'off']).default('prefer'),
+  model: z.string().min(1).optional(),
+  /** Model round trips in one turn. */
+  maxTurns: z.int().min(1).max(10_000).optional(),
+  /** Handed to Claude Code as its settings, apart from what this file decides itself. */
+  claude: z.record(z.string(), z.json()).optional(),
+});
+
+export const skillSchema = z.object({
+  name: z.string().regex(NAME_PATTERN, 'use lower-case letters, digits and "-"'),
+  description: z.string().min(1),
+});
+
+export type McpServer = z.infer<typeof stdioServer> | z.infer<typeof remoteServer>;
+export type AgentSettings = z.infer<typeof settingsSchema>;
+
+export interface Subagent {
+  readonly description: string;
+  readonly prompt: string;
+  readonly tools?: readonly string[];
+  readonly model?: string;
+}
+
+export interface Skill {
+  readonly name: string;
+  readonly description: string;
+  /** The skill's folder. */
+  readonly path: string;
+}
+
+/** An agent as its folder describes it, checked. */
+export interface AgentFolder {
+  readonly path: string;
+  readonly systemPrompt: string;
+  readonly agents: Readonly<Record<string, Subagent>>;
+  readonly mcpServers: Readonly<Record<string, McpServer>>;
+  readonly skills: readonly Skill[];
+  readonly settings: AgentSettings;
+}

@@ -1,0 +1,98 @@
+// Starts the CLI, inside the sandbox where there is one, as the leader of a process group of its own, and knows
+// how it ended. What it writes to stderr is kept (its end) for the operator, never shown to a chat.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { SpawnedProcess, SpawnOptions } from '@anthropic-ai/claude-agent-sdk';
+import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import type { AgentFolder } from './agent-folder.ts';
+import { bubblewrapArguments, nodePaths, type SandboxChoice } from './sandbox.ts';
+
+export interface CliProcess {
+  spawn(options: SpawnOptions): SpawnedProcess;
+  /** Ends the CLI at once; its children are left to `endProcesses`. */
+  kill(): void;
+  pids(): number[];
+  /** Resolves when every started process has been reaped. */
+  ended(): Promise<void>;
+  /** How it ended when nobody asked it to; null for a regular end. */
+  crash(): string | null;
+}
+
+const STDERR_KEPT = 8_192;
+
+export function createCliProcess(context: {
+  readonly directory: ExecutionDirectory;
+  readonly sandbox: SandboxChoice;
+  readonly folder: AgentFolder;
+}): CliProcess {
+  const children: ChildProcess[] = [];
+  let stderr = '';
+  let failure: string | null = null;
+  let killed = false;
+
+  function start(options: SpawnOptions): SpawnedProcess {
+    const [command, args] = commandOf(options, context);
+    const child = spawn(command, args, {
+      env: options.env,
+      cwd: context.sandbox.kind === 'bubblewrap' ? context.directory.root : options.cwd,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+      signal: options.signal,
+      killSignal: 'SIGKILL',
+    });
+    children.push(child);
+    child.on('error', (error) => {
+      if (error.name !== 'AbortError') failure ??= `it could not be started (${error.message})`;
+    });
+    child.stdin.on('error', () => {});
+    child.stderr.on('data', (data: Buffer) => {
+      stderr = (stderr + data.toString('utf8')).slice(-STDERR_KEPT);
+    });
+    child.on('exit', (_code, signal) => {
+      if (signal && !killed) failure ??= `it was ended by ${signal}`;
+    });
+    return child;
+  }
+
+  return {
+    spawn: start,
+    kill() {
+      killed = true;
+      for (const child of children) child.kill('SIGKILL');
+    },
+    pids: () => children.flatMap((child) => (child.pid === undefined ? [] : [child.pid])),
+    async ended() {
+      killed = true;
+      await Promise.all(
+        children.map(async (child) => {
+          if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+          await once(child, 'exit');
+        }),
+      );
+    },
+    crash() {
+      const code = children.at(-1)?.exitCode;
+      const reason = failure ?? (code ? `it ended with exit code ${code}` : null);
+      if (reason === null) return null;
+      const tail = stderr.trim().split('\n').slice(-3).join(' ');
+      return tail === '' ? reason : `${reason}: ${tail}`;
+    },
+  };
+}
+
+function commandOf(
+  options: SpawnOptions,
+  context: {
+    readonly directory: ExecutionDirectory;
+    readonly sandbox: SandboxChoice;
+    readonly folder: AgentFolder;
+  },
+): readonly [string, string[]] {
+  if (context.sandbox.kind !== 'bubblewrap') return [options.command, options.args];
+  const wall = bubblewrapArguments({
+    root: context.directory.root,
+    cwd: options.cwd ?? context.directory.workspace,
+    readOnly: [options.command, context.folder.path, ...nodePaths(process.execPath)],
+  });
+  return [context.sandbox.command, [...wall, '--', options.command, ...options.args]];
+}

@@ -1,0 +1,78 @@
+// The agent process's environment, built from nothing: what is not named here the agent does not have.
+import { delimiter, dirname, join } from 'node:path';
+import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import { ROOT_MARKER } from './processes.ts';
+
+/** Where system programs lie; used for us and for the agent. */
+export const SAFE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Where the CLI sends its model requests. Exactly one way of access: key, token or Bedrock settings. */
+export interface ModelEndpoint {
+  readonly baseUrl?: string;
+  readonly apiKey?: string;
+  readonly authToken?: string;
+  /** `CLAUDE_CODE_USE_BEDROCK`, `AWS_*` ...: handed to the CLI as they are (see design/agent.md). */
+  readonly bedrock?: Readonly<Record<string, string>>;
+  /** Used when the agent folder names no model. */
+  readonly model?: string;
+  /** Replies carry the mark of the demo model, and cost nothing. */
+  readonly demo: boolean;
+}
+
+/** Folder name of transcripts under `config/projects`: independent of the working directory's path. */
+export const PROJECT_DIRECTORY = 'session';
+
+export interface EnvironmentOptions {
+  readonly directory: ExecutionDirectory;
+  readonly model: ModelEndpoint;
+  readonly shellPrefix: string;
+  readonly path?: string;
+  readonly timezone?: string;
+  readonly language?: string;
+}
+
+export function agentEnvironment(options: EnvironmentOptions): Record<string, string> {
+  const { directory, model } = options;
+  const temporary = join(directory.root, 'tmp');
+  return {
+    PATH: options.path ?? [dirname(process.execPath), SAFE_PATH].join(delimiter),
+    HOME: join(directory.root, 'home'),
+    SHELL: '/bin/bash',
+    LANG: options.language ?? 'C.UTF-8',
+    TZ: options.timezone ?? 'UTC',
+    TMPDIR: temporary,
+    CLAUDE_CODE_TMPDIR: temporary,
+    [ROOT_MARKER]: directory.root,
+    CLAUDE_CONFIG_DIR: directory.config,
+    CLAUDE_CODE_PROJECT_DIR_NAME: PROJECT_DIRECTORY,
+    CLAUDE_CODE_SHELL_PREFIX: options.shellPrefix,
+    CLAUDE_AGENT_SDK_CLIENT_APP: 'hybrid-sessions',
+    // One turn is one result: nothing may go on after it.
+    CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: '1',
+    CLAUDE_CODE_DISABLE_CRON: '1',
+    CLAUDE_CODE_ENABLE_TASKS: '1',
+    // Only the folder's skills and tools, all named to the model from the start.
+    CLAUDE_CODE_DISABLE_BUNDLED_SKILLS: '1',
+    CLAUDE_CODE_DISABLE_POLICY_SKILLS: '1',
+    CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL: '1',
+    ENABLE_TOOL_SEARCH: 'false',
+    // A message is text: "@/etc/passwd" names no file to read.
+    CLAUDE_CODE_DISABLE_FILE_MENTIONS: '1',
+    // Short: the queue retries the whole turn later.
+    CLAUDE_CODE_MAX_RETRIES: '2',
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    DISABLE_TELEMETRY: '1',
+    DISABLE_ERROR_REPORTING: '1',
+    DISABLE_AUTOUPDATER: '1',
+    ...modelVariables(model),
+  };
+}
+
+function modelVariables(model: ModelEndpoint): Record<string, string> {
+  if (model.bedrock) return { ...model.bedrock };
+  return {
+    ...(model.baseUrl === undefined ? {} : { ANTHROPIC_BASE_URL: model.baseUrl }),
+    ...(model.apiKey === undefined ? {} : { ANTHROPIC_API_KEY: model.apiKey }),
+    ...(model.authToken === undefined ? {} : { ANTHROPIC_AUTH_TOKEN: model.authToken }),
+  };
+}

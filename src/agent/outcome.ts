@@ -1,0 +1,106 @@
+// What a finished turn amounts to: the CLI's result, or how it failed, put into the core's words. Texts here may
+// reach a chat, so they hold no path, no address and no credential.
+import type { SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
+import type { AgentOutcome } from '../core/ports/execution.ts';
+import type { Usage } from '../core/records.ts';
+import type { ModelTotals, UsageTotals } from './transcript.ts';
+import type { Watched } from './turn-watcher.ts';
+
+export interface TurnEnd {
+  readonly watched: Watched;
+  /** Set when somebody asked for the end. */
+  readonly stopped: 'stopped' | 'deadline' | null;
+  /** What the conversation had used before this turn. */
+  readonly totals: UsageTotals | null;
+  readonly crash: string | null;
+  readonly broken: unknown;
+  readonly demo: boolean;
+}
+
+export function outcomeOf(end: TurnEnd): AgentOutcome {
+  const { result } = end.watched;
+  const base = { demo: end.demo, ...(result ? { usage: usageOf(result, end.totals, end.demo) } : {}) };
+  // A turn that finished before the wish to stop it arrived is finished.
+  const finished = result?.subtype === 'success' && !result.is_error;
+  if (end.stopped && !finished) return { ...base, status: end.stopped, text: end.watched.text.trim() };
+  if (finished && result.subtype === 'success') {
+    const text = result.result.trim() || 'The agent finished without writing an answer.';
+    return { ...base, status: 'ok', text };
+  }
+  return { ...base, status: 'failed', text: end.watched.text.trim(), failure: failureOf(end) };
+}
+
+function failureOf(end: TurnEnd): NonNullable<AgentOutcome['failure']> {
+  const { result, modelError, retry } = end.watched;
+  const errors = [...(result && 'errors' in result ? result.errors : []), messageOf(end.broken)];
+  if (errors.some((text) => text.includes('No conversation found'))) {
+    return { code: 'resume-lost', message: 'The agent did not find the conversation it was to go on with.' };
+  }
+  if (result?.subtype === 'success') {
+    return modelFailure(result.api_error_status ?? null, modelError?.text || result.result);
+  }
+  if (result?.subtype === 'error_max_turns') {
+    return agentError('The agent reached the limit of steps that one turn may take.');
+  }
+  if (result?.subtype === 'error_max_budget_usd')
+    return agentError('The agent reached its budget for one turn.');
+  if (retry && !result) return modelFailure(retry.status, '');
+  if (end.crash) return agentError(`The agent process ended unexpectedly: ${end.crash}.`);
+  const told = errors.find((text) => text !== '' && !text.startsWith('[ede_diagnostic]'));
+  return agentError(told ? `The agent failed: ${withoutPlaces(told)}` : 'The agent ended without an answer.');
+}
+
+function modelFailure(status: number | null, text: string): NonNullable<AgentOutcome['failure']> {
+  if (status === null || status === 408 || status === 409 || status === 429 || status >= 500) {
+    const reason = status === null ? 'no connection' : `HTTP ${status}`;
+    return { code: 'model-unavailable', message: `The model cannot be reached right now (${reason}).` };
+  }
+  if (status === 401 || status === 403) {
+    return agentError(`The model's server refused the credentials of this bot (HTTP ${status}).`);
+  }
+  return agentError(`The model's server refused the request: ${withoutPlaces(text)}`);
+}
+
+function agentError(message: string): NonNullable<AgentOutcome['failure']> {
+  return { code: 'agent-error', message: message.slice(0, 1_000) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : '';
+}
+
+/** Addresses and absolute paths of this machine are of no use to a reader in a chat. */
+function withoutPlaces(text: string): string {
+  return text
+    .replace(
+      /\s*(?:If it persists, c|C)heck (?:your inference gateway|the gateway)[^.]*\.?(?:\d+[^.]*\.)*/g,
+      '',
+    )
+    .replace(/(?<![\w:/])\/(?:[\w.@+-]+\/)+[\w.@+-]*/g, '(a path)')
+    .replace(/\b(?:127\.0\.0\.1|localhost):\d+/g, '(the gateway)')
+    .trim();
+}
+
+/** This turn's share of totals that the CLI carries from turn to turn. */
+function usageOf(result: SDKResultMessage, before: UsageTotals | null, demo: boolean): Usage {
+  const models: Readonly<Record<string, ModelTotals>> = result.modelUsage ?? {};
+  const sum = (field: keyof ModelTotals): number => {
+    let total = 0;
+    for (const [name, model] of Object.entries(models)) {
+      const now = model[field] ?? 0;
+      const earlier = before?.models[name]?.[field] ?? 0;
+      // A total below the earlier one began anew: then all of it is this turn's.
+      total += now >= earlier ? now - earlier : now;
+    }
+    return total;
+  };
+  const cost = result.total_cost_usd ?? 0;
+  const earlierCost = before?.costUsd ?? 0;
+  return {
+    inputTokens: sum('inputTokens'),
+    outputTokens: sum('outputTokens'),
+    cacheReadTokens: sum('cacheReadInputTokens'),
+    cacheWriteTokens: sum('cacheCreationInputTokens'),
+    costUsd: demo ? 0 : Math.max(0, cost >= earlierCost ? cost - earlierCost : cost),
+  };
+}

@@ -1,0 +1,114 @@
+// The SDK's options for one turn, in one place: what is loaded, what may run, where it runs.
+import { stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { HookCallback, McpServerConfig, Options, Settings } from '@anthropic-ai/claude-agent-sdk';
+import type { AgentRun } from '../core/ports/execution.ts';
+import type { AgentFolder } from './agent-folder.ts';
+import { type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
+import type { SandboxChoice } from './sandbox.ts';
+import { type LaidConfiguration, PLUGIN } from './static-config.ts';
+import { judgeToolCall, type PolicyPlaces } from './tool-policy.ts';
+import type { TranscriptMark } from './transcript.ts';
+
+export interface QueryContext {
+  readonly run: AgentRun;
+  readonly mark: TranscriptMark | null;
+  readonly folder: AgentFolder;
+  readonly model: ModelEndpoint;
+  readonly sandbox: SandboxChoice;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly laid: LaidConfiguration;
+  readonly spawn: NonNullable<Options['spawnClaudeCodeProcess']>;
+}
+
+export async function queryOptions(context: QueryContext): Promise<Options> {
+  const { run, folder } = context;
+  const { directory } = run;
+  const { settings } = folder;
+  const allowed = settings.tools.allow;
+  const model = settings.model ?? context.model.model;
+  const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
+  return {
+    ...(run.resume ? { resume: run.sessionId } : { sessionId: run.sessionId }),
+    cwd: await startDirectory(context),
+    additionalDirectories: [directory.workspace],
+    env: { ...context.environment },
+    spawnClaudeCodeProcess: context.spawn,
+    // Not recorded in the session: a changed system_prompt.md holds from the next turn on.
+    systemPrompt: { type: 'custom', prompt: folder.systemPrompt, snapshot: false },
+    ...(model === undefined ? {} : { model }),
+    ...(settings.maxTurns === undefined ? {} : { maxTurns: settings.maxTurns }),
+    // Nothing from disk but what is named here (see static-config.ts).
+    settingSources: [],
+    settings: claudeSettings(folder, context.sandbox),
+    plugins: [{ type: 'local', path: context.laid.agent, skipMcpDiscovery: true }],
+    skills,
+    agents: Object.fromEntries(
+      Object.entries(folder.agents).map(([name, agent]) => [
+        name,
+        { ...agent, ...(agent.tools ? { tools: [...agent.tools] } : {}) },
+      ]),
+    ) as NonNullable<Options['agents']>,
+    mcpServers: Object.fromEntries(
+      Object.entries(folder.mcpServers).map(([name, server]) => [name, { ...server, alwaysLoad: true }]),
+    ) as Record<string, McpServerConfig>,
+    strictMcpConfig: true,
+    mcpServersDelivery: 'initialize',
+    tools: allowed.filter((tool) => !tool.startsWith('mcp__')),
+    // The hook decides every call. Should it fail, nothing is allowed by rule and nobody is asked: denied.
+    permissionMode: 'dontAsk',
+    hooks: { PreToolUse: [{ hooks: [policyHook(allowed, placesOf(context))] }] },
+    includePartialMessages: true,
+    enableFileCheckpointing: true,
+  };
+}
+
+function claudeSettings(folder: AgentFolder, sandbox: SandboxChoice): Settings {
+  return {
+    attribution: { commit: '', pr: '' },
+    // Sessions live as long as their own retention says, not as long as the CLI's clean-up would have it.
+    cleanupPeriodDays: 36_500,
+    autoMemoryEnabled: true,
+    ...(folder.settings.claude as Settings | undefined),
+    ...(sandbox.kind === 'seatbelt'
+      ? { sandbox: { enabled: true, autoAllowBashIfSandboxed: true, allowUnsandboxedCommands: false } }
+      : {}),
+  };
+}
+
+/** Where the shell stood when the last turn ended, if it still exists inside the working directory. */
+async function startDirectory({ run, mark }: QueryContext): Promise<string> {
+  const { workspace } = run.directory;
+  if (!mark?.cwd || relative(workspace, mark.cwd).startsWith('..')) return workspace;
+  const there = await stat(mark.cwd).catch(() => null);
+  return there?.isDirectory() ? mark.cwd : workspace;
+}
+
+function placesOf({ run, laid }: QueryContext): PolicyPlaces {
+  const { directory } = run;
+  const project = join(directory.config, 'projects', PROJECT_DIRECTORY);
+  return {
+    workspace: directory.workspace,
+    writable: [join(directory.root, 'tmp'), join(project, 'memory')],
+    // Long tool results are kept beside the transcript, and the model is told to read them there.
+    readable: [laid.agent, join(project, run.sessionId)],
+  };
+}
+
+function policyHook(allowed: readonly string[], places: PolicyPlaces): HookCallback {
+  return async (input) => {
+    if (input.hook_event_name !== 'PreToolUse') return {};
+    const call = { tool: input.tool_name, input: input.tool_input, cwd: input.cwd };
+    const verdict = await judgeToolCall(call, allowed, places).catch(() => ({
+      allow: false as const,
+      reason: 'The path could not be checked.',
+    }));
+    return {
+      hookSpecificOutput: {
+        hookEventName: 'PreToolUse',
+        permissionDecision: verdict.allow ? 'allow' : 'deny',
+        ...(verdict.allow ? {} : { permissionDecisionReason: verdict.reason }),
+      },
+    };
+  };
+}

@@ -1,0 +1,158 @@
+// Runs one turn of the real Claude Agent SDK over a restored directory. Promises: only what the agent folder says
+// is loaded; what the policy does not allow does not run; a resumed turn provably went on from the conversation it
+// was given; a stop keeps what was done; every process of the turn is gone when `run` returns.
+// It never throws for what went wrong inside the agent: that is an outcome. It throws for faults of this machine.
+import { query, type SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+import { Invalid } from '../core/errors.ts';
+import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
+import type { AgentFolder } from './agent-folder.ts';
+import { createCliProcess } from './cli-process.ts';
+import { agentEnvironment, type ModelEndpoint } from './environment.ts';
+import { outcomeOf } from './outcome.ts';
+import { endProcesses } from './processes.ts';
+import { queryOptions } from './query-options.ts';
+import type { SandboxChoice } from './sandbox.ts';
+import { dropConfiguration, layConfiguration } from './static-config.ts';
+import { continuesFrom, dropTornLine, markTranscript, transcriptPath } from './transcript.ts';
+import { createTurnWatcher } from './turn-watcher.ts';
+
+export type { ModelEndpoint } from './environment.ts';
+
+export interface AgentRunnerOptions {
+  readonly folder: AgentFolder;
+  readonly model: ModelEndpoint;
+  readonly sandbox: SandboxChoice;
+  /** PATH of the agent's shell; by default the system's folders and this Node's own. */
+  readonly path?: string;
+  /** TZ of the agent; UTC by default. */
+  readonly timezone?: string;
+  /** LANG of the agent; C.UTF-8 by default. */
+  readonly language?: string;
+  /** After a stop: how long the CLI may take to write down what it did. */
+  readonly stopGraceMs?: number;
+}
+
+const STOP_GRACE_MS = 2_000;
+/** After its result: how long the CLI may take to end by itself. */
+const EXIT_GRACE_MS = 3_000;
+
+export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
+  const { folder } = options;
+  const sandbox: SandboxChoice =
+    folder.settings.sandbox === 'off' ? { kind: 'none', reason: 'switched off' } : options.sandbox;
+  if (folder.settings.sandbox === 'require' && sandbox.kind === 'none') {
+    throw new Invalid(
+      'no-sandbox',
+      `settings.json: sandbox: required, but there is none: ${sandbox.reason}.`,
+      {
+        advice: 'Install bubblewrap (Linux), or set "sandbox": "prefer".',
+      },
+    );
+  }
+  return { run: (run) => runTurn(run, { ...options, sandbox }) };
+}
+
+async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<AgentOutcome> {
+  const { directory, signal } = run;
+  const demo = options.model.demo;
+  const transcript = transcriptPath(directory.config, run.sessionId);
+  const mark = run.resume ? await markTranscript(transcript) : null;
+  if (run.resume && !mark) {
+    return failed(demo, 'resume-lost', 'The conversation of this session is not in the restored files.');
+  }
+  if (signal.aborted) return { status: statusOf(signal), text: '', demo };
+
+  const laid = await layConfiguration(options.folder, directory);
+  const environment = agentEnvironment({
+    directory,
+    model: options.model,
+    shellPrefix: laid.shellWrapper,
+    ...(options.path === undefined ? {} : { path: options.path }),
+    ...(options.timezone === undefined ? {} : { timezone: options.timezone }),
+    ...(options.language === undefined ? {} : { language: options.language }),
+  });
+  const cli = createCliProcess({ directory, sandbox: options.sandbox, folder: options.folder });
+  const watcher = createTurnWatcher({ workspace: directory.workspace, progress: run.progress });
+  const input = createInput(run.request.text);
+  const conversation = query({
+    prompt: input.messages,
+    options: await queryOptions({ run, mark, environment, laid, spawn: cli.spawn, ...options }),
+  });
+
+  const timers: NodeJS.Timeout[] = [];
+  let wanted = false;
+  const stop = (): void => {
+    wanted = true;
+    input.end();
+    if (signal.reason === 'lost') return void cli.kill();
+    run.progress({ type: 'status', status: 'stopping' });
+    conversation.interrupt().catch(() => {});
+    timers.push(setTimeout(cli.kill, options.stopGraceMs ?? STOP_GRACE_MS));
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+
+  let broken: unknown = null;
+  try {
+    for await (const message of conversation) {
+      watcher.see(message);
+      if (message.type === 'result') {
+        input.end();
+        timers.push(setTimeout(cli.kill, EXIT_GRACE_MS));
+      }
+    }
+  } catch (error) {
+    // The SDK throws after an error result, too; the result tells more.
+    broken = error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    for (const timer of timers) clearTimeout(timer);
+    input.end();
+    conversation.close();
+    await endProcesses(directory.root, cli.pids());
+    await cli.ended();
+    watcher.close();
+    await dropConfiguration(directory);
+  }
+  await dropTornLine(transcript);
+  const outcome = outcomeOf({
+    watched: watcher.seen(),
+    stopped: wanted ? statusOf(signal) : null,
+    totals: mark?.totals ?? null,
+    crash: cli.crash(),
+    broken,
+    demo,
+  });
+  if (mark && outcome.failure?.code !== 'resume-lost' && !(await continuesFrom(transcript, mark))) {
+    return failed(demo, 'resume-lost', 'The agent did not go on from the conversation it was given.');
+  }
+  return outcome;
+}
+
+function statusOf(signal: AbortSignal): 'stopped' | 'deadline' {
+  return signal.reason === 'deadline' ? 'deadline' : 'stopped';
+}
+
+function failed(
+  demo: boolean,
+  code: NonNullable<AgentOutcome['failure']>['code'],
+  message: string,
+): AgentOutcome {
+  return { status: 'failed', text: '', demo, failure: { code, message } };
+}
+
+/** One message, then silence until `end`: an open input is what lets a turn be interrupted. */
+function createInput(text: string): { readonly messages: AsyncIterable<SDKUserMessage>; end(): void } {
+  const done = Promise.withResolvers<void>();
+  async function* messages(): AsyncGenerator<SDKUserMessage> {
+    yield {
+      type: 'user',
+      message: { role: 'user', content: text },
+      parent_tool_use_id: null,
+      // "/clear" from a chat is text for the agent, not an order to the CLI.
+      ...(text.trimStart().startsWith('/') ? { client_composed: true } : {}),
+    };
+    await done.promise;
+  }
+  return { messages: messages(), end: () => done.resolve() };
+}

@@ -1,0 +1,102 @@
+// `export` and `unset` done in one turn hold in the next. The CLI starts a new shell for every command, so each
+// runs under this wrapper: it applies the saved differences, runs the command as it came, and saves what differs
+// from the environment it was given. Saved under `config/.hybrid/shell`, hence part of the session's state. The
+// command's output, exit status and errors are not touched. `exec` and SIGKILL leave the last saved state.
+// The working directory needs no saving: the transcript tells it (see transcript.ts).
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Relative to the configuration directory. */
+export const SHELL_STATE = '.hybrid/shell/environment.sh';
+
+/** Never saved, never restored: credentials, and what the machine or the CLI sets anew. */
+const NOT_SAVED = [
+  'ANTHROPIC_*|AWS_*|CLAUDE*|HYBRID_SESSIONS_*|AI_AGENT|__hs_*',
+  'HOME|TMPDIR|PWD|OLDPWD|SHLVL|SHELL|_|BASHOPTS|SHELLOPTS|BASH_ENV|ENV|LD_PRELOAD|BASH_FUNC_*',
+].join('|');
+
+/**
+ * Bash 3.2 or newer (macOS has no other). The command line the CLI hands over reads
+ * `source <snapshot> ... && eval '<command>' ... && pwd -P >| <file>`; the snapshot sets PATH, so the saved state is
+ * applied between the two. Where that form is not found it is applied first.
+ */
+export function shellWrapper(stateFile: string): string {
+  return `#!/bin/bash
+unset ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL AWS_BEARER_TOKEN_BEDROCK
+unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE
+__hs_state=${quote(stateFile)}
+__hs_base=
+__hs_ready=
+
+__hs_dump() {
+  local __hs_name
+  compgen -e | while IFS= read -r __hs_name; do
+    case "$__hs_name" in
+      ${NOT_SAVED}) ;;
+      *) printf 'export %s=%q\\n' "$__hs_name" "\${!__hs_name}" ;;
+    esac
+  done
+}
+
+__hs_restore() {
+  __hs_base=$'\\n'"$(__hs_dump)"$'\\n'
+  __hs_ready=1
+  [ -r "$__hs_state" ] && builtin source "$__hs_state"
+  return 0
+}
+
+__hs_save() {
+  local __hs_now __hs_line __hs_name __hs_out=
+  [ -n "$__hs_ready" ] || return 0
+  __hs_ready=
+  __hs_now=$'\\n'"$(__hs_dump)"$'\\n'
+  while IFS= builtin read -r __hs_line; do
+    [ -n "$__hs_line" ] || continue
+    case "$__hs_base" in
+      *$'\\n'"$__hs_line"$'\\n'*) ;;
+      *) __hs_out="$__hs_out$__hs_line"$'\\n' ;;
+    esac
+  done <<< "$__hs_now"
+  while IFS= builtin read -r __hs_line; do
+    [ -n "$__hs_line" ] || continue
+    __hs_name="\${__hs_line#export }"
+    __hs_name="\${__hs_name%%=*}"
+    case "$__hs_now" in
+      *$'\\n'"export $__hs_name="*) ;;
+      *) __hs_out="\${__hs_out}unset $__hs_name"$'\\n' ;;
+    esac
+  done <<< "$__hs_base"
+  if [ -r "$__hs_state" ] && [ "$__hs_out" = "$(<"$__hs_state")"$'\\n' ]; then return 0; fi
+  if [ -z "$__hs_out" ] && [ ! -e "$__hs_state" ]; then return 0; fi
+  builtin printf '%s' "$__hs_out" >| "$__hs_state.$$" 2>/dev/null &&
+    /bin/mv -f "$__hs_state.$$" "$__hs_state" 2>/dev/null
+  return 0
+}
+
+__hs_exit() {
+  local __hs_code=$?
+  set +eux +o noclobber 2>/dev/null
+  __hs_save 2>/dev/null
+  builtin exit "$__hs_code"
+}
+
+trap __hs_exit EXIT
+__hs_line="$1"
+case "$__hs_line" in
+  *" && eval "*) __hs_line="\${__hs_line%%" && eval "*} && __hs_restore && eval \${__hs_line#*" && eval "}" ;;
+  *) __hs_restore ;;
+esac
+eval "$__hs_line"
+`;
+}
+
+/** Lays the wrapper out and makes room for what it saves. */
+export async function layShellWrapper(wrapperFile: string, stateFile: string): Promise<void> {
+  await mkdir(dirname(stateFile), { recursive: true, mode: 0o700 });
+  await writeFile(wrapperFile, shellWrapper(stateFile));
+  await chmod(wrapperFile, 0o555);
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

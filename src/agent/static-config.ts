@@ -1,0 +1,89 @@
+// What the CLI is given besides the session: skills as a plugin of its own, laid in fresh and read-only beside the
+// session's files, and nothing else from disk. Why a plugin: with no setting source the CLI reads no settings,
+// hooks, skills or CLAUDE.md from the configuration or working directory, so what a session writes there is inert;
+// a plugin named on the command line is still loaded, and holds only what the agent folder holds.
+// As a second wall, whatever could be configuration is removed from the session's directory before and after a turn.
+import { chmod, cp, lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import type { AgentFolder } from './agent-folder.ts';
+import { removeTree } from './remove-tree.ts';
+import { layShellWrapper, SHELL_STATE } from './shell-state.ts';
+
+/** The plugin's name: a skill is called `agent:<name>`. */
+export const PLUGIN = 'agent';
+
+/** Read by a CLI as configuration, or rebuilt by it at every start: never part of a session. */
+const NOT_SESSION = [
+  '.claude-plugin',
+  '.claude.json',
+  '.credentials.json',
+  '.mcp.json',
+  'CLAUDE.md',
+  'CLAUDE.local.md',
+  'agents',
+  'agents.json',
+  'backups',
+  'cache',
+  'commands',
+  'hooks',
+  'keybindings.json',
+  'mcp.json',
+  'output-styles',
+  'plugins',
+  'routines',
+  'rules',
+  'session-env',
+  'sessions',
+  'settings.json',
+  'settings.local.json',
+  'shell-snapshots',
+  'skills',
+  'statsig',
+  'system_prompt.md',
+  'telemetry',
+  'workflows',
+];
+
+export interface LaidConfiguration {
+  /** The plugin folder, and all that is laid in. */
+  readonly agent: string;
+  readonly shellWrapper: string;
+}
+
+export async function layConfiguration(
+  folder: AgentFolder,
+  directory: ExecutionDirectory,
+): Promise<LaidConfiguration> {
+  await dropConfiguration(directory);
+  for (const part of ['home', 'tmp'])
+    await mkdir(join(directory.root, part), { recursive: true, mode: 0o700 });
+  const agent = join(directory.root, 'agent');
+  await removeTree(agent);
+  await mkdir(join(agent, '.claude-plugin'), { recursive: true, mode: 0o700 });
+  const manifest = { name: PLUGIN, version: '1.0.0', description: 'The skills of this agent.' };
+  await writeFile(join(agent, '.claude-plugin', 'plugin.json'), JSON.stringify(manifest));
+  await mkdir(join(agent, 'skills'));
+  for (const skill of folder.skills) {
+    await cp(skill.path, join(agent, 'skills', skill.name), { recursive: true, dereference: true });
+  }
+  const shellWrapper = join(agent, 'shell.sh');
+  await layShellWrapper(shellWrapper, join(directory.config, SHELL_STATE));
+  await makeReadOnly(agent);
+  return { agent, shellWrapper };
+}
+
+/** Takes out of the configuration directory what is not the session's, whoever put it there. */
+export async function dropConfiguration(directory: ExecutionDirectory): Promise<void> {
+  await Promise.all(NOT_SESSION.map((name) => removeTree(join(directory.config, name))));
+}
+
+async function makeReadOnly(path: string): Promise<void> {
+  const info = await lstat(path);
+  if (info.isDirectory()) {
+    for (const entry of await readdir(path)) await makeReadOnly(join(path, entry));
+    await chmod(path, 0o555);
+  } else if (info.isFile()) {
+    await chmod(path, info.mode & 0o111 ? 0o555 : 0o444);
+  }
+}

@@ -1,0 +1,118 @@
+// The tool policy, in one place: what the folder allows runs, everything else is refused with a sentence the model
+// understands. File tools stay inside the working directory, links resolved. A command that Bash runs is bounded by
+// the sandbox, not by this check: `describePolicy` says which one there is.
+import { realpath } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { type AgentFolder, isAllowed } from './agent-folder.ts';
+import type { SandboxChoice } from './sandbox.ts';
+
+export interface PolicyPlaces {
+  /** The working directory: read and write. */
+  readonly workspace: string;
+  /** Read only, e.g. the skills. */
+  readonly readable: readonly string[];
+  /** Read and write besides the working directory, e.g. the memory. */
+  readonly writable: readonly string[];
+}
+
+export type Verdict = { readonly allow: true } | { readonly allow: false; readonly reason: string };
+
+export interface ToolCall {
+  readonly tool: string;
+  readonly input: unknown;
+  /** The shell's current directory: where relative paths begin. */
+  readonly cwd: string;
+}
+
+/** Where a file tool keeps its path, and whether it writes. */
+const FILE_TOOLS: Readonly<Record<string, { readonly field: string; readonly writes: boolean }>> = {
+  Read: { field: 'file_path', writes: false },
+  Write: { field: 'file_path', writes: true },
+  Edit: { field: 'file_path', writes: true },
+  NotebookEdit: { field: 'notebook_path', writes: true },
+  Glob: { field: 'path', writes: false },
+  Grep: { field: 'path', writes: false },
+};
+
+export async function judgeToolCall(
+  call: ToolCall,
+  allowed: readonly string[],
+  places: PolicyPlaces,
+): Promise<Verdict> {
+  const tool = call.tool === 'Task' ? 'Agent' : call.tool;
+  if (!isAllowed(tool, allowed)) {
+    const list = allowed.length === 0 ? 'none' : allowed.join(', ');
+    return {
+      allow: false,
+      reason: `The tool ${tool} is not allowed for this agent. Allowed tools: ${list}.`,
+    };
+  }
+  const rule = FILE_TOOLS[tool];
+  if (!rule) return { allow: true };
+  const input = (typeof call.input === 'object' && call.input !== null ? call.input : {}) as Record<
+    string,
+    unknown
+  >;
+  const named = input[rule.field];
+  const path = resolve(call.cwd, typeof named === 'string' && named !== '' ? named : '.');
+  const roots = [places.workspace, ...places.writable, ...(rule.writes ? [] : places.readable)];
+  if (!(await liesIn(path, roots))) return outside(tool, path, places.workspace);
+  const pattern = tool === 'Glob' && typeof input.pattern === 'string' ? input.pattern : '';
+  if (
+    pattern.split(/[\\/]/).includes('..') ||
+    (isAbsolute(pattern) && !(await liesIn(fixedPart(pattern), roots)))
+  ) {
+    return outside(tool, pattern, places.workspace);
+  }
+  return { allow: true };
+}
+
+function outside(tool: string, path: string, workspace: string): Verdict {
+  return {
+    allow: false,
+    reason: `${tool} may not touch "${path}": it lies outside the working directory ${workspace}. Use a path inside it.`,
+  };
+}
+
+/** The folders of a glob pattern before its first wildcard. */
+function fixedPart(pattern: string): string {
+  const wildcard = pattern.search(/[*?[{]/);
+  return dirname(wildcard === -1 ? `${pattern}/x` : `${pattern.slice(0, wildcard)}x`);
+}
+
+async function liesIn(path: string, roots: readonly string[]): Promise<boolean> {
+  const real = await realPathOf(path);
+  for (const root of roots) {
+    const base = await realPathOf(root);
+    if (real === base || real.startsWith(base + sep)) return true;
+  }
+  return false;
+}
+
+/** The real path of something that need not exist yet: links of the part that does are resolved. */
+async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    const parent = dirname(path);
+    if (parent === path) return path;
+    return join(await realPathOf(parent), relative(parent, path));
+  }
+}
+
+/** One line for the operator: what the agent may do, and what keeps it in. */
+export function describePolicy(folder: AgentFolder, sandbox: SandboxChoice): string {
+  const { allow } = folder.settings.tools;
+  const tools = allow.length === 0 ? 'no tools' : allow.join(', ');
+  const files = 'file tools only inside the working directory';
+  return `Tools: ${tools}; ${files}; ${describeSandbox(folder, sandbox)}.`;
+}
+
+function describeSandbox(folder: AgentFolder, sandbox: SandboxChoice): string {
+  if (folder.settings.sandbox === 'off') return 'sandbox off: commands can read what this user can read';
+  if (sandbox.kind === 'bubblewrap') {
+    return "bubblewrap sandbox: sees system files and its own turn's directory, shares the network";
+  }
+  if (sandbox.kind === 'seatbelt') return "the SDK's sandbox around shell commands (seatbelt)";
+  return `no sandbox (${sandbox.reason}): commands can read what this user can read`;
+}

@@ -1,0 +1,136 @@
+// What the runner needs to know of a transcript (`projects/session/<session_id>.jsonl`, append-only JSON lines):
+// where the conversation stands before a turn, and the proof that a resumed turn went on from there.
+import { createHash } from 'node:crypto';
+import { open, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PROJECT_DIRECTORY } from './environment.ts';
+
+export interface TranscriptMark {
+  readonly bytes: number;
+  /** Hash of the last `windowBytes` before `bytes`. */
+  readonly tailHash: string;
+  readonly windowBytes: number;
+  /** The ids of the entries in the window; new entries must name one of them as their parent. */
+  readonly ids: ReadonlySet<string>;
+  /** The shell's working directory when the last entry was written. */
+  readonly cwd: string | null;
+  /** Totals over all turns so far, as the CLI keeps them. */
+  readonly totals: UsageTotals;
+}
+
+export interface UsageTotals {
+  readonly costUsd: number;
+  readonly models: Readonly<Record<string, ModelTotals>>;
+}
+
+export interface ModelTotals {
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+  readonly cacheReadInputTokens?: number;
+  readonly cacheCreationInputTokens?: number;
+}
+
+interface Entry {
+  readonly type?: string;
+  readonly uuid?: string;
+  readonly parentUuid?: string | null;
+  readonly logicalParentUuid?: string | null;
+  readonly isSidechain?: boolean;
+  readonly cwd?: string;
+  readonly totalCostUSD?: number;
+  readonly modelUsage?: Record<string, ModelTotals>;
+}
+
+const FIRST_WINDOW_BYTES = 256 * 1024;
+export const NO_TOTALS: UsageTotals = { costUsd: 0, models: {} };
+
+export function transcriptPath(config: string, sessionId: string): string {
+  return join(config, 'projects', PROJECT_DIRECTORY, `${sessionId}.jsonl`);
+}
+
+/** null when there is no transcript, or nothing of a conversation in it. */
+export async function markTranscript(path: string): Promise<TranscriptMark | null> {
+  const bytes = await sizeOf(path);
+  if (bytes === 0) return null;
+  // The end of the file tells it nearly always; one long entry may push the rest out of the window.
+  for (let windowBytes = FIRST_WINDOW_BYTES; ; windowBytes *= 8) {
+    const window = await readAt(path, Math.max(0, bytes - windowBytes), Math.min(bytes, windowBytes));
+    const entries = entriesOf(window);
+    const ids = new Set(entries.flatMap((entry) => (entry.uuid && !entry.isSidechain ? [entry.uuid] : [])));
+    const cost = entries.findLast((entry) => entry.type === 'cost-state');
+    const whole = windowBytes >= bytes;
+    if (!whole && (ids.size === 0 || !cost)) continue;
+    if (ids.size === 0) return null;
+    return {
+      bytes,
+      tailHash: hashOf(window),
+      windowBytes: window.length,
+      ids,
+      cwd: entries.findLast((entry) => entry.cwd !== undefined && !entry.isSidechain)?.cwd ?? null,
+      totals: cost ? { costUsd: cost.totalCostUSD ?? 0, models: cost.modelUsage ?? {} } : NO_TOTALS,
+    };
+  }
+}
+
+/**
+ * True when the transcript still begins with what was there before and what came after hangs on it. Entries
+ * that name no parent at all (a compaction's summary names its logical one) do not count against it, but
+ * at least one must continue the conversation, unless nothing was added.
+ */
+export async function continuesFrom(path: string, mark: TranscriptMark): Promise<boolean> {
+  const bytes = await sizeOf(path);
+  if (bytes < mark.bytes) return false;
+  const before = await readAt(path, mark.bytes - mark.windowBytes, mark.windowBytes);
+  if (hashOf(before) !== mark.tailHash) return false;
+  const added = entriesOf(await readAt(path, mark.bytes, bytes - mark.bytes));
+  const chained = added.filter((entry) => entry.uuid && !entry.isSidechain);
+  if (chained.length === 0) return true;
+  return chained.some((entry) => mark.ids.has(entry.parentUuid ?? entry.logicalParentUuid ?? ''));
+}
+
+/** After a hard kill: takes away a last line that was not written to its end. */
+export async function dropTornLine(path: string): Promise<void> {
+  const bytes = await sizeOf(path);
+  if (bytes === 0) return;
+  for (let windowBytes = FIRST_WINDOW_BYTES; ; windowBytes *= 8) {
+    const start = Math.max(0, bytes - windowBytes);
+    const window = await readAt(path, start, bytes - start);
+    const end = window.lastIndexOf(0x0a) + 1;
+    if (end === window.length) return;
+    if (end > 0 || start === 0) return truncate(path, start + end);
+  }
+}
+
+function entriesOf(window: Buffer): Entry[] {
+  return window
+    .toString('utf8')
+    .split('\n')
+    .flatMap((line) => {
+      try {
+        const value: unknown = JSON.parse(line);
+        return typeof value === 'object' && value !== null ? [value as Entry] : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    (info) => info.size,
+    () => 0,
+  );
+}
+
+async function readAt(path: string, start: number, length: number): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const buffer = Buffer.alloc(length);
+    const { bytesRead } = await file.read(buffer, 0, length, start);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+const hashOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');

@@ -1,0 +1,112 @@
+// Follows the SDK's messages of one turn: turns them into progress for those who watch, and remembers what the
+// outcome is made of. Only the main thread's text is shown; tools of subagents are shown with a mark.
+import type { SDKMessage, SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
+import type { TurnEvent } from '../core/ports/channel.ts';
+import { summarizeTool } from './tool-summary.ts';
+
+export interface Watched {
+  /** The last result; a turn that hands over has more than one. */
+  readonly result: SDKResultMessage | null;
+  /** The main thread's text as it streamed. */
+  readonly text: string;
+  /** Why the last model request failed, as the CLI names it. */
+  readonly modelError: { readonly kind: string; readonly text: string } | null;
+  /** The last failed attempt at the model, while the CLI still retried. */
+  readonly retry: { readonly status: number | null } | null;
+}
+
+export interface TurnWatcher {
+  see(message: SDKMessage): void;
+  seen(): Watched;
+  /** Marks tools that never came to an end as failed. */
+  close(): void;
+}
+
+interface Block {
+  readonly type: string;
+  readonly id?: string;
+  readonly name?: string;
+  readonly input?: unknown;
+  readonly text?: string;
+  readonly tool_use_id?: string;
+  readonly is_error?: boolean;
+}
+
+export function createTurnWatcher(options: {
+  readonly workspace: string;
+  readonly progress: (event: TurnEvent) => void;
+}): TurnWatcher {
+  const open = new Map<string, { readonly name: string; readonly summary: string }>();
+  let result: SDKResultMessage | null = null;
+  let text = '';
+  let modelError: Watched['modelError'] = null;
+  let retry: Watched['retry'] = null;
+
+  const show = (piece: string): void => {
+    text += piece;
+    options.progress({ type: 'text', text: piece });
+  };
+
+  function seeStream(event: { type: string; [key: string]: unknown }): void {
+    if (retry) {
+      retry = null;
+      options.progress({ type: 'status', status: 'running' });
+    }
+    if (event.type === 'content_block_start') {
+      const block = event.content_block as Block;
+      if (block.type === 'text' && text !== '' && !text.endsWith('\n\n')) show('\n\n');
+    } else if (event.type === 'content_block_delta') {
+      const delta = event.delta as Block;
+      if (delta.type === 'text_delta' && delta.text) show(delta.text);
+    }
+  }
+
+  function seeTools(content: unknown, parent: string | null): void {
+    if (!Array.isArray(content)) return;
+    for (const block of content as Block[]) {
+      if (block.type === 'tool_use' && block.id && block.name) {
+        const own = summarizeTool(block.name, block.input, options.workspace);
+        const summary = parent === null ? own : `↳ ${own}`;
+        open.set(block.id, { name: block.name, summary });
+        options.progress({ type: 'tool', id: block.id, name: block.name, summary, state: 'started' });
+      } else if (block.type === 'tool_result' && block.tool_use_id) {
+        finish(block.tool_use_id, block.is_error === true ? 'failed' : 'done');
+      }
+    }
+  }
+
+  function finish(id: string, state: 'done' | 'failed'): void {
+    const tool = open.get(id);
+    if (!tool) return;
+    open.delete(id);
+    options.progress({ type: 'tool', id, ...tool, state });
+  }
+
+  return {
+    see(message) {
+      if (message.type === 'stream_event') {
+        if (message.parent_tool_use_id === null) seeStream(message.event as never);
+      } else if (message.type === 'assistant') {
+        const content = message.message.content as unknown;
+        if (message.error) modelError = { kind: message.error, text: textOf(content) };
+        else seeTools(content, message.parent_tool_use_id);
+      } else if (message.type === 'user') {
+        seeTools(message.message.content, message.parent_tool_use_id);
+      } else if (message.type === 'system' && message.subtype === 'api_retry') {
+        retry = { status: message.error_status };
+        options.progress({ type: 'status', status: 'retrying' });
+      } else if (message.type === 'result') {
+        result = message;
+      }
+    },
+    seen: () => ({ result, text, modelError, retry }),
+    close() {
+      for (const id of [...open.keys()]) finish(id, 'failed');
+    },
+  };
+}
+
+function textOf(content: unknown): string {
+  if (!Array.isArray(content)) return '';
+  return (content as Block[]).map((block) => (block.type === 'text' ? (block.text ?? '') : '')).join('');
+}

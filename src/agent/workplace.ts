@@ -1,0 +1,97 @@
+// One directory per session on this machine, made for a turn and removed after it. The path depends only on the
+// session (transcripts hold absolute paths). A note beside the directory, out of the agent's reach, says whose it
+// is; only that lease may remove it, and a newer lease takes it over after ending whatever still runs there.
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { Conflict, Invalid } from '../core/errors.ts';
+import type { ExecutionDirectory, Workplace } from '../core/ports/execution.ts';
+import type { Lease } from '../core/records.ts';
+import { isSameProcess, processStart } from './process-identity.ts';
+import { endProcesses } from './processes.ts';
+import { removeTree } from './remove-tree.ts';
+
+const noteSchema = z.object({
+  owner: z.string(),
+  fence: z.number(),
+  worker: z.object({ pid: z.number(), start: z.string() }),
+});
+type Note = z.infer<typeof noteSchema>;
+
+const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
+
+export interface WorkplaceOptions {
+  /** Below it each session gets its directory. Private to this user; may be on tmpfs. */
+  readonly root: string;
+}
+
+export function createWorkplace({ root }: WorkplaceOptions): Workplace {
+  const pathOf = (lease: Lease): string => {
+    if (!SESSION_ID.test(lease.sessionId)) throw new Invalid('malformed-id', 'This is not a session id.');
+    return join(root, lease.sessionId);
+  };
+
+  async function clear(path: string): Promise<void> {
+    await endProcesses(path);
+    // Moved aside first: the path is free at once, and nothing can be opened through it while it is removed.
+    const trash = join(root, `.trash-${randomBytes(8).toString('hex')}`);
+    try {
+      await rename(path, trash);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      throw error;
+    }
+    await removeTree(trash);
+  }
+
+  return {
+    async open(lease) {
+      const path = pathOf(lease);
+      const held = await readNote(`${path}.json`);
+      if (held && held.fence > lease.fence && (await isSameProcess(held.worker))) {
+        throw new Conflict('lease-lost', 'A newer lease of this session works here already.');
+      }
+      await mkdir(root, { recursive: true, mode: 0o700 });
+      await writeNote(root, `${path}.json`, {
+        owner: lease.owner,
+        fence: lease.fence,
+        worker: { pid: process.pid, start: (await processStart(process.pid)) ?? '' },
+      });
+      await clear(path);
+      const directory: ExecutionDirectory = {
+        root: path,
+        config: join(path, 'config'),
+        workspace: join(path, 'workspace'),
+      };
+      await mkdir(path, { mode: 0o700 });
+      for (const part of ['config', 'workspace', 'home', 'tmp'])
+        await mkdir(join(path, part), { mode: 0o700 });
+      return directory;
+    },
+
+    async close(lease) {
+      const path = pathOf(lease);
+      const held = await readNote(`${path}.json`);
+      if (held?.owner !== lease.owner || held.fence !== lease.fence) return;
+      await clear(path);
+      await rm(`${path}.json`, { force: true });
+      // Gone when this was the last one; a directory that another session uses stays.
+      await rmdir(root).catch(() => {});
+    },
+  };
+}
+
+async function readNote(path: string): Promise<Note | null> {
+  try {
+    return noteSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return null;
+  }
+}
+
+async function writeNote(root: string, path: string, note: Note): Promise<void> {
+  const draft = join(root, `.note-${randomBytes(8).toString('hex')}`);
+  await writeFile(draft, JSON.stringify(note), { mode: 0o600 });
+  await rename(draft, path);
+}
