@@ -18,7 +18,8 @@ const NOT_SAVED = [
 /**
  * Bash 3.2 or newer (macOS has no other). The command line the CLI hands over reads
  * `source <snapshot> ... && eval '<command>' ... && pwd -P >| <file>`; the snapshot sets PATH, so the saved state is
- * applied between the two. Where that form is not found it is applied first.
+ * applied between the two. The CLI starts its tool servers by the same wrapper; these run as they are, for what a
+ * long-lived process has when it ends is older than what commands saved meanwhile.
  */
 export function shellWrapper(stateFile: string): string {
   return `#!/bin/bash
@@ -80,13 +81,14 @@ __hs_exit() {
   builtin exit "$__hs_code"
 }
 
-trap __hs_exit EXIT
-__hs_line="$1"
-case "$__hs_line" in
-  *" && eval "*) __hs_line="\${__hs_line%%" && eval "*} && __hs_restore && eval \${__hs_line#*" && eval "}" ;;
-  *) __hs_restore ;;
+case "$1" in
+  *" && eval "*" && pwd -P >| "*)
+    trap __hs_exit EXIT
+    __hs_line="\${1%%" && eval "*} && __hs_restore && eval \${1#*" && eval "}"
+    eval "$__hs_line"
+    ;;
+  *) eval "$1" ;;
 esac
-eval "$__hs_line"
 `;
 }
 
