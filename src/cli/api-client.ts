@@ -1,0 +1,124 @@
+// The HTTP API as the terminal chat uses it. A lost connection is waited out: events go on behind the last one
+// seen, and a message is repeated under its own key, so nothing is asked twice.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Gone, Invalid, Refused } from '../core/errors.ts';
+import type { ServerInfo } from '../server/deps.ts';
+import type { AnswerView, ChatView, TurnView } from '../server/views.ts';
+import { readEvents } from './event-stream.ts';
+
+export type WatchedEvent =
+  | { readonly event: 'status'; readonly data: { readonly status: string } }
+  | { readonly event: 'text'; readonly data: { readonly text: string } }
+  | {
+      readonly event: 'tool';
+      readonly data: {
+        readonly id: string;
+        readonly name: string;
+        readonly summary: string;
+        readonly state: string;
+      };
+    }
+  | { readonly event: 'final'; readonly data: AnswerView };
+
+export interface ApiClient {
+  info(): Promise<ServerInfo>;
+  /** null when the chat has not begun. */
+  chat(chat: string): Promise<(Omit<ChatView, 'title'> & { turns: TurnView[] }) | null>;
+  send(
+    chat: string,
+    message: { kind: 'message' | 'new'; text: string; key: string },
+  ): Promise<{ turn_id: string }>;
+  watch(turnId: string): AsyncGenerator<WatchedEvent>;
+  stop(turnId: string): Promise<void>;
+}
+
+const PATIENCE_MS = 60_000;
+const LONGEST_WAIT_MS = 5_000;
+
+export function createApiClient({ url, key }: { url: string; key: string | null }): ApiClient {
+  async function request(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (key) headers.set('authorization', `Bearer ${key}`);
+    const untilMs = Date.now() + PATIENCE_MS;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await fetch(new URL(path, url), { ...init, headers });
+        if (response.ok) return response;
+        throw await problemOf(response);
+      } catch (error) {
+        const passing = error instanceof TypeError || error instanceof Refused;
+        // The first answer decides whether there is a server at all; only later ones are waited for.
+        if (!passing || Date.now() > untilMs)
+          throw error instanceof TypeError ? unreachable(url, error) : error;
+        if (!reached && error instanceof TypeError) throw unreachable(url, error);
+        await sleep(Math.min(100 * 2 ** attempt, LONGEST_WAIT_MS));
+      }
+    }
+  }
+  let reached = false;
+
+  return {
+    async info() {
+      const info = (await (await request('/v1/info')).json()) as ServerInfo;
+      reached = true;
+      return info;
+    },
+    async chat(chat) {
+      try {
+        return await (await request(`/v1/chats/${encodeURIComponent(chat)}?limit=1`)).json();
+      } catch (error) {
+        if (error instanceof Gone) return null;
+        throw error;
+      }
+    },
+    async send(chat, { kind, text, key: idempotencyKey }) {
+      const path = `/v1/chats/${encodeURIComponent(chat)}/${kind === 'new' ? 'new' : 'messages'}`;
+      const headers = {
+        'content-type': 'application/json',
+        'idempotency-key': idempotencyKey,
+        prefer: 'respond-async',
+      };
+      const body = JSON.stringify(kind === 'new' ? {} : { text });
+      // The reply may have been there already: then it is a whole answer, which has the id as well.
+      return (await (await request(path, { method: 'POST', headers, body })).json()) as { turn_id: string };
+    },
+    async *watch(turnId) {
+      let lastEventId: string | null = null;
+      for (;;) {
+        const headers = lastEventId === null ? {} : { 'last-event-id': lastEventId };
+        const response = await request(`/v1/turns/${turnId}/events`, { headers: { ...headers } });
+        if (response.status === 204 || !response.body) return;
+        try {
+          for await (const { id, event, data } of readEvents(response.body)) {
+            lastEventId = id ?? lastEventId;
+            yield { event, data: JSON.parse(data) } as WatchedEvent;
+            if (event === 'final') return;
+          }
+        } catch (error) {
+          if (!(error instanceof TypeError)) throw error;
+        }
+        await sleep(200);
+      }
+    },
+    async stop(turnId) {
+      await request(`/v1/turns/${turnId}/stop`, { method: 'POST' });
+    },
+  };
+}
+
+async function problemOf(response: Response): Promise<Error> {
+  const body = (await response.json().catch(() => ({}))) as { detail?: string; code?: string };
+  const detail = body.detail ?? `The server answered ${response.status}.`;
+  const code = body.code ?? 'http';
+  if (response.status === 404) return new Gone(code, detail);
+  if (response.status === 503) return new Refused(code, detail);
+  const advice = response.status === 401 ? 'Give the key with --key or HYBRID_SESSIONS_API_KEY.' : undefined;
+  return new Invalid(code, detail, advice === undefined ? {} : { advice });
+}
+
+function unreachable(url: string, cause: unknown): Invalid {
+  return new Invalid('unreachable', `No server answers at ${url}.`, {
+    cause,
+    advice: 'Start one with `hybrid-sessions start`, or leave --url out.',
+  });
+}

@@ -1,0 +1,158 @@
+// The conversation in a terminal: reads lines, runs one turn at a time, keeps what is typed meanwhile for the next.
+// Pasted lines make one message. Ctrl-C stops the running turn; at the prompt it leaves.
+import { randomUUID } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import type { ApiClient } from './api-client.ts';
+import { createChatScreen } from './chat-screen.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, errorLine } from './failure.ts';
+import { harmless } from './terminal.ts';
+
+export interface Conversation {
+  readonly context: CliContext;
+  readonly client: ApiClient;
+  readonly name: string;
+  readonly chatId: string;
+}
+
+/** Lines that arrive closer together than a person types were pasted. */
+const PASTE_MS = 25;
+
+const HELP = `/new    start a fresh session: the agent forgets what was said before
+/help   this list
+/quit   leave (also Ctrl-D)
+Ctrl-C  stop the running turn; at the prompt: leave`;
+
+/** Returns the exit code. */
+export async function converse({ context, client, name, chatId }: Conversation): Promise<number> {
+  const { terminal } = context;
+  const info = await client.info();
+  await greet();
+
+  const screen = createChatScreen(terminal, { streams: true });
+  const lines = createInterface({
+    input: process.stdin,
+    output: terminal.interactive ? process.stdout : undefined,
+    terminal: terminal.interactive,
+    prompt: terminal.style(['bold', 'cyan'], 'you › '),
+    historySize: 200,
+  });
+  const waiting: string[] = [];
+  let pasted: string[] = [];
+  let pasteEnds: NodeJS.Timeout | undefined;
+  let running: string | null = null;
+  let stopAsked = false;
+  let busy = false;
+  let ended = false;
+  const left = Promise.withResolvers<number>();
+
+  lines.on('line', (line) => {
+    pasted.push(line);
+    clearTimeout(pasteEnds);
+    if (terminal.interactive) pasteEnds = setTimeout(endPaste, PASTE_MS);
+    else endPaste();
+  });
+  lines.on('close', () => {
+    endPaste();
+    ended = true;
+    void next();
+  });
+  lines.on('SIGINT', () => {
+    if (running && !stopAsked) {
+      stopAsked = true;
+      terminal.note(terminal.style('dim', '\nstopping… (Ctrl-C again to leave)'));
+      client.stop(running).catch((error) => terminal.note(errorLine(error)));
+    } else {
+      if (terminal.interactive) terminal.line();
+      left.resolve(running ? EXIT.interrupted : EXIT.ok);
+      lines.close();
+    }
+  });
+
+  function endPaste(): void {
+    clearTimeout(pasteEnds);
+    const text = pasted.join('\n').trim();
+    pasted = [];
+    if (text !== '') waiting.push(text);
+    void next();
+  }
+
+  async function next(): Promise<void> {
+    if (busy) return;
+    const text = waiting.shift();
+    if (text === undefined) {
+      if (ended) left.resolve(EXIT.ok);
+      else if (terminal.interactive) lines.prompt();
+      return;
+    }
+    busy = true;
+    try {
+      if (text === '/quit' || text === '/exit') {
+        left.resolve(EXIT.ok);
+        lines.close();
+      } else if (text === '/help') terminal.line(HELP);
+      else await runTurn(text);
+    } catch (error) {
+      terminal.note(errorLine(error));
+      if (!terminal.interactive) left.resolve(EXIT.failed);
+    }
+    busy = false;
+    await next();
+  }
+
+  async function runTurn(text: string): Promise<void> {
+    const kind = text === '/new' ? 'new' : 'message';
+    stopAsked = false;
+    const { turn_id } = await client.send(chatId, {
+      kind,
+      text: kind === 'new' ? '' : text,
+      key: randomUUID(),
+    });
+    running = turn_id;
+    if (terminal.interactive) {
+      terminal.write(terminal.style(['bold', 'green'], info.model.demo ? 'demo model › ' : 'agent › '));
+    }
+    const answer = await screen.show(client.watch(turn_id));
+    running = null;
+    if (answer === null) terminal.note('This chat was erased.');
+    if (terminal.interactive) terminal.line();
+  }
+
+  async function greet(): Promise<void> {
+    if (!terminal.interactive) {
+      if (info.model.demo) terminal.note('This is the demo model, not Claude.');
+      return;
+    }
+    terminal.line(
+      `${terminal.style('bold', 'hybrid-sessions')} · chat ${name} · ${harmless(info.model.name)}`,
+    );
+    if (info.model.demo) {
+      terminal.line(
+        terminal.style(
+          'yellow',
+          'This is the demo model, not Claude: set ANTHROPIC_API_KEY for the real one.',
+        ),
+      );
+    }
+    terminal.line(terminal.style('dim', '/help for commands, Ctrl-C stops a turn'));
+    const known = await client.chat(chatId);
+    const last = known?.turns.at(-1);
+    if (last) {
+      const said = harmless(last.text).replace(/\s+/g, ' ').slice(0, 60);
+      const about = last.kind === 'new' ? 'a fresh session' : `last time you wrote: ${said}`;
+      terminal.line(
+        terminal.style(
+          'dim',
+          `going on from ${last.updated_at.slice(0, 16).replace('T', ' ')} UTC; ${about}`,
+        ),
+      );
+    }
+    terminal.line();
+  }
+
+  void next();
+  const code = await left.promise;
+  clearTimeout(pasteEnds);
+  lines.close();
+  return code;
+}

@@ -1,0 +1,88 @@
+// The terminal chat. Talks to the HTTP API like any other client: of a running server when `--url` names one,
+// else of a quiet system of its own over the same data folder.
+import { randomUUID } from 'node:crypto';
+import { Invalid } from '../core/errors.ts';
+import { readConfiguration } from '../server/configuration.ts';
+import { startSystem } from '../server/system.ts';
+import { type ApiClient, createApiClient } from './api-client.ts';
+import { converse } from './chat-loop.ts';
+import { createChatScreen } from './chat-screen.ts';
+import type { AgentOptions, CliContext } from './context.ts';
+import { EXIT } from './failure.ts';
+import { harmless } from './terminal.ts';
+
+export interface ChatOptions extends AgentOptions {
+  readonly url?: string;
+  readonly key?: string;
+  readonly once?: string;
+}
+
+/** Returns the exit code. */
+export async function chat(context: CliContext, name: string, options: ChatOptions): Promise<number> {
+  if (!/^[A-Za-z0-9._~-]{1,124}$/.test(name)) {
+    throw new Invalid('usage', 'A chat name is 1 to 124 characters of A-Z a-z 0-9 . _ ~ -');
+  }
+  if (options.json && options.once === undefined) throw new Invalid('usage', '--json needs --once.');
+  const system = options.url ? null : await ownSystem(context, options);
+  const key = options.key ?? context.env.HYBRID_SESSIONS_API_KEY ?? null;
+  const client = createApiClient(
+    system ? { url: system.url, key: system.key } : { url: options.url ?? '', key },
+  );
+  try {
+    const chatId = `cli-${name}`;
+    if (options.once === undefined) return await converse({ context, client, name, chatId });
+    return await sayOnce(context, client, chatId, options.once, options.json === true);
+  } finally {
+    await system?.close(1_000);
+  }
+}
+
+async function ownSystem(context: CliContext, options: ChatOptions) {
+  const configuration = readConfiguration({
+    env: context.env,
+    cwd: context.cwd,
+    overrides: {
+      host: '127.0.0.1',
+      port: 0,
+      workers: 1,
+      ...(options.data !== undefined && { dataDir: options.data }),
+      ...(options.agent !== undefined && { agentDir: options.agent }),
+      logLevel: context.env.HYBRID_SESSIONS_LOG === 'debug' ? 'debug' : 'error',
+    },
+  });
+  // A bot belongs to the server that was started for it; a chat in a terminal does not answer for it.
+  const system = await startSystem(
+    { ...configuration, telegram: null },
+    { env: context.env, version: context.version },
+  );
+  return { ...system, key: configuration.apiKeys[0] ?? null };
+}
+
+async function sayOnce(
+  context: CliContext,
+  client: ApiClient,
+  chatId: string,
+  text: string,
+  json: boolean,
+): Promise<number> {
+  const { terminal } = context;
+  const { model } = await client.info();
+  const { turn_id: turnId } = await client.send(chatId, { kind: 'message', text, key: randomUUID() });
+  const screen = createChatScreen(terminal, { streams: false });
+  let answer: Awaited<ReturnType<typeof screen.show>> = null;
+  const onInterrupt = () => void client.stop(turnId).catch(() => {});
+  process.on('SIGINT', onInterrupt);
+  try {
+    answer = await screen.show(client.watch(turnId));
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
+  if (!answer?.reply) throw new Invalid('no-reply', 'The chat was erased before it could answer.');
+  if (json) terminal.json(answer);
+  else {
+    if (model.demo) terminal.note(terminal.style('dim', 'This is the demo model, not Claude.'));
+    terminal.line(harmless(answer.reply.text));
+  }
+  if (answer.reply.outcome === 'stopped') return EXIT.interrupted;
+  return answer.reply.outcome === 'ok' ? EXIT.ok : EXIT.failed;
+}

@@ -1,0 +1,19 @@
+// What every command is given: the program's surroundings as values.
+import type { Environment } from '../server/configuration.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface CliContext {
+  readonly env: Environment;
+  readonly cwd: string;
+  readonly terminal: Terminal;
+  readonly version: string;
+}
+
+export interface DataOptions {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+export interface AgentOptions extends DataOptions {
+  readonly agent?: string;
+}

@@ -1,0 +1,77 @@
+// `init`: a project to start from. Writes an agent folder, a configuration file, .gitignore and a README; touches
+// nothing that is there already.
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { Invalid } from '../core/errors.ts';
+import { CONFIG_FILE, PACKAGE_ROOT } from '../server/configuration.ts';
+import type { CliContext } from './context.ts';
+
+const CONFIGURATION = {
+  workers: 2,
+  retentionDays: 25,
+  keepGenerations: 10,
+  limits: { workspaceBytes: 1024 ** 3, workspaceFiles: 50_000 },
+  telegram: { allowedUsers: [] },
+};
+
+const IGNORED = `# Sessions of your users: private.
+.hybrid-sessions/
+node_modules/
+.env
+`;
+
+export async function init({ cwd, terminal }: CliContext, dir: string): Promise<void> {
+  const folder = resolve(cwd, dir);
+  await mkdir(folder, { recursive: true });
+  const there = await readdir(folder);
+  if (there.length > 0) {
+    throw new Invalid('not-empty', `The folder ${dir} is not empty (it holds ${there[0]}).`, {
+      advice: 'Give a new folder; nothing was written.',
+    });
+  }
+  await cp(join(PACKAGE_ROOT, 'examples', 'agent'), join(folder, 'agent'), {
+    recursive: true,
+    errorOnExist: true,
+  });
+  await writeFile(join(folder, CONFIG_FILE), `${JSON.stringify(CONFIGURATION, null, 2)}\n`, { flag: 'wx' });
+  await writeFile(join(folder, '.gitignore'), IGNORED, { flag: 'wx' });
+  await writeFile(join(folder, 'README.md'), readme(basename(folder)), { flag: 'wx' });
+  terminal.line(`Made ${dir}:`);
+  terminal.line('  agent/                        who the agent is and what it may do: edit this');
+  terminal.line(`  ${CONFIG_FILE}    settings`);
+  terminal.line('  README.md                     how to go on');
+  terminal.line();
+  terminal.line(`Next: cd ${dir} && npx hybrid-sessions start`);
+}
+
+function readme(name: string): string {
+  return `# ${name}
+
+An agent that remembers: run by hybrid-sessions.
+
+\`\`\`sh
+npx hybrid-sessions start     # web page and HTTP API; prints the address
+npx hybrid-sessions chat      # the same in this terminal
+npx hybrid-sessions doctor    # what is missing, and how to mend it
+\`\`\`
+
+Without a key a small demo model answers, and says so. With one, Claude does:
+
+\`\`\`sh
+ANTHROPIC_API_KEY=... npx hybrid-sessions start
+\`\`\`
+
+| file | what it decides |
+| --- | --- |
+| \`agent/system_prompt.md\` | who the agent is and how it answers |
+| \`agent/settings.json\` | which tools it may use, and the sandbox |
+| \`agent/agents.json\` | its subagents |
+| \`agent/mcp.json\` | its MCP servers |
+| \`agent/skills/\` | what it can look up when needed |
+| \`${CONFIG_FILE}\` | workers, retention, limits, who may write on Telegram |
+| \`.hybrid-sessions/\` | the stored sessions: private, keep it out of version control |
+
+For a Telegram bot set \`TELEGRAM_BOT_TOKEN\` and put the ids of the people it may answer into
+\`telegram.allowedUsers\`; nobody else gets in.
+`;
+}

@@ -1,0 +1,86 @@
+// From what a person types to a stored conversation: a chat name, `channel/chat`, or (the beginning of) a session id.
+import { Gone, Invalid } from '../core/errors.ts';
+import { conversationOf, type SessionId, type SessionKey, sessionKeyOf, tenantId } from '../core/ids.ts';
+import type { SessionStore } from '../core/ports.ts';
+import type { SessionHead, SessionMapping } from '../core/records.ts';
+import { readConfiguration } from '../server/configuration.ts';
+import { openStores, type Stores } from '../server/stores.ts';
+import type { CliContext, DataOptions } from './context.ts';
+
+const TENANT = tenantId('default');
+/** So short a beginning of an id would match by chance. */
+const LEAST_PREFIX = 4;
+
+export interface Found {
+  readonly head: SessionHead;
+  /** null when the conversation has expired or was erased meanwhile. */
+  readonly mapping: SessionMapping | null;
+}
+
+/** Opens the data folder for one command and closes it again. It must exist: reading makes no new one. */
+export async function withStores<T>(
+  { env, cwd }: CliContext,
+  options: DataOptions,
+  use: (stores: Stores) => Promise<T>,
+): Promise<T> {
+  const overrides = options.data === undefined ? {} : { dataDir: options.data };
+  const stores = await openStores(readConfiguration({ env, cwd, overrides }), { create: false });
+  try {
+    return await use(stores);
+  } finally {
+    await stores.close();
+  }
+}
+
+export async function findConversation(store: SessionStore, name: string): Promise<Found> {
+  for (const key of keysFor(name)) {
+    const mapping = await store.getMapping(key);
+    const head = mapping && (await store.getHead(TENANT, mapping.session_id));
+    if (head) return { head, mapping };
+  }
+  const head = await headByPrefix(store, name);
+  if (head) return { head, mapping: await store.getMapping(head.sessionKey) };
+  throw new Gone('unknown-chat', `There is no chat or session "${name}".`, {
+    advice: '`hybrid-sessions sessions list` shows all of them.',
+  });
+}
+
+export function chatName(key: SessionKey): string {
+  const { channel, chat } = conversationOf(key);
+  return `${channel}/${chat}`;
+}
+
+/** A conversation of the HTTP API, the only kind that can be named without knowing its bot. */
+export function httpKey(chat: string): SessionKey {
+  return sessionKeyOf({ tenant: 'default', channel: 'http', bot: 'local', chat, thread: null });
+}
+
+function keysFor(name: string): SessionKey[] {
+  const chat = name.startsWith('http/') ? name.slice('http/'.length) : name;
+  if (!/^[A-Za-z0-9._~-]{1,128}$/.test(chat)) return [];
+  // `chat main` in the terminal is the chat `cli-main` of the API.
+  return [httpKey(chat), httpKey(`cli-${chat}`)];
+}
+
+async function headByPrefix(store: SessionStore, name: string): Promise<SessionHead | null> {
+  const isPrefix = new RegExp(`^[0-9a-f-]{${LEAST_PREFIX},36}$`).test(name);
+  if (/^[0-9a-f-]{36}$/.test(name)) return await store.getHead(TENANT, name as SessionId);
+  const found: SessionHead[] = [];
+  let cursor: string | null | undefined;
+  while (cursor !== null) {
+    const page = await store.listHeads(TENANT, { limit: 200, ...(cursor && { cursor }) });
+    found.push(
+      ...page.items.filter(
+        (h) => chatName(h.sessionKey) === name || (isPrefix && h.sessionId.startsWith(name)),
+      ),
+    );
+    cursor = page.cursor;
+  }
+  const [first, second] = found;
+  if (first && second && chatName(first.sessionKey) !== name) {
+    throw new Invalid('ambiguous', `"${name}" begins the ids of ${found.length} sessions.`, {
+      advice: 'Give more of it.',
+    });
+  }
+  return first ?? null;
+}

@@ -1,0 +1,139 @@
+// The `hybrid-sessions` command: its words, options and exit codes. Each command is a file of its own, loaded when
+// it is called.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { PACKAGE_ROOT } from '../server/configuration.ts';
+import { EXIT, errorLine, exitCodeOf } from './failure.ts';
+import { createTerminal } from './terminal.ts';
+
+const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
+  version: string;
+};
+const { stdin, stdout, stderr, env } = process;
+const terminal = createTerminal({ stdin, stdout, stderr, noColor: Boolean(env.NO_COLOR) });
+const context = { env, cwd: process.cwd(), terminal, version };
+
+// A reader that closes the pipe early (`| head`) has all it wanted.
+stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : EXIT.failed));
+
+const port = (value: string) => {
+  const number = Number(value);
+  if (!/^\d{1,5}$/.test(value) || number > 65_535) throw new InvalidArgumentError('A port is 0 to 65535.');
+  return number;
+};
+const whole = (value: string) => {
+  if (!/^[1-9]\d{0,5}$/.test(value)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return Number(value);
+};
+
+const program = new Command('hybrid-sessions')
+  .description(
+    'Stateful Claude agents on stateless compute: every turn starts from nothing and remembers everything.',
+  )
+  .version(version)
+  .showHelpAfterError('(add --help for the options)')
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride();
+
+const withData = (command: Command) =>
+  command.option('--data <dir>', 'data folder (HYBRID_SESSIONS_DIR, else .hybrid-sessions)');
+const withAgent = (command: Command) =>
+  withData(command).option(
+    '--agent <dir>',
+    'agent folder (HYBRID_SESSIONS_AGENT, else ./agent, else the example)',
+  );
+
+withAgent(program.command('start'))
+  .description('run the server: web page, HTTP API, workers, and Telegram when TELEGRAM_BOT_TOKEN is set')
+  .option('--port <number>', 'port (PORT, else 8787); 0 takes a free one', port)
+  .option('--host <address>', 'address to listen on (HOST, else 127.0.0.1)')
+  .option('--workers <number>', 'worker processes', whole)
+  .action(async (options) => (await import('./start.ts')).start(context, options));
+
+withAgent(program.command('chat'))
+  .description('chat in this terminal')
+  .argument('[name]', 'name of the chat; the same name goes on where it ended', 'main')
+  .option('--url <url>', 'use the server running there instead of a system of its own')
+  .option('--key <key>', 'bearer key of that server (HYBRID_SESSIONS_API_KEY)')
+  .option('--once <text>', 'send one message, print the reply, end')
+  .option('--json', 'with --once: print the answer as JSON')
+  .action(async (name, options) => {
+    process.exitCode = await (await import('./chat.ts')).chat(context, name, options);
+  });
+
+const sessions = program.command('sessions').description('look at, copy, check and erase stored sessions');
+
+withData(sessions.command('list'))
+  .description('conversations, most recently used first')
+  .option('--limit <number>', 'at most this many', whole, 50)
+  .option('--json', 'print JSON')
+  .action(async (options) => (await import('./sessions.ts')).list(context, options));
+
+withData(sessions.command('show'))
+  .description('one conversation and its latest turns')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./sessions.ts')).show(context, chat, options));
+
+withData(sessions.command('export'))
+  .description('write conversation.jsonl, debug.txt, todos.json and workspace/ to a new folder')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .argument('[dir]', 'the folder (default: export-<session id>)')
+  .option('--json', 'print JSON')
+  .action(async (chat, dir, options) =>
+    (await import('./export.ts')).exportSession(context, chat, dir, options),
+  );
+
+withData(sessions.command('import'))
+  .description('take an exported session in, as a chat of its own')
+  .argument('<dir>', 'a folder written by export')
+  .option('--chat <name>', 'name of the chat (default: the exported one)')
+  .option('--json', 'print JSON')
+  .action(async (dir, options) => (await import('./import.ts')).importSession(context, dir, options));
+
+withData(sessions.command('verify'))
+  .description('read every stored byte of the sessions back and check it')
+  .argument('[chat]', 'only this one')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => {
+    process.exitCode = await (await import('./verify.ts')).verify(context, chat, options);
+  });
+
+withData(sessions.command('erase'))
+  .description('erase a conversation: its turns and every stored file of its sessions')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--yes', 'do not ask')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./sessions.ts')).erase(context, chat, options));
+
+withAgent(program.command('doctor'))
+  .description('check what is missing here and say how to mend it')
+  .option('--json', 'print JSON')
+  .action(async (options) => {
+    process.exitCode = await (await import('./doctor.ts')).doctor(context, options);
+  });
+
+program
+  .command('init')
+  .description('make a project: agent folder, configuration, .gitignore, README')
+  .argument('<dir>', 'a new or empty folder')
+  .action(async (dir) => (await import('./init.ts')).init(context, dir));
+
+program.addHelpText(
+  'after',
+  `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 configuration or machine, 4 not found, 5 busy, 6 stored data is
+damaged, 130 interrupted. More in docs/cli.md.`,
+);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+  // Commander has said its own already.
+  if (!(error instanceof Error && error.name === 'CommanderError')) {
+    terminal.note(errorLine(error));
+    if (env.DEBUG) terminal.note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+}

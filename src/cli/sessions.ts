@@ -1,0 +1,121 @@
+// `sessions list|show|erase`: straight from the data folder, with or without a server running on it.
+import { createInterface } from 'node:readline/promises';
+import { Conflict, Invalid, isHybridError } from '../core/errors.ts';
+import { conversationOf, tenantId } from '../core/ids.ts';
+import type { SessionMapping } from '../core/records.ts';
+import { eraseChat } from '../server/chats.ts';
+import { ProblemError } from '../server/problems.ts';
+import { createTitles, shorten } from '../server/titles.ts';
+import { chatView, turnView } from '../server/views.ts';
+import type { CliContext, DataOptions } from './context.ts';
+import { chatName, findConversation, withStores } from './lookup.ts';
+import { harmless } from './terminal.ts';
+
+const TENANT = tenantId('default');
+
+export async function list(context: CliContext, options: DataOptions & { limit: number }): Promise<void> {
+  const { terminal } = context;
+  await withStores(context, options, async ({ store }) => {
+    const titles = createTitles(store);
+    const mappings: SessionMapping[] = [];
+    let cursor: string | null | undefined;
+    while (cursor !== null && mappings.length < options.limit) {
+      const limit = Math.min(options.limit - mappings.length, 200);
+      const page = await store.listMappings(TENANT, { limit, ...(cursor && { cursor }) });
+      mappings.push(...page.items);
+      cursor = page.cursor;
+    }
+    const rows = await Promise.all(
+      mappings.map(async (mapping) => {
+        const head = await store.getHead(TENANT, mapping.session_id);
+        return { ...chatView(mapping, await titles.of(mapping)), generation: head?.generation ?? 0 };
+      }),
+    );
+    if (options.json) return terminal.json({ sessions: rows, more: cursor !== null && cursor !== undefined });
+    if (rows.length === 0) return terminal.note('No sessions yet. Start one with `hybrid-sessions chat`.');
+    terminal.table(
+      ['CHAT', 'SESSION', 'GENERATION', 'LAST USED (UTC)', 'TITLE'],
+      rows.map((row) => [
+        `${row.channel}/${harmless(row.chat)}`,
+        row.session_id,
+        String(row.generation),
+        row.updated_at.slice(0, 16).replace('T', ' '),
+        harmless(row.title),
+      ]),
+    );
+    if (cursor) terminal.note(`There are more; --limit shows them.`);
+  });
+}
+
+export async function show(context: CliContext, chat: string, options: DataOptions): Promise<void> {
+  const { terminal } = context;
+  await withStores(context, options, async ({ store }) => {
+    const { mapping, head } = await findConversation(store, chat);
+    const page = await store.listTurns(head.sessionKey, { limit: 20 });
+    const { chat: chatId, channel } = conversationOf(head.sessionKey);
+    const turns = page.items.map(turnView);
+    if (options.json) {
+      return terminal.json({
+        chat: chatId,
+        channel,
+        session_id: head.sessionId,
+        current: mapping?.session_id === head.sessionId,
+        generation: head.generation,
+        created_at: new Date(head.createdAtMs).toISOString(),
+        updated_at: new Date(head.updatedAtMs).toISOString(),
+        expires_at: new Date(head.expiresAtSec * 1000).toISOString(),
+        turns,
+      });
+    }
+    const now = mapping?.session_id === head.sessionId ? '' : ' (an earlier session of this chat)';
+    terminal.line(`${terminal.style('bold', `${channel}/${harmless(chatId)}`)}${now}`);
+    terminal.line(`session     ${head.sessionId}`);
+    terminal.line(`generation  ${head.generation}`);
+    terminal.line(`created     ${new Date(head.createdAtMs).toISOString()}`);
+    terminal.line(`last used   ${new Date(head.updatedAtMs).toISOString()}`);
+    terminal.line(`expires     ${new Date(head.expiresAtSec * 1000).toISOString()}`);
+    terminal.line();
+    for (const turn of turns) {
+      const said = turn.kind === 'message' ? harmless(shorten(turn.text)) : `/${turn.kind}`;
+      terminal.line(`${terminal.style('cyan', '›')} ${said}`);
+      const reply = turn.reply ? harmless(shorten(turn.reply.text)) : `(${turn.status})`;
+      const mark = turn.reply?.demo ? ' (demo model)' : '';
+      terminal.line(`  ${reply}${terminal.style('dim', mark)}`);
+    }
+    if (page.cursor) terminal.note('Older turns are not shown; `sessions export` has all of them.');
+  });
+}
+
+export async function erase(
+  context: CliContext,
+  chat: string,
+  options: DataOptions & { yes?: boolean },
+): Promise<void> {
+  const { terminal } = context;
+  await withStores(context, options, async (stores) => {
+    const { head } = await findConversation(stores.store, chat);
+    const name = chatName(head.sessionKey);
+    if (!options.yes) await confirm(context, `Erase ${name} with its turns and files for good?`);
+    let sessions: number;
+    try {
+      sessions = await eraseChat(stores, head.sessionKey);
+    } catch (error) {
+      if (error instanceof ProblemError && !isHybridError(error)) {
+        throw new Conflict('turn-running', error.message, { cause: error });
+      }
+      throw error;
+    }
+    if (options.json) terminal.json({ erased: name, sessions });
+    else terminal.line(`Erased ${name} (${sessions} session${sessions === 1 ? '' : 's'}).`);
+  });
+}
+
+async function confirm({ terminal }: CliContext, question: string): Promise<void> {
+  if (!terminal.interactive) {
+    throw new Invalid('usage', 'Erasing is for good.', { advice: 'Add --yes where nobody can be asked.' });
+  }
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await lines.question(`${question} [y/N] `);
+  lines.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new Invalid('usage', 'Nothing was erased.');
+}

@@ -1,0 +1,128 @@
+// What the commands write with: colours only where a person looks and has not said NO_COLOR, progress bars only
+// on a terminal's standard error, tables that fit any width. Standard output carries results and nothing else.
+import { stripVTControlCharacters, styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+export interface Terminal {
+  /** Writes a line of the result. */
+  line(text?: string): void;
+  /** Writes without a line end. */
+  write(text: string): void;
+  /** Writes a remark to standard error. */
+  note(text: string): void;
+  json(value: unknown): void;
+  style(style: Style, text: string): string;
+  table(heads: readonly string[], rows: readonly (readonly string[])[]): void;
+  progress(label: string, total: number): Progress;
+  readonly interactive: boolean;
+}
+
+export interface Progress {
+  advance(by?: number): void;
+  end(): void;
+}
+
+export interface TerminalStreams {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly noColor: boolean;
+}
+
+const BAR_CELLS = 24;
+const REDRAW_MS = 80;
+
+export function createTerminal({ stdin, stdout, stderr, noColor }: TerminalStreams): Terminal {
+  const colours = stdout.isTTY === true && !noColor;
+  const line = (text = '') => void stdout.write(`${text}\n`);
+  return {
+    line,
+    write: (text) => void stdout.write(text),
+    note: (text) => void stderr.write(`${text}\n`),
+    json: (value) => line(JSON.stringify(value, null, 2)),
+    style: (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text),
+    interactive: stdin.isTTY === true && stdout.isTTY === true,
+    table(heads, rows) {
+      const widths = heads.map((head, i) => Math.max(width(head), ...rows.map((row) => width(row[i] ?? ''))));
+      const room = stdout.isTTY ? stdout.columns : Number.POSITIVE_INFINITY;
+      const format = (cells: readonly string[]) => {
+        const padded = cells.map((cell, i) => (i === cells.length - 1 ? cell : pad(cell, widths[i] ?? 0)));
+        return cut(padded.join('  '), room);
+      };
+      const bold = format(heads);
+      line(colours ? styleText('bold', bold, { validateStream: false }) : bold);
+      for (const row of rows) line(format(row));
+    },
+    progress: (label, total) => createProgress(stderr, label, total),
+  };
+}
+
+function createProgress(stderr: NodeJS.WriteStream, label: string, total: number): Progress {
+  let done = 0;
+  let drawnAtMs = 0;
+  const draw = () => {
+    const share = total === 0 ? 1 : Math.min(done / total, 1);
+    const full = Math.round(share * BAR_CELLS);
+    const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_CELLS - full)}`;
+    stderr.write(`\r\x1b[K${label} ${bar} ${done}/${total}`);
+    drawnAtMs = performance.now();
+  };
+  if (!stderr.isTTY) return { advance: () => {}, end: () => {} };
+  draw();
+  return {
+    advance(by = 1) {
+      done += by;
+      if (performance.now() - drawnAtMs >= REDRAW_MS) draw();
+    },
+    end: () => void stderr.write('\r\x1b[K'),
+  };
+}
+
+/** Terminal cells of a text: wide characters and emoji take two. */
+function width(text: string): number {
+  let cells = 0;
+  for (const char of stripVTControlCharacters(text)) {
+    if (/\p{Mark}|\u200d|\ufe0f/u.test(char)) continue;
+    cells +=
+      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(
+        char,
+      )
+        ? 2
+        : 1;
+  }
+  return cells;
+}
+
+function pad(text: string, cells: number): string {
+  return text + ' '.repeat(Math.max(0, cells - width(text)));
+}
+
+function cut(text: string, cells: number): string {
+  if (width(text) <= cells) return text;
+  let out = '';
+  let used = 0;
+  for (const char of text) {
+    used += width(char);
+    if (used > cells - 1) break;
+    out += char;
+  }
+  return `${out}…`;
+}
+
+/** Text from a conversation for a terminal: control characters could move the cursor or change its settings. */
+export function harmless(text: string): string {
+  // biome-ignore lint/complexity/useRegexLiterals: escapes are easier to read than the characters themselves.
+  return text.replace(new RegExp('[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]', 'g'), '');
+}
+
+export function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return unit === 0 ? `${size} B` : `${size.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,200 @@
+// Settings of a local system: the environment for where and with which account, one JSON file for the rest. Read
+// once, where a program starts; everything below gets values. docs/configuration.md lists each one, and a test
+// holds it to that.
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { Invalid } from '../core/errors.ts';
+import type { StateLimits } from '../core/ports.ts';
+import { type ModelChoice, modelFrom } from './model-choice.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export const CONFIG_FILE = 'hybrid-sessions.config.json';
+const GIB = 1024 ** 3;
+
+/** The configuration file: every field may be left out. */
+export const configFileSchema = z.strictObject({
+  /** Where editors find help; not used otherwise. */
+  $schema: z.string().optional(),
+  workers: z.int().min(1).max(64).default(2),
+  retentionDays: z.int().min(1).max(3650).default(25),
+  limits: z
+    .strictObject({
+      workspaceBytes: z.int().min(1024).default(GIB),
+      workspaceFiles: z.int().min(1).default(50_000),
+    })
+    .prefault({}),
+  keepGenerations: z.int().min(1).max(1000).default(10),
+  apiKeys: z
+    .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
+    .default([]),
+  model: z.string().min(1).optional(),
+  telegram: z.strictObject({ allowedUsers: z.array(z.int().positive()).default([]) }).prefault({}),
+});
+
+/** Every environment variable that is read, with what it is for. */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  PORT: 'port of the server',
+  HOST: 'address to listen on',
+  HYBRID_SESSIONS_DIR: 'data folder',
+  HYBRID_SESSIONS_AGENT: 'agent folder',
+  HYBRID_SESSIONS_CONFIG: 'configuration file',
+  HYBRID_SESSIONS_API_KEY: 'a bearer key of the HTTP API',
+  HYBRID_SESSIONS_LOG: 'log level',
+  ANTHROPIC_API_KEY: 'key of the Claude API',
+  ANTHROPIC_AUTH_TOKEN: 'bearer token of a compatible endpoint',
+  ANTHROPIC_BASE_URL: 'address of a compatible endpoint',
+  ANTHROPIC_MODEL: 'model name',
+  CLAUDE_CODE_USE_BEDROCK: 'use Amazon Bedrock',
+  ANTHROPIC_BEDROCK_BASE_URL: 'address of Bedrock or a gateway before it',
+  AWS_BEARER_TOKEN_BEDROCK: 'API key of Bedrock',
+  AWS_REGION: 'region of Bedrock',
+  AWS_ACCESS_KEY_ID: 'credentials for Bedrock',
+  AWS_SECRET_ACCESS_KEY: 'credentials for Bedrock',
+  AWS_SESSION_TOKEN: 'credentials for Bedrock',
+  TELEGRAM_BOT_TOKEN: 'token of a Telegram bot',
+  TELEGRAM_API_ROOT: 'address of the Bot API',
+  NO_COLOR: 'plain output',
+  DEBUG: 'stack traces of errors',
+};
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogThreshold = (typeof LOG_LEVELS)[number];
+
+export interface Configuration {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly dataDir: string;
+  readonly agentDir: string;
+  /** The file that was read, if any. */
+  readonly configFile: string | null;
+  readonly apiKeys: readonly string[];
+  readonly workers: number;
+  readonly retentionSec: number;
+  readonly limits: StateLimits;
+  readonly keepGenerations: number;
+  readonly model: ModelChoice;
+  readonly telegram: {
+    readonly token: string;
+    readonly apiRoot: string;
+    readonly allowedUsers: readonly number[];
+  } | null;
+  readonly logLevel: LogThreshold;
+}
+
+export interface ConfigurationSources {
+  readonly env: Environment;
+  /** What relative paths start from. */
+  readonly cwd: string;
+  /** What the command line sets; it wins over the environment. */
+  readonly overrides?: Partial<
+    Pick<Configuration, 'host' | 'port' | 'dataDir' | 'agentDir' | 'logLevel' | 'workers'>
+  >;
+}
+
+/** Throws `Invalid` that names the variable or field and says what it must be. */
+export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSources): Configuration {
+  const { file, values } = readFile(env, cwd);
+  const ownKey = env.HYBRID_SESSIONS_API_KEY;
+  if (ownKey !== undefined && ownKey !== '' && !/^[\x21-\x7e]{16,}$/.test(ownKey)) {
+    bad('HYBRID_SESSIONS_API_KEY', 'must be at least 16 visible ASCII characters');
+  }
+  return {
+    host: overrides.host ?? (env.HOST || '127.0.0.1'),
+    port: overrides.port ?? portFrom(env.PORT),
+    dataDir: resolve(cwd, overrides.dataDir ?? (env.HYBRID_SESSIONS_DIR || '.hybrid-sessions')),
+    agentDir: agentFolder(env, cwd, overrides.agentDir),
+    configFile: file,
+    apiKeys: [...(ownKey ? [ownKey] : []), ...values.apiKeys],
+    workers: overrides.workers ?? values.workers,
+    retentionSec: values.retentionDays * 24 * 3600,
+    limits: {
+      maxWorkspaceBytes: values.limits.workspaceBytes,
+      maxWorkspaceFiles: values.limits.workspaceFiles,
+    },
+    keepGenerations: values.keepGenerations,
+    model: modelFrom(env, values.model),
+    telegram: telegramFrom(env, values.telegram.allowedUsers),
+    logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
+  };
+}
+
+function readFile(
+  env: Environment,
+  cwd: string,
+): { file: string | null; values: z.infer<typeof configFileSchema> } {
+  const named = env.HYBRID_SESSIONS_CONFIG;
+  const file = resolve(cwd, named || CONFIG_FILE);
+  if (!named && !existsSync(file)) return { file: null, values: configFileSchema.parse({}) };
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Invalid('bad-config', `The configuration file ${file} cannot be read.`, {
+      cause,
+      advice: 'Check HYBRID_SESSIONS_CONFIG and the permissions of the file.',
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new Invalid('bad-config', `${file} is not JSON: ${message}`, { cause });
+  }
+  const parsed = configFileSchema.safeParse(value);
+  if (parsed.success) return { file, values: parsed.data };
+  const issue = parsed.error.issues[0];
+  const path = [...(issue?.path ?? []), ...(issue?.code === 'unrecognized_keys' ? issue.keys : [])].join('.');
+  const what = issue?.code === 'unrecognized_keys' ? 'no such field' : issue?.message;
+  throw new Invalid('bad-config', `${file}: ${path || 'file'}: ${what}`, {
+    advice: 'docs/configuration.md lists every field.',
+  });
+}
+
+/** The folder that ships with the package holds the example agent. */
+export const PACKAGE_ROOT = packageRoot();
+
+function packageRoot(): string {
+  const here = fileURLToPath(new URL('.', import.meta.url));
+  // src/server in a checkout, dist/src/server when installed.
+  const up = [join(here, '..', '..'), join(here, '..', '..', '..')];
+  return resolve(up.find((folder) => existsSync(join(folder, 'package.json'))) ?? up[0] ?? here);
+}
+
+function agentFolder(env: Environment, cwd: string, override: string | undefined): string {
+  const named = override ?? env.HYBRID_SESSIONS_AGENT;
+  if (named) return resolve(cwd, named);
+  const local = resolve(cwd, 'agent');
+  return existsSync(local) ? local : join(PACKAGE_ROOT, 'examples', 'agent');
+}
+
+function portFrom(value: string | undefined): number {
+  if (value === undefined || value === '') return 8787;
+  const port = Number(value);
+  if (!/^\d{1,5}$/.test(value) || port > 65_535) bad('PORT', 'must be a whole number from 0 to 65535');
+  return port;
+}
+
+function logLevelFrom(value: string | undefined): LogThreshold {
+  if (value === undefined || value === '') return 'info';
+  const level = LOG_LEVELS.find((known) => known === value);
+  return level ?? bad('HYBRID_SESSIONS_LOG', `must be one of ${LOG_LEVELS.join(', ')}`);
+}
+
+function telegramFrom(env: Environment, allowedUsers: readonly number[]): Configuration['telegram'] {
+  const token = env.TELEGRAM_BOT_TOKEN;
+  if (!token) return null;
+  if (!/^\d+:[\w-]+$/.test(token))
+    bad('TELEGRAM_BOT_TOKEN', 'must look like 123456:ABC-DEF, as BotFather gives it');
+  const apiRoot = env.TELEGRAM_API_ROOT || 'https://api.telegram.org';
+  if (!URL.canParse(apiRoot)) bad('TELEGRAM_API_ROOT', 'must be a URL');
+  return { token, apiRoot, allowedUsers };
+}
+
+function bad(name: string, rule: string): never {
+  throw new Invalid('bad-config', `${name} ${rule}.`, { advice: 'Change the environment variable.' });
+}

@@ -1,0 +1,30 @@
+// Log lines of a local system, on standard error: short and readable in a terminal, JSON anywhere else.
+import type { Log, LogLevel } from '../core/log.ts';
+import { LOG_LEVELS, type LogThreshold } from './configuration.ts';
+
+export interface LogLinesOptions {
+  readonly threshold: LogThreshold;
+  readonly terminal: boolean;
+  readonly write: (line: string) => void;
+  readonly now: () => number;
+}
+
+export function createLogLines({ threshold, terminal, write, now }: LogLinesOptions): Log {
+  const least = LOG_LEVELS.indexOf(threshold);
+  return (level, event, fields = {}) => {
+    if (LOG_LEVELS.indexOf(level) < least) return;
+    const time = new Date(now()).toISOString();
+    const known = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
+    if (terminal) write(`${time.slice(11, 19)} ${mark(level)}${event}${known.map(pair).join('')}\n`);
+    else write(`${JSON.stringify({ time, level, event, ...Object.fromEntries(known) })}\n`);
+  };
+}
+
+function mark(level: LogLevel): string {
+  return level === 'warn' || level === 'error' ? `${level}: ` : '';
+}
+
+function pair([name, value]: [string, unknown]): string {
+  const text = String(value);
+  return ` ${name}=${/[\s"]/.test(text) ? JSON.stringify(text) : text}`;
+}

@@ -1,0 +1,18 @@
+// What server and worker processes say to each other over their pipe. Settings, secrets included, travel here and
+// never by arguments or environment.
+import type { Configuration } from './configuration.ts';
+
+export interface BootMessage {
+  readonly type: 'boot';
+  readonly configuration: Configuration;
+}
+
+export type ToWorker =
+  | BootMessage
+  /** Take no more turns; cut the one in hand off after `graceMs`, saved, to be continued later. */
+  | { readonly type: 'stop'; readonly graceMs: number };
+
+export type FromWorker =
+  | { readonly type: 'ready' }
+  /** It cannot start, and trying again would not help. */
+  | { readonly type: 'unfit'; readonly code: string; readonly message: string; readonly advice?: string };
