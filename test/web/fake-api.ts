@@ -59,7 +59,11 @@ export interface FakeApi {
   dropAfterAccept: boolean;
   /** Cuts every connection, and refuses new ones while true. */
   down(refusing: boolean): void;
-  add(chat: string, text: string, options?: { kind?: 'message' | 'new'; atMs?: number; key?: string }): FakeTurn;
+  add(
+    chat: string,
+    text: string,
+    options?: { kind?: 'message' | 'new'; atMs?: number; key?: string },
+  ): FakeTurn;
   /** The turn of a text, waiting until it arrives. */
   turnOf(text: string): Promise<FakeTurn>;
   close(): Promise<void>;
@@ -134,10 +138,17 @@ export async function createFakeApi(options: { key?: string; demo?: boolean } = 
       const own = turns.filter((turn) => turn.chat === id);
       if (own.length === 0) throw new Problem(404, 'There is no such chat.');
       const { turns: newestFirst, cursor } = page(own.map(turnView).reverse(), url, 'turns');
-      return json(response, 200, { chat: id, session_id: 's', generation: 1, turns: newestFirst.reverse(), cursor });
+      return json(response, 200, {
+        chat: id,
+        session_id: 's',
+        generation: 1,
+        turns: newestFirst.reverse(),
+        cursor,
+      });
     }
     if (route === 'DELETE chats/x') {
-      if (api.refuseDelete) throw new Problem(409, 'A turn of this chat is running. Stop it first, then erase.');
+      if (api.refuseDelete)
+        throw new Problem(409, 'A turn of this chat is running. Stop it first, then erase.');
       turns.splice(0, turns.length, ...turns.filter((turn) => turn.chat !== id));
       response.writeHead(204).end();
       return;
@@ -195,7 +206,9 @@ function fakeTurn(chat: string, kind: 'message' | 'new', text: string, key: stri
     say: (part) => turn.emit('text', { text: part }),
     tool: (id, name, summary, state) => turn.emit('tool', { id, name, summary, state }),
     finish(reply = {}) {
-      const said = turn.events.filter(({ type }) => type === 'text').map(({ data }) => (data as { text: string }).text);
+      const said = turn.events
+        .filter(({ type }) => type === 'text')
+        .map(({ data }) => (data as { text: string }).text);
       turn.reply = { text: said.join(''), outcome: 'ok', ...reply };
       turn.status = 'delivered';
       turn.emit('final', { turn_id: turn.id, session_id: 's', generation: 1, reply: turn.reply });
@@ -224,14 +237,31 @@ function turnView(turn: FakeTurn) {
   const at = new Date(turn.atMs).toISOString();
   const { id, chat, kind, text, status, stopRequested, reply } = turn;
   return {
-    ...{ turn_id: id, chat, kind, text, status, stop_requested: stopRequested, session_id: 's', generation: 1 },
+    ...{
+      turn_id: id,
+      chat,
+      kind,
+      text,
+      status,
+      stop_requested: stopRequested,
+      session_id: 's',
+      generation: 1,
+    },
     ...{ reply, received_at: at, updated_at: at },
   };
 }
 
 function chatView(turn: FakeTurn, title: string) {
   const at = new Date(turn.atMs).toISOString();
-  return { chat: turn.chat, channel: 'http', title, session_id: 's', created_at: at, updated_at: at, expires_at: at };
+  return {
+    chat: turn.chat,
+    channel: 'http',
+    title,
+    session_id: 's',
+    created_at: at,
+    updated_at: at,
+    expires_at: at,
+  };
 }
 
 /** One page by `cursor` (a plain offset here) and `limit`. */
@@ -266,7 +296,8 @@ async function serveFile(path: string, response: ServerResponse): Promise<void> 
   if (body === null) return problem(response, 404, 'There is no such file.');
   response.writeHead(200, {
     'Content-Type': vendor ? TYPES['.js'] : (TYPES[extname(file)] ?? 'application/octet-stream'),
-    'Content-Security-Policy': "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'Content-Security-Policy':
+      "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     'X-Content-Type-Options': 'nosniff',
   });
   response.end(body);

@@ -1,0 +1,312 @@
+// What a person does on the page, against an API whose every event the test decides: send, watch, reload, queue, stop,
+// lose the line. The real server's turn comes in page.test.ts.
+import type { Browser, Locator } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { promise } from '../../src/core/promises.ts';
+import { browserNote, chromiumPath, launchBrowser, openPage, type WatchedPage } from './browser.ts';
+import { createFakeApi, type FakeApi } from './fake-api.ts';
+
+describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
+  let browser: Browser;
+  let api: FakeApi;
+  let page: WatchedPage;
+
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser?.close());
+  beforeEach(async () => {
+    api = await createFakeApi();
+    page = await openPage(browser, api.url);
+  });
+  afterEach(async () => {
+    const { defects } = page;
+    await page.context().close();
+    await api.close();
+    expect(defects).toEqual([]);
+  });
+
+  const turn = (n: number) => page.locator('.turn').nth(n);
+  const textOf = async (locator: Locator) => (await locator.textContent())?.trim();
+  async function send(text: string) {
+    await page.fill('#message', text);
+    await page.press('#message', 'Enter');
+    return api.turnOf(text);
+  }
+
+  test('a message is sent, its reply streams in, and the chat gets an address and a place in the list', async () => {
+    const sent = await send('Hello there');
+    await turn(0).getByText('Queued').waitFor();
+    sent.run();
+    sent.say('I am ');
+    await turn(0)
+      .locator('.prose', { hasText: /^I am\s*$/ })
+      .waitFor();
+    expect(await turn(0).locator('.answer').getAttribute('aria-busy')).toBe('true');
+    sent.say('**here**');
+    await turn(0).locator('.prose strong', { hasText: 'here' }).waitFor();
+    sent.finish();
+    await page.locator('.turn[data-outcome=ok]').waitFor();
+    expect(await textOf(turn(0).locator('.prose'))).toBe('I am here');
+    expect(new URL(page.url()).hash).toBe(`#/c/${sent.chat}`);
+    await page.locator('.chat-link[aria-current=page]', { hasText: 'Hello there' }).waitFor();
+    expect(await page.title()).toBe('Hello there · hybrid-sessions');
+  });
+
+  test('an example of the empty page is sent as it stands', async () => {
+    await page.getByRole('button', { name: 'Run uname -a' }).click();
+    expect((await api.turnOf('Run `uname -a`')).kind).toBe('message');
+    expect(await page.locator('#empty').isVisible()).toBe(false);
+  });
+
+  test('tool calls are lines that say running, done or failed, and open to show all of it', async () => {
+    const sent = await send('Use tools');
+    sent.run();
+    sent.tool('1', 'Bash', 'ls -la\nsecond line', 'started');
+    const line = turn(0).locator('.tool');
+    await line.and(page.locator('[data-state=started]')).waitFor();
+    expect(await textOf(line.locator('.tool-summary'))).toBe('ls -la');
+    sent.tool('1', 'Bash', 'ls -la\nsecond line', 'done');
+    sent.tool('2', 'Write', 'notes.md', 'started');
+    sent.tool('2', 'Write', 'notes.md', 'failed');
+    await turn(0).locator('.tool[data-state=failed]', { hasText: 'Write' }).waitFor();
+    await line.first().locator('summary').click();
+    expect(await textOf(line.first().locator('.tool-detail'))).toBe('ls -la\nsecond line');
+    sent.finish({ text: 'Done.' });
+    await turn(0).locator('.prose', { hasText: 'Done.' }).waitFor();
+    expect(await line.count()).toBe(2);
+  });
+
+  test('a reload in the middle of a turn shows what was said and goes on with the same turn', async () => {
+    const sent = await send('Tell a long story');
+    sent.run();
+    sent.say('Once upon ');
+    await turn(0).getByText('Once upon').waitFor();
+    const waiting = await send('And another');
+    await page.reload();
+    await turn(0).getByText('Once upon').waitFor();
+    await turn(1).getByText('Queued').waitFor();
+    sent.say('a time.');
+    sent.finish();
+    await turn(0).locator('.prose', { hasText: 'Once upon a time.' }).waitFor();
+    waiting.run();
+    waiting.say('The second.');
+    await turn(1).getByText('The second.').waitFor();
+    expect(await page.locator('.turn').count()).toBe(2);
+  });
+
+  test('a retry of the turn throws away what was shown so far', async () => {
+    const sent = await send('Try');
+    sent.run();
+    sent.say('half an ans');
+    await turn(0).getByText('half an ans').waitFor();
+    sent.emit('status', { status: 'retrying' });
+    sent.say('The whole answer.');
+    sent.finish({ text: 'The whole answer.' });
+    await page.locator('.turn[data-outcome=ok]').waitFor();
+    expect(await textOf(turn(0).locator('.reply'))).toBe('The whole answer.');
+  });
+
+  test(`${promise('ORDER')} a message sent while a turn runs is shown as queued, can be called off, and the first goes on`, async () => {
+    const first = await send('First');
+    first.run();
+    await turn(0).getByText('Working').waitFor();
+    const second = await send('Second');
+    await turn(1).getByText('Queued').waitFor();
+    await turn(1).getByRole('button', { name: 'Cancel' }).click();
+    await turn(1).getByText('Will be skipped').waitFor();
+    expect([first.stopRequested, second.stopRequested]).toEqual([false, true]);
+  });
+
+  test.each(['button', 'Escape'])('a running turn is stopped by %s and looks stopped', async (way) => {
+    expect(await page.locator('#stop').isVisible()).toBe(false);
+    const sent = await send('Count to 200');
+    sent.run();
+    sent.say('1, 2, 3');
+    await turn(0).getByText('1, 2, 3').waitFor();
+    if (way === 'button') await page.getByRole('button', { name: 'Stop the running turn' }).click();
+    else await page.keyboard.press('Escape');
+    await turn(0).getByText('Stopping').waitFor();
+    expect(sent.stopRequested).toBe(true);
+    sent.finish({ outcome: 'stopped' });
+    await turn(0).locator('.badge-stopped').waitFor();
+    expect(await page.locator('#stop').isVisible()).toBe(false);
+  });
+
+  test('an old chat is opened from the list and continued; a failed reply offers to send again', async () => {
+    const old = api.add('web-old', 'Where were we?', { atMs: Date.now() - 3 * 86_400_000 });
+    old.finish({ text: 'At the beginning.' });
+    await page.reload();
+    await page.getByRole('link', { name: /Where were we/ }).click();
+    await turn(0).getByText('At the beginning.').waitFor();
+    const next = await send('Go on');
+    expect(next.chat).toBe('web-old');
+    next.run();
+    next.finish({ text: 'The model could not be reached.', outcome: 'failed' });
+    await turn(1).locator('.badge-failed').waitFor();
+    await turn(1).getByRole('button', { name: 'Send again' }).click();
+    await turn(2).getByText('Queued').waitFor();
+    expect(api.turns.filter(({ text }) => text === 'Go on')).toHaveLength(2);
+  });
+
+  test(`${promise('ONCE-IN')} a message whose answer was lost is sent again with the same key and is one turn`, async () => {
+    api.dropAfterAccept = true;
+    const sent = await send('Only once');
+    await turn(0).getByText('Queued').waitFor();
+    const posts = api.requests.filter(({ line }) => line.startsWith('POST'));
+    expect(posts.length).toBeGreaterThan(1);
+    expect(new Set(posts.map(({ headers }) => headers['idempotency-key']))).toEqual(new Set([sent.key]));
+    expect(api.turns).toHaveLength(1);
+    sent.run();
+    sent.finish({ text: 'Once.' });
+    await turn(0).getByText('Once.', { exact: true }).waitFor();
+    expect(await page.locator('.turn').count()).toBe(1);
+  });
+
+  test(`${promise('ONCE-IN')} a message that could not be sent survives a reload and is sent once the server is back`, async () => {
+    const first = await send('First');
+    first.finish({ text: 'Hi.' });
+    await turn(0).getByText('Hi.').waitFor();
+    await page.route('**/messages', (route) => route.abort('connectionrefused'));
+    await page.fill('#message', 'Not lost');
+    await page.press('#message', 'Enter');
+    await page.locator('#connection').waitFor();
+    await page.fill('#message', 'a draft');
+    await page.reload();
+    await turn(1).getByText('Not lost').waitFor();
+    expect(await page.inputValue('#message')).toBe('a draft');
+    await page.unroute('**/messages');
+    await page.getByRole('button', { name: 'Try now' }).click();
+    const sent = await api.turnOf('Not lost');
+    expect(sent.chat).toBe(first.chat);
+    await turn(1).getByText('Queued').waitFor();
+    expect(await page.locator('#connection').isVisible()).toBe(false);
+  });
+
+  test('a lost line is a quiet notice; the stream goes on behind the last event seen, nothing twice', async () => {
+    const sent = await send('Stream');
+    sent.run();
+    sent.say('one ');
+    await turn(0).getByText('one').waitFor();
+    api.down(true);
+    await page.locator('#connection').waitFor();
+    sent.say('two ');
+    api.down(false);
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await turn(0).getByText('one two').waitFor();
+    sent.say('three');
+    sent.finish();
+    await page.locator('.turn[data-outcome=ok]').waitFor();
+    expect(await textOf(turn(0).locator('.prose'))).toBe('one two three');
+    const resumed = api.requests.filter(({ line }) => line.endsWith('/events')).at(-1);
+    expect(resumed?.headers['last-event-id']).toBe('2');
+    expect(await page.locator('#connection').isVisible()).toBe(false);
+  });
+
+  test('a refused message says why, and its text can be had back', async () => {
+    await page.fill('#message', 'please [refuse] this');
+    await page.press('#message', 'Enter');
+    await turn(0).getByText('Not sent. The message was not to its liking.').waitFor();
+    await turn(0).getByRole('button', { name: 'Edit' }).click();
+    expect(await page.inputValue('#message')).toBe('please [refuse] this');
+    expect(await page.locator('.turn').count()).toBe(0);
+  });
+
+  test('/new starts a fresh session in the same chat', async () => {
+    const first = await send('Begin');
+    first.finish({ text: 'Yes.' });
+    await turn(0).getByText('Yes.').waitFor();
+    await page.fill('#message', '/ne');
+    await page.locator('#commands').click();
+    await page.press('#message', 'Enter');
+    await turn(1).getByText('New session').waitFor();
+    const fresh = await api.turnOf('');
+    expect([fresh.kind, fresh.chat]).toEqual(['new', first.chat]);
+  });
+
+  test('a chat is deleted only after a second yes, and a refusal is told', async () => {
+    api.add('web-gone', 'Delete me').finish({ text: 'Ok.' });
+    await page.goto(`${api.url}/#/c/web-gone`);
+    await page.reload();
+    await turn(0).getByText('Ok.').waitFor();
+    const remove = page.getByRole('button', { name: 'Delete chat: Delete me' });
+    await remove.click();
+    await page.getByRole('button', { name: 'Keep it' }).click();
+    expect(api.turns).toHaveLength(1);
+    api.refuseDelete = true;
+    await remove.click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByText('Stop it first').waitFor();
+    api.refuseDelete = false;
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.locator('#empty').waitFor();
+    expect(api.turns).toHaveLength(0);
+    expect(await page.locator('.chat-link').count()).toBe(0);
+  });
+
+  test('a long chat loads by pages, and reading further up is not disturbed by new text', async () => {
+    for (let n = 1; n <= 70; n += 1) api.add('web-long', `Question ${n}`).finish({ text: `Answer ${n}` });
+    await page.goto(`${api.url}/#/c/web-long`);
+    await page.getByText('Answer 70', { exact: true }).waitFor();
+    expect(await page.locator('.turn').count()).toBe(30);
+    await page.locator('#older').scrollIntoViewIfNeeded();
+    await page.getByText('Answer 11', { exact: true }).waitFor();
+    const texts = () => page.locator('.ask-text').allInnerTexts();
+    await expect.poll(async () => (await texts()).length).toBeGreaterThanOrEqual(60);
+    expect((await texts()).slice(-60)).toEqual(Array.from({ length: 60 }, (_, n) => `Question ${n + 11}`));
+    const top = () => page.locator('#scroller').evaluate((scroller) => scroller.scrollTop);
+    const sent = await send('One more');
+    await page.mouse.move(700, 300);
+    await page.mouse.wheel(0, -900);
+    await page.locator('#jump').waitFor();
+    const before = await top();
+    sent.run();
+    sent.say('line\n\n'.repeat(40));
+    await page.locator('.turn').last().locator('.prose p').nth(39).waitFor({ state: 'attached' });
+    expect(await top()).toBe(before);
+    await page.locator('#jump').click();
+    await expect
+      .poll(() => page.locator('#scroller').evaluate((s) => s.scrollHeight - s.clientHeight - s.scrollTop))
+      .toBeLessThan(2);
+  });
+
+  test('the steps of an earlier reply are shown when asked for', async () => {
+    const old = api.add('web-steps', 'Look');
+    old.tool('1', 'Read', 'a.txt', 'started');
+    old.tool('1', 'Read', 'a.txt', 'done');
+    old.finish({ text: 'Seen.' });
+    await page.goto(`${api.url}/#/c/web-steps`);
+    await page.getByRole('button', { name: 'Show steps' }).click();
+    await turn(0).locator('.tool[data-state=done]', { hasText: 'a.txt' }).waitFor();
+  });
+
+  test('an unknown chat says so and leads back', async () => {
+    await page.goto(`${api.url}/#/c/nobody`);
+    await page.getByRole('heading', { name: 'This chat is not here' }).waitFor();
+    await page.getByRole('link', { name: 'Begin a new chat' }).click();
+    await page.locator('#empty').waitFor();
+  });
+
+  test('all of it works with the keyboard alone', async () => {
+    api.add('web-key', 'Old one').finish({ text: 'Old answer.' });
+    await page.reload();
+    await page.getByRole('link', { name: /Old one/ }).waitFor();
+    await page.locator('.skip-link').focus();
+    const focusAfter = async (key: string) => {
+      await page.keyboard.press(key);
+      const focused = page.locator(':focus');
+      return (await focused.getAttribute('aria-label')) ?? (await focused.textContent())?.trim();
+    };
+    expect(await focusAfter('Tab')).toBe('New chat');
+    expect(await focusAfter('Tab')).toContain('Old one');
+    expect(await focusAfter('Tab')).toBe('Delete chat: Old one');
+    expect(await focusAfter('Shift+Tab')).toContain('Old one');
+    await page.keyboard.press('Enter');
+    await turn(0).getByText('Old answer.').waitFor();
+    await page.keyboard.type('one');
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.type('two');
+    await page.keyboard.press('Enter');
+    expect((await api.turnOf('one\ntwo')).chat).toBe('web-key');
+  });
+});
