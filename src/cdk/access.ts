@@ -1,0 +1,94 @@
+// Who may do what. Each function has a role of its own with the calls it makes and nothing else; no managed
+// policy, no `*` but where a name cannot be known beforehand, and then with its reason.
+import { Stack } from 'aws-cdk-lib';
+import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { LogGroup } from 'aws-cdk-lib/aws-logs';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { acknowledge } from './acknowledge.ts';
+import type { Data } from './data.ts';
+
+export function functionRole(scope: Construct, logs: LogGroup): Role {
+  const role = new Role(scope, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+  role.addToPolicy(
+    new PolicyStatement({
+      effect: Effect.ALLOW,
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      resources: [logs.logGroupArn],
+    }),
+  );
+  const [streams] = starOf(role, logs.logGroupArn);
+  acknowledge(
+    role,
+    `AwsSolutions-IAM5[Resource::${streams}]`,
+    "Log streams of the function's own log group; Lambda names them.",
+  );
+  return role;
+}
+
+function starOf(role: Role, arn: string): readonly [string] {
+  const resolved = Stack.of(role).resolve(arn) as { 'Fn::GetAtt'?: [string, string] };
+  const [id, attribute] = resolved['Fn::GetAtt'] ?? ['', ''];
+  return [`<${id}.${attribute}>`];
+}
+
+const READS = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query', 'dynamodb:ConditionCheckItem'];
+const WRITES = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:BatchWriteItem'];
+
+/** Items of both tables; no Scan, nothing that changes a table. */
+export function allowTables(role: Role, data: Data): void {
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: [...READS, ...WRITES],
+      resources: [data.mapping.tableArn, data.state.tableArn],
+    }),
+  );
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['dynamodb:Query'],
+      resources: data.indexes.map((name) => `${data.state.tableArn}/index/${name}`),
+    }),
+  );
+}
+
+/** Objects of the bucket. */
+export function allowObjects(role: Role, data: Data, actions: readonly ('Get' | 'Put' | 'Delete')[]): void {
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: [
+        ...actions.map((action) => `s3:${action}Object`),
+        ...(actions.includes('Put') ? ['s3:AbortMultipartUpload'] : []),
+      ],
+      resources: [data.bucket.arnForObjects('*')],
+    }),
+  );
+  role.addToPolicy(new PolicyStatement({ actions: ['s3:ListBucket'], resources: [data.bucket.bucketArn] }));
+  const id = Stack.of(role).getLogicalId(data.bucket.node.defaultChild as never);
+  acknowledge(
+    role,
+    `AwsSolutions-IAM5[Resource::<${id}.Arn>/*]`,
+    'Objects of sessions: their names come into being with the sessions. Only this bucket.',
+  );
+}
+
+export function allowSend(role: Role, queue: Queue): void {
+  role.addToPolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [queue.queueArn] }));
+}
+
+export function parameterArn(scope: Construct, name: string): string {
+  return Stack.of(scope).formatArn({
+    service: 'ssm',
+    resource: 'parameter',
+    resourceName: name.replace(/^\//, ''),
+  });
+}
+
+export function allowParameters(role: Role, names: readonly string[]): void {
+  if (names.length === 0) return;
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['ssm:GetParameters'],
+      resources: names.map((name) => parameterArn(role, name)),
+    }),
+  );
+}

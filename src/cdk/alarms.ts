@@ -1,0 +1,108 @@
+// What a person must know of, and who that is. Every alarm goes to one topic; the topic has a subscriber.
+import { Duration } from 'aws-cdk-lib';
+import {
+  Alarm,
+  type AlarmProps,
+  ComparisonOperator,
+  type IMetric,
+  Metric,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
+import { METRIC_NAMESPACE, METRICS } from '../lambda/metric-names.ts';
+import type { LoggedFunction } from './functions.ts';
+import type { Queues } from './queues.ts';
+
+export interface AlarmsProps {
+  readonly email: string;
+  readonly installation: string;
+  readonly queues: Queues;
+  readonly workerTimeout: Duration;
+  readonly functions: Readonly<Record<string, LoggedFunction>>;
+}
+
+export class Alarms extends Construct {
+  readonly topic: Topic;
+  readonly alarms: Alarm[] = [];
+
+  constructor(scope: Construct, id: string, props: AlarmsProps) {
+    super(scope, id);
+    this.topic = new Topic(this, 'Topic', { enforceSSL: true });
+    this.topic.addToResourcePolicy(
+      new PolicyStatement({
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [this.topic.topicArn],
+      }),
+    );
+    this.topic.addSubscription(new EmailSubscription(props.email));
+    const { queues } = props;
+    const inFive = { period: Duration.minutes(5) };
+
+    this.add('DeadLetters', {
+      metric: queues.dead.metricApproximateNumberOfMessagesVisible({ ...inFive, statistic: 'Maximum' }),
+      alarmDescription:
+        'Turns were given up and wait for a person: `hybrid-sessions dead-letters` lists and replays them.',
+    });
+    this.add('Stranded', {
+      metric: queues.stranded.metricApproximateNumberOfMessagesVisible({ ...inFive, statistic: 'Maximum' }),
+      alarmDescription: 'Turns no worker could take on are not being cleared either.',
+      evaluationPeriods: 2,
+    });
+    this.add('QueueAge', {
+      metric: queues.turns.metricApproximateAgeOfOldestMessage({ ...inFive, statistic: 'Maximum' }),
+      threshold: props.workerTimeout.toSeconds() + 300,
+      alarmDescription: 'A message waits longer than one whole turn may take.',
+    });
+    for (const [name, { lambda }] of Object.entries(props.functions)) {
+      this.add(`${name}Errors`, {
+        metric: lambda.metricErrors({ ...inFive, statistic: 'Sum' }),
+        alarmDescription: `The function ${name} crashed, timed out or could not start.`,
+      });
+      this.add(`${name}Throttles`, {
+        metric: lambda.metricThrottles({ ...inFive, statistic: 'Sum' }),
+        alarmDescription: `The function ${name} is refused concurrency: raise the account's limit.`,
+      });
+    }
+    this.add('FailedDeliveries', {
+      metric: installationMetric(props.installation, METRICS.undeliverable),
+      alarmDescription: 'A committed reply could not be brought to its chat.',
+    });
+    this.add('Unreadable', {
+      metric: installationMetric(props.installation, METRICS.unreadable),
+      alarmDescription:
+        "A session's state cannot be read back. Nothing was overwritten; see docs/operations.md.",
+    });
+  }
+
+  private add(
+    id: string,
+    props: { readonly metric: IMetric; readonly alarmDescription: string } & Partial<AlarmProps>,
+  ): void {
+    const alarm = new Alarm(this, id, {
+      threshold: 1,
+      evaluationPeriods: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+      ...props,
+    });
+    alarm.addAlarmAction(new SnsAction(this.topic));
+    alarm.addOkAction(new SnsAction(this.topic));
+    this.alarms.push(alarm);
+  }
+}
+
+/** A metric the functions write into their logs. */
+export function installationMetric(installation: string, metricName: string, statistic = 'Sum'): Metric {
+  return new Metric({
+    namespace: METRIC_NAMESPACE,
+    metricName,
+    statistic,
+    period: Duration.minutes(5),
+    dimensionsMap: { service: installation },
+  });
+}

@@ -1,0 +1,47 @@
+// Where the code comes from: the ZIP's folder and the image's build context, both made by `npm run build` and
+// part of the package. The image's context is put together at synthesis, with the agent's folder in it; Docker
+// is asked only when the stack is deployed.
+import { cpSync, existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { FileSystem } from 'aws-cdk-lib';
+import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
+import { Architecture, Code, DockerImageCode } from 'aws-cdk-lib/aws-lambda';
+
+export interface Assets {
+  readonly functions: Code;
+  readonly workerImage: () => DockerImageCode;
+}
+
+// From `src` while developing, from `dist/src` in the package.
+const packageRoot = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '../..' : '../../..');
+const builtAssets = join(packageRoot, 'dist/deploy');
+const exampleAgent = join(packageRoot, 'examples/agent');
+
+export function assetsFrom(options: {
+  readonly folder: string | undefined;
+  readonly agentFolder: string | undefined;
+  readonly architecture: Architecture;
+}): Assets {
+  const folder = options.folder ?? builtAssets;
+  const functions = join(folder, 'functions');
+  const image = join(folder, 'image');
+  for (const needed of [functions, image]) {
+    if (!existsSync(needed)) {
+      throw new Error(
+        `${basename(needed)} of the deployment is not built: run \`npm run build\` (looked in ${folder}).`,
+      );
+    }
+  }
+  return {
+    functions: Code.fromAsset(functions),
+    workerImage: () => {
+      const context = FileSystem.mkdtemp('hybrid-sessions-image-');
+      cpSync(image, context, { recursive: true });
+      cpSync(options.agentFolder ?? exampleAgent, join(context, 'task/agent'), { recursive: true });
+      const arm = options.architecture === Architecture.ARM_64;
+      return DockerImageCode.fromImageAsset(context, {
+        platform: arm ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
+      });
+    },
+  };
+}

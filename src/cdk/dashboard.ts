@@ -1,0 +1,71 @@
+// One page that answers: is it working, how long do people wait, what is stuck, what went wrong.
+import { AlarmStatusWidget, Dashboard, GraphWidget } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Construct } from 'constructs';
+import { METRICS } from '../lambda/metric-names.ts';
+import { type Alarms, installationMetric } from './alarms.ts';
+import type { LoggedFunction } from './functions.ts';
+import type { Queues } from './queues.ts';
+
+export function addDashboard(
+  scope: Construct,
+  props: {
+    readonly installation: string;
+    readonly queues: Queues;
+    readonly alarms: Alarms;
+    readonly functions: Readonly<Record<string, LoggedFunction>>;
+  },
+): Dashboard {
+  const metric = (name: string, statistic?: string) =>
+    installationMetric(props.installation, name, statistic);
+  const functions = Object.values(props.functions).map(({ lambda }) => lambda);
+  const half = { width: 12, height: 6 };
+  return new Dashboard(scope, 'Dashboard', {
+    widgets: [
+      [new AlarmStatusWidget({ title: 'Alarms', alarms: props.alarms.alarms, width: 24, height: 4 })],
+      [
+        new GraphWidget({
+          ...half,
+          title: 'Turns',
+          left: [
+            metric(METRICS.turns),
+            metric(METRICS.retries),
+            metric(METRICS.dead),
+            metric(METRICS.leaseLost),
+          ],
+        }),
+        new GraphWidget({
+          ...half,
+          title: 'How long a turn takes, and waits before it (ms)',
+          left: ['p50', 'p95'].flatMap((p) => [metric(METRICS.turnMs, p), metric(METRICS.waitMs, p)]),
+        }),
+      ],
+      [
+        new GraphWidget({
+          ...half,
+          title: 'Messages waiting',
+          left: [props.queues.turns, props.queues.stranded, props.queues.dead].map((queue) =>
+            queue.metricApproximateNumberOfMessagesVisible(),
+          ),
+          right: [props.queues.turns.metricApproximateAgeOfOldestMessage()],
+        }),
+        new GraphWidget({
+          ...half,
+          title: 'Errors and throttles',
+          left: functions.flatMap((one) => [one.metricErrors(), one.metricThrottles()]),
+        }),
+      ],
+      [
+        new GraphWidget({
+          ...half,
+          title: 'Invocations',
+          left: functions.map((one) => one.metricInvocations()),
+        }),
+        new GraphWidget({
+          ...half,
+          title: 'Duration (ms, p95)',
+          left: functions.map((one) => one.metricDuration({ statistic: 'p95' })),
+        }),
+      ],
+    ],
+  });
+}

@@ -1,0 +1,79 @@
+// What lasts: two tables and a bucket. They outlive the stack unless told otherwise. Objects have no expiry by
+// age: a session in daily use may still need a pack written a year ago. What expired is erased by name (expiry.ts).
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { AttributeType, Billing, ProjectionType, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import { type TableDefinition, tableDefinitions } from '../stores/dynamodb-tables.ts';
+import { acknowledge } from './acknowledge.ts';
+
+export interface DataProps {
+  readonly versionedBucket: boolean;
+  readonly deleteWithStack: boolean;
+}
+
+export class Data extends Construct {
+  readonly mapping: TableV2;
+  readonly state: TableV2;
+  readonly bucket: Bucket;
+  /** Names of the state table's indexes. */
+  readonly indexes: readonly string[] = tableDefinitions.state.indexes.map((index) => index.name);
+
+  constructor(scope: Construct, id: string, props: DataProps) {
+    super(scope, id);
+    const removalPolicy = props.deleteWithStack ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN;
+    this.mapping = table(this, 'Mapping', tableDefinitions.mapping, removalPolicy);
+    this.state = table(this, 'State', tableDefinitions.state, removalPolicy);
+    this.bucket = new Bucket(this, 'Sessions', {
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      encryption: BucketEncryption.S3_MANAGED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      versioned: props.versionedBucket,
+      removalPolicy,
+      autoDeleteObjects: false,
+      lifecycleRules: [
+        { id: 'abort-unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
+        ...(props.versionedBucket
+          ? [
+              {
+                id: 'forget-old-versions',
+                noncurrentVersionExpiration: Duration.days(7),
+                expiredObjectDeleteMarker: true,
+              },
+            ]
+          : []),
+      ],
+    });
+    acknowledge(
+      this.bucket,
+      'AwsSolutions-S1',
+      'Access is by the functions of this stack only, whose calls CloudTrail can record; a bucket for access logs would have to be kept and erased beside every session.',
+    );
+  }
+}
+
+function table(
+  scope: Construct,
+  id: string,
+  definition: TableDefinition,
+  removalPolicy: RemovalPolicy,
+): TableV2 {
+  return new TableV2(scope, id, {
+    partitionKey: { name: definition.partitionKey, type: AttributeType.STRING },
+    ...(definition.sortKey ? { sortKey: { name: definition.sortKey, type: AttributeType.STRING } } : {}),
+    billing: Billing.onDemand(),
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    timeToLiveAttribute: definition.timeToLive,
+    removalPolicy,
+    globalSecondaryIndexes: definition.indexes.map((index) => ({
+      indexName: index.name,
+      partitionKey: { name: index.partitionKey, type: AttributeType.STRING },
+      sortKey: { name: index.sortKey, type: AttributeType.NUMBER },
+      ...(index.include.length > 0
+        ? { projectionType: ProjectionType.INCLUDE, nonKeyAttributes: [...index.include] }
+        : { projectionType: ProjectionType.KEYS_ONLY }),
+    })),
+  });
+}

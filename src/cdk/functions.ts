@@ -1,0 +1,72 @@
+// The functions. All but the worker come from one small ZIP and differ by their entry; the worker is an image.
+import type { Duration } from 'aws-cdk-lib';
+import { RemovalPolicy, Size } from 'aws-cdk-lib';
+import type { Role } from 'aws-cdk-lib/aws-iam';
+import {
+  type Architecture,
+  type Code,
+  type DockerImageCode,
+  DockerImageFunction,
+  Function as LambdaFunction,
+  LoggingFormat,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { functionRole } from './access.ts';
+
+export interface FunctionProps {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly architecture: Architecture;
+  readonly logRetention: RetentionDays;
+  readonly memoryMb: number;
+  readonly timeout: Duration;
+  readonly description: string;
+}
+
+/** A function with its role and its log group. */
+export class LoggedFunction extends Construct {
+  readonly role: Role;
+  readonly logs: LogGroup;
+  readonly lambda: LambdaFunction;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    props: FunctionProps &
+      (
+        | { readonly code: Code; readonly handler: string }
+        | { readonly image: DockerImageCode; readonly ephemeralStorageMb: number }
+      ),
+  ) {
+    super(scope, id);
+    this.logs = new LogGroup(this, 'Logs', {
+      retention: props.logRetention,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    this.role = functionRole(this, this.logs);
+    const common = {
+      description: props.description,
+      architecture: props.architecture,
+      memorySize: props.memoryMb,
+      timeout: props.timeout,
+      environment: { ...props.environment },
+      role: this.role,
+      logGroup: this.logs,
+      loggingFormat: LoggingFormat.JSON,
+    };
+    this.lambda =
+      'image' in props
+        ? new DockerImageFunction(this, 'Function', {
+            ...common,
+            code: props.image,
+            ephemeralStorageSize: Size.mebibytes(props.ephemeralStorageMb),
+          })
+        : new LambdaFunction(this, 'Function', {
+            ...common,
+            code: props.code,
+            handler: props.handler,
+            runtime: Runtime.NODEJS_24_X,
+          });
+  }
+}

@@ -1,0 +1,274 @@
+// A whole installation: tables, bucket, queues, functions, alarms. Nothing in it has a fixed name, so that several
+// live in one account; nothing runs while nobody writes. What costs while idle: the alarms, the dashboard, storage.
+import { CustomResource, Duration, Names, Stack } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Architecture, type FunctionUrl, FunctionUrlAuthType, InvokeMode } from 'aws-cdk-lib/aws-lambda';
+import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { VARIABLES } from '../lambda/variables.ts';
+import { allowObjects, allowParameters, allowSend, allowTables, parameterArn } from './access.ts';
+import { Alarms } from './alarms.ts';
+import { type Assets, assetsFrom } from './assets.ts';
+import { addDashboard } from './dashboard.ts';
+import { Data } from './data.ts';
+import { type FunctionProps, LoggedFunction } from './functions.ts';
+import type { HybridSessionsProps, ModelProps } from './props.ts';
+import { Queues } from './queues.ts';
+
+/** A webhook answers at once; what takes longer is broken. */
+const INGRESS_TIMEOUT = Duration.seconds(15);
+/** A stream lasts as long as the turn it shows. */
+const API_TIMEOUT = Duration.minutes(15);
+const STRANDED_TIMEOUT = Duration.seconds(60);
+const SETUP_TIMEOUT = Duration.seconds(60);
+const LONGEST_WORKER_TIMEOUT = Duration.minutes(15);
+
+export class HybridSessions extends Construct {
+  readonly data: Data;
+  readonly queues: Queues;
+  readonly alarms: Alarms;
+  readonly worker: LoggedFunction;
+  /** Where the API and the web page are; undefined without them. */
+  readonly apiUrl: FunctionUrl | undefined;
+  /** Where Telegram sends updates; undefined without a bot. */
+  readonly webhookUrl: FunctionUrl | undefined;
+  /** Parameter that holds the key of the API; undefined without an API. */
+  readonly apiKeyParameter: string | undefined;
+
+  private readonly common: Pick<FunctionProps, 'architecture' | 'logRetention'>;
+  private readonly variables: Record<string, string>;
+  private readonly assets: Assets;
+  private readonly installation: string;
+
+  constructor(scope: Construct, id: string, props: HybridSessionsProps) {
+    super(scope, id);
+    const workerTimeout = props.worker?.timeout ?? LONGEST_WORKER_TIMEOUT;
+    if (workerTimeout.toSeconds() > LONGEST_WORKER_TIMEOUT.toSeconds() || workerTimeout.toSeconds() < 120) {
+      throw new Error('worker.timeout must be between 2 and 15 minutes.');
+    }
+    const architecture = props.architecture ?? Architecture.ARM_64;
+    this.common = { architecture, logRetention: props.logRetention ?? RetentionDays.ONE_MONTH };
+    this.installation = Names.uniqueResourceName(this, { maxLength: 60, separator: '-' });
+    this.assets = assetsFrom({ folder: props.assets, agentFolder: props.agentFolder, architecture });
+    this.data = new Data(this, 'Data', {
+      versionedBucket: props.versionedBucket ?? false,
+      deleteWithStack: props.deleteDataWithStack ?? false,
+    });
+    this.queues = new Queues(this, 'Queues', { workerTimeout, strandedTimeout: STRANDED_TIMEOUT });
+    const { telegram } = props;
+    this.variables = {
+      [VARIABLES.installation]: this.installation,
+      [VARIABLES.mappingTable]: this.data.mapping.tableName,
+      [VARIABLES.stateTable]: this.data.state.tableName,
+      [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
+      [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(25)).toDays()),
+      ...(telegram
+        ? {
+            [VARIABLES.telegramTokenParameter]: telegram.tokenParameter,
+            [VARIABLES.telegramAllowedUsers]: telegram.allowedUsers.join(','),
+          }
+        : {}),
+    };
+    const secretName = (name: string) =>
+      `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
+    const telegramSecret = telegram ? secretName('telegram-webhook-secret') : undefined;
+    this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
+
+    this.worker = this.addWorker(props, workerTimeout);
+    const functions: Record<string, LoggedFunction> = {
+      Worker: this.worker,
+      Stranded: this.addStranded(props),
+    };
+    if (telegramSecret) {
+      functions.Ingress = this.addIngress(telegramSecret);
+      this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
+        authType: FunctionUrlAuthType.NONE,
+        invokeMode: InvokeMode.BUFFERED,
+      });
+    }
+    if (this.apiKeyParameter) {
+      functions.Api = this.addApi(props, this.apiKeyParameter);
+      this.apiUrl = functions.Api.lambda.addFunctionUrl({
+        authType: FunctionUrlAuthType.NONE,
+        invokeMode: InvokeMode.RESPONSE_STREAM,
+      });
+    }
+    const secrets = [telegramSecret, this.apiKeyParameter].filter((name) => name !== undefined);
+    if (secrets.length > 0) this.addSetup(secrets, telegram?.tokenParameter, telegramSecret);
+
+    this.alarms = new Alarms(this, 'Alarms', {
+      email: props.alarmEmail,
+      installation: this.installation,
+      queues: this.queues,
+      workerTimeout,
+      functions,
+    });
+    if (props.dashboard ?? true) {
+      const { queues, alarms, installation } = this;
+      addDashboard(this, { installation, queues, alarms, functions });
+    }
+  }
+
+  private addWorker(props: HybridSessionsProps, timeout: Duration): LoggedFunction {
+    const { queues, data } = this;
+    const maxConcurrency = props.worker?.maxConcurrency ?? 10;
+    const ephemeralStorageMb = props.worker?.ephemeralStorageMb ?? 2048;
+    const worker = new LoggedFunction(this, 'Worker', {
+      ...this.common,
+      description: 'Runs turns: restores a session, runs the agent, saves, answers.',
+      image: props.worker?.image ?? this.assets.workerImage(),
+      memoryMb: props.worker?.memoryMb ?? 2048,
+      ephemeralStorageMb,
+      timeout,
+      environment: {
+        ...this.variables,
+        [VARIABLES.bucket]: data.bucket.bucketName,
+        [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+        // Half of the disk: the other half is for the checkpoint being written and the agent's own files.
+        [VARIABLES.maxWorkspaceBytes]: String((ephemeralStorageMb / 2) * 1024 ** 2),
+        ...modelVariables(props.model),
+      },
+    });
+    // One turn at a time: a turn takes minutes, and a second one of the batch would wait for the first.
+    worker.lambda.addEventSource(
+      new SqsEventSource(queues.turns, { batchSize: 1, reportBatchItemFailures: true, maxConcurrency }),
+    );
+    allowSend(worker.role, queues.turns);
+    allowSend(worker.role, queues.dead);
+    allowTables(worker.role, data);
+    allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
+    const secrets = [props.telegram?.tokenParameter];
+    if (props.model.provider === 'anthropic') secrets.push(props.model.keyParameter);
+    allowParameters(
+      worker.role,
+      secrets.filter((name) => name !== undefined),
+    );
+    if (props.model.provider === 'bedrock') {
+      worker.role.addToPolicy(
+        new PolicyStatement({
+          actions: ['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'],
+          resources: [...props.model.modelArns],
+        }),
+      );
+    }
+    return worker;
+  }
+
+  /** Tells the user of a turn that no worker could take on, from code that needs neither image nor agent. */
+  private addStranded(props: HybridSessionsProps): LoggedFunction {
+    const { queues, data } = this;
+    const stranded = new LoggedFunction(this, 'StrandedTurns', {
+      ...this.common,
+      description: 'Gives up turns that no worker could take on, and says so in their chats.',
+      code: this.assets.functions,
+      handler: 'stranded.handler',
+      memoryMb: 256,
+      timeout: STRANDED_TIMEOUT,
+      environment: {
+        ...this.variables,
+        [VARIABLES.queueUrl]: queues.stranded.queueUrl,
+        [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+      },
+    });
+    stranded.lambda.addEventSource(
+      new SqsEventSource(queues.stranded, { batchSize: 1, reportBatchItemFailures: true, maxConcurrency: 2 }),
+    );
+    allowSend(stranded.role, queues.dead);
+    allowTables(stranded.role, data);
+    if (props.telegram) allowParameters(stranded.role, [props.telegram.tokenParameter]);
+    return stranded;
+  }
+
+  private addIngress(telegramSecret: string): LoggedFunction {
+    const ingress = new LoggedFunction(this, 'Ingress', {
+      ...this.common,
+      description: 'Takes webhooks: checks the secret, writes the turn down, queues it.',
+      code: this.assets.functions,
+      handler: 'ingress.handler',
+      memoryMb: 512,
+      timeout: INGRESS_TIMEOUT,
+      environment: { ...this.variables, [VARIABLES.telegramSecretParameter]: telegramSecret },
+    });
+    allowTables(ingress.role, this.data);
+    allowSend(ingress.role, this.queues.turns);
+    allowParameters(ingress.role, [telegramSecret, this.variables[VARIABLES.telegramTokenParameter] ?? '']);
+    return ingress;
+  }
+
+  private addApi(props: HybridSessionsProps, apiKey: string): LoggedFunction {
+    const api = new LoggedFunction(this, 'Api', {
+      ...this.common,
+      description: 'The HTTP API and the web page; streams the events of turns that run in the worker.',
+      code: this.assets.functions,
+      handler: 'api.handler',
+      memoryMb: 256,
+      timeout: API_TIMEOUT,
+      environment: {
+        ...this.variables,
+        [VARIABLES.bucket]: this.data.bucket.bucketName,
+        [VARIABLES.apiKeyParameter]: apiKey,
+        [VARIABLES.maxConcurrency]: String(props.worker?.maxConcurrency ?? 10),
+        ...modelNames(props.model),
+      },
+    });
+    allowTables(api.role, this.data);
+    allowSend(api.role, this.queues.turns);
+    allowObjects(api.role, this.data, ['Get', 'Delete']);
+    allowParameters(api.role, [apiKey]);
+    return api;
+  }
+
+  /** Makes the secrets before anybody needs them, registers the webhook; takes both back when the stack goes. */
+  private addSetup(
+    secrets: string[],
+    tokenParameter: string | undefined,
+    telegramSecret: string | undefined,
+  ): void {
+    const setup = new LoggedFunction(this, 'Setup', {
+      ...this.common,
+      description:
+        'At deployment: makes secrets, registers the Telegram webhook. Takes both back at the end.',
+      code: this.assets.functions,
+      handler: 'setup.handler',
+      memoryMb: 256,
+      timeout: SETUP_TIMEOUT,
+      environment: {},
+    });
+    setup.role.addToPolicy(
+      new PolicyStatement({
+        actions: ['ssm:GetParameters', 'ssm:PutParameter', 'ssm:DeleteParameters'],
+        resources: secrets.map((name) => parameterArn(this, name)),
+      }),
+    );
+    if (tokenParameter) allowParameters(setup.role, [tokenParameter]);
+    const resource = new CustomResource(this, 'SetupRun', {
+      resourceType: 'Custom::HybridSessionsSetup',
+      serviceToken: setup.lambda.functionArn,
+      serviceTimeout: Duration.minutes(5),
+      properties: {
+        secrets,
+        ...(tokenParameter && telegramSecret && this.webhookUrl
+          ? { telegram: { tokenParameter, secretParameter: telegramSecret, webhookUrl: this.webhookUrl.url } }
+          : {}),
+      },
+    });
+    // The role's rights must be there before it runs, and outlast it.
+    resource.node.addDependency(setup.role);
+  }
+}
+
+function modelVariables(model: ModelProps): Record<string, string> {
+  return {
+    ...modelNames(model),
+    ...(model.provider === 'anthropic' ? { [VARIABLES.modelKeyParameter]: model.keyParameter } : {}),
+    ...(model.provider === 'anthropic' && model.baseUrl ? { [VARIABLES.modelBaseUrl]: model.baseUrl } : {}),
+  };
+}
+
+function modelNames(model: ModelProps): Record<string, string> {
+  return {
+    [VARIABLES.modelProvider]: model.provider,
+    ...('model' in model && model.model ? { [VARIABLES.model]: model.model } : {}),
+  };
+}

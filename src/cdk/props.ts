@@ -1,0 +1,71 @@
+// What somebody who deploys may choose. Everything has a default but the model's key and who is told of trouble.
+import type { Duration } from 'aws-cdk-lib';
+import type { Architecture, DockerImageCode } from 'aws-cdk-lib/aws-lambda';
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+
+/** Where answers come from. Keys lie in SSM Parameter Store as SecureString; only their names are given here. */
+export type ModelProps =
+  | {
+      readonly provider: 'anthropic';
+      /** Parameter that holds the key of the Claude API, e.g. `/hybrid-sessions/anthropic-key`. */
+      readonly keyParameter: string;
+      readonly model?: string;
+      /** A compatible endpoint instead of api.anthropic.com. */
+      readonly baseUrl?: string;
+    }
+  | {
+      readonly provider: 'bedrock';
+      /** Model or inference profile id. */
+      readonly model: string;
+      /** What the worker may invoke: foundation models and inference profiles. */
+      readonly modelArns: readonly string[];
+    }
+  /** Answers from a script and says so: shows that everything else works. */
+  | { readonly provider: 'demo' };
+
+export interface TelegramProps {
+  /** Parameter (SecureString) that holds the bot's token. */
+  readonly tokenParameter: string;
+  /** Telegram user ids that may write to the bot. Required: a bot can be found by anybody. */
+  readonly allowedUsers: readonly number[];
+}
+
+export interface WorkerProps {
+  /** 1,769 MB is one whole CPU. @default 2048 */
+  readonly memoryMb?: number;
+  /** @default 15 minutes, the longest there is */
+  readonly timeout?: Duration;
+  /** Size of /tmp, where a session is laid out while its turn runs. @default 2048 */
+  readonly ephemeralStorageMb?: number;
+  /** Turns that may run at once; at least 2. @default 10 */
+  readonly maxConcurrency?: number;
+  /** An image built elsewhere. @default built from this package by Docker at deployment */
+  readonly image?: DockerImageCode;
+}
+
+export interface HybridSessionsProps {
+  readonly model: ModelProps;
+  /** Who is told when an alarm goes off: an e-mail address. It has to confirm once. */
+  readonly alarmEmail: string;
+  /** Leave out for an installation without a Telegram bot. */
+  readonly telegram?: TelegramProps;
+  /** The HTTP API and the web page, behind a generated key. @default true */
+  readonly http?: boolean;
+  /** The folder that says who the agent is. @default the example agent of this package */
+  readonly agentFolder?: string;
+  /** Of all functions. @default arm64 */
+  readonly architecture?: Architecture;
+  readonly worker?: WorkerProps;
+  /** A conversation unused for so long is gone. @default 25 days */
+  readonly retention?: Duration;
+  /** @default one month */
+  readonly logRetention?: RetentionDays;
+  /** Keeps overwritten and deleted objects for a week. Objects are never overwritten by design. @default false */
+  readonly versionedBucket?: boolean;
+  /** Deletes tables and bucket with the stack. @default false: they stay */
+  readonly deleteDataWithStack?: boolean;
+  /** @default true */
+  readonly dashboard?: boolean;
+  /** Folder with the built functions and the image's files. @default the one inside this package */
+  readonly assets?: string;
+}

@@ -1,0 +1,65 @@
+// One installation as a stack: what `npx hybrid-sessions deploy` deploys.
+import { CfnOutput, CfnParameter, Duration, Stack } from 'aws-cdk-lib';
+import { Architecture } from 'aws-cdk-lib/aws-lambda';
+import type { Construct } from 'constructs';
+import { HybridSessions } from './hybrid-sessions.ts';
+import type { Settings } from './settings.ts';
+
+export function createStack(scope: Construct, settings: Settings, assets?: string): Stack {
+  const stack = new Stack(scope, settings.stack, {
+    description: 'hybrid-sessions: stateful Claude agents on stateless compute',
+    ...(settings.account || settings.region
+      ? { env: { ...pick('account', settings.account), ...pick('region', settings.region) } }
+      : {}),
+  });
+  const email = new CfnParameter(stack, 'AlarmEmail', {
+    type: 'String',
+    description: 'Who is told when an alarm goes off. The address has to confirm once.',
+    allowedPattern: '[^@\\s]+@[^@\\s]+\\.[^@\\s]+',
+    ...pick('default', settings.alarmEmail),
+  });
+  const { memoryMb, timeoutSec, ephemeralStorageMb, maxConcurrency } = settings.worker;
+  const app = new HybridSessions(stack, 'HybridSessions', {
+    model: withoutUndefined(settings.model),
+    alarmEmail: email.valueAsString,
+    ...pick('telegram', settings.telegram),
+    http: settings.http,
+    ...pick('agentFolder', settings.agentFolder),
+    architecture: settings.architecture === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
+    worker: {
+      ...pick('memoryMb', memoryMb),
+      ...pick('timeout', timeoutSec === undefined ? undefined : Duration.seconds(timeoutSec)),
+      ...pick('ephemeralStorageMb', ephemeralStorageMb),
+      ...pick('maxConcurrency', maxConcurrency),
+    },
+    retention: Duration.days(settings.retentionDays),
+    versionedBucket: settings.versionedBucket,
+    deleteDataWithStack: settings.deleteDataWithStack,
+    dashboard: settings.dashboard,
+    ...pick('assets', assets),
+  });
+  const output = (id: string, value: string | undefined, description: string) => {
+    if (value) new CfnOutput(stack, id, { value, description });
+  };
+  output('Url', app.apiUrl?.url, 'The web page and the HTTP API.');
+  output(
+    'ApiKeyParameter',
+    app.apiKeyParameter,
+    'The parameter that holds the key of the API (SecureString).',
+  );
+  output('WebhookUrl', app.webhookUrl?.url, 'Where Telegram sends updates; registered already.');
+  output('DeadLetterQueue', app.queues.dead.queueUrl, 'Turns that wait for a person.');
+  output('MappingTable', app.data.mapping.tableName, 'Conversations.');
+  output('StateTable', app.data.state.tableName, 'Heads and turns.');
+  output('Bucket', app.data.bucket.bucketName, 'Session state.');
+  output('Queue', app.queues.turns.queueUrl, 'Turns on their way.');
+  return stack;
+}
+
+function pick<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
+}

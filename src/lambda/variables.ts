@@ -1,0 +1,32 @@
+// The environment variables of the functions: what the deployment sets and the functions read. They hold names,
+// addresses and numbers. A secret is never among them: only the name of the parameter that holds it.
+
+export const VARIABLES = {
+  /** Names this installation in logs and metrics. */
+  installation: 'HYBRID_SESSIONS_INSTALLATION',
+  version: 'HYBRID_SESSIONS_VERSION',
+  mappingTable: 'HYBRID_SESSIONS_MAPPING_TABLE',
+  stateTable: 'HYBRID_SESSIONS_STATE_TABLE',
+  bucket: 'HYBRID_SESSIONS_BUCKET',
+  queueUrl: 'HYBRID_SESSIONS_QUEUE_URL',
+  /** Where `deadLetter` puts a message for a person to look at. */
+  deadLetterQueueUrl: 'HYBRID_SESSIONS_DEAD_LETTER_QUEUE_URL',
+  retentionDays: 'HYBRID_SESSIONS_RETENTION_DAYS',
+  logLevel: 'HYBRID_SESSIONS_LOG_LEVEL',
+  apiKeyParameter: 'HYBRID_SESSIONS_API_KEY_PARAMETER',
+  maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
+  telegramTokenParameter: 'HYBRID_SESSIONS_TELEGRAM_TOKEN_PARAMETER',
+  telegramSecretParameter: 'HYBRID_SESSIONS_TELEGRAM_SECRET_PARAMETER',
+  telegramAllowedUsers: 'HYBRID_SESSIONS_TELEGRAM_ALLOWED_USERS',
+  telegramApiRoot: 'HYBRID_SESSIONS_TELEGRAM_API_ROOT',
+  webhookUrl: 'HYBRID_SESSIONS_WEBHOOK_URL',
+  /** `anthropic` or `bedrock`; `demo` answers from a script, for trying the whole way without a key. */
+  modelProvider: 'HYBRID_SESSIONS_MODEL_PROVIDER',
+  model: 'HYBRID_SESSIONS_MODEL',
+  modelKeyParameter: 'HYBRID_SESSIONS_MODEL_KEY_PARAMETER',
+  modelBaseUrl: 'HYBRID_SESSIONS_MODEL_BASE_URL',
+  maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',
+} as const;
+
+/** Path of the webhook below the ingress function's address. */
+export const TELEGRAM_WEBHOOK_PATH = '/telegram';
