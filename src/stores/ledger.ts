@@ -1,0 +1,85 @@
+// What is the same in every session store whatever it is built on: how a message becomes a ledger line, what may
+// be committed, and the words of the errors.
+import { Conflict, Gone, Invalid } from '../core/errors.ts';
+import { type SessionKey, tenantId, tenantOf } from '../core/ids.ts';
+import type { TurnRequest } from '../core/messages.ts';
+import type { TurnRecord } from '../core/records.ts';
+
+export function epochSec(nowMs: number): number {
+  return Math.floor(nowMs / 1_000);
+}
+
+/** The line of a message just accepted. */
+export function queuedTurn(
+  request: TurnRequest,
+  sequence: number,
+  nowMs: number,
+  retentionSec: number,
+): TurnRecord {
+  return {
+    turnId: request.turnId,
+    sessionKey: request.sessionKey,
+    tenant: tenantOf(request.sessionKey),
+    kind: request.kind,
+    dedupeId: request.dedupeId,
+    text: request.text,
+    status: 'queued',
+    attempts: 0,
+    stopRequested: false,
+    sessionId: null,
+    generation: null,
+    reply: null,
+    anchor: null,
+    sequence,
+    receivedAtMs: request.receivedAtMs,
+    updatedAtMs: nowMs,
+    expiresAtSec: epochSec(nowMs) + retentionSec,
+  };
+}
+
+/** Throws Invalid('idempotency-mismatch') when the known turn says something else than the message. */
+export function requireSameMessage(turn: TurnRecord, request: TurnRequest): void {
+  if (turn.text === request.text && turn.kind === request.kind) return;
+  throw new Invalid(
+    'idempotency-mismatch',
+    'A message with this id but another content was accepted before.',
+    {
+      advice: 'Use a new Idempotency-Key for a new message.',
+      data: { turnId: turn.turnId },
+    },
+  );
+}
+
+/** A write keeps the generation or makes the next one. */
+export function requireNextGeneration(baseGeneration: number, generation: number): void {
+  if (generation === baseGeneration || generation === baseGeneration + 1) return;
+  throw new Invalid('bad-generation', `Generation ${generation} cannot follow ${baseGeneration}.`);
+}
+
+export function leaseLost(): Conflict {
+  return new Conflict('lease-lost', 'This worker no longer holds the session.');
+}
+
+export function unknownTurn(): Gone {
+  return new Gone('unknown-turn', 'There is no such turn.');
+}
+
+export function sessionExists(): Conflict {
+  return new Conflict('session-exists', 'A session with this id exists already.', {
+    advice: 'Erase the session that has the id, or keep it: it is the same one.',
+  });
+}
+
+export function notCommitted(): Invalid {
+  return new Invalid('not-committed', 'Only a committed turn can be settled.');
+}
+
+/** What the keys of one tenant (and channel) begin with. */
+export function keyPrefix(tenant: string, channel?: string): string {
+  return channel === undefined ? `${tenant}/` : `${tenant}/${tenantId(channel)}/`;
+}
+
+/** The range of keys under a prefix that ends in `/`: from it, up to but without this. */
+export function afterPrefix(prefix: string): string {
+  return `${prefix.slice(0, -1)}0` as SessionKey;
+}

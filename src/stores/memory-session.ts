@@ -1,0 +1,277 @@
+// Sessions in memory. Four maps; every rule of the port is one line of plain code here.
+import { systemClock } from '../core/clock.ts';
+import { Refused } from '../core/errors.ts';
+import {
+  conversationOf,
+  type SessionId,
+  type SessionKey,
+  type Tenant,
+  type TurnId,
+  tenantOf,
+} from '../core/ids.ts';
+import type { TurnRequest } from '../core/messages.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { SessionStore } from '../core/ports/store.ts';
+import {
+  isCommitted,
+  type Lease,
+  type SessionHead,
+  type SessionMapping,
+  type TurnRecord,
+} from '../core/records.ts';
+import {
+  epochSec,
+  leaseLost,
+  notCommitted,
+  queuedTurn,
+  requireNextGeneration,
+  requireSameMessage,
+  sessionExists,
+  unknownTurn,
+} from './ledger.ts';
+import { memoryLists } from './memory-lists.ts';
+
+export interface MemorySessionStoreOptions {
+  readonly clock?: Clock;
+}
+
+interface Session {
+  head: SessionHead;
+  owner: string | null;
+  leaseUntilMs: number;
+}
+
+interface Line {
+  turn: TurnRecord;
+  committedFence: number | null;
+}
+
+export function createMemorySessionStore(options: MemorySessionStoreOptions = {}): SessionStore {
+  const clock = options.clock ?? systemClock;
+  const mappings = new Map<SessionKey, SessionMapping>();
+  const sessions = new Map<string, Session>();
+  const lines = new Map<string, Line>();
+  let sequence = 0;
+  let closed = false;
+
+  const nowSec = () => epochSec(clock.now());
+  const named = (tenant: Tenant, id: string) => `${tenant}/${id}`;
+  const live = <T extends { expiresAtSec: number }>(item: T | undefined) =>
+    item && item.expiresAtSec > nowSec() ? item : null;
+  const liveMapping = (key: SessionKey) => {
+    const mapping = mappings.get(key);
+    return mapping && mapping.ttl > nowSec() ? mapping : null;
+  };
+
+  /** Everything that comes in or goes out is copied, so that nobody shares an object with the store. */
+  function open<T>(work: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      if (closed) throw new Refused('store-closed', 'The session store is closed.');
+      resolve(structuredClone(work()));
+    });
+  }
+
+  function held(lease: Lease): Session {
+    const session = sessions.get(named(lease.tenant, lease.sessionId));
+    if (!session || session.owner !== lease.owner || session.head.fence !== lease.fence) throw leaseLost();
+    return session;
+  }
+
+  function lineOf(tenant: Tenant, turnId: TurnId): Line {
+    const line = lines.get(named(tenant, turnId));
+    if (!line || !live(line.turn)) throw unknownTurn();
+    return line;
+  }
+
+  function acceptNow(request: TurnRequest, retentionSec: number): Line {
+    const id = named(tenantOf(request.sessionKey), request.turnId);
+    const known = lines.get(id);
+    if (known && live(known.turn)) {
+      requireSameMessage(known.turn, request);
+      return known;
+    }
+    sequence += 1;
+    const line = { turn: queuedTurn(request, sequence, clock.now(), retentionSec), committedFence: null };
+    lines.set(id, line);
+    return line;
+  }
+
+  function makeSession(key: SessionKey, sessionId: SessionId, retentionSec: number): Session {
+    const tenant = tenantOf(key);
+    if (sessions.has(named(tenant, sessionId))) throw sessionExists();
+    const nowMs = clock.now();
+    const expiresAtSec = epochSec(nowMs) + retentionSec;
+    const head: SessionHead = {
+      tenant,
+      sessionId,
+      sessionKey: key,
+      generation: 0,
+      fence: 0,
+      state: null,
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+      expiresAtSec,
+    };
+    const session = { head, owner: null, leaseUntilMs: 0 };
+    sessions.set(named(tenant, sessionId), session);
+    return session;
+  }
+
+  function point(key: SessionKey, sessionId: SessionId, retentionSec: number): SessionMapping {
+    const { chat, thread } = conversationOf(key);
+    const nowIso = new Date(clock.now()).toISOString();
+    const mapping: SessionMapping = {
+      session_key: key,
+      session_id: sessionId,
+      chat_id: chat,
+      thread_id: thread,
+      created_at: liveMapping(key)?.created_at ?? nowIso,
+      updated_at: nowIso,
+      ttl: nowSec() + retentionSec,
+    };
+    mappings.set(key, mapping);
+    return mapping;
+  }
+
+  return {
+    accept: (request, retentionSec) => open(() => acceptNow(request, retentionSec).turn),
+
+    begin: ({ request, owner, leaseMs, newSessionId, retentionSec }) =>
+      open(() => {
+        const key = request.sessionKey;
+        const tenant = tenantOf(key);
+        const line = acceptNow(request, retentionSec);
+        // The outbox of a committed turn belongs to the session that made it, wherever the conversation points now.
+        const pointed = liveMapping(key)?.session_id;
+        const of = isCommitted(line.turn) ? (line.turn.sessionId ?? pointed) : pointed;
+        const known = of === undefined ? undefined : sessions.get(named(tenant, of));
+        const session = known ?? makeSession(key, newSessionId, retentionSec);
+        if (session.owner !== null && session.leaseUntilMs > clock.now()) {
+          const retryAfterMs = session.leaseUntilMs - clock.now();
+          throw new Refused('lease-busy', 'Another worker runs this session.', { retryAfterMs });
+        }
+        const mapping = liveMapping(key) ?? point(key, session.head.sessionId, retentionSec);
+        session.owner = owner;
+        session.leaseUntilMs = clock.now() + leaseMs;
+        session.head = { ...session.head, fence: session.head.fence + 1 };
+        const { sessionId, fence } = session.head;
+        if (!isCommitted(line.turn)) {
+          const attempts = line.turn.attempts + 1;
+          line.turn = { ...line.turn, status: 'running', attempts, sessionId, updatedAtMs: clock.now() };
+        }
+        const lease: Lease = { tenant, sessionId, sessionKey: key, owner, fence };
+        return { lease, head: session.head, mapping, turn: line.turn };
+      }),
+
+    renew: (lease, leaseMs, turnId) =>
+      open(() => {
+        held(lease).leaseUntilMs = clock.now() + leaseMs;
+        return { stopRequested: lines.get(named(lease.tenant, turnId))?.turn.stopRequested ?? false };
+      }),
+
+    commit: (input) =>
+      open(() => {
+        const { lease, baseGeneration, generation, retentionSec } = input;
+        const line = lines.get(named(lease.tenant, input.turnId));
+        if (line?.committedFence === lease.fence && line.turn.sessionId === lease.sessionId) return line.turn;
+        requireNextGeneration(baseGeneration, generation);
+        const session = held(lease);
+        const mapping = mappings.get(lease.sessionKey);
+        const mine = line && line.turn.status === 'running' && line.turn.sessionId === lease.sessionId;
+        if (!mine || session.head.generation !== baseGeneration) throw leaseLost();
+        if (mapping && mapping.session_id !== lease.sessionId) throw leaseLost();
+        if (input.repointTo) makeSession(lease.sessionKey, input.repointTo, retentionSec);
+        point(lease.sessionKey, input.repointTo ?? lease.sessionId, retentionSec);
+        const updatedAtMs = clock.now();
+        const expiresAtSec = nowSec() + retentionSec;
+        const state = generation === baseGeneration ? session.head.state : structuredClone(input.state);
+        session.head = { ...session.head, generation, state, updatedAtMs, expiresAtSec };
+        const reply = structuredClone(input.reply);
+        line.turn = { ...line.turn, status: 'committed', generation, reply, updatedAtMs, expiresAtSec };
+        line.committedFence = lease.fence;
+        return line.turn;
+      }),
+
+    advance: ({ lease, baseGeneration, generation, state }) =>
+      open(() => {
+        requireNextGeneration(baseGeneration, generation);
+        const session = held(lease);
+        if (session.head.generation !== baseGeneration) throw leaseLost();
+        session.head = {
+          ...session.head,
+          generation,
+          state: structuredClone(state),
+          updatedAtMs: clock.now(),
+        };
+      }),
+
+    setAnchor: (lease, turnId, anchor) =>
+      open(() => {
+        held(lease);
+        const line = lineOf(lease.tenant, turnId);
+        line.turn = { ...line.turn, anchor: structuredClone(anchor), updatedAtMs: clock.now() };
+      }),
+
+    check: (lease) => open(() => void held(lease)),
+
+    settle: (lease, turnId, status) =>
+      open(() => {
+        held(lease);
+        const line = lineOf(lease.tenant, turnId);
+        if (!isCommitted(line.turn)) throw notCommitted();
+        if (line.turn.status === 'committed') line.turn = { ...line.turn, status, updatedAtMs: clock.now() };
+      }),
+
+    release: (lease) =>
+      open(() => {
+        const session = sessions.get(named(lease.tenant, lease.sessionId));
+        if (session?.owner === lease.owner && session.head.fence === lease.fence) session.owner = null;
+      }),
+
+    requestStop: (tenant, turnId) =>
+      open(() => {
+        const line = lineOf(tenant, turnId);
+        if (!isCommitted(line.turn)) {
+          line.turn = { ...line.turn, stopRequested: true, updatedAtMs: clock.now() };
+        }
+        return line.turn;
+      }),
+
+    getTurn: (tenant, turnId) => open(() => live(lines.get(named(tenant, turnId))?.turn)),
+    getMapping: (key) => open(() => liveMapping(key)),
+    getHead: (tenant, sessionId) => open(() => live(sessions.get(named(tenant, sessionId))?.head)),
+
+    ...memoryLists({
+      open,
+      mappings: () => [...mappings.values()].filter((mapping) => mapping.ttl > nowSec()),
+      heads: () => [...sessions.values()].flatMap(({ head }) => live(head) ?? []),
+      turns: () => [...lines.values()].flatMap(({ turn }) => live(turn) ?? []),
+    }),
+
+    adopt: ({ sessionKey, sessionId, generation, state, retentionSec }) =>
+      open(() => {
+        conversationOf(sessionKey);
+        const session = makeSession(sessionKey, sessionId, retentionSec);
+        session.head = { ...session.head, generation, state: structuredClone(state) };
+        point(sessionKey, sessionId, retentionSec);
+      }),
+
+    erase: (key) =>
+      open(() => {
+        const mine = [...sessions].filter(([, { head }]) => head.sessionKey === key);
+        for (const [, session] of mine) {
+          const retryAfterMs = session.leaseUntilMs - clock.now();
+          if (session.owner === null || retryAfterMs <= 0) continue;
+          throw new Refused('lease-busy', 'A turn of this conversation runs.', { retryAfterMs });
+        }
+        for (const [id] of mine) sessions.delete(id);
+        for (const [id, { turn }] of lines) if (turn.sessionKey === key) lines.delete(id);
+        mappings.delete(key);
+        return mine.map(([, { head }]) => head.sessionId);
+      }),
+
+    async close() {
+      closed = true;
+    },
+  };
+}

@@ -1,0 +1,18 @@
+// The in-memory queue under the contract of its port.
+import { createMemoryTurnQueue } from '../../src/queues/memory.ts';
+import { createManualClock } from '../../testing/clock.ts';
+import { turnQueueContract } from '../../testing/contracts/turn-queue.ts';
+
+turnQueueContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    const queue = createMemoryTurnQueue({ clock });
+    return { queue, advance: clock.advance, close: () => queue.close() };
+  },
+  async createBroken() {
+    const queue = createMemoryTurnQueue();
+    await queue.close();
+    return { queue, close: async () => {} };
+  },
+});

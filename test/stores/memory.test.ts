@@ -1,0 +1,37 @@
+// The in-memory stores under the contracts of their ports.
+import {
+  createMemoryEventLog,
+  createMemoryObjectStore,
+  createMemorySessionStore,
+} from '../../src/stores/memory.ts';
+import { createManualClock } from '../../testing/clock.ts';
+import { eventLogContract } from '../../testing/contracts/event-log.ts';
+import { objectStoreContract } from '../../testing/contracts/object-store.ts';
+import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
+
+sessionStoreContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    const store = createMemorySessionStore({ clock });
+    return { store, clock, close: () => store.close() };
+  },
+  async createBroken() {
+    const store = createMemorySessionStore();
+    await store.close();
+    return { store, close: async () => {} };
+  },
+});
+
+objectStoreContract({
+  name: 'memory',
+  create: async () => ({ store: createMemoryObjectStore(), close: async () => {} }),
+});
+
+eventLogContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    return { log: createMemoryEventLog({ clock }), advance: clock.advance, close: async () => {} };
+  },
+});
