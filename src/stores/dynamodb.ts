@@ -1,0 +1,80 @@
+// SessionStore on two DynamoDB tables (see dynamodb-tables.ts for their keys, design/aws.md for the writes drawn out).
+// Promises rest on conditional writes and strongly consistent reads only; lists come from an index and may be a
+// moment behind. Throttling and lost connections are retried by the AWS client (bounded, with jitter) before they
+// surface as `Refused`. It does not create tables.
+import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+import { tenantOf } from '../core/ids.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { SessionStore } from '../core/ports/store.ts';
+import { createBegin } from './dynamodb-begin.ts';
+import { createDynamo, keyOf } from './dynamodb-client.ts';
+import { createAdoptAndErase } from './dynamodb-erase.ts';
+import { createFenced } from './dynamodb-fenced.ts';
+import { alive, readHead, readMapping } from './dynamodb-items.ts';
+import { createLists } from './dynamodb-lists.ts';
+import { headKey, mappingKey } from './dynamodb-tables.ts';
+import { createTurns } from './dynamodb-turns.ts';
+
+export interface DynamoConnection {
+  /** A ready client; then `region`, `endpoint` and `credentials` are not used, and closing it is the caller's. */
+  readonly client?: DynamoDBClient;
+  readonly region?: string;
+  /** For DynamoDB Local and the like. */
+  readonly endpoint?: string;
+  readonly credentials?: NonNullable<DynamoDBClientConfig['credentials']>;
+}
+
+export interface DynamoSessionStoreOptions extends DynamoConnection {
+  readonly mappingTable: string;
+  readonly stateTable: string;
+  readonly clock: Clock;
+}
+
+/** A client with bounded retries and time-outs that fit inside a turn. */
+export function createDynamoClient(options: DynamoConnection): DynamoDBClient {
+  return new DynamoDBClient({
+    ...(options.region !== undefined && { region: options.region }),
+    ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
+    ...(options.credentials !== undefined && { credentials: options.credentials }),
+    retryMode: 'standard',
+    maxAttempts: 5,
+    requestHandler: { connectionTimeout: 1_000, requestTimeout: 4_000 },
+  });
+}
+
+export function createDynamoSessionStore(options: DynamoSessionStoreOptions): SessionStore {
+  const { mappingTable, stateTable, clock } = options;
+  const client = options.client ?? createDynamoClient(options);
+  const dynamo = createDynamo(client);
+  const parts = { dynamo, mappingTable, stateTable, clock };
+  const turns = createTurns(parts);
+  const fenced = createFenced(parts, turns);
+  const lists = createLists(parts);
+
+  return {
+    accept: turns.accept,
+    begin: createBegin(parts, turns, fenced.release),
+    ...fenced,
+    requestStop: turns.requestStop,
+    async getTurn(tenant, turnId) {
+      return (await turns.read(tenant, turnId))?.turn ?? null;
+    },
+    async getMapping(key) {
+      const item = await dynamo.get(mappingTable, mappingKey(key));
+      return alive(item, clock.now(), 'ttl') ? readMapping(item, key) : null;
+    },
+    async getHead(tenant, sessionId) {
+      const item = await dynamo.get(stateTable, keyOf(headKey(tenant, sessionId)));
+      if (!alive(item, clock.now())) return null;
+      const head = readHead(item);
+      return tenantOf(head.sessionKey) === tenant ? head : null;
+    },
+    listMappings: lists.listMappings,
+    listHeads: lists.listHeads,
+    listTurns: lists.listTurns,
+    ...createAdoptAndErase(parts, lists),
+    async close() {
+      if (!options.client) client.destroy();
+    },
+  };
+}

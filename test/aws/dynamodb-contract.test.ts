@@ -1,0 +1,40 @@
+// The session store contract over DynamoDB Local: Amazon's own code judges the conditions.
+import { randomUUID } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterAll, test } from 'vitest';
+import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
+import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
+import { createManualClock } from '../../testing/clock.ts';
+import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
+
+const started = await startDynamoDbLocal();
+
+if ('unavailable' in started) {
+  test.skip(`DynamoDB contract left out: ${started.unavailable}`, () => {});
+} else {
+  const local: DynamoDbLocal = started;
+  afterAll(() => local.close());
+
+  sessionStoreContract({
+    name: 'DynamoDB',
+    async create() {
+      const tables = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const client = local.client();
+      const store = createDynamoSessionStore({ client, ...tables, clock });
+      return {
+        store,
+        clock,
+        reopen: async () => createDynamoSessionStore({ client: local.client(), ...tables, clock }),
+        close: () => store.close(),
+      };
+    },
+    async createBroken() {
+      // Port 9 (discard) answers to nobody.
+      const client = new DynamoDBClient({ ...localAws, endpoint: 'http://127.0.0.1:9', maxAttempts: 1 });
+      const tables = { mappingTable: 'mapping', stateTable: 'state' };
+      const store = createDynamoSessionStore({ client, ...tables, clock: createManualClock() });
+      return { store, close: async () => client.destroy() };
+    },
+  });
+}
