@@ -1,7 +1,7 @@
 // What is the same in every session store whatever it is built on: how a message becomes a ledger line, what may
 // be committed, and the words of the errors.
-import { Conflict, Gone, Invalid } from '../core/errors.ts';
-import { type SessionKey, tenantId, tenantOf } from '../core/ids.ts';
+import { Conflict, Corrupt, Gone, Invalid } from '../core/errors.ts';
+import { tenantId, tenantOf } from '../core/ids.ts';
 import type { TurnRequest } from '../core/messages.ts';
 import type { TurnRecord } from '../core/records.ts';
 
@@ -39,7 +39,8 @@ export function queuedTurn(
 
 /** Throws Invalid('idempotency-mismatch') when the known turn says something else than the message. */
 export function requireSameMessage(turn: TurnRecord, request: TurnRequest): void {
-  if (turn.text === request.text && turn.kind === request.kind) return;
+  // Stores keep UTF-8: half a surrogate pair does not survive them, and must not make a message differ from itself.
+  if (turn.text.toWellFormed() === request.text.toWellFormed() && turn.kind === request.kind) return;
   throw new Invalid(
     'idempotency-mismatch',
     'A message with this id but another content was accepted before.',
@@ -58,6 +59,14 @@ export function requireNextGeneration(baseGeneration: number, generation: number
 
 export function leaseLost(): Conflict {
   return new Conflict('lease-lost', 'This worker no longer holds the session.');
+}
+
+/** A conversation points at a session that is not there: told as it is, never answered with a new session. */
+export function headMissing(): Corrupt {
+  return new Corrupt('head-missing', 'The conversation points at a session whose head is missing.', {
+    advice:
+      'Run `hybrid-sessions sessions verify`, then restore the store from a backup or erase the conversation.',
+  });
 }
 
 export function unknownTurn(): Gone {
@@ -81,5 +90,5 @@ export function keyPrefix(tenant: string, channel?: string): string {
 
 /** The range of keys under a prefix that ends in `/`: from it, up to but without this. */
 export function afterPrefix(prefix: string): string {
-  return `${prefix.slice(0, -1)}0` as SessionKey;
+  return `${prefix.slice(0, -1)}0`;
 }

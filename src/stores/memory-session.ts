@@ -21,6 +21,7 @@ import {
 } from '../core/records.ts';
 import {
   epochSec,
+  headMissing,
   leaseLost,
   notCommitted,
   queuedTurn,
@@ -145,6 +146,7 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         const pointed = liveMapping(key)?.session_id;
         const of = isCommitted(line.turn) ? (line.turn.sessionId ?? pointed) : pointed;
         const known = of === undefined ? undefined : sessions.get(named(tenant, of));
+        if (of !== undefined && !known) throw headMissing();
         const session = known ?? makeSession(key, newSessionId, retentionSec);
         if (session.owner !== null && session.leaseUntilMs > clock.now()) {
           const retryAfterMs = session.leaseUntilMs - clock.now();

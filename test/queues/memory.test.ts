@@ -15,4 +15,14 @@ turnQueueContract({
     await queue.close();
     return { queue, close: async () => {} };
   },
+  skip: [
+    {
+      reason: 'nothing outlives the process',
+      tests: ['what was sent is there after a restart, in order', 'waiting ends when another process sends'],
+    },
+    {
+      reason: 'a body is checked when it is sent',
+      tests: ['a body that is no request is set aside with the reason; its conversation goes on'],
+    },
+  ],
 });

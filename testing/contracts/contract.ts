@@ -34,6 +34,13 @@ export function cases(skip: readonly ContractSkip[] = []): { it: Declare; finish
   };
 }
 
+/** A part of a fixture that this case is about; an adapter that has none leaves the case out with its reason. */
+export function needed<T>(part: T | undefined): T {
+  if (part === undefined)
+    throw new Error('The fixture lacks what this case needs: add it, or `skip` the case.');
+  return part;
+}
+
 /** Runs `use` with a fixture that is closed afterwards, whatever happens. */
 export async function withFixture<F extends { close(): Promise<void> }>(
   create: () => Promise<F>,

@@ -5,6 +5,7 @@ import { describe, expect } from 'vitest';
 import type { Tenant, TurnId } from '../../src/core/ids.ts';
 import type { EventLog, TurnEvent } from '../../src/core/ports/channel.ts';
 import { type ContractSkip, cases, withFixture } from './contract.ts';
+import { pass } from './turn-queue-steps.ts';
 
 export interface EventLogFixture {
   readonly log: EventLog;
@@ -30,19 +31,6 @@ function turn(): TurnId {
 
 function said(...texts: string[]): TurnEvent[] {
   return texts.map((text) => ({ type: 'text', text }));
-}
-
-/** Lets time pass in small steps until `pending` is settled. */
-async function pass<T>(fixture: EventLogFixture, pending: Promise<T>, atMostMs = 10_000): Promise<T> {
-  let settled = false;
-  const mark = () => {
-    settled = true;
-  };
-  pending.then(mark, mark);
-  await fixture.advance(0);
-  for (let passedMs = 0; !settled && passedMs < atMostMs; passedMs += 50) await fixture.advance(50);
-  if (!settled) throw new Error(`Still waiting after ${atMostMs} ms.`);
-  return pending;
 }
 
 export function eventLogContract({ name, create, skip }: EventLogContract): void {

@@ -3,7 +3,15 @@ import { expect } from 'vitest';
 import { Invalid, Refused } from '../../src/core/errors.ts';
 import { newSessionId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
-import { conversation, type Declare, expectFailure, failure, message, withFixture } from './contract.ts';
+import {
+  conversation,
+  type Declare,
+  expectFailure,
+  failure,
+  message,
+  needed,
+  withFixture,
+} from './contract.ts';
 import type { SessionStoreContract } from './session-store.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
@@ -260,8 +268,7 @@ export function leaseCases({ create }: SessionStoreContract, it: Declare): void 
     withFixture(create, async ({ store, reopen }) => {
       const begun = await begin(store, message(conversation()));
       await store.commit(commitOf(begun));
-      if (!reopen) return;
-      const second = await reopen();
+      const second = await needed(reopen)();
       expect(await second.getMapping(begun.lease.sessionKey)).toEqual(
         await store.getMapping(begun.lease.sessionKey),
       );

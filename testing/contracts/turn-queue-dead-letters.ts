@@ -2,9 +2,18 @@
 import { expect } from 'vitest';
 import { Gone, Invalid } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
-import { conversation, type Declare, expectFailure, failure, message, withFixture } from './contract.ts';
+import {
+  conversation,
+  type Declare,
+  expectFailure,
+  failure,
+  message,
+  needed,
+  withFixture,
+} from './contract.ts';
 import { allPages } from './session-store-steps.ts';
-import { drain, type TurnQueueContract, take, takeOne } from './turn-queue.ts';
+import type { TurnQueueContract } from './turn-queue.ts';
+import { drain, take, takeOne } from './turn-queue-steps.ts';
 
 export function deadLetterCases({ create }: TurnQueueContract, it: Declare): void {
   it('a dead letter keeps request, reason and count, and frees its conversation', () =>
@@ -92,10 +101,9 @@ export function deadLetterCases({ create }: TurnQueueContract, it: Declare): voi
 
   it('a body that is no request is set aside with the reason; its conversation goes on', () =>
     withFixture(create, async ({ queue, sendMalformed }) => {
-      if (!sendMalformed) return;
       const of = conversation();
-      await sendMalformed(message(of), '{"version":1,"text":5}');
-      await sendMalformed(message(of), 'not json');
+      await needed(sendMalformed)(message(of), '{"version":1,"text":5}');
+      await needed(sendMalformed)(message(of), 'not json');
       await queue.send(message(of, { text: 'fine' }));
       expect(await drain(queue)).toEqual(['fine']);
       const { items } = await queue.deadLetters.list();

@@ -1,8 +1,9 @@
 // Order within a conversation, parallel conversations, the same message twice.
 import { expect } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
-import { conversation, type Declare, failure, message, withFixture } from './contract.ts';
-import { drain, type TurnQueueContract, take, takeOne, texts } from './turn-queue.ts';
+import { conversation, type Declare, failure, message, needed, withFixture } from './contract.ts';
+import type { TurnQueueContract } from './turn-queue.ts';
+import { drain, take, takeOne, texts } from './turn-queue-steps.ts';
 
 const DEDUPE_WINDOW_MS = 5 * 60_000;
 
@@ -145,13 +146,12 @@ export function orderCases({ create, createBroken }: TurnQueueContract, it: Decl
 
   it(`${promise('ACKED')} what was sent is there after a restart, in order`, () =>
     withFixture(create, async ({ queue, reopen, advance }) => {
-      if (!reopen) return;
       const of = conversation();
       for (const text of ['1', '2', '3']) await queue.send(message(of, { text }));
       await (await takeOne(queue)).ack();
       await takeOne(queue, 5_000);
       await queue.close();
-      const second = await reopen();
+      const second = await needed(reopen)();
       expect(await take(second)).toEqual([]);
       await advance(6_000);
       const again = await takeOne(second);

@@ -3,7 +3,8 @@ import { expect } from 'vitest';
 import { Conflict } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, expectFailure, message, withFixture } from './contract.ts';
-import { drain, type TurnQueueContract, type TurnQueueFixture, take, takeOne } from './turn-queue.ts';
+import type { TurnQueueContract, TurnQueueFixture } from './turn-queue.ts';
+import { drain, take, takeOne } from './turn-queue-steps.ts';
 
 /** Two messages of one conversation; the first was received, ran out, and is held by someone else. */
 async function takenOver({ queue, advance }: TurnQueueFixture) {

@@ -1,7 +1,8 @@
 // Long polls: they end at once when something comes, when they are called off, or when the queue closes.
 import { expect } from 'vitest';
-import { conversation, type Declare, failure, message, withFixture } from './contract.ts';
-import { pass, type TurnQueueContract, take, takeOne, texts, VISIBILITY_MS } from './turn-queue.ts';
+import { conversation, type Declare, failure, message, needed, withFixture } from './contract.ts';
+import type { TurnQueueContract } from './turn-queue.ts';
+import { pass, take, takeOne, texts, VISIBILITY_MS } from './turn-queue-steps.ts';
 
 const LONG = { max: 1, waitMs: 20_000, visibilityMs: VISIBILITY_MS };
 
@@ -23,8 +24,7 @@ export function waitingCases({ create }: TurnQueueContract, it: Declare): void {
   it('waiting ends when another process sends', () =>
     withFixture(create, async (fixture) => {
       const { queue, reopen } = fixture;
-      if (!reopen) return;
-      const second = await reopen();
+      const second = await needed(reopen)();
       const pending = queue.receive(LONG);
       await fixture.advance(100);
       await second.send(message(conversation(), { text: 'elsewhere' }));

@@ -1,0 +1,123 @@
+// The small steps that the sqlite store's writes are made of: find, make, point, hold. Each runs inside the
+// caller's transaction.
+import { Refused } from '../core/errors.ts';
+import {
+  conversationOf,
+  type SessionId,
+  type SessionKey,
+  type Tenant,
+  type TurnId,
+  tenantOf,
+} from '../core/ids.ts';
+import type { TurnRequest } from '../core/messages.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Lease, SessionHead, SessionMapping, TurnRecord } from '../core/records.ts';
+import { epochSec, leaseLost, queuedTurn, requireSameMessage, sessionExists, unknownTurn } from './ledger.ts';
+import type { Row, SqliteDatabase } from './sqlite-database.ts';
+import { headOf, insertHead, insertTurn, mappingOf, putMapping, turnOf } from './sqlite-rows.ts';
+
+export function sqliteSessions(db: SqliteDatabase, clock: Clock) {
+  const nowSec = () => epochSec(clock.now());
+
+  const headRow = (tenant: Tenant, sessionId: string): Row | undefined =>
+    db.get('SELECT * FROM heads WHERE tenant = ? AND session_id = ?', tenant, sessionId);
+
+  const turnRow = (tenant: Tenant, turnId: TurnId): Row | undefined =>
+    db.get('SELECT * FROM turns WHERE tenant = ? AND turn_id = ?', tenant, turnId);
+
+  function liveTurn(tenant: Tenant, turnId: TurnId): TurnRecord | null {
+    const row = turnRow(tenant, turnId);
+    return row && Number(row.expires_at_sec) > nowSec() ? turnOf(row) : null;
+  }
+
+  function knownTurn(tenant: Tenant, turnId: TurnId): TurnRecord {
+    const turn = liveTurn(tenant, turnId);
+    if (!turn) throw unknownTurn();
+    return turn;
+  }
+
+  function liveMapping(key: SessionKey): SessionMapping | null {
+    const row = db.get('SELECT * FROM mappings WHERE session_key = ? AND ttl > ?', key, nowSec());
+    return row ? mappingOf(row) : null;
+  }
+
+  /** The head if the lease is still the one that holds it. */
+  function heldHead(lease: Lease): SessionHead {
+    const row = headRow(lease.tenant, lease.sessionId);
+    if (!row || row.lease_owner !== lease.owner || Number(row.fence) !== lease.fence) throw leaseLost();
+    return headOf(row);
+  }
+
+  function requireFree(row: Row): void {
+    const retryAfterMs = Number(row.lease_until_ms) - clock.now();
+    if (row.lease_owner === null || retryAfterMs <= 0) return;
+    throw new Refused('lease-busy', 'Another worker runs this session.', { retryAfterMs });
+  }
+
+  function accept(request: TurnRequest, retentionSec: number): TurnRecord {
+    const known = liveTurn(tenantOf(request.sessionKey), request.turnId);
+    if (known) {
+      requireSameMessage(known, request);
+      return known;
+    }
+    const newest = db.get('SELECT max(sequence) AS n FROM turns WHERE session_key = ?', request.sessionKey);
+    const turn = queuedTurn(request, Number(newest?.n ?? 0) + 1, clock.now(), retentionSec);
+    insertTurn(db, turn);
+    return turn;
+  }
+
+  function makeHead(
+    key: SessionKey,
+    sessionId: SessionId,
+    retentionSec: number,
+    begun: Pick<SessionHead, 'generation' | 'state'> = { generation: 0, state: null },
+  ): SessionHead {
+    const tenant = tenantOf(key);
+    if (headRow(tenant, sessionId)) throw sessionExists();
+    const nowMs = clock.now();
+    const head: SessionHead = {
+      tenant,
+      sessionId,
+      sessionKey: key,
+      ...begun,
+      fence: 0,
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+      expiresAtSec: epochSec(nowMs) + retentionSec,
+    };
+    insertHead(db, head);
+    return head;
+  }
+
+  /** Points the conversation at a session, and lets its retention begin anew. */
+  function point(key: SessionKey, sessionId: SessionId, retentionSec: number): SessionMapping {
+    const { chat, thread } = conversationOf(key);
+    const nowIso = new Date(clock.now()).toISOString();
+    const mapping: SessionMapping = {
+      session_key: key,
+      session_id: sessionId,
+      chat_id: chat,
+      thread_id: thread,
+      created_at: liveMapping(key)?.created_at ?? nowIso,
+      updated_at: nowIso,
+      ttl: nowSec() + retentionSec,
+    };
+    putMapping(db, mapping);
+    return mapping;
+  }
+
+  return {
+    headRow,
+    turnRow,
+    liveTurn,
+    knownTurn,
+    liveMapping,
+    heldHead,
+    requireFree,
+    accept,
+    makeHead,
+    point,
+  };
+}
+
+export type SqliteSessions = ReturnType<typeof sqliteSessions>;
