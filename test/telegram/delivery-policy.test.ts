@@ -11,7 +11,7 @@ function endsInsideCode(text: string): boolean {
   const last = lexer(text)
     .filter((token) => token.type !== 'space')
     .at(-1);
-  if (last?.type !== 'code' || last['codeBlockStyle'] === 'indented') return false;
+  if (last?.type !== 'code' || last.codeBlockStyle === 'indented') return false;
   const lines = last.raw.trimEnd().split('\n');
   const marker = /^ *(`{3,}|~{3,})/.exec(lines[0] ?? '')?.[1] ?? '';
   return lines.length < 2 || !(lines.at(-1) ?? '').trim().startsWith(marker);

@@ -1,10 +1,12 @@
 // What polling and webhook do alike with one update: hand turns on, answer fixed questions once per album, and tell
 // the operator once about each stranger. `accept` resolves when the turn is in the durable queue; only then may
 // the update be acknowledged (ACKED).
-import type { Log } from '../../core/log.ts';
+import { Invalid } from '../../core/errors.ts';
+import { errorFields, type Log } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { BotIdentity } from './api.ts';
 import { type ParsedUpdate, parseUpdate, type UpdatePolicy } from './parse-update.ts';
+import { replyTargetOf } from './reply-target.ts';
 
 export interface InletOptions {
   readonly bot: BotIdentity;
@@ -17,10 +19,13 @@ export interface InletOptions {
 export type FixedReply = Extract<ParsedUpdate, { kind: 'command-reply' }>;
 
 export interface Inlet {
-  /** Rejects as `accept` does. Returns the fixed reply that is due, if any. */
+  /** Rejects when the update must come again. Returns the fixed reply that is due, if any. */
   take(update: unknown, receivedAtMs: number): Promise<FixedReply | null>;
 }
 
+const CANNOT_ACCEPT = 'I cannot take this message. Please write it differently.';
+/** Faults of the message itself; any other fault is ours, and the message waits until it is mended. */
+const NEVER_ACCEPTED = new Set(['bad-message', 'idempotency-mismatch']);
 /** Albums and strangers remembered at most. */
 const MEMORY = 500;
 
@@ -35,8 +40,7 @@ export function createInlet(options: InletOptions): Inlet {
     async take(update, receivedAtMs) {
       const parsed = parseUpdate(update, bot, policy, receivedAtMs);
       if (parsed.kind === 'turn') {
-        await options.accept(parsed.request);
-        return null;
+        return await acceptTurn(options, parsed.request);
       }
       if (parsed.kind === 'command-reply') {
         return parsed.albumId === null || isFirst(albums, parsed.albumId) ? parsed : null;
@@ -49,6 +53,18 @@ export function createInlet(options: InletOptions): Inlet {
       return null;
     },
   };
+}
+
+/** A message that can never be queued must not hold up all chats behind it: the person is told instead. */
+async function acceptTurn(options: InletOptions, request: TurnRequest): Promise<FixedReply | null> {
+  try {
+    await options.accept(request);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Invalid && NEVER_ACCEPTED.has(error.code))) throw error;
+    options.log('error', 'telegram-message-refused', { turn: request.turnId, ...errorFields(error) });
+    return { kind: 'command-reply', text: CANNOT_ACCEPT, target: replyTargetOf(request), albumId: null };
+  }
 }
 
 function isFirst(seen: Set<string>, id: string): boolean {

@@ -1,7 +1,7 @@
 // Reads one update of the Bot API and says what it is to us: a turn, a fixed answer, or nothing. Pure, and the same
 // for long polling and webhooks. Never throws, whatever the update holds; who is not allowed gets nothing.
 import { z } from 'zod';
-import { type TurnRequest, turnRequest } from '../../core/messages.ts';
+import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
 import type { AllowList } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
 import { HELP_TEXT, parseCommand, TEXT_ONLY } from './commands.ts';
@@ -50,7 +50,7 @@ const messageSchema = z.object({
     })
     .optional(),
   sender_chat: z.object({ id: z.number() }).optional(),
-  text: z.string().optional(),
+  text: z.string().max(MAX_TEXT_LENGTH).optional(),
   media_group_id: z.string().optional(),
 });
 

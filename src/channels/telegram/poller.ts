@@ -7,7 +7,7 @@ import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { BotIdentity, TelegramApi } from './api.ts';
-import { createInlet, type FixedReply, type Inlet } from './inlet.ts';
+import { createInlet, type FixedReply } from './inlet.ts';
 import { ALLOWED_UPDATES, type UpdatePolicy } from './parse-update.ts';
 
 export interface TelegramPollerOptions {
@@ -29,7 +29,6 @@ export interface TelegramPoller {
 
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
-const CANNOT_ACCEPT = 'I cannot take this message. Please write it differently.';
 
 export function createTelegramPoller(options: TelegramPollerOptions): TelegramPoller {
   const { api, bot, clock = systemClock, log = silentLog, pollSec = 25 } = options;
@@ -45,7 +44,8 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
           const updates = await api.getUpdates(offset === undefined ? query : { ...query, offset }, signal);
           for (const update of updates) {
             if (signal.aborted) break;
-            await takeOne(inlet, api, log, update, clock.now());
+            const reply = await inlet.take(update, clock.now());
+            if (reply) await answer(api, log, reply);
             offset = update.update_id + 1;
           }
           failures = 0;
@@ -61,27 +61,6 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
       if (offset !== undefined) await confirm(api, offset);
     },
   };
-}
-
-/** Hands one update on; rejects when it must be asked for again. */
-async function takeOne(
-  inlet: Inlet,
-  api: TelegramApi,
-  log: Log,
-  update: { readonly update_id: number; readonly message?: { readonly chat: { readonly id: number } } },
-  nowMs: number,
-): Promise<void> {
-  try {
-    const reply = await inlet.take(update, nowMs);
-    if (reply) await answer(api, log, reply);
-  } catch (error) {
-    if (!(error instanceof Invalid)) throw error;
-    // It can never be queued: waiting on it would stop every chat. The person is told instead.
-    log('error', 'telegram-update-refused', { update: update.update_id, ...errorFields(error) });
-    const chatId = update.message?.chat.id;
-    if (chatId === undefined) return;
-    await api.sendText({ chatId, threadId: null }, CANNOT_ACCEPT).catch(() => undefined);
-  }
 }
 
 /** Best effort: a lost help text is asked for again. */

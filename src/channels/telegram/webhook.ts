@@ -50,7 +50,7 @@ export function createTelegramWebhook(
     if (request.method !== 'POST') return new Response(null, { status: 405, headers: { allow: 'POST' } });
     if (!verifyWebhook(request.headers, secret)) return new Response(null, { status: 401 });
     const body = await readBody(request);
-    if (body === 'too-large') return new Response(null, { status: 413 });
+    if (body === null) return new Response(null, { status: 413 });
     const update = parseJson(body);
     if (update === undefined) return new Response(null, { status: 400 });
     try {
@@ -58,8 +58,6 @@ export function createTelegramWebhook(
       return reply ? Response.json(asMethod(reply)) : new Response(null, { status: 200 });
     } catch (error) {
       log('error', 'telegram-webhook-failed', errorFields(error));
-      // What can never be queued is not asked for again; everything else is.
-      if (error instanceof Invalid) return new Response(null, { status: 200 });
       return new Response(null, { status: 503, headers: { 'retry-after': '1' } });
     }
   };
@@ -75,10 +73,10 @@ function asMethod({ target, text }: FixedReply): Record<string, unknown> {
   };
 }
 
-async function readBody(request: Request): Promise<string> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return 'too-large';
+async function readBody(request: Request): Promise<string | null> {
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return null;
   const body = await request.text();
-  return body.length > MAX_BODY_BYTES ? 'too-large' : body;
+  return body.length > MAX_BODY_BYTES ? null : body;
 }
 
 function parseJson(body: string): unknown {

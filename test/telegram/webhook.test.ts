@@ -1,0 +1,132 @@
+// The webhook behind a real HTTP server, with the fake Telegram pushing to it.
+import { serve } from '@hono/node-server';
+import { expect, onTestFinished, test } from 'vitest';
+import { createTelegramWebhook, verifyWebhook } from '../../src/channels/telegram/webhook.ts';
+import { Refused } from '../../src/core/errors.ts';
+import type { TurnRequest } from '../../src/core/messages.ts';
+import { promise } from '../../src/core/promises.ts';
+import { ALLOW_ANNA, ANNA, BOT, stage, until } from './setup.ts';
+
+const SECRET = 'a-webhook-secret_0123456789';
+
+function handler(accept: (request: TurnRequest) => Promise<void>) {
+  return createTelegramWebhook({ secret: SECRET, bot: BOT, policy: ALLOW_ANNA, accept });
+}
+
+async function listen(fetch: (request: Request) => Promise<Response>): Promise<string> {
+  return await new Promise((resolve) => {
+    const server = serve({ fetch, port: 0, hostname: '127.0.0.1' }, ({ port }) => {
+      onTestFinished(() => void server.close());
+      resolve(`http://127.0.0.1:${port}/telegram`);
+    });
+  });
+}
+
+function post(body: string, secret: string | null = SECRET): Request {
+  const headers = new Headers(secret === null ? {} : { 'X-Telegram-Bot-Api-Secret-Token': secret });
+  return new Request('http://ingress.test/telegram', { method: 'POST', body, headers });
+}
+
+const hello = JSON.stringify({
+  update_id: 1,
+  message: {
+    message_id: 1,
+    date: 1,
+    text: 'hello',
+    from: { id: ANNA, is_bot: false, first_name: 'A' },
+    chat: { id: ANNA, type: 'private' },
+  },
+});
+
+test.each([undefined, '', 'short', 'with spaces in the secret', 'ä'.repeat(20)])(
+  'a secret of %j refuses to start',
+  (secret) => {
+    const start = () =>
+      createTelegramWebhook({
+        secret: secret as string,
+        bot: BOT,
+        policy: ALLOW_ANNA,
+        accept: async () => {},
+      });
+    expect(start).toThrow(expect.objectContaining({ code: 'no-webhook-secret' }));
+  },
+);
+
+test('only the right secret is heard', async () => {
+  const accepted: TurnRequest[] = [];
+  const handle = handler(async (request) => void accepted.push(request));
+  for (const wrong of [null, '', 'wrong', `${SECRET}x`, SECRET.slice(1)]) {
+    expect((await handle(post(hello, wrong))).status).toBe(401);
+  }
+  expect(accepted).toEqual([]);
+  expect((await handle(post(hello))).status).toBe(200);
+  expect(accepted).toHaveLength(1);
+  expect(verifyWebhook({ 'x-telegram-bot-api-secret-token': SECRET }, SECRET)).toBe(true);
+  expect(verifyWebhook({ 'x-telegram-bot-api-secret-token': '' }, '')).toBe(false);
+  expect(verifyWebhook({}, SECRET)).toBe(false);
+});
+
+test('bad input is refused plainly', async () => {
+  const handle = handler(async () => {});
+  expect((await handle(new Request('http://ingress.test/telegram'))).status).toBe(405);
+  expect((await handle(post('{'))).status).toBe(400);
+  expect((await handle(post('"text"'))).status).toBe(400);
+  expect((await handle(post(`{"update_id":1,"x":"${'x'.repeat(1_000_001)}"}`))).status).toBe(413);
+  expect((await handle(post('{"update_id":1,"message":{"text":5}}'))).status).toBe(200);
+});
+
+test(`${promise('ACKED')} while the queue fails Telegram is told 503 and sends the update again`, async () => {
+  const { bot, api } = await stage();
+  const queued: TurnRequest[] = [];
+  let refusals = 0;
+  const url = await listen(
+    handler(async (request) => {
+      if (refusals < 2) {
+        refusals++;
+        throw new Refused('queue-down', 'The queue is down.');
+      }
+      queued.push(request);
+    }),
+  );
+  await api.setWebhook({ url, secret: SECRET, allowedUpdates: ['message'] });
+  bot.say(ANNA, 'first');
+  bot.say(ANNA, 'second');
+  await until(() => bot.feed.pending.length === 0);
+  expect(refusals).toBe(2);
+  expect(queued.map(({ text }) => text)).toEqual(['first', 'second']);
+  expect((await api.getWebhookInfo()).last_error_message).toContain('503');
+});
+
+test(`${promise('ONCE-IN')} duplicates, even at once, name the same turn`, async () => {
+  const { bot, api } = await stage();
+  const queued: TurnRequest[] = [];
+  const url = await listen(handler(async (request) => void queued.push(request)));
+  await api.setWebhook({ url, secret: SECRET, allowedUpdates: ['message'] });
+  const { updateId } = bot.say(ANNA, 'once');
+  await until(() => queued.length === 1);
+  await Promise.all([bot.redeliver(updateId), bot.redeliver(updateId), bot.redeliver(updateId)]);
+  expect(queued).toHaveLength(4);
+  expect(new Set(queued.map(({ turnId }) => turnId)).size).toBe(1);
+});
+
+test('/help is answered in the response itself, without a turn or a token', async () => {
+  const { bot, api } = await stage();
+  const queued: TurnRequest[] = [];
+  const url = await listen(handler(async (request) => void queued.push(request)));
+  await api.setWebhook({ url, secret: SECRET, allowedUpdates: ['message'] });
+  bot.say(ANNA, '/help', { thread: 12 });
+  await until(() => bot.chat(ANNA).botTexts.length === 1);
+  expect(bot.chat(ANNA).botTexts[0]).toContain('/new');
+  expect(bot.chat(ANNA).messages.at(-1)).toMatchObject({ threadId: 12, replyTo: 1 });
+  expect(queued).toEqual([]);
+});
+
+test('a wrong secret on the way leaves the update with Telegram', async () => {
+  const { bot, api } = await stage();
+  const url = await listen(handler(async () => {}));
+  await api.setWebhook({ url, secret: 'another-secret-entirely', allowedUpdates: ['message'] });
+  bot.say(ANNA, 'x');
+  await until(() => bot.feed.webhook.lastError !== null);
+  expect(bot.feed.pending).toHaveLength(1);
+  expect(bot.feed.webhook.lastError).toContain('401');
+});

@@ -1,0 +1,130 @@
+// The Bot API methods of the fake, on top of chats and updates. Method names and answers are Telegram's own.
+import { BotApiError, badRequest } from './bot-api-error.ts';
+import type { ChatStore, FakeMessage } from './fake-chat.ts';
+import { acceptPlain, acceptRich } from './text-rules.ts';
+import type { UpdateFeed } from './update-feed.ts';
+
+export type Payload = Record<string, unknown>;
+
+export interface BotState {
+  readonly id: number;
+  readonly username: string;
+  readonly feed: UpdateFeed;
+  readonly chats: ReadonlyMap<number, ChatStore>;
+  commands: readonly unknown[];
+}
+
+/** Carries out one method; throws `BotApiError` as Telegram would answer. */
+export async function callMethod(
+  bot: BotState,
+  method: string,
+  payload: Payload,
+  gone: AbortSignal,
+): Promise<unknown> {
+  const run = METHODS[method.toLowerCase()];
+  if (!run) throw new BotApiError(404, 'Not Found: method not found');
+  return await run(bot, payload, gone);
+}
+
+type Method = (bot: BotState, payload: Payload, gone: AbortSignal) => unknown;
+
+const METHODS: Readonly<Record<string, Method>> = {
+  getme: (bot) => ({ ...asUser(bot), can_join_groups: true, can_read_all_group_messages: false }),
+  getupdates: (bot, payload, gone) =>
+    bot.feed.poll(
+      {
+        ...(payload.offset === undefined ? {} : { offset: Number(payload.offset) }),
+        ...(payload.limit === undefined ? {} : { limit: Number(payload.limit) }),
+        ...(payload.timeout === undefined ? {} : { timeout: Number(payload.timeout) }),
+      },
+      gone,
+    ),
+  setwebhook: (bot, payload) => {
+    const allowed = Array.isArray(payload.allowed_updates) ? payload.allowed_updates.map(String) : null;
+    const secret = payload.secret_token === undefined ? null : String(payload.secret_token);
+    if (secret !== null && !/^[A-Za-z0-9_-]{1,256}$/.test(secret)) {
+      throw badRequest('secret token contains unallowed characters');
+    }
+    if (payload.url === '' || payload.url === undefined) bot.feed.deleteWebhook(false);
+    else bot.feed.setWebhook(String(payload.url), secret, allowed);
+    return true;
+  },
+  deletewebhook: (bot, payload) => {
+    bot.feed.deleteWebhook(payload.drop_pending_updates === true);
+    return true;
+  },
+  getwebhookinfo: ({ feed }) => ({
+    url: feed.webhook.url,
+    has_custom_certificate: false,
+    pending_update_count: feed.pending.length,
+    ...(feed.webhook.lastError ? { last_error_message: feed.webhook.lastError } : {}),
+  }),
+  sendmessage: (bot, payload) => send(bot, payload, 'plain', acceptPlain(payload.text)),
+  sendrichmessage: (bot, payload) => send(bot, payload, 'rich', acceptRich(payload.rich_message)),
+  editmessagetext: (bot, payload) => {
+    const chat = chatOf(bot, payload);
+    const isRich = payload.rich_message !== undefined;
+    const text = isRich ? acceptRich(payload.rich_message) : acceptPlain(payload.text);
+    chat.checkWritable(null);
+    return asMessage(bot, chat, chat.edit(Number(payload.message_id), text, isRich ? 'rich' : 'plain'));
+  },
+  deletemessage: (bot, payload) => {
+    chatOf(bot, payload).remove(Number(payload.message_id));
+    return true;
+  },
+  sendchataction: (bot, payload) => {
+    const chat = chatOf(bot, payload);
+    chat.checkWritable(threadOf(payload));
+    chat.noteTyping();
+    return true;
+  },
+  setmycommands: (bot, payload) => {
+    const commands = payload.commands;
+    if (!Array.isArray(commands) || commands.length > 100) throw badRequest("can't parse BotCommand");
+    for (const { command } of commands as { command?: unknown }[]) {
+      if (!/^[a-z0-9_]{1,32}$/.test(String(command))) throw badRequest('BOT_COMMAND_INVALID');
+    }
+    bot.commands = commands;
+    return true;
+  },
+};
+
+function send(bot: BotState, payload: Payload, kind: FakeMessage['kind'], text: string): unknown {
+  const chat = chatOf(bot, payload);
+  const threadId = threadOf(payload);
+  chat.checkWritable(threadId);
+  const reply = payload.reply_parameters as
+    | { message_id?: number; allow_sending_without_reply?: boolean }
+    | undefined;
+  const replied = chat.messages.find((message) => message.id === reply?.message_id);
+  if (reply && !replied && !reply.allow_sending_without_reply)
+    throw badRequest('message to be replied not found');
+  const silent = payload.disable_notification === true;
+  const message = chat.add({ from: 'bot', text, kind, threadId, replyTo: replied?.id ?? null, silent });
+  return asMessage(bot, chat, message);
+}
+
+function chatOf(bot: BotState, payload: Payload): ChatStore {
+  const chat = bot.chats.get(Number(payload.chat_id));
+  if (!chat) throw badRequest('chat not found');
+  return chat;
+}
+
+function threadOf(payload: Payload): number | null {
+  return payload.message_thread_id === undefined ? null : Number(payload.message_thread_id);
+}
+
+function asUser(bot: BotState) {
+  return { id: bot.id, is_bot: true, first_name: bot.username, username: bot.username };
+}
+
+function asMessage(bot: BotState, chat: ChatStore, message: FakeMessage) {
+  return {
+    message_id: message.id,
+    date: Math.floor(Date.now() / 1_000),
+    from: asUser(bot),
+    chat: { id: chat.id, type: chat.type },
+    ...(message.threadId === null ? {} : { message_thread_id: message.threadId, is_topic_message: true }),
+    ...(message.kind === 'plain' ? { text: message.text } : { rich_message: { blocks: [] } }),
+  };
+}

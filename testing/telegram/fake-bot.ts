@@ -1,0 +1,145 @@
+// One bot of the fake Telegram, from the people's side: they write, the test looks at what they see.
+import type { BotState, Payload } from './bot-methods.ts';
+import { callMethod } from './bot-methods.ts';
+import { type ChatStore, type ChatType, createFakeChat, type FakeChat } from './fake-chat.ts';
+import { createFaultPlan, type FaultPlan } from './faults.ts';
+import { createUpdateFeed, type UpdateFeed } from './update-feed.ts';
+
+export interface FakeBotOptions {
+  /** `<id>:<secret>`. */
+  readonly token: string;
+  readonly username?: string;
+  /** Pause before a webhook that failed is tried again. */
+  readonly webhookRetryMs?: number;
+}
+
+export interface SayOptions {
+  /** User id of the person; in a private chat the chat's own id. */
+  readonly from?: number;
+  /** Topic. */
+  readonly thread?: number;
+  /** Further fields of the message, e.g. a photo; pass an empty text with it. */
+  readonly fields?: Payload;
+}
+
+export interface Said {
+  readonly updateId: number;
+  readonly messageId: number;
+}
+
+/** One call the bot made, as it came in. */
+export interface BotCall {
+  readonly method: string;
+  readonly payload: Payload;
+  /** `ok`, an error's code, or how the connection ended. */
+  readonly outcome: string;
+}
+
+export interface FakeBot {
+  readonly id: number;
+  readonly username: string;
+  readonly token: string;
+  readonly faults: FaultPlan;
+  /** Every call, oldest first. */
+  readonly calls: readonly BotCall[];
+  readonly commands: readonly unknown[];
+  /** Updates not yet confirmed, and the webhook. */
+  readonly feed: Pick<UpdateFeed, 'pending' | 'webhook'>;
+  /** The chat; made on first use, private for positive ids and a supergroup for negative ones. */
+  chat(chatId: number, type?: ChatType): FakeChat;
+  /** A person writes. */
+  say(chatId: number, text: string, options?: SayOptions): Said;
+  /** A person changes what they wrote. */
+  correct(chatId: number, messageId: number, text: string): number;
+  /** Any other update, with an id of its own. */
+  update(fields: Payload): number;
+  /** The same update again, as Telegram does after an answer it did not get. */
+  redeliver(updateId: number): Promise<void>;
+}
+
+/** With what the server needs besides. */
+export interface ServedBot extends FakeBot {
+  call(method: string, payload: Payload, gone: AbortSignal): Promise<unknown>;
+  noteCall(call: BotCall): void;
+  close(): void;
+}
+
+export function createFakeBot(options: FakeBotOptions): ServedBot {
+  const { token, username = 'hybrid_test_bot' } = options;
+  const id = Number(token.split(':')[0]);
+  const chats = new Map<number, ChatStore>();
+  const calls: BotCall[] = [];
+  let lastUpdateId = 700_000;
+  let lastMessageId = 0;
+
+  const feed = createUpdateFeed({
+    webhookRetryMs: options.webhookRetryMs ?? 50,
+    onWebhookReply(method, payload) {
+      void callMethod(state, method, payload, new AbortController().signal).catch(() => undefined);
+    },
+  });
+  const state: BotState = { id, username, feed, chats, commands: [] };
+
+  function chat(chatId: number, type: ChatType = chatId > 0 ? 'private' : 'supergroup'): ChatStore {
+    const known = chats.get(chatId);
+    if (known) return known;
+    const made = createFakeChat(chatId, type, () => ++lastMessageId);
+    chats.set(chatId, made);
+    return made;
+  }
+
+  function update(fields: Payload): number {
+    const updateId = ++lastUpdateId;
+    feed.add({ update_id: updateId, ...fields });
+    return updateId;
+  }
+
+  return {
+    id,
+    username,
+    token,
+    calls,
+    faults: createFaultPlan(),
+    feed,
+    get commands() {
+      return state.commands;
+    },
+    chat,
+    say(chatId, text, { from = Math.abs(chatId), thread, fields = {} } = {}) {
+      const place = chat(chatId);
+      const threadId = thread ?? null;
+      const said = place.add({ from, text, kind: 'plain', threadId, replyTo: null, silent: false });
+      const message = {
+        message_id: said.id,
+        date: Math.floor(Date.now() / 1_000),
+        from: { id: from, is_bot: false, first_name: `Person ${from}` },
+        chat: { id: chatId, type: place.type },
+        ...(threadId === null ? {} : { message_thread_id: threadId, is_topic_message: true }),
+        ...(text === '' ? {} : { text }),
+        ...fields,
+      };
+      return { updateId: update({ message }), messageId: said.id };
+    },
+    correct(chatId, messageId, text) {
+      const place = chat(chatId);
+      const from = place.allMessages.find((message) => message.id === messageId)?.from ?? 0;
+      return update({
+        edited_message: {
+          message_id: messageId,
+          date: 0,
+          edit_date: 1,
+          from: { id: from, is_bot: false, first_name: `Person ${from}` },
+          chat: { id: chatId, type: place.type },
+          text,
+        },
+      });
+    },
+    update,
+    redeliver: (updateId) => feed.redeliver(updateId),
+    call: (method, payload, gone) => callMethod(state, method, payload, gone),
+    noteCall(call) {
+      calls.push(call);
+    },
+    close: () => feed.close(),
+  };
+}

@@ -1,0 +1,135 @@
+// One chat as its people see it: messages of the bot and of people, topics, edits, what was deleted.
+import { BotApiError, badRequest } from './bot-api-error.ts';
+
+export interface FakeMessage {
+  readonly id: number;
+  /** `bot` or the person's user id. */
+  readonly from: 'bot' | number;
+  readonly threadId: number | null;
+  readonly replyTo: number | null;
+  readonly silent: boolean;
+  /** What it says now. */
+  readonly text: string;
+  /** Whether it is shown formatted (`rich_message`) or letter by letter. */
+  readonly kind: 'plain' | 'rich';
+  /** Everything it has said, oldest first; the last entry is `text`. */
+  readonly history: readonly string[];
+  readonly deleted: boolean;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type StoredMessage = Mutable<Omit<FakeMessage, 'history'>> & { history: string[] };
+
+export type ChatType = 'private' | 'group' | 'supergroup';
+
+export interface FakeChat {
+  readonly id: number;
+  readonly type: ChatType;
+  /** What is to be seen now, oldest first. */
+  readonly messages: readonly FakeMessage[];
+  /** Deleted ones, too. */
+  readonly allMessages: readonly FakeMessage[];
+  /** What the bot shows now, in order. */
+  readonly botTexts: readonly string[];
+  /** How often the bot said it was typing. */
+  readonly typing: number;
+  /** The person blocks the bot (in a group: removes it). */
+  block(): void;
+  unblock(): void;
+  /** Topics are known from their first message; a closed or deleted one refuses the bot's messages. */
+  closeTopic(threadId: number): void;
+  deleteTopic(threadId: number): void;
+  /** A person deletes a message. */
+  delete(messageId: number): void;
+}
+
+/** What the Bot API side may do to a chat. */
+export interface ChatStore extends FakeChat {
+  add(message: Pick<FakeMessage, 'from' | 'text' | 'kind' | 'threadId' | 'replyTo' | 'silent'>): FakeMessage;
+  edit(messageId: number, text: string, kind: FakeMessage['kind']): FakeMessage;
+  remove(messageId: number): void;
+  noteTyping(): void;
+  /** Throws when the bot may not write here. */
+  checkWritable(threadId: number | null): void;
+}
+
+export function createFakeChat(id: number, type: ChatType, nextId: () => number): ChatStore {
+  const stored: StoredMessage[] = [];
+  const closed = new Set<number>();
+  const gone = new Set<number>();
+  let blocked = false;
+  let typing = 0;
+
+  const find = (messageId: number) => stored.find((message) => message.id === messageId && !message.deleted);
+
+  return {
+    id,
+    type,
+    get messages() {
+      return stored.filter((message) => !message.deleted);
+    },
+    get allMessages() {
+      return stored;
+    },
+    get botTexts() {
+      return stored.filter((message) => !message.deleted && message.from === 'bot').map(({ text }) => text);
+    },
+    get typing() {
+      return typing;
+    },
+    block() {
+      blocked = true;
+    },
+    unblock() {
+      blocked = false;
+    },
+    closeTopic(threadId) {
+      closed.add(threadId);
+    },
+    deleteTopic(threadId) {
+      gone.add(threadId);
+    },
+    delete(messageId) {
+      const message = find(messageId);
+      if (message) message.deleted = true;
+    },
+    add(message) {
+      const added = { ...message, id: nextId(), history: [message.text], deleted: false };
+      stored.push(added);
+      return added;
+    },
+    edit(messageId, text, kind) {
+      const message = find(messageId);
+      if (!message) throw badRequest('message to edit not found');
+      if (message.from !== 'bot') throw badRequest("message can't be edited");
+      if (message.text === text && message.kind === kind) {
+        throw badRequest(
+          'message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message',
+        );
+      }
+      message.text = text;
+      message.kind = kind;
+      message.history.push(text);
+      return message;
+    },
+    remove(messageId) {
+      const message = find(messageId);
+      if (!message) throw badRequest('message to delete not found');
+      if (message.from !== 'bot') throw badRequest("message can't be deleted");
+      message.deleted = true;
+    },
+    noteTyping() {
+      typing++;
+    },
+    checkWritable(threadId) {
+      if (blocked) {
+        const what =
+          type === 'private' ? 'bot was blocked by the user' : `bot was kicked from the ${type} chat`;
+        throw new BotApiError(403, `Forbidden: ${what}`);
+      }
+      if (threadId === null) return;
+      if (gone.has(threadId)) throw badRequest('message thread not found');
+      if (closed.has(threadId)) throw badRequest('TOPIC_CLOSED');
+    },
+  };
+}
