@@ -1,0 +1,78 @@
+// What a restore or checkpoint remembers for the next checkpoint on the same machine: the table, where each chunk
+// lies, and a stamp of every file, so that untouched files are not even read. Losing it costs time, never data.
+import type { ObjectStore } from '../core/ports/objects.ts';
+import { type ChunkPlace, type Generation, loadGeneration } from './generation.ts';
+import { readHeader } from './pack-reader.ts';
+import type { Kept, StateScope } from './record.ts';
+import type { Stamp } from './scan.ts';
+
+export interface Baseline extends Generation {
+  readonly format: typeof FORMAT;
+  readonly content: string;
+  /** Names of the packs that `chunks` covers. */
+  readonly packs: readonly string[];
+  readonly stamps: ReadonlyMap<string, Stamp>;
+}
+
+const FORMAT = Symbol('hybrid-sessions baseline');
+
+/** Files stamped this close to the moment of stamping may still change within the same clock tick: read them again. */
+const RACY_MS = 25;
+
+export function makeBaseline(
+  generation: Generation,
+  kept: Pick<Kept, 'content' | 'packs'>,
+  stamps: Map<string, Stamp>,
+  nowMs: number,
+): Baseline {
+  for (const [path, stamp] of stamps) if (stamp.ctimeMs > nowMs - RACY_MS) stamps.delete(path);
+  const packs = kept.packs.map((pack) => pack.name);
+  return {
+    format: FORMAT,
+    content: kept.content,
+    packs,
+    stamps,
+    table: generation.table,
+    chunks: generation.chunks,
+  };
+}
+
+export function emptyBaseline(): Baseline {
+  return makeBaseline({ table: new Map(), chunks: new Map() }, { content: '', packs: [] }, new Map(), 0);
+}
+
+function isBaseline(value: unknown): value is Baseline {
+  return (value as Baseline | null | undefined)?.format === FORMAT;
+}
+
+/**
+ * The baseline for a checkpoint on top of `kept`. Another content: the table is read from the store. The same content
+ * in other packs (compacted meanwhile): only the headers of the new packs are read.
+ */
+export async function baselineFor(
+  objects: ObjectStore,
+  scope: StateScope,
+  kept: Kept,
+  given: unknown,
+): Promise<Baseline> {
+  const names = kept.packs.map((pack) => pack.name);
+  if (!isBaseline(given) || given.content !== kept.content) {
+    return makeBaseline(await loadGeneration(objects, scope, kept), kept, new Map(), 0);
+  }
+  if (names.join() === given.packs.join()) return given;
+  const known = new Set(given.packs);
+  const wanted = new Set(names);
+  const chunks = new Map<string, ChunkPlace>();
+  for (const [hash, place] of given.chunks) if (wanted.has(place.pack)) chunks.set(hash, place);
+  await Promise.all(
+    kept.packs
+      .filter((pack) => !known.has(pack.name))
+      .map(async (pack) => {
+        const header = await readHeader(objects, scope, pack);
+        for (const block of header.blocks) {
+          for (const { hash, bytes } of block.chunks) chunks.set(hash, { pack: pack.name, bytes });
+        }
+      }),
+  );
+  return { ...given, packs: names, chunks };
+}

@@ -1,0 +1,168 @@
+// The state layer's own record in a session's head: which packs hold the last generations. A few kilobytes at any
+// age. It is read from a store, so it is checked like any input: no name in it can point at another session.
+import { z } from 'zod';
+import { Corrupt, Gone } from '../core/errors.ts';
+import type { SessionId, Tenant } from '../core/ids.ts';
+import type { Json } from '../core/messages.ts';
+import type { SessionHead } from '../core/records.ts';
+
+/** A generation never needs more packs than this: so a restore reads at most this many objects. */
+export const MAX_PACKS = 8;
+
+const packSchema = z
+  .tuple([
+    z.string().regex(/^\d{10,16}-\d{1,16}-[0-9a-f]{8}$/),
+    z.int().nonnegative(),
+    z.int().nonnegative(),
+    z.string().length(22),
+    z.int().nonnegative(),
+    z.int().nonnegative(),
+  ])
+  .transform(([name, bytes, headerBytes, digest, rawBytes, liveBytes]) => {
+    return { name, bytes, headerBytes, digest, rawBytes, liveBytes };
+  });
+
+/**
+ * `bytes` of the object, `headerBytes` of them before the body, `digest` of the header; `rawBytes` of chunks before
+ * compression, `liveBytes` of them that the newest generation uses.
+ */
+export type PackEntry = z.infer<typeof packSchema>;
+
+const recordSchema = z.object({
+  v: z.literal(1),
+  packs: z.array(packSchema),
+  /** [generation, content, indices into packs in the order they are applied], oldest first. */
+  history: z
+    .array(
+      z.tuple([
+        z.int().nonnegative(),
+        z.string().min(1).max(22),
+        z.array(z.int().nonnegative()).max(MAX_PACKS),
+      ]),
+    )
+    .min(1),
+  /** Names of packs that nothing refers to any more, still to be deleted. */
+  garbage: z.array(z.string().regex(/^\d{10,16}-\d{1,16}-[0-9a-f]{8}$/)),
+});
+
+/** One restorable generation. Two with the same `content` are the same files. */
+export interface Kept {
+  readonly generation: number;
+  readonly content: string;
+  readonly packs: readonly PackEntry[];
+}
+
+export interface StateRecord {
+  /** Oldest first, never empty. */
+  readonly history: readonly Kept[];
+  readonly garbage: readonly string[];
+}
+
+/** Where a session's packs are: any head will do. */
+export type StateScope = Pick<SessionHead, 'tenant' | 'sessionId'>;
+
+export function prefixOf(tenant: Tenant, sessionId: SessionId): string {
+  return `${tenant}/${sessionId}/`;
+}
+
+export function packKey(scope: StateScope, name: string): string {
+  return `${prefixOf(scope.tenant, scope.sessionId)}${name}.pack`;
+}
+
+/** Sorts by generation in any listing; the fence tells two workers' attempts apart. */
+export function packName(generation: number, fence: number, random: string): string {
+  return `${String(generation).padStart(10, '0')}-${fence}-${random}`;
+}
+
+/** null for a session that has no state yet. Throws Corrupt('corrupt-state'). */
+export function parseRecord(state: Json | null): StateRecord | null {
+  if (state === null) return null;
+  const parsed = recordSchema.safeParse(state);
+  if (!parsed.success) {
+    const newer =
+      typeof state === 'object' && !Array.isArray(state) && typeof state.v === 'number' && state.v > 1;
+    throw new Corrupt(
+      newer ? 'newer-state' : 'corrupt-state',
+      newer
+        ? 'The session was written by a newer version of hybrid-sessions.'
+        : "The session's head is malformed.",
+      { cause: parsed.error, ...(newer ? { advice: 'Update hybrid-sessions.' } : {}) },
+    );
+  }
+  const { packs, history, garbage } = parsed.data;
+  const kept = history.map(([generation, content, indices]): Kept => {
+    const list = indices.map((index) => packs[index]);
+    if (list.includes(undefined)) {
+      throw new Corrupt('corrupt-state', "The session's head names a pack that it does not list.");
+    }
+    return { generation, content, packs: list as PackEntry[] };
+  });
+  return { history: kept, garbage };
+}
+
+export function encodeRecord(record: StateRecord): Json {
+  const packs: Json[] = [];
+  const indexOf = new Map<string, number>();
+  const history = record.history.map((kept) => {
+    const indices = kept.packs.map((pack) => {
+      const known = indexOf.get(pack.name);
+      if (known !== undefined) return known;
+      indexOf.set(pack.name, packs.length);
+      packs.push([pack.name, pack.bytes, pack.headerBytes, pack.digest, pack.rawBytes, pack.liveBytes]);
+      return packs.length - 1;
+    });
+    return [kept.generation, kept.content, indices];
+  });
+  return { v: 1, packs, history, garbage: [...record.garbage] };
+}
+
+export function newest(record: StateRecord): Kept {
+  return record.history[record.history.length - 1]!;
+}
+
+/** The record with `kept` as its newest generation, cut to the last `keepGenerations`; what falls out is garbage. */
+export function withGeneration(record: StateRecord | null, kept: Kept, keepGenerations: number): StateRecord {
+  const earlier = record?.history.filter((item) => item.generation < kept.generation) ?? [];
+  return trimmed(record, [...earlier, kept].slice(-Math.max(1, keepGenerations)));
+}
+
+/** `history` in place of the record's own: packs it no longer names become garbage. */
+export function trimmed(record: StateRecord | null, history: readonly Kept[]): StateRecord {
+  const used = new Set(namesIn(history));
+  const garbage = new Set(record?.garbage);
+  for (const name of namesIn(record?.history ?? [])) if (!used.has(name)) garbage.add(name);
+  return { history, garbage: [...garbage].filter((name) => !used.has(name)) };
+}
+
+export function* namesIn(history: readonly Kept[]): Generator<string> {
+  for (const kept of history) for (const pack of kept.packs) yield pack.name;
+}
+
+/** Generations that can be restored from this state, oldest first. Empty for a session without state. */
+export function restorableGenerations(state: Json | null): readonly number[] {
+  return parseRecord(state)?.history.map((kept) => kept.generation) ?? [];
+}
+
+function keptAt(state: Json, generation: number): { record: StateRecord; kept: Kept } {
+  const record = parseRecord(state)!;
+  const kept = record.history.find((item) => item.generation === generation);
+  if (kept === undefined) {
+    const first = record.history[0]!.generation;
+    throw new Gone('generation-gone', `Generation ${generation} is not kept; the oldest is ${first}.`);
+  }
+  return { record, kept };
+}
+
+/** A state for `restore` only: an older generation as if it were the newest. Gone('generation-gone'). */
+export function stateAt(state: Json, generation: number): Json {
+  return encodeRecord({ history: [keptAt(state, generation).kept], garbage: [] });
+}
+
+/**
+ * A state to commit: generation `as` (newer than all) with the files of `generation`, nothing uploaded. The
+ * generations between stay restorable, so that an undo can be undone. Gone('generation-gone').
+ */
+export function revertState(state: Json, generation: number, as: number, keepGenerations = 10): Json {
+  const { record, kept } = keptAt(state, generation);
+  return encodeRecord(withGeneration(record, { ...kept, generation: as }, keepGenerations));
+}

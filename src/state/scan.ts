@@ -1,0 +1,248 @@
+// Walks both roots of an execution directory without following links: what is there, what cannot be kept and why,
+// and how much the workspace holds. Reads names and attributes only, never a file's bytes.
+import type { Buffer } from 'node:buffer';
+import { chmodSync, lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { Invalid } from '../core/errors.ts';
+import type { ExecutionDirectory, StateLimits } from '../core/ports/execution.ts';
+import { codeOf, diskError } from './disk-errors.ts';
+import { wholeMs } from './file-time.ts';
+import { isLeftOut } from './kept.ts';
+import {
+  bytesOf,
+  fsPath,
+  MAX_PATH_BYTES,
+  MAX_TARGET_BYTES,
+  ROOTS,
+  type RootName,
+  shown,
+  textOf,
+} from './paths.ts';
+import { type Entry, type LinkEntry, leavesRoot } from './table.ts';
+
+export interface ScannedFile {
+  readonly kind: 'file';
+  readonly mode: number;
+  readonly mtimeMs: number;
+  readonly bytes: number;
+  readonly stamp: Stamp;
+}
+export type Scanned = Exclude<Entry, { kind: 'file' }> | ScannedFile;
+
+/** What tells an untouched file without reading it. */
+export interface Stamp {
+  readonly bytes: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly inode: number;
+}
+
+export interface Refusal {
+  readonly path: string;
+  readonly reason: string;
+}
+
+export interface Scan {
+  /** By state path, parents before children. */
+  readonly entries: ReadonlyMap<string, Scanned>;
+  readonly refused: readonly Refusal[];
+}
+
+/** Yield to the event loop (lease renewals run there) after this many entries. */
+const ENTRIES_PER_STEP = 1_000;
+
+export function stampOf(stats: Stats): Stamp {
+  return { bytes: stats.size, mtimeMs: stats.mtimeMs, ctimeMs: stats.ctimeMs, inode: stats.ino };
+}
+
+export function sameStamp(a: Stamp | undefined, b: Stamp): boolean {
+  return (
+    a !== undefined &&
+    a.bytes === b.bytes &&
+    a.mtimeMs === b.mtimeMs &&
+    a.ctimeMs === b.ctimeMs &&
+    a.inode === b.inode
+  );
+}
+
+/** Throws Invalid('workspace-too-large') over the limits. */
+export async function scanDirectory(directory: ExecutionDirectory, limits: StateLimits): Promise<Scan> {
+  const entries = new Map<string, Scanned>();
+  const refused: Refusal[] = [];
+  const links: [string, LinkEntry][] = [];
+  const refuse = (path: string, reason: string) => refused.push({ path: shown(path), reason });
+
+  for (const root of ROOTS) {
+    const base = directory[root];
+    const bases = rootPaths(base);
+    const waiting: string[] = [root];
+    let seen = 0;
+    while (waiting.length > 0) {
+      const folder = waiting.pop()!;
+      const folders: string[] = [];
+      for (const name of namesIn(base, folder)) {
+        const path = `${folder}/${name}`;
+        if (isLeftOut(path)) continue;
+        if (++seen % ENTRIES_PER_STEP === 0) await setImmediate();
+        if (path.length > MAX_PATH_BYTES / 4 && bytesOf(path).length - root.length - 1 > MAX_PATH_BYTES) {
+          refuse(path, `its path is longer than ${MAX_PATH_BYTES} bytes`);
+          continue;
+        }
+        const onDisk = diskPath(base, path);
+        const stats = lstatOrNull(onDisk);
+        if (stats === null) continue;
+        const mode = stats.mode & 0o777;
+        const mtimeMs = wholeMs(stats.mtimeMs);
+        if (stats.isFile()) {
+          entries.set(path, { kind: 'file', mode, mtimeMs, bytes: stats.size, stamp: stampOf(stats) });
+        } else if (stats.isDirectory()) {
+          entries.set(path, { kind: 'directory', mode, mtimeMs });
+          folders.push(path);
+        } else if (stats.isSymbolicLink()) {
+          const link = linkEntry(onDisk, bases, mtimeMs);
+          if (typeof link === 'string') refuse(path, link);
+          else {
+            entries.set(path, link);
+            links.push([path, link]);
+          }
+        } else refuse(path, specialReason(stats));
+      }
+      waiting.push(...folders.reverse());
+    }
+  }
+  // Only now are all links known that a link can lead through.
+  const leaving = links.filter(([path, link]) => leavesRoot(entries as Map<string, Entry>, path, link));
+  for (const [path] of leaving) {
+    entries.delete(path);
+    refuse(path, 'the link leads out of its folder');
+  }
+  checkLimits(entries, limits);
+  return { entries, refused };
+}
+
+/** A state path on this machine. */
+export function diskPath(base: string, path: string): string | Buffer {
+  return fsPath(`${base}${path.slice(path.indexOf('/'))}`);
+}
+
+function rootPaths(base: string): readonly string[] {
+  try {
+    return [...new Set([base, realpathSync(base)])];
+  } catch {
+    return [base];
+  }
+}
+
+function lstatOrNull(path: string | Buffer): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw diskError(error, 'reading the execution directory');
+  }
+}
+
+/** Names in a folder, sorted. A root that is not there yet is empty. */
+function namesIn(base: string, folder: string): string[] {
+  const onDisk = folder.includes('/') ? diskPath(base, folder) : base;
+  try {
+    return list(onDisk);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    if (codeOf(error) !== 'EACCES') throw diskError(error, 'reading the execution directory');
+  }
+  // A folder its owner shut: opened for the moment of reading. A scan runs when the agent's processes are gone.
+  try {
+    const mode = lstatSync(onDisk).mode & 0o777;
+    chmodSync(onDisk, mode | 0o500);
+    try {
+      return list(onDisk);
+    } finally {
+      chmodSync(onDisk, mode);
+    }
+  } catch (error) {
+    throw diskError(error, 'reading the execution directory');
+  }
+}
+
+function list(onDisk: string | Buffer): string[] {
+  const names = readdirSync(onDisk);
+  const plain = names.some((name) => name.includes('\ufffd'))
+    ? readdirSync(onDisk, { encoding: 'buffer' }).map(textOf)
+    : names;
+  return plain.sort();
+}
+
+function linkEntry(onDisk: string | Buffer, bases: readonly string[], mtimeMs: number): LinkEntry | string {
+  const target = textOf(readlinkSync(onDisk, { encoding: 'buffer' }));
+  if (target.length > MAX_TARGET_BYTES / 4 && bytesOf(target).length > MAX_TARGET_BYTES) {
+    return 'the link has a target too long to keep';
+  }
+  if (!target.startsWith('/')) return { kind: 'link', mtimeMs, target, rooted: false };
+  for (const base of bases) {
+    if (target === base) return { kind: 'link', mtimeMs, target: '', rooted: true };
+    if (target.startsWith(`${base}/`)) {
+      return { kind: 'link', mtimeMs, target: target.slice(base.length + 1), rooted: true };
+    }
+  }
+  return 'the link leads out of its folder';
+}
+
+function specialReason(stats: Stats): string {
+  if (stats.isFIFO()) return 'a named pipe cannot be kept';
+  if (stats.isSocket()) return 'a socket cannot be kept';
+  return 'a device cannot be kept';
+}
+
+function checkLimits(entries: ReadonlyMap<string, Scanned>, limits: StateLimits): void {
+  let bytes = 0;
+  let files = 0;
+  const byTop = new Map<string, { bytes: number; files: number }>();
+  for (const [path, entry] of entries) {
+    if (!path.startsWith('workspace/' satisfies `${RootName}/`)) continue;
+    const end = path.indexOf('/', 10);
+    const top = end === -1 ? path.slice(10) : path.slice(10, end);
+    const sum = byTop.get(top) ?? { bytes: 0, files: 0 };
+    byTop.set(top, sum);
+    const size = entry.kind === 'file' ? entry.bytes : 0;
+    bytes += size;
+    files++;
+    sum.bytes += size;
+    sum.files++;
+  }
+  const tooManyFiles = files > limits.maxWorkspaceFiles;
+  if (bytes <= limits.maxWorkspaceBytes && !tooManyFiles) return;
+  const overBytes = bytes > limits.maxWorkspaceBytes;
+  const largest = [...byTop]
+    .sort(([, a], [, b]) => (overBytes ? b.bytes - a.bytes : b.files - a.files))
+    .slice(0, 3)
+    .map(([name, sum]) => ({ name: shown(name), ...sum }));
+  const named = largest
+    .map((item) => `${item.name} (${sizeText(item.bytes)}, ${countText(item.files)})`)
+    .join(', ');
+  throw new Invalid(
+    'workspace-too-large',
+    `The working directory holds ${sizeText(bytes)} in ${countText(files)}; ` +
+      `${sizeText(limits.maxWorkspaceBytes)} in ${countText(limits.maxWorkspaceFiles)} are allowed.`,
+    {
+      advice: `Nothing of this turn's files was kept; the state before it is safe. Ask me to work with less, or to delete what is not needed. The largest: ${named}.`,
+      data: { bytes, files, maxBytes: limits.maxWorkspaceBytes, maxFiles: limits.maxWorkspaceFiles, largest },
+    },
+  );
+}
+
+function countText(files: number): string {
+  return `${files.toLocaleString('en-US')} ${files === 1 ? 'file' : 'files'}`;
+}
+
+function sizeText(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let value = bytes / 1_000;
+  let unit = 0;
+  while (value >= 999.95 && unit < units.length - 1) {
+    value /= 1_000;
+    unit++;
+  }
+  return `${value.toFixed(1)} ${units[unit]}`;
+}

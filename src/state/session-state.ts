@@ -1,0 +1,191 @@
+// The SessionState port over any ObjectStore: restore, checkpoint, compact, collect, erase. Holds nothing between
+// calls; what it needs is in the head and in the baseline it handed out.
+import { tmpdir } from 'node:os';
+import { sep } from 'node:path';
+import { Conflict, Corrupt } from '../core/errors.ts';
+import type { ExecutionDirectory, SessionState, StateLimits } from '../core/ports/execution.ts';
+import type { ObjectStore } from '../core/ports/objects.ts';
+import type { SessionHead } from '../core/records.ts';
+import { baselineFor, emptyBaseline, makeBaseline } from './baseline.ts';
+import { writeCheckpoint } from './checkpoint.ts';
+import { DUE_GARBAGE, mergedList, mergeStart, mergeTail, withPacks } from './compact.ts';
+import { diskError } from './disk-errors.ts';
+import type { Progress } from './progress.ts';
+import {
+  encodeRecord,
+  type Kept,
+  MAX_PACKS,
+  newest,
+  packKey,
+  parseRecord,
+  prefixOf,
+  type StateRecord,
+  type StateScope,
+  withGeneration,
+} from './record.ts';
+import { restoreGeneration } from './restore.ts';
+
+export interface SessionStateOptions {
+  readonly objects: ObjectStore;
+  readonly limits: StateLimits;
+  /** Generations that stay restorable, the newest included. */
+  readonly keepGenerations?: number;
+  /** For packs too large for memory while compacting; removed at once. */
+  readonly temporaryDirectory?: string;
+  readonly progress?: Progress;
+}
+
+/** Dead packs a head lists at most; beyond that a checkpoint deletes those that the head before it had given up. */
+const MAX_GARBAGE = 24;
+/** Objects deleted per call. */
+const DELETE_BATCH = 500;
+
+export function createSessionState(options: SessionStateOptions): SessionState {
+  const { objects, limits } = options;
+  const keepGenerations = options.keepGenerations ?? 10;
+  const temporaryDirectory = options.temporaryDirectory ?? tmpdir();
+  const progress = options.progress ?? (() => {});
+
+  async function collect(keys: readonly string[]): Promise<void> {
+    for (let at = 0; at < keys.length; at += DELETE_BATCH)
+      await objects.delete(keys.slice(at, at + DELETE_BATCH));
+  }
+
+  return {
+    async restore(head, directory) {
+      checkDirectory(directory);
+      const kept = keptOf(head);
+      if (kept === null) return { baseline: emptyBaseline(), objectsRead: 0, bytesRead: 0, files: 0 };
+      const done = await restoreGeneration({ objects, scope: head, kept, directory, progress });
+      return { ...done, objectsRead: kept.packs.length };
+    },
+
+    async checkpoint({ head, generation, fence, baseline, directory }) {
+      checkDirectory(directory);
+      if (generation <= head.generation) {
+        throw new Conflict(
+          'stale-generation',
+          `Generation ${generation} is not newer than ${head.generation}.`,
+        );
+      }
+      const record = recordOf(head);
+      const previous = record === null ? null : newest(record);
+      const place = { scope: head, generation, fence };
+      const spillDirectory = directory.root;
+      try {
+        const base =
+          previous === null ? emptyBaseline() : await baselineFor(objects, head, previous, baseline);
+        const output = await writeCheckpoint({
+          objects,
+          place,
+          directory,
+          limits,
+          previous,
+          baseline: base,
+          progress,
+        });
+        let { kept, bytesWritten, baseline: next } = output;
+        let result = withGeneration(record, kept, keepGenerations);
+        if (kept.packs.length > MAX_PACKS) {
+          // Nobody compacted in time: a generation never needs more than MAX_PACKS, so it is done now.
+          const start = mergeStart(kept.packs)!;
+          const merged = await mergeTail({
+            objects,
+            place,
+            packs: kept.packs,
+            start,
+            spillDirectory,
+            progress,
+          });
+          const tail = kept.packs[kept.packs.length - 1]!.name;
+          const packs = mergedList(kept.packs, start, merged.entry);
+          kept = { ...kept, packs };
+          bytesWritten += merged.entry.bytes;
+          result = withGeneration(record, kept, keepGenerations);
+          result = { ...result, garbage: [...result.garbage, tail] };
+          const gone = new Set(output.kept.packs.slice(start).map((pack) => pack.name));
+          const chunks = new Map([...next.chunks].filter(([, where]) => !gone.has(where.pack)));
+          for (const chunk of merged.chunks)
+            chunks.set(chunk.hash, { pack: merged.entry.name, bytes: chunk.bytes });
+          next = { ...makeBaseline({ table: next.table, chunks }, kept, new Map(), 0), stamps: next.stamps };
+        }
+        if (result.garbage.length > MAX_GARBAGE && record !== null) {
+          await collect(record.garbage.map((name) => packKey(head, name)));
+          const deleted = new Set(record.garbage);
+          result = { ...result, garbage: result.garbage.filter((name) => !deleted.has(name)) };
+        }
+        return {
+          state: encodeRecord(result),
+          baseline: next,
+          bytesWritten,
+          refused: output.refused,
+          compactionDue: isDue(result),
+        };
+      } catch (error) {
+        throw diskError(error, 'writing a checkpoint');
+      }
+    },
+
+    async compact(head, fence) {
+      const record = recordOf(head);
+      if (record === null || !isDue(record)) return null;
+      const kept = newest(record);
+      const start = mergeStart(kept.packs);
+      let result = record;
+      if (start !== null) {
+        const place = { scope: head, generation: head.generation, fence };
+        const merged = await mergeTail({
+          objects,
+          place,
+          packs: kept.packs,
+          start,
+          spillDirectory: temporaryDirectory,
+          progress,
+        }).catch((error: unknown) => {
+          throw diskError(error, 'compacting the session');
+        });
+        result = withPacks(record, kept.content, mergedList(kept.packs, start, merged.entry));
+      }
+      const garbage = result.garbage.map((name) => packKey(head, name));
+      return { state: encodeRecord({ ...result, garbage: [] }), garbage };
+    },
+
+    collect,
+
+    async erase(tenant, sessionId) {
+      let keys: string[] = [];
+      for await (const { key } of objects.list(prefixOf(tenant, sessionId))) {
+        keys.push(key);
+        if (keys.length < DELETE_BATCH) continue;
+        await collect(keys);
+        keys = [];
+      }
+      await collect(keys);
+    },
+  };
+}
+
+function isDue(record: StateRecord): boolean {
+  return record.garbage.length >= DUE_GARBAGE || mergeStart(newest(record).packs) !== null;
+}
+
+/** A head past generation 0 without a state is damage, not a new session. */
+function recordOf(head: StateScope & Pick<SessionHead, 'generation' | 'state'>): StateRecord | null {
+  const record = parseRecord(head.state);
+  if (record === null && head.generation > 0) {
+    throw new Corrupt('corrupt-state', `The head is at generation ${head.generation} but has no state.`);
+  }
+  return record;
+}
+
+function keptOf(head: SessionHead): Kept | null {
+  const record = recordOf(head);
+  return record === null ? null : newest(record);
+}
+
+/** One root inside the other would be stored twice. */
+function checkDirectory({ config, workspace }: ExecutionDirectory): void {
+  if (config === workspace || config.startsWith(workspace + sep) || workspace.startsWith(config + sep)) {
+    throw new Error('config and workspace must not lie in each other');
+  }
+}
