@@ -81,7 +81,7 @@ export function ledger(request: TurnRequest): Ledger {
   return line;
 }
 
-/** Repeats a delivery as the core does, until it stands or `tries` are used up. */
+/** Repeats a delivery as the core does (without its patience), until it stands or `tries` are used up. */
 export async function insist(deliver: () => Promise<void>, tries: number): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -89,7 +89,7 @@ export async function insist(deliver: () => Promise<void>, tries: number): Promi
     } catch (error) {
       if (attempt >= tries) throw error;
       const waitMs = (error as { retryAfterMs?: number }).retryAfterMs ?? 0;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, 200)));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, 4)));
     }
   }
 }

@@ -2,17 +2,15 @@
 // so delivering twice shows it once. Only empty placeholders are ever sent: if the answer to such a send is lost,
 // the worst that stays in the chat is a lone "…", never a second copy of the reply.
 import { splitMarkdown } from '../../core/delivery-policy.ts';
-import { Gone } from '../../core/errors.ts';
+import { Gone, Invalid } from '../../core/errors.ts';
 import type { SendContext } from '../../core/ports.ts';
 import type { Reply } from '../../core/records.ts';
 import { digestOf, readAnchor, type TelegramAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
-import { sendPlaceholder } from './placeholder.ts';
+import { sendPlaceholder, WAITING } from './placeholder.ts';
 import { replyTargetOf, type TelegramReplyTarget } from './reply-target.ts';
 import { MAX_MESSAGE_LENGTH, show } from './show.ts';
 
-/** What a further part says until its text is in place. */
-const FURTHER_PART = '…';
 const DEMO_NOTE = '_(Written by the demo model.)_';
 /** A message can vanish while we edit it; one that vanishes this often is not worth another. */
 const MAX_REPLACEMENTS = 2;
@@ -49,9 +47,18 @@ export async function deliverReply(api: TelegramApi, context: SendContext, reply
   await discard(api, target.chatId, anchor.discard);
 }
 
-/** Deletes leftovers; what cannot be deleted now is only untidy, so no failure counts. */
-export async function discard(api: TelegramApi, chatId: number, messages: readonly number[]): Promise<void> {
-  for (const id of messages) await api.deleteMessage(chatId, id).catch(() => undefined);
+/**
+ * Deletes messages of earlier attempts: they may show half an answer. Throws when asking again may help; one that
+ * cannot be deleted for good (after two days, in a chat that is gone) is left.
+ */
+async function discard(api: TelegramApi, chatId: number, messages: readonly number[]): Promise<void> {
+  for (const id of messages) {
+    try {
+      await api.deleteMessage(chatId, id);
+    } catch (error) {
+      if (!(error instanceof Gone || error instanceof Invalid)) throw error;
+    }
+  }
 }
 
 /** What the person reads, cut into messages. Never empty: Telegram refuses blank messages. */
@@ -71,7 +78,7 @@ async function addPart(
   note: Note,
 ): Promise<void> {
   const first = anchor.parts.length === 0;
-  await sendPlaceholder(api, target, { text: FURTHER_PART, reply: first, silent: !first }, (id) =>
+  await sendPlaceholder(api, target, { text: WAITING, reply: first, silent: !first }, (id) =>
     note({ ...anchor, parts: [...anchor.parts, id] }),
   );
 }
@@ -95,7 +102,7 @@ async function landPart(
       if (!vanished || replacements >= MAX_REPLACEMENTS) throw error;
     }
     // Somebody deleted it: the text goes into a new message, recorded in the old one's place.
-    await sendPlaceholder(api, target, { text: FURTHER_PART, reply: index === 0, silent: true }, (fresh) =>
+    await sendPlaceholder(api, target, { text: WAITING, reply: index === 0, silent: true }, (fresh) =>
       note({ ...anchor(), parts: anchor().parts.with(index, fresh) }),
     );
   }

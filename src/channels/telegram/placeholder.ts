@@ -4,6 +4,10 @@ import { isLeaseLost } from '../../core/errors.ts';
 import type { TelegramApi } from './api.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
+/** What the first message says while the agent works, and a further one until its text is in place. */
+export const THINKING = 'Thinking…';
+export const WAITING = '…';
+
 export interface Placeholder {
   readonly text: string;
   /** Shown as an answer to the person's message. */

@@ -8,8 +8,7 @@ import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';
 import { readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
-import { discard } from './deliver.ts';
-import { sendPlaceholder } from './placeholder.ts';
+import { sendPlaceholder, THINKING } from './placeholder.ts';
 import { replyTargetOf, type TelegramReplyTarget } from './reply-target.ts';
 import { MAX_MESSAGE_LENGTH, show } from './show.ts';
 
@@ -21,7 +20,6 @@ export interface ProgressDeps {
   readonly editEveryMs: { readonly private: number; readonly group: number };
 }
 
-export const THINKING = 'Thinking…';
 /** Telegram shows "typing" for five seconds. */
 const TYPING_EVERY_MS = 4_500;
 const CUT_OFF = '…\n\n';
@@ -89,7 +87,8 @@ async function placeholder(
         { text: THINKING, reply: true, silent: old.length > 0 },
         (fresh) => context.remember({ version: 1, parts: [fresh], discard: old, landed: 0, of: null }),
       );
-      await discard(deps.api, target.chatId, old);
+      // What fails here is deleted at delivery.
+      for (const stale of old) await deps.api.deleteMessage(target.chatId, stale).catch(() => undefined);
       return id;
     } catch (error) {
       // Only a refusal is tried again: after a lost answer a second one might stand beside the first.
