@@ -219,6 +219,7 @@ function expandServers(
   servers: Readonly<Record<string, McpServer>>,
   folder: string,
 ): Record<string, McpServer> {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the word as people write it in mcp.json.
   const expand = (text: string): string => text.replaceAll('${AGENT_DIR}', folder);
   return Object.fromEntries(
     Object.entries(servers).map(([name, server]) => [

@@ -100,7 +100,16 @@ function resultText(content: unknown): string {
   return texts.filter((text) => text !== '').join('\n');
 }
 
+/** What the CLI writes in the person's name: the body of a skill, the note of a stop. */
+const NOT_WRITTEN = /^(?:Base directory for this skill:|\[Request interrupted by user)/;
+
+/** True for a message in which the person wrote something. */
+export function isPrompt(message: ModelMessage): boolean {
+  const written = message.role === 'user' && message.toolResults.length === 0 && message.text !== '';
+  return written && !NOT_WRITTEN.test(message.text);
+}
+
 /** Where the current exchange begins: the last message in which the person wrote something. */
 export function lastPromptIndex(messages: readonly ModelMessage[]): number {
-  return messages.findLastIndex((message) => message.role === 'user' && message.text !== '');
+  return messages.findLastIndex(isPrompt);
 }

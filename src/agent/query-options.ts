@@ -35,7 +35,7 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
     env: { ...context.environment },
     spawnClaudeCodeProcess: context.spawn,
     // Not recorded in the session: a changed system_prompt.md holds from the next turn on.
-    systemPrompt: { type: 'custom', prompt: folder.systemPrompt, snapshot: false },
+    systemPrompt: { type: 'custom', prompt: systemPrompt(context), snapshot: false },
     ...(model === undefined ? {} : { model }),
     ...(settings.maxTurns === undefined ? {} : { maxTurns: settings.maxTurns }),
     // Nothing from disk but what is named here (see static-config.ts).
@@ -63,6 +63,21 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   };
 }
 
+/** The folder's own words, and where the memory is: the CLI shows the file at every start but not its place. */
+function systemPrompt({ run, folder }: QueryContext): string {
+  if (!folder.settings.tools.allow.includes('Write')) return folder.systemPrompt;
+  const file = join(memoryFolder(run), 'MEMORY.md');
+  return `${folder.systemPrompt}
+
+# Memory
+
+What is in \`${file}\` is shown to you in every message of this chat, also when older messages no longer are. Write down
+there, briefly, what you are asked to remember and what will matter later.`;
+}
+
+const projectFolder = (run: AgentRun): string => join(run.directory.config, 'projects', PROJECT_DIRECTORY);
+const memoryFolder = (run: AgentRun): string => join(projectFolder(run), 'memory');
+
 function claudeSettings(folder: AgentFolder, sandbox: SandboxChoice): Settings {
   return {
     attribution: { commit: '', pr: '' },
@@ -86,12 +101,11 @@ async function startDirectory({ run, mark }: QueryContext): Promise<string> {
 
 function placesOf({ run, laid }: QueryContext): PolicyPlaces {
   const { directory } = run;
-  const project = join(directory.config, 'projects', PROJECT_DIRECTORY);
   return {
     workspace: directory.workspace,
-    writable: [join(directory.root, 'tmp'), join(project, 'memory')],
+    writable: [join(directory.root, 'tmp'), memoryFolder(run)],
     // Long tool results are kept beside the transcript, and the model is told to read them there.
-    readable: [laid.agent, join(project, run.sessionId)],
+    readable: [laid.agent, join(projectFolder(run), run.sessionId)],
   };
 }
 

@@ -8,6 +8,7 @@ import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/executio
 import type { AgentFolder } from './agent-folder.ts';
 import { createCliProcess } from './cli-process.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
+import { createModelGateway, createUpstreamConnections, type UpstreamConnections } from './model-gateway.ts';
 import { outcomeOf } from './outcome.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
@@ -30,8 +31,11 @@ export interface AgentRunnerOptions {
   readonly language?: string;
   /** After a stop: how long the CLI may take to write down what it did. */
   readonly stopGraceMs?: number;
+  /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` for the way to the model, where there is a proxy. */
+  readonly proxy?: Readonly<Record<string, string>>;
 }
 
+const PUBLIC_API = 'https://api.anthropic.com';
 const STOP_GRACE_MS = 2_000;
 /** After its result: how long the CLI may take to end by itself. */
 const EXIT_GRACE_MS = 3_000;
@@ -49,7 +53,36 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
       },
     );
   }
-  return { run: (run) => runTurn(run, { ...options, sandbox }) };
+  const connections = createUpstreamConnections(options.proxy);
+  return {
+    async run(run) {
+      const { model, close } = await openModel(options.model, connections);
+      try {
+        return await runTurn(run, { ...options, sandbox, model });
+      } finally {
+        await close();
+      }
+    },
+  };
+}
+
+/** A model with a credential is reached through a gateway of the turn's own; the CLI gets its token instead. */
+async function openModel(
+  model: ModelEndpoint,
+  connections: UpstreamConnections,
+): Promise<{ readonly model: ModelEndpoint; close(): Promise<void> }> {
+  const { apiKey, authToken, ...rest } = model;
+  if (model.bedrock || (apiKey === undefined && authToken === undefined)) {
+    return { model: { ...rest, apiKey: 'none' }, close: async () => {} };
+  }
+  const gateway = await createModelGateway({
+    upstream: {
+      baseUrl: model.baseUrl ?? PUBLIC_API,
+      ...(authToken === undefined ? { apiKey: apiKey ?? '' } : { authToken }),
+    },
+    connections,
+  });
+  return { model: { ...rest, baseUrl: gateway.url, apiKey: gateway.token }, close: gateway.close };
 }
 
 async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<AgentOutcome> {

@@ -9,10 +9,10 @@ import { dirname } from 'node:path';
 /** Relative to the configuration directory. */
 export const SHELL_STATE = '.hybrid/shell/environment.sh';
 
-/** Never saved, never restored: credentials, and what the machine or the CLI sets anew. */
+/** Not saved as they are: credentials, and what the machine or the CLI sets anew. PATH is saved as a change. */
 const NOT_SAVED = [
   'ANTHROPIC_*|AWS_*|CLAUDE*|HYBRID_SESSIONS_*|AI_AGENT|__hs_*',
-  'HOME|TMPDIR|PWD|OLDPWD|SHLVL|SHELL|_|BASHOPTS|SHELLOPTS|BASH_ENV|ENV|LD_PRELOAD|BASH_FUNC_*',
+  'PATH|HOME|TMPDIR|PWD|OLDPWD|SHLVL|SHELL|_|BASHOPTS|SHELLOPTS|BASH_ENV|ENV|LD_PRELOAD|BASH_FUNC_*',
 ].join('|');
 
 /**
@@ -41,6 +41,7 @@ __hs_dump() {
 
 __hs_restore() {
   __hs_base=$'\\n'"$(__hs_dump)"$'\\n'
+  __hs_path="$PATH"
   __hs_ready=1
   [ -r "$__hs_state" ] && builtin source "$__hs_state"
   return 0
@@ -67,6 +68,14 @@ __hs_save() {
       *) __hs_out="\${__hs_out}unset $__hs_name"$'\\n' ;;
     esac
   done <<< "$__hs_base"
+  if [ "$PATH" != "$__hs_path" ]; then
+    case "$PATH" in
+      *"$__hs_path"*)
+        builtin printf -v __hs_line 'export PATH=%q"$PATH"%q\\n' "\${PATH%%"$__hs_path"*}" "\${PATH#*"$__hs_path"}" ;;
+      *) builtin printf -v __hs_line 'export PATH=%q\\n' "$PATH" ;;
+    esac
+    __hs_out="$__hs_out$__hs_line"
+  fi
   if [ -r "$__hs_state" ] && [ "$__hs_out" = "$(<"$__hs_state")"$'\\n' ]; then return 0; fi
   if [ -z "$__hs_out" ] && [ ! -e "$__hs_state" ]; then return 0; fi
   builtin printf '%s' "$__hs_out" >| "$__hs_state.$$" 2>/dev/null &&
