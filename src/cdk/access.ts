@@ -17,19 +17,7 @@ export function functionRole(scope: Construct, logs: LogGroup): Role {
       resources: [logs.logGroupArn],
     }),
   );
-  const [streams] = starOf(role, logs.logGroupArn);
-  acknowledge(
-    role,
-    `AwsSolutions-IAM5[Resource::${streams}]`,
-    "Log streams of the function's own log group; Lambda names them.",
-  );
   return role;
-}
-
-function starOf(role: Role, arn: string): readonly [string] {
-  const resolved = Stack.of(role).resolve(arn) as { 'Fn::GetAtt'?: [string, string] };
-  const [id, attribute] = resolved['Fn::GetAtt'] ?? ['', ''];
-  return [`<${id}.${attribute}>`];
 }
 
 const READS = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query', 'dynamodb:ConditionCheckItem'];

@@ -14,6 +14,7 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import { METRIC_NAMESPACE, METRICS } from '../lambda/metric-names.ts';
+import { acknowledge } from './acknowledge.ts';
 import type { LoggedFunction } from './functions.ts';
 import type { Queues } from './queues.ts';
 
@@ -40,6 +41,11 @@ export class Alarms extends Construct {
       }),
     );
     this.topic.addSubscription(new EmailSubscription(props.email));
+    acknowledge(
+      this.topic,
+      'Serverless-SNSRedrivePolicy',
+      'Mail: SNS retries for an hour, and the state of every alarm stays visible in CloudWatch.',
+    );
     const { queues } = props;
     const inFive = { period: Duration.minutes(5) };
 

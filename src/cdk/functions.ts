@@ -14,6 +14,7 @@ import {
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { functionRole } from './access.ts';
+import { acknowledge } from './acknowledge.ts';
 
 export interface FunctionProps {
   readonly environment: Readonly<Record<string, string>>;
@@ -68,5 +69,15 @@ export class LoggedFunction extends Construct {
             handler: props.handler,
             runtime: Runtime.NODEJS_24_X,
           });
+    acknowledge(
+      this.lambda,
+      'Serverless-LambdaDLQ',
+      'That queue is for asynchronous invocations; this function is invoked by its URL, its queue or CloudFormation.',
+    );
+    acknowledge(
+      this.lambda,
+      'Serverless-LambdaTracing',
+      'Every log line and metric carries the turn id from ingress to reply; traces would cost per turn.',
+    );
   }
 }

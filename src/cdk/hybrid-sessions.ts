@@ -5,9 +5,11 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Architecture, type FunctionUrl, FunctionUrlAuthType, InvokeMode } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { VARIABLES } from '../lambda/variables.ts';
 import { allowObjects, allowParameters, allowSend, allowTables, parameterArn } from './access.ts';
+import { acknowledge } from './acknowledge.ts';
 import { Alarms } from './alarms.ts';
 import { type Assets, assetsFrom } from './assets.ts';
 import { addDashboard } from './dashboard.ts';
@@ -131,9 +133,7 @@ export class HybridSessions extends Construct {
       },
     });
     // One turn at a time: a turn takes minutes, and a second one of the batch would wait for the first.
-    worker.lambda.addEventSource(
-      new SqsEventSource(queues.turns, { batchSize: 1, reportBatchItemFailures: true, maxConcurrency }),
-    );
+    feed(worker, queues.turns, maxConcurrency);
     allowSend(worker.role, queues.turns);
     allowSend(worker.role, queues.dead);
     allowTables(worker.role, data);
@@ -171,9 +171,7 @@ export class HybridSessions extends Construct {
         [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
       },
     });
-    stranded.lambda.addEventSource(
-      new SqsEventSource(queues.stranded, { batchSize: 1, reportBatchItemFailures: true, maxConcurrency: 2 }),
-    );
+    feed(stranded, queues.stranded, 2);
     allowSend(stranded.role, queues.dead);
     allowTables(stranded.role, data);
     if (props.telegram) allowParameters(stranded.role, [props.telegram.tokenParameter]);
@@ -256,6 +254,17 @@ export class HybridSessions extends Construct {
     // The role's rights must be there before it runs, and outlast it.
     resource.node.addDependency(setup.role);
   }
+}
+
+function feed(target: LoggedFunction, queue: Queue, maxConcurrency: number): void {
+  target.lambda.addEventSource(
+    new SqsEventSource(queue, { batchSize: 1, reportBatchItemFailures: true, maxConcurrency }),
+  );
+  acknowledge(
+    target.lambda,
+    'Serverless-LambdaEventSourceMappingDestination',
+    'Mappings of SQS have no destination for failures: the queue itself has one.',
+  );
 }
 
 function modelVariables(model: ModelProps): Record<string, string> {

@@ -32,7 +32,7 @@ export class Queues extends Construct {
       visibilityTimeout: props.workerTimeout.plus(Duration.seconds(60)),
       deadLetterQueue: { queue: this.stranded, maxReceiveCount: RECEIVES_BEFORE_STRANDED },
     });
-    acknowledge(this.dead, 'AwsSolutions-SQS3', 'This is the dead-letter queue itself.');
+    acknowledge(this.dead, 'Serverless-SQSRedrivePolicy', 'This is the dead-letter queue itself.');
   }
 }
 

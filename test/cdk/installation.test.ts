@@ -1,0 +1,307 @@
+import { type App, Stack } from 'aws-cdk-lib';
+import { Match } from 'aws-cdk-lib/assertions';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { HybridSessions } from '../../src/cdk/index.ts';
+import { VARIABLES } from '../../src/lambda/variables.ts';
+import { tableDefinitions } from '../../src/stores/dynamodb-tables.ts';
+import { FULL, ofType, type Resource, type Synthesized, synthesize, target } from './synthesize.ts';
+
+let full: Synthesized;
+
+beforeAll(() => {
+  full = synthesize(FULL);
+});
+
+describe('what lasts', () => {
+  test('tables: on demand, point-in-time recovery, time to live, keys as the stores use them; kept', () => {
+    const tables = ofType(full, 'AWS::DynamoDB::GlobalTable').map(([, table]) => table);
+    expect(tables).toHaveLength(2);
+    for (const definition of Object.values(tableDefinitions)) {
+      const keys = [definition.partitionKey, definition.sortKey].filter((key) => key !== null);
+      const table = tables.find(({ Properties }) => {
+        const schema = Properties.KeySchema as { AttributeName: string }[];
+        return schema.map((key) => key.AttributeName).join() === keys.join();
+      });
+      expect(table).toMatchObject({
+        DeletionPolicy: 'Retain',
+        UpdateReplacePolicy: 'Retain',
+        Properties: {
+          BillingMode: 'PAY_PER_REQUEST',
+          TimeToLiveSpecification: { AttributeName: definition.timeToLive, Enabled: true },
+          Replicas: [{ PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true } }],
+        },
+      });
+      const indexes = (table?.Properties.GlobalSecondaryIndexes ?? []) as { IndexName: string }[];
+      expect(indexes.map((index) => index.IndexName)).toEqual(definition.indexes.map((index) => index.name));
+    }
+  });
+
+  test('bucket: private, encrypted, TLS only, no leftovers of uploads, nothing expires by age; kept', () => {
+    const [[, bucket] = [undefined, undefined]] = ofType(full, 'AWS::S3::Bucket');
+    expect(bucket).toMatchObject({
+      DeletionPolicy: 'Retain',
+      Properties: {
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
+        BucketEncryption: expect.anything(),
+      },
+    });
+    const rules = (bucket?.Properties.LifecycleConfiguration as { Rules: object[] } | undefined)?.Rules ?? [];
+    expect(rules).toContainEqual(
+      expect.objectContaining({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } }),
+    );
+    // A pack of any age may still be part of a session in use.
+    expect(rules.filter((rule) => 'ExpirationInDays' in rule)).toEqual([]);
+    full.template.hasResourceProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Deny',
+            Action: 's3:*',
+            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+          }),
+        ]),
+      },
+    });
+  });
+
+  test('by choice the bucket keeps versions, and data goes with the stack', () => {
+    const other = synthesize({ versionedBucket: true, deleteDataWithStack: true, dashboard: false });
+    other.template.hasResource('AWS::S3::Bucket', {
+      DeletionPolicy: 'Delete',
+      Properties: { VersioningConfiguration: { Status: 'Enabled' } },
+    });
+    other.template.resourceCountIs('AWS::CloudWatch::Dashboard', 0);
+    // Without a bot there is no webhook to take.
+    other.template.resourceCountIs('AWS::Lambda::Url', 1);
+    expect(other.findings).toEqual([]);
+  });
+});
+
+describe('times and retries fit together', () => {
+  function timeoutOf(queueId: string): number {
+    const mapping = ofType(full, 'AWS::Lambda::EventSourceMapping').find(
+      ([, { Properties }]) => target(Properties.EventSourceArn) === queueId,
+    );
+    expect(mapping?.[1].Properties).toMatchObject({
+      BatchSize: 1,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+    const consumer = full.resources[target(mapping?.[1].Properties.FunctionName)];
+    return consumer?.Properties.Timeout as number;
+  }
+
+  test('every queue is FIFO, and invisible for longer than its function may run', () => {
+    const queues = ofType(full, 'AWS::SQS::Queue');
+    expect(queues).toHaveLength(3);
+    const consumed = queues.filter(([, { Properties }]) => Properties.RedrivePolicy);
+    expect(consumed).toHaveLength(2);
+    for (const [id, { Properties }] of queues) {
+      expect(Properties).toMatchObject({
+        FifoQueue: true,
+        DeduplicationScope: 'messageGroup',
+        FifoThroughputLimit: 'perMessageGroupId',
+        MessageRetentionPeriod: 14 * 86_400,
+      });
+      if (Properties.RedrivePolicy) {
+        expect(Properties.VisibilityTimeout as number, id).toBeGreaterThan(timeoutOf(id));
+      }
+    }
+  });
+
+  test('what no worker can take on goes to the function that tells the user, then to a person', () => {
+    const redrives = new Map(
+      ofType(full, 'AWS::SQS::Queue').map(([id, { Properties }]) => {
+        const policy = Properties.RedrivePolicy as { deadLetterTargetArn: unknown } | undefined;
+        return [id, policy ? target(policy.deadLetterTargetArn) : null];
+      }),
+    );
+    const turns = [...redrives.keys()].find((id) => id.includes('Turns')) ?? '';
+    const stranded = redrives.get(turns) ?? '';
+    expect(stranded).toContain('Stranded');
+    expect(redrives.get(stranded)).toContain('Dead');
+  });
+
+  test('webhooks end within 30 s, no function may run for longer than 15 min', () => {
+    const functions = ofType(full, 'AWS::Lambda::Function').map(([, { Properties }]) => Properties);
+    for (const one of functions) expect(one.Timeout).toBeLessThanOrEqual(900);
+    const ingress = functions.find((one) => one.Handler === 'ingress.handler');
+    expect(ingress?.Timeout).toBeLessThan(30);
+    const worker = functions.find((one) => one.PackageType === 'Image');
+    expect(worker).toMatchObject({
+      Timeout: 900,
+      EphemeralStorage: { Size: 2048 },
+      Architectures: ['arm64'],
+    });
+  });
+
+  test('the worker can be sized and built for x86_64', () => {
+    const other = synthesize({
+      architecture: 'x86_64',
+      worker: { memoryMb: 1024, timeoutSec: 300, ephemeralStorageMb: 4096, maxConcurrency: 3 },
+    });
+    other.template.hasResourceProperties('AWS::Lambda::Function', {
+      PackageType: 'Image',
+      MemorySize: 1024,
+      Timeout: 300,
+      EphemeralStorage: { Size: 4096 },
+      Architectures: ['x86_64'],
+    });
+    other.template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      ScalingConfig: { MaximumConcurrency: 3 },
+    });
+    expect(() => synthesize({ worker: { timeoutSec: 901 } })).toThrow(/900/);
+  });
+});
+
+describe('who may do what', () => {
+  test('no statement allows every action or resource; objects of the one bucket are the only pattern', () => {
+    const statements = ofType(full, 'AWS::IAM::Policy').flatMap(
+      ([, { Properties }]) => (Properties.PolicyDocument as { Statement: Statement[] }).Statement,
+    );
+    expect(statements.length).toBeGreaterThan(10);
+    const patterns = statements
+      .flatMap((statement) => [statement.Action, statement.Resource].flat())
+      .filter((value) => JSON.stringify(value).includes('*'))
+      .map((value) => JSON.stringify(value));
+    const [bucketId] = ofType(full, 'AWS::S3::Bucket')[0] ?? [];
+    expect(new Set(patterns)).toEqual(
+      new Set([JSON.stringify({ 'Fn::Join': ['', [{ 'Fn::GetAtt': [bucketId, 'Arn'] }, '/*']] })]),
+    );
+    const actions = statements.flatMap((statement) => statement.Action);
+    expect(
+      actions.filter((action) => /Scan|Table|Bucket(?!$)/.test(action) && action !== 's3:ListBucket'),
+    ).toEqual([]);
+    expect(
+      ofType(full, 'AWS::IAM::Role').flatMap(([, role]) => role.Properties.ManagedPolicyArns ?? []),
+    ).toEqual([]);
+  });
+
+  test('only the worker reads the key of the model', () => {
+    const readers = ofType(full, 'AWS::IAM::Policy')
+      .filter(([, policy]) => JSON.stringify(policy).includes('parameter/bots/anthropic-key'))
+      .map(([id]) => id);
+    expect(readers).toHaveLength(1);
+    expect(readers[0]).toContain('Worker');
+  });
+
+  test('every public function is given the name of the secret its callers must show', () => {
+    const urls = ofType(full, 'AWS::Lambda::Url').filter(([, url]) => url.Properties.AuthType === 'NONE');
+    const secrets = urls.map(([, url]) => {
+      const { Properties } = full.resources[target(url.Properties.TargetFunctionArn)] as Resource;
+      const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+      return [
+        Properties.Handler,
+        Variables[VARIABLES.telegramSecretParameter] ?? Variables[VARIABLES.apiKeyParameter],
+      ];
+    });
+    expect(secrets.sort()).toEqual([
+      ['api.handler', expect.stringMatching(/^\/hybrid-sessions\/.+\/api-key$/)],
+      ['ingress.handler', expect.stringMatching(/^\/hybrid-sessions\/.+\/telegram-webhook-secret$/)],
+    ]);
+  });
+
+  test('no variable of a function holds a secret, only names of parameters', () => {
+    const variables = ofType(full, 'AWS::Lambda::Function').flatMap(([, { Properties }]) =>
+      Object.entries((Properties.Environment as { Variables?: object } | undefined)?.Variables ?? {}),
+    );
+    const known = new Set<string>(Object.values(VARIABLES));
+    expect(variables.length).toBeGreaterThan(20);
+    for (const [name, value] of variables) {
+      expect(known).toContain(name);
+      if (/KEY|SECRET|TOKEN/.test(name)) expect(name).toMatch(/_PARAMETER$/);
+      if (name.endsWith('_PARAMETER')) expect(value).toMatch(/^\//);
+    }
+  });
+});
+
+interface Statement {
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+}
+
+describe('what a person hears of', () => {
+  test('every alarm goes to a topic that has a subscriber', () => {
+    const alarms = ofType(full, 'AWS::CloudWatch::Alarm');
+    const [topicId = ''] = ofType(full, 'AWS::SNS::Topic')[0] ?? [];
+    for (const [id, { Properties }] of alarms) {
+      expect((Properties.AlarmActions as unknown[]).map(target), id).toEqual([topicId]);
+      expect(Properties.TreatMissingData, id).toBe('notBreaching');
+    }
+    full.template.hasResourceProperties('AWS::SNS::Subscription', {
+      TopicArn: { Ref: topicId },
+      Protocol: 'email',
+      Endpoint: { Ref: 'AlarmEmail' },
+    });
+    full.template.hasParameter('AlarmEmail', { Type: 'String', AllowedPattern: Match.anyValue() });
+  });
+
+  test('dead letters, age of the queue, errors, throttles, failed deliveries', () => {
+    const watched = ofType(full, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties.MetricName);
+    const counts = Object.groupBy(watched, (name) => String(name));
+    expect(Object.fromEntries(Object.entries(counts).map(([name, all]) => [name, all?.length]))).toEqual({
+      ApproximateNumberOfMessagesVisible: 2,
+      ApproximateAgeOfOldestMessage: 1,
+      Errors: 4,
+      Throttles: 4,
+      UndeliverableReplies: 1,
+      UnreadableStates: 1,
+    });
+  });
+
+  test('logs end, and every function writes to a group of its own', () => {
+    const groups = ofType(full, 'AWS::Logs::LogGroup');
+    const functions = ofType(full, 'AWS::Lambda::Function');
+    expect(groups).toHaveLength(functions.length);
+    for (const [, group] of groups) expect(group.Properties.RetentionInDays).toBe(30);
+    const used = functions.map(([, one]) =>
+      target((one.Properties.LoggingConfig as { LogGroup: unknown }).LogGroup),
+    );
+    expect(new Set(used).size).toBe(functions.length);
+  });
+});
+
+describe('the whole', () => {
+  test('cdk-nag finds nothing without a reason', () => {
+    expect(full.findings).toEqual([]);
+  });
+
+  test('cdk-nag does find what is wrong', () => {
+    const app = synthesize({}, (parent) => {
+      const stack = new Stack(parent, 'Wrong');
+      new Bucket(stack, 'Open');
+      return stack;
+    });
+    expect(app.findings.join('\n')).toContain('AwsSolutions-S10');
+  });
+
+  test('nothing has a fixed name: two installations fit in one stack, several stacks in an account', () => {
+    const pair = synthesize({}, (parent: App, assets: string) => {
+      const stack = new Stack(parent, 'Two');
+      const props = { model: { provider: 'demo' }, alarmEmail: 'ops@example.org', assets } as const;
+      new HybridSessions(stack, 'One', props);
+      new HybridSessions(stack, 'Other', props);
+      return stack;
+    });
+    const named = Object.entries(pair.resources).filter(([, { Properties }]) =>
+      ['TableName', 'BucketName', 'QueueName', 'FunctionName', 'RoleName', 'TopicName', 'LogGroupName'].some(
+        (key) => typeof Properties?.[key] === 'string',
+      ),
+    );
+    expect(named).toEqual([]);
+    pair.template.resourceCountIs('AWS::S3::Bucket', 2);
+    expect(pair.findings).toEqual([]);
+  });
+
+  test('the webhook is registered with the bot, by a function that runs at deployment', () => {
+    full.template.hasResourceProperties('Custom::HybridSessionsSetup', {
+      secrets: Match.anyValue(),
+      telegram: { tokenParameter: '/bots/telegram-token', webhookUrl: Match.anyValue() },
+    });
+  });
+});
