@@ -2,7 +2,7 @@
 // message may go when it is the first of its conversation and visible. Nothing survives the process.
 import { systemClock } from '../core/clock.ts';
 import { Conflict, Gone, Refused } from '../core/errors.ts';
-import { parseTurnRequest, type TurnRequest } from '../core/messages.ts';
+import { parseTurnRequest, queueDedupeId, type TurnRequest } from '../core/messages.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { DeadLetter, Delivery, TurnQueue } from '../core/ports/queue.ts';
 import { decodeCursor, encodeCursor, pageSize } from '../stores/paging.ts';
@@ -111,10 +111,10 @@ export function createMemoryTurnQueue(options: MemoryTurnQueueOptions = {}): Tur
     async send(request) {
       requireOpen();
       const nowMs = clock.now();
-      const before = sentAtMs.get(request.turnId);
+      const before = sentAtMs.get(queueDedupeId(request));
       if (before !== undefined && nowMs - before < DEDUPE_MS) return;
       enqueue(request);
-      sentAtMs.set(request.turnId, nowMs);
+      sentAtMs.set(queueDedupeId(request), nowMs);
     },
 
     async receive({ max, waitMs, visibilityMs, signal }) {

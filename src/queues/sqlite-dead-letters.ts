@@ -94,6 +94,7 @@ function stump(row: Row): TurnRequest {
     dedupeId: 'unreadable',
     conversation: placeOf(sessionKey),
     kind: 'message',
+    part: 0,
     text: String(row.body).slice(0, MAX_TEXT_LENGTH),
     sender: null,
     replyTarget: null,

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../core/clock.ts';
 import { Conflict, Refused } from '../core/errors.ts';
-import { parseTurnRequest, type TurnRequest } from '../core/messages.ts';
+import { parseTurnRequest, queueDedupeId, type TurnRequest } from '../core/messages.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Delivery, TurnQueue } from '../core/ports/queue.ts';
 import { borrowOrOpen, type Row, type SqliteDatabase } from '../stores/sqlite-database.ts';
@@ -112,8 +112,8 @@ export function createSqliteTurnQueue(options: SqliteTurnQueueOptions): TurnQueu
         db.run('DELETE FROM sent WHERE sent_at_ms <= ?', nowMs - DEDUPE_MS);
         const isNew =
           db.run(
-            'INSERT INTO sent (turn_id, sent_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING',
-            request.turnId,
+            'INSERT INTO sent (dedupe_id, sent_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING',
+            queueDedupeId(request),
             nowMs,
           ) === 1;
         if (isNew) enqueue(db, { session_key: request.sessionKey, turn_id: request.turnId, body });

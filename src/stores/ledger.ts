@@ -1,7 +1,7 @@
 // What is the same in every session store whatever it is built on: how a message becomes a ledger line, what may
 // be committed, and the words of the errors.
 import { Conflict, Corrupt, Gone, Invalid } from '../core/errors.ts';
-import { tenantId, tenantOf } from '../core/ids.ts';
+import { type SessionId, tenantId, tenantOf } from '../core/ids.ts';
 import type { TurnRequest } from '../core/messages.ts';
 import type { TurnRecord } from '../core/records.ts';
 
@@ -49,6 +49,25 @@ export function requireSameMessage(turn: TurnRecord, request: TurnRequest): void
       data: { turnId: turn.turnId },
     },
   );
+}
+
+/** The line of a turn that a worker has just begun on a session. */
+export function runningTurn(turn: TurnRecord, sessionId: SessionId, nowMs: number): TurnRecord {
+  // What an earlier attempt saved in another session (one that has expired since) is not in this one's state.
+  const generation = turn.sessionId === sessionId ? turn.generation : null;
+  return {
+    ...turn,
+    status: 'running',
+    attempts: turn.attempts + 1,
+    sessionId,
+    generation,
+    updatedAtMs: nowMs,
+  };
+}
+
+/** The line of a turn whose last attempt is not held against it. */
+export function forgivenTurn(turn: TurnRecord, nowMs: number): TurnRecord {
+  return { ...turn, attempts: Math.max(0, turn.attempts - 1), updatedAtMs: nowMs };
 }
 
 /** A write keeps the generation or makes the next one. */

@@ -21,12 +21,14 @@ import {
 } from '../core/records.ts';
 import {
   epochSec,
+  forgivenTurn,
   headMissing,
   leaseLost,
   notCommitted,
   queuedTurn,
   requireNextGeneration,
   requireSameMessage,
+  runningTurn,
   sessionExists,
   unknownTurn,
 } from './ledger.ts';
@@ -157,10 +159,7 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         session.leaseUntilMs = clock.now() + leaseMs;
         session.head = { ...session.head, fence: session.head.fence + 1 };
         const { sessionId, fence } = session.head;
-        if (!isCommitted(line.turn)) {
-          const attempts = line.turn.attempts + 1;
-          line.turn = { ...line.turn, status: 'running', attempts, sessionId, updatedAtMs: clock.now() };
-        }
+        if (!isCommitted(line.turn)) line.turn = runningTurn(line.turn, sessionId, clock.now());
         const lease: Lease = { tenant, sessionId, sessionKey: key, owner, fence };
         return { lease, head: session.head, mapping, turn: line.turn };
       }),
@@ -194,11 +193,16 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         return line.turn;
       }),
 
-    advance: ({ lease, baseGeneration, generation, state }) =>
+    advance: ({ lease, baseGeneration, generation, state, turnId }) =>
       open(() => {
         requireNextGeneration(baseGeneration, generation);
         const session = held(lease);
         if (session.head.generation !== baseGeneration) throw leaseLost();
+        if (turnId !== undefined) {
+          const line = lines.get(named(lease.tenant, turnId));
+          if (line?.turn.status !== 'running' || line.turn.sessionId !== lease.sessionId) throw leaseLost();
+          line.turn = { ...line.turn, generation, updatedAtMs: clock.now() };
+        }
         session.head = {
           ...session.head,
           generation,
@@ -224,10 +228,13 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         if (line.turn.status === 'committed') line.turn = { ...line.turn, status, updatedAtMs: clock.now() };
       }),
 
-    release: (lease) =>
+    release: (lease, options) =>
       open(() => {
         const session = sessions.get(named(lease.tenant, lease.sessionId));
-        if (session?.owner === lease.owner && session.head.fence === lease.fence) session.owner = null;
+        if (!session || session.owner !== lease.owner || session.head.fence !== lease.fence) return;
+        session.owner = null;
+        const line = options?.forgive && lines.get(named(lease.tenant, options.forgive));
+        if (line && line.turn.status === 'running') line.turn = forgivenTurn(line.turn, clock.now());
       }),
 
     requestStop: (tenant, turnId) =>

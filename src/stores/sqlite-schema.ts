@@ -72,7 +72,7 @@ const TABLES = `
   CREATE INDEX messages_in_order ON messages (session_key, id);
 
   CREATE TABLE sent (
-    turn_id TEXT PRIMARY KEY,
+    dedupe_id TEXT PRIMARY KEY,
     sent_at_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX sent_by_age ON sent (sent_at_ms);

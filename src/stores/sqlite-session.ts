@@ -6,7 +6,15 @@ import { tenantOf } from '../core/ids.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { BeginInput, Begun, CommitInput, SessionStore } from '../core/ports/store.ts';
 import { isCommitted, type Lease, type TurnRecord } from '../core/records.ts';
-import { epochSec, headMissing, leaseLost, notCommitted, requireNextGeneration } from './ledger.ts';
+import {
+  epochSec,
+  forgivenTurn,
+  headMissing,
+  leaseLost,
+  notCommitted,
+  requireNextGeneration,
+  runningTurn,
+} from './ledger.ts';
 import { borrowOrOpen, type SqliteDatabase } from './sqlite-database.ts';
 import { eraseConversation, sweepExpired } from './sqlite-erase.ts';
 import { sqliteLists } from './sqlite-lists.ts';
@@ -57,13 +65,7 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
     );
     const lease: Lease = { tenant, sessionId: head.sessionId, sessionKey: key, owner, fence: head.fence };
     if (isCommitted(turn)) return { lease, head, mapping, turn };
-    const running: TurnRecord = {
-      ...turn,
-      status: 'running',
-      attempts: turn.attempts + 1,
-      sessionId: head.sessionId,
-      updatedAtMs: clock.now(),
-    };
+    const running = runningTurn(turn, head.sessionId, clock.now());
     updateTurn(db, running);
     return { lease, head, mapping, turn: running };
   }
@@ -132,12 +134,16 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
       return db.write(() => commit(input));
     },
 
-    async advance({ lease, baseGeneration, generation, state }) {
+    async advance({ lease, baseGeneration, generation, state, turnId }) {
       requireNextGeneration(baseGeneration, generation);
       db.write(() => {
         const head = sessions.heldHead(lease);
         if (head.generation !== baseGeneration) throw leaseLost();
-        updateHead(db, { ...head, generation, state, updatedAtMs: clock.now() });
+        const updatedAtMs = clock.now();
+        updateHead(db, { ...head, generation, state, updatedAtMs });
+        if (turnId === undefined) return;
+        const turn = sessions.runningTurn(lease, turnId);
+        updateTurn(db, { ...turn, generation, updatedAtMs });
       });
     },
 
@@ -161,17 +167,20 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
       });
     },
 
-    async release(lease) {
-      db.write(() =>
-        db.run(
+    async release(lease, releaseOptions) {
+      db.write(() => {
+        const given = db.run(
           `UPDATE heads SET lease_owner = NULL, lease_until_ms = 0
            WHERE tenant = ? AND session_id = ? AND lease_owner = ? AND fence = ?`,
           lease.tenant,
           lease.sessionId,
           lease.owner,
           lease.fence,
-        ),
-      );
+        );
+        if (given === 0 || !releaseOptions?.forgive) return;
+        const turn = sessions.liveTurn(lease.tenant, releaseOptions.forgive);
+        if (turn?.status === 'running') updateTurn(db, forgivenTurn(turn, clock.now()));
+      });
     },
 
     async requestStop(tenant, turnId) {

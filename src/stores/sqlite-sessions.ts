@@ -36,6 +36,13 @@ export function sqliteSessions(db: SqliteDatabase, clock: Clock) {
     return turn;
   }
 
+  /** The turn that this lease runs; lost when someone else fixed its outcome or took it elsewhere. */
+  function runningTurn(lease: Lease, turnId: TurnId): TurnRecord {
+    const turn = liveTurn(lease.tenant, turnId);
+    if (turn?.status !== 'running' || turn.sessionId !== lease.sessionId) throw leaseLost();
+    return turn;
+  }
+
   function liveMapping(key: SessionKey): SessionMapping | null {
     const row = db.get('SELECT * FROM mappings WHERE session_key = ? AND ttl > ?', key, nowSec());
     return row ? mappingOf(row) : null;
@@ -111,6 +118,7 @@ export function sqliteSessions(db: SqliteDatabase, clock: Clock) {
     turnRow,
     liveTurn,
     knownTurn,
+    runningTurn,
     liveMapping,
     heldHead,
     requireFree,

@@ -213,6 +213,40 @@ export function commitCases({ create }: SessionStoreContract, it: Declare): void
       expect((await snapshot(store, begun)).head).toMatchObject({ generation: 2, state: { packs: ['one'] } });
     }));
 
+  it(`${promise('ATOMIC')} a mid-turn checkpoint shows in head and turn together, and is kept by a takeover`, () =>
+    withFixture(create, async ({ store }) => {
+      const request = message(conversation());
+      const begun = await begin(store, request);
+      const { lease } = begun;
+      const { turnId } = request;
+      const first = { lease, baseGeneration: 0, generation: 1, state: { packs: ['mid'] }, turnId };
+      await store.advance(first);
+      expect(await snapshot(store, begun)).toMatchObject({
+        head: { generation: 1, state: { packs: ['mid'] } },
+        turn: { status: 'running', generation: 1, reply: null },
+      });
+      await expectFailure(store.advance(first), Conflict, 'lease-lost');
+      await store.release(lease);
+      const again = await begin(store, request);
+      expect(again).toMatchObject({ head: { generation: 1 }, turn: { status: 'running', generation: 1 } });
+      const before = await snapshot(store, again);
+      const unknown = {
+        lease: again.lease,
+        baseGeneration: 1,
+        generation: 2,
+        state: {},
+        turnId: 'turn_x' as TurnId,
+      };
+      await failure(store.advance(unknown));
+      expect(await snapshot(store, again)).toEqual(before);
+      const turn = await store.commit(commitOf(again));
+      expect(turn).toMatchObject({ status: 'committed', generation: 2 });
+      // Once committed, the turn's generation is fixed.
+      const late = { lease: again.lease, baseGeneration: 2, generation: 3, state: {}, turnId };
+      await failure(store.advance(late));
+      expect(await snapshot(store, again)).toMatchObject({ head: { generation: 2 }, turn });
+    }));
+
   it('advance on a stale generation is refused', () =>
     withFixture(create, async ({ store }) => {
       const begun = await begin(store, message(conversation()));

@@ -49,6 +49,20 @@ export function expiryCases({ create, createBroken }: SessionStoreContract, it: 
       expect(second.mapping.created_at).toBe(new Date(clock.now()).toISOString());
     }));
 
+  it(`${promise('EXPIRE')} a turn begun again on a new session forgets the checkpoint of the expired one`, () =>
+    withFixture(create, async ({ store, clock }) => {
+      const request = message(conversation());
+      const { turnId } = request;
+      // The line is kept for longer than the session.
+      await store.accept(request, RETENTION_SEC);
+      const first = await begin(store, request, { retentionSec: 60 });
+      await store.advance({ lease: first.lease, baseGeneration: 0, generation: 1, state: {}, turnId });
+      await clock.advance(65_000);
+      const again = await begin(store, request);
+      expect(again.lease.sessionId).not.toBe(first.lease.sessionId);
+      expect(again.turn).toMatchObject({ status: 'running', generation: null });
+    }));
+
   it(`${promise('EXPIRE')} erase removes a conversation whole, and names its sessions`, () =>
     withFixture(create, async ({ store }) => {
       const of = conversation();

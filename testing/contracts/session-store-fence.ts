@@ -81,6 +81,23 @@ export function fenceCases({ create }: SessionStoreContract, it: Declare): void 
       expect(granted[0]!.value.lease.fence).toBe(old.lease.fence + 1);
     }));
 
+  it('forgiving takes back the attempt that begin counted, once and only from the holder', () =>
+    withFixture(create, async (fixture) => {
+      const { store } = fixture;
+      const { old, fresh, request } = await takeover(fixture);
+      const { turnId } = request;
+      await store.release(old.lease, { forgive: turnId });
+      expect((await store.getTurn(fresh.lease.tenant, turnId))?.attempts).toBe(2);
+      await store.release(fresh.lease, { forgive: turnId });
+      await store.release(fresh.lease, { forgive: turnId });
+      expect((await store.getTurn(fresh.lease.tenant, turnId))?.attempts).toBe(1);
+      const again = await begin(store, request);
+      expect(again.turn.attempts).toBe(2);
+      const committed = await store.commit(commitOf(again));
+      await store.release(again.lease, { forgive: turnId });
+      expect(await store.getTurn(fresh.lease.tenant, turnId)).toEqual(committed);
+    }));
+
   it('the fence decides, not the clock: late but not taken over, the holder goes on', () =>
     withFixture(create, async ({ store, clock }) => {
       const begun = await begin(store, message(conversation()));

@@ -109,6 +109,18 @@ export function orderCases({ create, createBroken }: TurnQueueContract, it: Decl
       expect((await takeOne(queue)).request.turnId).toBe(request.turnId);
     }));
 
+  it('the next part of a turn is a message of its own', () =>
+    withFixture(create, async ({ queue }) => {
+      const request = message(conversation());
+      for (const part of [0, 1, 2, 1, 0]) await queue.send({ ...request, part });
+      const parts: number[] = [];
+      for (let got = await take(queue); got.length > 0; got = await take(queue)) {
+        parts.push(got[0]!.request.part);
+        await got[0]!.ack();
+      }
+      expect(parts).toEqual([0, 1, 2]);
+    }));
+
   it('the same text in two messages or two conversations is two messages', () =>
     withFixture(create, async ({ queue }) => {
       const [a, b] = [conversation(), conversation()];
