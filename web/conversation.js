@@ -7,8 +7,9 @@
 /** @import { Accepted, OutboxEntry, Turn } from './types.js' */
 /** @import { TurnView } from './turn-view.js' */
 import { ApiProblem } from './api.js';
-import { h } from './dom.js';
+import { h, messageOf } from './dom.js';
 import { followTurn } from './events.js';
+import { showSteps } from './steps.js';
 import { createTurnView } from './turn-view.js';
 
 const PAGE_TURNS = 30;
@@ -45,7 +46,7 @@ export function createConversation(options) {
         view.element.remove();
         options.onEdit(view.text);
       },
-      onSteps: (view) => showSteps(view, here),
+      onSteps: (view) => showSteps({ api, connection, announce, view, signal: here.ended.signal }),
     });
   }
 
@@ -101,7 +102,6 @@ export function createConversation(options) {
   function merge(here, turns) {
     const unsent = here.views.find((view) => view.turnId() === null) ?? null;
     for (const turn of turns) {
-      if (turn.kind === 'continue') continue;
       let view = here.views.find((known) => known.turnId() === turn.turn_id);
       if (!view) {
         view = viewOf(turn, here);
@@ -232,9 +232,7 @@ export function createConversation(options) {
       if (open !== here) return;
       here.cursor = page.cursor;
       const views = page.turns
-        .filter(
-          (turn) => turn.kind !== 'continue' && here.views.every((view) => view.turnId() !== turn.turn_id),
-        )
+        .filter((turn) => here.views.every((view) => view.turnId() !== turn.turn_id))
         .map((turn) => {
           const view = viewOf(turn, here);
           view.update(turn);
@@ -249,39 +247,6 @@ export function createConversation(options) {
       older.removeAttribute('aria-busy');
       if (open === here) older.hidden = here.cursor === null;
     }
-  }
-
-  /** Plays a settled turn's events again for its tool calls. @param {TurnView} view @param {Open} here */
-  async function showSteps(view, here) {
-    const turnId = view.turnId();
-    if (turnId === null) return;
-    const box = h('div', { class: 'steps' });
-    const { createToolLine } = await import('./tool-line.js');
-    /** @type {Map<string, ReturnType<typeof createToolLine>>} */
-    const lines = new Map();
-    try {
-      await followTurn({
-        api,
-        connection,
-        turnId,
-        signal: here.ended.signal,
-        onEvent(event) {
-          if (event.type === 'status' && event.data.status === 'retrying') lines.clear();
-          if (event.type !== 'tool') return;
-          const known = lines.get(event.data.id);
-          if (known) known.update(event.data);
-          else lines.set(event.data.id, createToolLine(event.data));
-        },
-      });
-    } catch (error) {
-      box.append(h('p', { class: 'steps-none' }, messageOf(error)));
-    }
-    for (const line of lines.values()) line.settle();
-    box.append(...[...lines.values()].map((line) => line.element));
-    if (box.childElementCount === 0)
-      box.append(h('p', { class: 'steps-none' }, 'No tool calls are on record for this reply.'));
-    view.reply.element.before(box);
-    announce(lines.size === 1 ? 'One step shown.' : `${lines.size} steps shown.`);
   }
 
   return {
@@ -330,9 +295,4 @@ function recordOf(entry, accepted) {
     received_at: entry.composedAt,
     updated_at: new Date().toISOString(),
   };
-}
-
-/** @param {unknown} error */
-export function messageOf(error) {
-  return error instanceof Error ? error.message : 'Something went wrong.';
 }

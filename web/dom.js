@@ -61,3 +61,8 @@ export function byId(id, type) {
   if (!(element instanceof type)) throw new Error(`The page has no ${type.name} with the id "${id}".`);
   return element;
 }
+
+/** An error in words for the person at the page. @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : 'Something went wrong.';
+}

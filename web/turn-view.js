@@ -94,10 +94,10 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, onSteps, an
           )
         : '',
       settled.demo ? h('span', { class: 'badge badge-demo' }, 'Demo model') : '',
+      h('time', { datetime: at, title: fullTime(at) }, briefTime(at)),
       settled.outcome !== 'ok' && source.kind === 'message'
         ? textButton('Send again', () => onRepeat(source.text))
         : '',
-      h('time', { datetime: at, title: fullTime(at) }, briefTime(at)),
       h('span', { class: 'meta-actions' }, copyButton, watched || source.kind !== 'message' ? null : steps),
     ].filter((part) => part !== '');
   }

@@ -19,6 +19,12 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 
+/** As strict as the real server's. */
+const POLICY = [
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'",
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+].join('; ');
+
 export interface FakeReply {
   text: string;
   outcome: 'ok' | 'stopped' | 'failed';
@@ -296,8 +302,7 @@ async function serveFile(path: string, response: ServerResponse): Promise<void> 
   if (body === null) return problem(response, 404, 'There is no such file.');
   response.writeHead(200, {
     'Content-Type': vendor ? TYPES['.js'] : (TYPES[extname(file)] ?? 'application/octet-stream'),
-    'Content-Security-Policy':
-      "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'Content-Security-Policy': POLICY,
     'X-Content-Type-Options': 'nosniff',
   });
   response.end(body);
