@@ -20,10 +20,12 @@ export type WatchedEvent =
     }
   | { readonly event: 'final'; readonly data: AnswerView };
 
+export type ChatWithTurns = Omit<ChatView, 'title'> & { readonly turns: readonly TurnView[] };
+
 export interface ApiClient {
   info(): Promise<ServerInfo>;
   /** null when the chat has not begun. */
-  chat(chat: string): Promise<(Omit<ChatView, 'title'> & { turns: TurnView[] }) | null>;
+  chat(chat: string): Promise<ChatWithTurns | null>;
   send(
     chat: string,
     message: { kind: 'message' | 'new'; text: string; key: string },
@@ -65,7 +67,9 @@ export function createApiClient({ url, key }: { url: string; key: string | null 
     },
     async chat(chat) {
       try {
-        return await (await request(`/v1/chats/${encodeURIComponent(chat)}?limit=1`)).json();
+        return (await (
+          await request(`/v1/chats/${encodeURIComponent(chat)}?limit=1`)
+        ).json()) as ChatWithTurns;
       } catch (error) {
         if (error instanceof Gone) return null;
         throw error;

@@ -5,6 +5,7 @@ import type { SessionStore } from '../core/ports.ts';
 import type { SessionHead, SessionMapping } from '../core/records.ts';
 import { readConfiguration } from '../server/configuration.ts';
 import { openStores, type Stores } from '../server/stores.ts';
+import type { Progress } from '../state/progress.ts';
 import type { CliContext, DataOptions } from './context.ts';
 
 const TENANT = tenantId('default');
@@ -22,9 +23,10 @@ export async function withStores<T>(
   { env, cwd }: CliContext,
   options: DataOptions,
   use: (stores: Stores) => Promise<T>,
+  open: { readonly create?: boolean; readonly progress?: Progress } = {},
 ): Promise<T> {
   const overrides = options.data === undefined ? {} : { dataDir: options.data };
-  const stores = await openStores(readConfiguration({ env, cwd, overrides }), { create: false });
+  const stores = await openStores(readConfiguration({ env, cwd, overrides }), { create: false, ...open });
   try {
     return await use(stores);
   } finally {

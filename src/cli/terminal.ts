@@ -14,12 +14,13 @@ export interface Terminal {
   json(value: unknown): void;
   style(style: Style, text: string): string;
   table(heads: readonly string[], rows: readonly (readonly string[])[]): void;
-  progress(label: string, total: number): Progress;
+  /** A bar on standard error while the work lasts; nothing where no terminal is. */
+  progress(label: string): Progress;
   readonly interactive: boolean;
 }
 
 export interface Progress {
-  advance(by?: number): void;
+  update(done: number, total: number): void;
   end(): void;
 }
 
@@ -54,26 +55,22 @@ export function createTerminal({ stdin, stdout, stderr, noColor }: TerminalStrea
       line(colours ? styleText('bold', bold, { validateStream: false }) : bold);
       for (const row of rows) line(format(row));
     },
-    progress: (label, total) => createProgress(stderr, label, total),
+    progress: (label) => createProgress(stderr, label),
   };
 }
 
-function createProgress(stderr: NodeJS.WriteStream, label: string, total: number): Progress {
-  let done = 0;
-  let drawnAtMs = 0;
-  const draw = () => {
-    const share = total === 0 ? 1 : Math.min(done / total, 1);
-    const full = Math.round(share * BAR_CELLS);
-    const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_CELLS - full)}`;
-    stderr.write(`\r\x1b[K${label} ${bar} ${done}/${total}`);
-    drawnAtMs = performance.now();
-  };
-  if (!stderr.isTTY) return { advance: () => {}, end: () => {} };
-  draw();
+function createProgress(stderr: NodeJS.WriteStream, label: string): Progress {
+  if (!stderr.isTTY) return { update: () => {}, end: () => {} };
+  let drawnAtMs = Number.NEGATIVE_INFINITY;
   return {
-    advance(by = 1) {
-      done += by;
-      if (performance.now() - drawnAtMs >= REDRAW_MS) draw();
+    update(done, total) {
+      const now = performance.now();
+      if (now - drawnAtMs < REDRAW_MS) return;
+      drawnAtMs = now;
+      const share = total === 0 ? 1 : Math.min(done / total, 1);
+      const full = Math.round(share * BAR_CELLS);
+      const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_CELLS - full)}`;
+      stderr.write(`\r\x1b[K${label} ${bar} ${Math.floor(share * 100)} %`);
     },
     end: () => void stderr.write('\r\x1b[K'),
   };

@@ -14,10 +14,28 @@ import { createMemorySessionStore } from '../../src/stores/memory-session.ts';
 
 export type Agent = (run: AgentRun) => Promise<AgentOutcome>;
 
+/** The members that some answer has; a test reads those it asked for. */
+export interface Body {
+  readonly turn_id: string;
+  readonly session_id: string;
+  readonly generation: number;
+  readonly chat: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly error_id: string;
+  readonly stop_requested: boolean;
+  readonly reply: { readonly text: string; readonly outcome: string };
+  readonly chats: readonly { readonly chat: string; readonly title: string }[];
+  readonly turns: readonly { readonly text: string; readonly status: string }[];
+  readonly cursor: string | null;
+}
+
+export type ApiResponse = Omit<Response, 'json'> & { json(): Promise<Body> };
+
 export interface ApiScene {
   readonly options: AppOptions;
   /** Calls the API. A body that is no string is sent as JSON. */
-  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<ApiResponse>;
   agent: Agent;
   /** Ids of sessions whose objects were erased. */
   readonly erased: string[];
@@ -92,11 +110,11 @@ export function createApiScene(setup: ApiSceneOptions = {}): ApiScene {
     agent: async (run) => says(`heard ${run.request.text}`),
     async call(method, path, body, headers = {}) {
       const json = body !== undefined && typeof body !== 'string';
-      return await app.request(path, {
+      return (await app.request(path, {
         method,
         headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
         ...(body === undefined ? {} : { body: json ? JSON.stringify(body) : body }),
-      });
+      })) as ApiResponse;
     },
     async close() {
       ended.abort();
@@ -132,7 +150,7 @@ export function createApiScene(setup: ApiSceneOptions = {}): ApiScene {
 }
 
 export async function eventsOf(
-  response: Response,
+  response: Pick<Response, 'text'>,
 ): Promise<{ id?: string; event?: string; data?: unknown }[]> {
   const blocks = (await response.text()).split('\n\n').filter((block) => block.includes('event:'));
   return blocks.map((block) => {

@@ -33,7 +33,11 @@ const defect = () => Promise.reject(new Error('a defect'));
 const seen = new Set<string>();
 
 /** Checks one answer against the document and notes that it was seen. */
-async function fits(response: Response, method: string, path: string): Promise<unknown> {
+async function fits(
+  response: Pick<Response, 'status' | 'text' | 'headers'>,
+  method: string,
+  path: string,
+): Promise<unknown> {
   const described = paths[path]?.[method]?.responses[response.status];
   expect(described, `${method} ${path} ${response.status}`).toBeDefined();
   seen.add(`${method} ${path} ${response.status}`);

@@ -1,0 +1,180 @@
+// The checks of `doctor`: each looks at one thing that a turn needs and says what it found and how to mend it. None
+// changes anything but an empty data folder that is not there yet.
+import { access, constants } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { detectSandbox } from '../agent/sandbox.ts';
+import { isHybridError } from '../core/errors.ts';
+import { CONFIG_FILE, type Configuration } from '../server/configuration.ts';
+import { freeBytes } from '../server/data-folder.ts';
+import { isLoopbackHost } from '../server/guard.ts';
+import { describeModel } from '../server/model-choice.ts';
+import { openStores } from '../server/stores.ts';
+import { bytesText } from './terminal.ts';
+
+export interface Finding {
+  readonly name: string;
+  /** `warn`: it works, but not as well as it could. */
+  readonly status: 'ok' | 'warn' | 'fail';
+  readonly found: string;
+  /** How to mend it. */
+  readonly mend?: string;
+}
+
+type Check = (configuration: Configuration) => Promise<Finding>;
+
+const LITTLE_ROOM_BYTES = 2 * 1024 ** 3;
+const REACH_MS = 5_000;
+
+export const CHECKS: readonly Check[] = [
+  node,
+  agentProgram,
+  agentFolder,
+  sandbox,
+  data,
+  port,
+  key,
+  model,
+  telegram,
+];
+
+async function node(): Promise<Finding> {
+  const { node: version } = process.versions;
+  if (Number.parseInt(version, 10) >= 24) return { name: 'node', status: 'ok', found: `Node ${version}` };
+  return { name: 'node', status: 'fail', found: `Node ${version}`, mend: 'Install Node 24 or newer.' };
+}
+
+/** The Agent SDK runs a program of its own, which npm installs as an optional package for this kind of machine. */
+async function agentProgram(): Promise<Finding> {
+  const name = 'agent program';
+  const sdk = createRequire(import.meta.url).resolve('@anthropic-ai/claude-agent-sdk');
+  const require = createRequire(sdk);
+  const file = process.platform === 'win32' ? 'claude.exe' : 'claude';
+  for (const libc of ['', '-musl']) {
+    try {
+      const path = require.resolve(
+        `@anthropic-ai/claude-agent-sdk-${process.platform}-${process.arch}${libc}/${file}`,
+      );
+      await access(path, constants.X_OK);
+      return { name, status: 'ok', found: 'the Claude Agent SDK and its program are installed' };
+    } catch {
+      // Not this variant.
+    }
+  }
+  return {
+    name,
+    status: 'fail',
+    found: `the Agent SDK has no program for ${process.platform}-${process.arch} here`,
+    mend: 'Install again without --omit=optional.',
+  };
+}
+
+async function agentFolder({ agentDir }: Configuration): Promise<Finding> {
+  try {
+    const { settings, skills, agents, mcpServers } = await loadAgentFolder(agentDir);
+    const counts = [
+      `${settings.tools.allow.length} tools`,
+      `${skills.length} skills`,
+      `${Object.keys(agents).length} subagents`,
+      `${Object.keys(mcpServers).length} MCP servers`,
+    ];
+    return { name: 'agent folder', status: 'ok', found: `${agentDir}: ${counts.join(', ')}` };
+  } catch (error) {
+    return failed('agent folder', error);
+  }
+}
+
+async function sandbox(): Promise<Finding> {
+  const found = await detectSandbox();
+  if (found.kind !== 'none') return { name: 'sandbox', status: 'ok', found: found.kind };
+  const mend =
+    process.platform === 'linux'
+      ? 'Install bubblewrap (Debian: apt install bubblewrap); commands of the agent then see only their own folder.'
+      : 'Run it in a container or a virtual machine if the agent may run commands you would not.';
+  return { name: 'sandbox', status: 'warn', found: `none: ${found.reason}`, mend };
+}
+
+async function data(configuration: Configuration): Promise<Finding> {
+  try {
+    const stores = await openStores(configuration, { create: true });
+    await stores.close();
+    const free = await freeBytes(configuration.dataDir);
+    const found = `${configuration.dataDir}, ${bytesText(free)} free`;
+    if (free >= LITTLE_ROOM_BYTES) return { name: 'data folder', status: 'ok', found };
+    return {
+      name: 'data folder',
+      status: 'warn',
+      found,
+      mend: 'Free some space, or set HYBRID_SESSIONS_DIR.',
+    };
+  } catch (error) {
+    return failed('data folder', error);
+  }
+}
+
+async function port({ host, port: wanted }: Configuration): Promise<Finding> {
+  const name = 'port';
+  const error = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
+    const server = createServer();
+    server.once('error', resolve);
+    server.listen(wanted, host, () => server.close(() => resolve(null)));
+  });
+  if (error === null) return { name, status: 'ok', found: `${host}:${wanted} is free` };
+  const status = error.code === 'EADDRINUSE' ? 'warn' : 'fail';
+  const found =
+    error.code === 'EADDRINUSE' ? `${host}:${wanted} is in use` : `${host}:${wanted}: ${error.message}`;
+  return { name, status, found, mend: 'If that is not a hybrid-sessions server of yours, set PORT.' };
+}
+
+async function key({ host, apiKeys }: Configuration): Promise<Finding> {
+  const name = 'access';
+  if (apiKeys.length > 0)
+    return { name, status: 'ok', found: `a bearer key is required (${apiKeys.length} set)` };
+  if (isLoopbackHost(host)) return { name, status: 'ok', found: 'this machine only, no key' };
+  const mend = 'Set HYBRID_SESSIONS_API_KEY to at least 16 characters, or leave HOST out.';
+  return { name, status: 'fail', found: `${host} lets other machines in, and there is no key`, mend };
+}
+
+async function model({ model: choice }: Configuration): Promise<Finding> {
+  const name = 'model';
+  const found = describeModel(choice);
+  if (choice.kind === 'demo') {
+    return {
+      name,
+      status: 'warn',
+      found,
+      mend: 'Set ANTHROPIC_API_KEY (or the settings of Bedrock) for Claude.',
+    };
+  }
+  const url = choice.kind === 'anthropic' ? choice.baseUrl : choice.variables.ANTHROPIC_BEDROCK_BASE_URL;
+  if (url === undefined) return { name, status: 'ok', found };
+  return await reach(name, found, url, 'Check the network, a proxy, and ANTHROPIC_BASE_URL.');
+}
+
+async function telegram({ telegram: settings }: Configuration): Promise<Finding> {
+  const name = 'telegram';
+  if (!settings) return { name, status: 'ok', found: 'off (TELEGRAM_BOT_TOKEN is not set)' };
+  if (settings.allowedUsers.length === 0) {
+    const mend = `Put the ids of the people it may answer into telegram.allowedUsers of ${CONFIG_FILE}.`;
+    return { name, status: 'warn', found: 'nobody is allowed to write to the bot', mend };
+  }
+  const found = `${settings.allowedUsers.length} allowed users`;
+  return await reach(name, found, settings.apiRoot, 'Check the network, a proxy, and TELEGRAM_API_ROOT.');
+}
+
+/** Any answer at all proves the way; whether the key is right shows with the first turn. */
+async function reach(name: string, found: string, url: string, mend: string): Promise<Finding> {
+  try {
+    await fetch(url, { signal: AbortSignal.timeout(REACH_MS), redirect: 'manual' });
+    return { name, status: 'ok', found: `${found}; ${new URL(url).host} answers` };
+  } catch {
+    return { name, status: 'fail', found: `${found}; ${new URL(url).host} does not answer`, mend };
+  }
+}
+
+export function failed(name: string, error: unknown): Finding {
+  const found = error instanceof Error ? error.message : String(error);
+  const mend = isHybridError(error) ? error.advice : undefined;
+  return { name, status: 'fail', found, ...(mend !== undefined && { mend }) };
+}

@@ -1,0 +1,100 @@
+// What an exported session looks like on disk. `config/` and `workspace/` are the session whole, as a restore
+// writes it, and session.json says what they belong to; the other files are for reading.
+import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { Invalid } from '../core/errors.ts';
+import type { TurnRecord } from '../core/records.ts';
+
+export const manifestSchema = z.strictObject({
+  format: z.literal(1),
+  session_id: z.string().regex(/^[0-9a-f-]{36}$/),
+  conversation: z.strictObject({
+    tenant: z.string(),
+    channel: z.string(),
+    bot: z.string(),
+    chat: z.string(),
+    thread: z.string().nullable(),
+  }),
+  generation: z.int().min(1),
+  exported_at: z.iso.datetime(),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+const MANIFEST = 'session.json';
+/** Where the agent's client keeps transcripts, whatever the working directory (see design/agent.md). */
+const TRANSCRIPTS = join('config', 'projects', 'session');
+
+export async function writeReadableParts(
+  folder: string,
+  manifest: Manifest,
+  turns: readonly TurnRecord[],
+): Promise<void> {
+  const id = manifest.session_id;
+  await copyIfThere(join(folder, TRANSCRIPTS, `${id}.jsonl`), join(folder, 'conversation.jsonl'));
+  await writeFile(join(folder, 'todos.json'), `${JSON.stringify(await tasksOf(folder, id), null, 2)}\n`);
+  const debug = join(folder, 'config', 'debug', `${id}.txt`);
+  const kept = await readFile(debug, 'utf8').catch(() => '');
+  await writeFile(join(folder, 'debug.txt'), `${turnLog(turns)}${kept}`);
+  await writeFile(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+export async function readManifest(folder: string, shown: string): Promise<Manifest> {
+  const text = await readFile(join(folder, MANIFEST), 'utf8').catch((cause: unknown) => {
+    throw new Invalid('bad-export', `${shown} is not an exported session: it has no ${MANIFEST}.`, {
+      cause,
+      advice: 'Name a folder that `sessions export` wrote.',
+    });
+  });
+  let manifest: Manifest;
+  try {
+    manifest = manifestSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
+    const what = issue ? `${issue.path.join('.') || 'value'}: ${issue.message}` : 'not JSON';
+    throw new Invalid('bad-export', `${join(shown, MANIFEST)}: ${what}`, { cause });
+  }
+  for (const part of ['config', 'workspace']) {
+    const found = await stat(join(folder, part)).catch(() => null);
+    if (!found?.isDirectory()) throw new Invalid('bad-export', `${shown} has no folder ${part}/.`);
+  }
+  return manifest;
+}
+
+async function copyIfThere(from: string, to: string): Promise<void> {
+  try {
+    await cp(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await writeFile(to, '');
+  }
+}
+
+/** The agent's task list: one file per task, named by its number. */
+async function tasksOf(folder: string, sessionId: string): Promise<unknown[]> {
+  const place = join(folder, 'config', 'tasks', sessionId);
+  const names = (await readdir(place).catch(() => [])).filter((name) => /^\d+\.json$/.test(name));
+  names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+  return await Promise.all(names.map(async (name) => JSON.parse(await readFile(join(place, name), 'utf8'))));
+}
+
+/** One line per turn, from the ledger: what happened when, without what was said. */
+function turnLog(turns: readonly TurnRecord[]): string {
+  const lines = turns.map((turn) => {
+    const usage = turn.reply?.usage;
+    const facts = [
+      new Date(turn.receivedAtMs).toISOString(),
+      turn.turnId,
+      turn.kind,
+      turn.status,
+      `attempts=${turn.attempts}`,
+      `generation=${turn.generation ?? '-'}`,
+      `tookMs=${turn.updatedAtMs - turn.receivedAtMs}`,
+      ...(turn.reply ? [`outcome=${turn.reply.outcome}`] : []),
+      ...(turn.reply?.code ? [`code=${turn.reply.code}`] : []),
+      ...(usage ? [`tokensIn=${usage.inputTokens}`, `tokensOut=${usage.outputTokens}`] : []),
+    ];
+    return `${facts.join(' ')}\n`;
+  });
+  return lines.join('');
+}

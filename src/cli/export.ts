@@ -1,0 +1,83 @@
+// `sessions export`: one session, whole, in a new folder. Written beside it first and then renamed, so a folder of
+// that name is always a complete export.
+import { randomUUID } from 'node:crypto';
+import { lstat, mkdir, rename, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Gone, Invalid } from '../core/errors.ts';
+import { conversationOf } from '../core/ids.ts';
+import type { SessionStore } from '../core/ports.ts';
+import type { SessionHead, TurnRecord } from '../core/records.ts';
+import type { CliContext, DataOptions } from './context.ts';
+import { type Manifest, writeReadableParts } from './export-folder.ts';
+import { chatName, findConversation, withStores } from './lookup.ts';
+import { bytesText } from './terminal.ts';
+
+export async function exportSession(
+  context: CliContext,
+  chat: string,
+  dir: string | undefined,
+  options: DataOptions,
+): Promise<void> {
+  const { terminal, cwd } = context;
+  const bar = terminal.progress('export');
+  const progress = {
+    progress: (p: { doneBytes: number; totalBytes: number }) => bar.update(p.doneBytes, p.totalBytes),
+  };
+  await withStores(
+    context,
+    options,
+    async ({ store, state }) => {
+      const { head } = await findConversation(store, chat);
+      if (head.generation === 0) {
+        throw new Gone('nothing-saved', `${chatName(head.sessionKey)} has no saved state yet.`);
+      }
+      const target = resolve(cwd, dir ?? `export-${head.sessionId}`);
+      if (await lstat(target).catch(() => null)) {
+        throw new Invalid('exists', `${target} is there already.`, { advice: 'Name a new folder.' });
+      }
+      const draft = `${target}.${randomUUID().slice(0, 8)}.partial`;
+      const directory = { root: draft, config: join(draft, 'config'), workspace: join(draft, 'workspace') };
+      try {
+        for (const path of [directory.config, directory.workspace])
+          await mkdir(path, { recursive: true, mode: 0o700 });
+        const restored = await state.restore(head, directory);
+        await writeReadableParts(draft, manifestOf(head), await turnsOf(store, head));
+        await rename(draft, target);
+        bar.end();
+        const { files, bytesRead } = restored;
+        if (options.json) terminal.json({ exported: head.sessionId, folder: target, files });
+        else
+          terminal.line(
+            `Exported ${chatName(head.sessionKey)} to ${target} (${files} files, ${bytesText(bytesRead)} read).`,
+          );
+      } catch (error) {
+        bar.end();
+        await rm(draft, { recursive: true, force: true });
+        throw error;
+      }
+    },
+    progress,
+  );
+}
+
+function manifestOf(head: SessionHead): Manifest {
+  return {
+    format: 1,
+    session_id: head.sessionId,
+    conversation: conversationOf(head.sessionKey),
+    generation: head.generation,
+    exported_at: new Date().toISOString(),
+  };
+}
+
+/** The session's own turns, oldest first. */
+async function turnsOf(store: SessionStore, head: SessionHead): Promise<TurnRecord[]> {
+  const turns: TurnRecord[] = [];
+  let cursor: string | null | undefined;
+  while (cursor !== null) {
+    const page = await store.listTurns(head.sessionKey, { limit: 200, ...(cursor && { cursor }) });
+    turns.unshift(...page.items.filter((turn) => turn.sessionId === head.sessionId));
+    cursor = page.cursor;
+  }
+  return turns;
+}

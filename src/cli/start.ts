@@ -1,0 +1,49 @@
+// `start`: runs the local system until a signal ends it.
+import { readConfiguration } from '../server/configuration.ts';
+import { startSystem } from '../server/system.ts';
+import type { AgentOptions, CliContext } from './context.ts';
+
+export interface StartOptions extends AgentOptions {
+  readonly port?: number;
+  readonly host?: string;
+  readonly workers?: number;
+}
+
+/** What a turn in hand gets to end by itself before it is saved, to be continued by the next start. */
+const GRACE_MS = 2_000;
+
+export async function start(context: CliContext, options: StartOptions): Promise<void> {
+  const { env, cwd, terminal, version } = context;
+  const { port, host, workers, data, agent } = options;
+  const configuration = readConfiguration({
+    env,
+    cwd,
+    overrides: {
+      ...(port !== undefined && { port }),
+      ...(host !== undefined && { host }),
+      ...(workers !== undefined && { workers }),
+      ...(data !== undefined && { dataDir: data }),
+      ...(agent !== undefined && { agentDir: agent }),
+    },
+  });
+  const ending = Promise.withResolvers<void>();
+  let signals = 0;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // Whoever asks twice does not want to wait; what runs is continued by the next start.
+      if (++signals > 1) process.exit(130);
+      ending.resolve();
+    });
+  }
+  const system = await startSystem(configuration, { env, version });
+  terminal.line(`${terminal.style('bold', 'hybrid-sessions')} ${version}`);
+  terminal.line();
+  terminal.line(`  ${terminal.style(['bold', 'cyan'], system.url)}`);
+  terminal.line();
+  for (const [name, text] of system.lines) terminal.line(`  ${terminal.style('dim', name.padEnd(9))}${text}`);
+  terminal.line();
+  terminal.line(terminal.style('dim', 'Ctrl-C ends it. Nothing is lost: the next start goes on.'));
+  await ending.promise;
+  if (terminal.interactive) terminal.note('\nending…');
+  await system.close(GRACE_MS);
+}

@@ -1,0 +1,29 @@
+// From the configured choice to the address the agent talks to; starts the demo model where that is the choice.
+import { createDemoModel } from '../agent/demo/demo-model.ts';
+import type { ModelEndpoint } from '../agent/environment.ts';
+import type { ModelChoice } from './model-choice.ts';
+
+export interface OpenEndpoint {
+  readonly endpoint: ModelEndpoint;
+  close(): Promise<void>;
+}
+
+export async function openModel(choice: ModelChoice): Promise<OpenEndpoint> {
+  if (choice.kind === 'demo') {
+    const demo = await createDemoModel();
+    return { endpoint: { baseUrl: demo.url, apiKey: 'demo', demo: true }, close: () => demo.close() };
+  }
+  const named = choice.name === null ? {} : { model: choice.name };
+  const close = async () => {};
+  if (choice.kind === 'bedrock') {
+    return { endpoint: { bedrock: choice.variables, demo: false, ...named }, close };
+  }
+  const endpoint: ModelEndpoint = {
+    baseUrl: choice.baseUrl,
+    // An endpoint of one's own may want no key; the client insists on sending one.
+    ...(choice.authToken ? { authToken: choice.authToken } : { apiKey: choice.apiKey ?? 'none' }),
+    demo: false,
+    ...named,
+  };
+  return { endpoint, close };
+}
