@@ -1,0 +1,26 @@
+// A program that runs one turn of a session and prints its outcome: another process, as another worker would be.
+// Usage: one-turn.ts <JSON {root, sessionId, modelUrl, text, sandbox}>
+import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
+import { createAgentRunner } from '../../src/agent/runner.ts';
+import { EXAMPLE, leaseOf, requestOf } from './turn-fixture.ts';
+
+const input = JSON.parse(process.argv[2] ?? '{}');
+const runner = createAgentRunner({
+  folder: await loadAgentFolder(EXAMPLE),
+  model: { baseUrl: input.modelUrl, apiKey: 'real-key', demo: false },
+  sandbox: input.sandbox,
+});
+const outcome = await runner.run({
+  sessionId: leaseOf(input.sessionId).sessionId,
+  resume: true,
+  directory: {
+    root: input.root,
+    config: `${input.root}/config`,
+    workspace: `${input.root}/workspace`,
+  },
+  request: requestOf(input.text, 'elsewhere'),
+  signal: new AbortController().signal,
+  progress: () => {},
+});
+process.stdout.write(JSON.stringify(outcome));
+process.exit(0);

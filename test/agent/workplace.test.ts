@@ -1,0 +1,110 @@
+// The execution directory: made fresh, private, taken over from the dead, and gone without a trace.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ROOT_MARKER } from '../../src/agent/processes.ts';
+import { createWorkplace } from '../../src/agent/workplace.ts';
+import { promise } from '../../src/core/promises.ts';
+import { leaseOf } from './turn-fixture.ts';
+
+let base: string;
+let root: string;
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'hybrid-place-'));
+  root = join(base, 'turns');
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await rm(base, { recursive: true, force: true });
+});
+
+/** A process that an earlier turn left behind: marked, or the child of a marked one with a clean environment. */
+function leftBehind(place: string, clean = false): ChildProcess {
+  const sleeper = clean ? 'env -i sleep 600 & wait' : 'exec sleep 600';
+  const child = spawn('/bin/bash', ['-c', sleeper], {
+    env: { PATH: '/usr/bin:/bin', [ROOT_MARKER]: place },
+    detached: true,
+  });
+  children.push(child);
+  return child;
+}
+
+test('the same session gets the same path, fresh and private', async () => {
+  const workplace = createWorkplace({ root });
+  const lease = leaseOf(randomUUID());
+  const first = await workplace.open(lease);
+  await writeFile(join(first.workspace, 'left.txt'), 'x');
+  const again = await workplace.open({ ...lease, fence: 2 });
+  expect(again).toEqual(first);
+  expect((await readdir(again.root)).sort()).toEqual(['config', 'home', 'tmp', 'workspace']);
+  expect(await readdir(again.workspace)).toEqual([]);
+  for (const path of [root, again.root, again.config, again.workspace]) {
+    expect((await stat(path)).mode & 0o777).toBe(0o700);
+  }
+});
+
+test('after close nothing is left, whatever permissions the agent gave', async () => {
+  const workplace = createWorkplace({ root });
+  const lease = leaseOf(randomUUID());
+  const { workspace } = await workplace.open(lease);
+  await mkdir(join(workspace, 'locked/deep'), { recursive: true });
+  await writeFile(join(workspace, 'locked/deep/file'), 'x', { mode: 0o000 });
+  const outside = join(base, 'outside');
+  await mkdir(outside);
+  await writeFile(join(outside, 'kept'), 'x');
+  await symlink(outside, join(workspace, 'locked/link'));
+  await chmod(join(workspace, 'locked/deep'), 0o000);
+  await chmod(join(workspace, 'locked'), 0o500);
+  await workplace.close(lease);
+  expect(await readdir(base)).toEqual(['outside']);
+  expect(await readdir(outside)).toEqual(['kept']);
+  await workplace.close(lease);
+});
+
+test(`${promise('FENCED')} a lease that lost the directory neither removes nor takes it`, async () => {
+  const workplace = createWorkplace({ root });
+  const old = leaseOf(randomUUID(), 1, 'a');
+  await workplace.open(old);
+  const mine = { ...old, fence: 2, owner: 'b' };
+  const { workspace } = await workplace.open(mine);
+  await writeFile(join(workspace, 'mine.txt'), 'x');
+  await workplace.close(old);
+  await expect(workplace.open(old)).rejects.toMatchObject({ code: 'lease-lost' });
+  expect(await readdir(workspace)).toEqual(['mine.txt']);
+  await workplace.close(mine);
+});
+
+test('opening ends what an earlier turn left running, and only that', async () => {
+  const workplace = createWorkplace({ root });
+  const lease = leaseOf(randomUUID());
+  const { root: place } = await workplace.open(lease);
+  const other = leftBehind(`${place}-another`);
+  const left = [leftBehind(place), leftBehind(place, true)];
+  await Promise.all([other, ...left].map((child) => (child.pid ? null : once(child, 'spawn'))));
+  const ended = left.map((child) => once(child, 'exit'));
+  await workplace.open({ ...lease, fence: 2 });
+  for (const end of ended) expect((await end)[1]).toBe('SIGKILL');
+  expect(other.exitCode ?? other.signalCode).toBe(null);
+});
+
+test('sessions do not disturb each other', async () => {
+  const workplace = createWorkplace({ root });
+  const [a, b] = [leaseOf(randomUUID()), leaseOf(randomUUID())];
+  await workplace.open(a);
+  const second = await workplace.open(b);
+  await workplace.close(a);
+  expect(await readdir(root)).toEqual([b.sessionId, `${b.sessionId}.json`].sort());
+  expect(await readdir(second.root)).toContain('workspace');
+  await workplace.close(b);
+});
+
+test('a session id that is no file name is refused', async () => {
+  const workplace = createWorkplace({ root });
+  await expect(workplace.open(leaseOf('../../etc'))).rejects.toMatchObject({ code: 'malformed-id' });
+});
