@@ -65,6 +65,7 @@ export function createQueue(options: QueueOptions) {
   let messages: StoredMessage[] = [];
   const seen = new Map<string, { id: string; sequence: bigint; untilMs: number }>();
   const handles = new Map<string, StoredMessage>();
+  const attempts = new Map<string, { message: StoredMessage; handle: string | null }[]>();
 
   const inFlight = (message: StoredMessage) => message.handle !== null && message.visibleAtMs > clock.now();
 
@@ -170,8 +171,15 @@ export function createQueue(options: QueueOptions) {
     return true;
   }
 
-  /** What can be had now. A group gives either a run of its first messages, or nothing. */
-  function receive(max: number, visibilitySec: number): StoredMessage[] {
+  /**
+   * What can be had now. A group gives either a run of its first messages, or nothing. A receive repeated with its
+   * attempt id gets the same messages, while they are untouched.
+   */
+  function receive(max: number, visibilitySec: number, attemptId?: string): StoredMessage[] {
+    const before = attemptId === undefined ? undefined : attempts.get(attemptId);
+    if (before?.every(({ message, handle }) => message.handle === handle && inFlight(message))) {
+      return before.map(({ message }) => message);
+    }
     const locked = new Set(messages.filter(inFlight).map((message) => message.group));
     const taken: StoredMessage[] = [];
     for (const message of [...messages]) {
@@ -185,6 +193,12 @@ export function createQueue(options: QueueOptions) {
       message.receives += 1;
       message.firstReceivedAtMs ??= clock.now();
       taken.push(message);
+    }
+    if (attemptId !== undefined && taken.length > 0) {
+      attempts.set(
+        attemptId,
+        taken.map((message) => ({ message, handle: message.handle })),
+      );
     }
     return taken;
   }

@@ -40,6 +40,7 @@ interface Input extends SentMessage {
   readonly WaitTimeSeconds?: number;
   readonly VisibilityTimeout?: number;
   readonly ReceiptHandle?: string;
+  readonly ReceiveRequestAttemptId?: string;
   readonly Entries?: readonly (SentMessage & {
     Id: string;
     ReceiptHandle?: string;
@@ -135,7 +136,7 @@ export async function startSqsFifoServer(
     const visibilitySec = input.VisibilityTimeout ?? Number(queue.attributes.get('VisibilityTimeout') ?? 30);
     const untilMs = clock.now() + waitSec * 1_000;
     for (;;) {
-      const taken = gone.aborted ? [] : queue.receive(max, visibilitySec);
+      const taken = gone.aborted ? [] : queue.receive(max, visibilitySec, input.ReceiveRequestAttemptId);
       if (taken.length > 0) return { Messages: taken.map((message) => show(message, input)) };
       if (gone.aborted || clock.now() >= untilMs) return {};
       await nextChange(Math.min(untilMs, queue.nextVisibleAtMs()), gone);
