@@ -56,9 +56,14 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   AWS_SESSION_TOKEN: 'credentials for Bedrock',
   TELEGRAM_BOT_TOKEN: 'token of a Telegram bot',
   TELEGRAM_API_ROOT: 'address of the Bot API',
+  HTTPS_PROXY: 'proxy on the way to the model',
+  HTTP_PROXY: 'proxy on the way to the model',
+  NO_PROXY: 'hosts that need no proxy',
   NO_COLOR: 'plain output',
   DEBUG: 'stack traces of errors',
 };
+
+const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogThreshold = (typeof LOG_LEVELS)[number];
@@ -82,6 +87,8 @@ export interface Configuration {
     readonly apiRoot: string;
     readonly allowedUsers: readonly number[];
   } | null;
+  /** The proxy on the way to the model, as its usual variables. */
+  readonly proxy: Readonly<Record<string, string>>;
   readonly logLevel: LogThreshold;
 }
 
@@ -118,6 +125,7 @@ export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSou
     keepGenerations: values.keepGenerations,
     model: modelFrom(env, values.model),
     telegram: telegramFrom(env, values.telegram.allowedUsers),
+    proxy: proxyFrom(env),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
   };
 }
@@ -193,6 +201,14 @@ function telegramFrom(env: Environment, allowedUsers: readonly number[]): Config
   const apiRoot = env.TELEGRAM_API_ROOT || 'https://api.telegram.org';
   if (!URL.canParse(apiRoot)) bad('TELEGRAM_API_ROOT', 'must be a URL');
   return { token, apiRoot, allowedUsers };
+}
+
+function proxyFrom(env: Environment): Record<string, string> {
+  const set = PROXY_VARIABLES.flatMap((name) => {
+    const value = env[name] || env[name.toLowerCase()];
+    return value ? [[name, value] as const] : [];
+  });
+  return Object.fromEntries(set);
 }
 
 function bad(name: string, rule: string): never {

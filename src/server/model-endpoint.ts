@@ -1,5 +1,5 @@
 // From the configured choice to the address the agent talks to; starts the demo model where that is the choice.
-import { createDemoModel } from '../agent/demo/demo-model.ts';
+import { createDemoModel } from '../agent/demo-model.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelChoice } from './model-choice.ts';
 
@@ -10,8 +10,7 @@ export interface OpenEndpoint {
 
 export async function openModel(choice: ModelChoice): Promise<OpenEndpoint> {
   if (choice.kind === 'demo') {
-    const demo = await createDemoModel();
-    return { endpoint: { baseUrl: demo.url, apiKey: 'demo', demo: true }, close: () => demo.close() };
+    return await createDemoModel();
   }
   const named = choice.name === null ? {} : { model: choice.name };
   const close = async () => {};
@@ -20,8 +19,7 @@ export async function openModel(choice: ModelChoice): Promise<OpenEndpoint> {
   }
   const endpoint: ModelEndpoint = {
     baseUrl: choice.baseUrl,
-    // An endpoint of one's own may want no key; the client insists on sending one.
-    ...(choice.authToken ? { authToken: choice.authToken } : { apiKey: choice.apiKey ?? 'none' }),
+    ...(choice.authToken ? { authToken: choice.authToken } : choice.apiKey ? { apiKey: choice.apiKey } : {}),
     demo: false,
     ...named,
   };

@@ -56,7 +56,13 @@ async function boot(configuration: Configuration): Promise<void> {
   const model = await openModel(configuration.model);
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
-    const runner = createAgentRunner({ folder, model: model.endpoint, sandbox: await detectSandbox() });
+    const proxy = Object.keys(configuration.proxy).length > 0 ? { proxy: configuration.proxy } : {};
+    const runner = createAgentRunner({
+      folder,
+      model: model.endpoint,
+      sandbox: await detectSandbox(),
+      ...proxy,
+    });
     const working = runWorker(
       {
         ...stores,

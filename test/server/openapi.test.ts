@@ -184,7 +184,7 @@ describe('openapi.json', () => {
     await sent;
     // Delivered a moment after it is answered.
     await expect
-      .poll(async () => (await (await call('get', '/v1/chats/busy')).json()).turns[0].status)
+      .poll(async () => (await (await call('get', '/v1/chats/busy')).json()).turns[0]?.status)
       .toBe('delivered');
     await expect
       .poll(async () => {
