@@ -64,7 +64,12 @@ test(`${promise('ORDER')} updates are handed on in order and confirmed`, async (
   await running.stop();
   expect(running.accepted.map(({ text }) => text)).toEqual(['one', 'two', 'three', 'four']);
   expect(bot.feed.pending).toEqual([]);
-  expect(bot.calls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message']);
+  const polls = bot.calls.filter(({ method }) => method === 'getUpdates');
+  expect(polls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message']);
+  expect(bot.commands).toEqual([
+    expect.objectContaining({ command: 'new' }),
+    { command: 'help', description: expect.any(String) },
+  ]);
 });
 
 test(`${promise('ACKED')} what could not be queued is not confirmed, and comes again`, async () => {

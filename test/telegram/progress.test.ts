@@ -2,6 +2,7 @@
 // the test's own, so the edit budget is exact.
 import { expect, onTestFinished, test } from 'vitest';
 import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
+import { Refused } from '../../src/core/errors.ts';
 import type { ProgressSink } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createManualClock } from '../../testing/clock.ts';
@@ -192,6 +193,22 @@ test(`${promise('ONCE-OUT')} half an answer of an earlier attempt is gone in the
   expect(chat.botTexts).toEqual(['Half an ans', 'Thinking…']);
   await insist(() => second.deliver(context, { outcome: 'ok', text: 'The whole answer.' }), 3);
   expect(chat.botTexts).toEqual(['The whole answer.']);
+});
+
+test('a placeholder that could not be recorded is taken back before another is sent', async () => {
+  const { bot, api } = await stage();
+  const line = ledger(ask(bot, 'question'));
+  const context = line.attempt();
+  let busy = 1;
+  const remember: typeof context.remember = async (note) => {
+    if (busy-- > 0) throw new Refused('store-busy', 'Busy.', { retryAfterMs: 1 });
+    await context.remember(note);
+  };
+  const sink = createTelegramChannel({ api }).open({ ...context, remember });
+  await until(() => line.anchor !== null);
+  await sink.close();
+  expect(bot.chat(ANNA).botTexts).toEqual(['Thinking…']);
+  expect(bot.chat(ANNA).allMessages).toHaveLength(3);
 });
 
 test(`${promise('FENCED')} a placeholder sent without the lease is taken back`, async () => {

@@ -1,6 +1,6 @@
 // A stateful Bot API server on loopback: several bots, chats with topics, long polling and webhooks, the documented
 // refusals, and faults on demand (see faults.ts). Use its `apiRoot` where a program takes one. State lives in this
-// process; other processes talk to it over HTTP as to the real one. It does not enforce Telegram's rate limits by
+// process; other processes talk to it over HTTP as to the real one, or as people do (person-http.ts). It does not enforce Telegram's rate limits by
 // itself, sends no files, and knows rich messages only as Markdown.
 //
 //   const telegram = await startFakeTelegram();
@@ -15,6 +15,7 @@ import { BotApiError } from './bot-api-error.ts';
 import type { Payload } from './bot-methods.ts';
 import { createFakeBot, type FakeBot, type FakeBotOptions, type ServedBot } from './fake-bot.ts';
 import type { FaultKind } from './faults.ts';
+import { answerPerson } from './person-http.ts';
 
 export interface FakeTelegram {
   /** e.g. `http://127.0.0.1:40123` */
@@ -54,6 +55,9 @@ async function serve(
   response: ServerResponse,
 ): Promise<void> {
   const payload = await readPayload(request);
+  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+  const person = answerPerson(bots.values(), path, payload);
+  if (person) return write(response, person.status, person.body);
   const [, token = '', method = ''] = /^\/bot([^/]+)\/(\w+)/.exec(request.url ?? '') ?? [];
   const bot = bots.get(decodeURIComponent(token));
   if (!bot) return answer(response, errorBody(new BotApiError(401, 'Unauthorized')));
@@ -129,8 +133,12 @@ function errorBody(error: BotApiError): Extract<Answer, { ok: false }> {
 }
 
 function answer(response: ServerResponse, body: Answer): void {
+  write(response, body.ok ? 200 : body.error_code, body);
+}
+
+function write(response: ServerResponse, status: number, body: unknown): void {
   if (response.destroyed) return;
-  response.writeHead(body.ok ? 200 : body.error_code, { 'content-type': 'application/json' });
+  response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
 }
 

@@ -1,6 +1,6 @@
-// Sends a message that says nothing yet and has its id recorded before anyone may write into it. If the worker
-// turns out to have lost its lease, the message is deleted again: nobody else knows of it.
-import { isLeaseLost } from '../../core/errors.ts';
+// Sends a message that says nothing yet and has its id recorded before anyone may write into it. If recording fails
+// (a lost lease, a busy store) the message is taken back: at worst the record then names a message that is gone,
+// and delivery replaces it.
 import type { TelegramApi } from './api.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
@@ -28,7 +28,7 @@ export async function sendPlaceholder(
   try {
     await record(id);
   } catch (error) {
-    if (isLeaseLost(error)) await api.deleteMessage(target.chatId, id).catch(() => undefined);
+    await api.deleteMessage(target.chatId, id).catch(() => undefined);
     throw error;
   }
   return id;

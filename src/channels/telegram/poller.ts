@@ -7,6 +7,7 @@ import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { BotIdentity, TelegramApi } from './api.ts';
+import { COMMANDS } from './commands.ts';
 import { createInlet, type FixedReply } from './inlet.ts';
 import { ALLOWED_UPDATES, type UpdatePolicy } from './parse-update.ts';
 
@@ -36,6 +37,7 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
 
   return {
     async run(signal) {
+      await announceCommands(api, log);
       let offset: number | undefined;
       let failures = 0;
       while (!signal.aborted) {
@@ -61,6 +63,15 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
       if (offset !== undefined) await confirm(api, offset);
     },
   };
+}
+
+/** So that Telegram offers them while a person types. */
+async function announceCommands(api: TelegramApi, log: Log): Promise<void> {
+  try {
+    await api.setCommands(COMMANDS);
+  } catch (error) {
+    log('warn', 'telegram-commands-not-set', errorFields(error));
+  }
 }
 
 /** Best effort: a lost help text is asked for again. */
