@@ -109,10 +109,8 @@ export async function converse({ context, client, name, chatId }: Conversation):
       key: randomUUID(),
     });
     running = turn_id;
-    if (terminal.interactive) {
-      terminal.write(terminal.style(['bold', 'green'], info.model.demo ? 'demo model › ' : 'agent › '));
-    }
-    const answer = await screen.show(client.watch(turn_id));
+    const label = terminal.style(['bold', 'green'], info.model.demo ? 'demo model › ' : 'agent › ');
+    const answer = await screen.show(client.watch(turn_id), terminal.interactive ? label : '');
     running = null;
     if (answer === null) terminal.note('This chat was erased.');
     if (terminal.interactive) terminal.line();

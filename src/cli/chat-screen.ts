@@ -5,8 +5,8 @@ import type { WatchedEvent } from './api-client.ts';
 import { harmless, type Terminal } from './terminal.ts';
 
 export interface ChatScreen {
-  /** null when the turn vanished (its chat was erased). */
-  show(events: AsyncIterable<WatchedEvent>): Promise<AnswerView | null>;
+  /** `label` begins the answer's first line. null when the turn vanished (its chat was erased). */
+  show(events: AsyncIterable<WatchedEvent>, label?: string): Promise<AnswerView | null>;
 }
 
 export function createChatScreen(terminal: Terminal, { streams }: { streams: boolean }): ChatScreen {
@@ -37,15 +37,16 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   }
 
   return {
-    async show(events) {
+    async show(events, label = '') {
       shown = '';
-      atLineStart = true;
+      terminal.write(label);
+      atLineStart = label === '';
       for await (const { event, data } of events) {
         if (event === 'text') {
           shown += data.text;
           write(data.text);
         } else if (event === 'tool') {
-          if (data.state === 'started') remark(toolLine(data.name, data.summary));
+          if (data.state === 'started') remark(toolLine(data.summary || data.name));
           else if (data.state === 'failed') remark(`  ${data.name} failed`);
         } else if (event === 'status') {
           if (data.status === 'retrying') remark('(interrupted; starting this turn over)');
@@ -59,7 +60,7 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   };
 }
 
-function toolLine(name: string, summary: string): string {
+function toolLine(summary: string): string {
   const line = harmless(summary).replace(/\s+/g, ' ').trim();
-  return `• ${name}${line ? `  ${line.length > 100 ? `${line.slice(0, 99)}…` : line}` : ''}`;
+  return `• ${line.length > 100 ? `${line.slice(0, 99)}…` : line}`;
 }
