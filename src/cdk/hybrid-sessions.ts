@@ -1,6 +1,6 @@
 // A whole installation: tables, bucket, queues, functions, alarms. Nothing in it has a fixed name, so that several
 // live in one account; nothing runs while nobody writes. What costs while idle: the alarms, the dashboard, storage.
-import { CustomResource, Duration, Names, Stack } from 'aws-cdk-lib';
+import { Duration, Names, Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Architecture, type FunctionUrl, FunctionUrlAuthType, InvokeMode } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
@@ -8,22 +8,22 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { VARIABLES } from '../lambda/variables.ts';
-import { allowObjects, allowParameters, allowSend, allowTables, parameterArn } from './access.ts';
+import { allowObjects, allowParameters, allowSend, allowTables } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import { Alarms } from './alarms.ts';
 import { type Assets, assetsFrom } from './assets.ts';
 import { addDashboard } from './dashboard.ts';
 import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
-import type { HybridSessionsProps, ModelProps } from './props.ts';
+import type { HybridSessionsProps, ModelProps, TelegramProps } from './props.ts';
 import { Queues } from './queues.ts';
+import { Setup } from './setup.ts';
 
 /** A webhook answers at once; what takes longer is broken. */
 const INGRESS_TIMEOUT = Duration.seconds(15);
 /** A stream lasts as long as the turn it shows. */
 const API_TIMEOUT = Duration.minutes(15);
 const STRANDED_TIMEOUT = Duration.seconds(60);
-const SETUP_TIMEOUT = Duration.seconds(60);
 const LONGEST_WORKER_TIMEOUT = Duration.minutes(15);
 
 export class HybridSessions extends Construct {
@@ -65,12 +65,6 @@ export class HybridSessions extends Construct {
       [VARIABLES.stateTable]: this.data.state.tableName,
       [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
       [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(25)).toDays()),
-      ...(telegram
-        ? {
-            [VARIABLES.telegramTokenParameter]: telegram.tokenParameter,
-            [VARIABLES.telegramAllowedUsers]: telegram.allowedUsers.join(','),
-          }
-        : {}),
     };
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
@@ -82,12 +76,18 @@ export class HybridSessions extends Construct {
       Worker: this.worker,
       Stranded: this.addStranded(props),
     };
-    if (telegramSecret) {
-      functions.Ingress = this.addIngress(telegramSecret);
+    const setup = this.addSetup(
+      [telegramSecret, this.apiKeyParameter].filter((name) => name !== undefined),
+      telegram?.tokenParameter,
+    );
+    if (setup && telegram && telegramSecret) {
+      functions.Ingress = this.addIngress(telegram, telegramSecret, setup);
       this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
         authType: FunctionUrlAuthType.NONE,
         invokeMode: InvokeMode.BUFFERED,
       });
+      const { tokenParameter } = telegram;
+      setup.registerWebhook({ url: this.webhookUrl.url, tokenParameter, secretParameter: telegramSecret });
     }
     if (this.apiKeyParameter) {
       functions.Api = this.addApi(props, this.apiKeyParameter);
@@ -96,8 +96,6 @@ export class HybridSessions extends Construct {
         invokeMode: InvokeMode.RESPONSE_STREAM,
       });
     }
-    const secrets = [telegramSecret, this.apiKeyParameter].filter((name) => name !== undefined);
-    if (secrets.length > 0) this.addSetup(secrets, telegram?.tokenParameter, telegramSecret);
 
     this.alarms = new Alarms(this, 'Alarms', {
       email: props.alarmEmail,
@@ -127,6 +125,8 @@ export class HybridSessions extends Construct {
         ...this.variables,
         [VARIABLES.bucket]: data.bucket.bucketName,
         [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+        ...tokenVariable(props.telegram),
+        [VARIABLES.temporary]: '/tmp',
         // Half of the disk: the other half is for the checkpoint being written and the agent's own files.
         [VARIABLES.maxWorkspaceBytes]: String((ephemeralStorageMb / 2) * 1024 ** 2),
         ...modelVariables(props.model),
@@ -169,6 +169,7 @@ export class HybridSessions extends Construct {
         ...this.variables,
         [VARIABLES.queueUrl]: queues.stranded.queueUrl,
         [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+        ...tokenVariable(props.telegram),
       },
     });
     feed(stranded, queues.stranded, 2);
@@ -178,7 +179,13 @@ export class HybridSessions extends Construct {
     return stranded;
   }
 
-  private addIngress(telegramSecret: string): LoggedFunction {
+  private addSetup(secrets: readonly string[], tokenParameter: string | undefined): Setup | null {
+    if (secrets.length === 0) return null;
+    const code = this.assets.functions;
+    return new Setup(this, 'Setup', { ...this.common, code, secrets, tokenParameter });
+  }
+
+  private addIngress(props: TelegramProps, telegramSecret: string, setup: Setup): LoggedFunction {
     const ingress = new LoggedFunction(this, 'Ingress', {
       ...this.common,
       description: 'Takes webhooks: checks the secret, writes the turn down, queues it.',
@@ -186,11 +193,17 @@ export class HybridSessions extends Construct {
       handler: 'ingress.handler',
       memoryMb: 512,
       timeout: INGRESS_TIMEOUT,
-      environment: { ...this.variables, [VARIABLES.telegramSecretParameter]: telegramSecret },
+      environment: {
+        ...this.variables,
+        [VARIABLES.telegramSecretParameter]: telegramSecret,
+        [VARIABLES.telegramAllowedUsers]: props.allowedUsers.join(','),
+        [VARIABLES.telegramBotId]: setup.botId,
+        [VARIABLES.telegramBotUsername]: setup.botUsername,
+      },
     });
     allowTables(ingress.role, this.data);
     allowSend(ingress.role, this.queues.turns);
-    allowParameters(ingress.role, [telegramSecret, this.variables[VARIABLES.telegramTokenParameter] ?? '']);
+    allowParameters(ingress.role, [telegramSecret]);
     return ingress;
   }
 
@@ -216,44 +229,6 @@ export class HybridSessions extends Construct {
     allowParameters(api.role, [apiKey]);
     return api;
   }
-
-  /** Makes the secrets before anybody needs them, registers the webhook; takes both back when the stack goes. */
-  private addSetup(
-    secrets: string[],
-    tokenParameter: string | undefined,
-    telegramSecret: string | undefined,
-  ): void {
-    const setup = new LoggedFunction(this, 'Setup', {
-      ...this.common,
-      description:
-        'At deployment: makes secrets, registers the Telegram webhook. Takes both back at the end.',
-      code: this.assets.functions,
-      handler: 'setup.handler',
-      memoryMb: 256,
-      timeout: SETUP_TIMEOUT,
-      environment: {},
-    });
-    setup.role.addToPolicy(
-      new PolicyStatement({
-        actions: ['ssm:GetParameters', 'ssm:PutParameter', 'ssm:DeleteParameters'],
-        resources: secrets.map((name) => parameterArn(this, name)),
-      }),
-    );
-    if (tokenParameter) allowParameters(setup.role, [tokenParameter]);
-    const resource = new CustomResource(this, 'SetupRun', {
-      resourceType: 'Custom::HybridSessionsSetup',
-      serviceToken: setup.lambda.functionArn,
-      serviceTimeout: Duration.minutes(5),
-      properties: {
-        secrets,
-        ...(tokenParameter && telegramSecret && this.webhookUrl
-          ? { telegram: { tokenParameter, secretParameter: telegramSecret, webhookUrl: this.webhookUrl.url } }
-          : {}),
-      },
-    });
-    // The role's rights must be there before it runs, and outlast it.
-    resource.node.addDependency(setup.role);
-  }
 }
 
 function feed(target: LoggedFunction, queue: Queue, maxConcurrency: number): void {
@@ -265,6 +240,10 @@ function feed(target: LoggedFunction, queue: Queue, maxConcurrency: number): voi
     'Serverless-LambdaEventSourceMappingDestination',
     'Mappings of SQS have no destination for failures: the queue itself has one.',
   );
+}
+
+function tokenVariable(telegram: TelegramProps | undefined): Record<string, string> {
+  return telegram ? { [VARIABLES.telegramTokenParameter]: telegram.tokenParameter } : {};
 }
 
 function modelVariables(model: ModelProps): Record<string, string> {

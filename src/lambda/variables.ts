@@ -19,12 +19,16 @@ export const VARIABLES = {
   telegramSecretParameter: 'HYBRID_SESSIONS_TELEGRAM_SECRET_PARAMETER',
   telegramAllowedUsers: 'HYBRID_SESSIONS_TELEGRAM_ALLOWED_USERS',
   telegramApiRoot: 'HYBRID_SESSIONS_TELEGRAM_API_ROOT',
-  webhookUrl: 'HYBRID_SESSIONS_WEBHOOK_URL',
+  /** Who the bot is, asked once at deployment: ingress needs no token. */
+  telegramBotId: 'HYBRID_SESSIONS_TELEGRAM_BOT_ID',
+  telegramBotUsername: 'HYBRID_SESSIONS_TELEGRAM_BOT_USERNAME',
   /** `anthropic` or `bedrock`; `demo` answers from a script, for trying the whole way without a key. */
   modelProvider: 'HYBRID_SESSIONS_MODEL_PROVIDER',
   model: 'HYBRID_SESSIONS_MODEL',
   modelKeyParameter: 'HYBRID_SESSIONS_MODEL_KEY_PARAMETER',
   modelBaseUrl: 'HYBRID_SESSIONS_MODEL_BASE_URL',
+  /** The folder that is this function's own and is emptied before and after each turn. `/tmp` on Lambda. */
+  temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',
 } as const;
 

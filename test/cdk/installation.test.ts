@@ -300,8 +300,15 @@ describe('the whole', () => {
 
   test('the webhook is registered with the bot, by a function that runs at deployment', () => {
     full.template.hasResourceProperties('Custom::HybridSessionsSetup', {
-      secrets: Match.anyValue(),
-      telegram: { tokenParameter: '/bots/telegram-token', webhookUrl: Match.anyValue() },
+      step: 'webhook',
+      tokenParameter: '/bots/telegram-token',
+      secretParameter: Match.stringLikeRegexp('telegram-webhook-secret$'),
+      url: Match.anyValue(),
     });
+    const [, prepare] =
+      ofType(full, 'Custom::HybridSessionsSetup').find(
+        ([, { Properties }]) => Properties.step === 'prepare',
+      ) ?? [];
+    expect(prepare?.Properties.secrets).toHaveLength(2);
   });
 });

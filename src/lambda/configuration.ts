@@ -1,0 +1,79 @@
+// What each function is told, checked once at its start: the only place here that knows the environment. A missing
+// or malformed variable ends the start with its name; secrets are not among them (see parameters.ts).
+import { z } from 'zod';
+import { Invalid } from '../core/errors.ts';
+import { VARIABLES } from './variables.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const text = z.string().min(1);
+const parameter = z.string().startsWith('/');
+const whole = z.coerce.number().int().positive();
+
+const base = {
+  installation: text,
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  mappingTable: text,
+  stateTable: text,
+  queueUrl: z.url(),
+  retentionDays: whole.default(25),
+};
+
+const outgoing = {
+  telegramTokenParameter: parameter.optional(),
+  telegramApiRoot: z.url().optional(),
+  deadLetterQueueUrl: z.url(),
+};
+
+export const ingressSchema = z.object({
+  ...base,
+  telegramSecretParameter: parameter,
+  telegramAllowedUsers: text,
+  telegramBotId: z.string().regex(/^\d+$/),
+  telegramBotUsername: text,
+});
+
+export const apiSchema = z.object({
+  ...base,
+  bucket: text,
+  apiKeyParameter: parameter,
+  maxConcurrency: whole.default(1),
+  modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
+  model: text.optional(),
+});
+
+export const strandedSchema = z.object({ ...base, ...outgoing });
+
+export const workerSchema = z.object({
+  ...base,
+  ...outgoing,
+  bucket: text,
+  temporary: z.string().startsWith('/'),
+  maxWorkspaceBytes: whole,
+  modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
+  model: text.optional(),
+  modelKeyParameter: parameter.optional(),
+  modelBaseUrl: z.url().optional(),
+});
+
+export type IngressConfiguration = z.infer<typeof ingressSchema>;
+export type ApiConfiguration = z.infer<typeof apiSchema>;
+export type StrandedConfiguration = z.infer<typeof strandedSchema>;
+export type WorkerConfiguration = z.infer<typeof workerSchema>;
+
+/** Reads a function's variables. Throws `Invalid('bad-config')` that names the variable, never its value. */
+export function readConfiguration<T extends z.ZodObject>(schema: T, environment: Environment): z.infer<T> {
+  const values = Object.fromEntries(
+    Object.entries(VARIABLES).flatMap(([field, variable]) => {
+      const value = environment[variable];
+      return value === undefined || value === '' ? [] : [[field, value]];
+    }),
+  );
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.map((issue) => {
+    const field = String(issue.path[0]) as keyof typeof VARIABLES;
+    return `${VARIABLES[field] ?? field}: ${issue.message}`;
+  });
+  throw new Invalid('bad-config', `This function is not set up: ${wrong.join('; ')}.`);
+}

@@ -1,0 +1,72 @@
+// A function URL's event as a standard `Request`, and a standard `Response` back: whole, or written to Lambda's
+// response stream as it comes. https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html (read 2026-11-22)
+import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import type { APIGatewayProxyStructuredResultV2, LambdaFunctionURLEvent } from 'aws-lambda';
+
+export function requestOf(event: LambdaFunctionURLEvent): Request {
+  const { domainName, http } = event.requestContext;
+  const url = `https://${domainName}${event.rawPath}${event.rawQueryString ? `?${event.rawQueryString}` : ''}`;
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(event.headers))
+    if (value !== undefined) headers.set(name, value);
+  if (event.cookies?.length) headers.set('cookie', event.cookies.join('; '));
+  const body =
+    event.body === undefined || http.method === 'GET' || http.method === 'HEAD'
+      ? null
+      : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8');
+  return new Request(url, { method: http.method, headers, body });
+}
+
+export async function wholeAnswer(response: Response): Promise<APIGatewayProxyStructuredResultV2> {
+  return {
+    statusCode: response.status,
+    headers: headersOf(response),
+    body: Buffer.from(await response.arrayBuffer()).toString('base64'),
+    isBase64Encoded: true,
+  };
+}
+
+/** Part of the runtime, as a global (`awslambda`). */
+export interface ResponseStreams {
+  from(stream: Writable, prelude: { statusCode: number; headers: Record<string, string> }): Writable;
+}
+
+/** Resolves when everything is written. A client that went away ends the body, not the function. */
+export async function streamAnswer(
+  response: Response,
+  stream: Writable,
+  streams: ResponseStreams,
+): Promise<void> {
+  const out = streams.from(stream, { statusCode: response.status, headers: headersOf(response) });
+  // The head leaves with the first write only: an empty body needs one, too.
+  out.write('');
+  const reader = response.body?.getReader();
+  try {
+    for (let next = await reader?.read(); next && !next.done; next = await reader?.read()) {
+      if (!out.write(next.value)) await drained(out);
+    }
+  } finally {
+    await reader?.cancel();
+    out.end();
+  }
+  await finished(out as never).catch(() => {});
+}
+
+async function drained(stream: Writable): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      stream.off('drain', done);
+      stream.off('close', done);
+      stream.off('error', done);
+      resolve();
+    };
+    stream.on('drain', done);
+    stream.on('close', done);
+    stream.on('error', done);
+  });
+}
+
+function headersOf(response: Response): Record<string, string> {
+  return Object.fromEntries(response.headers);
+}

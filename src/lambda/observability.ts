@@ -1,0 +1,59 @@
+// Log lines as JSON, and the metrics that follow from them: what alarms and dashboard read is counted where it is
+// said, so the two cannot differ. Metrics ride in the log (EMF) and cost no call.
+import { Logger } from '@aws-lambda-powertools/logger';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import type { Log, LogFields } from '../core/log.ts';
+import { METRIC_NAMESPACE, METRICS } from './metric-names.ts';
+
+export interface Observability {
+  readonly log: Log;
+  /** Writes out what was counted; called at the end of an invocation. */
+  flush(): void;
+}
+
+export function createObservability(options: {
+  readonly installation: string;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+}): Observability {
+  const logger = new Logger({
+    serviceName: options.installation,
+    logLevel: options.logLevel === 'debug' ? 'DEBUG' : options.logLevel === 'info' ? 'INFO' : 'WARN',
+  });
+  const metrics = new Metrics({ namespace: METRIC_NAMESPACE, serviceName: options.installation });
+  const count = (name: string, value = 1, unit: Unit = MetricUnit.Count) =>
+    metrics.addMetric(name, unit, value);
+
+  return {
+    log(level, event, fields = {}) {
+      measure(event, fields, count);
+      logger[level](event, definedOf(fields));
+    },
+    flush: () => metrics.publishStoredMetrics(),
+  };
+}
+
+type Unit = (typeof MetricUnit)[keyof typeof MetricUnit];
+type Count = (name: string, value?: number, unit?: Unit) => void;
+
+function measure(event: string, fields: LogFields, count: Count): void {
+  if (event === 'state-unreadable') count(METRICS.unreadable);
+  if (event === 'lease-lost') count(METRICS.leaseLost);
+  if (event !== 'turn-ended') return;
+  const { outcome, reason, tookMs, waitedMs } = fields;
+  if (outcome === 'retry') {
+    count(METRICS.retries);
+    return;
+  }
+  count(METRICS.turns);
+  if (outcome === 'dead') count(reason === 'undeliverable' ? METRICS.undeliverable : METRICS.dead);
+  if (typeof tookMs === 'number') count(METRICS.turnMs, tookMs, MetricUnit.Milliseconds);
+  if (typeof waitedMs === 'number' && waitedMs >= 0) {
+    count(METRICS.waitMs, waitedMs, MetricUnit.Milliseconds);
+  }
+}
+
+function definedOf(fields: LogFields): Record<string, string | number | boolean> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined && value !== null),
+  ) as Record<string, string | number | boolean>;
+}

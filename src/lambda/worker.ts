@@ -1,0 +1,107 @@
+// Runs turns off the queue, one at a time. The message is made visible again within a minute unless the turn lives
+// (UNBLOCK); half a minute before the invocation must end the turn is saved and queued to go on in the next (LONG).
+// The agent's folder lies in the image; the session is laid into the temporary folder and removed with it.
+import { join } from 'node:path';
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { createAgentRunner } from '../agent/runner.ts';
+import { systemClock } from '../core/clock.ts';
+import { errorFields } from '../core/log.ts';
+import type { Delivery } from '../core/ports.ts';
+import { processDelivery, type WorkerDeps } from '../core/worker.ts';
+import { createSqsTurnQueue } from '../queues/sqs-fifo.ts';
+import { createSessionState } from '../state/session-state.ts';
+import { createDynamoSessionStore } from '../stores/dynamodb.ts';
+import { createDynamoEventLog } from '../stores/dynamodb-events.ts';
+import { createS3ObjectStore } from '../stores/s3.ts';
+import { openChannels } from './channels.ts';
+import { readConfiguration, workerSchema } from './configuration.ts';
+import { openModel } from './model.ts';
+import { createObservability } from './observability.ts';
+import { once } from './once.ts';
+import { readParameters } from './parameters.ts';
+import { createTemporaryWorkplace } from './temporary-workplace.ts';
+
+/** What a killed worker costs its conversation. */
+const VISIBILITY_MS = 60_000;
+const TIMING = { leaseMs: 45_000, heartbeatMs: 12_000, checkpointEveryMs: 60_000 };
+const MAX_ATTEMPTS = 3;
+/** For ending the agent, the checkpoint and its upload. */
+const MARGIN_MS = 30_000;
+const MAX_WORKSPACE_FILES = 50_000;
+
+const configuration = readConfiguration(workerSchema, process.env);
+const { log, flush } = createObservability(configuration);
+const shutdown = new AbortController();
+process.once('SIGTERM', () => shutdown.abort());
+
+const open = once(async () => {
+  const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl, bucket, temporary } = configuration;
+  const { telegramTokenParameter, modelKeyParameter } = configuration;
+  const names = [telegramTokenParameter, modelKeyParameter].filter((name) => name !== undefined);
+  const [secrets, folder] = await Promise.all([
+    readParameters(names),
+    loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
+  ]);
+  const tables = { mappingTable, stateTable, clock: systemClock };
+  const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
+  const deps: WorkerDeps = {
+    store: createDynamoSessionStore(tables),
+    queue,
+    state: createSessionState({
+      objects: createS3ObjectStore({ bucket }),
+      limits: { maxWorkspaceBytes: configuration.maxWorkspaceBytes, maxWorkspaceFiles: MAX_WORKSPACE_FILES },
+      temporaryDirectory: temporary,
+    }),
+    workplace: createTemporaryWorkplace(temporary),
+    runner: createAgentRunner({
+      folder,
+      model: await openModel(configuration, secrets.get(modelKeyParameter ?? '')),
+      sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+    }),
+    channels: openChannels({
+      events: createDynamoEventLog(tables),
+      telegramToken: secrets.get(telegramTokenParameter ?? ''),
+      telegramApiRoot: configuration.telegramApiRoot,
+      log,
+    }),
+    clock: systemClock,
+    log,
+    timing: TIMING,
+    retentionSec: configuration.retentionDays * 86_400,
+    maxAttempts: MAX_ATTEMPTS,
+    visibilityMs: VISIBILITY_MS,
+  };
+  return { deps, queue };
+});
+
+export async function handler(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(), Math.max(0, context.getRemainingTimeInMillis() - MARGIN_MS));
+  const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
+  try {
+    const { deps, queue } = await open();
+    const batch = await queue.deliveriesOf(event);
+    await Promise.all(batch.groups.flat().map(shorten));
+    // In order, one at a time: the workplace holds one session.
+    for (const group of batch.groups) {
+      for (const delivery of group) {
+        const outcome = await processDelivery(deps, delivery, deadline);
+        if (outcome.kind === 'retry') break;
+      }
+    }
+    return batch.response();
+  } finally {
+    clearTimeout(timer);
+    flush();
+  }
+}
+
+/** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
+async function shorten(delivery: Delivery): Promise<void> {
+  try {
+    await delivery.extend(VISIBILITY_MS);
+  } catch (error) {
+    log('warn', 'visibility-not-shortened', { turn: delivery.request.turnId, ...errorFields(error) });
+  }
+}
