@@ -1,0 +1,96 @@
+// A worker for benches: the real adapters over a folder, one message at a time, with the time of each step.
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadAgentFolder } from '../src/agent/agent-folder.ts';
+import { createAgentRunner } from '../src/agent/runner.ts';
+import { detectSandbox } from '../src/agent/sandbox.ts';
+import { createWorkplace } from '../src/agent/workplace.ts';
+import { createHttpChannel } from '../src/channels/http/channel.ts';
+import { systemClock } from '../src/core/clock.ts';
+import { silentLog } from '../src/core/log.ts';
+import type { TurnPoint } from '../src/core/turn.ts';
+import { processDelivery } from '../src/core/worker.ts';
+import { openStores } from '../src/server/stores.ts';
+import { benchRequest } from './turn.ts';
+
+/** Each span ends at its point and begins at the one before. */
+const SPANS: ReadonlyMap<TurnPoint, string> = new Map([
+  ['after-lease', 'lease and ledger'],
+  ['after-restore', 'directory and restore'],
+  ['after-agent', 'agent (CLI start, model, end)'],
+  ['after-pack', 'checkpoint'],
+  ['after-commit', 'commit, directory removed'],
+  ['after-send', 'deliver'],
+  ['after-mark', 'settle'],
+]);
+
+export interface BenchWorker {
+  turn(): Promise<void>;
+  /** Milliseconds of each step of the last turn. */
+  spans(): ReadonlyMap<string, number>;
+  close(): Promise<void>;
+}
+
+export async function openBenchWorker(dataDir: string, modelUrl: string): Promise<BenchWorker> {
+  await mkdir(dataDir, { recursive: true });
+  const stores = await openStores(
+    { dataDir, keepGenerations: 10, limits: { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 } },
+    { create: true },
+  );
+  const folder = await loadAgentFolder(await plainAgent(join(dataDir, 'agent')));
+  const runner = createAgentRunner({
+    folder,
+    model: { baseUrl: modelUrl, demo: false },
+    sandbox: await detectSandbox(),
+  });
+  const http = createHttpChannel({ events: stores.events, log: silentLog });
+  const spans = new Map<string, number>();
+  let last = 0;
+  const deps = {
+    ...stores,
+    workplace: createWorkplace({ root: join(dataDir, 'turns') }),
+    runner,
+    channels: new Map([[http.name, http]]),
+    clock: systemClock,
+    log: silentLog,
+    timing: { leaseMs: 15_000, heartbeatMs: 1_000, checkpointEveryMs: 0 },
+    retentionSec: 3_600,
+    maxAttempts: 1,
+    visibilityMs: 15_000,
+    at(point: TurnPoint) {
+      const now = performance.now();
+      const name = SPANS.get(point);
+      if (name) spans.set(name, now - last);
+      if (name || point === 'before-lease') last = now;
+    },
+  };
+  return {
+    async turn() {
+      const request = benchRequest(randomUUID());
+      await stores.store.accept(request, deps.retentionSec);
+      await stores.queue.send(request);
+      const [delivery] = await stores.queue.receive({
+        max: 1,
+        waitMs: 1_000,
+        visibilityMs: deps.visibilityMs,
+      });
+      if (!delivery) throw new Error('The queue gave nothing.');
+      const outcome = await processDelivery(deps, delivery, new AbortController().signal);
+      const turn = await stores.store.getTurn(request.sessionKey.split('/')[0] as never, request.turnId);
+      if (outcome.kind !== 'done' || turn?.reply?.outcome !== 'ok') {
+        throw new Error(`The turn ended ${outcome.kind}: ${turn?.reply?.text}`);
+      }
+    },
+    spans: () => spans,
+    close: () => stores.close(),
+  };
+}
+
+/** As little as the bare SDK gets: a system prompt and two tools. A tool server's start would be compared with nothing. */
+async function plainAgent(path: string): Promise<string> {
+  await mkdir(path, { recursive: true });
+  await writeFile(join(path, 'system_prompt.md'), 'You answer briefly.');
+  await writeFile(join(path, 'settings.json'), JSON.stringify({ tools: { allow: ['Bash', 'Read'] } }));
+  return path;
+}
