@@ -1,6 +1,7 @@
 // The demo model: lets everything else be real where there is no account. It speaks the Messages API on loopback,
 // follows a handful of plain rules, calls real tools, and says what it is. It sends nothing anywhere, and knows only
 // what is in the conversation it is sent.
+import { CONTINUATION } from './continuation.ts';
 import { helpText, introduction } from './demo/help.ts';
 import { type Intent, intentOf } from './demo/intent.ts';
 import { recall } from './demo/recall.ts';
@@ -46,6 +47,8 @@ export function answerAsDemo(request: ModelRequest): ModelReply {
     if (followUp && request.tools.includes('Bash')) return { blocks: [followUp] };
     return say(resultsText(uses, results));
   }
+  if (prompt.startsWith(CONTINUATION))
+    return say('I was cut off before. A demo model cannot go on: ask again.');
   const intent = intentOf(prompt);
   switch (intent.kind) {
     case 'tools':

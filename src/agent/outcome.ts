@@ -24,8 +24,7 @@ export function outcomeOf(end: TurnEnd): AgentOutcome {
   const finished = result?.subtype === 'success' && !result.is_error;
   if (end.stopped && !finished) return { ...base, status: end.stopped, text: end.watched.text.trim() };
   if (finished && result.subtype === 'success') {
-    const text = result.result.trim() || 'The agent finished without writing an answer.';
-    return { ...base, status: 'ok', text };
+    return { ...base, status: 'ok', text: result.result.trim() };
   }
   return { ...base, status: 'failed', text: end.watched.text.trim(), failure: failureOf(end) };
 }

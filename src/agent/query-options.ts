@@ -7,7 +7,7 @@ import type { AgentFolder } from './agent-folder.ts';
 import { type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
 import type { SandboxChoice } from './sandbox.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
-import { judgeToolCall, type PolicyPlaces } from './tool-policy.ts';
+import { judgeToolCall, type PolicyPlaces, type Verdict } from './tool-policy.ts';
 import type { TranscriptMark } from './transcript.ts';
 
 export interface QueryContext {
@@ -29,7 +29,7 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   const model = settings.model ?? context.model.model;
   const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
   return {
-    ...(run.resume ? { resume: run.sessionId } : { sessionId: run.sessionId }),
+    ...(context.mark ? { resume: run.sessionId } : { sessionId: run.sessionId }),
     cwd: await startDirectory(context),
     additionalDirectories: [directory.workspace],
     env: { ...context.environment },
@@ -55,9 +55,8 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
     strictMcpConfig: true,
     mcpServersDelivery: 'initialize',
     tools: allowed.filter((tool) => !tool.startsWith('mcp__')),
-    // The hook decides every call. Should it fail, nothing is allowed by rule and nobody is asked: denied.
-    permissionMode: 'dontAsk',
-    hooks: { PreToolUse: [{ hooks: [policyHook(allowed, placesOf(context))] }] },
+    permissionMode: 'default',
+    ...policyGate(allowed, placesOf(context)),
     includePartialMessages: true,
     enableFileCheckpointing: true,
   };
@@ -109,14 +108,22 @@ function placesOf({ run, laid }: QueryContext): PolicyPlaces {
   };
 }
 
-function policyHook(allowed: readonly string[], places: PolicyPlaces): HookCallback {
-  return async (input) => {
+/**
+ * The hook judges every call of the agent and its subagents. Where the CLI would still ask a person (it has doubts
+ * of its own about some commands), the verdict already given for that call answers; without one it is no.
+ */
+function policyGate(
+  allowed: readonly string[],
+  places: PolicyPlaces,
+): Required<Pick<Options, 'hooks' | 'canUseTool'>> {
+  const verdicts = new Map<string, Verdict>();
+  const hook: HookCallback = async (input) => {
     if (input.hook_event_name !== 'PreToolUse') return {};
     const call = { tool: input.tool_name, input: input.tool_input, cwd: input.cwd };
-    const verdict = await judgeToolCall(call, allowed, places).catch(() => ({
-      allow: false as const,
-      reason: 'The path could not be checked.',
-    }));
+    const verdict = await judgeToolCall(call, allowed, places).catch(
+      (): Verdict => ({ allow: false, reason: 'The path could not be checked.' }),
+    );
+    verdicts.set(input.tool_use_id, verdict);
     return {
       hookSpecificOutput: {
         hookEventName: 'PreToolUse',
@@ -124,5 +131,13 @@ function policyHook(allowed: readonly string[], places: PolicyPlaces): HookCallb
         ...(verdict.allow ? {} : { permissionDecisionReason: verdict.reason }),
       },
     };
+  };
+  return {
+    hooks: { PreToolUse: [{ hooks: [hook] }] },
+    canUseTool: async (_tool, input, { toolUseID }) => {
+      const verdict = verdicts.get(toolUseID);
+      if (verdict?.allow) return { behavior: 'allow', updatedInput: input };
+      return { behavior: 'deny', message: verdict?.reason ?? 'This call is not allowed.' };
+    },
   };
 }

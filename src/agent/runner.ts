@@ -7,6 +7,8 @@ import { Invalid } from '../core/errors.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { createCliProcess } from './cli-process.ts';
+import { CONTINUATION } from './continuation.ts';
+import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
 import { createModelGateway, createUpstreamConnections, type UpstreamConnections } from './model-gateway.ts';
 import { outcomeOf } from './outcome.ts';
@@ -14,7 +16,13 @@ import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import type { SandboxChoice } from './sandbox.ts';
 import { dropConfiguration, layConfiguration } from './static-config.ts';
-import { continuesFrom, dropTornLine, markTranscript, transcriptPath } from './transcript.ts';
+import {
+  continuesFrom,
+  dropTornLine,
+  markTranscript,
+  type TranscriptMark,
+  transcriptPath,
+} from './transcript.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
 
 export type { ModelEndpoint } from './environment.ts';
@@ -89,10 +97,13 @@ async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<Agen
   const { directory, signal } = run;
   const demo = options.model.demo;
   const transcript = transcriptPath(directory.config, run.sessionId);
+  await dropTornLine(transcript);
   const mark = run.resume ? await markTranscript(transcript) : null;
-  if (run.resume && !mark) {
+  const note = await readConversationNote(directory.config);
+  if (run.resume && isLost(mark, note)) {
     return failed(demo, 'resume-lost', 'The conversation of this session is not in the restored files.');
   }
+  if (!mark) await writeConversationNote(directory.config, { begun: false, bytes: 0 });
   if (signal.aborted) return { status: statusOf(signal), text: '', demo };
 
   const laid = await layConfiguration(options.folder, directory);
@@ -106,7 +117,7 @@ async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<Agen
   });
   const cli = createCliProcess({ directory, sandbox: options.sandbox, folder: options.folder });
   const watcher = createTurnWatcher({ workspace: directory.workspace, progress: run.progress });
-  const input = createInput(run.request.text);
+  const input = createInput(messageOf(run));
   const conversation = query({
     prompt: input.messages,
     options: await queryOptions({ run, mark, environment, laid, spawn: cli.spawn, ...options }),
@@ -148,6 +159,8 @@ async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<Agen
     await dropConfiguration(directory);
   }
   await dropTornLine(transcript);
+  const now = await markTranscript(transcript);
+  await writeConversationNote(directory.config, { begun: now !== null, bytes: now?.bytes ?? 0 });
   const outcome = outcomeOf({
     watched: watcher.seen(),
     stopped: wanted ? statusOf(signal) : null,
@@ -160,6 +173,18 @@ async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<Agen
     return failed(demo, 'resume-lost', 'The agent did not go on from the conversation it was given.');
   }
   return outcome;
+}
+
+/** Gone, or shorter than it was when the last turn ended. Nothing said yet is not lost. */
+function isLost(mark: TranscriptMark | null, note: ConversationNote | null): boolean {
+  if (!mark) return note?.begun !== false;
+  return note !== null && mark.bytes < note.bytes;
+}
+
+/** A turn that was cut off and starts again finds its message in the conversation, or not quite yet. */
+function messageOf(run: AgentRun): string {
+  const { text } = run.request;
+  return run.continuing ? `${CONTINUATION}${text === '' ? '' : `\n\n${text}`}` : text;
 }
 
 function statusOf(signal: AbortSignal): 'stopped' | 'deadline' {

@@ -13,6 +13,7 @@ const runner = createAgentRunner({
 const outcome = await runner.run({
   sessionId: leaseOf(input.sessionId).sessionId,
   resume: true,
+  continuing: false,
   directory: {
     root: input.root,
     config: `${input.root}/config`,

@@ -116,6 +116,23 @@ describe('a stop', () => {
     const outcome = await fixture.turn('hello', { signal: AbortSignal.abort('stop') });
     expect(outcome).toMatchObject({ status: 'stopped', text: '' });
     expect(fixture.model.requests).toEqual([]);
+    expect((await fixture.turn('now then')).text).toMatch(/^seen/);
+  });
+
+  test('goes on in the next part with what was done and what was asked', async () => {
+    const controller = new AbortController();
+    await fixture.turn(bash('sleep 60'), {
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.type === 'tool') controller.abort('deadline');
+      },
+    });
+    fixture.model.respondWith(() => say('finished'));
+    const outcome = await fixture.turn('the message', { continuing: true });
+    expect(outcome).toMatchObject({ status: 'ok', text: 'finished' });
+    const sent = JSON.stringify(fixture.model.requests.at(-1)?.body);
+    expect(sent).toContain('sleep 60');
+    expect(sent).toMatch(/cut off.*the message/);
   });
 });
 
@@ -151,6 +168,15 @@ describe(`${promise('NO-AMNESIA')} a resumed turn`, () => {
     const outcome = await fixture.turn('hello', { resume: true });
     expect(outcome).toMatchObject({ status: 'failed', failure: { code: 'resume-lost' } });
     expect(fixture.model.requests).toEqual([]);
+  });
+
+  test('with a transcript shorter than it was is resume-lost', async () => {
+    await fixture.turn('first');
+    const kept = await readFile(transcript(), 'utf8');
+    await fixture.turn('second');
+    await writeFile(transcript(), kept);
+    const outcome = await fixture.turn('third');
+    expect(outcome).toMatchObject({ status: 'failed', failure: { code: 'resume-lost' } });
   });
 
   test('with a transcript the CLI cannot go on from is resume-lost', async () => {

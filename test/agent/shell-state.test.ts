@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { layShellWrapper } from '../../src/agent/shell-state.ts';
 import { promise } from '../../src/core/promises.ts';
 
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are shell commands.
 const MACHINE_PATH = '/usr/local/bin:/usr/bin:/bin';
 let base: string;
 let state: string;

@@ -63,6 +63,7 @@ export interface Fixture {
 
 export interface TurnOptions {
   readonly resume?: boolean;
+  readonly continuing?: boolean;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TurnEvent) => void;
   readonly runner?: Partial<AgentRunnerOptions>;
@@ -107,6 +108,7 @@ export async function createFixture(options: Partial<AgentRunnerOptions> = {}): 
       return runner.run({
         sessionId: lease.sessionId,
         resume: turn.resume ?? turns > 1,
+        continuing: turn.continuing ?? false,
         directory,
         request: requestOf(text, `message-${turns}`),
         signal: turn.signal ?? new AbortController().signal,
