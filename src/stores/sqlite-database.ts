@@ -27,8 +27,6 @@ export interface SqliteDatabase {
   all(sql: string, ...values: SQLInputValue[]): Row[];
   /** Number of rows changed. Only inside `write`. */
   run(sql: string, ...values: SQLInputValue[]): number;
-  /** Reads that belong together see one state. */
-  read<T>(work: () => T): T;
   /** All of `work` or nothing; nobody else writes meanwhile. */
   write<T>(work: () => T): T;
   /** Differs from an earlier one when anything was written since, by any process. */
@@ -59,9 +57,9 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
     return known;
   }
 
-  function transaction<T>(begin: string, work: () => T): T {
+  function transaction<T>(work: () => T): T {
     return translated(() => {
-      statement(begin).run();
+      statement('BEGIN IMMEDIATE').run();
       try {
         const result = work();
         statement('COMMIT').run();
@@ -78,9 +76,8 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
     get: (sql, ...values) => translated(() => statement(sql).get(...values)),
     all: (sql, ...values) => translated(() => statement(sql).all(...values)),
     run: (sql, ...values) => translated(() => Number(statement(sql).run(...values).changes)),
-    read: (work) => transaction('BEGIN', work),
     write(work) {
-      const result = transaction('BEGIN IMMEDIATE', work);
+      const result = transaction(work);
       writes += 1;
       written.wake();
       return result;
