@@ -17,6 +17,7 @@ import type { Kept } from './record.ts';
 import {
   diskPath,
   type Refusal,
+  type Scan,
   type Scanned,
   type ScannedFile,
   type Stamp,
@@ -54,7 +55,7 @@ export async function writeCheckpoint(input: CheckpointInput): Promise<Checkpoin
   const writer = createPackWriter({ spillDirectory: directory.root });
   try {
     const refused: Refusal[] = [...scan.refused];
-    const next = await readChanges(input, scan.entries, writer, refused);
+    const next = await readChanges(input, scan, writer, refused);
     const delta = deltaBetween(baseline.table, next.table);
     if (previous !== null && delta.removed.size === 0 && delta.set.size === 0) {
       const kept: Kept = { ...previous, generation: place.generation };
@@ -86,6 +87,7 @@ export async function writeCheckpoint(input: CheckpointInput): Promise<Checkpoin
     };
   } finally {
     writer.discard();
+    scan.shut();
   }
 }
 
@@ -98,7 +100,7 @@ interface Next {
 /** The new table. Reads files whose stamp changed, and hands their new chunks to the writer. */
 async function readChanges(
   input: CheckpointInput,
-  entries: ReadonlyMap<string, Scanned>,
+  { entries, unread }: Scan,
   writer: PackWriter,
   refused: Refusal[],
 ): Promise<Next> {
@@ -154,7 +156,13 @@ async function readChanges(
     await setImmediate();
   }
   progress({ phase: 'checkpoint', doneBytes: totalBytes, totalBytes });
-  return { table: inOrder(entries, table), stamps, readAtMs };
+  const ordered = inOrder(entries, table);
+  if (unread.length > 0) {
+    for (const [path, entry] of baseline.table) {
+      if (unread.some((folder) => path.startsWith(`${folder}/`))) ordered.set(path, entry);
+    }
+  }
+  return { table: ordered, stamps, readAtMs };
 }
 
 /** The scan's order, whichever order files were read in: the same tree always makes the same header. */

@@ -6,11 +6,19 @@ import type { ObjectStore } from '../core/ports/objects.ts';
 import { chunksOf, closePacks, openPacks } from './pack-reader.ts';
 import { createPackWriter, type PackPlace, type WrittenPack } from './pack-writer.ts';
 import type { Progress } from './progress.ts';
-import { type Kept, MAX_PACKS, type PackEntry, type StateRecord, trimmed } from './record.ts';
+import {
+  type DeadPack,
+  type Kept,
+  MAX_PACKS,
+  newest,
+  type PackEntry,
+  type StateRecord,
+  trimmed,
+} from './record.ts';
 import { applyDelta, chunkListsOf, composeDeltas, type Delta, type Table } from './table.ts';
 
 /** From this many packs on a merge is due: two turns may still pass without one. */
-export const DUE_PACKS = MAX_PACKS - 1;
+const DUE_PACKS = MAX_PACKS - 1;
 /** A merge takes at least this many packs, so that not every turn needs one. */
 const MIN_MERGE = 3;
 /** A pack joins a merge when it is at most this many times as large as all that is newer. */
@@ -19,15 +27,27 @@ const MERGE_RATIO = 3;
 const MIN_DEAD_BYTES = 256 * 1024;
 /** Blocks at least this large, and wholly live, are copied without compressing them again. */
 const COPY_BLOCK_BYTES = 256 * 1024;
-/** Deleting is cheap but not free: nothing else to do, it waits until this many packs can go. */
-export const DUE_GARBAGE = 8;
+/** Deleting is cheap but not free: with nothing else to do it waits for this many packs, or this much. */
+const DUE_GARBAGE = 8;
+const DUE_GARBAGE_BYTES = 256 * 1024;
+
+/** True when packs should be merged, or dead ones deleted. */
+export function isCompactionDue(record: StateRecord): boolean {
+  const { packs } = newest(record);
+  if (mergeStart(packs) !== null || record.garbage.length >= DUE_GARBAGE) return true;
+  return sizeOf(record.garbage) > Math.max(DUE_GARBAGE_BYTES, sizeOf(packs) / 4);
+}
+
+function sizeOf(packs: readonly DeadPack[]): number {
+  return packs.reduce((sum, pack) => sum + pack.bytes, 0);
+}
 
 /** Index of the first pack to merge; null when nothing is due. */
 export function mergeStart(packs: readonly PackEntry[]): number | null {
   let start: number | null = null;
   if (packs.length >= DUE_PACKS) {
     start = packs.length - MIN_MERGE;
-    let sum = packs.slice(start).reduce((bytes, pack) => bytes + pack.bytes, 0);
+    let sum = sizeOf(packs.slice(start));
     while (start > 0 && packs[start - 1]!.bytes <= MERGE_RATIO * sum) {
       start--;
       sum += packs[start]!.bytes;
@@ -61,7 +81,7 @@ export async function mergeTail(input: MergeInput): Promise<WrittenPack> {
     for (const list of chunkListsOf(delta)) {
       for (const ref of list) if (typeof ref === 'string') live.add(ref);
     }
-    const totalBytes = tail.reduce((sum, pack) => sum + pack.bytes, 0);
+    const totalBytes = sizeOf(tail);
     let doneBytes = 0;
     for (const pack of packs) {
       const wanted = (hash: string) => live.has(hash) && !writer.has(hash);

@@ -9,9 +9,11 @@ import type { SessionHead } from '../core/records.ts';
 /** A generation never needs more packs than this: so a restore reads at most this many objects. */
 export const MAX_PACKS = 8;
 
+const PACK_NAME = /^\d{10,16}-\d{1,16}-[0-9a-f]{8}$/;
+
 const packSchema = z
   .tuple([
-    z.string().regex(/^\d{10,16}-\d{1,16}-[0-9a-f]{8}$/),
+    z.string().regex(PACK_NAME),
     z.int().nonnegative(),
     z.int().nonnegative(),
     z.string().length(22),
@@ -41,8 +43,8 @@ const recordSchema = z.object({
       ]),
     )
     .min(1),
-  /** Names of packs that nothing refers to any more, still to be deleted. */
-  garbage: z.array(z.string().regex(/^\d{10,16}-\d{1,16}-[0-9a-f]{8}$/)),
+  /** Packs that nothing refers to any more, still to be deleted: [name, bytes]. */
+  garbage: z.array(z.tuple([z.string().regex(PACK_NAME), z.int().nonnegative()])),
 });
 
 /** One restorable generation. Two with the same `content` are the same files. */
@@ -52,10 +54,12 @@ export interface Kept {
   readonly packs: readonly PackEntry[];
 }
 
+export type DeadPack = Pick<PackEntry, 'name' | 'bytes'>;
+
 export interface StateRecord {
   /** Oldest first, never empty. */
   readonly history: readonly Kept[];
-  readonly garbage: readonly string[];
+  readonly garbage: readonly DeadPack[];
 }
 
 /** Where a session's packs are: any head will do. */
@@ -97,23 +101,19 @@ export function parseRecord(state: Json | null): StateRecord | null {
     }
     return { generation, content, packs: list as PackEntry[] };
   });
-  return { history: kept, garbage };
+  return { history: kept, garbage: garbage.map(([name, bytes]) => ({ name, bytes })) };
 }
 
 export function encodeRecord(record: StateRecord): Json {
-  const packs: Json[] = [];
-  const indexOf = new Map<string, number>();
+  const all = packsIn(record.history);
+  const indexOf = new Map([...all.keys()].map((name, index) => [name, index]));
   const history = record.history.map((kept) => {
-    const indices = kept.packs.map((pack) => {
-      const known = indexOf.get(pack.name);
-      if (known !== undefined) return known;
-      indexOf.set(pack.name, packs.length);
-      packs.push([pack.name, pack.bytes, pack.headerBytes, pack.digest, pack.rawBytes, pack.liveBytes]);
-      return packs.length - 1;
-    });
-    return [kept.generation, kept.content, indices];
+    return [kept.generation, kept.content, kept.packs.map((pack) => indexOf.get(pack.name)!)];
   });
-  return { v: 1, packs, history, garbage: [...record.garbage] };
+  const packs = [...all.values()].map((pack) => {
+    return [pack.name, pack.bytes, pack.headerBytes, pack.digest, pack.rawBytes, pack.liveBytes];
+  });
+  return { v: 1, packs, history, garbage: record.garbage.map(({ name, bytes }) => [name, bytes]) };
 }
 
 export function newest(record: StateRecord): Kept {
@@ -128,14 +128,17 @@ export function withGeneration(record: StateRecord | null, kept: Kept, keepGener
 
 /** `history` in place of the record's own: packs it no longer names become garbage. */
 export function trimmed(record: StateRecord | null, history: readonly Kept[]): StateRecord {
-  const used = new Set(namesIn(history));
-  const garbage = new Set(record?.garbage);
-  for (const name of namesIn(record?.history ?? [])) if (!used.has(name)) garbage.add(name);
-  return { history, garbage: [...garbage].filter((name) => !used.has(name)) };
+  const used = new Set(packsIn(history).keys());
+  const garbage = new Map(record?.garbage.map((pack) => [pack.name, pack]));
+  for (const [name, { bytes }] of packsIn(record?.history ?? [])) garbage.set(name, { name, bytes });
+  return { history, garbage: [...garbage.values()].filter((pack) => !used.has(pack.name)) };
 }
 
-export function* namesIn(history: readonly Kept[]): Generator<string> {
-  for (const kept of history) for (const pack of kept.packs) yield pack.name;
+/** Every pack that some generation needs, by name, as the newest of them sees it. */
+export function packsIn(history: readonly Kept[]): Map<string, PackEntry> {
+  const packs = new Map<string, PackEntry>();
+  for (const kept of history) for (const pack of kept.packs) packs.set(pack.name, pack);
+  return packs;
 }
 
 /** Generations that can be restored from this state, oldest first. Empty for a session without state. */

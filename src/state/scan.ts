@@ -3,7 +3,7 @@
 import type { Buffer } from 'node:buffer';
 import { chmodSync, lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { Invalid } from '../core/errors.ts';
+import { Invalid, Refused } from '../core/errors.ts';
 import type { ExecutionDirectory, StateLimits } from '../core/ports/execution.ts';
 import { codeOf, diskError } from './disk-errors.ts';
 import { wholeMs } from './file-time.ts';
@@ -46,6 +46,10 @@ export interface Scan {
   /** By state path, parents before children. */
   readonly entries: ReadonlyMap<string, Scanned>;
   readonly refused: readonly Refusal[];
+  /** Folders that could not be listed: what is stored of them must stay. */
+  readonly unread: readonly string[];
+  /** Shuts the folders that had to be opened; call it when the files are read. */
+  readonly shut: () => void;
 }
 
 /** Yield to the event loop (lease renewals run there) after this many entries. */
@@ -67,20 +71,39 @@ export function sameStamp(a: Stamp | undefined, b: Stamp): boolean {
 
 /** Throws Invalid('workspace-too-large') over the limits. */
 export async function scanDirectory(directory: ExecutionDirectory, limits: StateLimits): Promise<Scan> {
+  const doors = createDoors();
+  try {
+    const found = await walk(directory, doors);
+    checkLimits(found.entries, limits);
+    return { ...found, shut: doors.shut };
+  } catch (error) {
+    doors.shut();
+    throw error;
+  }
+}
+
+async function walk(directory: ExecutionDirectory, doors: ReturnType<typeof createDoors>) {
   const entries = new Map<string, Scanned>();
   const refused: Refusal[] = [];
+  const unread: string[] = [];
   const links: [string, LinkEntry][] = [];
   const refuse = (path: string, reason: string) => refused.push({ path: shown(path), reason });
 
   for (const root of ROOTS) {
     const base = directory[root];
     const bases = rootPaths(base);
+    checkRoot(root, base);
     const waiting: string[] = [root];
     let seen = 0;
     while (waiting.length > 0) {
       const folder = waiting.pop()!;
       const folders: string[] = [];
-      for (const name of namesIn(base, folder)) {
+      const names = namesIn(folder.includes('/') ? diskPath(base, folder) : base);
+      if (names === null) {
+        refuse(folder, 'it may not be read');
+        unread.push(folder);
+      }
+      for (const name of names ?? []) {
         const path = `${folder}/${name}`;
         if (isLeftOut(path)) continue;
         if (++seen % ENTRIES_PER_STEP === 0) await setImmediate();
@@ -97,6 +120,7 @@ export async function scanDirectory(directory: ExecutionDirectory, limits: State
           entries.set(path, { kind: 'file', mode, mtimeMs, bytes: stats.size, stamp: stampOf(stats) });
         } else if (stats.isDirectory()) {
           entries.set(path, { kind: 'directory', mode, mtimeMs });
+          doors.open(onDisk, mode);
           folders.push(path);
         } else if (stats.isSymbolicLink()) {
           const link = linkEntry(onDisk, bases, mtimeMs);
@@ -116,8 +140,7 @@ export async function scanDirectory(directory: ExecutionDirectory, limits: State
     entries.delete(path);
     refuse(path, 'the link leads out of its folder');
   }
-  checkLimits(entries, limits);
-  return { entries, refused };
+  return { entries, refused, unread };
 }
 
 /** A state path on this machine. */
@@ -133,6 +156,24 @@ function rootPaths(base: string): readonly string[] {
   }
 }
 
+/** An agent may well remove its workspace. A config folder that is gone or cannot be read would be a lost session. */
+function checkRoot(root: RootName, base: string): void {
+  try {
+    readdirSync(base);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw diskError(error, 'reading the execution directory');
+    if (root === 'workspace') return;
+    throw new Refused(
+      'directory-missing',
+      "The session's config folder is gone from the execution directory.",
+      {
+        cause: error,
+        advice: 'Nothing of this turn was kept; the state before it is safe.',
+      },
+    );
+  }
+}
+
 function lstatOrNull(path: string | Buffer): Stats | null {
   try {
     return lstatSync(path);
@@ -142,27 +183,41 @@ function lstatOrNull(path: string | Buffer): Stats | null {
   }
 }
 
-/** Names in a folder, sorted. A root that is not there yet is empty. */
-function namesIn(base: string, folder: string): string[] {
-  const onDisk = folder.includes('/') ? diskPath(base, folder) : base;
+/** Names in a folder, sorted; null when it may not be read. A root that is not there yet is empty. */
+function namesIn(onDisk: string | Buffer): string[] | null {
   try {
     return list(onDisk);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
-    if (codeOf(error) !== 'EACCES') throw diskError(error, 'reading the execution directory');
-  }
-  // A folder its owner shut: opened for the moment of reading. A scan runs when the agent's processes are gone.
-  try {
-    const mode = lstatSync(onDisk).mode & 0o777;
-    chmodSync(onDisk, mode | 0o500);
-    try {
-      return list(onDisk);
-    } finally {
-      chmodSync(onDisk, mode);
-    }
-  } catch (error) {
+    if (codeOf(error) === 'EACCES') return null;
     throw diskError(error, 'reading the execution directory');
   }
+}
+
+/** Folders that their owner shut (chmod 000) and that are held open for the time of a checkpoint. */
+function createDoors() {
+  const opened: { readonly path: string | Buffer; readonly mode: number }[] = [];
+  return {
+    open(path: string | Buffer, mode: number): void {
+      if ((mode & 0o500) === 0o500) return;
+      try {
+        chmodSync(path, mode | 0o500);
+        opened.push({ path, mode });
+      } catch (error) {
+        // Not ours to open: listing it will tell.
+        if (codeOf(error) !== 'EPERM') throw diskError(error, 'reading the execution directory');
+      }
+    },
+    shut(): void {
+      for (const { path, mode } of opened.splice(0).reverse()) {
+        try {
+          chmodSync(path, mode);
+        } catch (error) {
+          if (codeOf(error) !== 'ENOENT') throw diskError(error, 'reading the execution directory');
+        }
+      }
+    },
+  };
 }
 
 function list(onDisk: string | Buffer): string[] {

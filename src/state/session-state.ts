@@ -8,7 +8,7 @@ import type { ObjectStore } from '../core/ports/objects.ts';
 import type { SessionHead } from '../core/records.ts';
 import { baselineFor, emptyBaseline, makeBaseline } from './baseline.ts';
 import { writeCheckpoint } from './checkpoint.ts';
-import { DUE_GARBAGE, mergedList, mergeStart, mergeTail, withPacks } from './compact.ts';
+import { isCompactionDue, mergedList, mergeStart, mergeTail, withPacks } from './compact.ts';
 import { diskError } from './disk-errors.ts';
 import type { Progress } from './progress.ts';
 import {
@@ -97,7 +97,7 @@ export function createSessionState(options: SessionStateOptions): SessionState {
             spillDirectory,
             progress,
           });
-          const tail = kept.packs[kept.packs.length - 1]!.name;
+          const tail = kept.packs[kept.packs.length - 1]!;
           const packs = mergedList(kept.packs, start, merged.entry);
           kept = { ...kept, packs };
           bytesWritten += merged.entry.bytes;
@@ -110,16 +110,16 @@ export function createSessionState(options: SessionStateOptions): SessionState {
           next = { ...makeBaseline({ table: next.table, chunks }, kept, new Map(), 0), stamps: next.stamps };
         }
         if (result.garbage.length > MAX_GARBAGE && record !== null) {
-          await collect(record.garbage.map((name) => packKey(head, name)));
-          const deleted = new Set(record.garbage);
-          result = { ...result, garbage: result.garbage.filter((name) => !deleted.has(name)) };
+          await collect(record.garbage.map(({ name }) => packKey(head, name)));
+          const deleted = new Set(record.garbage.map(({ name }) => name));
+          result = { ...result, garbage: result.garbage.filter(({ name }) => !deleted.has(name)) };
         }
         return {
           state: encodeRecord(result),
           baseline: next,
           bytesWritten,
           refused: output.refused,
-          compactionDue: isDue(result),
+          compactionDue: isCompactionDue(result),
         };
       } catch (error) {
         throw diskError(error, 'writing a checkpoint');
@@ -128,7 +128,7 @@ export function createSessionState(options: SessionStateOptions): SessionState {
 
     async compact(head, fence) {
       const record = recordOf(head);
-      if (record === null || !isDue(record)) return null;
+      if (record === null || !isCompactionDue(record)) return null;
       const kept = newest(record);
       const start = mergeStart(kept.packs);
       let result = record;
@@ -146,7 +146,7 @@ export function createSessionState(options: SessionStateOptions): SessionState {
         });
         result = withPacks(record, kept.content, mergedList(kept.packs, start, merged.entry));
       }
-      const garbage = result.garbage.map((name) => packKey(head, name));
+      const garbage = result.garbage.map(({ name }) => packKey(head, name));
       return { state: encodeRecord({ ...result, garbage: [] }), garbage };
     },
 
@@ -163,10 +163,6 @@ export function createSessionState(options: SessionStateOptions): SessionState {
       await collect(keys);
     },
   };
-}
-
-function isDue(record: StateRecord): boolean {
-  return record.garbage.length >= DUE_GARBAGE || mergeStart(newest(record).packs) !== null;
 }
 
 /** A head past generation 0 without a state is damage, not a new session. */
