@@ -3,7 +3,7 @@
 // and still names the sessions whose objects are to go.
 import { randomUUID } from 'node:crypto';
 import { Conflict, Invalid, Refused } from '../core/errors.ts';
-import { type SessionId, type SessionKey, tenantOf } from '../core/ids.ts';
+import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../core/ids.ts';
 import type { AdoptInput } from '../core/ports/store.ts';
 import { expression, keyOf, mayHaveHappened } from './dynamodb-client.ts';
 import {
@@ -17,10 +17,11 @@ import {
   toItem,
 } from './dynamodb-items.ts';
 import type { createLists } from './dynamodb-lists.ts';
-import { counterKey, headKey, mappingKey, turnKey } from './dynamodb-tables.ts';
+import { counterKey, eventsKey, headKey, mappingKey, turnKey } from './dynamodb-tables.ts';
 import type { DynamoParts } from './dynamodb-turns.ts';
 
 const ERASE_LEASE_MS = 60_000;
+const PARALLEL_ERASERS = 8;
 const SESSION_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 export function createAdoptAndErase(parts: DynamoParts, lists: ReturnType<typeof createLists>) {
@@ -87,6 +88,28 @@ export function createAdoptAndErase(parts: DynamoParts, lists: ReturnType<typeof
       });
   }
 
+  async function eraseEvents(tenant: Tenant, turnIds: readonly TurnId[]): Promise<void> {
+    const waiting = [...turnIds];
+    const worker = async () => {
+      for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+        let start: Item | undefined;
+        do {
+          const page = await dynamo.query({
+            TableName: stateTable,
+            KeyConditionExpression: 'pk = :pk',
+            ExpressionAttributeValues: { ':pk': { S: eventsKey(tenant, id, 0).pk } },
+            ProjectionExpression: 'pk, sk',
+            ConsistentRead: true,
+            ...(start && { ExclusiveStartKey: start }),
+          });
+          await dynamo.batchDelete(stateTable, page.items);
+          start = page.next;
+        } while (start);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_ERASERS }, worker));
+  }
+
   async function erase(key: SessionKey): Promise<readonly SessionId[]> {
     const tenant = tenantOf(key);
     const mappingAt = mappingKey(key);
@@ -121,6 +144,7 @@ export function createAdoptAndErase(parts: DynamoParts, lists: ReturnType<typeof
       (['turn', 'text', 'reply'] as const).map((part) => keyOf(turnKey(tenant, turnId, part))),
     );
     await dynamo.batchDelete(stateTable, distinct(turnItems));
+    await eraseEvents(tenant, [...new Set(places.map(({ turnId }) => turnId))]);
     await dynamo.batchDelete(mappingTable, mapping ? [mappingAt] : []);
     await dynamo.batchDelete(stateTable, [...places.map(({ place }) => place), keyOf(counterKey(key))]);
     await dynamo.batchDelete(

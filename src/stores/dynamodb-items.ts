@@ -171,7 +171,7 @@ export function place(value: unknown, code: string): Placed {
   return { apart };
 }
 
-function unplace<T>(item: Item, name: string, apart: Item | undefined): T | null {
+export function readPlaced<T>(item: Item, name: string, apart: Item | undefined): T | null {
   const inline = json<T>(item, name);
   if (inline !== null || item[`${name}_apart`]?.BOOL !== true) return inline;
   const body = apart?.body?.B;
@@ -196,13 +196,13 @@ export function readTurn(
     tenant: tenantOf(sessionKey),
     kind: text(item, 'kind') as TurnRecord['kind'],
     dedupeId: text(item, 'dedupe_id'),
-    text: unplace<string>(item, 'text', parts.text) ?? '',
+    text: readPlaced<string>(item, 'text', parts.text) ?? '',
     status: text(item, 'status') as TurnStatus,
     attempts: number(item, 'attempts'),
     stopRequested: item.stop_requested?.BOOL === true,
     sessionId: (item.session_id?.S as SessionId | undefined) ?? null,
     generation: item.generation?.N === undefined ? null : number(item, 'generation'),
-    reply: unplace<Reply>(item, 'reply', parts.reply),
+    reply: readPlaced<Reply>(item, 'reply', parts.reply),
     anchor: json<Json>(item, 'anchor'),
     sequence: number(item, 'sequence'),
     receivedAtMs: number(item, 'received_at_ms'),

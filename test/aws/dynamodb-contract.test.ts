@@ -1,10 +1,13 @@
 // The session store contract over DynamoDB Local: Amazon's own code judges the conditions.
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, test } from 'vitest';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
+import { createDynamoEventLog } from '../../src/stores/dynamodb-events.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
 
 const started = await startDynamoDbLocal();
@@ -35,6 +38,24 @@ if ('unavailable' in started) {
       const tables = { mappingTable: 'mapping', stateTable: 'state' };
       const store = createDynamoSessionStore({ client, ...tables, clock: createManualClock() });
       return { store, close: async () => client.destroy() };
+    },
+  });
+
+  eventLogContract({
+    name: 'DynamoDB',
+    async create() {
+      const { stateTable } = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const open = () => createDynamoEventLog({ client: local.client(), stateTable, clock });
+      return {
+        log: open(),
+        reopen: async () => open(),
+        async advance(ms) {
+          await clock.advance(ms);
+          await pause(3);
+        },
+        close: async () => {},
+      };
     },
   });
 }
