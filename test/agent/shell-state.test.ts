@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are shell commands.
 // The shell wrapper by itself, with command lines of the form the CLI hands over.
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -7,7 +8,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { layShellWrapper } from '../../src/agent/shell-state.ts';
 import { promise } from '../../src/core/promises.ts';
 
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are shell commands.
 const MACHINE_PATH = '/usr/local/bin:/usr/bin:/bin';
 let base: string;
 let state: string;
