@@ -54,8 +54,8 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
   });
 
   test('an example of the empty page is sent as it stands', async () => {
-    await page.getByRole('button', { name: 'Run uname -a' }).click();
-    expect((await api.turnOf('Run `uname -a`')).kind).toBe('message');
+    await page.getByRole('button', { name: 'Run: uname -a' }).click();
+    expect((await api.turnOf('Run: uname -a')).kind).toBe('message');
     expect(await page.locator('#empty').isVisible()).toBe(false);
   });
 

@@ -1,0 +1,109 @@
+// The page on the real system: server, worker processes, the real Agent SDK, the demo model. What a person would try
+// first, in one story per test; how the page copes with trouble is in page-behaviour.test.ts.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { promise } from '../../src/core/promises.ts';
+import { browserNote, chromiumPath, launchBrowser, openPage, type WatchedPage } from './browser.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/hybrid-sessions.mjs', import.meta.url));
+/** A first turn starts a worker and the SDK's own process on a machine that may be busy. */
+const TURN_MS = 60_000;
+
+describe.skipIf(!chromiumPath)(`the chat page on the real system${browserNote}`, () => {
+  let browser: Browser;
+  let folder: string;
+  let program: ChildProcess;
+  let url: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'page-test-'));
+    const { PATH, HOME } = process.env;
+    program = spawn(process.execPath, [PROGRAM, 'start'], {
+      env: { PATH, HOME, PORT: '0', HYBRID_SESSIONS_DIR: join(folder, 'data') },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    url = await addressOf(program);
+    browser = await launchBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    if (program?.exitCode === null) {
+      program.kill('SIGTERM');
+      await once(program, 'exit');
+    }
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  async function openChat(): Promise<WatchedPage> {
+    const page = await openPage(browser, url);
+    page.setDefaultTimeout(TURN_MS);
+    return page;
+  }
+
+  test(`${promise('WHOLE')} a chat is written, reloaded, found in the list and continued, and the agent remembers`, {
+    timeout: 3 * TURN_MS,
+  }, async () => {
+    const page = await openChat();
+    await page.locator('#demo-banner').waitFor();
+    await page.getByRole('button', { name: 'Remember that my colour is teal' }).click();
+    await page.locator('.turn[data-outcome=ok] .badge-demo').waitFor();
+    await page.reload();
+    await page.locator('.turn[data-outcome=ok]').waitFor();
+    await page.getByRole('link', { name: 'New chat' }).click();
+    await page.locator('#empty').waitFor();
+    await page.getByRole('link', { name: /Remember that my colour is teal/ }).click();
+    await page.locator('.turn[data-outcome=ok]').waitFor();
+    await page.fill('#message', 'What do you remember?');
+    await page.press('#message', 'Enter');
+    await page.locator('.turn[data-outcome=ok]').nth(1).waitFor();
+    expect(await page.locator('.turn').nth(1).locator('.reply').textContent()).toContain('teal');
+    expect(page.defects).toEqual([]);
+    await page.context().close();
+  });
+
+  test('a command runs as a tool that the page shows', { timeout: 2 * TURN_MS }, async () => {
+    const page = await openChat();
+    await page.getByRole('button', { name: 'Run: uname -a' }).click();
+    await page.locator('.turn[data-outcome=ok]').waitFor();
+    await page.locator('.tool[data-state=done]', { hasText: 'Bash' }).waitFor();
+    expect(await page.locator('.reply').textContent()).toMatch(/Linux|Darwin/);
+    await page.context().close();
+  });
+
+  test('a reply streams, goes on through a reload, and is stopped half way', {
+    timeout: 3 * TURN_MS,
+  }, async () => {
+    const page = await openChat();
+    await page.fill('#message', 'count to 200');
+    await page.press('#message', 'Enter');
+    await page.locator('.turn[data-phase=running] .prose', { hasText: '2' }).waitFor();
+    await page.reload();
+    await page.locator('.turn[data-phase=running] .prose', { hasText: '3' }).waitFor();
+    await page.getByRole('button', { name: 'Stop the running turn' }).click();
+    await page.locator('.turn[data-outcome=stopped] .badge-stopped').waitFor();
+    expect(await page.locator('.reply').textContent()).not.toContain('200');
+    await page.context().close();
+  });
+});
+
+/** Waits for the line with the address; a program that ends before gives its own words. */
+async function addressOf(program: ChildProcess): Promise<string> {
+  const said: string[] = [];
+  program.stderr?.on('data', (text) => said.push(String(text)));
+  for await (const line of createInterface({ input: program.stdout! })) {
+    said.push(line);
+    const address = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0];
+    if (address) {
+      program.stdout?.resume();
+      return address;
+    }
+  }
+  throw new Error(`The program ended: ${said.join('\n')}`);
+}
