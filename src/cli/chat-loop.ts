@@ -53,9 +53,8 @@ export async function converse({ context, client, name, chatId }: Conversation):
     else endPaste();
   });
   lines.on('close', () => {
-    endPaste();
     ended = true;
-    void next();
+    endPaste();
   });
   lines.on('SIGINT', () => {
     if (running && !stopAsked) {

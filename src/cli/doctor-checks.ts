@@ -74,10 +74,10 @@ async function agentFolder({ agentDir }: Configuration): Promise<Finding> {
   try {
     const { settings, skills, agents, mcpServers } = await loadAgentFolder(agentDir);
     const counts = [
-      `${settings.tools.allow.length} tools`,
-      `${skills.length} skills`,
-      `${Object.keys(agents).length} subagents`,
-      `${Object.keys(mcpServers).length} MCP servers`,
+      `tools ${settings.tools.allow.length}`,
+      `skills ${skills.length}`,
+      `subagents ${Object.keys(agents).length}`,
+      `MCP servers ${Object.keys(mcpServers).length}`,
     ];
     return { name: 'agent folder', status: 'ok', found: `${agentDir}: ${counts.join(', ')}` };
   } catch (error) {

@@ -79,8 +79,7 @@ function checkUrl(name: string, url: string): void {
 /** One line for people; names no secret. */
 export function describeModel(choice: ModelChoice): string {
   const named = choice.name ? `, model ${choice.name}` : '';
-  if (choice.kind === 'demo')
-    return 'demo model (a small built-in program, not Claude; set ANTHROPIC_API_KEY for Claude)';
+  if (choice.kind === 'demo') return 'demo model: a small built-in program, not Claude';
   if (choice.kind === 'bedrock') return `Claude on Amazon Bedrock, ${choice.region}${named}`;
   if (choice.baseUrl === ANTHROPIC_API) return `Claude${named}`;
   return `${new URL(choice.baseUrl).host}${named}`;

@@ -30,7 +30,7 @@ const POLICY = [
 ].join('; ');
 
 const VENDOR: Readonly<Record<string, string>> = {
-  'vendor/dompurify.js': 'dompurify/dist/purify.es.mjs',
+  'vendor/dompurify.js': 'dompurify',
   'vendor/marked.js': 'marked',
 };
 

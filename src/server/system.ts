@@ -92,8 +92,11 @@ export async function startSystem(
     return {
       url,
       lines: [
-        ['model', describeModel(model)],
-        ['tools', describePolicy(folder, sandbox).replace(/^Tools: /, '')],
+        [
+          'model',
+          describeModel(model) + (model.kind === 'demo' ? ' (set ANTHROPIC_API_KEY for Claude)' : ''),
+        ],
+        ['tools', describePolicy(folder, sandbox).replace(/^Tools: |\.$/g, '')],
         ['agent', agentDir],
         ['data', configuration.dataDir],
         ...(telegram ? ([['telegram', telegram.line]] as const) : []),

@@ -19,8 +19,8 @@ import { telegramChannel } from './telegram.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 /** A killed worker costs its conversation this long: its lease and its message become free. */
-const TIMING = { leaseMs: 15_000, heartbeatMs: 4_000, checkpointEveryMs: 60_000 };
-const VISIBILITY_MS = 15_000;
+const TIMING = { leaseMs: 10_000, heartbeatMs: 2_500, checkpointEveryMs: 60_000 };
+const VISIBILITY_MS = 10_000;
 const MAX_ATTEMPTS = 3;
 /** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
 const ORPHAN_GRACE_MS = 5_000;

@@ -1,0 +1,85 @@
+// Proves the package as a user gets it: npm pack; then in an empty folder npm i of that file, npx hybrid-sessions
+// init my-agent, start, one turn, stop. Needs a registry or a warm npm cache. Arguments: --keep leaves the folder.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const folder = mkdtempSync(join(tmpdir(), 'hybrid-sessions-package-'));
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+const npx = process.platform === 'win32' ? 'npx.cmd' : 'npx';
+
+// The package must work on the machine's own Node: the one that npm put before it in PATH is left out, and so is
+// every setting that the npm which runs this script has handed down.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+env.PATH = (env.PATH ?? '')
+  .split(process.platform === 'win32' ? ';' : ':')
+  .filter((part) => !part.includes('node_modules'))
+  .join(process.platform === 'win32' ? ';' : ':');
+for (const name of [
+  'ANTHROPIC_API_KEY',
+  'ANTHROPIC_AUTH_TOKEN',
+  'ANTHROPIC_BASE_URL',
+  'CLAUDE_CODE_USE_BEDROCK',
+]) {
+  delete env[name];
+}
+
+function run(command, args, cwd) {
+  console.log(`$ ${[command, ...args].join(' ')}`);
+  const { status } = spawnSync(command, args, { cwd, env, stdio: 'inherit' });
+  if (status !== 0) throw new Error(`${command} ended with ${status}`);
+}
+
+async function oneTurn(project) {
+  console.log('$ npx hybrid-sessions start');
+  const server = spawn(npx, ['hybrid-sessions', 'start'], {
+    cwd: project,
+    env: { ...env, PORT: '0' },
+    detached: true,
+  });
+  const ended = new Promise((resolve) => server.once('exit', resolve));
+  const timeout = setTimeout(() => process.kill(-server.pid, 'SIGKILL'), 90_000);
+  try {
+    const url = await new Promise((resolve, reject) => {
+      let said = '';
+      const hear = (piece) => {
+        said += piece;
+        const found = /https?:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
+        if (found) resolve(found);
+      };
+      server.stdout.on('data', hear);
+      server.stderr.on('data', hear);
+      ended.then(() => reject(new Error(`start ended early: ${said}`)));
+    });
+    const response = await fetch(`${url}/v1/chats/check/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ text: 'run: echo it-works' }),
+    });
+    const { reply } = await response.json();
+    if (!reply?.text.includes('it-works')) throw new Error(`unexpected reply: ${JSON.stringify(reply)}`);
+    const page = await fetch(url);
+    if (!(await page.text()).includes('<html')) throw new Error('the page is missing');
+    process.kill(-server.pid, 'SIGTERM');
+    await ended;
+  } finally {
+    clearTimeout(timeout);
+    server.kill();
+  }
+}
+
+try {
+  run(npm, ['pack', '--silent', '--pack-destination', folder], root);
+  const file = readdirSync(folder).find((name) => name.endsWith('.tgz'));
+  run(npm, ['init', '-y', '--silent'], folder);
+  run(npm, ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${file}`], folder);
+  run(npx, ['hybrid-sessions', 'init', 'my-agent'], folder);
+  await oneTurn(join(folder, 'my-agent'));
+  console.log('The package works.');
+} finally {
+  if (process.argv.includes('--keep')) console.log(`left in ${folder}`);
+  else rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,89 @@
+// A whole local system for tests: server, worker processes, real Agent SDK, an own data folder, a model that the
+// test scripts, any free port. Everything is gone after `close`.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLog } from '../src/core/log.ts';
+import { type ConfigurationSources, readConfiguration } from '../src/server/configuration.ts';
+import { type LocalSystem, startSystem } from '../src/server/system.ts';
+import { createScriptedModel, type Responder, type ScriptedModel } from './model/scripted-model.ts';
+
+export interface LocalSystemOptions {
+  /** What the model answers; without it the demo model does. */
+  readonly respond?: Responder;
+  readonly agentDir?: string;
+  readonly workers?: number;
+  /** A data folder that outlives this system, for restarts; by default a new one that is removed. */
+  readonly dataDir?: string;
+  /** More environment, e.g. `TELEGRAM_BOT_TOKEN`. */
+  readonly env?: ConfigurationSources['env'];
+  /** Where `hybrid-sessions.config.json` is looked for. */
+  readonly cwd?: string;
+}
+
+export interface TestSystem extends LocalSystem {
+  /** null where the demo model answers. */
+  readonly model: ScriptedModel | null;
+  readonly dataDir: string;
+  /** Sends a message and waits for the answer. */
+  say(chat: string, text: string, headers?: Record<string, string>): Promise<Answer>;
+  close(graceMs?: number): Promise<void>;
+}
+
+export interface Answer {
+  readonly turn_id: string;
+  readonly session_id: string;
+  readonly generation: number;
+  readonly reply: {
+    readonly text: string;
+    readonly outcome: string;
+    readonly demo?: boolean;
+    readonly code?: string;
+  };
+}
+
+export async function startLocalSystem(options: LocalSystemOptions = {}): Promise<TestSystem> {
+  const own = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'hybrid-sessions-test-')) : null;
+  const dataDir = options.dataDir ?? own ?? '';
+  const model = options.respond ? await createScriptedModel(options.respond) : null;
+  const env = {
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
+    TMPDIR: process.env.TMPDIR,
+    HYBRID_SESSIONS_LOG: 'error',
+    ...(model && { ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: 'test-key' }),
+    ...options.env,
+  };
+  const { agentDir, workers = 1 } = options;
+  const overrides = { port: 0, dataDir, workers, ...(agentDir !== undefined && { agentDir }) };
+  const configuration = readConfiguration({ env, cwd: options.cwd ?? dataDir, overrides });
+  const clean = async () => {
+    await model?.close();
+    if (own) await rm(own, { recursive: true, force: true });
+  };
+  let system: LocalSystem;
+  try {
+    system = await startSystem(configuration, { env, version: '0.0.0-test', log: silentLog });
+  } catch (error) {
+    await clean();
+    throw error;
+  }
+  return {
+    ...system,
+    model,
+    dataDir,
+    async say(chat, text, headers = {}) {
+      const response = await fetch(`${system.url}/v1/chats/${chat}/messages`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ text }),
+      });
+      if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+      return (await response.json()) as Answer;
+    },
+    async close(graceMs = 0) {
+      await system.close(graceMs);
+      await clean();
+    },
+  };
+}
