@@ -13,7 +13,7 @@ export interface FakeBotOptions {
   readonly webhookRetryMs?: number;
 }
 
-export interface SayOptions {
+interface SayOptions {
   /** User id of the person; in a private chat the chat's own id. */
   readonly from?: number;
   /** Topic. */
@@ -22,13 +22,13 @@ export interface SayOptions {
   readonly fields?: Payload;
 }
 
-export interface Said {
+interface Said {
   readonly updateId: number;
   readonly messageId: number;
 }
 
 /** One call the bot made, as it came in. */
-export interface BotCall {
+interface BotCall {
   readonly method: string;
   readonly payload: Payload;
   /** `ok`, an error's code, or how the connection ended. */

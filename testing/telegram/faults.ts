@@ -18,7 +18,7 @@ export type FaultKind =
   /** The call is carried out, but no answer comes for `ms`. */
   | { readonly kind: 'slow'; readonly ms: number };
 
-export type Fault = FaultKind & {
+type Fault = FaultKind & {
   /** A Bot API method; all if left out. */
   readonly method?: string;
   readonly chatId?: number;

@@ -2,12 +2,12 @@
 // webhook that does not answer 2xx gets the same update again, and later ones wait behind it.
 import { BotApiError, badRequest } from './bot-api-error.ts';
 
-export interface FakeUpdate {
+interface FakeUpdate {
   readonly update_id: number;
   readonly [field: string]: unknown;
 }
 
-export interface WebhookState {
+interface WebhookState {
   readonly url: string;
   readonly secret: string | null;
   readonly lastError: string | null;

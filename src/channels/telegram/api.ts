@@ -29,7 +29,7 @@ export interface Destination {
 }
 
 /** `markdown` is shown with Telegram's rich formatting, `plain` letter by letter. */
-export type MessageContent = { readonly plain: string } | { readonly markdown: string };
+type MessageContent = { readonly plain: string } | { readonly markdown: string };
 
 export interface TelegramApi {
   readonly botId: string;
@@ -48,20 +48,20 @@ export interface TelegramApi {
   getWebhookInfo(): Promise<WebhookInfo>;
 }
 
-export interface UpdatesQuery {
+interface UpdatesQuery {
   readonly offset?: number;
   readonly limit?: number;
   readonly timeoutSec: number;
   readonly allowedUpdates: readonly Exclude<keyof Update, 'update_id'>[];
 }
 
-export interface SendOptions {
+interface SendOptions {
   readonly replyTo?: number;
   /** No sound on the person's phone. */
   readonly silent?: boolean;
 }
 
-export interface WebhookSettings {
+interface WebhookSettings {
   readonly url: string;
   readonly secret: string;
   readonly allowedUpdates: UpdatesQuery['allowedUpdates'];

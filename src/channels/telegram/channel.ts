@@ -10,7 +10,7 @@ import { pacedApi } from './paced-api.ts';
 import { openProgress, type ProgressDeps } from './progress.ts';
 import { MAX_MESSAGE_LENGTH } from './show.ts';
 
-export const TELEGRAM = 'telegram';
+const TELEGRAM = 'telegram';
 
 export interface TelegramChannelOptions {
   readonly api: TelegramApi;

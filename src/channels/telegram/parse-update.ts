@@ -26,7 +26,7 @@ export type ParsedUpdate =
     }
   | { readonly kind: 'ignore'; readonly reason: IgnoreReason; readonly senderId: string | null };
 
-export type IgnoreReason =
+type IgnoreReason =
   | 'malformed'
   | 'edited'
   | 'unhandled-update'

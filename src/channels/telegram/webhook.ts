@@ -22,7 +22,7 @@ export interface TelegramWebhookOptions {
   readonly log?: Log;
 }
 
-export const SECRET_HEADER = 'x-telegram-bot-api-secret-token';
+const SECRET_HEADER = 'x-telegram-bot-api-secret-token';
 const SECRET_SHAPE = /^[A-Za-z0-9_-]{16,256}$/;
 /** An update is a few kilobytes; a message of 4,096 characters with every entity stays far below. */
 const MAX_BODY_BYTES = 1_000_000;
