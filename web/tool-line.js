@@ -58,7 +58,9 @@ export function createToolLine(first) {
   /** @param {ToolEvent} event */
   function update(event) {
     if (event.state === 'started' || asked === '') asked = event.summary;
-    summary.textContent = asked.split('\n', 1)[0] ?? '';
+    // Summaries begin with the tool's name, which stands beside them already.
+    const brief = asked.startsWith(`${first.name}: `) ? asked.slice(first.name.length + 2) : asked;
+    summary.textContent = brief.split('\n', 1)[0] ?? '';
     // The end may tell more than the beginning: both are shown.
     const more = event.summary !== '' && event.summary !== asked ? `\n\n${event.summary}` : '';
     detail.textContent = `${asked}${more}` || 'No details.';
