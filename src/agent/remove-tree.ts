@@ -2,21 +2,31 @@
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
+const TRIES = 4;
+
 export async function removeTree(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch {
-    await makeWritable(path);
-    await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  for (let tries = 1; ; tries++) {
+    try {
+      return await rm(path, { recursive: true, force: true });
+    } catch (error) {
+      if (tries === TRIES) throw error;
+      await makeWritable(path);
+    }
   }
 }
 
-/** Folders only: removing a file asks for rights on its folder. Links are not followed. */
+/**
+ * Folders only: removing a file asks for rights on its folder. Links are not followed. A removal that failed may
+ * still be under way in other folders, so what is gone meanwhile is passed over.
+ */
 async function makeWritable(path: string): Promise<void> {
-  const info = await lstat(path).catch(() => null);
-  if (!info?.isDirectory()) return;
-  await chmod(path, 0o700);
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) await makeWritable(join(path, entry.name));
+  try {
+    if (!(await lstat(path)).isDirectory()) return;
+    await chmod(path, 0o700);
+    for (const entry of await readdir(path, { withFileTypes: true })) {
+      if (entry.isDirectory()) await makeWritable(join(path, entry.name));
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }

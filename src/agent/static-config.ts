@@ -82,7 +82,8 @@ async function makeReadOnly(path: string): Promise<void> {
   const info = await lstat(path);
   if (info.isDirectory()) {
     for (const entry of await readdir(path)) await makeReadOnly(join(path, entry));
-    await chmod(path, 0o555);
+    // Its own right to write stays: the folder is removed by this user, and the sandbox mounts it read-only anyway.
+    await chmod(path, 0o700);
   } else if (info.isFile()) {
     await chmod(path, info.mode & 0o111 ? 0o555 : 0o444);
   }
