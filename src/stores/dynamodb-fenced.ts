@@ -8,9 +8,9 @@ import type { Json } from '../core/messages.ts';
 import type { AdvanceInput, CommitInput } from '../core/ports/store.ts';
 import type { Lease, TurnRecord } from '../core/records.ts';
 import { RECENT_TURNS } from './dynamodb-begin.ts';
-import { expression, keyOf, mayHaveHappened } from './dynamodb-client.ts';
+import { type Expression, expression, keyOf, mayHaveHappened } from './dynamodb-client.ts';
 import { headItem, newMapping, type Plain, place, stateText, sweepAt, toItem } from './dynamodb-items.ts';
-import { headKey, mappingKey, turnKey } from './dynamodb-tables.ts';
+import { headKey, mappingKey, type StateKey, turnKey } from './dynamodb-tables.ts';
 import type { DynamoParts, Turns } from './dynamodb-turns.ts';
 
 const HELD = '#fence = :fence AND #lease_owner = :owner';
@@ -22,6 +22,11 @@ const lost = (cause?: unknown) =>
 export function createFenced({ dynamo, mappingTable, stateTable, clock }: DynamoParts, turns: Turns) {
   const head = (lease: Lease) => headKey(lease.tenant, lease.sessionId);
   const held = (lease: Lease) => ({ fence: lease.fence, owner: lease.owner });
+
+  function updateOf(key: StateKey, change: Expression): TransactWriteItem {
+    const Key = keyOf(key);
+    return { Update: { TableName: stateTable, Key, UpdateExpression: change.update, ...expression(change) } };
+  }
 
   function stillHeld(lease: Lease): TransactWriteItem {
     return {
@@ -115,7 +120,7 @@ export function createFenced({ dynamo, mappingTable, stateTable, clock }: Dynamo
           Key: keyOf(turnKey(lease.tenant, turnId)),
           UpdateExpression: '',
           ...expression({
-            update: `SET #status = :committed, #committed_by = :by, ${replies}, #generation = :generation, #session_id = :session, #updated_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl`,
+            update: `SET #status = :committed, #committed_by = :by, ${replies}, #generation = :generation, #session_id = :session, #generation_session = :session, #updated_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl`,
             condition: '#status IN (:queued, :running) AND #session_key = :key',
             values: {
               committed: 'committed',
@@ -207,9 +212,9 @@ export function createFenced({ dynamo, mappingTable, stateTable, clock }: Dynamo
     throw lost();
   }
 
-  /** The token makes a repeat after a lost answer recognisable. */
+  /** The token makes a repeat after a lost answer recognisable. With a turn, head and line move together. */
   async function advance(input: AdvanceInput): Promise<void> {
-    const { lease, baseGeneration, generation } = input;
+    const { lease, baseGeneration, generation, turnId } = input;
     checkGenerations(baseGeneration, generation);
     const token = randomUUID();
     const change = {
@@ -225,6 +230,7 @@ export function createFenced({ dynamo, mappingTable, stateTable, clock }: Dynamo
       },
     };
     try {
+      if (turnId !== undefined) return await advanceWithTurn(input, turnId, change);
       const answer = await dynamo.update(stateTable, head(lease), change);
       if (!answer.ok && answer.item?.last_write?.S !== token) throw lost();
     } catch (error) {
@@ -236,6 +242,26 @@ export function createFenced({ dynamo, mappingTable, stateTable, clock }: Dynamo
       });
       if (now?.last_write?.S !== token) throw error;
     }
+  }
+
+  async function advanceWithTurn(input: AdvanceInput, turnId: TurnId, change: Expression): Promise<void> {
+    const { lease, generation } = input;
+    const line = {
+      update: 'SET #generation = :generation, #generation_session = :session, #updated_at_ms = :now_ms',
+      condition: '#status = :running AND #session_key = :key',
+      values: {
+        generation,
+        session: lease.sessionId,
+        now_ms: clock.now(),
+        running: 'running',
+        key: lease.sessionKey,
+      },
+    };
+    const cancelled = await dynamo.transact([
+      updateOf(head(lease), change),
+      updateOf(turnKey(lease.tenant, turnId), line),
+    ]);
+    if (cancelled) throw lost();
   }
 
   async function setAnchor(lease: Lease, turnId: TurnId, anchor: Json): Promise<void> {
@@ -283,12 +309,25 @@ export function createFenced({ dynamo, mappingTable, stateTable, clock }: Dynamo
     if (item?.fence?.N !== String(lease.fence) || item.lease_owner?.S !== lease.owner) throw lost();
   }
 
-  async function release(lease: Lease): Promise<void> {
-    await dynamo.update(stateTable, head(lease), {
+  async function release(lease: Lease, options?: { readonly forgive?: TurnId }): Promise<void> {
+    const give = {
       update: 'REMOVE #lease_owner, #lease_until_ms',
       condition: HELD,
       values: held(lease),
-    });
+    };
+    if (options?.forgive !== undefined) {
+      const forgiven = {
+        update: 'SET #updated_at_ms = :now_ms ADD #attempts :less',
+        condition: '#status = :running AND #attempts > :none AND #session_key = :key',
+        values: { now_ms: clock.now(), less: -1, running: 'running', none: 0, key: lease.sessionKey },
+      };
+      const cancelled = await dynamo.transact([
+        updateOf(head(lease), give),
+        updateOf(turnKey(lease.tenant, options.forgive), forgiven),
+      ]);
+      if (!cancelled || cancelled[0]) return;
+    }
+    await dynamo.update(stateTable, head(lease), give);
   }
 
   return { commit, advance, setAnchor, settle, renew, check, release };

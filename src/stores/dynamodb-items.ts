@@ -190,6 +190,9 @@ export function readTurn(
   parts: { readonly text?: Item; readonly reply?: Item } = {},
 ): TurnRecord {
   const sessionKey = text(item, 'session_key') as SessionKey;
+  // What an earlier attempt saved in another session (one that has expired since) is not in this one's state.
+  const savedIn = item.generation_session?.S;
+  const ofThisSession = savedIn !== undefined && savedIn === item.session_id?.S;
   return {
     turnId: text(item, 'turn_id') as TurnId,
     sessionKey,
@@ -201,7 +204,7 @@ export function readTurn(
     attempts: number(item, 'attempts'),
     stopRequested: item.stop_requested?.BOOL === true,
     sessionId: (item.session_id?.S as SessionId | undefined) ?? null,
-    generation: item.generation?.N === undefined ? null : number(item, 'generation'),
+    generation: ofThisSession ? number(item, 'generation') : null,
     reply: readPlaced<Reply>(item, 'reply', parts.reply),
     anchor: json<Json>(item, 'anchor'),
     sequence: number(item, 'sequence'),
