@@ -199,16 +199,6 @@ function failed(
   return { status: 'failed', text: '', demo, failure: { code, message } };
 }
 
-/** What the agent is told when an earlier part of this turn was cut off and its message is already in the transcript. */
-const GO_ON =
-  'Your work on my last message was interrupted and has been restored as far as it had got. Go on from there: do not ' +
-  'repeat what is already done, and answer that message.';
-
-function promptOf(run: AgentRun): string {
-  if (!run.continuing) return run.request.text;
-  return `${GO_ON} It was:\n\n${run.request.text}`;
-}
-
 /** One message, then silence until `end`: an open input is what lets a turn be interrupted. */
 function createInput(text: string): { readonly messages: AsyncIterable<SDKUserMessage>; end(): void } {
   const done = Promise.withResolvers<void>();

@@ -19,7 +19,7 @@ import { telegramChannel } from './telegram.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 /** A killed worker costs its conversation this long: its lease and its message become free. */
-const TIMING = { leaseMs: 10_000, heartbeatMs: 2_500, checkpointEveryMs: 60_000 };
+const TIMING = { leaseMs: 10_000, heartbeatMs: 1_000, checkpointEveryMs: 60_000 };
 const VISIBILITY_MS = 10_000;
 const MAX_ATTEMPTS = 3;
 /** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
