@@ -11,8 +11,8 @@ import type { ChunkRef, Delta, Entry, PatchEntry, Splice } from './table.ts';
 
 const MAGIC = Buffer.from('HSPK');
 const VERSION = 1;
-export const PREFIX_BYTES = 16;
-export const ZSTD_LEVEL = 3;
+const PREFIX_BYTES = 16;
+const ZSTD_LEVEL = 3;
 /** Raw bytes a block is closed at; one chunk may carry it past that. */
 export const BLOCK_BYTES = 1024 * 1024;
 const MAX_BLOCK_BYTES = BLOCK_BYTES + MAX_CHUNK_BYTES;

@@ -7,7 +7,7 @@ export const ROOTS = ['config', 'workspace'] as const;
 export type RootName = (typeof ROOTS)[number];
 
 /** Longest file name, bytes: the limit of Linux file systems. */
-export const MAX_NAME_BYTES = 255;
+const MAX_NAME_BYTES = 255;
 /** Longest path below a root, bytes. PATH_MAX is 4,096 and the root's own path differs between machines. */
 export const MAX_PATH_BYTES = 3_500;
 /** Longest symlink target, bytes. */

@@ -3,11 +3,12 @@
 import type { Buffer } from 'node:buffer';
 import { chmodSync, lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { Invalid, Refused } from '../core/errors.ts';
+import { Refused } from '../core/errors.ts';
 import type { ExecutionDirectory, StateLimits } from '../core/ports/execution.ts';
 import { codeOf, diskError } from './disk-errors.ts';
 import { wholeMs } from './file-time.ts';
 import { isLeftOut } from './kept.ts';
+import { checkLimits } from './limits.ts';
 import {
   bytesOf,
   fsPath,
@@ -247,57 +248,4 @@ function specialReason(stats: Stats): string {
   if (stats.isFIFO()) return 'a named pipe cannot be kept';
   if (stats.isSocket()) return 'a socket cannot be kept';
   return 'a device cannot be kept';
-}
-
-function checkLimits(entries: ReadonlyMap<string, Scanned>, limits: StateLimits): void {
-  let bytes = 0;
-  let files = 0;
-  const byTop = new Map<string, { bytes: number; files: number }>();
-  for (const [path, entry] of entries) {
-    if (!path.startsWith('workspace/' satisfies `${RootName}/`)) continue;
-    const end = path.indexOf('/', 10);
-    const top = end === -1 ? path.slice(10) : path.slice(10, end);
-    const sum = byTop.get(top) ?? { bytes: 0, files: 0 };
-    byTop.set(top, sum);
-    const size = entry.kind === 'file' ? entry.bytes : 0;
-    bytes += size;
-    files++;
-    sum.bytes += size;
-    sum.files++;
-  }
-  const tooManyFiles = files > limits.maxWorkspaceFiles;
-  if (bytes <= limits.maxWorkspaceBytes && !tooManyFiles) return;
-  const overBytes = bytes > limits.maxWorkspaceBytes;
-  const largest = [...byTop]
-    .sort(([, a], [, b]) => (overBytes ? b.bytes - a.bytes : b.files - a.files))
-    .slice(0, 3)
-    .map(([name, sum]) => ({ name: shown(name), ...sum }));
-  const named = largest
-    .map((item) => `${item.name} (${sizeText(item.bytes)}, ${countText(item.files)})`)
-    .join(', ');
-  throw new Invalid(
-    'workspace-too-large',
-    `The working directory holds ${sizeText(bytes)} in ${countText(files)}; ` +
-      `${sizeText(limits.maxWorkspaceBytes)} in ${countText(limits.maxWorkspaceFiles)} are allowed.`,
-    {
-      advice: `Nothing of this turn's files was kept; the state before it is safe. Ask me to work with less, or to delete what is not needed. The largest: ${named}.`,
-      data: { bytes, files, maxBytes: limits.maxWorkspaceBytes, maxFiles: limits.maxWorkspaceFiles, largest },
-    },
-  );
-}
-
-function countText(files: number): string {
-  return `${files.toLocaleString('en-US')} ${files === 1 ? 'file' : 'files'}`;
-}
-
-function sizeText(bytes: number): string {
-  if (bytes < 1_000) return `${bytes} B`;
-  const units = ['kB', 'MB', 'GB', 'TB'];
-  let value = bytes / 1_000;
-  let unit = 0;
-  while (value >= 999.95 && unit < units.length - 1) {
-    value /= 1_000;
-    unit++;
-  }
-  return `${value.toFixed(1)} ${units[unit]}`;
 }

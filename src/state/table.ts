@@ -6,7 +6,7 @@ import { parentOf, ROOTS, shown, unsafePath } from './paths.ts';
 /** A chunk by its hash, or so many bytes of zeros that are stored nowhere. */
 export type ChunkRef = string | number;
 
-export interface DirectoryEntry {
+interface DirectoryEntry {
   readonly kind: 'directory';
   readonly mode: number;
   readonly mtimeMs: number;
@@ -50,7 +50,7 @@ export interface Delta {
   readonly set: ReadonlyMap<string, Entry | PatchEntry>;
 }
 
-export function spliced(chunks: readonly ChunkRef[], splices: readonly Splice[]): ChunkRef[] {
+function spliced(chunks: readonly ChunkRef[], splices: readonly Splice[]): ChunkRef[] {
   let list = chunks.slice();
   for (const { start, remove, insert } of splices) {
     if (start + remove > list.length) throw new Corrupt('corrupt-pack', 'A patch does not fit its file.');
@@ -60,7 +60,7 @@ export function spliced(chunks: readonly ChunkRef[], splices: readonly Splice[])
 }
 
 /** The shortest single splice from one chunk list to another. */
-export function spliceBetween(from: readonly ChunkRef[], to: readonly ChunkRef[]): readonly Splice[] {
+function spliceBetween(from: readonly ChunkRef[], to: readonly ChunkRef[]): readonly Splice[] {
   let start = 0;
   while (start < from.length && start < to.length && from[start] === to[start]) start++;
   let tail = 0;

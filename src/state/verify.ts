@@ -80,7 +80,7 @@ export async function verifyState(
 }
 
 /** An hour: a pack is put before its head is committed, so a young stranger may be a turn under way. */
-export const ORPHAN_GRACE_MS = 3_600_000;
+const ORPHAN_GRACE_MS = 3_600_000;
 
 /**
  * Objects of the session that the head does not refer to and that are older than the grace time: left by workers

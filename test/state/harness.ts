@@ -32,12 +32,12 @@ export function freshDirectory(base = temporaryFolder()): ExecutionDirectory {
 }
 
 /** Counts what passes through; `reads` names every object opened. */
-export interface CountingStore extends ObjectStore {
+interface CountingStore extends ObjectStore {
   readonly reads: string[];
   readonly puts: { key: string; bytes: number }[];
 }
 
-export function counting(inner: ObjectStore): CountingStore {
+function counting(inner: ObjectStore): CountingStore {
   const reads: string[] = [];
   const puts: { key: string; bytes: number }[] = [];
   return {
@@ -60,7 +60,7 @@ export function counting(inner: ObjectStore): CountingStore {
   };
 }
 
-export const ROOMY = { maxWorkspaceBytes: 4e9, maxWorkspaceFiles: 100_000 };
+const ROOMY = { maxWorkspaceBytes: 4e9, maxWorkspaceFiles: 100_000 };
 
 export interface TestSession {
   readonly objects: CountingStore;

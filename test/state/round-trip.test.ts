@@ -195,6 +195,28 @@ describe('a restored tree is the tree that was checkpointed', () => {
     expect(snapshot(restored.directory)).toEqual(snapshot(directory));
   });
 
+  test('a file that keeps changing while it is read is taken as read, and read again next time', async () => {
+    const session = testSession();
+    const directory = freshDirectory();
+    const path = join(directory.workspace, 'log');
+    writeFileSync(path, randomBytesOf(seeded(2), 40_000_000));
+    let writing = true;
+    const write = () => {
+      if (!writing) return;
+      appendFileSync(path, 'line\n');
+      setImmediate(write);
+    };
+    setImmediate(write);
+    const { baseline } = await session.commit(directory);
+    writing = false;
+    const seen = readFileSync(join((await session.restore()).directory.workspace, 'log'));
+    const whole = readFileSync(path);
+    expect(seen.length).toBeLessThan(whole.length);
+    expect(whole.subarray(0, seen.length).equals(seen)).toBe(true);
+    await session.commit(directory, baseline);
+    expect(snapshot((await session.restore()).directory)).toEqual(snapshot(directory));
+  });
+
   test('every kind of change, generation after generation', async () => {
     const session = testSession();
     const directory = freshDirectory();
