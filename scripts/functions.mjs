@@ -1,14 +1,38 @@
 // Builds the ZIP's folder: the four small functions, and beside them the web page and what the API says of itself.
 // Run alone it prints what came out and how long each takes to import; `buildFunctions` is for other scripts.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { deflateRawSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const ENTRIES = ['ingress', 'api', 'stranded', 'setup'];
 const RUNS = 5;
+
+/**
+ * Left out of the small functions: zod's messages in fifty languages, and every way to credentials but the one that
+ * exists on Lambda, the function's own environment.
+ */
+const LEAN = {
+  name: 'lean',
+  setup({ onLoad, onResolve }) {
+    onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+      resolveDir: join(root, 'node_modules/zod/v4/locales'),
+    }));
+    onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, () => ({
+      path: 'credentials',
+      namespace: 'lean',
+    }));
+    onLoad({ filter: /.*/, namespace: 'lean' }, () => ({
+      contents:
+        "import { fromEnv } from '@aws-sdk/credential-provider-env'; export const defaultProvider = () => fromEnv();",
+      resolveDir: root,
+    }));
+  },
+};
 
 /** What esbuild is told for everything that runs on Lambda. */
 export const BUNDLE = {
@@ -23,6 +47,7 @@ export const BUNDLE = {
   keepNames: true,
   legalComments: 'external',
   metafile: true,
+  plugins: [LEAN],
   logLevel: 'warning',
   // Dependencies in CommonJS call `require` for Node's own modules.
   banner: {
@@ -39,14 +64,26 @@ export async function buildFunctions(folder) {
     entryPoints: ENTRIES.map((name) => join(root, 'src/lambda', `${name}.ts`)),
     outdir: folder,
     absWorkingDir: root,
+    // What several functions share is in the ZIP once.
+    splitting: true,
+    chunkNames: 'shared/[hash]',
   });
   addPage(folder);
-  const functions = {};
-  for (const [path, output] of Object.entries(metafile.outputs)) {
-    const name = /([\w-]+)\.mjs$/.exec(path)?.[1];
-    if (name) functions[name] = { bytes: output.bytes, modules: Object.keys(output.inputs) };
+  return Object.fromEntries(ENTRIES.map((name) => [name, loadedBy(metafile, name)]));
+}
+
+/** What a function reads when it starts: its own file and the shared ones it leads to. */
+function loadedBy(metafile, name) {
+  const start = Object.keys(metafile.outputs).find((path) => path.endsWith(`/${name}.mjs`));
+  const files = new Set([start]);
+  for (const path of files) {
+    for (const { path: next, external } of metafile.outputs[path].imports) if (!external) files.add(next);
   }
-  return functions;
+  const outputs = [...files].map((path) => metafile.outputs[path]);
+  return {
+    bytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
+    modules: outputs.flatMap((output) => Object.keys(output.inputs)),
+  };
 }
 
 function addPage(folder) {
@@ -100,10 +137,11 @@ const SAMPLE = {
   AWS_REGION: 'us-east-1',
 };
 
-function folderBytes(folder) {
+/** About what the ZIP weighs. */
+export function compressedBytes(folder) {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+    .reduce((sum, entry) => sum + deflateRawSync(readFileSync(join(entry.parentPath, entry.name))).length, 0);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -115,5 +153,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       `${name.padEnd(9)} ${String(Math.round(bytes / 1000)).padStart(4)} KB, ${modules.length} modules, import ${ms.toFixed(0)} ms`,
     );
   }
-  console.log(`${folder}: ${Math.round(folderBytes(folder) / 1000)} KB before compression`);
+  console.log(`ZIP about ${Math.round(compressedBytes(folder) / 1000)} KB`);
 }

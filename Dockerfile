@@ -1,0 +1,16 @@
+# The worker's image. Its context is the folder that `node scripts/image.mjs` fills; the deployment adds the agent's
+# folder. Nothing of the target platform is run while building, so an x86 machine builds for arm64 without emulation.
+# BASE may be any image with Node 24, a Lambda runtime client as its entry point, bash and LAMBDA_TASK_ROOT.
+ARG BASE=public.ecr.aws/lambda/nodejs:24
+
+FROM --platform=$BUILDPLATFORM ${BASE} AS packages
+ARG TARGETARCH
+WORKDIR /packages
+COPY task/package.json ./
+RUN npm install --omit=dev --legacy-peer-deps --ignore-scripts --no-audit --no-fund \
+      --os=linux --libc=glibc --cpu="$([ "$TARGETARCH" = amd64 ] && echo x64 || echo "$TARGETARCH")"
+
+FROM ${BASE}
+COPY --from=packages /packages/node_modules ${LAMBDA_TASK_ROOT}/node_modules
+COPY task/ ${LAMBDA_TASK_ROOT}/
+CMD ["worker.handler"]
