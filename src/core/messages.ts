@@ -26,7 +26,11 @@ const turnRequestSchema = z.object({
   kind: z.enum(['message', 'new']),
   /** 0 when it arrived; +1 each time the system itself queues the rest of a turn that met its deadline. */
   part: z.number().int().nonnegative(),
-  text: z.string().max(MAX_TEXT_LENGTH),
+  /** Well-formed Unicode: half a surrogate pair survives no store, and becomes U+FFFD here. */
+  text: z
+    .string()
+    .max(MAX_TEXT_LENGTH)
+    .transform((text) => text.toWellFormed()),
   /** Who wrote, as the channel names them; null for the API. */
   sender: z.strictObject({ id: z.string(), name: z.string().nullable() }).nullable(),
   /** Channel-specific plain JSON: all that is needed to answer from another machine, minutes later. */
