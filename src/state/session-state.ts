@@ -6,15 +6,15 @@ import { Conflict, Corrupt } from '../core/errors.ts';
 import type { ExecutionDirectory, SessionState, StateLimits } from '../core/ports/execution.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { SessionHead } from '../core/records.ts';
-import { baselineFor, emptyBaseline, makeBaseline } from './baseline.ts';
+import { baselineFor, emptyBaseline } from './baseline.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { isCompactionDue, mergedList, mergeStart, mergeTail, withPacks } from './compact.ts';
 import { diskError } from './disk-errors.ts';
+import { mergeOverfull } from './overfull.ts';
 import type { Progress } from './progress.ts';
 import {
   encodeRecord,
   type Kept,
-  MAX_PACKS,
   newest,
   packKey,
   parseRecord,
@@ -70,45 +70,20 @@ export function createSessionState(options: SessionStateOptions): SessionState {
       }
       const record = recordOf(head);
       const previous = record === null ? null : newest(record);
-      const place = { scope: head, generation, fence };
-      const spillDirectory = directory.root;
       try {
-        const base =
-          previous === null ? emptyBaseline() : await baselineFor(objects, head, previous, baseline);
-        const output = await writeCheckpoint({
+        const input = {
           objects,
-          place,
+          place: { scope: head, generation, fence },
           directory,
           limits,
           previous,
-          baseline: base,
+          baseline:
+            previous === null ? emptyBaseline() : await baselineFor(objects, head, previous, baseline),
           progress,
-        });
-        let { kept, bytesWritten, baseline: next } = output;
-        let result = withGeneration(record, kept, keepGenerations);
-        if (kept.packs.length > MAX_PACKS) {
-          // Nobody compacted in time: a generation never needs more than MAX_PACKS, so it is done now.
-          const start = mergeStart(kept.packs)!;
-          const merged = await mergeTail({
-            objects,
-            place,
-            packs: kept.packs,
-            start,
-            spillDirectory,
-            progress,
-          });
-          const tail = kept.packs[kept.packs.length - 1]!;
-          const packs = mergedList(kept.packs, start, merged.entry);
-          kept = { ...kept, packs };
-          bytesWritten += merged.entry.bytes;
-          result = withGeneration(record, kept, keepGenerations);
-          result = { ...result, garbage: [...result.garbage, tail] };
-          const gone = new Set(output.kept.packs.slice(start).map((pack) => pack.name));
-          const chunks = new Map([...next.chunks].filter(([, where]) => !gone.has(where.pack)));
-          for (const chunk of merged.chunks)
-            chunks.set(chunk.hash, { pack: merged.entry.name, bytes: chunk.bytes });
-          next = { ...makeBaseline({ table: next.table, chunks }, kept, new Map(), 0), stamps: next.stamps };
-        }
+        };
+        const { output, dead } = await mergeOverfull(input, await writeCheckpoint(input));
+        let result = withGeneration(record, output.kept, keepGenerations);
+        result = { ...result, garbage: [...result.garbage, ...dead] };
         if (result.garbage.length > MAX_GARBAGE && record !== null) {
           await collect(record.garbage.map(({ name }) => packKey(head, name)));
           const deleted = new Set(record.garbage.map(({ name }) => name));
@@ -116,8 +91,8 @@ export function createSessionState(options: SessionStateOptions): SessionState {
         }
         return {
           state: encodeRecord(result),
-          baseline: next,
-          bytesWritten,
+          baseline: output.baseline,
+          bytesWritten: output.bytesWritten,
           refused: output.refused,
           compactionDue: isCompactionDue(result),
         };

@@ -1,5 +1,6 @@
-// Run by refusals.test.ts as root: makes a tree with shut files, becomes a plain user, checkpoints and restores it.
-import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+// Run by refusals.test.ts as root: checkpoints a tree as root, becomes a plain user who may not read all of it, and
+// checkpoints, restores and checkpoints again. Prints what it saw as JSON.
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SessionHead } from '../../src/core/records.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
@@ -7,45 +8,52 @@ import { createMemoryObjectStore } from '../../src/stores/memory.ts';
 
 const NOBODY = 65_534;
 const base = process.argv[2]!;
-chownSync(base, NOBODY, NOBODY);
-writeFileSync(join(base, 'foreign'), 'of root');
-chmodSync(join(base, 'foreign'), 0o600);
-process.setgid!(NOBODY);
-process.setuid!(NOBODY);
-
-const directory = (name: string) => ({
-  root: join(base, name),
-  config: join(base, name, 'config'),
-  workspace: join(base, name, 'workspace'),
-});
+const directory = (name: string) => {
+  const root = join(base, name);
+  mkdirSync(join(root, 'config'), { recursive: true });
+  mkdirSync(join(root, 'workspace'));
+  for (const path of [root, join(root, 'config'), join(root, 'workspace')]) chownSync(path, NOBODY, NOBODY);
+  return { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
+};
 const first = directory('first');
-mkdirSync(first.config, { recursive: true });
-mkdirSync(join(first.workspace, 'shut'), { recursive: true });
-writeFileSync(join(first.workspace, 'none'), 'mode 000');
-chmodSync(join(first.workspace, 'none'), 0);
-writeFileSync(join(first.workspace, 'shut', 'inside'), 'inside');
-chmodSync(join(first.workspace, 'shut'), 0);
-renameSync(join(base, 'foreign'), join(first.workspace, 'foreign'));
+const second = directory('second');
+
+/** Own files and folders that are shut, and foreign ones. */
+for (const [owner, name] of [
+  [NOBODY, 'own'],
+  [0, 'foreign'],
+] as const) {
+  const folder = join(first.workspace, `${name}-folder`);
+  mkdirSync(folder);
+  for (const path of [join(folder, 'inside'), join(first.workspace, name)]) {
+    writeFileSync(path, `${name} text`);
+    chownSync(path, owner, owner);
+    chmodSync(path, 0);
+  }
+  chownSync(folder, owner, owner);
+  chmodSync(folder, 0);
+}
 
 const state = createSessionState({
   objects: createMemoryObjectStore(),
   limits: { maxWorkspaceBytes: 1e6, maxWorkspaceFiles: 100 },
 });
-const head = { tenant: 'a', sessionId: 's', generation: 0, state: null } as unknown as SessionHead;
-const made = await state.checkpoint({ head, generation: 1, fence: 1, baseline: null, directory: first });
-const second = directory('second');
-mkdirSync(second.root);
-const next = { ...head, generation: 1, state: made.state };
-const restored = await state.restore(next, second);
-const again = await state.checkpoint({
-  head: next,
-  generation: 2,
-  fence: 2,
-  baseline: restored.baseline,
-  directory: second,
-});
-for (const path of [first, second]) {
-  chmodSync(join(path.workspace, 'shut'), 0o700);
-  rmSync(path.root, { recursive: true });
-}
-process.stdout.write(JSON.stringify({ refused: made.refused, same: again.bytesWritten === 0 }));
+let head = { tenant: 'a', sessionId: 's', generation: 0, state: null } as unknown as SessionHead;
+const checkpoint = async (from: typeof first, baseline: unknown) => {
+  const generation = head.generation + 1;
+  const result = await state.checkpoint({ head, generation, fence: 1, baseline, directory: from });
+  head = { ...head, generation, state: result.state };
+  return result;
+};
+await checkpoint(first, null);
+process.setgid!(NOBODY);
+process.setuid!(NOBODY);
+const asUser = await checkpoint(first, null);
+const { baseline } = await state.restore(head, second);
+const again = await checkpoint(second, baseline);
+chmodSync(join(second.workspace, 'foreign-folder'), 0o700);
+chmodSync(join(second.workspace, 'foreign-folder', 'inside'), 0o600);
+const text = readFileSync(join(second.workspace, 'foreign-folder', 'inside'), 'utf8');
+process.stdout.write(
+  JSON.stringify({ refused: asUser.refused, written: [asUser.bytesWritten, again.bytesWritten], text }),
+);
