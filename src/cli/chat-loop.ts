@@ -87,6 +87,7 @@ export async function converse({ context, client, name, chatId }: Conversation):
     busy = true;
     try {
       if (text === '/quit' || text === '/exit') {
+        waiting.length = 0;
         left.resolve(EXIT.ok);
         lines.close();
       } else if (text === '/help') terminal.line(HELP);

@@ -2,7 +2,7 @@
 // while nothing runs is a backup.
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rm, statfs } from 'node:fs/promises';
+import { mkdir, open, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Invalid } from '../core/errors.ts';
 
@@ -24,7 +24,8 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   const folder = dataFolder(path);
   try {
     // Conversations are private: nobody else on the machine reads them.
-    await mkdir(folder.objects, { recursive: true, mode: 0o700 });
+    await makeFolder(path);
+    await makeFolder(folder.objects);
     const probe = join(path, `.probe-${randomUUID()}`);
     const file = await open(probe, 'wx');
     await file.write(Buffer.alloc(4096));
@@ -39,6 +40,18 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     });
   }
   return folder;
+}
+
+/** Plainly first: making parents too, Node reports a read-only disk as something missing. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT') throw error;
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  }
 }
 
 export async function freeBytes(path: string): Promise<number> {

@@ -23,6 +23,8 @@ export interface ApiDeps {
   readonly log: Log;
   readonly info: ServerInfo;
   readonly retentionSec: number;
+  /** Aborts when the server ends: waiting requests and streams end with it. */
+  readonly ending?: AbortSignal;
 }
 
 /** One route as the app registers it and `openapi.json` describes it. `{x}` marks a path parameter. */

@@ -56,7 +56,7 @@ export function eventStream(
   clientGone: AbortSignal,
 ): Response {
   const ended = new AbortController();
-  const signal = AbortSignal.any([ended.signal, clientGone]);
+  const signal = AbortSignal.any([ended.signal, clientGone, ...(deps.ending ? [deps.ending] : [])]);
   const texts = eventText(deps, turn, after, signal);
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
@@ -86,8 +86,9 @@ export async function settled(
   deps: ApiDeps,
   turn: TurnRecord,
   waitMs: number,
-  signal: AbortSignal,
+  clientGone: AbortSignal,
 ): Promise<TurnRecord | null> {
+  const signal = deps.ending ? AbortSignal.any([clientGone, deps.ending]) : clientGone;
   const untilMs = deps.clock.now() + waitMs;
   let current: TurnRecord | null = turn;
   let sequence = 0;

@@ -60,8 +60,10 @@ export async function startSystem(
   try {
     const stores = await openStores(configuration, { create: true });
     ends.push(() => stores.close());
+    const ending = new AbortController();
     const app = createApp({
       ...stores,
+      ending: ending.signal,
       clock: systemClock,
       log,
       retentionSec: configuration.retentionSec,
@@ -79,7 +81,10 @@ export async function startSystem(
       page: servePageFrom(join(PACKAGE_ROOT, 'web')),
     });
     const { url, stop } = await listen(app.fetch, host, configuration.port);
-    ends.push(stop);
+    ends.push(async () => {
+      ending.abort();
+      await stop();
+    });
     let graceMs = 0;
     const workers = await startWorkers({ configuration, env: options.env, log });
     ends.push(() => workers.stop(graceMs));

@@ -18,7 +18,7 @@ export interface RunOptions {
   readonly command?: readonly string[];
 }
 
-const LAUNCHER = resolve('bin/hybrid-sessions.mjs');
+export const LAUNCHER = resolve('bin/hybrid-sessions.mjs');
 
 /** The environment of a user with no account and no settings. */
 export function plainEnvironment(cwd: string, env: Record<string, string> = {}): Record<string, string> {
