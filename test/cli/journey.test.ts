@@ -1,8 +1,8 @@
 // One person's way through the commands, over one data folder: talk, come back, look, copy out, copy in, check, erase.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { LAUNCHER, plainEnvironment, run as runIn, start } from './scene.ts';
@@ -220,13 +220,22 @@ async function filesBelow(folder: string, part: string): Promise<string[]> {
   return found.flat();
 }
 
-test('the launcher takes signals to the real program, on an older Node too', async () => {
-  const older = process.env.HYBRID_SESSIONS_OLDER_NODE;
-  const command = [older ?? process.execPath, LAUNCHER];
-  const [program = '', ...before] = command;
-  const child = spawn(program, [...before, 'start', '--port', '0'], { cwd, env: plainEnvironment(cwd) });
+test('the launcher takes signals to the real program, also from an older Node where there is one', async () => {
+  const child = spawn(olderNode() ?? process.execPath, [LAUNCHER, 'start', '--port', '0'], {
+    cwd,
+    env: plainEnvironment(cwd),
+  });
   await addressOf(child);
   const ended = new Promise((done) => child.once('close', (code) => done(code)));
   child.kill('SIGTERM');
   expect(await ended).toBe(0);
 });
+
+/** A Node of this machine that the program itself cannot run on. */
+function olderNode(): string | undefined {
+  const candidates = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'node'));
+  return candidates.find((file) => {
+    const { stdout } = spawnSync(file, ['--version'], { encoding: 'utf8' });
+    return /^v2[0-3]\./.test(stdout ?? '');
+  });
+}
