@@ -17,7 +17,7 @@ import {
 } from './agent-folder-schema.ts';
 import { readSkill } from './skill-file.ts';
 
-export type { AgentFolder, AgentSettings, McpServer, Skill, Subagent } from './agent-folder-schema.ts';
+export type { AgentFolder } from './agent-folder-schema.ts';
 
 export function badFolder(message: string, advice: string, cause?: unknown): Invalid {
   return new Invalid('bad-agent-folder', message, { advice, ...(cause === undefined ? {} : { cause }) });

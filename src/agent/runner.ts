@@ -2,6 +2,7 @@
 // is loaded; what the policy does not allow does not run; a resumed turn provably went on from the conversation it
 // was given; a stop keeps what was done; every process of the turn is gone when `run` returns.
 // It never throws for what went wrong inside the agent: that is an outcome. It throws for faults of this machine.
+import { rm } from 'node:fs/promises';
 import { query, type SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import { Invalid } from '../core/errors.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
@@ -103,7 +104,11 @@ async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<Agen
   if (run.resume && isLost(mark, note)) {
     return failed(demo, 'resume-lost', 'The conversation of this session is not in the restored files.');
   }
-  if (!mark) await writeConversationNote(directory.config, { begun: false, bytes: 0 });
+  if (!mark) {
+    // A turn stopped before its first word may leave a file without a conversation; the CLI would refuse its name.
+    await rm(transcript, { force: true });
+    await writeConversationNote(directory.config, { begun: false, bytes: 0 });
+  }
   if (signal.aborted) return { status: statusOf(signal), text: '', demo };
 
   const laid = await layConfiguration(options.folder, directory);
@@ -127,9 +132,9 @@ async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<Agen
   let wanted = false;
   const stop = (): void => {
     wanted = true;
-    input.end();
     if (signal.reason === 'lost') return void cli.kill();
     run.progress({ type: 'status', status: 'stopping' });
+    // The input stays open until the result: an interrupt travels over it.
     conversation.interrupt().catch(() => {});
     timers.push(setTimeout(cli.kill, options.stopGraceMs ?? STOP_GRACE_MS));
   };

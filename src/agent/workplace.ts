@@ -27,6 +27,12 @@ export interface WorkplaceOptions {
 }
 
 export function createWorkplace({ root }: WorkplaceOptions): Workplace {
+  if (root.includes(' -')) {
+    // The CLI takes what follows " -" in the path of its shell wrapper for an option.
+    throw new Invalid('execution-root', 'The folder for turns has " -" in its path.', {
+      advice: 'Set TMPDIR to a folder without " -" in its path.',
+    });
+  }
   const pathOf = (lease: Lease): string => {
     if (!SESSION_ID.test(lease.sessionId)) throw new Invalid('malformed-id', 'This is not a session id.');
     return join(root, lease.sessionId);

@@ -116,6 +116,8 @@ describe('a stop', () => {
     const outcome = await fixture.turn('hello', { signal: AbortSignal.abort('stop') });
     expect(outcome).toMatchObject({ status: 'stopped', text: '' });
     expect(fixture.model.requests).toEqual([]);
+    await mkdir(join(transcript(), '..'), { recursive: true });
+    await writeFile(transcript(), `${JSON.stringify({ type: 'queue-operation', operation: 'enqueue' })}\n`);
     expect((await fixture.turn('now then')).text).toMatch(/^seen/);
   });
 

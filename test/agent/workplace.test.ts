@@ -108,3 +108,7 @@ test('a session id that is no file name is refused', async () => {
   const workplace = createWorkplace({ root });
   await expect(workplace.open(leaseOf('../../etc'))).rejects.toMatchObject({ code: 'malformed-id' });
 });
+
+test('a folder whose path the CLI would misread is refused', () => {
+  expect(() => createWorkplace({ root: '/tmp/a -b' })).toThrow(/" -"/);
+});
