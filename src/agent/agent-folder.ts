@@ -3,7 +3,6 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
-import { Invalid } from '../core/errors.ts';
 import {
   type AgentFolder,
   type AgentSettings,
@@ -15,13 +14,10 @@ import {
   type Subagent,
   settingsSchema,
 } from './agent-folder-schema.ts';
+import { badFolder } from './bad-folder.ts';
 import { readSkill } from './skill-file.ts';
 
 export type { AgentFolder } from './agent-folder-schema.ts';
-
-export function badFolder(message: string, advice: string, cause?: unknown): Invalid {
-  return new Invalid('bad-agent-folder', message, { advice, ...(cause === undefined ? {} : { cause }) });
-}
 
 export async function loadAgentFolder(path: string): Promise<AgentFolder> {
   const folder = await realpath(resolve(path)).catch((cause: unknown) => {

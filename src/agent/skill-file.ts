@@ -1,8 +1,8 @@
 // The front matter of a SKILL.md: `name` and `description` between two `---` lines. Plain `key: value` lines,
 // quoted values and folded (`>`, `|`) values; no other YAML.
 import { join } from 'node:path';
-import { badFolder } from './agent-folder.ts';
 import { type Skill, skillSchema } from './agent-folder-schema.ts';
+import { badFolder } from './bad-folder.ts';
 
 export function readSkill(folder: string, directory: string, text: string | undefined): Skill {
   const file = `skills/${directory}/SKILL.md`;
