@@ -40,7 +40,11 @@ export async function start(context: CliContext, options: StartOptions): Promise
   terminal.line();
   terminal.line(`  ${terminal.style(['bold', 'cyan'], system.url)}`);
   terminal.line();
-  for (const [name, text] of system.lines) terminal.line(`  ${terminal.style('dim', name.padEnd(9))}${text}`);
+  for (const [name, text] of system.lines) {
+    const [first = '', ...more] = text.split('; ');
+    terminal.line(`  ${terminal.style('dim', name.padEnd(9))}${first}`);
+    for (const part of more) terminal.line(`  ${' '.repeat(9)}${part}`);
+  }
   terminal.line();
   terminal.line(terminal.style('dim', 'Ctrl-C ends it. Nothing is lost: the next start goes on.'));
   await ending.promise;

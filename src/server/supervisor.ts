@@ -29,6 +29,8 @@ const HARMLESS =
 const YOUNG_MS = 20_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 15_000;
+/** So many in a row before a worker was ever ready: the start has failed. */
+const MAX_YOUNG_DEATHS = 4;
 /** Saving a turn that was cut off takes a moment. */
 const SAVE_MS = 5_000;
 
@@ -86,6 +88,11 @@ function createSeat({ configuration, env, log }: SupervisorOptions): Seat {
       child = undefined;
       if (stopping) return;
       deaths = performance.now() - startedAtMs < YOUNG_MS ? deaths + 1 : 1;
+      if (deaths >= MAX_YOUNG_DEATHS) {
+        ready.reject(
+          new Invalid('worker', `Worker processes end at once (${signal ?? `exit code ${code}`}).`),
+        );
+      }
       const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (deaths - 1), LONGEST_WAIT_MS);
       log('warn', 'worker-died', { pid: worker.pid, code, signal, restartInMs: waitMs });
       restart = setTimeout(start, waitMs);
@@ -105,6 +112,8 @@ function createSeat({ configuration, env, log }: SupervisorOptions): Seat {
     clearTimeout(kill);
   }
 
+  // Failing later, when nobody waits for it any more, is no unhandled rejection.
+  ready.promise.catch(() => {});
   start();
   return { ready: ready.promise, pid: () => child?.pid, stop };
 }
