@@ -28,7 +28,9 @@ export function createObservability(options: {
       measure(event, fields, count);
       logger[level](event, definedOf(fields));
     },
-    flush: () => metrics.publishStoredMetrics(),
+    flush() {
+      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+    },
   };
 }
 

@@ -68,10 +68,11 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
     started.on('exit', (code, signal) => {
       if (child !== started) return;
       child = null;
-      api.fail({
+      const waiting = api.fail({
         errorType: 'Runtime.ExitError',
         errorMessage: `Runtime exited with ${signal ? `signal ${signal}` : `code ${code}`}`,
       });
+      if (waiting > 0) start();
     });
   };
 

@@ -28,8 +28,11 @@ export interface RuntimeApi {
   readonly address: string;
   /** Hands one event to the function. Never rejects: what goes wrong is in the result. */
   invoke(event: unknown, options: InvokeOptions): Promise<InvocationResult>;
-  /** Ends what is running or waiting with this error: the process died or was killed. */
-  fail(error: FunctionError): void;
+  /**
+   * The process died: what it was doing ends with this error, and what waits, too, if it never asked for an event.
+   * Returns how many wait for the next process.
+   */
+  fail(error: FunctionError): number;
   /** When the process first asked for an event. */
   readonly readyAtMs: number | null;
   close(): Promise<void>;
@@ -55,6 +58,7 @@ export async function createRuntimeApi(options: {
   let running: Invocation | null = null;
   let asking: ServerResponse | null = null;
   let readyAtMs: number | null = null;
+  let asked = false;
 
   const handOver = () => {
     if (!asking || running) return;
@@ -86,17 +90,19 @@ export async function createRuntimeApi(options: {
     response.end(next.payload);
   };
 
-  const fail = (error: FunctionError) => {
+  const fail = (error: FunctionError): number => {
     asking = null;
-    const cut = running;
-    running = null;
-    cut?.finish(error);
+    running?.finish(error);
+    if (!asked) for (const waiting of queued.splice(0)) waiting.finish(error);
+    asked = false;
+    return queued.length;
   };
 
   const server = createServer((request, response) => {
     const path = (request.url ?? '').replace(PREFIX, '');
     if (request.method === 'GET' && path === '/invocation/next') {
       readyAtMs ??= Date.now();
+      asked = true;
       asking = response;
       response.on('close', () => {
         if (asking === response) asking = null;

@@ -1,0 +1,74 @@
+// What goes into the ZIP and into the image.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildFunctions, compressedBytes } from '../../scripts/functions.mjs';
+import { assembleContext } from '../../scripts/image.mjs';
+
+let folder: string;
+let functions: Awaited<ReturnType<typeof buildFunctions>>;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hybrid-bundles-'));
+  functions = await buildFunctions(join(folder, 'functions'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const KB = 1000;
+
+describe('the ZIP', () => {
+  test('is smaller than 500 KB with all functions and the page; none reads more than 1 MB at its start', () => {
+    expect(compressedBytes(join(folder, 'functions'))).toBeLessThan(500 * KB);
+    for (const [name, { bytes }] of Object.entries(functions)) expect(bytes, name).toBeLessThan(1000 * KB);
+    expect(functions.ingress?.bytes).toBeLessThan(750 * KB);
+  });
+
+  test('no function in it holds the Agent SDK or the code that runs an agent', () => {
+    for (const [name, { modules }] of Object.entries(functions)) {
+      expect(modules.length, name).toBeGreaterThan(50);
+      expect(
+        modules.filter((path) => /@anthropic-ai|src\/agent\/|src\/cdk\//.test(path)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  test('ingress holds neither the object store nor a way to send: it needs no token', () => {
+    const modules = functions.ingress?.modules ?? [];
+    expect(modules.filter((path) => /client-s3|grammy|src\/state\//.test(path))).toEqual([]);
+    expect(modules).toContain('src/channels/telegram/webhook.ts');
+  });
+
+  test('the page lies beside the functions, with the libraries it loads', () => {
+    for (const path of ['web/index.html', 'node_modules/marked/package.json', 'api.json']) {
+      expect(existsSync(join(folder, 'functions', path)), path).toBe(true);
+    }
+  });
+});
+
+describe("the image's context", () => {
+  test('has the worker, pins the agent SDK it was built against, and no agent of ours', async () => {
+    const { modules } = await assembleContext(join(folder, 'image'));
+    expect(modules).toContain('src/agent/runner.ts');
+    const manifest = JSON.parse(readFileSync(join(folder, 'image/task/package.json'), 'utf8'));
+    const installed = JSON.parse(
+      readFileSync(
+        join(import.meta.dirname, '../../node_modules/@anthropic-ai/claude-agent-sdk/package.json'),
+        'utf8',
+      ),
+    );
+    expect(manifest.dependencies).toEqual({ '@anthropic-ai/claude-agent-sdk': installed.version });
+    expect(existsSync(join(folder, 'image/task/agent'))).toBe(false);
+    expect(existsSync(join(folder, 'image/Dockerfile'))).toBe(true);
+  });
+});
+
+test('npm compiles nothing when this repository is installed', () => {
+  const lock = JSON.parse(readFileSync(join(import.meta.dirname, '../../package-lock.json'), 'utf8'));
+  // npm goes by this flag. The runtime client's own addon wants cmake and two minutes; tests put four lines of
+  // JavaScript in its place (testing/lambda/rapid-client.cjs).
+  expect(lock.packages['node_modules/aws-lambda-ric'].hasInstallScript).toBeUndefined();
+  const { allowScripts } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
+  expect(allowScripts['aws-lambda-ric']).toBe(false);
+});

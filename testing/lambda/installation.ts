@@ -1,0 +1,277 @@
+// A whole installation on one machine, put together as the CDK construct does: tables in DynamoDB Local, a bucket,
+// three FIFO queues, parameters, a fake Telegram, and every function as a process of the real runtime client over
+// the built files. The real setup function makes the secrets and registers the webhook. State is in the stand-ins
+// for S3 and DynamoDB and nowhere else.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { TELEGRAM_WEBHOOK_PATH, VARIABLES } from '../../src/lambda/variables.ts';
+import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../aws/dynamodb-local.ts';
+import type { Unavailable } from '../aws/process.ts';
+import { type S3Server, startS3Server } from '../aws/s3/server.ts';
+import { type SqsFifoServer, startSqsFifoServer } from '../aws/sqs/server.ts';
+import type { FakeBot } from '../telegram/fake-bot.ts';
+import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
+import { type CustomResource, runCustomResource } from './custom-resource.ts';
+import { type EventSource, startEventSource } from './event-source.ts';
+import { type FunctionEnvironment, startFunction } from './function-environment.ts';
+import { createFunctionUrl } from './function-url.ts';
+import { type ParameterStore, startParameterStore } from './parameter-store.ts';
+
+export interface InstallationOptions {
+  /** A folder of its own, for the workers' temporary folders. */
+  readonly folder: string;
+  /** What scripts/functions.mjs built. */
+  readonly functions: string;
+  /** What scripts/image.mjs assembled. */
+  readonly image: string;
+  /** Address of a Messages API; the demo model answers without one. */
+  readonly modelUrl?: string;
+  readonly workers?: number;
+  readonly workerTimeoutMs?: number;
+  /** Receives before SQS takes a turn from the workers. */
+  readonly maxReceives?: number;
+  /** Ports of the API and of the fake Telegram; free ones otherwise. */
+  readonly ports?: { readonly api?: number; readonly telegram?: number };
+  readonly onOutput?: (text: string) => void;
+}
+
+export interface Installation {
+  readonly apiUrl: string;
+  readonly apiKey: string;
+  readonly webhookUrl: string;
+  readonly telegram: FakeTelegram;
+  readonly bot: FakeBot;
+  readonly workers: readonly FunctionEnvironment[];
+  readonly stranded: FunctionEnvironment;
+  /** The workers' temporary folders, `/tmp` on Lambda. */
+  readonly temporary: readonly string[];
+  readonly queueUrls: Readonly<Record<'turns' | 'stranded' | 'dead', string>>;
+  readonly sqs: SqsFifoServer;
+  readonly s3: S3Server;
+  readonly dynamo: DynamoDbLocal;
+  readonly tables: { readonly mappingTable: string; readonly stateTable: string };
+  readonly parameters: ParameterStore;
+  /** Runs the setup function as CloudFormation does. */
+  setup(resource: CustomResource): Promise<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+export const ALLOWED_USER = 1001;
+const BOT_TOKEN = '4242:LOCAL-TEST-TOKEN';
+const BUCKET = 'sessions';
+const NAMES = {
+  token: '/local/telegram-token',
+  modelKey: '/local/model-key',
+  secret: '/local/telegram-webhook-secret',
+  apiKey: '/local/api-key',
+};
+const API_ENVIRONMENTS = 6;
+const VISIBILITY_SEC = 960;
+
+export async function startInstallation(options: InstallationOptions): Promise<Installation | Unavailable> {
+  const dynamo = await startDynamoDbLocal();
+  if ('unavailable' in dynamo) return dynamo;
+  const ends: (() => Promise<unknown>)[] = [() => dynamo.close()];
+  const close = async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  const opened = <T extends { close(): Promise<unknown> }>(part: T): T => {
+    ends.push(() => part.close());
+    return part;
+  };
+  try {
+    const s3 = opened(await startS3Server());
+    const sqs = opened(await startSqsFifoServer());
+    const telegramPort = options.ports?.telegram;
+    const telegram = opened(
+      await startFakeTelegram(telegramPort === undefined ? {} : { port: telegramPort }),
+    );
+    const parameters = opened(
+      await startParameterStore({ [NAMES.token]: BOT_TOKEN, [NAMES.modelKey]: 'sk-local-model-key' }),
+    );
+    const bot = telegram.addBot({ token: BOT_TOKEN, username: 'local_hybrid_bot', webhookRetryMs: 200 });
+    const tables = await dynamo.createTables('local');
+    await makeBucket(s3.endpoint);
+    const queues = new SQSClient({ ...localAws, endpoint: sqs.endpoint });
+    ends.push(async () => queues.destroy());
+    const queueUrls = await makeQueues(queues, options.maxReceives ?? 20);
+
+    const aws = {
+      AWS_ACCESS_KEY_ID: localAws.credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: localAws.credentials.secretAccessKey,
+      AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
+      AWS_ENDPOINT_URL_S3: s3.endpoint,
+      AWS_ENDPOINT_URL_SQS: sqs.endpoint,
+      AWS_ENDPOINT_URL_SSM: parameters.endpoint,
+      [VARIABLES.installation]: 'local',
+      [VARIABLES.mappingTable]: tables.mappingTable,
+      [VARIABLES.stateTable]: tables.stateTable,
+      [VARIABLES.queueUrl]: queueUrls.turns,
+      [VARIABLES.telegramApiRoot]: telegram.apiRoot,
+    };
+    const start = async (
+      name: string,
+      more: Record<string, string>,
+      other: { readonly folder?: string; readonly timeoutMs?: number } = {},
+    ) => {
+      const environment = await startFunction({
+        name,
+        folder: other.folder ?? options.functions,
+        handler: `${name.replace(/-\d+$/, '')}.handler`,
+        timeoutMs: other.timeoutMs ?? 60_000,
+        environment: { ...aws, ...more },
+        ...(options.onOutput ? { onOutput: options.onOutput } : {}),
+      });
+      ends.push(() => environment.stop());
+      return environment;
+    };
+
+    const setupFunction = await start('setup', {});
+    const setup = (resource: CustomResource) => runCustomResource(setupFunction, resource);
+    const { botId = '', botUsername = '' } = await setup({
+      type: 'Create',
+      properties: { step: 'prepare', secrets: [NAMES.secret, NAMES.apiKey], tokenParameter: NAMES.token },
+    });
+
+    const ingress = await start('ingress', {
+      [VARIABLES.telegramSecretParameter]: NAMES.secret,
+      [VARIABLES.telegramAllowedUsers]: String(ALLOWED_USER),
+      [VARIABLES.telegramBotId]: botId,
+      [VARIABLES.telegramBotUsername]: botUsername,
+    });
+    const webhook = opened(await createFunctionUrl({ environments: [ingress], mode: 'BUFFERED' }));
+    await setup({
+      type: 'Create',
+      properties: {
+        step: 'webhook',
+        url: `${webhook.url}/`,
+        tokenParameter: NAMES.token,
+        secretParameter: NAMES.secret,
+      },
+    });
+
+    const api = await Promise.all(
+      Array.from({ length: API_ENVIRONMENTS }, (_, i) =>
+        start(
+          `api-${i}`,
+          {
+            [VARIABLES.bucket]: BUCKET,
+            [VARIABLES.apiKeyParameter]: NAMES.apiKey,
+            [VARIABLES.modelProvider]: options.modelUrl ? 'anthropic' : 'demo',
+            [VARIABLES.maxConcurrency]: String(options.workers ?? 1),
+          },
+          { timeoutMs: 900_000 },
+        ),
+      ),
+    );
+    const port = options.ports?.api;
+    const apiUrl = opened(
+      await createFunctionUrl({
+        environments: api,
+        mode: 'RESPONSE_STREAM',
+        ...(port === undefined ? {} : { port }),
+      }),
+    );
+
+    const outgoing = {
+      [VARIABLES.deadLetterQueueUrl]: queueUrls.dead,
+      [VARIABLES.telegramTokenParameter]: NAMES.token,
+    };
+    const stranded = await start('stranded', { ...outgoing, [VARIABLES.queueUrl]: queueUrls.stranded });
+    const temporary = Array.from({ length: options.workers ?? 1 }, (_, i) =>
+      join(options.folder, `tmp-${i}`),
+    );
+    const workers: FunctionEnvironment[] = [];
+    for (const [i, folder] of temporary.entries()) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const model: Record<string, string> = options.modelUrl
+        ? {
+            [VARIABLES.modelProvider]: 'anthropic',
+            [VARIABLES.modelKeyParameter]: NAMES.modelKey,
+            [VARIABLES.modelBaseUrl]: options.modelUrl,
+          }
+        : { [VARIABLES.modelProvider]: 'demo' };
+      const more = {
+        ...outgoing,
+        ...model,
+        [VARIABLES.bucket]: BUCKET,
+        [VARIABLES.temporary]: folder,
+        [VARIABLES.maxWorkspaceBytes]: String(1024 ** 3),
+      };
+      const place = { folder: options.image, timeoutMs: options.workerTimeoutMs ?? 900_000 };
+      workers.push(await start(`worker-${i}`, more, place));
+    }
+    for (const [name, environments] of [
+      ['turns', workers],
+      ['stranded', [stranded]],
+    ] as const) {
+      const source: EventSource = startEventSource({
+        client: queues,
+        queueUrl: queueUrls[name],
+        queueArn: `arn:aws:sqs:us-east-1:000000000000:${name}.fifo`,
+        environments,
+        visibilitySec: VISIBILITY_SEC,
+      });
+      ends.push(() => source.stop());
+    }
+    // Turns in hand would hold the pollers up: the functions end first.
+    ends.push(async () => {
+      await Promise.all([...workers, stranded].map((one) => one.stop()));
+    });
+
+    return {
+      apiUrl: apiUrl.url,
+      apiKey: parameters.values.get(NAMES.apiKey) ?? '',
+      webhookUrl: `${webhook.url}${TELEGRAM_WEBHOOK_PATH}`,
+      telegram,
+      bot,
+      workers,
+      stranded,
+      temporary,
+      queueUrls,
+      sqs,
+      s3,
+      dynamo,
+      tables,
+      parameters,
+      setup,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function makeBucket(endpoint: string): Promise<void> {
+  const client = new S3Client({ ...localAws, endpoint });
+  await client.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  client.destroy();
+}
+
+async function makeQueues(client: SQSClient, maxReceives: number): Promise<Installation['queueUrls']> {
+  const make = async (name: string, redrive?: { readonly to: string; readonly after: number }) => {
+    const policy = redrive && {
+      deadLetterTargetArn: `arn:aws:sqs:us-east-1:000000000000:${redrive.to}.fifo`,
+      maxReceiveCount: redrive.after,
+    };
+    const { QueueUrl = '' } = await client.send(
+      new CreateQueueCommand({
+        QueueName: `${name}.fifo`,
+        Attributes: {
+          FifoQueue: 'true',
+          DeduplicationScope: 'messageGroup',
+          FifoThroughputLimit: 'perMessageGroupId',
+          VisibilityTimeout: String(VISIBILITY_SEC),
+          ...(policy ? { RedrivePolicy: JSON.stringify(policy) } : {}),
+        },
+      }),
+    );
+    return QueueUrl;
+  };
+  const dead = await make('dead');
+  const stranded = await make('stranded', { to: 'dead', after: 50 });
+  return { dead, stranded, turns: await make('turns', { to: 'stranded', after: maxReceives }) };
+}
