@@ -96,7 +96,7 @@ export function createBegin(parts: DynamoParts, turns: Turns, release: (lease: L
       update:
         'SET #status = :running, #session_id = :session, #begin_token = :token, #updated_at_ms = :now_ms ADD #attempts :one',
       condition:
-        'attribute_exists(#pk) AND #status IN (:queued, :running) AND #digest = :digest AND #expires_at > :now',
+        'attribute_exists(#pk) AND #status IN (:queued, :running) AND #digest = :digest AND #expires_at > :now AND (attribute_not_exists(#begin_token) OR #begin_token <> :token)',
       values: {
         running: 'running',
         queued: 'queued',
@@ -117,12 +117,13 @@ export function createBegin(parts: DynamoParts, turns: Turns, release: (lease: L
   /** Takes a mark back: the begin was refused after all. Others may have marked meanwhile, so it counts down. */
   async function unmark(input: BeginInput): Promise<void> {
     const key = turnKey(tenantOf(input.request.sessionKey), input.request.turnId);
+    const token = randomUUID();
     const more = await dynamo.update(stateTable, key, {
-      update: 'ADD #attempts :less',
-      condition: '#attempts > :one',
-      values: { less: -1, one: 1 },
+      update: 'SET #undo_token = :token ADD #attempts :less',
+      condition: '#attempts > :one AND (attribute_not_exists(#undo_token) OR #undo_token <> :token)',
+      values: { less: -1, one: 1, token },
     });
-    if (more.ok) return;
+    if (more.ok || more.item?.undo_token?.S === token) return;
     await dynamo.update(stateTable, key, {
       update: 'SET #attempts = :none, #status = :queued REMOVE #session_id',
       condition: '#attempts = :one AND #status = :running',

@@ -23,7 +23,9 @@ export type Fault =
   /** The server does it; the client sees the connection break. */
   | { readonly kind: 'lose-answer' }
   /** The server never sees the request, and the connection breaks. */
-  | { readonly kind: 'break' };
+  | { readonly kind: 'break' }
+  /** The server sees the request only when this is done. */
+  | { readonly kind: 'hold'; readonly until: Promise<unknown> };
 
 export interface FaultProxy extends StandIn {
   /** Asked for each request; undefined lets it pass. */
@@ -52,6 +54,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       response.writeHead(fault.status, fault.headers);
       return void response.end(fault.body);
     }
+    if (fault?.kind === 'hold') await fault.until;
     await new Promise<void>((resolve, reject) => {
       const options = { hostname, port, method: request.method, path: request.url, headers: request.headers };
       const onward = send(options, (answer) => {

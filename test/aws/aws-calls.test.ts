@@ -1,0 +1,181 @@
+// Counts the AWS calls of real turns (the core's own, over DynamoDB Local, our S3 and our SQS) and compares them with
+// the table in docs/aws-calls.md, so that the table cannot drift.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { afterAll, expect, test } from 'vitest';
+import { createWorkplace } from '../../src/agent/workplace.ts';
+import { silentLog } from '../../src/core/log.ts';
+import { type TurnRequestInput, turnRequest } from '../../src/core/messages.ts';
+import type { AgentRun, Channel } from '../../src/core/ports.ts';
+import { promise } from '../../src/core/promises.ts';
+import { processDelivery, type WorkerDeps } from '../../src/core/worker.ts';
+import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
+import { acceptAndQueue } from '../../src/server/messages.ts';
+import { createSessionState } from '../../src/state/session-state.ts';
+import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
+import { createS3ObjectStore } from '../../src/stores/s3.ts';
+import { localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
+import { startS3Server } from '../../testing/aws/s3/server.ts';
+import { startSqsFifoServer } from '../../testing/aws/sqs/server.ts';
+import { createManualClock } from '../../testing/clock.ts';
+import { meter } from './call-meter.ts';
+
+const dynamo = await startDynamoDbLocal();
+const DOCUMENT = new URL('../../docs/aws-calls.md', import.meta.url);
+
+if ('unavailable' in dynamo) {
+  test.skip(`counting AWS calls left out: ${dynamo.unavailable}`, () => {});
+} else {
+  const [s3Server, sqsServer] = [await startS3Server(), await startSqsFifoServer()];
+  const root = await mkdtemp(join(tmpdir(), 'hs-calls-'));
+  const s3 = new S3Client({ ...localAws, endpoint: s3Server.endpoint, forcePathStyle: true });
+  const sqs = new SQSClient({ ...localAws, endpoint: sqsServer.endpoint });
+  afterAll(async () => {
+    s3.destroy();
+    sqs.destroy();
+    await Promise.all([s3Server.close(), sqsServer.close(), dynamo.close()]);
+    await rm(root, { recursive: true, force: true });
+  });
+
+  const tables = await dynamo.createTables('calls');
+  await s3.send(new CreateBucketCommand({ Bucket: 'calls' }));
+  const makeQueue = async (name: string) => {
+    const command = new CreateQueueCommand({ QueueName: `${name}.fifo`, Attributes: { FifoQueue: 'true' } });
+    return (await sqs.send(command)).QueueUrl!;
+  };
+  const clock = createManualClock(Date.now());
+  const client = dynamo.client();
+  const counted = meter(client, s3, sqs);
+
+  const channel: Channel = {
+    name: 'http',
+    capabilities: { edit: false, markdown: true, maxTextLength: 1_000_000 },
+    open: () => ({ push() {}, async close() {} }),
+    async deliver() {},
+  };
+  const deps: WorkerDeps = {
+    store: createDynamoSessionStore({ client, ...tables, clock }),
+    queue: createSqsTurnQueue({
+      client: sqs,
+      queueUrl: await makeQueue('turns'),
+      deadLetterQueueUrl: await makeQueue('dead'),
+      clock,
+    }),
+    state: createSessionState({
+      objects: createS3ObjectStore({ client: s3, bucket: 'calls' }),
+      limits: { maxWorkspaceBytes: 1e8, maxWorkspaceFiles: 1_000 },
+    }),
+    workplace: createWorkplace({ root }),
+    runner: {
+      async run({ directory, request }: AgentRun) {
+        await writeFile(join(directory.workspace, `${request.turnId}.txt`), request.text);
+        return { status: 'ok', text: `heard ${request.text}`, demo: false };
+      },
+    },
+    channels: new Map([['http', channel]]),
+    clock,
+    log: silentLog,
+    timing: { leaseMs: 45_000, heartbeatMs: 12_000, checkpointEveryMs: 0 },
+    retentionSec: 25 * 86_400,
+    maxAttempts: 3,
+    visibilityMs: 60_000,
+  };
+
+  const say = (over: Partial<TurnRequestInput> = {}) =>
+    turnRequest({
+      conversation: { tenant: 'acme', channel: 'http', bot: 'main', chat: 'c', thread: null },
+      dedupeId: 'm1',
+      text: 'A message of ordinary length, as people send them.',
+      receivedAtMs: clock.now(),
+      ...over,
+    });
+
+  async function turn(over: Partial<TurnRequestInput> = {}): Promise<void> {
+    await acceptAndQueue(deps, say(over));
+    const [delivery] = await deps.queue.receive({ max: 1, waitMs: 0, visibilityMs: deps.visibilityMs });
+    expect(delivery).toBeDefined();
+    expect(await processDelivery(deps, delivery!, new AbortController().signal)).toEqual({ kind: 'done' });
+  }
+
+  function row(title: string): string {
+    const { calls, perMillion } = counted.take();
+    const list = [...calls].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, n]) => `${n} ${name}`);
+    return `| ${title} | ${list.join(', ')} | $${perMillion.toFixed(2)} |`;
+  }
+
+  test(`${promise('ONCE-IN')} the table of AWS calls says what turns really cost`, async () => {
+    const rows: string[] = [];
+    counted.take();
+    await turn();
+    rows.push(row('First message of a conversation'));
+
+    const key = say().sessionKey;
+    const sessionHint = (await deps.store.getMapping(key))!.session_id;
+    counted.take();
+    await turn({ dedupeId: 'm2', sessionHint });
+    rows.push(row('Next message, the session known at ingress'));
+    await turn({ dedupeId: 'm3' });
+    rows.push(row('Next message, the session not known at ingress'));
+
+    await acceptAndQueue(deps, say({ dedupeId: 'm3' }));
+    rows.push(row('The same message again, answered already'));
+
+    await turn({ dedupeId: 'm4', kind: 'new', text: '' });
+    rows.push(row('`/new`'));
+
+    const request = say({ dedupeId: 'm5' });
+    await deps.queue.send(request);
+    const [delivery] = await deps.queue.receive({ max: 1, waitMs: 0, visibilityMs: deps.visibilityMs });
+    const begin = { request, owner: 'w', leaseMs: 45_000, newSessionId: sessionHint, retentionSec: 60 };
+    const { lease } = await deps.store.begin(begin);
+    counted.take();
+    await Promise.all([deps.store.renew(lease, 45_000, request.turnId), delivery!.extend(60_000)]);
+    rows.push(row('Each heartbeat of a running turn (every 12 s)'));
+
+    const said = (await readFile(DOCUMENT, 'utf8')).split('\n').filter((line) => / \| \$\d/.test(line));
+    expect(said).toEqual(rows);
+  }, 60_000);
+
+  test('an existing session begins in one parallel round trip', async () => {
+    const { sessionKey } = say();
+    await deps.store.release({ ...(await currentLease()) });
+    const { session_id: sessionHint } = (await deps.store.getMapping(sessionKey))!;
+    const request = say({ dedupeId: 'm6', sessionHint });
+    await deps.store.accept(request, 60);
+    counted.take();
+    // Every call is on its way before any answer is back.
+    let open = 0;
+    let most = 0;
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        open += 1;
+        most = Math.max(most, open);
+        const result = await next(args);
+        open -= 1;
+        return result;
+      },
+      { step: 'initialize', name: 'parallel' },
+    );
+    const begun = await deps.store.begin({
+      request,
+      owner: 'w2',
+      leaseMs: 45_000,
+      newSessionId: sessionHint,
+      retentionSec: 60,
+    });
+    client.middlewareStack.remove('parallel');
+    expect(begun.lease.sessionId).toBe(sessionHint);
+    const { calls } = counted.take();
+    expect(Object.fromEntries(calls)).toEqual({ GetItem: 1, UpdateItem: 2 });
+    expect(most).toBe(3);
+  });
+
+  async function currentLease() {
+    const { session_id: sessionId } = (await deps.store.getMapping(say().sessionKey))!;
+    const head = (await deps.store.getHead('acme' as never, sessionId))!;
+    return { tenant: head.tenant, sessionId, sessionKey: head.sessionKey, owner: 'w', fence: head.fence };
+  }
+}

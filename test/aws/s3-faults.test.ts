@@ -1,0 +1,134 @@
+// S3 when it is slow or its answers get lost, and the conditions and digests that the contract cannot see.
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { S3Client } from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { Gone, Refused } from '../../src/core/errors.ts';
+import { promise } from '../../src/core/promises.ts';
+import { createS3ObjectStore } from '../../src/stores/s3.ts';
+import { localAws } from '../../testing/aws/dynamodb-local.ts';
+import { type Fault, s3SlowDown, startFaultProxy } from '../../testing/aws/fault-proxy.ts';
+import { startS3Server } from '../../testing/aws/s3/server.ts';
+import { expectFailure, failure } from '../../testing/contracts/contract.ts';
+
+const MIB = 1024 * 1024;
+const server = await startS3Server();
+const proxy = await startFaultProxy(server.endpoint);
+const client = new S3Client({ ...localAws, endpoint: proxy.endpoint, forcePathStyle: true, maxAttempts: 3 });
+const store = createS3ObjectStore({ client, bucket: 'packs', prefix: 'p/' });
+let bucket = server.bucket('packs');
+
+beforeEach(() => {
+  bucket = server.bucket('packs');
+  bucket.objects.clear();
+  proxy.seen.length = 0;
+});
+afterEach(() => {
+  proxy.onRequest = () => undefined;
+});
+afterAll(async () => {
+  client.destroy();
+  await proxy.close();
+  await server.close();
+});
+
+function strike(method: string, fault: Fault, times = 1, path = /./): void {
+  let left = times;
+  proxy.onRequest = (request) =>
+    request.method === method && path.test(request.path) && left-- > 0 ? fault : undefined;
+}
+
+const conditionalConflict: Fault = {
+  kind: 'answer',
+  status: 409,
+  headers: { 'content-type': 'application/xml' },
+  body: '<Error><Code>ConditionalRequestConflict</Code><Message>A conflicting operation occurred.</Message></Error>',
+};
+
+test('a server that asks to slow down is asked again', async () => {
+  strike('PUT', s3SlowDown);
+  expect(await store.put('a', Buffer.from('x'))).toBe('created');
+  strike('GET', s3SlowDown);
+  expect(await store.get('a')).toHaveLength(1);
+});
+
+test(`${promise('NO-AMNESIA')} one that keeps asking is Refused, never Gone`, async () => {
+  await store.put('a', Buffer.from('x'));
+  proxy.onRequest = () => s3SlowDown;
+  await expectFailure(store.get('a'), Refused, 'throttled');
+  await expectFailure(store.put('b', Buffer.from('x')), Refused, 'throttled');
+  await expectFailure(store.delete(['a']), Refused, 'throttled');
+});
+
+test(`${promise('NO-AMNESIA')} a bucket that is not there is not an absent object`, async () => {
+  const elsewhere = createS3ObjectStore({ client, bucket: 'none' });
+  await expectFailure(elsewhere.get('a'), Refused, 'store-not-set-up');
+  await expectFailure(store.get('a'), Gone, 'no-object');
+});
+
+test('a put going on elsewhere (409) is asked again', async () => {
+  strike('PUT', conditionalConflict, 2);
+  expect(await store.put('a', Buffer.from('x'))).toBe('created');
+});
+
+test(`${promise('ATOMIC')} a put that happened, its answer lost, is "created", and by another "exists"`, async () => {
+  strike('PUT', { kind: 'lose-answer' });
+  expect(await store.put('a', Buffer.from('mine'))).toBe('created');
+  expect(await store.put('a', Buffer.from('theirs'))).toBe('exists');
+  strike('PUT', { kind: 'break' });
+  expect(await store.put('a', Buffer.from('theirs'))).toBe('exists');
+});
+
+test('bytes that changed in the store are noticed', async () => {
+  await store.put('a', Buffer.from('hello'));
+  const stored = bucket.find('p/a');
+  bucket.objects.set('p/a', { ...stored, body: Buffer.from('hellO') });
+  expect(await failure(store.get('a'))).toBeInstanceOf(Refused);
+});
+
+test('a file in parts: created once, whatever gets lost, and no upload is left behind', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'hs-s3-'));
+  try {
+    const body = randomBytes(20 * MIB + 17);
+    const file = join(folder, 'pack');
+    await writeFile(file, body);
+    const source = { file, bytes: body.length };
+    strike('POST', { kind: 'lose-answer' }, 1, /uploadId=/);
+    expect(await store.put('big', source)).toBe('created');
+    expect(bucket.find('p/big').body.equals(body)).toBe(true);
+    expect(bucket.find('p/big').etag).toMatch(/-3"$/);
+    expect(Buffer.from(await store.get('big')).equals(body)).toBe(true);
+    expect(await store.put('big', source)).toBe('exists');
+    strike('PUT', s3SlowDown, 100, /partNumber=2/);
+    await expectFailure(store.put('other', source), Refused, 'throttled');
+    expect(bucket.uploads.size).toBe(0);
+    expect([...bucket.objects.keys()]).toEqual(['p/big']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test(`${promise('ATOMIC')} of two uploads in parts at once one creates the object`, async () => {
+  const bodies = [randomBytes(17 * MIB), randomBytes(17 * MIB)];
+  const results = await Promise.all(bodies.map((body) => store.put('race', body)));
+  expect([...results].sort()).toEqual(['created', 'exists']);
+  expect(bucket.find('p/race').body.equals(bodies[results.indexOf('created')]!)).toBe(true);
+  expect(bucket.uploads.size).toBe(0);
+});
+
+test('a stream goes on after a piece broke off, in order, and never asks far ahead', async () => {
+  const body = randomBytes(41 * MIB);
+  await store.put('long', body);
+  strike('GET', { kind: 'break' }, 2, /long/);
+  let at = 0;
+  for await (const piece of store.stream('long')) {
+    expect(Buffer.from(piece).equals(body.subarray(at, at + piece.length))).toBe(true);
+    at += piece.length;
+    const asked = proxy.seen.filter(({ method, path }) => method === 'GET' && path.includes('long')).length;
+    // Pieces read, at most four ahead, and the two that broke.
+    expect(asked).toBeLessThanOrEqual(Math.ceil(at / (8 * MIB)) + 4 + 2);
+  }
+  expect(at).toBe(body.length);
+});
