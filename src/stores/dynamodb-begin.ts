@@ -19,6 +19,7 @@ import {
   type TurnRecord,
 } from '../core/records.ts';
 import { expression } from './dynamodb-client.ts';
+import { RECENT_TURNS } from './dynamodb-commit.ts';
 import {
   alive,
   headItem,
@@ -35,8 +36,6 @@ import {
 import { headKey, mappingKey, turnKey } from './dynamodb-tables.ts';
 import type { DynamoParts, Turns } from './dynamodb-turns.ts';
 
-/** How many committed turns a head remembers, one slot per fence. */
-export const RECENT_TURNS = 8;
 /** A lease call slower than this (real time) may have let more turns pass than the head remembers. */
 const SLOW_MS = 250;
 const ROUNDS = 6;

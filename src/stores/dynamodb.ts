@@ -8,6 +8,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { SessionStore } from '../core/ports/store.ts';
 import { createBegin } from './dynamodb-begin.ts';
 import { createDynamo, keyOf } from './dynamodb-client.ts';
+import { createCommit } from './dynamodb-commit.ts';
 import { createAdoptAndErase } from './dynamodb-erase.ts';
 import { createFenced } from './dynamodb-fenced.ts';
 import { alive, readHead, readMapping } from './dynamodb-items.ts';
@@ -48,12 +49,13 @@ export function createDynamoSessionStore(options: DynamoSessionStoreOptions): Se
   const dynamo = createDynamo(client);
   const parts = { dynamo, mappingTable, stateTable, clock };
   const turns = createTurns(parts);
-  const fenced = createFenced(parts, turns);
+  const fenced = createFenced(parts);
   const lists = createLists(parts);
 
   return {
     accept: turns.accept,
     begin: createBegin(parts, turns, fenced.release),
+    commit: createCommit(parts, turns),
     ...fenced,
     requestStop: turns.requestStop,
     async getTurn(tenant, turnId) {

@@ -135,12 +135,13 @@ export function createBucket() {
     ): { key: string; stored: StoredObject } {
       const { key, parts, contentType, metadata } = upload(id);
       if (named.length === 0) throw new S3Error(400, 'MalformedXML', 'There are no parts.');
+      const disordered = named.some(({ number }, i) => i > 0 && number <= named[i - 1]!.number);
+      if (disordered)
+        throw new S3Error(400, 'InvalidPartOrder', 'The list of parts was not in ascending order.');
       const chosen = named.map(({ number, etag, checksum }, i) => {
         const part = parts.get(number);
         if (!part || part.etag !== etag)
           throw new S3Error(400, 'InvalidPart', 'One or more of the specified parts could not be found.');
-        if (i > 0 && number <= named[i - 1]!.number)
-          throw new S3Error(400, 'InvalidPartOrder', 'The list of parts was not in ascending order.');
         if (checksum !== undefined && part.checksum && checksum !== part.checksum.value)
           throw badDigest('part checksum');
         if (i < named.length - 1 && part.body.length < MIN_PART_BYTES) {
