@@ -2,8 +2,9 @@
 // while nothing runs is a backup.
 
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, open, rm, stat, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Invalid } from '../core/errors.ts';
 
 export interface DataFolder {
@@ -42,15 +43,18 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   return folder;
 }
 
-/** Plainly first: making parents too, Node reports a read-only disk as something missing. */
+/** Step by step: told to make parents too, Node hides a read-only disk and never comes back from some places. */
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    if (code !== 'ENOENT') throw error;
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    const parent = dirname(path);
+    const refused = code !== 'ENOENT' || parent === path || existsSync(parent);
+    if (refused) throw error;
+    await makeFolder(parent);
+    await makeFolder(path);
   }
 }
 

@@ -103,6 +103,13 @@ describe('what is wrong is one line that says what to do', () => {
     expect(err).toMatch(/data folder .*file is not a folder.*HYBRID_SESSIONS_DIR/);
   });
 
+  test.runIf(process.platform === 'linux')('a data folder where none can ever be made', async () => {
+    const { code, err } = await run(['start', '--data', '/proc/sys/a/b'], { cwd: await project() });
+    expect(code).toBe(3);
+    expect(err).toMatch(ERROR_LINE);
+    expect(err).toMatch(/data folder .* cannot be written.*HYBRID_SESSIONS_DIR/);
+  });
+
   const boxed = existsSync('/usr/bin/bwrap') || process.env.HYBRID_SESSIONS_NO_SKIP;
   describe.runIf(boxed)('a disk (shown by bubblewrap) that', () => {
     const box = (...place: string[]) => [
