@@ -40,7 +40,7 @@ type Count = (name: string, value?: number, unit?: Unit) => void;
 function measure(event: string, fields: LogFields, count: Count): void {
   if (event === 'state-unreadable') count(METRICS.unreadable);
   if (event === 'lease-lost') count(METRICS.leaseLost);
-  if (event !== 'turn-ended') return;
+  if (event !== 'turn-ended' || fields.outcome === 'continue') return;
   const { outcome, reason, tookMs, waitedMs } = fields;
   if (outcome === 'retry') {
     count(METRICS.retries);
@@ -54,8 +54,11 @@ function measure(event: string, fields: LogFields, count: Count): void {
   }
 }
 
+/** `message` is the event's own place in a line. */
 function definedOf(fields: LogFields): Record<string, string | number | boolean> {
   return Object.fromEntries(
-    Object.entries(fields).filter(([, value]) => value !== undefined && value !== null),
+    Object.entries(fields)
+      .filter(([, value]) => value !== undefined && value !== null)
+      .map(([name, value]) => [name === 'message' ? 'errorMessage' : name, value]),
   ) as Record<string, string | number | boolean>;
 }

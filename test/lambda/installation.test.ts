@@ -1,0 +1,256 @@
+// A whole installation: ingress -> SQS -> worker (real runtime client, real agent) -> reply, over DynamoDB Local and
+// the stand-ins for S3 and SQS. Only the model is scripted.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import { buildFunctions } from '../../scripts/functions.mjs';
+import { assembleTree } from '../../scripts/image.mjs';
+import { answerAsDemo } from '../../src/agent/demo-model.ts';
+import { turnRequest } from '../../src/core/messages.ts';
+import { promise } from '../../src/core/promises.ts';
+import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
+import { localAws } from '../../testing/aws/dynamodb-local.ts';
+import { ALLOWED_USER, type Installation, startInstallation } from '../../testing/lambda/installation.ts';
+import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'hybrid-installation-'));
+const model: ScriptedModel = await createScriptedModel(answerAsDemo);
+let output = '';
+
+const started = await (async () => {
+  const [functions, image] = [join(folder, 'functions'), join(folder, 'image')];
+  await Promise.all([buildFunctions(functions), assembleTree(image)]);
+  return await startInstallation({
+    folder,
+    functions,
+    image,
+    modelUrl: model.url,
+    // The worker saves and hands on 30 s before its end: 8 s into a turn.
+    workerTimeoutMs: 38_000,
+    onOutput: (text) => {
+      output += text;
+    },
+  });
+})();
+const unavailable = 'unavailable' in started ? started.unavailable : null;
+const installation = started as Installation;
+
+beforeAll(() => {
+  if (unavailable) console.warn(`Skipped: ${unavailable}`);
+});
+afterAll(async () => {
+  if (!unavailable) await installation.close();
+  await model.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
+  const endMs = Date.now() + 25_000;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > endMs) throw new Error(`Waited in vain for ${what}.`);
+    await sleep(40);
+  }
+}
+
+/** Says something in a private chat; waits for the whole answer, and for the turn to be over. */
+async function ask(chat: number, text: string, answer: RegExp): Promise<void> {
+  onTestFailed(() => console.error(output.slice(-3_000)));
+  const from = output.length;
+  installation.bot.say(chat, text, { from: ALLOWED_USER });
+  await until(`${answer} in answer to "${text}"`, () =>
+    installation.bot.chat(chat).botTexts.find((said) => answer.test(said)),
+  );
+  // Text is shown while the turn runs; only after its end is nothing of it left to be saved.
+  await until('the end of the turn', () => outcomesSince(from).includes('done'));
+}
+
+function outcomesSince(from: number): string[] {
+  const lines = output
+    .slice(from)
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'));
+  return lines.flatMap((line) => {
+    const { message, outcome } = JSON.parse(line) as { message?: string; outcome?: string };
+    return message === 'turn-ended' && outcome ? [outcome] : [];
+  });
+}
+
+function api(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = { authorization: `Bearer ${installation.apiKey}`, 'content-type': 'application/json' };
+  return fetch(`${installation.apiUrl}${path}`, { ...init, headers: { ...headers, ...init.headers } });
+}
+
+describe.skipIf(unavailable)('an installation', () => {
+  test(`${promise('WHOLE')}: the worker is killed and its /tmp emptied between two turns; files, shell and conversation are there again`, async () => {
+    const [worker] = installation.workers;
+    const [temporary = ''] = installation.temporary;
+    await ask(
+      ALLOWED_USER,
+      'run: mkdir -p sub && cd sub && export MOOD=sunny && echo kept > note.txt && echo done-1',
+      /done-1/,
+    );
+    const pid = worker?.pid;
+    // Between turns nothing of the session is on the machine.
+    expect(readdirSync(temporary)).toEqual([]);
+
+    await worker?.kill();
+    for (const name of readdirSync(temporary)) rmSync(join(temporary, name), { recursive: true });
+    await ask(
+      ALLOWED_USER,
+      'run: echo "mood=$MOOD"; basename "$PWD"; cat note.txt',
+      /mood=sunny\s+sub\s+kept/,
+    );
+    await ask(ALLOWED_USER, 'what did I say?', /mood=/);
+    expect(worker?.pid).not.toBe(pid);
+  });
+
+  test('the agent got a token of its own, the model the real key', () => {
+    const keys = new Set(model.requests.map((request) => request.headers['x-api-key']));
+    expect([...keys]).toEqual(['sk-local-model-key']);
+  });
+
+  test(`${promise('ONCE-IN')}: the same update twice is one reply`, async () => {
+    const { bot } = installation;
+    const { updateId } = bot.say(ALLOWED_USER, 'run: echo only-once-$((6*7))');
+    await bot.redeliver(updateId);
+    await until('the reply', () =>
+      bot.chat(ALLOWED_USER).botTexts.find((said) => said.includes('only-once-42')),
+    );
+    await bot.redeliver(updateId);
+    await ask(ALLOWED_USER, 'run: echo after-it', /after-it/);
+    const replies = bot.chat(ALLOWED_USER).botTexts.filter((said) => said.includes('only-once-42'));
+    expect(replies).toHaveLength(1);
+  });
+
+  test('nobody without the secret gets past ingress, nobody without the key past the API', async () => {
+    const { webhookUrl, apiUrl, bot } = installation;
+    const update = JSON.stringify({ update_id: 1, message: {} });
+    const post = async (headers: Record<string, string>) =>
+      (await fetch(webhookUrl, { method: 'POST', body: update, headers })).status;
+    expect(await post({})).toBe(401);
+    expect(await post({ 'x-telegram-bot-api-secret-token': 'guessed-guessed-guessed' })).toBe(401);
+    expect(await post({ 'x-telegram-bot-api-secret-token': bot.feed.webhook?.secret ?? '' })).toBe(200);
+    expect((await fetch(new URL('/', webhookUrl))).status).toBe(404);
+    for (const path of ['/v1/chats', '/v1/info', '/v1/turns/turn_x']) {
+      expect((await fetch(`${apiUrl}${path}`)).status, path).toBe(401);
+    }
+    const page = await fetch(apiUrl);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect((await fetch(`${apiUrl}/assets/vendor/marked.js`)).status).toBe(200);
+  });
+
+  test("a turn's events stream through the function URL while it runs in the worker", async () => {
+    const response = await api('/v1/chats/web-stream/messages', {
+      method: 'POST',
+      body: JSON.stringify({ text: 'slowly: one two three' }),
+      headers: { accept: 'text/event-stream' },
+    });
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
+    const pieces: string[] = [];
+    for await (const piece of response.body ?? []) pieces.push(Buffer.from(piece).toString());
+    expect(pieces.length).toBeGreaterThan(2);
+    const names = [...pieces.join('').matchAll(/^event: (\w+)$/gm)].map((match) => match[1]);
+    expect(names[0]).toBe('status');
+    expect(names).toContain('text');
+    expect(names.at(-1)).toBe('final');
+    const chats = (await (await api('/v1/chats')).json()) as { chats: { chat: string }[] };
+    expect(chats.chats.map(({ chat }) => chat)).toContain('web-stream');
+    expect((await api('/v1/chats/web-stream', { method: 'DELETE' })).status).toBe(204);
+  });
+
+  test('at its deadline a turn is saved and goes on in the next invocation', async () => {
+    let asked = 0;
+    model.respondWith((request) => {
+      const prompt = JSON.stringify(request.raw);
+      if (!prompt.includes('a long piece of work')) return answerAsDemo(request);
+      asked += 1;
+      const text = asked === 1 ? 'Working on it '.repeat(200) : 'Finished after a break.';
+      return { blocks: [{ type: 'text', text }], ...(asked === 1 ? { pauseMs: 150 } : {}) };
+    });
+    const from = output.length;
+    try {
+      await ask(ALLOWED_USER + 1, 'a long piece of work', /Finished after a break/);
+    } finally {
+      model.respondWith(answerAsDemo);
+    }
+    expect(outcomesSince(from)).toEqual(['continue', 'done']);
+  });
+
+  test('a turn that no worker could take on is given up with one message, and waits for a person', async () => {
+    const { sqs, queueUrls } = installation;
+    const request = turnRequest({
+      conversation: { tenant: 'default', channel: 'http', bot: 'local', chat: 'web-stranded', thread: null },
+      dedupeId: 'stranded-1',
+      text: 'hello?',
+      receivedAtMs: Date.now(),
+    });
+    const stranded = createSqsTurnQueue({
+      ...localAws,
+      endpoint: sqs.endpoint,
+      queueUrl: queueUrls.stranded,
+      deadLetterQueueUrl: queueUrls.dead,
+    });
+    try {
+      await stranded.send(request);
+      const turn = await until('the failed reply', async () => {
+        const found = (await (await api(`/v1/turns/${request.turnId}`)).json()) as {
+          status?: string;
+          reply?: { outcome: string; code: string };
+        };
+        return found.status === 'delivered' ? found : undefined;
+      });
+      expect(turn.reply).toMatchObject({ outcome: 'failed', code: 'gave-up' });
+      const dead = await until('the dead letter', async () => (await stranded.deadLetters.list()).items[0]);
+      expect(dead.request.turnId).toBe(request.turnId);
+    } finally {
+      await stranded.close();
+    }
+  });
+
+  test('the secret is in no variable, and no secret or word of a chat is in any log line', async () => {
+    const { bot, apiKey } = installation;
+    expect(output).toContain('turn-ended');
+    for (const secret of [
+      bot.token,
+      apiKey,
+      bot.feed.webhook?.secret ?? '?',
+      'sk-local-model-key',
+      'only-once',
+    ]) {
+      expect(output).not.toContain(secret);
+    }
+  });
+
+  test('setup keeps secrets on an update; at the end it takes webhook and secrets back, but no webhook of another', async () => {
+    const { setup, parameters, bot, webhookUrl } = installation;
+    const secrets = [...parameters.values.keys()].filter((name) => /secret|api-key/.test(name));
+    expect(secrets).toHaveLength(2);
+    const prepare = { step: 'prepare', secrets, tokenParameter: '/local/telegram-token' };
+    const before = secrets.map((name) => parameters.values.get(name));
+    await setup({ type: 'Update', properties: prepare, before: prepare, physicalId: 'prepare' });
+    expect(secrets.map((name) => parameters.values.get(name))).toEqual(before);
+
+    const webhook = (url: string) => ({
+      step: 'webhook',
+      url,
+      tokenParameter: '/local/telegram-token',
+      secretParameter: secrets.find((name) => name.includes('secret')) ?? '',
+    });
+    await setup({ type: 'Delete', properties: webhook('https://another.example/'), physicalId: 'x' });
+    expect(bot.feed.webhook?.url).toBe(webhookUrl);
+    await setup({ type: 'Delete', properties: webhook(new URL('/', webhookUrl).href), physicalId: 'x' });
+    expect(bot.feed.webhook?.url ?? '').toBe('');
+    await setup({ type: 'Delete', properties: prepare, physicalId: 'prepare' });
+    expect(secrets.filter((name) => parameters.values.has(name))).toEqual([]);
+    await expect(
+      setup({ type: 'Create', properties: { ...prepare, tokenParameter: '/local/absent' } }),
+    ).rejects.toThrow('/local/absent');
+  });
+});
