@@ -15,6 +15,7 @@ import { alive, readHead, readMapping } from './dynamodb-items.ts';
 import { createLists } from './dynamodb-lists.ts';
 import { headKey, mappingKey } from './dynamodb-tables.ts';
 import { createTurns } from './dynamodb-turns.ts';
+import { createUpkeep } from './dynamodb-upkeep.ts';
 
 export interface DynamoConnection {
   /** A ready client; then `region`, `endpoint` and `credentials` are not used, and closing it is the caller's. */
@@ -29,6 +30,8 @@ export interface DynamoSessionStoreOptions extends DynamoConnection {
   readonly mappingTable: string;
   readonly stateTable: string;
   readonly clock: Clock;
+  /** A lease that took longer than this (real time) makes begin read the ledger once more. Default 250. */
+  readonly rereadAfterMs?: number;
 }
 
 /** A client with bounded retries and time-outs that fit inside a turn. */
@@ -47,7 +50,14 @@ export function createDynamoSessionStore(options: DynamoSessionStoreOptions): Se
   const { mappingTable, stateTable, clock } = options;
   const client = options.client ?? createDynamoClient(options);
   const dynamo = createDynamo(client);
-  const parts = { dynamo, mappingTable, stateTable, clock };
+  const { rereadAfterMs } = options;
+  const parts = {
+    dynamo,
+    mappingTable,
+    stateTable,
+    clock,
+    ...(rereadAfterMs !== undefined && { rereadAfterMs }),
+  };
   const turns = createTurns(parts);
   const fenced = createFenced(parts);
   const lists = createLists(parts);
@@ -57,6 +67,7 @@ export function createDynamoSessionStore(options: DynamoSessionStoreOptions): Se
     begin: createBegin(parts, turns, fenced.release),
     commit: createCommit(parts, turns),
     ...fenced,
+    ...createUpkeep(parts, turns),
     requestStop: turns.requestStop,
     async getTurn(tenant, turnId) {
       return (await turns.read(tenant, turnId))?.turn ?? null;

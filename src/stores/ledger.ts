@@ -92,6 +92,10 @@ export function unknownTurn(): Gone {
   return new Gone('unknown-turn', 'There is no such turn.');
 }
 
+export function unknownSession(): Gone {
+  return new Gone('unknown-session', 'There is no such session.');
+}
+
 export function sessionExists(): Conflict {
   return new Conflict('session-exists', 'A session with this id exists already.', {
     advice: 'Erase the session that has the id, or keep it: it is the same one.',

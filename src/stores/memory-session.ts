@@ -30,6 +30,7 @@ import {
   requireSameMessage,
   runningTurn,
   sessionExists,
+  unknownSession,
   unknownTurn,
 } from './ledger.ts';
 import { memoryLists } from './memory-lists.ts';
@@ -136,6 +137,20 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
     return mapping;
   }
 
+  function requireFree({ owner, leaseUntilMs }: Session): void {
+    const retryAfterMs = leaseUntilMs - clock.now();
+    if (owner === null || retryAfterMs <= 0) return;
+    throw new Refused('lease-busy', 'Another worker runs this session.', { retryAfterMs });
+  }
+
+  function grant(session: Session, owner: string, leaseMs: number): Lease {
+    session.owner = owner;
+    session.leaseUntilMs = clock.now() + leaseMs;
+    session.head = { ...session.head, fence: session.head.fence + 1 };
+    const { tenant, sessionId, sessionKey, fence } = session.head;
+    return { tenant, sessionId, sessionKey, owner, fence };
+  }
+
   return {
     accept: (request, retentionSec) => open(() => acceptNow(request, retentionSec).turn),
 
@@ -150,17 +165,10 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         const known = of === undefined ? undefined : sessions.get(named(tenant, of));
         if (of !== undefined && !known) throw headMissing();
         const session = known ?? makeSession(key, newSessionId, retentionSec);
-        if (session.owner !== null && session.leaseUntilMs > clock.now()) {
-          const retryAfterMs = session.leaseUntilMs - clock.now();
-          throw new Refused('lease-busy', 'Another worker runs this session.', { retryAfterMs });
-        }
+        requireFree(session);
         const mapping = liveMapping(key) ?? point(key, session.head.sessionId, retentionSec);
-        session.owner = owner;
-        session.leaseUntilMs = clock.now() + leaseMs;
-        session.head = { ...session.head, fence: session.head.fence + 1 };
-        const { sessionId, fence } = session.head;
-        if (!isCommitted(line.turn)) line.turn = runningTurn(line.turn, sessionId, clock.now());
-        const lease: Lease = { tenant, sessionId, sessionKey: key, owner, fence };
+        const lease = grant(session, owner, leaseMs);
+        if (!isCommitted(line.turn)) line.turn = runningTurn(line.turn, lease.sessionId, clock.now());
         return { lease, head: session.head, mapping, turn: line.turn };
       }),
 
@@ -237,11 +245,28 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         if (line && line.turn.status === 'running') line.turn = forgivenTurn(line.turn, clock.now());
       }),
 
+    lease: ({ tenant, sessionId, owner, leaseMs }) =>
+      open(() => {
+        const session = sessions.get(named(tenant, sessionId));
+        if (!session) throw unknownSession();
+        requireFree(session);
+        return { lease: grant(session, owner, leaseMs), head: session.head };
+      }),
+
     requestStop: (tenant, turnId) =>
       open(() => {
         const line = lineOf(tenant, turnId);
         if (!isCommitted(line.turn)) {
           line.turn = { ...line.turn, stopRequested: true, updatedAtMs: clock.now() };
+        }
+        return line.turn;
+      }),
+
+    reopen: (tenant, turnId) =>
+      open(() => {
+        const line = lineOf(tenant, turnId);
+        if (line.turn.status === 'undeliverable') {
+          line.turn = { ...line.turn, status: 'committed', updatedAtMs: clock.now() };
         }
         return line.turn;
       }),
@@ -268,16 +293,33 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
     erase: (key) =>
       open(() => {
         const mine = [...sessions].filter(([, { head }]) => head.sessionKey === key);
-        for (const [, session] of mine) {
-          const retryAfterMs = session.leaseUntilMs - clock.now();
-          if (session.owner === null || retryAfterMs <= 0) continue;
-          throw new Refused('lease-busy', 'A turn of this conversation runs.', { retryAfterMs });
-        }
+        for (const [, session] of mine) requireFree(session);
         for (const [id] of mine) sessions.delete(id);
         for (const [id, { turn }] of lines) if (turn.sessionKey === key) lines.delete(id);
         mappings.delete(key);
         return mine.map(([, { head }]) => head.sessionId);
       }),
+
+    expired: {
+      list: (limit) =>
+        open(() =>
+          [...sessions.values()]
+            .map(({ head }) => head)
+            .filter((head) => !live(head))
+            .sort((a, b) => a.expiresAtSec - b.expiresAtSec)
+            .slice(0, limit),
+        ),
+
+      remove: (lease) =>
+        open(() => {
+          const { head } = held(lease);
+          sessions.delete(named(lease.tenant, lease.sessionId));
+          for (const [id, { turn }] of lines) {
+            if (turn.sessionKey === head.sessionKey && !live(turn)) lines.delete(id);
+          }
+          if (!liveMapping(head.sessionKey)) mappings.delete(head.sessionKey);
+        }),
+    },
 
     async close() {
       closed = true;

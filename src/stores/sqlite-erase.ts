@@ -1,5 +1,6 @@
 // What goes, and when: all of a conversation at once, or lines whose retention is over.
 import type { SessionId, SessionKey } from '../core/ids.ts';
+import type { Lease } from '../core/records.ts';
 import type { Row, SqliteDatabase } from './sqlite-database.ts';
 
 /** Also removes the events and dead letters kept in the same file; `requireFree` throws while a turn runs. */
@@ -19,6 +20,29 @@ export function eraseConversation(
   db.run('DELETE FROM turns WHERE session_key = ?', key);
   db.run('DELETE FROM dead_letters WHERE session_key = ?', key);
   return heads.map((head) => String(head.session_id) as SessionId);
+}
+
+/** Removes a session's head, and of its conversation what has expired; the dead letters go with the last session. */
+export function removeExpired(
+  db: SqliteDatabase,
+  { tenant, sessionId, sessionKey: key }: Lease,
+  nowSec: number,
+): void {
+  db.run('DELETE FROM heads WHERE tenant = ? AND session_id = ?', tenant, sessionId);
+  db.run(
+    `DELETE FROM events WHERE (tenant, turn_id) IN
+       (SELECT tenant, turn_id FROM turns WHERE session_key = ? AND expires_at_sec <= ?)`,
+    key,
+    nowSec,
+  );
+  db.run('DELETE FROM turns WHERE session_key = ? AND expires_at_sec <= ?', key, nowSec);
+  db.run('DELETE FROM mappings WHERE session_key = ? AND ttl <= ?', key, nowSec);
+  db.run(
+    `DELETE FROM dead_letters WHERE session_key = ?1
+       AND NOT EXISTS (SELECT 1 FROM heads WHERE session_key = ?1)
+       AND NOT EXISTS (SELECT 1 FROM turns WHERE session_key = ?1)`,
+    key,
+  );
 }
 
 /** Removes ledger lines, their events, and mappings whose retention is over. */

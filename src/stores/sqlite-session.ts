@@ -5,7 +5,7 @@ import { systemClock } from '../core/clock.ts';
 import { tenantOf } from '../core/ids.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { BeginInput, Begun, CommitInput, SessionStore } from '../core/ports/store.ts';
-import { isCommitted, type Lease, type TurnRecord } from '../core/records.ts';
+import { isCommitted, type TurnRecord } from '../core/records.ts';
 import {
   epochSec,
   forgivenTurn,
@@ -14,9 +14,10 @@ import {
   notCommitted,
   requireNextGeneration,
   runningTurn,
+  unknownSession,
 } from './ledger.ts';
 import { borrowOrOpen, type SqliteDatabase } from './sqlite-database.ts';
-import { eraseConversation, sweepExpired } from './sqlite-erase.ts';
+import { eraseConversation, removeExpired, sweepExpired } from './sqlite-erase.ts';
 import { sqliteLists } from './sqlite-lists.ts';
 import { headOf, turnOf, updateHead, updateTurn } from './sqlite-rows.ts';
 import { sqliteSessions } from './sqlite-sessions.ts';
@@ -54,16 +55,7 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
     if (row) sessions.requireFree(row);
     const known = row ? headOf(row) : sessions.makeHead(key, newSessionId, retentionSec);
     const mapping = pointed ?? sessions.point(key, known.sessionId, retentionSec);
-    const head = { ...known, fence: known.fence + 1 };
-    db.run(
-      'UPDATE heads SET fence = ?, lease_owner = ?, lease_until_ms = ? WHERE tenant = ? AND session_id = ?',
-      head.fence,
-      owner,
-      clock.now() + leaseMs,
-      tenant,
-      head.sessionId,
-    );
-    const lease: Lease = { tenant, sessionId: head.sessionId, sessionKey: key, owner, fence: head.fence };
+    const { lease, head } = sessions.grant(known, owner, leaseMs);
     if (isCommitted(turn)) return { lease, head, mapping, turn };
     const running = runningTurn(turn, head.sessionId, clock.now());
     updateTurn(db, running);
@@ -183,6 +175,15 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
       });
     },
 
+    async lease({ tenant, sessionId, owner, leaseMs }) {
+      return db.write(() => {
+        const row = sessions.headRow(tenant, sessionId);
+        if (!row) throw unknownSession();
+        sessions.requireFree(row);
+        return sessions.grant(headOf(row), owner, leaseMs);
+      });
+    },
+
     async requestStop(tenant, turnId) {
       return db.write(() => {
         const turn = sessions.knownTurn(tenant, turnId);
@@ -190,6 +191,16 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
         const stopped = { ...turn, stopRequested: true, updatedAtMs: clock.now() };
         updateTurn(db, stopped);
         return stopped;
+      });
+    },
+
+    async reopen(tenant, turnId) {
+      return db.write(() => {
+        const turn = sessions.knownTurn(tenant, turnId);
+        if (turn.status !== 'undeliverable') return turn;
+        const reopened: TurnRecord = { ...turn, status: 'committed', updatedAtMs: clock.now() };
+        updateTurn(db, reopened);
+        return reopened;
       });
     },
 
@@ -217,6 +228,20 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
 
     async erase(key) {
       return db.write(() => eraseConversation(db, key, (row) => sessions.requireFree(row)));
+    },
+
+    expired: {
+      async list(limit) {
+        const sql = 'SELECT * FROM heads WHERE expires_at_sec <= ? ORDER BY expires_at_sec LIMIT ?';
+        return db.all(sql, epochSec(clock.now()), limit).map(headOf);
+      },
+
+      async remove(lease) {
+        db.write(() => {
+          sessions.heldHead(lease);
+          removeExpired(db, lease, epochSec(clock.now()));
+        });
+      },
     },
 
     async close() {

@@ -61,6 +61,24 @@ export function sqliteSessions(db: SqliteDatabase, clock: Clock) {
     throw new Refused('lease-busy', 'Another worker runs this session.', { retryAfterMs });
   }
 
+  function grant(
+    known: SessionHead,
+    owner: string,
+    leaseMs: number,
+  ): { readonly lease: Lease; readonly head: SessionHead } {
+    const head = { ...known, fence: known.fence + 1 };
+    const { tenant, sessionId, sessionKey, fence } = head;
+    db.run(
+      'UPDATE heads SET fence = ?, lease_owner = ?, lease_until_ms = ? WHERE tenant = ? AND session_id = ?',
+      fence,
+      owner,
+      clock.now() + leaseMs,
+      tenant,
+      sessionId,
+    );
+    return { lease: { tenant, sessionId, sessionKey, owner, fence }, head };
+  }
+
   function accept(request: TurnRequest, retentionSec: number): TurnRecord {
     const known = liveTurn(tenantOf(request.sessionKey), request.turnId);
     if (known) {
@@ -122,6 +140,7 @@ export function sqliteSessions(db: SqliteDatabase, clock: Clock) {
     liveMapping,
     heldHead,
     requireFree,
+    grant,
     accept,
     makeHead,
     point,

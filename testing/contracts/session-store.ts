@@ -10,6 +10,7 @@ import { fenceCases } from './session-store-fence.ts';
 import { isolationCases } from './session-store-isolation.ts';
 import { leaseCases } from './session-store-lease.ts';
 import { listCases } from './session-store-lists.ts';
+import { upkeepCases } from './session-store-upkeep.ts';
 
 export interface SessionStoreFixture {
   readonly store: SessionStore;
@@ -38,6 +39,7 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     expiryCases(contract, it);
     listCases(contract, it);
     isolationCases(contract, it);
+    upkeepCases(contract, it);
     finish();
   });
 }

@@ -85,8 +85,18 @@ export interface SessionStore {
    * counted for this turn: what failed was not the turn's fault (the model was unavailable).
    */
   release(lease: Lease, options?: { readonly forgive?: TurnId }): Promise<void>;
+  /**
+   * Leases a session, expired or not, for upkeep without a turn: grants fence + 1, changes nothing else.
+   * Gone('unknown-session'), or Refused('lease-busy') while someone else's lease is alive.
+   */
+  lease(input: LeaseInput): Promise<{ readonly lease: Lease; readonly head: SessionHead }>;
   /** Asks a turn to stop. Gone('unknown-turn') if there is none; a committed turn stays as it is. */
   requestStop(tenant: Tenant, turnId: TurnId): Promise<TurnRecord>;
+  /**
+   * Lets the reply of an `undeliverable` turn be sent once more: it becomes `committed` again. Any other turn stays
+   * as it is. Gone('unknown-turn').
+   */
+  reopen(tenant: Tenant, turnId: TurnId): Promise<TurnRecord>;
 
   getTurn(tenant: Tenant, turnId: TurnId): Promise<TurnRecord | null>;
   /** null when absent or expired. */
@@ -108,7 +118,24 @@ export interface SessionStore {
    * sessions, whose objects the caller removes. Refused('lease-busy') while a turn runs.
    */
   erase(key: SessionKey): Promise<readonly SessionId[]>;
+  /** Absent where the platform deletes what has expired by itself (DynamoDB's time to live). */
+  readonly expired?: ExpiredSessions;
   close(): Promise<void>;
+}
+
+/** What is left of sessions whose retention is over. A sweeper removes their objects, then what is here. */
+export interface ExpiredSessions {
+  /** Heads of any tenant whose retention is over, the longest expired first; at most `limit`. */
+  list(limit: number): Promise<readonly SessionHead[]>;
+  /** Removes a leased session's head and the expired lines of its conversation. Conflict('lease-lost'). */
+  remove(lease: Lease): Promise<void>;
+}
+
+export interface LeaseInput {
+  readonly tenant: Tenant;
+  readonly sessionId: SessionId;
+  readonly owner: string;
+  readonly leaseMs: number;
 }
 
 export interface ListOptions {
