@@ -42,8 +42,8 @@ export function groupOf(sessionKey: string): string {
 }
 
 export function bodyOf(request: TurnRequest): string {
-  const escape = (char: string) => `\\u${char.charCodeAt(0).toString(16)}`;
-  const body = JSON.stringify(request).replace(NONCHARACTERS, escape);
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16)}`;
+  const body = JSON.stringify(request).replace(NONCHARACTERS, escaped);
   if (Buffer.byteLength(body) > MAX_BODY_BYTES) {
     throw new Invalid('message-too-large', 'The message is larger than the queue takes (1 MiB).');
   }

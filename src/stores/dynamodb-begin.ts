@@ -37,7 +37,7 @@ import { headKey, mappingKey, turnKey } from './dynamodb-tables.ts';
 import type { DynamoParts, Turns } from './dynamodb-turns.ts';
 
 /** A lease call slower than this (real time) may have let more turns pass than the head remembers. */
-const SLOW_MS = 250;
+const DEFAULT_REREAD_AFTER_MS = 250;
 const ROUNDS = 6;
 const HINT = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -52,7 +52,7 @@ type Marked =
   | { readonly kind: 'unknown' };
 
 export function createBegin(parts: DynamoParts, turns: Turns, release: (lease: Lease) => Promise<void>) {
-  const { dynamo, mappingTable, stateTable, clock } = parts;
+  const { dynamo, mappingTable, stateTable, clock, rereadAfterMs = DEFAULT_REREAD_AFTER_MS } = parts;
 
   /**
    *   fence 4, free          fence 5, A until 12:01        fence 6, B until 12:09
@@ -84,7 +84,7 @@ export function createBegin(parts: DynamoParts, turns: Turns, release: (lease: L
     if (!answer.ok && item.last_write?.S !== token) {
       return { kind: 'busy', untilMs: number(item, 'lease_until_ms') };
     }
-    const sure = answer.ok && !answer.retried && performance.now() - startedAt < SLOW_MS;
+    const sure = answer.ok && !answer.retried && performance.now() - startedAt < rereadAfterMs;
     return { kind: 'granted', head: readHead(item), item, sure };
   }
 

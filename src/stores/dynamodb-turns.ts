@@ -25,6 +25,7 @@ export interface DynamoParts {
   readonly mappingTable: string;
   readonly stateTable: string;
   readonly clock: Clock;
+  readonly rereadAfterMs?: number;
 }
 
 export type Turns = ReturnType<typeof createTurns>;

@@ -57,7 +57,8 @@ if ('unavailable' in dynamo) {
     async deliver() {},
   };
   const deps: WorkerDeps = {
-    store: createDynamoSessionStore({ client, ...tables, clock }),
+    // However slow this machine is, the calls are those of a quick one.
+    store: createDynamoSessionStore({ client, ...tables, clock, rereadAfterMs: Number.POSITIVE_INFINITY }),
     queue: createSqsTurnQueue({
       client: sqs,
       queueUrl: await makeQueue('turns'),
