@@ -1,0 +1,69 @@
+// npm run faults -- --seed 1 --turns 300 [--store local|aws] [--agent light|real] [--chats 8] [--seeds 1-20] [--json]
+// Runs the fault kit (docs/reliability.md) and ends with `N passed, N failed`; the exit code is 1 when any failed.
+import { parseArgs } from 'node:util';
+import { createPlan } from '../testing/faults/plan.ts';
+import { failuresOf, historyOf, summaryOf, verdictOf } from '../testing/faults/report.ts';
+import { runFaults } from '../testing/faults/run.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    turns: { type: 'string', default: '300' },
+    store: { type: 'string', default: 'local' },
+    agent: { type: 'string', default: 'light' },
+    chats: { type: 'string', default: '8' },
+    workers: { type: 'string', default: '3' },
+    /** `1-20`: these seeds one after the other. */
+    seeds: { type: 'string' },
+    /** The whole history of one message, besides. */
+    history: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+function number(name: 'seed' | 'turns' | 'chats' | 'workers', least: number): number {
+  const value = Number(values[name]);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new Error(`--${name} must be a whole number from ${least} on.`);
+}
+
+function choice<T extends string>(name: 'store' | 'agent', allowed: readonly T[]): T {
+  const found = allowed.find((each) => each === values[name]);
+  if (found) return found;
+  throw new Error(`--${name} is one of ${allowed.join(', ')}.`);
+}
+
+function seeds(): number[] {
+  if (values.seeds === undefined) return [number('seed', 0)];
+  const [, from, to] = /^(\d+)-(\d+)$/.exec(values.seeds) ?? [];
+  if (from === undefined || to === undefined) throw new Error('--seeds is written as 1-20.');
+  return Array.from({ length: Number(to) - Number(from) + 1 }, (_, index) => Number(from) + index);
+}
+
+const store = choice('store', ['local', 'aws']);
+const agent = choice('agent', ['light', 'real']);
+const turns = number('turns', 1);
+const chats = Math.min(number('chats', 1), turns);
+let passed = 0;
+let failed = 0;
+for (const seed of seeds()) {
+  const plan = createPlan({ seed, turns, chats, agent, workers: number('workers', 1) });
+  const result = await runFaults({ plan, store, agent });
+  passed += result.passed;
+  failed += result.failures.length;
+  if (values.json) {
+    const { history: _, sent: __, ...rest } = result;
+    console.log(JSON.stringify({ seed, turns, store, agent, chats, ...rest }));
+    continue;
+  }
+  console.log(`seed ${seed}, store ${store}, agent ${agent}`);
+  console.log(summaryOf(result));
+  if (values.history !== undefined) console.log(historyOf(result.history, Number(values.history)).join('\n'));
+  if (result.failures.length > 0) {
+    console.log(failuresOf(result));
+    console.log(`Again: npm run faults -- --seed ${seed} --turns ${turns} --chats ${chats} --store ${store} --agent ${agent}`);
+  }
+  console.log(`seed ${seed}: ${verdictOf(result)}\n`);
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed > 0 ? 1 : 0);

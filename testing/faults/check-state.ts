@@ -1,0 +1,117 @@
+// One conversation's stored state: the ledger holds each message once, every kept generation is whole, and what the
+// newest one restores to holds every prompt once and in order, every file, and nothing of another chat.
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CONTINUATION } from '../../src/agent/continuation.ts';
+import { transcriptPath } from '../../src/agent/transcript.ts';
+import type { SessionKey } from '../../src/core/ids.ts';
+import type { SessionHead, TurnRecord } from '../../src/core/records.ts';
+import { findOrphans, verifyState } from '../../src/state/verify.ts';
+import type { CheckInput, Outcome } from './check.ts';
+import { ownCanaryOnly } from './check-chat.ts';
+import type { Findings } from './findings.ts';
+import { fileOf } from './model.ts';
+import { canaryOf, promptOf } from './plan.ts';
+import { openState } from './ports.ts';
+
+/** Returns how many objects nothing refers to. */
+export async function checkState(
+  key: SessionKey,
+  chat: readonly Outcome[],
+  { ports, folder }: CheckInput,
+  findings: Findings,
+): Promise<number> {
+  const { expect } = findings;
+  const number = chat[0]?.sent.message.chat ?? 0;
+  const turns = await allTurns(key, ports.store);
+  const known = new Set<string>(chat.map(({ sent }) => sent.turnId));
+  const strange = turns.filter(({ turnId }) => !known.has(turnId));
+  expect(strange.length === 0, 'once-in', null, () => `Chat ${number} has ${strange.length} turns that nobody asked for.`);
+  const left = turns.filter(({ status }) => status !== 'delivered');
+  expect(left.length === 0, 'settled', null, () => `Chat ${number} has ${left.length} turns that are not closed.`);
+
+  const mapping = await ports.store.getMapping(key);
+  const head = mapping && (await ports.store.getHead('default' as SessionHead['tenant'], mapping.session_id));
+  expect(!!head, 'state', null, () => `Chat ${number} has no session.`);
+  if (!head) return 0;
+  const report = await verifyState(ports.objects, head);
+  expect(report.problems.length === 0, 'whole', null, () => `Chat ${number}: ${report.problems.map((p) => p.message).join('; ')}`);
+  for (const { generation, restorable } of report.generations) {
+    expect(restorable, 'whole', null, () => `Chat ${number}: generation ${generation} cannot be restored.`);
+  }
+  const orphans = await findOrphans(ports.objects, head, { nowMs: Date.now() + 60_000, graceMs: 0 });
+  await checkRestored(head, chat, folder, ports.objects, findings);
+  return orphans.length;
+}
+
+async function checkRestored(
+  head: SessionHead,
+  chat: readonly Outcome[],
+  folder: string,
+  objects: CheckInput['ports']['objects'],
+  { expect }: Findings,
+): Promise<void> {
+  const number = chat[0]?.sent.message.chat ?? 0;
+  const root = join(folder, 'restored');
+  const directory = { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
+  for (const path of [directory.config, directory.workspace]) await mkdir(path, { recursive: true });
+  try {
+    await openState(objects).restore(head, directory);
+    const prompts = await promptsOf(transcriptPath(directory.config, head.sessionId));
+    for (const outcome of chat) {
+      const prompt = promptOf(outcome.sent.message);
+      const plain = prompts.filter((text) => text === prompt).length;
+      const goneOn = prompts.filter((text) => text.startsWith(CONTINUATION) && text.includes(prompt)).length;
+      const right = outcome.answered ? plain === 1 || (plain === 0 && goneOn > 0) : plain <= 1;
+      expect(right, 'transcript', outcome.number, () => `The transcript holds it ${plain} times (and ${goneOn} continuations).`);
+      if (!outcome.answered) continue;
+      const file = await readFile(join(directory.workspace, fileOf(outcome.number)), 'utf8').catch(() => null);
+      const whole = file === `${fileOf(outcome.number)} ${canaryOf(number)}`;
+      expect(whole, 'workspace', outcome.number, () => `Its file holds ${JSON.stringify(file)}.`);
+    }
+    const once = chat.filter(({ answered, continued }) => answered && !continued);
+    const places = once.map((outcome) => prompts.findIndex((text) => text.includes(promptOf(outcome.sent.message))));
+    const ordered = places.every((place, index) => index === 0 || (places[index - 1] ?? 0) < place);
+    expect(ordered, 'order', null, () => `Chat ${number}: the transcript's prompts stand in another order: ${places.join(' ')}`);
+    const everything = [...prompts, ...(await filesBelow(directory.workspace))].join('\n');
+    expect(ownCanaryOnly(everything, number), 'apart', null, () => `Chat ${number} holds something of another chat.`);
+    const strange = [...everything.matchAll(/#m(\d+)/g)].filter(([, found]) => !chat.some((each) => each.number === Number(found)));
+    expect(strange.length === 0, 'apart', null, () => `Chat ${number} holds messages of another chat.`);
+  } catch (error) {
+    expect(false, 'whole', null, () => `Chat ${number} cannot be restored: ${String(error)}`);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+async function promptsOf(transcript: string): Promise<string[]> {
+  const text = await readFile(transcript, 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .flatMap((line) => {
+      const entry = JSON.parse(line) as { type?: string; message?: { content?: string | { type: string; text?: string }[] } };
+      const content = entry.message?.content;
+      if (entry.type !== 'user' || content === undefined) return [];
+      if (typeof content === 'string') return [content];
+      return content.flatMap((block) => (block.type === 'text' ? [block.text ?? ''] : []));
+    });
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return Promise.all(
+    entries.filter((entry) => entry.isFile()).map((entry) => readFile(join(entry.parentPath, entry.name), 'utf8')),
+  );
+}
+
+async function allTurns(key: SessionKey, store: CheckInput['ports']['store']): Promise<TurnRecord[]> {
+  const turns: TurnRecord[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.listTurns(key, { limit: 200, ...(cursor === undefined ? {} : { cursor }) });
+    turns.push(...page.items);
+    cursor = page.cursor ?? undefined;
+  } while (cursor !== undefined);
+  return turns;
+}

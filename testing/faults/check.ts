@@ -1,0 +1,135 @@
+// The verdict on a run: what each person sees in their chat, and what is stored. It reads the stores directly and
+// the history only to know which faults struck (an agent that was killed may answer that it was).
+import { isCommitted, type TurnRecord } from '../../src/core/records.ts';
+import { supportId } from '../../src/core/replies.ts';
+import { checkChat } from './check-chat.ts';
+import { checkState } from './check-state.ts';
+import { createFindings, type Findings } from './findings.ts';
+import type { ModelCall } from './model.ts';
+import type { Sent } from './people.ts';
+import { canaryOf } from './plan.ts';
+import type { OpenPorts } from './ports.ts';
+import type { HistoryLine } from './strikes.ts';
+import type { FakeBot } from '../telegram/fake-bot.ts';
+
+export interface CheckInput {
+  readonly sent: readonly Sent[];
+  readonly ports: OpenPorts;
+  readonly bot: FakeBot;
+  readonly modelCalls: readonly ModelCall[];
+  readonly history: readonly HistoryLine[];
+  /** A folder to restore into. */
+  readonly folder: string;
+}
+
+/** One message with what became of it. */
+export interface Outcome {
+  readonly sent: Sent;
+  readonly number: number;
+  readonly turn: TurnRecord | null;
+  /** The agent answered; otherwise the reply is an honest failure. */
+  readonly answered: boolean;
+  /** Cut off at a deadline and queued again behind what was written meanwhile. */
+  readonly continued: boolean;
+}
+
+export async function check(input: CheckInput): Promise<Findings & { readonly leftovers: number; readonly orphans: number }> {
+  const findings = createFindings();
+  const outcomes = new Map<number, Outcome>();
+  for (const sent of input.sent) {
+    const turn = await input.ports.store.getTurn('default' as TurnRecord['tenant'], sent.turnId);
+    const number = sent.message.number;
+    outcomes.set(number, {
+      sent,
+      number,
+      turn,
+      answered: turn?.reply?.outcome === 'ok',
+      continued: input.history.some((line) => line.what === 'received' && line.message === number && Number(line.part) > 0),
+    });
+  }
+  for (const outcome of outcomes.values()) {
+    checkTurn(outcome, input, findings);
+    await checkEvents(outcome, input, findings);
+  }
+  checkModel(input, findings);
+  let leftovers = 0;
+  let orphans = 0;
+  for (const [key, chat] of Map.groupBy(outcomes.values(), ({ sent }) => sent.sessionKey)) {
+    leftovers += checkChat(chat, input.bot, findings);
+    orphans += await checkState(key, chat, input, findings);
+  }
+  await checkQueue(input, outcomes, findings);
+  return Object.assign(findings, { leftovers, orphans });
+}
+
+function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { expect }: Findings): void {
+  const { acknowledgedAtMs } = sent;
+  expect(acknowledgedAtMs !== null, 'acknowledged', number, () => 'It was never acknowledged, however often it was sent.');
+  if (turn === null) {
+    expect(false, 'one-reply', number, () => 'There is no such turn in the ledger.');
+    return;
+  }
+  expect(turn.status === 'delivered', 'settled', number, () => `Its turn is left ${turn.status}.`);
+  const { reply } = turn;
+  if (!isCommitted(turn) || reply === null) return;
+  const struck = history.filter((line) => line.message === number && line.what === 'strike');
+  const attempts = history.filter((line) => line.message === number && line.what === 'begun' && line.status === 'running');
+  if (reply.outcome === 'ok') {
+    const canary = canaryOf(sent.message.chat);
+    const right = reply.text.startsWith(`Noted #m${number} for ${canary}.`);
+    expect(right, 'answer', number, () => `The reply is not the answer to it: ${reply.text}`);
+  } else if (reply.code === 'gave-up') {
+    const excused = attempts.length > 3 && struck.length > 0;
+    expect(excused, 'answer', number, () => `Given up after ${attempts.length} attempts and ${struck.length} faults.`);
+  } else {
+    const excused = reply.code === 'agent-error' && struck.some(({ how }) => how === 'agent-kill');
+    expect(excused, 'answer', number, () => `It failed for no reason: ${reply.code} ${reply.text}`);
+    expect(reply.text.includes(supportId(turn.turnId)), 'honest', number, () => 'A failure without its support id.');
+  }
+}
+
+/** Whoever watches the turn over HTTP sees one end of it. */
+async function checkEvents({ sent, number, turn }: Outcome, { ports }: CheckInput, { expect }: Findings): Promise<void> {
+  if (sent.message.channel !== 'http' || turn === null) return;
+  const logged = await ports.events.read(turn.tenant, turn.turnId, 0, { waitMs: 0 });
+  const finals = logged.filter(({ event }) => event.type === 'final').map(({ event }) => event);
+  const first = finals[0];
+  const same = first?.type === 'final' && first.reply.text === turn.reply?.text;
+  expect(finals.length === 1 && same, 'one-reply', number, () => `${finals.length} final events.`);
+}
+
+/** After the commit the model is not called again. A worker that began before it may have been paused since. */
+function checkModel({ history, modelCalls, sent }: CheckInput, { expect }: Findings): void {
+  const committed = new Map<string, number>();
+  for (const line of history) {
+    if (line.what === 'committed' && !committed.has(String(line.turn))) committed.set(String(line.turn), Number(line.fence));
+  }
+  const known = new Set<string>(sent.map(({ turnId }) => turnId));
+  for (const { message, turnId } of sent) {
+    const fence = committed.get(turnId) ?? Number.POSITIVE_INFINITY;
+    const late = [
+      ...history.filter((line) => line.what === 'agent-run' && line.turn === turnId && Number(line.fence) > fence),
+      ...modelCalls.filter((call) => call.turn === turnId && call.fence > fence),
+    ];
+    expect(late.length === 0, 'once-out', message.number, () => `The agent ran again after the commit (${late.length} signs of it).`);
+  }
+  const strangers = modelCalls.filter(({ turn }) => !known.has(turn));
+  expect(strangers.length === 0, 'once-in', null, () => `${strangers.length} model calls for turns that nobody asked for.`);
+}
+
+async function checkQueue({ ports, history }: CheckInput, outcomes: ReadonlyMap<number, Outcome>, { expect }: Findings): Promise<void> {
+  const depth = await ports.queue.depth();
+  expect(depth === 0, 'queue', null, () => `${depth} messages are left in the queue.`);
+  let cursor: string | undefined;
+  do {
+    const page = await ports.queue.deadLetters.list({ limit: 200, ...(cursor === undefined ? {} : { cursor }) });
+    for (const letter of page.items) {
+      const outcome = [...outcomes.values()].find(({ sent }) => sent.turnId === letter.request.turnId);
+      const told = outcome?.turn?.reply?.code === 'gave-up';
+      expect(told, 'dead-letter', outcome?.number ?? null, () => `A dead letter without an honest reply: ${letter.reason}`);
+    }
+    cursor = page.cursor ?? undefined;
+  } while (cursor !== undefined);
+  const crashed = history.filter((line) => line.what === 'exit' && line.code !== 0 && line.code !== null);
+  expect(crashed.length === 0, 'process', null, () => `${crashed.length} processes ended by themselves with an error.`);
+}

@@ -1,0 +1,137 @@
+// Ports that go wrong when the plan says so. `refuse`: it did not happen. `lose`: it happened, the answer is lost.
+// `slow`: it takes its time. Everything else passes through to the real adapter.
+import { setTimeout as pause } from 'node:timers/promises';
+import { Ambiguous, Refused } from '../../src/core/errors.ts';
+import type { Delivery, ObjectStore, SessionStore, TurnQueue } from '../../src/core/ports.ts';
+import { numberIn, type Place, STORE_CALLS } from './plan.ts';
+import type { Note, Strikes } from './strikes.ts';
+import { LONGEST_RETRY_MS } from './settings.ts';
+
+/** Which message this process works on now; a worker runs one turn at a time. */
+export interface Current {
+  message: number | null;
+  fence: number;
+}
+
+const REFUSED = () => new Refused('injected', 'The fault kit refused this call.', { retryAfterMs: 50 });
+const LOST = () => new Ambiguous('injected', 'The fault kit lost the answer of this call.');
+const FULL = () => new Refused('disk-full', 'The fault kit says that the disk is full.', { retryAfterMs: 50 });
+
+async function struck<T>(strikes: Strikes, place: Place, message: number | null, call: () => Promise<T>): Promise<T> {
+  const strike = strikes.take(place, message);
+  if (strike === null) return await call();
+  if (strike.how === 'refuse') throw REFUSED();
+  if (strike.how === 'full') throw FULL();
+  if (strike.how === 'slow') await pause(strike.ms ?? 0);
+  const result = await call();
+  if (strike.how === 'lose') throw LOST();
+  return result;
+}
+
+export function faultyStore(store: SessionStore, strikes: Strikes, current: Current, note: Note): SessionStore {
+  // What really happened is noted below the faults: an answer that is lost does not hide it.
+  const noting: SessionStore = {
+    ...store,
+    async begin(input) {
+      const begun = await store.begin(input);
+      current.fence = begun.lease.fence;
+      note('begun', {
+        message: current.message,
+        turn: begun.turn.turnId,
+        fence: begun.lease.fence,
+        attempt: begun.turn.attempts,
+        status: begun.turn.status,
+        generation: begun.head.generation,
+      });
+      return begun;
+    },
+    async commit(input) {
+      const committed = await store.commit(input);
+      note('committed', {
+        message: current.message,
+        turn: input.turnId,
+        fence: input.lease.fence,
+        generation: committed.generation,
+        outcome: committed.reply?.code ?? committed.reply?.outcome,
+      });
+      return committed;
+    },
+  };
+  const faulty: Record<string, unknown> = { ...noting };
+  for (const name of STORE_CALLS) {
+    const call = noting[name] as (...args: unknown[]) => Promise<unknown>;
+    faulty[name] = (...args: unknown[]) => struck(strikes, `store.${name}`, current.message, () => call(...args));
+  }
+  return faulty as unknown as SessionStore;
+}
+
+export function faultyObjects(objects: ObjectStore, strikes: Strikes, current: Current): ObjectStore {
+  return {
+    ...objects,
+    put: (key, body) => struck(strikes, 'objects.put', current.message, () => objects.put(key, body)),
+    get: (key, range) => struck(strikes, 'objects.get', current.message, () => objects.get(key, range)),
+    async *stream(key) {
+      const strike = strikes.take('objects.stream', current.message);
+      if (strike?.how === 'refuse') throw REFUSED();
+      if (strike?.how === 'slow') await pause(strike.ms ?? 0);
+      for await (const piece of objects.stream(key)) {
+        if (strike?.how === 'cut') {
+          yield piece.subarray(0, Math.floor(piece.length / 2));
+          throw REFUSED();
+        }
+        yield piece;
+      }
+    },
+  };
+}
+
+export interface FaultyQueueOptions {
+  readonly strikes: Strikes;
+  readonly current: Current;
+  readonly note: Note;
+  /** Deliveries that come again, as an at-least-once queue may do: given to whichever worker asks next. */
+  readonly ghosts: { put(request: Delivery['request'], afterMs: number): void; take(): Delivery['request'] | null };
+}
+
+export function faultyQueue(queue: TurnQueue, { strikes, current, note, ghosts }: FaultyQueueOptions): TurnQueue {
+  function faultyDelivery(delivery: Delivery): Delivery {
+    const { request } = delivery;
+    const message = numberIn(request.text);
+    return {
+      request,
+      receiveCount: delivery.receiveCount,
+      extend: (ms) => struck(strikes, 'queue.extend', message, () => delivery.extend(ms)),
+      ack: () => struck(strikes, 'queue.ack', message, () => delivery.ack()),
+      retry: (ms) =>
+        struck(strikes, 'queue.retry', message, () => delivery.retry(Math.min(ms, LONGEST_RETRY_MS))),
+      deadLetter: (reason) => delivery.deadLetter(reason),
+    };
+  }
+
+  return {
+    ...queue,
+    async receive(options) {
+      // Short polls, so that a ghost is noticed soon.
+      const untilMs = Date.now() + options.waitMs;
+      while (!options.signal?.aborted && Date.now() < untilMs) {
+        const ghost = ghosts.take();
+        if (ghost) {
+          current.message = numberIn(ghost.text);
+          note('received', { message: current.message, ghost: true });
+          const nothing = async () => {};
+          return [{ request: ghost, receiveCount: 1, extend: nothing, ack: nothing, retry: nothing, deadLetter: nothing }];
+        }
+        const [delivery] = await queue.receive({ ...options, max: 1, waitMs: 300 });
+        if (!delivery) continue;
+        current.message = numberIn(delivery.request.text);
+        note('received', { message: current.message, part: delivery.request.part, count: delivery.receiveCount });
+        const strike = strikes.take('queue.receive', current.message);
+        if (strike) ghosts.put(delivery.request, strike.ms ?? 0);
+        return [faultyDelivery(delivery)];
+      }
+      return [];
+    },
+  };
+}
+
+export { struck };

@@ -1,0 +1,31 @@
+// Deliveries set aside to come again, in a folder that all workers of a run share. A file's name is when it is due;
+// whoever renames it first has it.
+import { mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { parseTurnRequest, type TurnRequest } from '../../src/core/messages.ts';
+
+export function createGhosts(folder: string) {
+  const place = join(folder, 'ghosts');
+  mkdirSync(place, { recursive: true });
+  return {
+    put(request: TurnRequest, afterMs: number): void {
+      const name = join(place, randomUUID());
+      writeFileSync(name, JSON.stringify(request));
+      renameSync(name, join(place, `${Date.now() + afterMs}.${randomUUID()}.ghost`));
+    },
+    take(): TurnRequest | null {
+      const due = readdirSync(place).find((name) => name.endsWith('.ghost') && Number(name.split('.')[0]) <= Date.now());
+      if (due === undefined) return null;
+      const mine = join(place, randomUUID());
+      try {
+        renameSync(join(place, due), mine);
+      } catch {
+        return null;
+      }
+      const request = parseTurnRequest(JSON.parse(readFileSync(mine, 'utf8')));
+      unlinkSync(mine);
+      return request;
+    },
+  };
+}

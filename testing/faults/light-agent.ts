@@ -1,0 +1,106 @@
+// A stand-in for the Agent SDK's CLI, as a process of its own: same transcript file, appended line by line, model
+// over HTTP, a file written in the workspace. It starts in a tenth of the time, so that thousands of turns can be
+// run; it knows nothing of tools, hooks or compaction. Usage: light-agent.ts <JSON LightAgentInput>; prints an outcome.
+import { randomUUID } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+export interface LightAgentInput {
+  readonly transcript: string;
+  readonly workspace: string;
+  readonly sessionId: string;
+  readonly text: string;
+  readonly modelUrl: string;
+  readonly modelTimeoutMs: number;
+}
+
+export interface LightAgentOutput {
+  readonly status: 'ok' | 'interrupted' | 'model-unavailable' | 'model-refused';
+  readonly text: string;
+}
+
+interface Block {
+  readonly type: string;
+  readonly id?: string;
+  readonly text?: string;
+  readonly name?: string;
+  readonly input?: { readonly file_path?: string; readonly content?: string };
+}
+
+interface Entry {
+  readonly type: 'user' | 'assistant';
+  readonly uuid: string;
+  readonly message: { readonly role: 'user' | 'assistant'; readonly content: string | readonly unknown[] };
+}
+
+const TRIES = 3;
+const input = JSON.parse(process.argv[2] ?? '{}') as LightAgentInput;
+const interrupted = new AbortController();
+process.on('SIGINT', () => interrupted.abort());
+
+const entries: Entry[] = existsSync(input.transcript)
+  ? readFileSync(input.transcript, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Entry)
+  : [];
+
+function add(role: Entry['type'], content: Entry['message']['content']): void {
+  const entry = { type: role, uuid: randomUUID(), message: { role, content } };
+  const parentUuid = entries.at(-1)?.uuid ?? null;
+  mkdirSync(dirname(input.transcript), { recursive: true });
+  appendFileSync(
+    input.transcript,
+    `${JSON.stringify({ parentUuid, isSidechain: false, ...entry, cwd: input.workspace, sessionId: input.sessionId })}\n`,
+  );
+  entries.push(entry);
+}
+
+/** `retry` for what may pass, `refused` for what will not. */
+async function ask(): Promise<Block[] | 'retry' | 'refused'> {
+  try {
+    const response = await fetch(`${input.modelUrl}/v1/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'light', max_tokens: 1_000, messages: entries.map(({ message }) => message) }),
+      signal: AbortSignal.any([interrupted.signal, AbortSignal.timeout(input.modelTimeoutMs)]),
+    });
+    const body = (await response.json()) as { content?: Block[] };
+    if (response.ok && body.content) return body.content;
+    return response.status === 429 || response.status >= 500 ? 'retry' : 'refused';
+  } catch {
+    return 'retry';
+  }
+}
+
+function work(block: Block): unknown {
+  const { file_path: path = 'unnamed', content = '' } = block.input ?? {};
+  const file = join(input.workspace, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content);
+  return { type: 'tool_result', tool_use_id: block.id, content: `wrote ${path}` };
+}
+
+async function converse(): Promise<LightAgentOutput> {
+  add('user', input.text);
+  for (let steps = 0, failures = 0; steps < 10 && !interrupted.signal.aborted; ) {
+    const answer = await ask();
+    if (interrupted.signal.aborted) break;
+    if (answer === 'refused') return { status: 'model-refused', text: '' };
+    if (answer === 'retry') {
+      failures++;
+      if (failures === TRIES) return { status: 'model-unavailable', text: '' };
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      continue;
+    }
+    steps++;
+    add('assistant', answer);
+    const uses = answer.filter((block) => block.type === 'tool_use');
+    if (uses.length === 0) return { status: 'ok', text: answer.map((block) => block.text ?? '').join('') };
+    add('user', uses.map(work));
+  }
+  return { status: 'interrupted', text: '' };
+}
+
+const outcome = await converse();
+process.stdout.write(JSON.stringify(outcome));

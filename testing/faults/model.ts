@@ -1,0 +1,90 @@
+// The model of a fault run. It asks for one file to be written per message, then answers with everything it can see
+// of the conversation: what a person reads in the reply is thereby the proof of what the agent remembered.
+import { createModelServer, type ModelReply, type Responder } from '../../src/agent/model-server.ts';
+import type { ModelRequest } from '../../src/agent/model-messages.ts';
+import { canaryOf, numberIn } from './plan.ts';
+import type { Note, Strikes } from './strikes.ts';
+
+export interface ModelCall {
+  readonly atMs: number;
+  readonly turn: string;
+  readonly fence: number;
+}
+
+export interface FaultModel {
+  readonly url: string;
+  readonly calls: readonly ModelCall[];
+  close(): Promise<void>;
+}
+
+export const fileOf = (message: number): string => `turns/m${message}.txt`;
+
+export async function startFaultModel(strikes: Strikes, note: Note, agent: 'light' | 'real'): Promise<FaultModel> {
+  const calls: ModelCall[] = [];
+  const respond: Responder = async (request) => {
+    const asked = promptsIn(request);
+    const message = asked.at(-1) ?? null;
+    const strike = strikes.take('model', message);
+    const reply = replyTo(request, asked, agent);
+    if (strike === null) return reply;
+    if (strike.how === 'hang') return { fault: 'hang' };
+    if (strike.how === 'slow') {
+      await new Promise((resolve) => setTimeout(resolve, strike.ms ?? 0));
+      return reply;
+    }
+    if (strike.how === 'cut') {
+      // A whole answer cannot be cut in the middle by this server; a server error is as good as one.
+      return request.stream ? { fault: 'cut', afterEvents: 3, reply } : { fault: 'status', status: 500 };
+    }
+    return { fault: 'status', status: Number(strike.how), retryAfterSec: 0 };
+  };
+  const server = await createModelServer({
+    respond,
+    onRequest({ path }) {
+      const [, turn = '', fence = ''] = /^\/run\/(\w+)\/(\d+)\/v1\/messages$/.exec(path) ?? [];
+      if (turn === '') return;
+      calls.push({ atMs: Date.now(), turn, fence: Number(fence) });
+      note('model-call', { turn, fence: Number(fence) });
+    },
+  });
+  return { url: server.url, calls, close: server.close };
+}
+
+/** The numbers of the messages that the conversation holds, each once, in the order they were first said. */
+function promptsIn(request: ModelRequest): number[] {
+  const numbers = request.messages
+    .filter(({ role, toolResults }) => role === 'user' && toolResults.length === 0)
+    .flatMap(({ text }) => [...text.matchAll(/#m(\d+)/g)].map((found) => Number(found[1])));
+  const last = numbers.at(-1);
+  const once = [...new Set(numbers)].filter((number) => number !== last);
+  return last === undefined ? once : [...once, last];
+}
+
+function replyTo(request: ModelRequest, asked: readonly number[], agent: 'light' | 'real'): ModelReply {
+  const message = asked.at(-1);
+  if (message === undefined) return text('Nothing was asked.');
+  const prompt = request.messages.findLastIndex(({ text: said }) => numberIn(said) === message);
+  const done = request.messages.slice(prompt + 1).some(({ toolResults }) => toolResults.length > 0);
+  const canary = canaryIn(request) ?? canaryOf(0);
+  if (!done) {
+    const content = `${fileOf(message)} ${canary}`;
+    if (agent === 'light') return { blocks: [{ type: 'tool_use', name: 'Write', input: { file_path: fileOf(message), content } }] };
+    const command = `cd "$(git rev-parse --show-toplevel 2>/dev/null || pwd)" && mkdir -p turns && printf '%s' '${content}' > ${fileOf(message)}`;
+    return { blocks: [{ type: 'tool_use', name: 'Bash', input: { command, description: 'Write the note' } }] };
+  }
+  return text(answerOf(message, canary, asked));
+}
+
+export function answerOf(message: number, canary: string, remembered: readonly number[]): string {
+  return `Noted #m${message} for ${canary}. I remember ${remembered.map((number) => `#m${number}`).join(' ')}.`;
+}
+
+function canaryIn(request: ModelRequest): string | null {
+  for (const { text: said, role } of [...request.messages].reverse()) {
+    const found = role === 'user' ? /canary\d+x\d+/.exec(said)?.[0] : undefined;
+    if (found) return found;
+  }
+  return null;
+}
+
+const text = (said: string): ModelReply => ({ blocks: [{ type: 'text', text: said }] });

@@ -1,0 +1,214 @@
+// What a run will do, as plain data: who writes what when, and which fault strikes where. Everything follows from
+// the seed; what the machine's scheduling adds is written into the history instead. A strike happens at most once,
+// in whichever process gets there first.
+import type { TurnPoint } from '../../src/core/turn.ts';
+import { createRandom, type Random } from './random.ts';
+
+/** Where a strike waits: a named point of the turn, or a call of a port. */
+export type Place =
+  | `at:${TurnPoint}`
+  | `store.${StoreCall}`
+  | `objects.${'put' | 'get' | 'stream'}`
+  | `queue.${'ack' | 'extend' | 'retry' | 'receive'}`
+  | `server.${'accept' | 'send' | 'answer'}`
+  | 'model'
+  | 'telegram';
+export type StoreCall = (typeof STORE_CALLS)[number];
+export const STORE_CALLS = [
+  'begin',
+  'renew',
+  'commit',
+  'advance',
+  'setAnchor',
+  'check',
+  'settle',
+  'release',
+] as const;
+
+export interface Strike {
+  /** Unique in the plan. */
+  readonly id: string;
+  /** The message whose turn it strikes. */
+  readonly message: number;
+  readonly place: Place;
+  /**
+   * Processes: `kill` (SIGKILL), `pause` (SIGSTOP for `ms`), `agent-kill` (SIGKILL of the agent's process),
+   * `deadline` (as SIGTERM). Calls: `refuse` (did not happen), `lose` (happened, the answer is lost), `slow`, `full`
+   * (no space on the disk), `cut` (breaks off in the middle), `repeat` (the delivery comes again, later).
+   * Model: a status, `cut`, `hang`, `slow`. Telegram: `rate-limit`, a status, `cut-before`, `cut-after`, `slow`.
+   */
+  readonly how: string;
+  readonly ms?: number;
+  /** Lets this many fitting calls pass first. */
+  readonly after?: number;
+  /** Telegram: which method. */
+  readonly method?: 'sendMessage' | 'editMessageText' | 'deleteMessage';
+}
+
+export interface PlannedMessage {
+  readonly number: number;
+  readonly channel: 'telegram' | 'http';
+  /** Number of the chat; its canary and its name follow from it. */
+  readonly chat: number;
+  /** Pause before it is written, after the one before it in the same chat. */
+  readonly pauseMs: number;
+  /** Sent this many times besides, at the same moment. */
+  readonly duplicates: number;
+  /** Sent again this long after it was acknowledged; null for never. */
+  readonly againAfterMs: number | null;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly workers: number;
+  /** How far each worker's clock is off. */
+  readonly skewMs: readonly number[];
+  readonly messages: readonly PlannedMessage[];
+  readonly strikes: readonly Strike[];
+}
+
+export interface PlanOptions {
+  readonly seed: number;
+  readonly turns: number;
+  readonly chats: number;
+  readonly workers?: number;
+  /** Share of messages that meet a fault (default 0.45). */
+  readonly faultRate?: number;
+  readonly agent: 'light' | 'real';
+  readonly meanPauseMs?: number;
+}
+
+export const canaryOf = (chat: number): string => `canary${chat}x${(chat * 7919) % 997}`;
+export const promptOf = (message: Pick<PlannedMessage, 'number' | 'chat'>): string =>
+  `Note #m${message.number} for ${canaryOf(message.chat)}, please.`;
+export const numberIn = (text: string): number | null => {
+  const found = /#m(\d+)/.exec(text)?.[1];
+  return found === undefined ? null : Number(found);
+};
+
+export function createPlan(options: PlanOptions): Plan {
+  const { seed, turns, chats, workers = 3, faultRate = 0.45, agent, meanPauseMs = 150 } = options;
+  const random = createRandom(seed);
+  const people = random.fork('people');
+  const faults = random.fork('faults');
+  const messages: PlannedMessage[] = [];
+  const strikes: Strike[] = [];
+  for (let number = 1; number <= turns; number++) {
+    const chat = number <= chats ? number : people.between(1, chats);
+    messages.push({
+      number,
+      chat,
+      channel: chat % 2 === 1 ? 'telegram' : 'http',
+      pauseMs: people.between(0, meanPauseMs * 2),
+      duplicates: people.chance(0.15) ? people.between(1, 2) : 0,
+      againAfterMs: people.chance(0.1) ? people.between(0, 4_000) : null,
+    });
+    if (faults.chance(faultRate)) strikes.push(...strikesOn(number, chat % 2 === 1, agent, faults));
+  }
+  const skews = random.fork('clocks');
+  const skewMs = Array.from({ length: workers }, (_, index) => (index === 0 ? 0 : skews.between(-900, 900)));
+  return { seed, workers, skewMs, messages, strikes };
+}
+
+type Draft = Omit<Strike, 'id' | 'message'>;
+
+/** One to three faults; at most two that cost an attempt, so that the third can succeed. */
+function strikesOn(message: number, telegram: boolean, agent: 'light' | 'real', random: Random): Strike[] {
+  const drafts: Draft[] = [];
+  let costly = 0;
+  for (let left = random.between(1, 3); left > 0; left--) {
+    const kind = random.pick(telegram ? KINDS : KINDS.filter((each) => each !== TELEGRAM));
+    for (const draft of kind(random, agent)) {
+      const cost = costs(draft);
+      if (cost && costly === 2) continue;
+      if (cost) costly++;
+      drafts.push(draft);
+    }
+  }
+  return drafts.map((draft, index) => ({ ...draft, id: `${message}-${index}`, message }));
+}
+
+const BEFORE_COMMIT = new Set(['at:after-lease', 'at:after-restore', 'at:mid-run', 'at:after-agent', 'at:after-pack']);
+
+/** True when the attempt it strikes is lost and counted. */
+function costs({ place, how }: Draft): boolean {
+  if (how === 'slow' || how === 'agent-kill' || how === 'deadline') return false;
+  return BEFORE_COMMIT.has(place) || place === 'store.begin' || place === 'store.commit' || place.startsWith('objects.');
+}
+
+type Kind = (random: Random, agent: 'light' | 'real') => Draft[];
+
+const POINTS: readonly TurnPoint[] = [
+  'before-lease',
+  'after-lease',
+  'after-restore',
+  'mid-run',
+  'after-agent',
+  'after-pack',
+  'after-commit',
+  'after-send',
+  'after-mark',
+];
+
+const KILL: Kind = (random) => {
+  const point = random.pick(POINTS);
+  const late = point === 'mid-run' && random.chance(0.6);
+  return [
+    // A turn killed in the middle is sometimes a long one, with a checkpoint behind it.
+    ...(late ? [{ place: 'model', how: 'slow', ms: 700 } as const] : []),
+    { place: `at:${point}`, how: 'kill', ms: late ? random.between(300, 600) : 0 },
+  ];
+};
+const PAUSE: Kind = (random) => [
+  { place: `at:${random.pick(POINTS)}`, how: 'pause', ms: random.between(2_200, 3_500) },
+];
+const AGENT_KILL: Kind = (random) => [{ place: 'at:mid-run', how: 'agent-kill', ms: random.between(0, 60) }];
+const DEADLINE: Kind = (random) => [
+  { place: 'model', how: 'slow', ms: 500 },
+  { place: 'at:mid-run', how: 'deadline', ms: random.between(0, 300) },
+];
+const STORE: Kind = (random) => [
+  {
+    place: `store.${random.pick(STORE_CALLS)}`,
+    how: random.pick(['refuse', 'lose', 'slow']),
+    ms: random.between(100, 900),
+  },
+];
+const OBJECTS: Kind = (random) => {
+  const call = random.pick(['put', 'get', 'stream'] as const);
+  const how = random.pick(call === 'put' ? ['refuse', 'lose', 'slow', 'full'] : ['refuse', 'slow', 'cut']);
+  return [{ place: `objects.${call}`, how, ms: random.between(100, 900) }];
+};
+const QUEUE: Kind = (random) => {
+  const call = random.pick(['ack', 'extend', 'retry', 'receive'] as const);
+  return [
+    { place: `queue.${call}`, how: call === 'receive' ? 'repeat' : random.pick(['refuse', 'lose', 'slow']), ms: random.between(0, 2_500) },
+  ];
+};
+const SERVER: Kind = (random) => [
+  {
+    place: `server.${random.pick(['accept', 'send', 'answer'] as const)}`,
+    how: random.pick(['kill', 'refuse', 'lose', 'slow']),
+    ms: random.between(50, 500),
+  },
+];
+const MODEL: Kind = (random, agent) => [
+  {
+    place: 'model',
+    how: random.pick(['429', '529', '500', 'cut', 'slow', ...(agent === 'light' ? ['hang'] : [])]),
+    ms: random.between(200, 1_200),
+  },
+];
+const TELEGRAM: Kind = (random) => [
+  {
+    place: 'telegram',
+    method: random.pick(['sendMessage', 'editMessageText', 'deleteMessage'] as const),
+    how: random.pick(['rate-limit', '500', '500-applied', 'cut-before', 'cut-after', 'slow']),
+    ms: random.between(50, 900),
+    after: random.between(0, 1),
+  },
+];
+/** Killing and pausing are what everything else is measured by, so they come up more often. */
+const KINDS: readonly Kind[] = [
+  KILL, KILL, KILL, PAUSE, AGENT_KILL, DEADLINE, STORE, STORE, OBJECTS, QUEUE, SERVER, MODEL, TELEGRAM, TELEGRAM,
+];

@@ -1,0 +1,69 @@
+// The real adapters, opened by every process of a run: by workers and server behind faults, by the checker bare.
+import type { Clock, EventLog, ObjectStore, SessionState, SessionStore, TurnQueue } from '../../src/core/ports.ts';
+import { createSqliteTurnQueue } from '../../src/queues/sqlite.ts';
+import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
+import { createSessionState } from '../../src/state/session-state.ts';
+import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
+import { createDynamoEventLog } from '../../src/stores/dynamodb-events.ts';
+import { createFilesystemObjectStore } from '../../src/stores/filesystem.ts';
+import { createS3ObjectStore } from '../../src/stores/s3.ts';
+import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '../../src/stores/sqlite.ts';
+import { KEEP_GENERATIONS, type StoreSettings } from './settings.ts';
+
+export interface OpenPorts {
+  readonly store: SessionStore;
+  readonly objects: ObjectStore;
+  readonly queue: TurnQueue;
+  readonly events: EventLog;
+  close(): Promise<void>;
+}
+
+const aws = { region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
+
+/** `storeClock` is the machine's own, perhaps wrong one; a queue's time is its server's. */
+export function openPorts(settings: StoreSettings, storeClock: Clock, queueClock: Clock): OpenPorts {
+  if (settings.kind === 'local') {
+    const database = openDatabase(settings.database);
+    const queue = createSqliteTurnQueue({ database, clock: queueClock });
+    const events = createSqliteEventLog({ database: settings.database, clock: queueClock });
+    return {
+      store: createSqliteSessionStore({ database, clock: storeClock }),
+      objects: createFilesystemObjectStore({ root: settings.objects }),
+      queue,
+      events,
+      async close() {
+        await queue.close();
+        await events.close();
+        database.close();
+      },
+    };
+  }
+  const dynamo = { ...aws, endpoint: settings.dynamoEndpoint, stateTable: settings.stateTable };
+  const store = createDynamoSessionStore({ ...dynamo, mappingTable: settings.mappingTable, clock: storeClock });
+  const queue = createSqsTurnQueue({
+    ...aws,
+    endpoint: settings.sqsEndpoint,
+    queueUrl: settings.queueUrl,
+    deadLetterQueueUrl: settings.deadLetterQueueUrl,
+    clock: queueClock,
+    lookWaitSec: 0,
+  });
+  return {
+    store,
+    objects: createS3ObjectStore({ ...aws, endpoint: settings.s3Endpoint, bucket: settings.bucket, forcePathStyle: true }),
+    queue,
+    events: createDynamoEventLog({ ...dynamo, clock: storeClock, pollMs: 50 }),
+    async close() {
+      await queue.close();
+      await store.close();
+    },
+  };
+}
+
+export function openState(objects: ObjectStore): SessionState {
+  return createSessionState({
+    objects,
+    limits: { maxWorkspaceBytes: 64 * 1024 * 1024, maxWorkspaceFiles: 10_000 },
+    keepGenerations: KEEP_GENERATIONS,
+  });
+}

@@ -1,0 +1,197 @@
+// One fault run from plan to verdict. Everything it starts it ends, by pid; when the time is over it looks at what
+// there is and says what is missing.
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { systemClock } from '../../src/core/clock.ts';
+import type { TurnRecord } from '../../src/core/records.ts';
+import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
+import { check } from './check.ts';
+import { createSeat, type Seat } from './children.ts';
+import type { Failure } from './findings.ts';
+import { type FaultModel, startFaultModel } from './model.ts';
+import type { Mutation } from './mutations.ts';
+import { playChat, type Sent, telegramChatId } from './people.ts';
+import { numberIn, type Plan, type Strike } from './plan.ts';
+import { type OpenPorts, openPorts } from './ports.ts';
+import type { Settings } from './settings.ts';
+import { type StandIns, startStandIns } from './stand-ins.ts';
+import { createNote, createStrikes, type HistoryLine, type Note } from './strikes.ts';
+import type { FakeBot } from '../telegram/fake-bot.ts';
+
+export interface RunOptions {
+  readonly plan: Plan;
+  readonly store: 'local' | 'aws';
+  readonly agent: 'light' | 'real';
+  readonly mutation?: Mutation;
+  /** How long after the last message was sent everything may take to come to rest. */
+  readonly restWithinMs?: number;
+  /** The whole run. */
+  readonly limitMs?: number;
+  /** Called now and then while it runs. */
+  readonly watch?: (running: Running) => void;
+}
+
+export interface Running {
+  readonly pids: readonly number[];
+  readonly sent: readonly Sent[];
+}
+
+export interface RunResult {
+  readonly passed: number;
+  readonly failures: readonly Failure[];
+  readonly history: readonly HistoryLine[];
+  readonly sent: readonly Sent[];
+  readonly leftovers: number;
+  readonly orphans: number;
+  readonly workerDeaths: number;
+  readonly serverDeaths: number;
+  readonly tookMs: number;
+}
+
+const TOKEN = '4242:FAULT-KIT-TOKEN';
+const SECRET = 'fault-kit-webhook-secret';
+
+export async function runFaults(options: RunOptions): Promise<RunResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'hybrid-faults-'));
+  for (const name of ['struck', 'ghosts']) mkdirSync(join(folder, name));
+  const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 3 })];
+  try {
+    return await play(options, folder, ends);
+  } finally {
+    for (const end of ends.reverse()) await end().catch(() => {});
+  }
+}
+
+async function play(options: RunOptions, folder: string, ends: (() => Promise<unknown>)[]): Promise<RunResult> {
+  const { plan, store, agent, mutation = null, restWithinMs = 60_000, limitMs = 540_000 } = options;
+  const startedAtMs = Date.now();
+  const over = AbortSignal.timeout(limitMs);
+  const note = createNote(folder, 'kit');
+  const standIns: StandIns = await startStandIns(store, folder, plan.seed, plan.strikes.length > 0 ? 1 : 0, note);
+  ends.push(standIns.close);
+  const model: FaultModel = await startFaultModel(createStrikes(folder, plan.strikes, note), note, agent);
+  ends.push(model.close);
+  const telegram: FakeTelegram = await startFakeTelegram();
+  ends.push(telegram.close);
+  const bot = telegram.addBot({ token: TOKEN, webhookRetryMs: 30 });
+  layTelegramFaults(bot, plan.strikes, note);
+
+  const chats = [...new Set(plan.messages.map(({ chat }) => chat))];
+  const settings: Settings = {
+    folder,
+    store: standIns.faulty,
+    strikes: plan.strikes,
+    agent,
+    modelUrl: model.url,
+    telegram: {
+      token: TOKEN,
+      apiRoot: telegram.apiRoot,
+      secret: SECRET,
+      users: chats.map((chat) => String(Math.abs(telegramChatId(chat)))),
+    },
+    mutation,
+  };
+  const server = createSeat({ program: 'server-process', name: 'server', settings, skewMs: 0, note });
+  const seats: Seat[] = [server];
+  ends.push(() => Promise.all(seats.map((seat) => seat.stop(0))));
+  await server.ready;
+  for (let index = 0; index < plan.workers; index++) {
+    const skewMs = plan.skewMs[index] ?? 0;
+    seats.push(createSeat({ program: 'worker-process', name: `worker-${index}`, settings, skewMs, note }));
+  }
+  await Promise.all(seats.map((seat) => seat.ready));
+  await setWebhook(telegram.apiRoot, server.port);
+
+  const ports = openPorts(standIns.direct, systemClock, systemClock);
+  ends.push(ports.close);
+  const sent: Sent[] = [];
+  const watching = watch(options, seats, sent);
+  ends.push(async () => watching.end());
+  const people = { bot, serverUrl: () => `http://127.0.0.1:${server.port}`, note, signal: over };
+  await Promise.all(
+    chats.map((chat) => playChat(plan.messages.filter((message) => message.chat === chat), people, sent)),
+  );
+  await comeToRest(ports, sent, folder, AbortSignal.any([over, AbortSignal.timeout(restWithinMs)]), note);
+  const workers = seats.filter((seat) => seat !== server);
+  await Promise.all(workers.map((seat) => seat.stop(5_000)));
+  await server.stop(0);
+  watching.end();
+
+  const history = readHistory(folder);
+  const verdict = await check({ sent, ports, bot, modelCalls: model.calls, history, folder });
+  return {
+    passed: verdict.passed,
+    failures: [...verdict.failures],
+    leftovers: verdict.leftovers,
+    orphans: verdict.orphans,
+    history,
+    sent,
+    workerDeaths: workers.reduce((sum, seat) => sum + seat.deaths, 0),
+    serverDeaths: server.deaths,
+    tookMs: Date.now() - startedAtMs,
+  };
+}
+
+/** Until every acknowledged turn is closed and no delivery is on its way. */
+async function comeToRest(ports: OpenPorts, sent: readonly Sent[], folder: string, over: AbortSignal, note: Note): Promise<void> {
+  const open = new Set(sent.map(({ turnId }) => turnId));
+  for (;;) {
+    for (const turnId of open) {
+      const turn = await ports.store.getTurn('default' as TurnRecord['tenant'], turnId);
+      if (turn?.status === 'delivered' || turn?.status === 'undeliverable') open.delete(turnId);
+      else break;
+    }
+    if (open.size === 0 && (await ports.queue.depth()) === 0 && !ghostsLeft(folder)) return;
+    if (over.aborted) return note('time-over', { open: open.size });
+    await pause(50);
+  }
+}
+
+function layTelegramFaults(bot: FakeBot, strikes: readonly Strike[], note: Note): void {
+  for (const { id, place, message, how, method, ms = 0, after = 0 } of strikes) {
+    if (place !== 'telegram') continue;
+    const text = (said: string) => {
+      // A placeholder does not say whose it is; an edit does.
+      const fits = method === 'editMessageText' ? numberIn(said) === message : true;
+      return fits;
+    };
+    const common = { ...(method === undefined ? {} : { method }), text, after: method === 'editMessageText' ? after : message + after };
+    note('laid', { message, place, how, method, strike: id });
+    if (how === 'rate-limit') bot.faults.add({ ...common, kind: 'rate-limit', retryAfterSec: ms / 1_000 });
+    else if (how === '500') bot.faults.add({ ...common, kind: 'error', status: 500 });
+    else if (how === '500-applied') bot.faults.add({ ...common, kind: 'error', status: 500, applied: true });
+    else if (how === 'slow') bot.faults.add({ ...common, kind: 'slow', ms: ms * 2 });
+    else if (how === 'cut-before' || how === 'cut-after') bot.faults.add({ ...common, kind: how });
+  }
+}
+
+async function setWebhook(apiRoot: string, port: number): Promise<void> {
+  const answer = await fetch(`${apiRoot}/bot${TOKEN}/setWebhook`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ url: `http://127.0.0.1:${port}/telegram`, secret_token: SECRET }),
+  });
+  if (!answer.ok) throw new Error(`The fake Telegram refused the webhook: ${await answer.text()}`);
+}
+
+function watch(options: RunOptions, seats: readonly Seat[], sent: readonly Sent[]): { end(): void } {
+  const look = options.watch;
+  if (!look) return { end() {} };
+  const timer = setInterval(() => look({ pids: seats.flatMap((seat) => seat.pid ?? []), sent }), 1_000);
+  return { end: () => clearInterval(timer) };
+}
+
+function ghostsLeft(folder: string): boolean {
+  return readdirSync(join(folder, 'ghosts')).length > 0;
+}
+
+function readHistory(folder: string): HistoryLine[] {
+  return readFileSync(join(folder, 'history.jsonl'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as HistoryLine)
+    .sort((a, b) => a.atMs - b.atMs);
+}

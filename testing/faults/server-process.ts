@@ -1,0 +1,91 @@
+// The server-side parts of a fault run, as a process of their own: the HTTP API and the Telegram webhook on one
+// loopback port. Faults strike between accepting, queueing and acknowledging a message.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { getRequestListener } from '@hono/node-server';
+import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
+import { createTelegramWebhook } from '../../src/channels/telegram/webhook.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { silentLog } from '../../src/core/log.ts';
+import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
+import { createApp } from '../../src/server/app.ts';
+import { acceptAndQueue } from '../../src/server/messages.ts';
+import { struck } from './faulty.ts';
+import { openPorts, openState } from './ports.ts';
+import { numberIn, type Place, type Strike } from './plan.ts';
+import { type FromChild, RETENTION_SEC, type Settings, type ToChild } from './settings.ts';
+import { createNote, createStrikes } from './strikes.ts';
+
+process.on('message', (message: ToChild) => {
+  if (message.type === 'stop') process.exit(0);
+  void boot(message.settings, message.name, message.port).catch((error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  });
+});
+process.on('disconnect', () => process.exit(1));
+
+async function boot(settings: Settings, name: string, port: number): Promise<void> {
+  const note = createNote(settings.folder, name);
+  const strikes = createStrikes(settings.folder, settings.strikes, note);
+  const ports = openPorts(settings.store, systemClock, systemClock);
+
+  const dying = {
+    take(place: Place, message: number | null): Strike | null {
+      const strike = strikes.take(place, message);
+      if (strike?.how === 'kill') process.kill(process.pid, 'SIGKILL');
+      return strike;
+    },
+  };
+  const store: SessionStore = {
+    ...ports.store,
+    accept: (request, retentionSec) =>
+      struck(dying, 'server.accept', numberIn(request.text), () => ports.store.accept(request, retentionSec)),
+  };
+  const queue: TurnQueue = {
+    ...ports.queue,
+    send: (request) => struck(dying, 'server.send', numberIn(request.text), () => sendMutated(request)),
+  };
+  const sendMutated: TurnQueue['send'] = (request) => {
+    if (settings.mutation !== 'no-dedupe') return ports.queue.send(request);
+    const turnId = `${request.turnId.slice(0, -8)}${Math.random().toString(16).slice(2, 10).padEnd(8, '0')}`;
+    return ports.queue.send({ ...request, turnId: turnId as typeof request.turnId });
+  };
+  const deps = { store, queue, retentionSec: RETENTION_SEC };
+  const app = createApp({
+    ...deps,
+    events: ports.events,
+    state: openState(ports.objects),
+    clock: systemClock,
+    log: silentLog,
+    info: { name, version: '0', model: { demo: false, name: 'stand-in' }, sandbox: 'none', tools: [], workers: 0 },
+    apiKeys: [],
+    knownHosts: null,
+    openapi: {},
+    page: null,
+  });
+  const webhook = createTelegramWebhook({
+    secret: settings.telegram.secret,
+    bot: { id: settings.telegram.token.split(':')[0] ?? '', username: 'hybrid_test_bot' },
+    policy: { tenant: 'default', allow: parseAllowList([...settings.telegram.users]) },
+    accept: async (request) => {
+      await acceptAndQueue(deps, request);
+    },
+    log: silentLog,
+  });
+  /** The last moment: the message is durable, its acknowledgement is not out. */
+  const answering = async (request: Request): Promise<Response> => {
+    const body = request.method === 'POST' ? await request.clone().text() : '';
+    const response = new URL(request.url).pathname === '/telegram' ? await webhook(request) : await app.fetch(request);
+    const strike = body === '' ? null : dying.take('server.answer', numberIn(body));
+    if (strike?.how === 'slow') await pause(strike.ms ?? 0);
+    if (strike?.how === 'refuse' || strike?.how === 'lose') throw new Error('The answer is lost.');
+    return response;
+  };
+  const listener = getRequestListener(answering, { errorHandler: () => new Response('lost', { status: 502 }) });
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => void listener(request, response));
+  server.listen(port, '127.0.0.1', () => {
+    process.send?.({ type: 'ready', port: (server.address() as AddressInfo).port } satisfies FromChild);
+  });
+}

@@ -1,0 +1,52 @@
+// What the kit tells each of its processes over the pipe: plain data, secrets of stand-ins only.
+import type { Mutation } from './mutations.ts';
+import type { Strike } from './plan.ts';
+
+export interface LocalStore {
+  readonly kind: 'local';
+  readonly database: string;
+  readonly objects: string;
+}
+
+export interface AwsStore {
+  readonly kind: 'aws';
+  readonly dynamoEndpoint: string;
+  readonly mappingTable: string;
+  readonly stateTable: string;
+  readonly s3Endpoint: string;
+  readonly bucket: string;
+  readonly sqsEndpoint: string;
+  readonly queueUrl: string;
+  readonly deadLetterQueueUrl: string;
+}
+
+export type StoreSettings = LocalStore | AwsStore;
+
+export interface Settings {
+  /** Of this run: history, claimed strikes, data. */
+  readonly folder: string;
+  readonly store: StoreSettings;
+  readonly strikes: readonly Strike[];
+  readonly agent: 'light' | 'real';
+  readonly modelUrl: string;
+  readonly telegram: { readonly token: string; readonly apiRoot: string; readonly secret: string; readonly users: readonly string[] };
+  readonly mutation: Mutation | null;
+}
+
+export type ToChild =
+  | { readonly type: 'boot'; readonly settings: Settings; readonly name: string; readonly skewMs: number; readonly port: number }
+  | { readonly type: 'stop' };
+
+export type FromChild =
+  | { readonly type: 'ready'; readonly port: number }
+  /** It is about to stop itself (SIGSTOP) and wants to be woken after `ms`. */
+  | { readonly type: 'pausing'; readonly ms: number };
+
+/** A lease and a message's visibility are short, so that takeovers need no patience. */
+export const TIMING = { leaseMs: 1_500, heartbeatMs: 300, checkpointEveryMs: 250 } as const;
+export const VISIBILITY_MS = 1_500;
+export const MAX_ATTEMPTS = 3;
+export const RETENTION_SEC = 25 * 86_400;
+export const KEEP_GENERATIONS = 4;
+/** Waits that are seconds in production are cut to this. */
+export const LONGEST_RETRY_MS = 400;

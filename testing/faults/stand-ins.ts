@@ -1,0 +1,111 @@
+// Where a run's data lies: a folder of its own, or AWS stand-ins behind proxies that throttle, break connections and
+// lose answers. Workers and servers go through the faults; the checker looks directly.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { CreateQueueCommand, GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { createSqsClient } from '../../src/queues/sqs-messages.ts';
+import { startDynamoDbLocal } from '../aws/dynamodb-local.ts';
+import { dynamoThrottled, type Fault, type FaultProxy, s3SlowDown, startFaultProxy } from '../aws/fault-proxy.ts';
+import { startS3Server } from '../aws/s3/server.ts';
+import { startSqsFifoServer } from '../aws/sqs/server.ts';
+import { createRandom, type Random } from './random.ts';
+import type { AwsStore, StoreSettings } from './settings.ts';
+import type { Note } from './strikes.ts';
+
+export interface StandIns {
+  readonly faulty: StoreSettings;
+  readonly direct: StoreSettings;
+  close(): Promise<void>;
+}
+
+export async function startStandIns(kind: 'local' | 'aws', folder: string, seed: number, faultRate: number, note: Note): Promise<StandIns> {
+  if (kind === 'local') {
+    const objects = join(folder, 'objects');
+    mkdirSync(objects, { recursive: true });
+    const settings = { kind, database: join(folder, 'data.sqlite'), objects } as const;
+    return { faulty: settings, direct: settings, close: async () => {} };
+  }
+  const ends: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  try {
+    const dynamo = await startDynamoDbLocal();
+    if ('unavailable' in dynamo) throw new Error(dynamo.unavailable);
+    ends.push(dynamo.close);
+    const tables = await dynamo.createTables('faults');
+    const s3 = await startS3Server();
+    ends.push(s3.close);
+    s3.bucket('faults');
+    const sqs = await startSqsFifoServer();
+    ends.push(sqs.close);
+    const { queueUrl, deadLetterQueueUrl } = await createQueues(sqs.endpoint);
+    const direct: AwsStore = {
+      kind,
+      ...tables,
+      dynamoEndpoint: dynamo.endpoint,
+      s3Endpoint: s3.endpoint,
+      bucket: 'faults',
+      sqsEndpoint: sqs.endpoint,
+      queueUrl,
+      deadLetterQueueUrl,
+    };
+    const random = createRandom(seed).fork('network');
+    const proxied = async (target: string, name: string, throttled: Fault) => {
+      const proxy = await startFaultProxy(target);
+      ends.push(proxy.close);
+      misbehave(proxy, name, throttled, random.fork(name), faultRate, note);
+      return proxy.endpoint;
+    };
+    const sqsEndpoint = await proxied(sqs.endpoint, 'sqs', { kind: 'break' });
+    const through = (url: string) => url.replace(sqs.endpoint, sqsEndpoint);
+    const faulty: AwsStore = {
+      ...direct,
+      dynamoEndpoint: await proxied(dynamo.endpoint, 'dynamodb', dynamoThrottled),
+      s3Endpoint: await proxied(s3.endpoint, 's3', s3SlowDown),
+      sqsEndpoint,
+      queueUrl: through(queueUrl),
+      deadLetterQueueUrl: through(deadLetterQueueUrl),
+    };
+    return { faulty, direct, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Now and then one request goes wrong, more rarely a whole burst, longer than the client's own patience. */
+function misbehave(proxy: FaultProxy, name: string, throttled: Fault, random: Random, faultRate: number, note: Note): void {
+  let burst: { fault: Fault; left: number } | null = null;
+  proxy.onRequest = () => {
+    proxy.seen.length = 0;
+    if (burst && burst.left > 0) {
+      burst.left--;
+      return burst.fault;
+    }
+    if (!random.chance(0.03 * faultRate)) return undefined;
+    const fault = random.pick<Fault>([throttled, { kind: 'lose-answer' }, { kind: 'break' }]);
+    const left = random.chance(0.1) ? random.between(3, 12) : 0;
+    burst = { fault, left };
+    note('network', { service: name, fault: fault.kind, requests: left + 1 });
+    return fault;
+  };
+}
+
+async function createQueues(endpoint: string): Promise<{ queueUrl: string; deadLetterQueueUrl: string }> {
+  const client = createSqsClient({ region: 'us-east-1', endpoint, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
+  try {
+    const fifo = { FifoQueue: 'true', ContentBasedDeduplication: 'false' };
+    const create = async (QueueName: string, Attributes: Record<string, string>) =>
+      (await client.send(new CreateQueueCommand({ QueueName, Attributes: { ...fifo, ...Attributes } }))).QueueUrl ?? '';
+    const deadLetterQueueUrl = await create('dead.fifo', {});
+    const asked = await client.send(
+      new GetQueueAttributesCommand({ QueueUrl: deadLetterQueueUrl, AttributeNames: ['QueueArn'] }),
+    );
+    const redrive = { deadLetterTargetArn: asked.Attributes?.QueueArn ?? '', maxReceiveCount: 100 };
+    const queueUrl = await create('turns.fifo', { VisibilityTimeout: '2', RedrivePolicy: JSON.stringify(redrive) });
+    return { queueUrl, deadLetterQueueUrl };
+  } finally {
+    client.destroy();
+  }
+}

@@ -1,0 +1,125 @@
+// A worker of a fault run, as a process of its own: `runWorker` over the real adapters and channels, each behind the
+// faults that the plan holds for it. It kills, stops or cuts itself off where the plan says so.
+import { fileURLToPath } from 'node:url';
+import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
+import { endProcesses } from '../../src/agent/processes.ts';
+import { createAgentRunner } from '../../src/agent/runner.ts';
+import { createWorkplace } from '../../src/agent/workplace.ts';
+import { createHttpChannel } from '../../src/channels/http/channel.ts';
+import { createTelegramApi } from '../../src/channels/telegram/api.ts';
+import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import type { Log } from '../../src/core/log.ts';
+import type { AgentRunner } from '../../src/core/ports.ts';
+import type { TurnPoint } from '../../src/core/turn.ts';
+import { runWorker } from '../../src/core/worker.ts';
+import { createSkewedClock } from '../clock.ts';
+import { type Current, faultyObjects, faultyQueue, faultyStore } from './faulty.ts';
+import { createGhosts } from './ghosts.ts';
+import { createLightRunner } from './light-runner.ts';
+import { mutate, mutateObjects } from './mutations.ts';
+import { openPorts, openState } from './ports.ts';
+import { type FromChild, MAX_ATTEMPTS, RETENTION_SEC, type Settings, TIMING, type ToChild, VISIBILITY_MS } from './settings.ts';
+import { createNote, createStrikes, type Note, type Strikes } from './strikes.ts';
+
+const stopping = new AbortController();
+const deadline = new AbortController();
+/** A Telegram call that hangs longer than this counts as unanswered. */
+const TELEGRAM_TIMEOUT_MS = 1_000;
+
+process.on('message', (message: ToChild) => {
+  if (message.type === 'stop') stopping.abort();
+  else
+    boot(message.settings, message.name, message.skewMs).catch((error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    });
+});
+// The kit is gone: nobody would end this process later.
+process.on('disconnect', () => process.exit(1));
+
+async function boot(settings: Settings, name: string, skewMs: number): Promise<void> {
+  const note = createNote(settings.folder, name);
+  const strikes = createStrikes(settings.folder, settings.strikes, note);
+  const current: Current = { message: null, fence: 0 };
+  const clock = createSkewedClock(systemClock, skewMs);
+  const ports = openPorts(settings.store, clock, systemClock);
+  const objects = mutateObjects(faultyObjects(ports.objects, strikes, current), settings.mutation);
+  const log: Log = (level, event, fields) => {
+    if (level !== 'debug') note('log', { message: current.message, level, event, ...fields });
+  };
+  let agentRoot = '';
+  const runner = await openRunner(settings, current, note);
+  const { token, apiRoot } = settings.telegram;
+  const api = createTelegramApi({ token, apiRoot, timeoutMs: TELEGRAM_TIMEOUT_MS });
+  const editEveryMs = { private: 100, group: 100 };
+  const channels = [createTelegramChannel({ api, clock, log, editEveryMs }), createHttpChannel({ events: ports.events, log })];
+  const deps = {
+    store: faultyStore(ports.store, strikes, current, note),
+    queue: faultyQueue(ports.queue, { strikes, current, note, ghosts: createGhosts(settings.folder) }),
+    state: openState(objects),
+    workplace: createWorkplace({ root: `${settings.folder}/exec-${name}` }),
+    runner: {
+      run: (run) => {
+        agentRoot = run.directory.root;
+        note('agent-run', { message: current.message, turn: run.request.turnId, fence: current.fence, continuing: run.continuing });
+        return runner.run(run);
+      },
+    } satisfies AgentRunner,
+    channels: new Map(channels.map((channel) => [channel.name, channel])),
+    clock,
+    log,
+    timing: TIMING,
+    retentionSec: RETENTION_SEC,
+    maxAttempts: MAX_ATTEMPTS,
+    visibilityMs: VISIBILITY_MS,
+    at: (point: TurnPoint) => strikeAt(point, strikes, current, () => agentRoot),
+  };
+  say({ type: 'ready', port: 0 });
+  await runWorker(mutate(deps, objects, settings.mutation), { signal: stopping.signal, deadline: deadline.signal });
+  await ports.close();
+  process.exit(0);
+}
+
+/** Each run of the agent has a model address of its own, so the model's log tells who called it and for what. */
+async function openRunner(settings: Settings, current: Current, note: Note): Promise<AgentRunner> {
+  const modelUrl = (turnId: string) => `${settings.modelUrl}/run/${turnId}/${current.fence}`;
+  if (settings.agent === 'light') {
+    return { run: (run) => createLightRunner({ modelUrl: modelUrl(run.request.turnId) }).run(run) };
+  }
+  const folder = await loadAgentFolder(fileURLToPath(new URL('../../examples/agent', import.meta.url)));
+  note('agent', { real: true });
+  return {
+    run: (run) =>
+      createAgentRunner({
+        folder,
+        model: { baseUrl: modelUrl(run.request.turnId), demo: false },
+        sandbox: { kind: 'none', reason: 'switched off by the fault kit' },
+      }).run(run),
+  };
+}
+
+async function strikeAt(point: TurnPoint, strikes: Strikes, current: Current, agentRoot: () => string): Promise<void> {
+  const strike = strikes.take(`at:${point}`, current.message);
+  if (strike === null) return;
+  const ms = strike.ms ?? 0;
+  const later = (act: () => void) => void setTimeout(act, ms);
+  if (strike.how === 'agent-kill') later(() => void endProcesses(agentRoot()).catch(() => {}));
+  else if (strike.how === 'deadline')
+    later(() => {
+      stopping.abort();
+      deadline.abort();
+    });
+  else if (strike.how === 'kill' && ms > 0) later(() => process.kill(process.pid, 'SIGKILL'));
+  else if (strike.how === 'kill') {
+    process.kill(process.pid, 'SIGKILL');
+    await new Promise(() => {});
+  } else if (strike.how === 'pause') {
+    await new Promise<void>((resolve) => process.send?.({ type: 'pausing', ms } satisfies FromChild, undefined, {}, () => resolve()));
+    process.kill(process.pid, 'SIGSTOP');
+  }
+}
+
+function say(message: FromChild): void {
+  process.send?.(message);
+}
