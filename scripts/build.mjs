@@ -1,8 +1,11 @@
-// Builds the package: TypeScript to JavaScript and declarations in dist/. Everything else ships as it is.
+// Builds the package: TypeScript to JavaScript and declarations in dist/, and in dist/deploy what a deployment to
+// AWS uploads. Everything else ships as it is.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildFunctions } from './functions.mjs';
+import { assembleContext } from './image.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 rmSync(join(root, 'dist'), { recursive: true, force: true });
@@ -12,3 +15,5 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.
   stdio: 'inherit',
 });
 if (status !== 0) process.exit(status ?? 1);
+await buildFunctions(join(root, 'dist/deploy/functions'));
+await assembleContext(join(root, 'dist/deploy/image'));

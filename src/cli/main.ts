@@ -115,6 +115,18 @@ withAgent(program.command('doctor'))
   });
 
 program
+  .command('deploy')
+  .description('put a whole installation into an AWS account (docs/deploy-aws.md)')
+  .option('--settings <file>', 'what to deploy (default: hybrid-sessions.deploy.json here)')
+  .option('--alarm-email <address>', 'who is told of trouble; only needed once')
+  .option('--synth', 'only show the template; needs neither Docker nor an account')
+  .option('--destroy', 'remove the installation; tables and bucket stay')
+  .argument('[cdk...]', 'goes to cdk as it is, after --')
+  .action(async (rest, options) => {
+    process.exitCode = await (await import('./deploy.ts')).deploy(context, options, rest);
+  });
+
+program
   .command('init')
   .description('make a project: agent folder, configuration, .gitignore, README')
   .argument('<dir>', 'a new or empty folder')

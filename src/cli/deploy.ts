@@ -1,0 +1,94 @@
+// `deploy`: a whole installation in an AWS account, by CDK. It checks what is missing here first, then hands over to
+// `cdk`, whose own words and exit code are what the person sees. `--synth` and `--destroy` do as they say.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { Invalid } from '../core/errors.ts';
+import { PACKAGE_ROOT } from '../server/configuration.ts';
+import type { CliContext } from './context.ts';
+
+export const SETTINGS_FILE = 'hybrid-sessions.deploy.json';
+
+export interface DeployOptions {
+  readonly settings?: string;
+  readonly alarmEmail?: string;
+  readonly synth?: boolean;
+  readonly destroy?: boolean;
+}
+
+/** Returns the exit code of `cdk`. `rest` goes to it as it is, e.g. `--profile`. */
+export async function deploy(
+  context: CliContext,
+  options: DeployOptions,
+  rest: readonly string[] = [],
+): Promise<number> {
+  const { cwd, env } = context;
+  const fromSource = import.meta.filename.endsWith('.ts');
+  const cdk = findCdk(cwd);
+  if (!options.synth && !options.destroy) requireDocker();
+  if (fromSource) buildAssets();
+  const app = join(import.meta.dirname, '../cdk', fromSource ? 'app.ts' : 'app.js');
+  const verb = options.destroy ? 'destroy' : options.synth ? 'synth' : 'deploy';
+  const email = options.alarmEmail ? ['--parameters', `AlarmEmail=${options.alarmEmail}`] : [];
+  const child = spawn(
+    process.execPath,
+    [
+      // `cdk` gives it to a shell, and quotes it itself in part: spaces are escaped instead.
+      ...[cdk, verb, '--app', [process.execPath, app].map(escaped).join(' ')],
+      ...['--no-notices', '--no-version-reporting'],
+      ...(verb === 'deploy' ? email : []),
+      ...rest,
+    ],
+    {
+      cwd,
+      stdio: 'inherit',
+      env: { ...env, ...settingsVariable(cwd, options.settings) },
+    },
+  );
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
+function escaped(path: string): string {
+  return path.replace(/ /g, '\\ ');
+}
+
+function settingsVariable(cwd: string, named: string | undefined): Record<string, string> {
+  const file = resolve(cwd, named ?? SETTINGS_FILE);
+  if (existsSync(file)) return { HYBRID_SESSIONS_DEPLOYMENT: file };
+  if (named === undefined) return {};
+  throw new Invalid('no-settings', `There is no settings file ${named}.`, {
+    advice: 'docs/deploy-aws.md shows one.',
+  });
+}
+
+/** The project's own `cdk`, else that beside this package. */
+function findCdk(cwd: string): string {
+  for (const place of [join(cwd, 'package.json'), join(PACKAGE_ROOT, 'package.json')]) {
+    const require = createRequire(place);
+    try {
+      require.resolve('aws-cdk-lib');
+      require.resolve('constructs');
+      return join(dirname(require.resolve('aws-cdk/package.json')), 'bin/cdk');
+    } catch {}
+  }
+  throw new Invalid('no-cdk', 'The AWS CDK is not installed here.', {
+    advice: 'Run: npm install --save-dev aws-cdk@2 aws-cdk-lib@2 constructs',
+  });
+}
+
+function requireDocker(): void {
+  if (spawnSync('docker', ['info'], { stdio: 'ignore' }).status === 0) return;
+  throw new Invalid('no-docker', "Docker does not answer, and the worker's image is built with it.", {
+    advice: 'Start Docker. `--synth` needs none.',
+  });
+}
+
+function buildAssets(): void {
+  for (const script of ['functions.mjs', 'image.mjs']) {
+    const run = spawnSync(process.execPath, [join(PACKAGE_ROOT, 'scripts', script)], { stdio: 'inherit' });
+    if (run.status !== 0) throw new Invalid('no-assets', 'The functions could not be built.');
+  }
+}
