@@ -1,5 +1,6 @@
 // Brings a committed reply to its chat. The model is out of the picture here: whatever happens, only the send is
-// repeated. Refused sends are tried again for a short while; what lasts longer goes back to the queue.
+// repeated. Refused sends are tried again for a short while; what lasts longer goes back to the queue. After an hour
+// of refusals the reply counts as undeliverable, so that no chat is blocked for ever; a person can have it sent again.
 import { Ambiguous, Gone, Invalid, isLeaseLost, Refused } from './errors.ts';
 import type { TurnId } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
@@ -17,6 +18,7 @@ export type DeliveryOutcome = 'delivered' | 'undeliverable' | { readonly retryAf
 
 const TRIES_IN_PLACE = 4;
 const LONGEST_WAIT_IN_PLACE_MS = 10_000;
+const GIVE_UP_AFTER_MS = 60 * 60_000;
 
 export async function deliverReply(
   deps: DeliveryDeps,
@@ -39,7 +41,11 @@ export async function deliverReply(
       const waitMs = error instanceof Refused ? error.retryAfterMs : 500 * 2 ** attempt;
       const known = error instanceof Refused || error instanceof Ambiguous;
       if (!known || attempt >= TRIES_IN_PLACE || waitMs > LONGEST_WAIT_IN_PLACE_MS) {
-        return { retryAfterMs: waitMs };
+        if (deps.clock.now() - (turn.reply.fixedAtMs ?? turn.receivedAtMs) < GIVE_UP_AFTER_MS) {
+          return { retryAfterMs: waitMs };
+        }
+        deps.log('error', 'delivery-given-up', { alarm: true, turn: turn.turnId, ...errorFields(error) });
+        return 'undeliverable';
       }
       await deps.clock.sleep(waitMs);
     }

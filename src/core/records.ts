@@ -54,6 +54,8 @@ export interface Reply {
   /** True where a demo model wrote it: every place that shows the reply says so. */
   readonly demo?: boolean;
   readonly usage?: Usage;
+  /** When it was committed, epoch milliseconds: how long delivery may go on trying counts from here. */
+  readonly fixedAtMs?: number;
 }
 
 /** Tokens of one turn, all models together. Money is an estimate by the SDK's price table, US dollars. */

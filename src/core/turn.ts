@@ -4,7 +4,7 @@
 
 import { runAgentTurn } from './agent-turn.ts';
 import { deliverReply, sendContext } from './delivery.ts';
-import { Invalid, isLeaseLost, Refused } from './errors.ts';
+import { Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
@@ -68,6 +68,7 @@ export type TurnOutcome =
   | { readonly kind: 'continue' };
 
 const MODEL_RETRY_MS = 15_000;
+const NO_CHANNEL_RETRY_MS = 15_000;
 
 /** What to commit. */
 export interface Decision {
@@ -86,6 +87,10 @@ export async function runTurn(
   context: TurnContext,
 ): Promise<TurnOutcome> {
   const { store, log } = deps;
+  // Asked before begin, which would count an attempt: another worker, elsewhere or later, may have the channel.
+  if (!deps.channels.has(request.conversation.channel)) {
+    return { kind: 'retry', afterMs: NO_CHANNEL_RETRY_MS, reason: 'unknown-channel' };
+  }
   await deps.at?.('before-lease');
   let begun: Begun;
   try {
@@ -98,7 +103,10 @@ export async function runTurn(
     });
   } catch (error) {
     if (error instanceof Refused) return { kind: 'retry', afterMs: error.retryAfterMs, reason: error.code };
-    throw error;
+    // Trying again changes nothing, and would hold up the conversation for ever.
+    if (!(error instanceof Invalid || error instanceof Corrupt)) throw error;
+    log('error', 'turn-cannot-begin', { alarm: true, turn: request.turnId, ...errorFields(error) });
+    return { kind: 'dead', reason: error.code };
   }
   await deps.at?.('after-lease');
   try {
@@ -160,7 +168,7 @@ async function runLeased(
       baseGeneration: result.baseGeneration,
       generation: result.generation,
       state: result.state,
-      reply: result.reply,
+      reply: { ...result.reply, fixedAtMs: deps.clock.now() },
       retentionSec: deps.retentionSec,
       ...(result.repointTo ? { repointTo: result.repointTo } : {}),
     });

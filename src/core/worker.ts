@@ -84,10 +84,15 @@ async function hand(deps: WorkerDeps, delivery: Delivery, outcome: TurnOutcome):
     case 'dead':
       return await delivery.deadLetter(outcome.reason);
     case 'retry':
-      return await delivery.retry(Math.min(outcome.afterMs, 60_000));
+      return await delivery.retry(Math.min(outcome.afterMs, longestWaitMs(outcome.reason)));
     case 'continue':
       // Behind what the person wrote meanwhile: their message runs first, over the state saved here.
       await deps.queue.send({ ...delivery.request, part: delivery.request.part + 1 });
       return await delivery.ack();
   }
+}
+
+/** A platform that names the time to send again is obeyed; nothing else may hold a conversation up for long. */
+function longestWaitMs(reason: string): number {
+  return reason === 'delivery-refused' ? 60 * 60_000 : 60_000;
 }
