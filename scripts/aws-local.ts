@@ -67,7 +67,7 @@ API        curl -H 'authorization: Bearer ${apiKey}' -H 'content-type: applicati
              -d '{"text":"hello"}' ${apiUrl}/v1/chats/curl/messages
 Webhook    ${webhookUrl}   (registered with the fake Telegram)
 Telegram   a chat with @${bot.username}:
-           write:  curl -d '{"chat_id":${ALLOWED_USER},"text":"hello"}' ${person}/say
+           write:  curl -H 'content-type: application/json' -d '{"chat_id":${ALLOWED_USER},"text":"hello"}' ${person}/say
            read:   curl ${person}/chats/${ALLOWED_USER}
 
 DynamoDB   ${installation.dynamo.endpoint}

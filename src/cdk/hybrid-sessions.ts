@@ -1,7 +1,6 @@
 // A whole installation: tables, bucket, queues, functions, alarms. Nothing in it has a fixed name, so that several
 // live in one account; nothing runs while nobody writes. What costs while idle: the alarms, the dashboard, storage.
 import { Duration, Names, Stack } from 'aws-cdk-lib';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Architecture, type FunctionUrl, FunctionUrlAuthType, InvokeMode } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -144,14 +143,6 @@ export class HybridSessions extends Construct {
       worker.role,
       secrets.filter((name) => name !== undefined),
     );
-    if (props.model.provider === 'bedrock') {
-      worker.role.addToPolicy(
-        new PolicyStatement({
-          actions: ['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'],
-          resources: [...props.model.modelArns],
-        }),
-      );
-    }
     return worker;
   }
 

@@ -13,13 +13,6 @@ export type ModelProps =
       /** A compatible endpoint instead of api.anthropic.com. */
       readonly baseUrl?: string;
     }
-  | {
-      readonly provider: 'bedrock';
-      /** Model or inference profile id. */
-      readonly model: string;
-      /** What the worker may invoke: foundation models and inference profiles. */
-      readonly modelArns: readonly string[];
-    }
   /** Answers from a script and says so: shows that everything else works. */
   | { readonly provider: 'demo' };
 

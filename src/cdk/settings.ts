@@ -29,11 +29,6 @@ export const settingsSchema = z.strictObject({
         model: z.string().optional(),
         baseUrl: z.url().optional(),
       }),
-      z.strictObject({
-        provider: z.literal('bedrock'),
-        model: z.string(),
-        modelArns: z.array(z.string().startsWith('arn:')).min(1),
-      }),
       z.strictObject({ provider: z.literal('demo') }),
     ])
     .default({ provider: 'demo' }),

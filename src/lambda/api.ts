@@ -51,7 +51,10 @@ const open = once(async () => {
     log,
     info: {
       ...info,
-      model: { demo: modelProvider === 'demo', name: configuration.model ?? nameOf(modelProvider) },
+      model: {
+        demo: modelProvider === 'demo',
+        name: configuration.model ?? (modelProvider === 'demo' ? 'demo' : 'Claude'),
+      },
       sandbox: 'none',
       workers: configuration.maxConcurrency,
     },
@@ -75,7 +78,3 @@ export const handler = awslambda.streamifyResponse<LambdaFunctionURLEvent>(async
     flush();
   }
 });
-
-function nameOf(provider: 'anthropic' | 'bedrock' | 'demo'): string {
-  return provider === 'bedrock' ? 'Claude on Amazon Bedrock' : provider === 'demo' ? 'demo' : 'Claude';
-}

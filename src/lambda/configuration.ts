@@ -38,7 +38,7 @@ export const apiSchema = z.object({
   bucket: text,
   apiKeyParameter: parameter,
   maxConcurrency: whole.default(1),
-  modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
+  modelProvider: z.enum(['anthropic', 'demo']),
   model: text.optional(),
 });
 
@@ -50,7 +50,7 @@ export const workerSchema = z.object({
   bucket: text,
   temporary: z.string().startsWith('/'),
   maxWorkspaceBytes: whole,
-  modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
+  modelProvider: z.enum(['anthropic', 'demo']),
   model: text.optional(),
   modelKeyParameter: parameter.optional(),
   modelBaseUrl: z.url().optional(),

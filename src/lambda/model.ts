@@ -14,9 +14,6 @@ export async function openModel(
   if (modelProvider === 'demo') {
     return (await createDemoModel()).endpoint;
   }
-  if (modelProvider === 'anthropic') {
-    if (key === undefined) throw new Invalid('bad-config', 'No parameter is named for the key of the model.');
-    return { apiKey: key, demo: false, ...named, ...(modelBaseUrl ? { baseUrl: modelBaseUrl } : {}) };
-  }
-  throw new Invalid('bad-config', `The model provider "${modelProvider}" is not served by this worker.`);
+  if (key === undefined) throw new Invalid('bad-config', 'No parameter is named for the key of the model.');
+  return { apiKey: key, demo: false, ...named, ...(modelBaseUrl ? { baseUrl: modelBaseUrl } : {}) };
 }

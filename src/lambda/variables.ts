@@ -22,7 +22,7 @@ export const VARIABLES = {
   /** Who the bot is, asked once at deployment: ingress needs no token. */
   telegramBotId: 'HYBRID_SESSIONS_TELEGRAM_BOT_ID',
   telegramBotUsername: 'HYBRID_SESSIONS_TELEGRAM_BOT_USERNAME',
-  /** `anthropic` or `bedrock`; `demo` answers from a script, for trying the whole way without a key. */
+  /** `anthropic`; `demo` answers from a script, for trying the whole way without a key. */
   modelProvider: 'HYBRID_SESSIONS_MODEL_PROVIDER',
   model: 'HYBRID_SESSIONS_MODEL',
   modelKeyParameter: 'HYBRID_SESSIONS_MODEL_KEY_PARAMETER',
