@@ -60,9 +60,13 @@ export async function acceptAndQueue(
   deps: Pick<ApiDeps, 'store' | 'queue' | 'retentionSec'>,
   request: TurnRequest,
 ): Promise<TurnRecord> {
-  const turn = await deps.store.accept(request, deps.retentionSec);
+  const [turn, mapping] = await Promise.all([
+    deps.store.accept(request, deps.retentionSec),
+    // Only a hint: without it the worker looks for itself, one round trip later.
+    deps.store.getMapping(request.sessionKey).catch(() => null),
+  ]);
   // A repeat may stand for a send that failed the first time; the queue drops it if not.
-  if (!isCommitted(turn)) await deps.queue.send(request);
+  if (!isCommitted(turn)) await deps.queue.send({ ...request, sessionHint: mapping?.session_id ?? null });
   return turn;
 }
 
