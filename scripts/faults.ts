@@ -1,5 +1,6 @@
 // npm run faults -- --seed 1 --turns 300 [--store local|aws] [--agent light|real] [--chats 8] [--seeds 1-20] [--json]
 // Runs the fault kit (docs/reliability.md) and ends with `N passed, N failed`; the exit code is 1 when any failed.
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createPlan } from '../testing/faults/plan.ts';
 import { failuresOf, historyOf, summaryOf, verdictOf } from '../testing/faults/report.ts';
@@ -17,6 +18,8 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     /** The whole history of one message, besides. */
     history: { type: 'string' },
+    /** Writes every line of the history to this file (of the last seed). */
+    out: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -49,6 +52,8 @@ let failed = 0;
 for (const seed of seeds()) {
   const plan = createPlan({ seed, turns, chats, agent, workers: number('workers', 1) });
   const result = await runFaults({ plan, store, agent });
+  if (values.out !== undefined)
+    writeFileSync(values.out, result.history.map((line) => `${JSON.stringify(line)}\n`).join(''));
   passed += result.passed;
   failed += result.failures.length;
   if (values.json) {
@@ -61,7 +66,9 @@ for (const seed of seeds()) {
   if (values.history !== undefined) console.log(historyOf(result.history, Number(values.history)).join('\n'));
   if (result.failures.length > 0) {
     console.log(failuresOf(result));
-    console.log(`Again: npm run faults -- --seed ${seed} --turns ${turns} --chats ${chats} --store ${store} --agent ${agent}`);
+    console.log(
+      `Again: npm run faults -- --seed ${seed} --turns ${turns} --chats ${chats} --store ${store} --agent ${agent}`,
+    );
   }
   console.log(`seed ${seed}: ${verdictOf(result)}\n`);
 }

@@ -1,7 +1,8 @@
 // One chat as its person sees it: one reply per message, in order, nothing of another chat, and no text besides but a
 // lone placeholder where an answer of Telegram was lost.
-import { MAX_MESSAGE_LENGTH } from '../../src/channels/telegram/show.ts';
+
 import { THINKING, WAITING } from '../../src/channels/telegram/placeholder.ts';
+import { MAX_MESSAGE_LENGTH } from '../../src/channels/telegram/show.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { Outcome } from './check.ts';
 import type { Findings } from './findings.ts';
@@ -15,8 +16,18 @@ export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Find
   for (const outcome of chat) {
     const text = outcome.turn?.reply?.text;
     if (text === undefined) continue;
-    findings.expect(ownCanaryOnly(text, number), 'apart', outcome.number, () => `The reply tells of another chat: ${text}`);
-    findings.expect(text.length < MAX_MESSAGE_LENGTH, 'kit', outcome.number, () => 'The kit expects replies of one message.');
+    findings.expect(
+      ownCanaryOnly(text, number),
+      'apart',
+      outcome.number,
+      () => `The reply tells of another chat: ${text}`,
+    );
+    findings.expect(
+      text.length < MAX_MESSAGE_LENGTH,
+      'kit',
+      outcome.number,
+      () => 'The kit expects replies of one message.',
+    );
     replies.set(text.trim(), outcome);
   }
   checkMemory(chat, findings);
@@ -29,17 +40,32 @@ export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Find
   for (const outcome of chat) {
     const text = outcome.turn?.reply?.text.trim();
     const shown = seen.filter((message) => message.text === text).length;
-    findings.expect(shown === 1, 'one-reply', outcome.number, () => `Its final text is to be seen ${shown} times.`);
+    findings.expect(
+      shown === 1,
+      'one-reply',
+      outcome.number,
+      () => `Its final text is to be seen ${shown} times.`,
+    );
   }
   for (const message of seen) {
     if (leftovers.includes(message)) continue;
-    findings.expect(replies.has(message.text), 'one-reply', null, () => `A text that is no turn's reply: ${message.text}`);
+    findings.expect(
+      replies.has(message.text),
+      'one-reply',
+      null,
+      () => `A text that is no turn's reply: ${message.text}`,
+    );
   }
   const landed = landings(chat, chatId, bot);
   const times = inOrder.map((outcome) => landed.get(outcome.number) ?? -1);
   for (let i = 1; i < times.length; i++) {
     const [before, after] = [inOrder[i - 1], inOrder[i]];
-    findings.expect((times[i - 1] ?? 0) < (times[i] ?? 0), 'order', after?.number ?? null, () => `Answered before #m${before?.number}.`);
+    findings.expect(
+      (times[i - 1] ?? 0) < (times[i] ?? 0),
+      'order',
+      after?.number ?? null,
+      () => `Answered before #m${before?.number}.`,
+    );
   }
   return leftovers.length;
 }
@@ -69,15 +95,30 @@ function checkMemory(chat: readonly Outcome[], { expect }: Findings): void {
     const remembered = [...said.matchAll(/#m(\d+)/g)].map((found) => Number(found[1]));
     const missing = answered.slice(0, index).filter(({ number }) => !remembered.includes(number));
     const foreign = remembered.filter((number) => !numbers.has(number));
-    expect(missing.length === 0, 'memory', outcome.number, () => `It no longer knew ${missing.map(({ number }) => `#m${number}`).join(' ')}.`);
-    expect(foreign.length === 0, 'apart', outcome.number, () => `It knew ${foreign.join(' ')} of another chat.`);
+    expect(
+      missing.length === 0,
+      'memory',
+      outcome.number,
+      () => `It no longer knew ${missing.map(({ number }) => `#m${number}`).join(' ')}.`,
+    );
+    expect(
+      foreign.length === 0,
+      'apart',
+      outcome.number,
+      () => `It knew ${foreign.join(' ')} of another chat.`,
+    );
     const twice = remembered.length !== new Set(remembered).size;
     expect(!twice, 'transcript', outcome.number, () => 'It remembered a message twice.');
   });
   // Turns of a conversation run in the order of its messages, but for those that went on after a deadline.
   const order = answered.filter(({ continued }) => !continued).map(({ number }) => number);
   for (let i = 1; i < order.length; i++) {
-    expect((order[i - 1] ?? 0) < (order[i] ?? 0), 'order', order[i] ?? null, () => `It ran before #m${order[i - 1]}.`);
+    expect(
+      (order[i - 1] ?? 0) < (order[i] ?? 0),
+      'order',
+      order[i] ?? null,
+      () => `It ran before #m${order[i - 1]}.`,
+    );
   }
 }
 

@@ -26,16 +26,31 @@ export async function checkState(
   const turns = await allTurns(key, ports.store);
   const known = new Set<string>(chat.map(({ sent }) => sent.turnId));
   const strange = turns.filter(({ turnId }) => !known.has(turnId));
-  expect(strange.length === 0, 'once-in', null, () => `Chat ${number} has ${strange.length} turns that nobody asked for.`);
+  expect(
+    strange.length === 0,
+    'once-in',
+    null,
+    () => `Chat ${number} has ${strange.length} turns that nobody asked for.`,
+  );
   const left = turns.filter(({ status }) => status !== 'delivered');
-  expect(left.length === 0, 'settled', null, () => `Chat ${number} has ${left.length} turns that are not closed.`);
+  expect(
+    left.length === 0,
+    'settled',
+    null,
+    () => `Chat ${number} has ${left.length} turns that are not closed.`,
+  );
 
   const mapping = await ports.store.getMapping(key);
   const head = mapping && (await ports.store.getHead('default' as SessionHead['tenant'], mapping.session_id));
   expect(!!head, 'state', null, () => `Chat ${number} has no session.`);
   if (!head) return 0;
   const report = await verifyState(ports.objects, head);
-  expect(report.problems.length === 0, 'whole', null, () => `Chat ${number}: ${report.problems.map((p) => p.message).join('; ')}`);
+  expect(
+    report.problems.length === 0,
+    'whole',
+    null,
+    () => `Chat ${number}: ${report.problems.map((p) => p.message).join('; ')}`,
+  );
   for (const { generation, restorable } of report.generations) {
     expect(restorable, 'whole', null, () => `Chat ${number}: generation ${generation} cannot be restored.`);
   }
@@ -63,19 +78,40 @@ async function checkRestored(
       const plain = prompts.filter((text) => text === prompt).length;
       const goneOn = prompts.filter((text) => text.startsWith(CONTINUATION) && text.includes(prompt)).length;
       const right = outcome.answered ? plain === 1 || (plain === 0 && goneOn > 0) : plain <= 1;
-      expect(right, 'transcript', outcome.number, () => `The transcript holds it ${plain} times (and ${goneOn} continuations).`);
+      expect(
+        right,
+        'transcript',
+        outcome.number,
+        () => `The transcript holds it ${plain} times (and ${goneOn} continuations).`,
+      );
       if (!outcome.answered) continue;
-      const file = await readFile(join(directory.workspace, fileOf(outcome.number)), 'utf8').catch(() => null);
+      const file = await readFile(join(directory.workspace, fileOf(outcome.number)), 'utf8').catch(
+        () => null,
+      );
       const whole = file === `${fileOf(outcome.number)} ${canaryOf(number)}`;
       expect(whole, 'workspace', outcome.number, () => `Its file holds ${JSON.stringify(file)}.`);
     }
     const once = chat.filter(({ answered, continued }) => answered && !continued);
-    const places = once.map((outcome) => prompts.findIndex((text) => text.includes(promptOf(outcome.sent.message))));
+    const places = once.map((outcome) =>
+      prompts.findIndex((text) => text.includes(promptOf(outcome.sent.message))),
+    );
     const ordered = places.every((place, index) => index === 0 || (places[index - 1] ?? 0) < place);
-    expect(ordered, 'order', null, () => `Chat ${number}: the transcript's prompts stand in another order: ${places.join(' ')}`);
+    expect(
+      ordered,
+      'order',
+      null,
+      () => `Chat ${number}: the transcript's prompts stand in another order: ${places.join(' ')}`,
+    );
     const everything = [...prompts, ...(await filesBelow(directory.workspace))].join('\n');
-    expect(ownCanaryOnly(everything, number), 'apart', null, () => `Chat ${number} holds something of another chat.`);
-    const strange = [...everything.matchAll(/#m(\d+)/g)].filter(([, found]) => !chat.some((each) => each.number === Number(found)));
+    expect(
+      ownCanaryOnly(everything, number),
+      'apart',
+      null,
+      () => `Chat ${number} holds something of another chat.`,
+    );
+    const strange = [...everything.matchAll(/#m(\d+)/g)].filter(
+      ([, found]) => !chat.some((each) => each.number === Number(found)),
+    );
     expect(strange.length === 0, 'apart', null, () => `Chat ${number} holds messages of another chat.`);
   } catch (error) {
     expect(false, 'whole', null, () => `Chat ${number} cannot be restored: ${String(error)}`);
@@ -90,7 +126,10 @@ async function promptsOf(transcript: string): Promise<string[]> {
     .split('\n')
     .filter((line) => line !== '')
     .flatMap((line) => {
-      const entry = JSON.parse(line) as { type?: string; message?: { content?: string | { type: string; text?: string }[] } };
+      const entry = JSON.parse(line) as {
+        type?: string;
+        message?: { content?: string | { type: string; text?: string }[] };
+      };
       const content = entry.message?.content;
       if (entry.type !== 'user' || content === undefined) return [];
       if (typeof content === 'string') return [content];
@@ -101,7 +140,9 @@ async function promptsOf(transcript: string): Promise<string[]> {
 async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return Promise.all(
-    entries.filter((entry) => entry.isFile()).map((entry) => readFile(join(entry.parentPath, entry.name), 'utf8')),
+    entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => readFile(join(entry.parentPath, entry.name), 'utf8')),
   );
 }
 

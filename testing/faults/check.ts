@@ -2,6 +2,7 @@
 // the history only to know which faults struck (an agent that was killed may answer that it was).
 import { isCommitted, type TurnRecord } from '../../src/core/records.ts';
 import { supportId } from '../../src/core/replies.ts';
+import type { FakeBot } from '../telegram/fake-bot.ts';
 import { checkChat } from './check-chat.ts';
 import { checkState } from './check-state.ts';
 import { createFindings, type Findings } from './findings.ts';
@@ -10,7 +11,6 @@ import type { Sent } from './people.ts';
 import { canaryOf } from './plan.ts';
 import type { OpenPorts } from './ports.ts';
 import type { HistoryLine } from './strikes.ts';
-import type { FakeBot } from '../telegram/fake-bot.ts';
 
 export interface CheckInput {
   readonly sent: readonly Sent[];
@@ -33,7 +33,9 @@ export interface Outcome {
   readonly continued: boolean;
 }
 
-export async function check(input: CheckInput): Promise<Findings & { readonly leftovers: number; readonly orphans: number }> {
+export async function check(
+  input: CheckInput,
+): Promise<Findings & { readonly leftovers: number; readonly orphans: number }> {
   const findings = createFindings();
   const outcomes = new Map<number, Outcome>();
   for (const sent of input.sent) {
@@ -44,7 +46,9 @@ export async function check(input: CheckInput): Promise<Findings & { readonly le
       number,
       turn,
       answered: turn?.reply?.outcome === 'ok',
-      continued: input.history.some((line) => line.what === 'received' && line.message === number && Number(line.part) > 0),
+      continued: input.history.some(
+        (line) => line.what === 'received' && line.message === number && Number(line.part) > 0,
+      ),
     });
   }
   for (const outcome of outcomes.values()) {
@@ -64,7 +68,12 @@ export async function check(input: CheckInput): Promise<Findings & { readonly le
 
 function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { expect }: Findings): void {
   const { acknowledgedAtMs } = sent;
-  expect(acknowledgedAtMs !== null, 'acknowledged', number, () => 'It was never acknowledged, however often it was sent.');
+  expect(
+    acknowledgedAtMs !== null,
+    'acknowledged',
+    number,
+    () => 'It was never acknowledged, however often it was sent.',
+  );
   if (turn === null) {
     expect(false, 'one-reply', number, () => 'There is no such turn in the ledger.');
     return;
@@ -73,23 +82,39 @@ function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { e
   const { reply } = turn;
   if (!isCommitted(turn) || reply === null) return;
   const struck = history.filter((line) => line.message === number && line.what === 'strike');
-  const attempts = history.filter((line) => line.message === number && line.what === 'begun' && line.status === 'running');
+  const attempts = history.filter(
+    (line) => line.message === number && line.what === 'begun' && line.status === 'running',
+  );
   if (reply.outcome === 'ok') {
     const canary = canaryOf(sent.message.chat);
     const right = reply.text.startsWith(`Noted #m${number} for ${canary}.`);
     expect(right, 'answer', number, () => `The reply is not the answer to it: ${reply.text}`);
   } else if (reply.code === 'gave-up') {
     const excused = attempts.length > 3 && struck.length > 0;
-    expect(excused, 'answer', number, () => `Given up after ${attempts.length} attempts and ${struck.length} faults.`);
+    expect(
+      excused,
+      'answer',
+      number,
+      () => `Given up after ${attempts.length} attempts and ${struck.length} faults.`,
+    );
   } else {
     const excused = reply.code === 'agent-error' && struck.some(({ how }) => how === 'agent-kill');
     expect(excused, 'answer', number, () => `It failed for no reason: ${reply.code} ${reply.text}`);
-    expect(reply.text.includes(supportId(turn.turnId)), 'honest', number, () => 'A failure without its support id.');
+    expect(
+      reply.text.includes(supportId(turn.turnId)),
+      'honest',
+      number,
+      () => 'A failure without its support id.',
+    );
   }
 }
 
 /** Whoever watches the turn over HTTP sees one end of it. */
-async function checkEvents({ sent, number, turn }: Outcome, { ports }: CheckInput, { expect }: Findings): Promise<void> {
+async function checkEvents(
+  { sent, number, turn }: Outcome,
+  { ports }: CheckInput,
+  { expect }: Findings,
+): Promise<void> {
   if (sent.message.channel !== 'http' || turn === null) return;
   const logged = await ports.events.read(turn.tenant, turn.turnId, 0, { waitMs: 0 });
   const finals = logged.filter(({ event }) => event.type === 'final').map(({ event }) => event);
@@ -102,34 +127,64 @@ async function checkEvents({ sent, number, turn }: Outcome, { ports }: CheckInpu
 function checkModel({ history, modelCalls, sent }: CheckInput, { expect }: Findings): void {
   const committed = new Map<string, number>();
   for (const line of history) {
-    if (line.what === 'committed' && !committed.has(String(line.turn))) committed.set(String(line.turn), Number(line.fence));
+    if (line.what === 'committed' && !committed.has(String(line.turn)))
+      committed.set(String(line.turn), Number(line.fence));
   }
   const known = new Set<string>(sent.map(({ turnId }) => turnId));
   for (const { message, turnId } of sent) {
     const fence = committed.get(turnId) ?? Number.POSITIVE_INFINITY;
     const late = [
-      ...history.filter((line) => line.what === 'agent-run' && line.turn === turnId && Number(line.fence) > fence),
+      ...history.filter(
+        (line) => line.what === 'agent-run' && line.turn === turnId && Number(line.fence) > fence,
+      ),
       ...modelCalls.filter((call) => call.turn === turnId && call.fence > fence),
     ];
-    expect(late.length === 0, 'once-out', message.number, () => `The agent ran again after the commit (${late.length} signs of it).`);
+    expect(
+      late.length === 0,
+      'once-out',
+      message.number,
+      () => `The agent ran again after the commit (${late.length} signs of it).`,
+    );
   }
   const strangers = modelCalls.filter(({ turn }) => !known.has(turn));
-  expect(strangers.length === 0, 'once-in', null, () => `${strangers.length} model calls for turns that nobody asked for.`);
+  expect(
+    strangers.length === 0,
+    'once-in',
+    null,
+    () => `${strangers.length} model calls for turns that nobody asked for.`,
+  );
 }
 
-async function checkQueue({ ports, history }: CheckInput, outcomes: ReadonlyMap<number, Outcome>, { expect }: Findings): Promise<void> {
+async function checkQueue(
+  { ports, history }: CheckInput,
+  outcomes: ReadonlyMap<number, Outcome>,
+  { expect }: Findings,
+): Promise<void> {
   const depth = await ports.queue.depth();
   expect(depth === 0, 'queue', null, () => `${depth} messages are left in the queue.`);
   let cursor: string | undefined;
   do {
-    const page = await ports.queue.deadLetters.list({ limit: 200, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await ports.queue.deadLetters.list({
+      limit: 200,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
     for (const letter of page.items) {
       const outcome = [...outcomes.values()].find(({ sent }) => sent.turnId === letter.request.turnId);
       const told = outcome?.turn?.reply?.code === 'gave-up';
-      expect(told, 'dead-letter', outcome?.number ?? null, () => `A dead letter without an honest reply: ${letter.reason}`);
+      expect(
+        told,
+        'dead-letter',
+        outcome?.number ?? null,
+        () => `A dead letter without an honest reply: ${letter.reason}`,
+      );
     }
     cursor = page.cursor ?? undefined;
   } while (cursor !== undefined);
   const crashed = history.filter((line) => line.what === 'exit' && line.code !== 0 && line.code !== null);
-  expect(crashed.length === 0, 'process', null, () => `${crashed.length} processes ended by themselves with an error.`);
+  expect(
+    crashed.length === 0,
+    'process',
+    null,
+    () => `${crashed.length} processes ended by themselves with an error.`,
+  );
 }

@@ -1,5 +1,6 @@
 // The kit's processes: started, started again when they die, woken when they stopped themselves, ended by their pid.
 import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FromChild, Settings, ToChild } from './settings.ts';
 import type { Note } from './strikes.ts';
@@ -27,14 +28,20 @@ const RESTART_MS = 20;
 
 export function createSeat({ program, name, settings, skewMs, note }: SeatOptions): Seat {
   const ready = Promise.withResolvers<void>();
-  const file = fileURLToPath(new URL(`./${program}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url));
+  const file = fileURLToPath(
+    new URL(`./${program}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
+  );
   let child: ChildProcess | undefined;
   let port = 0;
   let deaths = 0;
   let stopping = false;
 
   function start(): void {
-    const started = fork(file, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const started = fork(file, {
+      execArgv: [],
+      env: { ...process.env, NODE_COMPILE_CACHE: join(settings.folder, 'code') },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
     child = started;
     started.on('message', (message: FromChild) => {
       if (message.type === 'ready') {
@@ -53,7 +60,8 @@ export function createSeat({ program, name, settings, skewMs, note }: SeatOption
       if (child === started) child = undefined;
       if (stopping) return;
       deaths++;
-      if (deaths > 5_000 || (code !== null && code !== 0)) return ready.reject(new Error(`${name} ended with ${code}.`));
+      if (deaths > 5_000 || (code !== null && code !== 0))
+        return ready.reject(new Error(`${name} ended with ${code}.`));
       setTimeout(() => !stopping && start(), RESTART_MS);
     });
     say(started, { type: 'boot', settings, name: `${name}.${deaths}`, skewMs, port });

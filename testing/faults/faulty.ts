@@ -4,8 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Ambiguous, Refused } from '../../src/core/errors.ts';
 import type { Delivery, ObjectStore, SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { numberIn, type Place, STORE_CALLS } from './plan.ts';
-import type { Note, Strikes } from './strikes.ts';
 import { LONGEST_RETRY_MS } from './settings.ts';
+import type { Note, Strikes } from './strikes.ts';
 
 /** Which message this process works on now; a worker runs one turn at a time. */
 export interface Current {
@@ -15,9 +15,15 @@ export interface Current {
 
 const REFUSED = () => new Refused('injected', 'The fault kit refused this call.', { retryAfterMs: 50 });
 const LOST = () => new Ambiguous('injected', 'The fault kit lost the answer of this call.');
-const FULL = () => new Refused('disk-full', 'The fault kit says that the disk is full.', { retryAfterMs: 50 });
+const FULL = () =>
+  new Refused('disk-full', 'The fault kit says that the disk is full.', { retryAfterMs: 50 });
 
-async function struck<T>(strikes: Strikes, place: Place, message: number | null, call: () => Promise<T>): Promise<T> {
+async function struck<T>(
+  strikes: Strikes,
+  place: Place,
+  message: number | null,
+  call: () => Promise<T>,
+): Promise<T> {
   const strike = strikes.take(place, message);
   if (strike === null) return await call();
   if (strike.how === 'refuse') throw REFUSED();
@@ -28,7 +34,12 @@ async function struck<T>(strikes: Strikes, place: Place, message: number | null,
   return result;
 }
 
-export function faultyStore(store: SessionStore, strikes: Strikes, current: Current, note: Note): SessionStore {
+export function faultyStore(
+  store: SessionStore,
+  strikes: Strikes,
+  current: Current,
+  note: Note,
+): SessionStore {
   // What really happened is noted below the faults: an answer that is lost does not hide it.
   const noting: SessionStore = {
     ...store,
@@ -60,7 +71,8 @@ export function faultyStore(store: SessionStore, strikes: Strikes, current: Curr
   const faulty: Record<string, unknown> = { ...noting };
   for (const name of STORE_CALLS) {
     const call = noting[name] as (...args: unknown[]) => Promise<unknown>;
-    faulty[name] = (...args: unknown[]) => struck(strikes, `store.${name}`, current.message, () => call(...args));
+    faulty[name] = (...args: unknown[]) =>
+      struck(strikes, `store.${name}`, current.message, () => call(...args));
   }
   return faulty as unknown as SessionStore;
 }
@@ -90,10 +102,16 @@ export interface FaultyQueueOptions {
   readonly current: Current;
   readonly note: Note;
   /** Deliveries that come again, as an at-least-once queue may do: given to whichever worker asks next. */
-  readonly ghosts: { put(request: Delivery['request'], afterMs: number): void; take(): Delivery['request'] | null };
+  readonly ghosts: {
+    put(request: Delivery['request'], afterMs: number): void;
+    take(): Delivery['request'] | null;
+  };
 }
 
-export function faultyQueue(queue: TurnQueue, { strikes, current, note, ghosts }: FaultyQueueOptions): TurnQueue {
+export function faultyQueue(
+  queue: TurnQueue,
+  { strikes, current, note, ghosts }: FaultyQueueOptions,
+): TurnQueue {
   function faultyDelivery(delivery: Delivery): Delivery {
     const { request } = delivery;
     const message = numberIn(request.text);
@@ -119,12 +137,25 @@ export function faultyQueue(queue: TurnQueue, { strikes, current, note, ghosts }
           current.message = numberIn(ghost.text);
           note('received', { message: current.message, ghost: true });
           const nothing = async () => {};
-          return [{ request: ghost, receiveCount: 1, extend: nothing, ack: nothing, retry: nothing, deadLetter: nothing }];
+          return [
+            {
+              request: ghost,
+              receiveCount: 1,
+              extend: nothing,
+              ack: nothing,
+              retry: nothing,
+              deadLetter: nothing,
+            },
+          ];
         }
         const [delivery] = await queue.receive({ ...options, max: 1, waitMs: 300 });
         if (!delivery) continue;
         current.message = numberIn(delivery.request.text);
-        note('received', { message: current.message, part: delivery.request.part, count: delivery.receiveCount });
+        note('received', {
+          message: current.message,
+          part: delivery.request.part,
+          count: delivery.receiveCount,
+        });
         const strike = strikes.take('queue.receive', current.message);
         if (strike) ghosts.put(delivery.request, strike.ms ?? 0);
         return [faultyDelivery(delivery)];

@@ -1,7 +1,8 @@
 // Deliveries set aside to come again, in a folder that all workers of a run share. A file's name is when it is due;
 // whoever renames it first has it.
-import { mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+
 import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseTurnRequest, type TurnRequest } from '../../src/core/messages.ts';
 
@@ -15,7 +16,9 @@ export function createGhosts(folder: string) {
       renameSync(name, join(place, `${Date.now() + afterMs}.${randomUUID()}.ghost`));
     },
     take(): TurnRequest | null {
-      const due = readdirSync(place).find((name) => name.endsWith('.ghost') && Number(name.split('.')[0]) <= Date.now());
+      const due = readdirSync(place).find(
+        (name) => name.endsWith('.ghost') && Number(name.split('.')[0]) <= Date.now(),
+      );
       if (due === undefined) return null;
       const mine = join(place, randomUUID());
       try {

@@ -62,7 +62,11 @@ async function ask(): Promise<Block[] | 'retry' | 'refused'> {
     const response = await fetch(`${input.modelUrl}/v1/messages`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'light', max_tokens: 1_000, messages: entries.map(({ message }) => message) }),
+      body: JSON.stringify({
+        model: 'light',
+        max_tokens: 1_000,
+        messages: entries.map(({ message }) => message),
+      }),
       signal: AbortSignal.any([interrupted.signal, AbortSignal.timeout(input.modelTimeoutMs)]),
     });
     const body = (await response.json()) as { content?: Block[] };

@@ -13,6 +13,7 @@ import type { LightAgentInput, LightAgentOutput } from './light-agent.ts';
 export interface LightRunnerOptions {
   readonly modelUrl: string;
   readonly modelTimeoutMs?: number;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const GRACE_MS = 1_000;
@@ -42,7 +43,7 @@ async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<Age
     modelTimeoutMs: options.modelTimeoutMs ?? 1_500,
   };
   const child = spawn(process.execPath, [AGENT, JSON.stringify(input)], {
-    env: { [ROOT_MARKER]: directory.root, PATH: '/usr/bin:/bin' },
+    env: { [ROOT_MARKER]: directory.root, PATH: '/usr/bin:/bin', ...options.environment },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let printed = '';
@@ -76,12 +77,15 @@ async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<Age
     return { status: 'ok', text: said.text, demo: false };
   }
   if (signal.aborted) return { status: statusOf(signal), text: '', demo: false };
-  if (said?.status === 'model-unavailable') return failed('model-unavailable', 'The model cannot be reached right now.');
+  if (said?.status === 'model-unavailable')
+    return failed('model-unavailable', 'The model cannot be reached right now.');
   if (said?.status === 'model-refused') return failed('agent-error', 'The model refused the request.');
   return failed('agent-error', `The agent process ended unexpectedly: ${ended}.`);
 }
 
-const AGENT = fileURLToPath(new URL(`./light-agent.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url));
+const AGENT = fileURLToPath(
+  new URL(`./light-agent.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
+);
 
 function outputOf(printed: string): LightAgentOutput | null {
   try {

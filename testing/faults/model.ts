@@ -1,7 +1,8 @@
 // The model of a fault run. It asks for one file to be written per message, then answers with everything it can see
 // of the conversation: what a person reads in the reply is thereby the proof of what the agent remembered.
-import { createModelServer, type ModelReply, type Responder } from '../../src/agent/model-server.ts';
+
 import type { ModelRequest } from '../../src/agent/model-messages.ts';
+import { createModelServer, type ModelReply, type Responder } from '../../src/agent/model-server.ts';
 import { canaryOf, numberIn } from './plan.ts';
 import type { Note, Strikes } from './strikes.ts';
 
@@ -19,7 +20,11 @@ export interface FaultModel {
 
 export const fileOf = (message: number): string => `turns/m${message}.txt`;
 
-export async function startFaultModel(strikes: Strikes, note: Note, agent: 'light' | 'real'): Promise<FaultModel> {
+export async function startFaultModel(
+  strikes: Strikes,
+  note: Note,
+  agent: 'light' | 'real',
+): Promise<FaultModel> {
   const calls: ModelCall[] = [];
   const respond: Responder = async (request) => {
     const asked = promptsIn(request);
@@ -68,9 +73,14 @@ function replyTo(request: ModelRequest, asked: readonly number[], agent: 'light'
   const canary = canaryIn(request) ?? canaryOf(0);
   if (!done) {
     const content = `${fileOf(message)} ${canary}`;
-    if (agent === 'light') return { blocks: [{ type: 'tool_use', name: 'Write', input: { file_path: fileOf(message), content } }] };
+    if (agent === 'light')
+      return {
+        blocks: [{ type: 'tool_use', name: 'Write', input: { file_path: fileOf(message), content } }],
+      };
     const command = `cd "$(git rev-parse --show-toplevel 2>/dev/null || pwd)" && mkdir -p turns && printf '%s' '${content}' > ${fileOf(message)}`;
-    return { blocks: [{ type: 'tool_use', name: 'Bash', input: { command, description: 'Write the note' } }] };
+    return {
+      blocks: [{ type: 'tool_use', name: 'Bash', input: { command, description: 'Write the note' } }],
+    };
   }
   return text(answerOf(message, canary, asked));
 }

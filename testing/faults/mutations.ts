@@ -75,7 +75,13 @@ export function mutate(deps: WorkerDeps, objects: ObjectStore, mutation: Mutatio
         ),
       };
     case 'never-come-back':
-      return { ...deps, queue: { ...deps.queue, receive: (options) => wrapped(deps, options, (d) => ({ ...d, retry: d.ack })) } };
+      return {
+        ...deps,
+        queue: {
+          ...deps.queue,
+          receive: (options) => wrapped(deps, options, (d) => ({ ...d, retry: d.ack })),
+        },
+      };
     case 'ack-first':
       return {
         ...deps,
@@ -92,7 +98,10 @@ export function mutate(deps: WorkerDeps, objects: ObjectStore, mutation: Mutatio
       return {
         ...deps,
         store: { ...deps.store, renew: async () => ({ stopRequested: false }) },
-        queue: { ...deps.queue, receive: (options) => wrapped(deps, options, (d) => ({ ...d, extend: async () => {} })) },
+        queue: {
+          ...deps.queue,
+          receive: (options) => wrapped(deps, options, (d) => ({ ...d, extend: async () => {} })),
+        },
       };
     case 'empty-session':
       return {
@@ -147,7 +156,18 @@ export function mutate(deps: WorkerDeps, objects: ObjectStore, mutation: Mutatio
             if (head.generation > 0) lastHead = head;
             else if (lastHead) {
               await deps.state.restore(lastHead, directory);
-              return { baseline: (await deps.state.restore(head, { ...directory, config: `${directory.root}/tmp/c`, workspace: `${directory.root}/tmp/w` })).baseline, objectsRead: 0, bytesRead: 0, files: 0 };
+              return {
+                baseline: (
+                  await deps.state.restore(head, {
+                    ...directory,
+                    config: `${directory.root}/tmp/c`,
+                    workspace: `${directory.root}/tmp/w`,
+                  })
+                ).baseline,
+                objectsRead: 0,
+                bytesRead: 0,
+                files: 0,
+              };
             }
             return await deps.state.restore(head, directory);
           },
@@ -174,7 +194,16 @@ export function mutateObjects(objects: ObjectStore, mutation: Mutation | null): 
   };
 }
 
-const early = new Map<string, Parameters<WorkerDeps['channels'] extends ReadonlyMap<string, infer C> ? C extends { open(context: infer X): unknown } ? (context: X) => void : never : never>[0]>();
+const early = new Map<
+  string,
+  Parameters<
+    WorkerDeps['channels'] extends ReadonlyMap<string, infer C>
+      ? C extends { open(context: infer X): unknown }
+        ? (context: X) => void
+        : never
+      : never
+  >[0]
+>();
 let lastHead: Parameters<WorkerDeps['state']['restore']>[0] | null = null;
 
 async function wrapped(

@@ -1,7 +1,13 @@
 // Everyone who writes: one person per chat, over the fake Telegram or the HTTP API, sending again what may not have
 // arrived, and some of it twice at once. A message counts as acknowledged when its platform was told so.
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, turnIdOf } from '../../src/core/ids.ts';
+import {
+  type Conversation,
+  type SessionKey,
+  sessionKeyOf,
+  type TurnId,
+  turnIdOf,
+} from '../../src/core/ids.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type PlannedMessage, promptOf } from './plan.ts';
 import type { Note } from './strikes.ts';
@@ -29,7 +35,11 @@ export const telegramChatId = (chat: number): number => (chat % 4 === 3 ? -1 : 1
 const HTTP_TIMEOUT_MS = 2_000;
 
 /** Plays a chat's messages in order; resolves when all are acknowledged or the run is over. */
-export async function playChat(messages: readonly PlannedMessage[], options: PeopleOptions, sent: Sent[]): Promise<void> {
+export async function playChat(
+  messages: readonly PlannedMessage[],
+  options: PeopleOptions,
+  sent: Sent[],
+): Promise<void> {
   const later: Promise<unknown>[] = [];
   for (const message of messages) {
     await pause(message.pauseMs, undefined, { signal: options.signal }).catch(() => {});
@@ -40,12 +50,22 @@ export async function playChat(messages: readonly PlannedMessage[], options: Peo
   await Promise.all(later);
 }
 
-type Say = (message: PlannedMessage, options: PeopleOptions, sent: Sent[]) => Promise<{ readonly copies: Promise<unknown> }>;
+type Say = (
+  message: PlannedMessage,
+  options: PeopleOptions,
+  sent: Sent[],
+) => Promise<{ readonly copies: Promise<unknown> }>;
 
 const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
   const chatId = telegramChatId(message.chat);
   const { updateId } = bot.say(chatId, promptOf(message));
-  const conversation = { tenant: 'default', channel: 'telegram', bot: String(bot.id), chat: String(chatId), thread: null };
+  const conversation = {
+    tenant: 'default',
+    channel: 'telegram',
+    bot: String(bot.id),
+    chat: String(chatId),
+    thread: null,
+  };
   const entry = entryOf(message, conversation, `${bot.id}:${updateId}`);
   sent.push(entry);
   note('said', { message: message.number, turn: entry.turnId });
@@ -84,7 +104,11 @@ const sayOverHttp: Say = async (message, { serverUrl, note, signal }, sent) => {
   return { copies: Promise.all([...copies, again(message, post, signal)]) };
 };
 
-async function again(message: PlannedMessage, send: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+async function again(
+  message: PlannedMessage,
+  send: () => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
   if (message.againAfterMs === null) return;
   await pause(message.againAfterMs, undefined, { signal }).catch(() => {});
   if (!signal.aborted) await send();
@@ -92,7 +116,13 @@ async function again(message: PlannedMessage, send: () => Promise<unknown>, sign
 
 function entryOf(message: PlannedMessage, conversation: Conversation, dedupeId: string): Sent {
   const sessionKey = sessionKeyOf(conversation);
-  return { message, sessionKey, turnId: turnIdOf(sessionKey, dedupeId), sentAtMs: Date.now(), acknowledgedAtMs: null };
+  return {
+    message,
+    sessionKey,
+    turnId: turnIdOf(sessionKey, dedupeId),
+    sentAtMs: Date.now(),
+    acknowledgedAtMs: null,
+  };
 }
 
 function acknowledge(entry: Sent, note: Note): void {

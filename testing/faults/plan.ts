@@ -128,12 +128,23 @@ function strikesOn(message: number, telegram: boolean, agent: 'light' | 'real', 
   return drafts.map((draft, index) => ({ ...draft, id: `${message}-${index}`, message }));
 }
 
-const BEFORE_COMMIT = new Set(['at:after-lease', 'at:after-restore', 'at:mid-run', 'at:after-agent', 'at:after-pack']);
+const BEFORE_COMMIT = new Set([
+  'at:after-lease',
+  'at:after-restore',
+  'at:mid-run',
+  'at:after-agent',
+  'at:after-pack',
+]);
 
 /** True when the attempt it strikes is lost and counted. */
 function costs({ place, how }: Draft): boolean {
   if (how === 'slow' || how === 'agent-kill' || how === 'deadline') return false;
-  return BEFORE_COMMIT.has(place) || place === 'store.begin' || place === 'store.commit' || place.startsWith('objects.');
+  return (
+    BEFORE_COMMIT.has(place) ||
+    place === 'store.begin' ||
+    place === 'store.commit' ||
+    place.startsWith('objects.')
+  );
 }
 
 type Kind = (random: Random, agent: 'light' | 'real') => Draft[];
@@ -182,7 +193,11 @@ const OBJECTS: Kind = (random) => {
 const QUEUE: Kind = (random) => {
   const call = random.pick(['ack', 'extend', 'retry', 'receive'] as const);
   return [
-    { place: `queue.${call}`, how: call === 'receive' ? 'repeat' : random.pick(['refuse', 'lose', 'slow']), ms: random.between(0, 2_500) },
+    {
+      place: `queue.${call}`,
+      how: call === 'receive' ? 'repeat' : random.pick(['refuse', 'lose', 'slow']),
+      ms: random.between(0, 2_500),
+    },
   ];
 };
 const SERVER: Kind = (random) => [
@@ -210,5 +225,18 @@ const TELEGRAM: Kind = (random) => [
 ];
 /** Killing and pausing are what everything else is measured by, so they come up more often. */
 const KINDS: readonly Kind[] = [
-  KILL, KILL, KILL, PAUSE, AGENT_KILL, DEADLINE, STORE, STORE, OBJECTS, QUEUE, SERVER, MODEL, TELEGRAM, TELEGRAM,
+  KILL,
+  KILL,
+  KILL,
+  PAUSE,
+  AGENT_KILL,
+  DEADLINE,
+  STORE,
+  STORE,
+  OBJECTS,
+  QUEUE,
+  SERVER,
+  MODEL,
+  TELEGRAM,
+  TELEGRAM,
 ];

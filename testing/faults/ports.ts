@@ -1,12 +1,15 @@
 // The real adapters, opened by every process of a run: by workers and server behind faults, by the checker bare.
-import type { Clock, EventLog, ObjectStore, SessionState, SessionStore, TurnQueue } from '../../src/core/ports.ts';
+import type {
+  Clock,
+  EventLog,
+  ObjectStore,
+  SessionState,
+  SessionStore,
+  TurnQueue,
+} from '../../src/core/ports.ts';
 import { createSqliteTurnQueue } from '../../src/queues/sqlite.ts';
-import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
-import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
-import { createDynamoEventLog } from '../../src/stores/dynamodb-events.ts';
 import { createFilesystemObjectStore } from '../../src/stores/filesystem.ts';
-import { createS3ObjectStore } from '../../src/stores/s3.ts';
 import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '../../src/stores/sqlite.ts';
 import { KEEP_GENERATIONS, type StoreSettings } from './settings.ts';
 
@@ -21,7 +24,11 @@ export interface OpenPorts {
 const aws = { region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
 
 /** `storeClock` is the machine's own, perhaps wrong one; a queue's time is its server's. */
-export function openPorts(settings: StoreSettings, storeClock: Clock, queueClock: Clock): OpenPorts {
+export async function openPorts(
+  settings: StoreSettings,
+  storeClock: Clock,
+  queueClock: Clock,
+): Promise<OpenPorts> {
   if (settings.kind === 'local') {
     const database = openDatabase(settings.database);
     const queue = createSqliteTurnQueue({ database, clock: queueClock });
@@ -38,8 +45,24 @@ export function openPorts(settings: StoreSettings, storeClock: Clock, queueClock
       },
     };
   }
+  // Loaded only where used: a local worker that is killed and started again boots in half the time.
+  const [
+    { createDynamoSessionStore },
+    { createDynamoEventLog },
+    { createS3ObjectStore },
+    { createSqsTurnQueue },
+  ] = await Promise.all([
+    import('../../src/stores/dynamodb.ts'),
+    import('../../src/stores/dynamodb-events.ts'),
+    import('../../src/stores/s3.ts'),
+    import('../../src/queues/sqs-fifo.ts'),
+  ]);
   const dynamo = { ...aws, endpoint: settings.dynamoEndpoint, stateTable: settings.stateTable };
-  const store = createDynamoSessionStore({ ...dynamo, mappingTable: settings.mappingTable, clock: storeClock });
+  const store = createDynamoSessionStore({
+    ...dynamo,
+    mappingTable: settings.mappingTable,
+    clock: storeClock,
+  });
   const queue = createSqsTurnQueue({
     ...aws,
     endpoint: settings.sqsEndpoint,
@@ -50,7 +73,12 @@ export function openPorts(settings: StoreSettings, storeClock: Clock, queueClock
   });
   return {
     store,
-    objects: createS3ObjectStore({ ...aws, endpoint: settings.s3Endpoint, bucket: settings.bucket, forcePathStyle: true }),
+    objects: createS3ObjectStore({
+      ...aws,
+      endpoint: settings.s3Endpoint,
+      bucket: settings.bucket,
+      forcePathStyle: true,
+    }),
     queue,
     events: createDynamoEventLog({ ...dynamo, clock: storeClock, pollMs: 50 }),
     async close() {

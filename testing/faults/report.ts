@@ -14,13 +14,18 @@ export function summaryOf(result: RunResult): string {
   }
   const count = (what: string) => result.history.filter((line) => line.what === what).length;
   const begun = result.history.filter(({ what, status }) => what === 'begun' && status === 'running').length;
-  const gaveUp = new Set(result.history.flatMap((l) => (l.what === 'committed' && l.outcome === 'gave-up' ? [l.turn] : []))).size;
+  const gaveUp = new Set(
+    result.history.flatMap((l) => (l.what === 'committed' && l.outcome === 'gave-up' ? [l.turn] : [])),
+  ).size;
   return [
     `${result.sent.length} messages, ${begun} attempts, ${(result.tookMs / 1_000).toFixed(1)} s`,
     `faults: ${strikes.length} planned ones struck, ${count('network')} in the network; ` +
       `${result.workerDeaths} worker and ${result.serverDeaths} server processes died, ${count('paused')} paused`,
     `given up: ${gaveUp}; lone placeholders: ${result.leftovers}; orphan objects: ${result.orphans}`,
-    `struck: ${[...kinds].sort(([a], [b]) => a.localeCompare(b)).map(([name, times]) => `${name} ${times}`).join(', ')}`,
+    `struck: ${[...kinds]
+      .sort(([a], [b]) => a.localeCompare(b))
+      .map(([name, times]) => `${name} ${times}`)
+      .join(', ')}`,
   ].join('\n');
 }
 
@@ -28,7 +33,9 @@ export function failuresOf(result: RunResult): string {
   const shown = result.failures.slice(0, SHOWN_FAILURES).map((failure) => {
     const whose = failure.message === null ? '' : ` #m${failure.message}`;
     const lines = failure.message === null ? [] : historyOf(result.history, failure.message);
-    return [`FAILED ${failure.rule}${whose}: ${failure.text}`, ...lines.map((line) => `  ${line}`)].join('\n');
+    return [`FAILED ${failure.rule}${whose}: ${failure.text}`, ...lines.map((line) => `  ${line}`)].join(
+      '\n',
+    );
   });
   const more = result.failures.length - shown.length;
   return [...shown, ...(more > 0 ? [`... and ${more} more`] : [])].join('\n');
@@ -41,9 +48,12 @@ export function historyOf(history: readonly HistoryLine[], message: number): str
   return history
     .filter((line) => line.message === message || (turn !== undefined && line.turn === turn))
     .map(({ atMs, who, what, message: _, turn: __, strike: ___, ...fields }) => {
-      const rest = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
+      const rest = Object.entries(fields).map(
+        ([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+      );
       return `${((atMs - startMs) / 1_000).toFixed(3).padStart(8)} ${who.padEnd(11)} ${what} ${rest.join(' ')}`;
     });
 }
 
-export const verdictOf = (result: RunResult): string => `${result.passed} passed, ${result.failures.length} failed`;
+export const verdictOf = (result: RunResult): string =>
+  `${result.passed} passed, ${result.failures.length} failed`;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../src/core/clock.ts';
 import type { TurnRecord } from '../../src/core/records.ts';
+import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
 import { check } from './check.ts';
 import { createSeat, type Seat } from './children.ts';
@@ -19,7 +20,6 @@ import { type OpenPorts, openPorts } from './ports.ts';
 import type { Settings } from './settings.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
 import { createNote, createStrikes, type HistoryLine, type Note } from './strikes.ts';
-import type { FakeBot } from '../telegram/fake-bot.ts';
 
 export interface RunOptions {
   readonly plan: Plan;
@@ -57,7 +57,9 @@ const SECRET = 'fault-kit-webhook-secret';
 export async function runFaults(options: RunOptions): Promise<RunResult> {
   const folder = await mkdtemp(join(tmpdir(), 'hybrid-faults-'));
   for (const name of ['struck', 'ghosts']) mkdirSync(join(folder, name));
-  const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 3 })];
+  const ends: (() => Promise<unknown>)[] = [
+    () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
+  ];
   try {
     return await play(options, folder, ends);
   } finally {
@@ -65,12 +67,22 @@ export async function runFaults(options: RunOptions): Promise<RunResult> {
   }
 }
 
-async function play(options: RunOptions, folder: string, ends: (() => Promise<unknown>)[]): Promise<RunResult> {
+async function play(
+  options: RunOptions,
+  folder: string,
+  ends: (() => Promise<unknown>)[],
+): Promise<RunResult> {
   const { plan, store, agent, mutation = null, restWithinMs = 60_000, limitMs = 540_000 } = options;
   const startedAtMs = Date.now();
   const over = AbortSignal.timeout(limitMs);
   const note = createNote(folder, 'kit');
-  const standIns: StandIns = await startStandIns(store, folder, plan.seed, plan.strikes.length > 0 ? 1 : 0, note);
+  const standIns: StandIns = await startStandIns(
+    store,
+    folder,
+    plan.seed,
+    plan.strikes.length > 0 ? 1 : 0,
+    note,
+  );
   ends.push(standIns.close);
   const model: FaultModel = await startFaultModel(createStrikes(folder, plan.strikes, note), note, agent);
   ends.push(model.close);
@@ -105,14 +117,20 @@ async function play(options: RunOptions, folder: string, ends: (() => Promise<un
   await Promise.all(seats.map((seat) => seat.ready));
   await setWebhook(telegram.apiRoot, server.port);
 
-  const ports = openPorts(standIns.direct, systemClock, systemClock);
+  const ports = await openPorts(standIns.direct, systemClock, systemClock);
   ends.push(ports.close);
   const sent: Sent[] = [];
   const watching = watch(options, seats, sent);
   ends.push(async () => watching.end());
   const people = { bot, serverUrl: () => `http://127.0.0.1:${server.port}`, note, signal: over };
   await Promise.all(
-    chats.map((chat) => playChat(plan.messages.filter((message) => message.chat === chat), people, sent)),
+    chats.map((chat) =>
+      playChat(
+        plan.messages.filter((message) => message.chat === chat),
+        people,
+        sent,
+      ),
+    ),
   );
   await comeToRest(ports, sent, folder, AbortSignal.any([over, AbortSignal.timeout(restWithinMs)]), note);
   const workers = seats.filter((seat) => seat !== server);
@@ -136,7 +154,13 @@ async function play(options: RunOptions, folder: string, ends: (() => Promise<un
 }
 
 /** Until every acknowledged turn is closed and no delivery is on its way. */
-async function comeToRest(ports: OpenPorts, sent: readonly Sent[], folder: string, over: AbortSignal, note: Note): Promise<void> {
+async function comeToRest(
+  ports: OpenPorts,
+  sent: readonly Sent[],
+  folder: string,
+  over: AbortSignal,
+  note: Note,
+): Promise<void> {
   const open = new Set(sent.map(({ turnId }) => turnId));
   for (;;) {
     for (const turnId of open) {
@@ -158,7 +182,11 @@ function layTelegramFaults(bot: FakeBot, strikes: readonly Strike[], note: Note)
       const fits = method === 'editMessageText' ? numberIn(said) === message : true;
       return fits;
     };
-    const common = { ...(method === undefined ? {} : { method }), text, after: method === 'editMessageText' ? after : message + after };
+    const common = {
+      ...(method === undefined ? {} : { method }),
+      text,
+      after: method === 'editMessageText' ? after : message + after,
+    };
     note('laid', { message, place, how, method, strike: id });
     if (how === 'rate-limit') bot.faults.add({ ...common, kind: 'rate-limit', retryAfterSec: ms / 1_000 });
     else if (how === '500') bot.faults.add({ ...common, kind: 'error', status: 500 });

@@ -12,8 +12,8 @@ import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { createApp } from '../../src/server/app.ts';
 import { acceptAndQueue } from '../../src/server/messages.ts';
 import { struck } from './faulty.ts';
-import { openPorts, openState } from './ports.ts';
 import { numberIn, type Place, type Strike } from './plan.ts';
+import { openPorts, openState } from './ports.ts';
 import { type FromChild, RETENTION_SEC, type Settings, type ToChild } from './settings.ts';
 import { createNote, createStrikes } from './strikes.ts';
 
@@ -29,7 +29,7 @@ process.on('disconnect', () => process.exit(1));
 async function boot(settings: Settings, name: string, port: number): Promise<void> {
   const note = createNote(settings.folder, name);
   const strikes = createStrikes(settings.folder, settings.strikes, note);
-  const ports = openPorts(settings.store, systemClock, systemClock);
+  const ports = await openPorts(settings.store, systemClock, systemClock);
 
   const dying = {
     take(place: Place, message: number | null): Strike | null {
@@ -59,7 +59,14 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
     state: openState(ports.objects),
     clock: systemClock,
     log: silentLog,
-    info: { name, version: '0', model: { demo: false, name: 'stand-in' }, sandbox: 'none', tools: [], workers: 0 },
+    info: {
+      name,
+      version: '0',
+      model: { demo: false, name: 'stand-in' },
+      sandbox: 'none',
+      tools: [],
+      workers: 0,
+    },
     apiKeys: [],
     knownHosts: null,
     openapi: {},
@@ -77,14 +84,19 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
   /** The last moment: the message is durable, its acknowledgement is not out. */
   const answering = async (request: Request): Promise<Response> => {
     const body = request.method === 'POST' ? await request.clone().text() : '';
-    const response = new URL(request.url).pathname === '/telegram' ? await webhook(request) : await app.fetch(request);
+    const response =
+      new URL(request.url).pathname === '/telegram' ? await webhook(request) : await app.fetch(request);
     const strike = body === '' ? null : dying.take('server.answer', numberIn(body));
     if (strike?.how === 'slow') await pause(strike.ms ?? 0);
     if (strike?.how === 'refuse' || strike?.how === 'lose') throw new Error('The answer is lost.');
     return response;
   };
-  const listener = getRequestListener(answering, { errorHandler: () => new Response('lost', { status: 502 }) });
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => void listener(request, response));
+  const listener = getRequestListener(answering, {
+    errorHandler: () => new Response('lost', { status: 502 }),
+  });
+  const server = createServer(
+    (request: IncomingMessage, response: ServerResponse) => void listener(request, response),
+  );
   server.listen(port, '127.0.0.1', () => {
     process.send?.({ type: 'ready', port: (server.address() as AddressInfo).port } satisfies FromChild);
   });

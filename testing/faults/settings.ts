@@ -29,12 +29,23 @@ export interface Settings {
   readonly strikes: readonly Strike[];
   readonly agent: 'light' | 'real';
   readonly modelUrl: string;
-  readonly telegram: { readonly token: string; readonly apiRoot: string; readonly secret: string; readonly users: readonly string[] };
+  readonly telegram: {
+    readonly token: string;
+    readonly apiRoot: string;
+    readonly secret: string;
+    readonly users: readonly string[];
+  };
   readonly mutation: Mutation | null;
 }
 
 export type ToChild =
-  | { readonly type: 'boot'; readonly settings: Settings; readonly name: string; readonly skewMs: number; readonly port: number }
+  | {
+      readonly type: 'boot';
+      readonly settings: Settings;
+      readonly name: string;
+      readonly skewMs: number;
+      readonly port: number;
+    }
   | { readonly type: 'stop' };
 
 export type FromChild =

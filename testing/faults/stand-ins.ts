@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { CreateQueueCommand, GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { createSqsClient } from '../../src/queues/sqs-messages.ts';
 import { startDynamoDbLocal } from '../aws/dynamodb-local.ts';
-import { dynamoThrottled, type Fault, type FaultProxy, s3SlowDown, startFaultProxy } from '../aws/fault-proxy.ts';
+import {
+  dynamoThrottled,
+  type Fault,
+  type FaultProxy,
+  s3SlowDown,
+  startFaultProxy,
+} from '../aws/fault-proxy.ts';
 import { startS3Server } from '../aws/s3/server.ts';
 import { startSqsFifoServer } from '../aws/sqs/server.ts';
 import { createRandom, type Random } from './random.ts';
@@ -18,7 +24,13 @@ export interface StandIns {
   close(): Promise<void>;
 }
 
-export async function startStandIns(kind: 'local' | 'aws', folder: string, seed: number, faultRate: number, note: Note): Promise<StandIns> {
+export async function startStandIns(
+  kind: 'local' | 'aws',
+  folder: string,
+  seed: number,
+  faultRate: number,
+  note: Note,
+): Promise<StandIns> {
   if (kind === 'local') {
     const objects = join(folder, 'objects');
     mkdirSync(objects, { recursive: true });
@@ -75,7 +87,14 @@ export async function startStandIns(kind: 'local' | 'aws', folder: string, seed:
 }
 
 /** Now and then one request goes wrong, more rarely a whole burst, longer than the client's own patience. */
-function misbehave(proxy: FaultProxy, name: string, throttled: Fault, random: Random, faultRate: number, note: Note): void {
+function misbehave(
+  proxy: FaultProxy,
+  name: string,
+  throttled: Fault,
+  random: Random,
+  faultRate: number,
+  note: Note,
+): void {
   let burst: { fault: Fault; left: number } | null = null;
   proxy.onRequest = () => {
     proxy.seen.length = 0;
@@ -93,17 +112,25 @@ function misbehave(proxy: FaultProxy, name: string, throttled: Fault, random: Ra
 }
 
 async function createQueues(endpoint: string): Promise<{ queueUrl: string; deadLetterQueueUrl: string }> {
-  const client = createSqsClient({ region: 'us-east-1', endpoint, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
+  const client = createSqsClient({
+    region: 'us-east-1',
+    endpoint,
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
   try {
     const fifo = { FifoQueue: 'true', ContentBasedDeduplication: 'false' };
     const create = async (QueueName: string, Attributes: Record<string, string>) =>
-      (await client.send(new CreateQueueCommand({ QueueName, Attributes: { ...fifo, ...Attributes } }))).QueueUrl ?? '';
+      (await client.send(new CreateQueueCommand({ QueueName, Attributes: { ...fifo, ...Attributes } })))
+        .QueueUrl ?? '';
     const deadLetterQueueUrl = await create('dead.fifo', {});
     const asked = await client.send(
       new GetQueueAttributesCommand({ QueueUrl: deadLetterQueueUrl, AttributeNames: ['QueueArn'] }),
     );
     const redrive = { deadLetterTargetArn: asked.Attributes?.QueueArn ?? '', maxReceiveCount: 100 };
-    const queueUrl = await create('turns.fifo', { VisibilityTimeout: '2', RedrivePolicy: JSON.stringify(redrive) });
+    const queueUrl = await create('turns.fifo', {
+      VisibilityTimeout: '2',
+      RedrivePolicy: JSON.stringify(redrive),
+    });
     return { queueUrl, deadLetterQueueUrl };
   } finally {
     client.destroy();

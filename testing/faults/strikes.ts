@@ -18,7 +18,8 @@ export type Note = (what: string, fields?: Readonly<Record<string, unknown>>) =>
 
 export function createNote(folder: string, who: string): Note {
   const path = join(folder, 'history.jsonl');
-  return (what, fields = {}) => appendFileSync(path, `${JSON.stringify({ atMs: Date.now(), who, what, ...fields })}\n`);
+  return (what, fields = {}) =>
+    appendFileSync(path, `${JSON.stringify({ atMs: Date.now(), who, what, ...fields })}\n`);
 }
 
 export interface Strikes {

@@ -1,9 +1,8 @@
 // A worker of a fault run, as a process of its own: `runWorker` over the real adapters and channels, each behind the
 // faults that the plan holds for it. It kills, stops or cuts itself off where the plan says so.
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
 import { endProcesses } from '../../src/agent/processes.ts';
-import { createAgentRunner } from '../../src/agent/runner.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
 import { createHttpChannel } from '../../src/channels/http/channel.ts';
 import { createTelegramApi } from '../../src/channels/telegram/api.ts';
@@ -19,7 +18,15 @@ import { createGhosts } from './ghosts.ts';
 import { createLightRunner } from './light-runner.ts';
 import { mutate, mutateObjects } from './mutations.ts';
 import { openPorts, openState } from './ports.ts';
-import { type FromChild, MAX_ATTEMPTS, RETENTION_SEC, type Settings, TIMING, type ToChild, VISIBILITY_MS } from './settings.ts';
+import {
+  type FromChild,
+  MAX_ATTEMPTS,
+  RETENTION_SEC,
+  type Settings,
+  TIMING,
+  type ToChild,
+  VISIBILITY_MS,
+} from './settings.ts';
 import { createNote, createStrikes, type Note, type Strikes } from './strikes.ts';
 
 const stopping = new AbortController();
@@ -43,17 +50,21 @@ async function boot(settings: Settings, name: string, skewMs: number): Promise<v
   const strikes = createStrikes(settings.folder, settings.strikes, note);
   const current: Current = { message: null, fence: 0 };
   const clock = createSkewedClock(systemClock, skewMs);
-  const ports = openPorts(settings.store, clock, systemClock);
+  const ports = await openPorts(settings.store, clock, systemClock);
   const objects = mutateObjects(faultyObjects(ports.objects, strikes, current), settings.mutation);
   const log: Log = (level, event, fields) => {
-    if (level !== 'debug') note('log', { message: current.message, level, event, ...fields });
+    const { message: text, ...rest } = fields ?? {};
+    if (level !== 'debug') note('log', { ...rest, level, event, text, message: current.message });
   };
   let agentRoot = '';
   const runner = await openRunner(settings, current, note);
   const { token, apiRoot } = settings.telegram;
   const api = createTelegramApi({ token, apiRoot, timeoutMs: TELEGRAM_TIMEOUT_MS });
   const editEveryMs = { private: 100, group: 100 };
-  const channels = [createTelegramChannel({ api, clock, log, editEveryMs }), createHttpChannel({ events: ports.events, log })];
+  const channels = [
+    createTelegramChannel({ api, clock, log, editEveryMs }),
+    createHttpChannel({ events: ports.events, log }),
+  ];
   const deps = {
     store: faultyStore(ports.store, strikes, current, note),
     queue: faultyQueue(ports.queue, { strikes, current, note, ghosts: createGhosts(settings.folder) }),
@@ -62,7 +73,12 @@ async function boot(settings: Settings, name: string, skewMs: number): Promise<v
     runner: {
       run: (run) => {
         agentRoot = run.directory.root;
-        note('agent-run', { message: current.message, turn: run.request.turnId, fence: current.fence, continuing: run.continuing });
+        note('agent-run', {
+          message: current.message,
+          turn: run.request.turnId,
+          fence: current.fence,
+          continuing: run.continuing,
+        });
         return runner.run(run);
       },
     } satisfies AgentRunner,
@@ -76,7 +92,10 @@ async function boot(settings: Settings, name: string, skewMs: number): Promise<v
     at: (point: TurnPoint) => strikeAt(point, strikes, current, () => agentRoot),
   };
   say({ type: 'ready', port: 0 });
-  await runWorker(mutate(deps, objects, settings.mutation), { signal: stopping.signal, deadline: deadline.signal });
+  await runWorker(mutate(deps, objects, settings.mutation), {
+    signal: stopping.signal,
+    deadline: deadline.signal,
+  });
   await ports.close();
   process.exit(0);
 }
@@ -85,8 +104,15 @@ async function boot(settings: Settings, name: string, skewMs: number): Promise<v
 async function openRunner(settings: Settings, current: Current, note: Note): Promise<AgentRunner> {
   const modelUrl = (turnId: string) => `${settings.modelUrl}/run/${turnId}/${current.fence}`;
   if (settings.agent === 'light') {
-    return { run: (run) => createLightRunner({ modelUrl: modelUrl(run.request.turnId) }).run(run) };
+    const environment = { NODE_COMPILE_CACHE: join(settings.folder, 'code') };
+    return {
+      run: (run) => createLightRunner({ modelUrl: modelUrl(run.request.turnId), environment }).run(run),
+    };
   }
+  const [{ loadAgentFolder }, { createAgentRunner }] = await Promise.all([
+    import('../../src/agent/agent-folder.ts'),
+    import('../../src/agent/runner.ts'),
+  ]);
   const folder = await loadAgentFolder(fileURLToPath(new URL('../../examples/agent', import.meta.url)));
   note('agent', { real: true });
   return {
@@ -99,7 +125,12 @@ async function openRunner(settings: Settings, current: Current, note: Note): Pro
   };
 }
 
-async function strikeAt(point: TurnPoint, strikes: Strikes, current: Current, agentRoot: () => string): Promise<void> {
+async function strikeAt(
+  point: TurnPoint,
+  strikes: Strikes,
+  current: Current,
+  agentRoot: () => string,
+): Promise<void> {
   const strike = strikes.take(`at:${point}`, current.message);
   if (strike === null) return;
   const ms = strike.ms ?? 0;
@@ -115,7 +146,9 @@ async function strikeAt(point: TurnPoint, strikes: Strikes, current: Current, ag
     process.kill(process.pid, 'SIGKILL');
     await new Promise(() => {});
   } else if (strike.how === 'pause') {
-    await new Promise<void>((resolve) => process.send?.({ type: 'pausing', ms } satisfies FromChild, undefined, {}, () => resolve()));
+    await new Promise<void>((resolve) =>
+      process.send?.({ type: 'pausing', ms } satisfies FromChild, undefined, {}, () => resolve()),
+    );
     process.kill(process.pid, 'SIGSTOP');
   }
 }
