@@ -95,10 +95,19 @@ withData(sessions.command('import'))
 withData(sessions.command('verify'))
   .description('read every stored byte of the sessions back and check it')
   .argument('[chat]', 'only this one')
+  .option('--all', 'every session, as without a name')
   .option('--json', 'print JSON')
   .action(async (chat, options) => {
     process.exitCode = await (await import('./verify.ts')).verify(context, chat, options);
   });
+
+withData(sessions.command('repair'))
+  .description('go back to the newest generation that can be read; explains before it changes anything')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--generation <number>', 'go back to this one', whole)
+  .option('--yes', 'do not ask')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./repair.ts')).repair(context, chat, options));
 
 withData(sessions.command('erase'))
   .description('erase a conversation: its turns and every stored file of its sessions')
@@ -106,6 +115,31 @@ withData(sessions.command('erase'))
   .option('--yes', 'do not ask')
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./sessions.ts')).erase(context, chat, options));
+
+const dlq = program.command('dlq').description('dead letters: messages that were set aside for a person');
+
+withData(dlq.command('list'))
+  .description('all of them, oldest first')
+  .option('--json', 'print JSON')
+  .action(async (options) => (await import('./dlq.ts')).list(context, options));
+
+withData(dlq.command('show'))
+  .description('one of them: its text, why it was set aside, what a replay would do')
+  .argument('<id>', 'its id, the id of its turn, or the support id that the person was shown')
+  .option('--json', 'print JSON')
+  .action(async (id, options) => (await import('./dlq.ts')).show(context, id, options));
+
+withData(dlq.command('replay'))
+  .description('give it back to the workers')
+  .argument('<id>', 'as for show')
+  .option('--json', 'print JSON')
+  .action(async (id, options) => (await import('./dlq.ts')).replay(context, id, options));
+
+withData(dlq.command('drop'))
+  .description('remove it')
+  .argument('<id>', 'as for show')
+  .option('--json', 'print JSON')
+  .action(async (id, options) => (await import('./dlq.ts')).drop(context, id, options));
 
 withAgent(program.command('doctor'))
   .description('check what is missing here and say how to mend it')

@@ -1,12 +1,12 @@
 // `sessions list|show|erase`: straight from the data folder, with or without a server running on it.
-import { createInterface } from 'node:readline/promises';
-import { Conflict, Invalid, isHybridError } from '../core/errors.ts';
+import { Conflict, isHybridError } from '../core/errors.ts';
 import { conversationOf, tenantId } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
 import { eraseChat } from '../server/chats.ts';
 import { ProblemError } from '../server/problems.ts';
 import { createTitles, shorten } from '../server/titles.ts';
 import { chatView, turnView } from '../server/views.ts';
+import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, findConversation, withStores } from './lookup.ts';
 import { harmless } from './terminal.ts';
@@ -95,7 +95,8 @@ export async function erase(
   await withStores(context, options, async (stores) => {
     const { head } = await findConversation(stores.store, chat);
     const name = chatName(head.sessionKey);
-    if (!options.yes) await confirm(context, `Erase ${name} with its turns and files for good?`);
+    if (!options.yes)
+      await confirm(context, `Erase ${name} with its turns and files for good?`, 'Nothing was erased.');
     let sessions: number;
     try {
       sessions = await eraseChat(stores, head.sessionKey);
@@ -108,14 +109,4 @@ export async function erase(
     if (options.json) terminal.json({ erased: name, sessions });
     else terminal.line(`Erased ${name} (${sessions} session${sessions === 1 ? '' : 's'}).`);
   });
-}
-
-async function confirm({ terminal }: CliContext, question: string): Promise<void> {
-  if (!terminal.interactive) {
-    throw new Invalid('usage', 'Erasing is for good.', { advice: 'Add --yes where nobody can be asked.' });
-  }
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await lines.question(`${question} [y/N] `);
-  lines.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new Invalid('usage', 'Nothing was erased.');
 }

@@ -1,12 +1,9 @@
-// `sessions verify`: restores every session into a temporary folder, which checks the hash of every stored byte,
-// and says which ones can be read.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Corrupt } from '../core/errors.ts';
+// `sessions verify`: reads every stored byte of every kept generation, checks it against its hash, and says which
+// sessions can be read back. A session whose newest generation is whole but an older one is not is damaged, too.
 import { tenantId } from '../core/ids.ts';
-import type { SessionState, SessionStore } from '../core/ports.ts';
+import type { ObjectStore, SessionStore } from '../core/ports.ts';
 import type { SessionHead } from '../core/records.ts';
+import { verifyState } from '../state/verify.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { EXIT } from './failure.ts';
 import { chatName, findConversation, withStores } from './lookup.ts';
@@ -16,9 +13,12 @@ interface Finding {
   readonly session_id: string;
   readonly chat: string;
   readonly generation: number;
+  /** The newest generation is whole: the next turn will find it. */
   readonly readable: boolean;
-  readonly files: number;
-  readonly problem: string | null;
+  readonly restorable: readonly number[];
+  readonly packs: number;
+  readonly bytes: number;
+  readonly problems: readonly string[];
 }
 
 /** Returns the exit code. */
@@ -28,42 +28,60 @@ export async function verify(
   options: DataOptions,
 ): Promise<number> {
   const { terminal } = context;
-  return await withStores(context, options, async ({ store, state }) => {
+  return await withStores(context, options, async ({ store, objects }) => {
     const heads = chat === undefined ? await allHeads(store) : [(await findConversation(store, chat)).head];
     const bar = terminal.progress('verify');
     const findings: Finding[] = [];
     for (const head of heads) {
-      findings.push(await check(state, head));
+      const finding = await check(objects, store, head);
+      if (finding) findings.push(finding);
       bar.update(findings.length, heads.length);
     }
     bar.end();
-    const damaged = findings.filter(({ readable }) => !readable);
+    const damaged = findings.filter(({ problems }) => problems.length > 0);
     if (options.json) terminal.json({ sessions: findings, damaged: damaged.length });
     else {
-      for (const { session_id, chat: name, problem } of damaged) {
-        terminal.line(`${terminal.style('red', 'damaged')}  ${session_id}  ${harmless(name)}  ${problem}`);
+      for (const { session_id, chat: name, problems } of damaged) {
+        const about = `${session_id}  ${harmless(name)}`;
+        for (const problem of problems) {
+          terminal.line(`${terminal.style('red', 'damaged')}  ${about}  ${harmless(problem)}`);
+        }
       }
       terminal.line(
         `${findings.length - damaged.length} of ${findings.length} sessions can be read back whole.`,
       );
+      if (damaged.length > 0)
+        terminal.note('`hybrid-sessions sessions repair <chat>` says what can be done.');
     }
     return damaged.length > 0 ? EXIT.corrupt : EXIT.ok;
   });
 }
 
-async function check(state: SessionState, head: SessionHead): Promise<Finding> {
-  const root = await mkdtemp(join(tmpdir(), 'hybrid-sessions-verify-'));
-  const directory = { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
-  const about = { session_id: head.sessionId, chat: chatName(head.sessionKey), generation: head.generation };
-  try {
-    for (const path of [directory.config, directory.workspace]) await mkdir(path);
-    const { files } = await state.restore(head, directory);
-    return { ...about, readable: true, files, problem: null };
-  } catch (error) {
-    if (!(error instanceof Corrupt)) throw error;
-    return { ...about, readable: false, files: 0, problem: error.message };
-  } finally {
-    await rm(root, { recursive: true, force: true });
+/** null when the session is gone. A turn that ends meanwhile may remove old packs: then it is looked at again. */
+async function check(objects: ObjectStore, store: SessionStore, head: SessionHead): Promise<Finding | null> {
+  for (let current = head; ; ) {
+    const report = await verifyState(objects, current);
+    const newest = report.generations.at(-1);
+    const problems = report.problems.map(({ message }) => message);
+    if (current.generation > 0 && !newest && problems.length === 0) problems.push('Its head names no state.');
+    if (problems.length > 0) {
+      const now = await store.getHead(current.tenant, current.sessionId);
+      if (now === null) return null;
+      if (JSON.stringify(now.state) !== JSON.stringify(current.state)) {
+        current = now;
+        continue;
+      }
+    }
+    return {
+      session_id: current.sessionId,
+      chat: chatName(current.sessionKey),
+      generation: current.generation,
+      readable: current.generation === 0 || newest?.restorable === true,
+      restorable: report.generations.flatMap((item) => (item.restorable ? item.generation : [])),
+      packs: report.packs,
+      bytes: report.bytes,
+      problems,
+    };
   }
 }
 

@@ -27,7 +27,8 @@ export function stateUnreadable(turnId: TurnId): Reply {
   return failedReply(
     'state-unreadable',
     'I cannot read back the saved state of this conversation, so I did not answer rather than forget it. ' +
-      'Nothing was overwritten. The operator has been told; /new starts a fresh session meanwhile.',
+      'Nothing was overwritten, and an earlier state of it may still be whole: the operator has been told, and goes ' +
+      'back to it with `hybrid-sessions sessions repair`. /new starts a fresh session meanwhile.',
     turnId,
   );
 }

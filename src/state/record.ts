@@ -169,3 +169,19 @@ export function revertState(state: Json, generation: number, as: number, keepGen
   const { record, kept } = keptAt(state, generation);
   return encodeRecord(withGeneration(record, { ...kept, generation: as }, keepGenerations));
 }
+
+/**
+ * As {@link revertState}, but of the other generations only `sound` ones stay: what cannot be restored is given up,
+ * and packs that only it needed become garbage. Gone('generation-gone').
+ */
+export function repairedState(
+  state: Json,
+  generation: number,
+  as: number,
+  sound: ReadonlySet<number>,
+  keepGenerations = 10,
+): Json {
+  const { record, kept } = keptAt(state, generation);
+  const history = record.history.filter((item) => sound.has(item.generation));
+  return encodeRecord(withGeneration(trimmed(record, history), { ...kept, generation: as }, keepGenerations));
+}
