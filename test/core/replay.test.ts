@@ -84,7 +84,10 @@ test('a turn that no worker finished goes on; one that was answered is refused; 
     await delivery?.deadLetter('received too often');
     return await theLetter(scene);
   };
-  expect(await replayDeadLetter(scene.deps, await bury())).toEqual({ how: 'resumed', turnId: request.turnId });
+  expect(await replayDeadLetter(scene.deps, await bury())).toEqual({
+    how: 'resumed',
+    turnId: request.turnId,
+  });
   expect(await scene.step()).toBe('done');
   await scene.clock.advance(10 * 60_000);
   await scene.deps.queue.send(request);
