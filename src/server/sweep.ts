@@ -1,22 +1,80 @@
-// Removes the objects of sessions that are no more: expired, or erased by a process that died half-way. A session
-// without a head whose newest object is a day old cannot be one that is only beginning.
+// Removes sessions that are no more: expired ones, rows and objects, and objects left by an erase that died half-way.
+// Nothing is removed from under a turn: each session is leased first, and looked at again under the lease.
+import { randomUUID } from 'node:crypto';
 import { systemClock } from '../core/clock.ts';
+import { Gone, Refused } from '../core/errors.ts';
 import type { SessionId, Tenant } from '../core/ids.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { Clock, ObjectStore, SessionState, SessionStore } from '../core/ports.ts';
 
 export interface SweepDeps {
-  readonly store: Pick<SessionStore, 'getHead'>;
+  readonly store: Pick<SessionStore, 'getHead' | 'getMapping' | 'lease' | 'release' | 'expired'>;
   readonly objects: Pick<ObjectStore, 'list'>;
   readonly state: Pick<SessionState, 'erase'>;
 }
 
 const EVERY_MS = 6 * 3600 * 1000;
 const FIRST_AFTER_MS = 60_000;
+/** A session without a head whose newest object is a day old cannot be one that is only beginning. */
 const LEAST_AGE_MS = 24 * 3600 * 1000;
+const LEASE_MS = 60_000;
+const PAGE = 100;
 
 /** Returns how many sessions were removed. */
-export async function sweep({ store, objects, state }: SweepDeps, clock: Clock): Promise<number> {
+export async function sweep(deps: SweepDeps, clock: Clock): Promise<number> {
+  return (await sweepExpired(deps, clock)) + (await sweepHeadless(deps, clock));
+}
+
+async function sweepExpired(deps: SweepDeps, clock: Clock): Promise<number> {
+  const { expired } = deps.store;
+  let removed = 0;
+  // What stays is listed again, before the rest: a page of nothing else ends the round.
+  for (let before = -1; expired && removed > before; ) {
+    before = removed;
+    for (const { tenant, sessionId } of await expired.list(PAGE)) {
+      if (await removeExpired(deps, tenant, sessionId, clock)) removed++;
+    }
+  }
+  return removed;
+}
+
+/**
+ * False when the session lives after all, or a turn runs on it: it is looked at again next time. Objects go first:
+ * cut off in between, the head is still there to name them. A live mapping keeps its session, whatever the head says.
+ */
+async function removeExpired(
+  { store, state }: SweepDeps,
+  tenant: Tenant,
+  sessionId: SessionId,
+  clock: Clock,
+): Promise<boolean> {
+  const leased = await leaseIfFree(store, tenant, sessionId);
+  if (leased === 'busy' || leased === 'absent') return false;
+  const { lease, head } = leased;
+  try {
+    const mapping = await store.getMapping(head.sessionKey);
+    if (head.expiresAtSec * 1000 > clock.now() || mapping?.session_id === sessionId) return false;
+    await state.erase(tenant, sessionId);
+    await store.expired?.remove(lease);
+    return true;
+  } finally {
+    await store.release(lease);
+  }
+}
+
+async function leaseIfFree(store: SweepDeps['store'], tenant: Tenant, sessionId: SessionId) {
+  try {
+    return await store.lease({ tenant, sessionId, owner: `sweep-${randomUUID()}`, leaseMs: LEASE_MS });
+  } catch (error) {
+    if (error instanceof Gone) return 'absent';
+    if (error instanceof Refused && error.code === 'lease-busy') return 'busy';
+    throw error;
+  }
+}
+
+/** Objects of sessions that have no head at all. */
+async function sweepHeadless(deps: SweepDeps, clock: Clock): Promise<number> {
+  const { store, objects, state } = deps;
   const newest = new Map<string, number>();
   for await (const { key, modifiedAtMs } of objects.list('')) {
     const session = /^([^/]+\/[^/]+)\//.exec(key)?.[1];
@@ -26,8 +84,14 @@ export async function sweep({ store, objects, state }: SweepDeps, clock: Clock):
   for (const [session, modifiedAtMs] of newest) {
     if (clock.now() - modifiedAtMs < LEAST_AGE_MS) continue;
     const [tenant, sessionId] = session.split('/') as [Tenant, SessionId];
-    const head = await store.getHead(tenant, sessionId);
-    if (head && head.expiresAtSec * 1000 > clock.now()) continue;
+    if (await store.getHead(tenant, sessionId)) continue;
+    // Expired heads are not shown; one that is still there was left to a later sweep for a reason.
+    const leased = await leaseIfFree(store, tenant, sessionId);
+    if (leased === 'busy') continue;
+    if (leased !== 'absent') {
+      await store.release(leased.lease);
+      continue;
+    }
     await state.erase(tenant, sessionId);
     removed++;
   }

@@ -1,6 +1,6 @@
 // Sessions in one SQLite file: mapping, heads, leases, ledger. Every write is one `BEGIN IMMEDIATE` transaction,
 // so several processes may share the file. Expired lines and mappings are swept now and then; heads stay until
-// their conversation is erased, because they alone name the objects that have to go with them.
+// they are removed by name, because they alone name the objects that have to go with them.
 import { systemClock } from '../core/clock.ts';
 import { tenantOf } from '../core/ids.ts';
 import type { Clock } from '../core/ports/clock.ts';
