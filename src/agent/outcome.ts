@@ -71,7 +71,7 @@ function messageOf(error: unknown): string {
 /** Addresses and absolute paths of this machine are of no use to a reader in a chat. */
 function withoutPlaces(text: string): string {
   return text
-    .replace(/\s*(?:If it persists, )?check [^.]*gateway[^]*$/i, '')
+    .replace(/\s*(?:If it persists, )?check [^.]*gateway[\s\S]*$/i, '')
     .replace(/(?<![\w:/])\/(?:[\w.@+-]+\/)+[\w.@+-]*/g, '(a path)')
     .replace(/\b(?:127\.0\.0\.1|localhost):\d+/g, '(the gateway)')
     .trim();

@@ -57,21 +57,6 @@ export async function openState(objects: ObjectStore, head: StateHead): Promise<
   return { entries: manifestOf(table), read };
 }
 
-/** The newest generation's file list. Reads headers only. */
-export async function readManifest(objects: ObjectStore, head: StateHead): Promise<readonly ManifestEntry[]> {
-  return (await openState(objects, head)).entries;
-}
-
-/** One file of the newest generation. For several files of one session, use {@link openState} once. */
-export async function* readFile(
-  objects: ObjectStore,
-  head: StateHead,
-  root: RootName,
-  path: string,
-): AsyncGenerator<Uint8Array> {
-  yield* (await openState(objects, head)).read(root, path);
-}
-
 function manifestOf(table: Table): readonly ManifestEntry[] {
   const entries: ManifestEntry[] = [];
   for (const [path, entry] of table) {

@@ -146,5 +146,3 @@ export function sqliteSessions(db: SqliteDatabase, clock: Clock) {
     point,
   };
 }
-
-export type SqliteSessions = ReturnType<typeof sqliteSessions>;
