@@ -56,6 +56,7 @@ export async function check(
     await checkEvents(outcome, input, findings);
   }
   checkModel(input, findings);
+  checkFences(input, findings);
   let leftovers = 0;
   let orphans = 0;
   for (const [key, chat] of Map.groupBy(outcomes.values(), ({ sent }) => sent.sessionKey)) {
@@ -90,7 +91,7 @@ function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { e
     const right = reply.text.startsWith(`Noted #m${number} for ${canary}.`);
     expect(right, 'answer', number, () => `The reply is not the answer to it: ${reply.text}`);
   } else if (reply.code === 'gave-up') {
-    const excused = attempts.length > 3 && struck.length > 0;
+    const excused = attempts.length > 3 && struck.some(({ how }) => how !== 'slow');
     expect(
       excused,
       'answer',
@@ -153,6 +154,24 @@ function checkModel({ history, modelCalls, sent }: CheckInput, { expect }: Findi
     null,
     () => `${strangers.length} model calls for turns that nobody asked for.`,
   );
+}
+
+/** Whoever commits a turn is the one that was granted the lease it shows. */
+function checkFences({ history, sent }: CheckInput, { expect }: Findings): void {
+  for (const { message, turnId } of sent) {
+    const lines = history.filter((line) => line.turn === turnId);
+    for (const commit of lines.filter(({ what }) => what === 'committed')) {
+      const granted = lines.some(
+        ({ what, who, fence }) => what === 'begun' && who === commit.who && fence === commit.fence,
+      );
+      expect(
+        granted,
+        'fenced',
+        message.number,
+        () => `${commit.who} committed under fence ${String(commit.fence)}, which it was not granted.`,
+      );
+    }
+  }
 }
 
 async function checkQueue(

@@ -40,7 +40,7 @@ async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<Age
     sessionId: run.sessionId,
     text: run.continuing ? `${CONTINUATION}\n\n${request.text}` : request.text,
     modelUrl: options.modelUrl,
-    modelTimeoutMs: options.modelTimeoutMs ?? 1_500,
+    modelTimeoutMs: options.modelTimeoutMs ?? 2_500,
   };
   const child = spawn(process.execPath, [AGENT, JSON.stringify(input)], {
     env: { [ROOT_MARKER]: directory.root, PATH: '/usr/bin:/bin', ...options.environment },

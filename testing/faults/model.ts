@@ -26,11 +26,13 @@ export async function startFaultModel(
   agent: 'light' | 'real',
 ): Promise<FaultModel> {
   const calls: ModelCall[] = [];
+  // Answers differ from run to run, as a model's do: a reply of one attempt under another's record shows.
+  let run = '';
   const respond: Responder = async (request) => {
     const asked = promptsIn(request);
     const message = asked.at(-1) ?? null;
     const strike = strikes.take('model', message);
-    const reply = replyTo(request, asked, agent);
+    const reply = replyTo(request, asked, agent, run);
     if (strike === null) return reply;
     if (strike.how === 'hang') return { fault: 'hang' };
     if (strike.how === 'slow') {
@@ -47,6 +49,7 @@ export async function startFaultModel(
     respond,
     onRequest({ path }) {
       const [, turn = '', fence = ''] = /^\/run\/(\w+)\/(\d+)\/v1\/messages$/.exec(path) ?? [];
+      run = fence;
       if (turn === '') return;
       calls.push({ atMs: Date.now(), turn, fence: Number(fence) });
       note('model-call', { turn, fence: Number(fence) });
@@ -65,7 +68,12 @@ function promptsIn(request: ModelRequest): number[] {
   return last === undefined ? once : [...once, last];
 }
 
-function replyTo(request: ModelRequest, asked: readonly number[], agent: 'light' | 'real'): ModelReply {
+function replyTo(
+  request: ModelRequest,
+  asked: readonly number[],
+  agent: 'light' | 'real',
+  run: string,
+): ModelReply {
   const message = asked.at(-1);
   if (message === undefined) return text('Nothing was asked.');
   const prompt = request.messages.findLastIndex(({ text: said }) => numberIn(said) === message);
@@ -82,11 +90,9 @@ function replyTo(request: ModelRequest, asked: readonly number[], agent: 'light'
       blocks: [{ type: 'tool_use', name: 'Bash', input: { command, description: 'Write the note' } }],
     };
   }
-  return text(answerOf(message, canary, asked));
-}
-
-export function answerOf(message: number, canary: string, remembered: readonly number[]): string {
-  return `Noted #m${message} for ${canary}. I remember ${remembered.map((number) => `#m${number}`).join(' ')}.`;
+  return text(
+    `Noted #m${message} for ${canary}. I remember ${asked.map((number) => `#m${number}`).join(' ')}. (Run ${run}.)`,
+  );
 }
 
 function canaryIn(request: ModelRequest): string | null {

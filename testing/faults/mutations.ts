@@ -1,7 +1,9 @@
-// Promises broken on purpose, to show that the kit would notice. Each replaces one thing that the product relies on,
-// from outside: a decorated port or dependency.
-import { Gone } from '../../src/core/errors.ts';
-import type { Delivery, ObjectStore, SessionStore } from '../../src/core/ports.ts';
+// Promises broken on purpose, to show that the kit would notice. Each takes away one thing that the product relies
+// on, from outside: a decorated port or dependency of the worker (those of the server are in server-process.ts).
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Channel, Delivery, ObjectStore, SendContext, SessionStore } from '../../src/core/ports.ts';
+import type { Lease, SessionHead } from '../../src/core/records.ts';
 import type { WorkerDeps } from '../../src/core/worker.ts';
 
 export const MUTATIONS = [
@@ -16,205 +18,200 @@ export const MUTATIONS = [
   'two-step-commit',
   'forget-continuation',
   'never-extend',
-  'never-come-back',
+  'lose-retries',
   'send-anew',
-  'leak-state',
+  'leak-files',
 ] as const;
 export type Mutation = (typeof MUTATIONS)[number];
 
-/** The worker's dependencies with one promise broken. */
-export function mutate(deps: WorkerDeps, objects: ObjectStore, mutation: Mutation | null): WorkerDeps {
+/** The worker's dependencies with one promise broken. `folder` is shared by all workers of the run. */
+export function mutate(deps: WorkerDeps, mutation: Mutation | null, folder: string): WorkerDeps {
   switch (mutation) {
     case 'skip-fence':
-      return { ...deps, store: withoutFence(deps.store) };
+      return { ...deps, store: unfenced(deps.store, join(folder, 'leases')) };
     case 'skip-ledger':
-      return {
-        ...deps,
-        store: {
-          ...deps.store,
-          // A committed turn is begun again under another name, as if no ledger had been kept.
-          async begin(input) {
-            const begun = await deps.store.begin(input);
-            if (begun.turn.status === 'running') return begun;
-            await deps.store.release(begun.lease);
-            const turnId = `${input.request.turnId.slice(0, -4)}${begun.lease.fence.toString(16).padStart(4, '0')}`;
-            const again = { ...input.request, turnId: turnId as typeof input.request.turnId };
-            return await deps.store.begin({ ...input, request: again });
-          },
-          commit: async (input) => await deps.store.commit(input),
-        },
-      };
+      return { ...deps, store: forgetful(deps.store) };
     case 'deliver-before-commit':
-      return {
-        ...deps,
-        store: {
-          ...deps.store,
-          async commit(input) {
-            const record = await deps.store.getTurn(input.lease.tenant, input.turnId);
-            for (const channel of deps.channels.values()) {
-              const context = early.get(input.turnId);
-              if (record && context && channel.name === context.request.conversation.channel) {
-                await channel.deliver(context, input.reply).catch(() => undefined);
-                await deps.at?.('after-send');
-              }
-            }
-            return await deps.store.commit(input);
-          },
-        },
-        channels: new Map(
-          [...deps.channels].map(([name, channel]) => [
-            name,
-            {
-              ...channel,
-              open(context) {
-                early.set(context.request.turnId, context);
-                return channel.open(context);
-              },
-            },
-          ]),
-        ),
-      };
-    case 'never-come-back':
-      return {
-        ...deps,
-        queue: {
-          ...deps.queue,
-          receive: (options) => wrapped(deps, options, (d) => ({ ...d, retry: d.ack })),
-        },
-      };
-    case 'ack-first':
-      return {
-        ...deps,
-        queue: {
-          ...deps.queue,
-          async receive(options) {
-            const deliveries = await deps.queue.receive(options);
-            for (const delivery of deliveries) await delivery.ack();
-            return deliveries;
-          },
-        },
-      };
-    case 'never-extend':
-      return {
-        ...deps,
-        store: { ...deps.store, renew: async () => ({ stopRequested: false }) },
-        queue: {
-          ...deps.queue,
-          receive: (options) => wrapped(deps, options, (d) => ({ ...d, extend: async () => {} })),
-        },
-      };
-    case 'empty-session':
-      return {
-        ...deps,
-        state: {
-          ...deps.state,
-          async restore(head, directory) {
-            try {
-              return await deps.state.restore(head, directory);
-            } catch {
-              return await deps.state.restore({ ...head, generation: 0, state: null }, directory);
-            }
-          },
-        },
-        runner: { run: (run) => deps.runner.run({ ...run, resume: false }) },
-      };
+      return hasty(deps);
     case 'two-step-commit':
-      return {
-        ...deps,
-        store: {
-          ...deps.store,
-          async commit(input) {
-            if (input.generation > input.baseGeneration && input.state !== null) {
-              const { lease, baseGeneration, generation, state } = input;
-              await deps.store.advance({ lease, baseGeneration, generation, state });
-              await deps.at?.('after-pack');
-              return await deps.store.commit({ ...input, baseGeneration: generation });
-            }
-            return await deps.store.commit(input);
-          },
-        },
-      };
+      return { ...deps, store: inTwoSteps(deps.store, deps) };
+    case 'ack-first':
+      return withDeliveries(deps, async (delivery) => {
+        await delivery.ack();
+        return delivery;
+      });
+    case 'lose-retries':
+      return withDeliveries(deps, async (delivery) => ({ ...delivery, retry: () => delivery.ack() }));
+    case 'never-extend': {
+      const store = { ...deps.store, renew: async () => ({ stopRequested: false }) };
+      return withDeliveries({ ...deps, store }, async (delivery) => ({
+        ...delivery,
+        extend: async () => {},
+      }));
+    }
     case 'forget-continuation':
       return { ...deps, queue: { ...deps.queue, send: async () => {} } };
+    case 'empty-session':
+      return startingAnew(deps);
     case 'send-anew':
       return {
         ...deps,
-        channels: new Map(
-          [...deps.channels].map(([name, channel]) => [
-            name,
-            { ...channel, deliver: (context, reply) => channel.deliver({ ...context, anchor: null }, reply) },
-          ]),
-        ),
+        channels: withChannels(deps, (channel) => ({
+          ...channel,
+          deliver: (context, reply) => channel.deliver(withoutAnchor(context), reply),
+        })),
       };
-    case 'leak-state':
-      // The last restored session's files are still there when the next one begins.
-      return {
-        ...deps,
-        state: {
-          ...deps.state,
-          async restore(head, directory) {
-            if (head.generation > 0) lastHead = head;
-            else if (lastHead) {
-              await deps.state.restore(lastHead, directory);
-              return {
-                baseline: (
-                  await deps.state.restore(head, {
-                    ...directory,
-                    config: `${directory.root}/tmp/c`,
-                    workspace: `${directory.root}/tmp/w`,
-                  })
-                ).baseline,
-                objectsRead: 0,
-                bytesRead: 0,
-                files: 0,
-              };
-            }
-            return await deps.state.restore(head, directory);
-          },
-        },
-      };
+    case 'leak-files':
+      return leaking(deps);
     default:
       return deps;
   }
 }
 
-/** What an upload says it did; `swallow-upload` never writes. */
+/** `swallow-upload`: a put that failed says that it did not. */
 export function mutateObjects(objects: ObjectStore, mutation: Mutation | null): ObjectStore {
   if (mutation !== 'swallow-upload') return objects;
+  return { ...objects, put: (key, body) => objects.put(key, body).catch(() => 'created' as const) };
+}
+
+/** Writes with whichever lease was granted last and over whatever head there is, as a store without conditions would. */
+function unfenced(store: SessionStore, folder: string): SessionStore {
+  mkdirSync(folder, { recursive: true });
+  const newest = (lease: Lease): Lease =>
+    JSON.parse(readFileSync(join(folder, lease.sessionId), 'utf8')) as Lease;
   return {
-    ...objects,
-    async put(key, body) {
-      try {
-        return await objects.put(key, body);
-      } catch (error) {
-        if (error instanceof Gone) throw error;
-        return 'created';
-      }
+    ...store,
+    async begin(input) {
+      const begun = await store.begin(input);
+      writeFileSync(join(folder, begun.lease.sessionId), JSON.stringify(begun.lease));
+      return begun;
+    },
+    renew: (lease, leaseMs, turnId) => store.renew(newest(lease), leaseMs, turnId),
+    check: (lease) => store.check(newest(lease)),
+    async commit(input) {
+      const lease = newest(input.lease);
+      const baseGeneration = (await store.getHead(lease.tenant, lease.sessionId))?.generation ?? 0;
+      const generation = baseGeneration + input.generation - input.baseGeneration;
+      return await store.commit({ ...input, lease, baseGeneration, generation });
+    },
+    settle: (lease, turnId, status) => store.settle(newest(lease), turnId, status),
+    setAnchor: (lease, turnId, anchor) => store.setAnchor(newest(lease), turnId, anchor),
+  };
+}
+
+/** Takes every turn for one that was never committed. */
+function forgetful(store: SessionStore): SessionStore {
+  return {
+    ...store,
+    async begin(input) {
+      const begun = await store.begin(input);
+      if (begun.turn.status === 'running') return begun;
+      return { ...begun, turn: { ...begun.turn, status: 'running', attempts: 1, reply: null } };
     },
   };
 }
 
-const early = new Map<
-  string,
-  Parameters<
-    WorkerDeps['channels'] extends ReadonlyMap<string, infer C>
-      ? C extends { open(context: infer X): unknown }
-        ? (context: X) => void
-        : never
-      : never
-  >[0]
->();
-let lastHead: Parameters<WorkerDeps['state']['restore']>[0] | null = null;
-
-async function wrapped(
-  deps: WorkerDeps,
-  options: Parameters<WorkerDeps['queue']['receive']>[0],
-  change: (delivery: Delivery) => Delivery,
-): Promise<readonly Delivery[]> {
-  return (await deps.queue.receive(options)).map(change);
+function hasty(deps: WorkerDeps): WorkerDeps {
+  let open: { readonly channel: Channel; readonly context: SendContext } | null = null;
+  return {
+    ...deps,
+    channels: withChannels(deps, (channel) => ({
+      ...channel,
+      open(context) {
+        open = { channel, context };
+        return channel.open(context);
+      },
+    })),
+    store: {
+      ...deps.store,
+      async commit(input) {
+        await open?.channel.deliver(open.context, input.reply);
+        await deps.at?.('after-send');
+        return await deps.store.commit(input);
+      },
+    },
+  };
 }
 
-/** Every write is made as if by whoever holds the session now. */
-function withoutFence(store: SessionStore): SessionStore {
-  return store;
+function inTwoSteps(store: SessionStore, deps: WorkerDeps): SessionStore {
+  return {
+    ...store,
+    async commit(input) {
+      const { lease, baseGeneration, generation, state } = input;
+      if (generation === baseGeneration || state === null) return await store.commit(input);
+      await store.advance({ lease, baseGeneration, generation, state });
+      await deps.at?.('after-pack');
+      return await store.commit({ ...input, baseGeneration: generation });
+    },
+  };
+}
+
+/** What cannot be read is taken for nothing. */
+function startingAnew(deps: WorkerDeps): WorkerDeps {
+  let anew = false;
+  return {
+    ...deps,
+    state: {
+      ...deps.state,
+      async restore(head, directory) {
+        anew = false;
+        try {
+          return await deps.state.restore(head, directory);
+        } catch {
+          anew = true;
+          return await deps.state.restore({ ...head, generation: 0, state: null }, directory);
+        }
+      },
+    },
+    runner: { run: (run) => deps.runner.run(anew ? { ...run, resume: false } : run) },
+  };
+}
+
+/** A fresh session finds the files of the one before it. */
+function leaking(deps: WorkerDeps): WorkerDeps {
+  let before: SessionHead | null = null;
+  return {
+    ...deps,
+    state: {
+      ...deps.state,
+      async restore(head, directory) {
+        const restored = await deps.state.restore(head, directory);
+        if (head.generation > 0) before = head;
+        else if (before) {
+          const config = join(directory.root, 'tmp', 'other');
+          mkdirSync(config);
+          await deps.state.restore(before, { ...directory, config });
+        }
+        return restored;
+      },
+    },
+  };
+}
+
+function withDeliveries(deps: WorkerDeps, change: (delivery: Delivery) => Promise<Delivery>): WorkerDeps {
+  const receive: WorkerDeps['queue']['receive'] = async (options) =>
+    await Promise.all((await deps.queue.receive(options)).map(change));
+  return { ...deps, queue: { ...deps.queue, receive } };
+}
+
+function withChannels(deps: WorkerDeps, change: (channel: Channel) => Channel): ReadonlyMap<string, Channel> {
+  return new Map([...deps.channels].map(([name, channel]) => [name, change(channel)]));
+}
+
+function withoutAnchor(context: SendContext): SendContext {
+  let anchor: SendContext['anchor'] = null;
+  const { request, tenant, sessionId, generation } = context;
+  return {
+    request,
+    tenant,
+    sessionId,
+    generation,
+    get anchor() {
+      return anchor;
+    },
+    async remember(note) {
+      await context.remember(note);
+      anchor = note;
+    },
+  };
 }

@@ -72,7 +72,14 @@ async function play(
   folder: string,
   ends: (() => Promise<unknown>)[],
 ): Promise<RunResult> {
-  const { plan, store, agent, mutation = null, restWithinMs = 60_000, limitMs = 540_000 } = options;
+  const {
+    plan,
+    store,
+    agent,
+    mutation = null,
+    restWithinMs = 60_000 + 400 * plan.messages.length,
+    limitMs = 540_000,
+  } = options;
   const startedAtMs = Date.now();
   const over = AbortSignal.timeout(limitMs);
   const note = createNote(folder, 'kit');

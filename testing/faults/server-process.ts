@@ -1,5 +1,6 @@
 // The server-side parts of a fault run, as a process of their own: the HTTP API and the Telegram webhook on one
 // loopback port. Faults strike between accepting, queueing and acknowledging a message.
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -16,6 +17,9 @@ import { numberIn, type Place, type Strike } from './plan.ts';
 import { openPorts, openState } from './ports.ts';
 import { type FromChild, RETENTION_SEC, type Settings, type ToChild } from './settings.ts';
 import { createNote, createStrikes } from './strikes.ts';
+
+/** The message that the mutation `out-of-order` lets others pass. */
+const HELD_BACK = 2;
 
 process.on('message', (message: ToChild) => {
   if (message.type === 'stop') process.exit(0);
@@ -47,10 +51,17 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
     ...ports.queue,
     send: (request) => struck(dying, 'server.send', numberIn(request.text), () => sendMutated(request)),
   };
-  const sendMutated: TurnQueue['send'] = (request) => {
-    if (settings.mutation !== 'no-dedupe') return ports.queue.send(request);
-    const turnId = `${request.turnId.slice(0, -8)}${Math.random().toString(16).slice(2, 10).padEnd(8, '0')}`;
-    return ports.queue.send({ ...request, turnId: turnId as typeof request.turnId });
+  const sentBefore = new Set<string>();
+  const sendMutated: TurnQueue['send'] = async (request) => {
+    if (settings.mutation === 'out-of-order' && numberIn(request.text) === HELD_BACK) {
+      setTimeout(() => void ports.queue.send(request).catch(() => {}), 600);
+      return;
+    }
+    const known = sentBefore.has(request.turnId);
+    sentBefore.add(request.turnId);
+    if (settings.mutation !== 'no-dedupe' || !known) return await ports.queue.send(request);
+    const turnId = `turn_${randomBytes(16).toString('hex')}` as typeof request.turnId;
+    await ports.queue.send({ ...request, turnId });
   };
   const deps = { store, queue, retentionSec: RETENTION_SEC };
   const app = createApp({

@@ -92,7 +92,7 @@ async function boot(settings: Settings, name: string, skewMs: number): Promise<v
     at: (point: TurnPoint) => strikeAt(point, strikes, current, () => agentRoot),
   };
   say({ type: 'ready', port: 0 });
-  await runWorker(mutate(deps, objects, settings.mutation), {
+  await runWorker(mutate(deps, settings.mutation, settings.folder), {
     signal: stopping.signal,
     deadline: deadline.signal,
   });

@@ -1,0 +1,87 @@
+// A short plan in which every promise is put to the test, written by hand: eight chats, each with the faults that
+// would show a certain mutation. A mutation is run with the chats that matter to it, everything with none.
+import type { Mutation } from './mutations.ts';
+import type { Place, Plan, Strike } from './plan.ts';
+
+/** Which chats show it. */
+const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
+  'skip-fence': [1],
+  'skip-ledger': [2],
+  'deliver-before-commit': [2],
+  'swallow-upload': [3],
+  'ack-first': [4],
+  'no-dedupe': [4],
+  'out-of-order': [1],
+  'empty-session': [3],
+  'two-step-commit': [5],
+  'forget-continuation': [5],
+  'never-extend': [6],
+  'lose-retries': [3],
+  'send-anew': [3],
+  'leak-files': [7, 8],
+};
+
+const SLOW_MS = 1_900;
+
+/** Message number -> its chat and faults. */
+const MESSAGES: readonly (readonly [
+  chat: number,
+  ...faults: readonly (readonly [Place, string, number?, number?])[],
+])[] = [
+  // 1: commits late, while its successor runs
+  [1, ['at:after-pack', 'pause', 2_700], ['model', 'slow', 1_500, 2]],
+  [1],
+  [1],
+  // 4
+  [2, ['at:after-commit', 'kill']],
+  [2, ['at:after-send', 'kill']],
+  // 6
+  [3, ['store.commit', 'refuse'], ['at:after-send', 'kill']],
+  [3, ['objects.put', 'refuse']],
+  [3, ['objects.stream', 'refuse']],
+  // 9: written three times at once
+  [4, ['at:mid-run', 'kill']],
+  [4],
+  // 11
+  [5, ['at:after-pack', 'kill', 0, 1]],
+  [5, ['model', 'slow', 800], ['at:mid-run', 'deadline', 100]],
+  // 13: longer than a lease, whoever runs it
+  [6, ...[0, 1, 2, 3].map((after) => ['model', 'slow', SLOW_MS, after] as const)],
+  // 14: a chat with a saved state, then a fresh one
+  [7],
+  [7],
+  [8],
+];
+
+export function mutationPlan(mutation: Mutation | null): Plan {
+  const chats = mutation === null ? null : CHATS[mutation];
+  const wanted = MESSAGES.map(([chat, ...faults], index) => ({ number: index + 1, chat, faults })).filter(
+    ({ chat }) => chats === null || chats.includes(chat),
+  );
+  const strikes: Strike[] = wanted.flatMap(({ number, faults }) =>
+    faults.map(([place, how, ms = 0, after = 0], index) => ({
+      id: `${number}-${index}`,
+      message: number,
+      place,
+      how,
+      ms,
+      after,
+    })),
+  );
+  return {
+    seed: 0,
+    // One worker alone meets every chat, which is what shows a leak.
+    workers: mutation === 'leak-files' ? 1 : 2,
+    skewMs: [0, 400],
+    messages: wanted.map(({ number, chat }) => ({
+      number,
+      chat,
+      channel: chat % 2 === 1 ? 'telegram' : 'http',
+      // The second chat of a leak begins when the first has a saved state.
+      pauseMs: chat === 8 ? 1_500 : 0,
+      duplicates: number === 9 ? 2 : 0,
+      againAfterMs: number === 9 ? 1_000 : null,
+    })),
+    strikes,
+  };
+}
