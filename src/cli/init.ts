@@ -10,6 +10,7 @@ const CONFIGURATION = {
   workers: 2,
   retentionDays: 25,
   keepGenerations: 10,
+  checkpointEverySec: 60,
   limits: { workspaceBytes: 1024 ** 3, workspaceFiles: 50_000 },
   telegram: { allowedUsers: [] },
 };

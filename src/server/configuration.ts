@@ -27,6 +27,7 @@ export const configFileSchema = z.strictObject({
     })
     .prefault({}),
   keepGenerations: z.int().min(1).max(1000).default(10),
+  checkpointEverySec: z.number().min(0).max(3600).default(60),
   apiKeys: z
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
@@ -81,6 +82,8 @@ export interface Configuration {
   readonly retentionSec: number;
   readonly limits: StateLimits;
   readonly keepGenerations: number;
+  /** A running turn is saved this often; 0 for never. */
+  readonly checkpointEveryMs: number;
   readonly model: ModelChoice;
   readonly telegram: {
     readonly token: string;
@@ -123,6 +126,7 @@ export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSou
       maxWorkspaceFiles: values.limits.workspaceFiles,
     },
     keepGenerations: values.keepGenerations,
+    checkpointEveryMs: Math.round(values.checkpointEverySec * 1000),
     model: modelFrom(env, values.model),
     telegram: telegramFrom(env, values.telegram.allowedUsers),
     proxy: proxyFrom(env),

@@ -19,7 +19,7 @@ import { telegramChannel } from './telegram.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 /** A killed worker costs its conversation this long: its lease and its message become free. */
-const TIMING = { leaseMs: 10_000, heartbeatMs: 1_000, checkpointEveryMs: 60_000 };
+const TIMING = { leaseMs: 10_000, heartbeatMs: 1_000 };
 const VISIBILITY_MS = 10_000;
 const MAX_ATTEMPTS = 3;
 /** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
@@ -71,7 +71,7 @@ async function boot(configuration: Configuration): Promise<void> {
         channels: channels(configuration, stores.events, log),
         clock: systemClock,
         log,
-        timing: TIMING,
+        timing: { ...TIMING, checkpointEveryMs: configuration.checkpointEveryMs },
         retentionSec: configuration.retentionSec,
         maxAttempts: MAX_ATTEMPTS,
         visibilityMs: VISIBILITY_MS,

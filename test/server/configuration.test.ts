@@ -16,6 +16,7 @@ test('without any setting: loopback, demo model, the example agent', () => {
     workers: 2,
     retentionSec: 25 * 24 * 3600,
     keepGenerations: 10,
+    checkpointEveryMs: 60_000,
     model: { kind: 'demo' },
     telegram: null,
     apiKeys: [],
