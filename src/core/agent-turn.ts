@@ -45,6 +45,7 @@ async function runRestored(
   const { turn, lease } = begun;
   const saver = stateSaver(deps, request, begun, directory, restored);
   const midTurn = saveEvery(deps, saver);
+  let toolsRan = false;
   let outcome: AgentOutcome;
   try {
     const running = deps.runner.run({
@@ -53,7 +54,10 @@ async function runRestored(
       continuing: turn.generation !== null,
       directory,
       request,
-      progress,
+      progress(event) {
+        if (event.type === 'tool') toolsRan = true;
+        progress(event);
+      },
       signal,
     });
     await deps.at?.('mid-run');
@@ -65,16 +69,20 @@ async function runRestored(
   if (signal.aborted && signal.reason === 'lost') {
     throw new Conflict('lease-lost', 'The lease was lost while the agent ran.');
   }
-  if (outcome.failure?.code === 'model-unavailable') return 'model-unavailable';
   if (outcome.failure?.code === 'resume-lost') {
     return unreadable(deps, request, begun, new Corrupt('resume-lost', outcome.failure.message));
   }
-  if (outcome.status === 'deadline') {
-    await saver.save();
-    return 'continue';
-  }
   const reply = replyOf(outcome, request);
   try {
+    if (outcome.failure?.code === 'model-unavailable') {
+      // What tools did outside the workspace cannot be taken back: the next attempt must know that they ran.
+      if (toolsRan) await saver.save();
+      return 'model-unavailable';
+    }
+    if (outcome.status === 'deadline') {
+      await saver.save();
+      return 'continue';
+    }
     const { head, refused, compactionDue } = await saver.prepare();
     await deps.at?.('after-pack');
     return {
@@ -86,6 +94,7 @@ async function runRestored(
     };
   } catch (error) {
     if (!(error instanceof Invalid) || error.code !== 'workspace-too-large') throw error;
+    // Also where the turn was to go on later: it would only come to the same end again.
     const { generation, state } = saver.head;
     const advice = error.advice ?? error.message;
     return {

@@ -1,5 +1,5 @@
-// Keeps a running turn ours: renews the lease, keeps the queue message invisible, and hears a stop. When the
-// lease cannot be proved any more it says so before the lease can have run out, so that a worker that lost
+// Keeps a running turn ours: renews the lease, keeps the queue message invisible, and hears a stop (between beats,
+// too, where beats are rare: a person waits for it). When the lease cannot be proved any more it says so before the lease can have run out, so that a worker that lost
 // touch with the store ends its agent rather than running beside its successor.
 import { isLeaseLost } from './errors.ts';
 import type { TurnId } from './ids.ts';
@@ -15,6 +15,8 @@ export interface HeartbeatOptions {
   readonly turnId: TurnId;
   readonly leaseMs: number;
   readonly everyMs: number;
+  /** How often a stop is looked for. */
+  readonly stopEveryMs: number;
   /** Called at every beat while the lease is ours, e.g. to extend the queue message's visibility. */
   readonly onBeat: () => Promise<void>;
   readonly onStop: () => void;
@@ -53,10 +55,22 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
     if (clock.now() - provenAtMs > options.leaseMs - options.everyMs) loseIt();
   };
 
-  const running = (async () => {
+  const beating = (async () => {
     while (!ended.signal.aborted && !lost) {
       await clock.sleep(options.everyMs, ended.signal);
       if (!ended.signal.aborted) await beat();
+    }
+  })();
+
+  const listening = (async () => {
+    while (options.stopEveryMs < options.everyMs && !ended.signal.aborted && !lost) {
+      await clock.sleep(options.stopEveryMs, ended.signal);
+      if (ended.signal.aborted) return;
+      try {
+        if ((await store.getTurn(lease.tenant, turnId))?.stopRequested) return options.onStop();
+      } catch (error) {
+        log('warn', 'stop-not-heard', { turn: turnId, ...errorFields(error) });
+      }
     }
   })();
 
@@ -66,7 +80,7 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
     },
     async end() {
       ended.abort();
-      await running;
+      await Promise.all([beating, listening]);
     },
   };
 }

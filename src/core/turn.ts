@@ -31,6 +31,8 @@ export interface TurnTiming {
   /** How long a lease lives without a heartbeat. */
   readonly leaseMs: number;
   readonly heartbeatMs: number;
+  /** How often a running turn looks whether it is to stop; at every heartbeat when left out. */
+  readonly stopEveryMs?: number;
   /** A checkpoint this often while the agent runs; 0 for none. */
   readonly checkpointEveryMs: number;
 }
@@ -146,6 +148,7 @@ async function runLeased(
     turnId: request.turnId,
     leaseMs: deps.timing.leaseMs,
     everyMs: deps.timing.heartbeatMs,
+    stopEveryMs: deps.timing.stopEveryMs ?? deps.timing.heartbeatMs,
     onBeat: context.onBeat,
     onStop: () => stop.abort('stop'),
     onLost: () => stop.abort('lost'),

@@ -175,7 +175,7 @@ test(`${promise('NO-AMNESIA')} unreadable state: the user is told, the good gene
   expect(head?.state).toEqual(['remember me', 'and now?']);
 });
 
-test('a turn that never succeeds is given up after three attempts with one honest message', async () => {
+test(`${promise('UNBLOCK')} a turn that never succeeds is given up after three attempts with one honest message`, async () => {
   const scene = createScene();
   scene.agent = async () => {
     throw new Killed('the process died');
