@@ -21,12 +21,13 @@ export interface SeatOptions {
   readonly name: string;
   readonly settings: Settings;
   readonly skewMs: number;
+  readonly spared?: boolean;
   readonly note: Note;
 }
 
 const RESTART_MS = 20;
 
-export function createSeat({ program, name, settings, skewMs, note }: SeatOptions): Seat {
+export function createSeat({ program, name, settings, skewMs, note, spared = false }: SeatOptions): Seat {
   const ready = Promise.withResolvers<void>();
   const file = fileURLToPath(
     new URL(`./${program}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
@@ -64,7 +65,7 @@ export function createSeat({ program, name, settings, skewMs, note }: SeatOption
         return ready.reject(new Error(`${name} ended with ${code}.`));
       setTimeout(() => !stopping && start(), RESTART_MS);
     });
-    say(started, { type: 'boot', settings, name: `${name}.${deaths}`, skewMs, port });
+    say(started, { type: 'boot', settings, name: `${name}.${deaths}`, skewMs, port, spared });
   }
 
   start();

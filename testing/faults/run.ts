@@ -30,12 +30,14 @@ export interface RunOptions {
   readonly restWithinMs?: number;
   /** The whole run. */
   readonly limitMs?: number;
-  /** Called now and then while it runs. */
+  /** The first worker is never killed. */
+  readonly spareOne?: boolean;
+  /** Called every second while it runs. */
   readonly watch?: (running: Running) => void;
 }
 
 export interface Running {
-  readonly pids: readonly number[];
+  readonly processes: readonly { readonly name: string; readonly pid: number }[];
   readonly sent: readonly Sent[];
 }
 
@@ -119,7 +121,16 @@ async function play(
   await server.ready;
   for (let index = 0; index < plan.workers; index++) {
     const skewMs = plan.skewMs[index] ?? 0;
-    seats.push(createSeat({ program: 'worker-process', name: `worker-${index}`, settings, skewMs, note }));
+    seats.push(
+      createSeat({
+        program: 'worker-process',
+        name: `worker-${index}`,
+        settings,
+        skewMs,
+        note,
+        spared: index === 0 && options.spareOne === true,
+      }),
+    );
   }
   await Promise.all(seats.map((seat) => seat.ready));
   await setWebhook(telegram.apiRoot, server.port);
@@ -215,7 +226,11 @@ async function setWebhook(apiRoot: string, port: number): Promise<void> {
 function watch(options: RunOptions, seats: readonly Seat[], sent: readonly Sent[]): { end(): void } {
   const look = options.watch;
   if (!look) return { end() {} };
-  const timer = setInterval(() => look({ pids: seats.flatMap((seat) => seat.pid ?? []), sent }), 1_000);
+  const timer = setInterval(
+    () =>
+      look({ processes: seats.flatMap(({ name, pid }) => (pid === undefined ? [] : [{ name, pid }])), sent }),
+    1_000,
+  );
   return { end: () => clearInterval(timer) };
 }
 

@@ -45,6 +45,8 @@ export type ToChild =
       readonly name: string;
       readonly skewMs: number;
       readonly port: number;
+      /** Never killed by the plan: long-lived processes show whether memory and files stay flat. */
+      readonly spared: boolean;
     }
   | { readonly type: 'stop' };
 

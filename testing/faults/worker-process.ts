@@ -37,7 +37,7 @@ const TELEGRAM_TIMEOUT_MS = 1_000;
 process.on('message', (message: ToChild) => {
   if (message.type === 'stop') stopping.abort();
   else
-    boot(message.settings, message.name, message.skewMs).catch((error: unknown) => {
+    boot(message.settings, message.name, message.skewMs, message.spared).catch((error: unknown) => {
       console.error(error);
       process.exit(1);
     });
@@ -45,9 +45,12 @@ process.on('message', (message: ToChild) => {
 // The kit is gone: nobody would end this process later.
 process.on('disconnect', () => process.exit(1));
 
-async function boot(settings: Settings, name: string, skewMs: number): Promise<void> {
+async function boot(settings: Settings, name: string, skewMs: number, spared: boolean): Promise<void> {
   const note = createNote(settings.folder, name);
-  const strikes = createStrikes(settings.folder, settings.strikes, note);
+  const planned = spared
+    ? settings.strikes.filter(({ how }) => how !== 'kill' && how !== 'deadline')
+    : settings.strikes;
+  const strikes = createStrikes(settings.folder, planned, note);
   const current: Current = { message: null, fence: 0 };
   const clock = createSkewedClock(systemClock, skewMs);
   const ports = await openPorts(settings.store, clock, systemClock);
