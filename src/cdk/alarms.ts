@@ -52,7 +52,7 @@ export class Alarms extends Construct {
     this.add('DeadLetters', {
       metric: queues.dead.metricApproximateNumberOfMessagesVisible({ ...inFive, statistic: 'Maximum' }),
       alarmDescription:
-        'Turns were given up and wait for a person: `hybrid-sessions dead-letters` lists and replays them.',
+        'Turns were given up and wait for a person: `hybrid-sessions dlq list --aws` shows them.',
     });
     this.add('Stranded', {
       metric: queues.stranded.metricApproximateNumberOfMessagesVisible({ ...inFive, statistic: 'Maximum' }),

@@ -52,6 +52,8 @@ export function createStack(scope: Construct, settings: Settings, assets?: strin
   output('MappingTable', app.data.mapping.tableName, 'Conversations.');
   output('StateTable', app.data.state.tableName, 'Heads and turns.');
   output('Bucket', app.data.bucket.bucketName, 'Session state.');
+  output('Region', stack.region, 'Where all this is.');
+  output('RetentionDays', String(settings.retentionDays), 'What a session imported here is given.');
   output('Queue', app.queues.turns.queueUrl, 'Turns on their way.');
   return stack;
 }

@@ -11,6 +11,8 @@ export interface CliContext {
 
 export interface DataOptions {
   readonly data?: string;
+  /** File that names an installation on AWS. */
+  readonly aws?: string;
   readonly json?: boolean;
 }
 

@@ -2,11 +2,13 @@
 // `cdk`, whose own words and exit code are what the person sees. `--synth` and `--destroy` do as they say.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Invalid } from '../core/errors.ts';
 import { PACKAGE_ROOT } from '../server/configuration.ts';
+import { INSTALLATION_FILE, installationFrom, writeInstallation } from './aws-installation.ts';
 import type { CliContext } from './context.ts';
 
 export const SETTINGS_FILE = 'hybrid-sessions.deploy.json';
@@ -14,6 +16,8 @@ export const SETTINGS_FILE = 'hybrid-sessions.deploy.json';
 export interface DeployOptions {
   readonly settings?: string;
   readonly alarmEmail?: string;
+  /** Where to write what names the installation. */
+  readonly aws?: string;
   readonly synth?: boolean;
   readonly destroy?: boolean;
 }
@@ -31,6 +35,7 @@ export async function deploy(
   if (fromSource) buildAssets();
   const app = join(import.meta.dirname, '../cdk', fromSource ? 'app.ts' : 'app.js');
   const verb = options.destroy ? 'destroy' : options.synth ? 'synth' : 'deploy';
+  const outputs = verb === 'deploy' ? outputsFile(rest) : null;
   const email = options.alarmEmail ? ['--parameters', `AlarmEmail=${options.alarmEmail}`] : [];
   const child = spawn(
     process.execPath,
@@ -39,6 +44,7 @@ export async function deploy(
       ...[cdk, verb, '--app', [process.execPath, app].map(escaped).join(' ')],
       ...['--no-notices', '--no-version-reporting'],
       ...(verb === 'deploy' ? email : []),
+      ...(outputs?.args ?? []),
       ...rest,
     ],
     {
@@ -48,7 +54,35 @@ export async function deploy(
     },
   );
   const [code] = (await once(child, 'exit')) as [number | null];
+  try {
+    if (code === 0 && outputs) noteInstallation(context, outputs.file, options.aws);
+  } finally {
+    outputs?.remove();
+  }
   return code ?? 1;
+}
+
+/** Where `cdk` writes the stack's outputs: where the person asked it to, or aside. */
+function outputsFile(rest: readonly string[]) {
+  const at = rest.findIndex((word) => /^(--outputs-file|-O)$/.test(word));
+  const asked = at < 0 ? rest.find((word) => word.startsWith('--outputs-file='))?.slice(15) : rest[at + 1];
+  if (asked !== undefined) return { file: asked, args: [], remove() {} };
+  const folder = mkdtempSync(join(tmpdir(), 'hybrid-sessions-outputs-'));
+  const file = join(folder, 'outputs.json');
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  return { file, args: ['--outputs-file', file], remove };
+}
+
+function noteInstallation({ cwd, terminal }: CliContext, outputs: string, named: string | undefined): void {
+  const path = resolve(cwd, outputs);
+  const installation = existsSync(path) && installationFrom(JSON.parse(readFileSync(path, 'utf8')));
+  if (!installation) return;
+  const file = resolve(cwd, named ?? INSTALLATION_FILE);
+  writeInstallation(file, installation);
+  terminal.note(
+    `${file} names this installation: hybrid-sessions sessions list --aws ${named ?? INSTALLATION_FILE}`,
+  );
 }
 
 function escaped(path: string): string {

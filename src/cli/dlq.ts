@@ -7,7 +7,6 @@ import type { DeadLetter } from '../core/ports.ts';
 import type { TurnRecord } from '../core/records.ts';
 import { replayDeadLetter, replayPlan } from '../core/replay.ts';
 import { supportId } from '../core/replies.ts';
-import { readConfiguration } from '../server/configuration.ts';
 import type { Stores } from '../server/stores.ts';
 import { shorten } from '../server/titles.ts';
 import type { CliContext, DataOptions } from './context.ts';
@@ -63,11 +62,10 @@ export async function show(context: CliContext, name: string, options: DataOptio
 }
 
 export async function replay(context: CliContext, name: string, options: DataOptions): Promise<void> {
-  const { terminal, env, cwd } = context;
-  const { retentionSec } = readConfiguration({ env, cwd });
+  const { terminal } = context;
   await withStores(context, options, async (stores) => {
     const letter = await findLetter(stores, name);
-    const { how, turnId } = await replayDeadLetter({ ...stores, clock: systemClock, retentionSec }, letter);
+    const { how, turnId } = await replayDeadLetter({ ...stores, clock: systemClock }, letter);
     if (options.json) return terminal.json({ replayed: letter.id, how, turn_id: turnId });
     terminal.line(`Replayed ${letter.id}: ${WORDS[how]} (${turnId}).`);
   });

@@ -5,7 +5,6 @@ import { join, resolve } from 'node:path';
 import { Conflict, Invalid } from '../core/errors.ts';
 import { type SessionId, sessionKeyOf, tenantOf } from '../core/ids.ts';
 import type { SessionHead } from '../core/records.ts';
-import { readConfiguration } from '../server/configuration.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { readManifest } from './export-folder.ts';
 import { chatName, httpKey, withStores } from './lookup.ts';
@@ -15,7 +14,7 @@ export async function importSession(
   dir: string,
   options: DataOptions & { chat?: string },
 ): Promise<void> {
-  const { terminal, env, cwd } = context;
+  const { terminal, cwd } = context;
   const folder = resolve(cwd, dir);
   const manifest = await readManifest(folder, dir);
   if (options.chat !== undefined && !/^[A-Za-z0-9._~-]{1,128}$/.test(options.chat)) {
@@ -24,16 +23,15 @@ export async function importSession(
   const sessionKey = options.chat === undefined ? sessionKeyOf(manifest.conversation) : httpKey(options.chat);
   const sessionId = manifest.session_id as SessionId;
   const tenant = tenantOf(sessionKey);
-  const { retentionSec } = readConfiguration({ env, cwd });
   const bar = terminal.progress('import');
   const progress = (p: { doneBytes: number; totalBytes: number }) => bar.update(p.doneBytes, p.totalBytes);
   await withStores(
     context,
     options,
-    async ({ store, state }) => {
+    async ({ store, state, retentionSec }) => {
       if (await store.getHead(tenant, sessionId)) {
         throw new Conflict('session-exists', `The session ${sessionId} is here already.`, {
-          advice: 'Erase it first, or import into another data folder.',
+          advice: 'Erase it first, or import it somewhere else.',
         });
       }
       if (await store.getMapping(sessionKey)) {

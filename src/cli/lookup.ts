@@ -1,4 +1,5 @@
 // From what a person types to a stored conversation: a chat name, `channel/chat`, or (the beginning of) a session id.
+import { resolve } from 'node:path';
 import { Gone, Invalid } from '../core/errors.ts';
 import { conversationOf, type SessionId, type SessionKey, sessionKeyOf, tenantId } from '../core/ids.ts';
 import type { SessionStore } from '../core/ports.ts';
@@ -18,19 +19,51 @@ export interface Found {
   readonly mapping: SessionMapping | null;
 }
 
-/** Opens the data folder for one command and closes it again. It must exist: reading makes no new one. */
+interface Opening {
+  readonly create?: boolean;
+  readonly progress?: Progress;
+}
+
+/**
+ * Opens the data folder, or the installation on AWS that was named, for one command and closes it again. A folder
+ * must exist: reading makes no new one.
+ */
 export async function withStores<T>(
-  { env, cwd }: CliContext,
+  context: CliContext,
   options: DataOptions,
   use: (stores: Stores) => Promise<T>,
-  open: { readonly create?: boolean; readonly progress?: Progress } = {},
+  open: Opening = {},
 ): Promise<T> {
-  const overrides = options.data === undefined ? {} : { dataDir: options.data };
-  const stores = await openStores(readConfiguration({ env, cwd, overrides }), { create: false, ...open });
+  const stores = await openNamed(context, options, open);
   try {
     return await use(stores);
   } finally {
     await stores.close();
+  }
+}
+
+/** What is named on the command line wins over the environment. */
+async function openNamed({ env, cwd }: CliContext, options: DataOptions, open: Opening): Promise<Stores> {
+  const { aws, data } = options;
+  if (aws !== undefined && data !== undefined) {
+    throw new Invalid('usage', '--aws and --data name two different places.', { advice: 'Leave one out.' });
+  }
+  const installation = aws ?? (data === undefined ? env.HYBRID_SESSIONS_AWS : undefined);
+  if (installation) return await (await awsStores()).openAwsStores(resolve(cwd, installation), open);
+  const overrides = data === undefined ? {} : { dataDir: data };
+  return await openStores(readConfiguration({ env, cwd, overrides }), { create: false, ...open });
+}
+
+/** Loaded only when it is needed: it brings the AWS SDK with it. */
+async function awsStores(): Promise<typeof import('./aws-stores.ts')> {
+  try {
+    return await import('./aws-stores.ts');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    throw new Invalid('no-aws-sdk', 'The AWS SDK is not installed here.', {
+      cause,
+      advice: 'Run: npm install @aws-sdk/client-dynamodb @aws-sdk/client-s3 @aws-sdk/client-sqs',
+    });
   }
 }
 

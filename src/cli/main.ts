@@ -38,6 +38,9 @@ const program = new Command('hybrid-sessions')
 
 const withData = (command: Command) =>
   command.option('--data <dir>', 'data folder (HYBRID_SESSIONS_DIR, else .hybrid-sessions)');
+/** What needs no server: it works on an installation on AWS, too. */
+const withStored = (command: Command) =>
+  withData(command).option('--aws <file>', 'an installation on AWS instead (HYBRID_SESSIONS_AWS)');
 const withAgent = (command: Command) =>
   withData(command).option(
     '--agent <dir>',
@@ -64,19 +67,19 @@ withAgent(program.command('chat'))
 
 const sessions = program.command('sessions').description('look at, copy, check and erase stored sessions');
 
-withData(sessions.command('list'))
+withStored(sessions.command('list'))
   .description('conversations, most recently used first')
   .option('--limit <number>', 'at most this many', whole, 50)
   .option('--json', 'print JSON')
   .action(async (options) => (await import('./sessions.ts')).list(context, options));
 
-withData(sessions.command('show'))
+withStored(sessions.command('show'))
   .description('one conversation and its latest turns')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./sessions.ts')).show(context, chat, options));
 
-withData(sessions.command('export'))
+withStored(sessions.command('export'))
   .description('write conversation.jsonl, debug.txt, todos.json and workspace/ to a new folder')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
   .argument('[dir]', 'the folder (default: export-<session id>)')
@@ -85,14 +88,14 @@ withData(sessions.command('export'))
     (await import('./export.ts')).exportSession(context, chat, dir, options),
   );
 
-withData(sessions.command('import'))
+withStored(sessions.command('import'))
   .description('take an exported session in, as a chat of its own')
   .argument('<dir>', 'a folder written by export')
   .option('--chat <name>', 'name of the chat (default: the exported one)')
   .option('--json', 'print JSON')
   .action(async (dir, options) => (await import('./import.ts')).importSession(context, dir, options));
 
-withData(sessions.command('verify'))
+withStored(sessions.command('verify'))
   .description('read every stored byte of the sessions back and check it')
   .argument('[chat]', 'only this one')
   .option('--all', 'every session, as without a name')
@@ -101,7 +104,7 @@ withData(sessions.command('verify'))
     process.exitCode = await (await import('./verify.ts')).verify(context, chat, options);
   });
 
-withData(sessions.command('repair'))
+withStored(sessions.command('repair'))
   .description('go back to the newest generation that can be read; explains before it changes anything')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
   .option('--generation <number>', 'go back to this one', whole)
@@ -109,7 +112,7 @@ withData(sessions.command('repair'))
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./repair.ts')).repair(context, chat, options));
 
-withData(sessions.command('erase'))
+withStored(sessions.command('erase'))
   .description('erase a conversation: its turns and every stored file of its sessions')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
   .option('--yes', 'do not ask')
@@ -118,24 +121,24 @@ withData(sessions.command('erase'))
 
 const dlq = program.command('dlq').description('dead letters: messages that were set aside for a person');
 
-withData(dlq.command('list'))
+withStored(dlq.command('list'))
   .description('all of them, oldest first')
   .option('--json', 'print JSON')
   .action(async (options) => (await import('./dlq.ts')).list(context, options));
 
-withData(dlq.command('show'))
+withStored(dlq.command('show'))
   .description('one of them: its text, why it was set aside, what a replay would do')
   .argument('<id>', 'its id, the id of its turn, or the support id that the person was shown')
   .option('--json', 'print JSON')
   .action(async (id, options) => (await import('./dlq.ts')).show(context, id, options));
 
-withData(dlq.command('replay'))
+withStored(dlq.command('replay'))
   .description('give it back to the workers')
   .argument('<id>', 'as for show')
   .option('--json', 'print JSON')
   .action(async (id, options) => (await import('./dlq.ts')).replay(context, id, options));
 
-withData(dlq.command('drop'))
+withStored(dlq.command('drop'))
   .description('remove it')
   .argument('<id>', 'as for show')
   .option('--json', 'print JSON')
@@ -153,6 +156,10 @@ program
   .description('put a whole installation into an AWS account (docs/deploy-aws.md)')
   .option('--settings <file>', 'what to deploy (default: hybrid-sessions.deploy.json here)')
   .option('--alarm-email <address>', 'who is told of trouble; only needed once')
+  .option(
+    '--aws <file>',
+    'where to write what `sessions --aws` needs (default: hybrid-sessions.aws.json here)',
+  )
   .option('--synth', 'only show the template; needs neither Docker nor an account')
   .option('--destroy', 'remove the installation; tables and bucket stay')
   .argument('[cdk...]', 'goes to cdk as it is, after --')

@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../core/clock.ts';
 import { Conflict, Corrupt, Invalid } from '../core/errors.ts';
 import type { SessionHead } from '../core/records.ts';
-import { readConfiguration } from '../server/configuration.ts';
 import type { Stores } from '../server/stores.ts';
 import { repairedState } from '../state/record.ts';
 import { findOrphans, type StateReport, verifyState } from '../state/verify.ts';
@@ -30,8 +29,7 @@ interface Plan {
 }
 
 export async function repair(context: CliContext, chat: string, options: RepairOptions): Promise<void> {
-  const { env, cwd, terminal } = context;
-  const { keepGenerations } = readConfiguration({ env, cwd });
+  const { terminal } = context;
   await withStores(context, options, async (stores) => {
     const { head } = await findConversation(stores.store, chat);
     const plan = await makePlan(stores, head, options.generation);
@@ -41,7 +39,7 @@ export async function repair(context: CliContext, chat: string, options: RepairO
       if (options.json) terminal.json({ ...planView(plan), repaired: false });
       await confirm(context, 'Do this?', 'Nothing was changed.');
     }
-    const generation = due ? await carryOut(stores, plan, keepGenerations) : head.generation;
+    const generation = due ? await carryOut(stores, plan) : head.generation;
     if (options.json) terminal.json({ ...planView(plan), generation, repaired: due });
     else if (due)
       terminal.line(`Done. The session is at generation ${generation} and can be read back whole.`);
@@ -118,8 +116,8 @@ function planView({ head, report, goBackTo, givenUp, leftovers }: Plan) {
 }
 
 /** Returns the generation that stands now. */
-async function carryOut(stores: Stores, plan: Plan, keepGenerations: number): Promise<number> {
-  const { store, objects, state } = stores;
+async function carryOut(stores: Stores, plan: Plan): Promise<number> {
+  const { store, objects, state, keepGenerations } = stores;
   const { tenant, sessionId } = plan.head;
   const owner = `repair-${randomUUID()}`;
   const { lease, head } = await store.lease({ tenant, sessionId, owner, leaseMs: LEASE_MS });

@@ -43,6 +43,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HYBRID_SESSIONS_AGENT: 'agent folder',
   HYBRID_SESSIONS_CONFIG: 'configuration file',
   HYBRID_SESSIONS_API_KEY: 'a bearer key of the HTTP API',
+  HYBRID_SESSIONS_AWS: 'file that names an installation on AWS',
   HYBRID_SESSIONS_LOG: 'log level',
   ANTHROPIC_API_KEY: 'key of the Claude API',
   ANTHROPIC_AUTH_TOKEN: 'bearer token of a compatible endpoint',

@@ -12,14 +12,20 @@ import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '..
 import type { Configuration } from './configuration.ts';
 import { type DataFolder, dataFolder, openDataFolder } from './data-folder.ts';
 
+/** The ports of one system, wherever it keeps its data, and what it was told to keep. */
 export interface Stores {
-  readonly folder: DataFolder;
+  readonly retentionSec: number;
+  readonly keepGenerations: number;
   readonly store: SessionStore;
   readonly queue: TurnQueue;
   readonly events: EventLog;
   readonly objects: ObjectStore;
   readonly state: SessionState;
   close(): Promise<void>;
+}
+
+export interface LocalStores extends Stores {
+  readonly folder: DataFolder;
 }
 
 export interface OpenOptions {
@@ -29,9 +35,9 @@ export interface OpenOptions {
 }
 
 export async function openStores(
-  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'keepGenerations'>,
+  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'keepGenerations' | 'retentionSec'>,
   { create, progress }: OpenOptions,
-): Promise<Stores> {
+): Promise<LocalStores> {
   const folder = create ? await openDataFolder(configuration.dataDir) : dataFolder(configuration.dataDir);
   if (!create && !existsSync(folder.database)) {
     throw new Gone('no-data', `There is no data folder at ${folder.path}.`, {
@@ -45,16 +51,19 @@ export async function openStores(
   // By path: progress events have a connection of their own that does not wait for the disk.
   const events = createSqliteEventLog({ database: folder.database, clock });
   const objects = createFilesystemObjectStore({ root: folder.objects });
+  const { retentionSec, keepGenerations, limits } = configuration;
   return {
     folder,
+    retentionSec,
+    keepGenerations,
     store,
     queue,
     events,
     objects,
     state: createSessionState({
       objects,
-      limits: configuration.limits,
-      keepGenerations: configuration.keepGenerations,
+      limits,
+      keepGenerations,
       ...(progress && { progress }),
     }),
     async close() {

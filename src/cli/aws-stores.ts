@@ -1,0 +1,54 @@
+// The ports of an installation on AWS, for a command that looks at or mends what is stored there. A module of its
+// own because it loads the AWS SDK, which no other command needs.
+import { systemClock } from '../core/clock.ts';
+import { createSqsTurnQueue } from '../queues/sqs-fifo.ts';
+import type { Stores } from '../server/stores.ts';
+import type { Progress } from '../state/progress.ts';
+import { createSessionState } from '../state/session-state.ts';
+import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb.ts';
+import { createDynamoEventLog } from '../stores/dynamodb-events.ts';
+import { createS3ObjectStore } from '../stores/s3.ts';
+import { readInstallation } from './aws-installation.ts';
+
+/** As a local system's defaults. The worker holds a session to the room on its own disk. */
+const KEEP_GENERATIONS = 10;
+const LIMITS = { maxWorkspaceBytes: 1024 ** 3, maxWorkspaceFiles: 50_000 };
+
+export async function openAwsStores(
+  file: string,
+  { progress }: { readonly progress?: Progress },
+): Promise<Stores> {
+  const { region, mappingTable, stateTable, bucket, endpoints, ...rest } = readInstallation(file);
+  const { queueUrl, deadLetterQueueUrl, retentionDays } = rest;
+  const at = (endpoint: string | undefined) => ({ region, ...(endpoint !== undefined && { endpoint }) });
+  const client = createDynamoClient(at(endpoints.dynamodb));
+  const tables = { client, mappingTable, stateTable, clock: systemClock };
+  const store = createDynamoSessionStore(tables);
+  const events = createDynamoEventLog(tables);
+  const queue = createSqsTurnQueue({ ...at(endpoints.sqs), queueUrl, deadLetterQueueUrl });
+  const objects = createS3ObjectStore({
+    ...at(endpoints.s3),
+    bucket,
+    // Few servers other than Amazon's have a host name per bucket.
+    forcePathStyle: endpoints.s3 !== undefined,
+  });
+  return {
+    retentionSec: retentionDays * 86_400,
+    keepGenerations: KEEP_GENERATIONS,
+    store,
+    queue,
+    events,
+    objects,
+    state: createSessionState({
+      objects,
+      limits: LIMITS,
+      keepGenerations: KEEP_GENERATIONS,
+      ...(progress && { progress }),
+    }),
+    async close() {
+      await queue.close();
+      await store.close();
+      client.destroy();
+    },
+  };
+}
