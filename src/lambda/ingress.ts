@@ -5,6 +5,7 @@ import type { APIGatewayProxyStructuredResultV2, LambdaFunctionURLEvent } from '
 import { parseAllowList } from '../channels/telegram/allow-list.ts';
 import { createTelegramWebhook } from '../channels/telegram/webhook.ts';
 import { systemClock } from '../core/clock.ts';
+import { stopTurns } from '../core/stop.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo.ts';
 import { acceptAndQueue } from '../server/messages.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb.ts';
@@ -31,6 +32,7 @@ const open = once(async () => {
     bot: { id: configuration.telegramBotId, username: configuration.telegramBotUsername },
     policy: { tenant: 'default', allow: parseAllowList(configuration.telegramAllowedUsers) },
     accept: async (request) => void (await acceptAndQueue(deps, request)),
+    stop: (key, applies) => stopTurns(deps.store, key, applies),
     log,
   });
 });

@@ -24,7 +24,7 @@ import { createTemporaryWorkplace } from './temporary-workplace.ts';
 
 /** What a killed worker costs its conversation. */
 const VISIBILITY_MS = 60_000;
-const TIMING = { leaseMs: 45_000, heartbeatMs: 12_000, checkpointEveryMs: 60_000 };
+const TIMING = { leaseMs: 45_000, heartbeatMs: 12_000, stopEveryMs: 1_500, checkpointEveryMs: 60_000 };
 const MAX_ATTEMPTS = 3;
 /** For ending the agent, the checkpoint and its upload. */
 const MARGIN_MS = 30_000;

@@ -5,7 +5,8 @@ import { createTelegramChannel } from '../channels/telegram/channel.ts';
 import { createTelegramPoller } from '../channels/telegram/poller.ts';
 import { systemClock } from '../core/clock.ts';
 import { errorFields, type Log } from '../core/log.ts';
-import type { Channel } from '../core/ports.ts';
+import type { Channel, SessionStore } from '../core/ports.ts';
+import { stopTurns } from '../core/stop.ts';
 import type { Configuration } from './configuration.ts';
 import { acceptAndQueue } from './messages.ts';
 
@@ -24,7 +25,7 @@ export interface TelegramInlet {
 /** Begins to poll. An address that does not answer yet is waited for; a wrong token is logged and ends it. */
 export function startTelegram(
   { token, apiRoot, allowedUsers }: TelegramSettings,
-  deps: Parameters<typeof acceptAndQueue>[0] & { readonly log: Log },
+  deps: Parameters<typeof acceptAndQueue>[0] & { readonly store: SessionStore; readonly log: Log },
 ): TelegramInlet {
   const ended = new AbortController();
   const api = createTelegramApi({ token, apiRoot });
@@ -40,6 +41,7 @@ export function startTelegram(
       bot,
       policy: { tenant: 'default', allow },
       accept: async (request) => void (await acceptAndQueue(deps, request)),
+      stop: (key, applies) => stopTurns(deps.store, key, applies),
       log,
     });
     await poller.run(ended.signal);

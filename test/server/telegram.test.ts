@@ -50,3 +50,16 @@ test('a stranger gets no answer and no turn', async () => {
   expect(bot.chat(STRANGER).botTexts).toEqual([]);
   expect(system.lines).toContainEqual(['telegram', 'on, 1 allowed user']);
 });
+
+test('/stop reaches the running turn past the queue, keeps what was done, and is honest when nothing runs', async () => {
+  const said = () => bot.chat(ANN).botTexts;
+  bot.say(ANN, 'count to 500');
+  await expect.poll(() => lastText(ANN), { timeout: 15_000 }).toMatch(/\b3\b/);
+  bot.say(ANN, '/stop');
+  await expect.poll(() => said().includes('Stopping.'), { timeout: 10_000 }).toBe(true);
+  await expect
+    .poll(() => said().some((text) => /\b3\b[\s\S]*\(stopped\)/.test(text)), { timeout: 10_000 })
+    .toBe(true);
+  bot.say(ANN, '/stop');
+  await expect.poll(() => said().includes('Nothing is running.'), { timeout: 10_000 }).toBe(true);
+});

@@ -39,6 +39,7 @@ function poll({ api }: Pick<Stage, 'api'>, options: Partial<TelegramPollerOption
     bot: BOT,
     policy: ALLOW_ANNA,
     accept: async (request) => void accepted.push(request),
+    stop: async () => 0,
     clock: hastyClock(waits),
     log: (_, event, fields) => void logged.push({ event, fields }),
     pollSec: 5,
@@ -68,6 +69,7 @@ test(`${promise('ORDER')} updates are handed on in order and confirmed`, async (
   expect(polls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message']);
   expect(bot.commands).toEqual([
     expect.objectContaining({ command: 'new' }),
+    expect.objectContaining({ command: 'stop' }),
     { command: 'help', description: expect.any(String) },
   ]);
 });

@@ -10,7 +10,7 @@ import { ALLOW_ANNA, ANNA, BOT, stage, until } from './setup.ts';
 const SECRET = 'a-webhook-secret_0123456789';
 
 function handler(accept: (request: TurnRequest) => Promise<void>) {
-  return createTelegramWebhook({ secret: SECRET, bot: BOT, policy: ALLOW_ANNA, accept });
+  return createTelegramWebhook({ secret: SECRET, bot: BOT, policy: ALLOW_ANNA, accept, stop: async () => 0 });
 }
 
 async function listen(fetch: (request: Request) => Promise<Response>): Promise<string> {
@@ -47,6 +47,7 @@ test.each([undefined, '', 'short', 'with spaces in the secret', 'ä'.repeat(20)]
         bot: BOT,
         policy: ALLOW_ANNA,
         accept: async () => {},
+        stop: async () => 0,
       });
     expect(start).toThrow(expect.objectContaining({ code: 'no-webhook-secret' }));
   },

@@ -2,6 +2,7 @@
 
 export const COMMANDS = [
   { command: 'new', description: 'Start a fresh session' },
+  { command: 'stop', description: 'Stop what I am doing' },
   { command: 'help', description: 'What this bot can do' },
 ] as const;
 
@@ -10,8 +11,16 @@ export const HELP_TEXT = [
   'Every topic of a group is a conversation of its own.',
   '',
   '/new – start a fresh session',
+  '/stop – stop what I am doing, and what you wrote since',
   '/help – this text',
 ].join('\n');
+
+export const NOTHING_TO_STOP = 'Nothing is running.';
+
+/** Said at once; the stopped turns answer for themselves. */
+export function stoppingText(turns: number): string {
+  return turns === 1 ? 'Stopping.' : `Stopping, and ${turns - 1} more that waited.`;
+}
 
 export const TEXT_ONLY = 'I can read text only. Please send me that as a text message.';
 

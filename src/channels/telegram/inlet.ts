@@ -2,9 +2,11 @@
 // the operator once about each stranger. `accept` resolves when the turn is in the durable queue; only then may
 // the update be acknowledged (ACKED).
 import { Invalid } from '../../core/errors.ts';
+import { type SessionKey, sessionKeyOf } from '../../core/ids.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { BotIdentity } from './api.ts';
+import { NOTHING_TO_STOP, stoppingText } from './commands.ts';
 import { type ParsedUpdate, parseUpdate, type UpdatePolicy } from './parse-update.ts';
 import { replyTargetOf } from './reply-target.ts';
 
@@ -13,8 +15,15 @@ export interface InletOptions {
   readonly policy: UpdatePolicy;
   /** Resolves once the turn is durable in the queue. */
   readonly accept: (request: TurnRequest) => Promise<void>;
+  /** Asks the conversation's unfinished turns that `applies` holds for to stop; resolves to how many there are. */
+  readonly stop: StopTurns;
   readonly log: Log;
 }
+
+export type StopTurns = (
+  key: SessionKey,
+  applies: (turn: Pick<TurnRequest, 'dedupeId'>) => boolean,
+) => Promise<number>;
 
 export type FixedReply = Extract<ParsedUpdate, { kind: 'command-reply' }>;
 
@@ -41,6 +50,12 @@ export function createInlet(options: InletOptions): Inlet {
       const parsed = parseUpdate(update, bot, policy, receivedAtMs);
       if (parsed.kind === 'turn') {
         return await acceptTurn(options, parsed.request);
+      }
+      // Beside the queue, where it would wait behind what it is to stop.
+      if (parsed.kind === 'stop') {
+        const turns = await options.stop(sessionKeyOf(parsed.conversation), parsed.isEarlier);
+        const text = turns === 0 ? NOTHING_TO_STOP : stoppingText(turns);
+        return { kind: 'command-reply', text, target: parsed.target, albumId: null };
       }
       if (parsed.kind === 'command-reply') {
         return parsed.albumId === null || isFirst(albums, parsed.albumId) ? parsed : null;

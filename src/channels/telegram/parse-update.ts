@@ -1,6 +1,7 @@
-// Reads one update of the Bot API and says what it is to us: a turn, a fixed answer, or nothing. Pure, and the same
+// Reads one update of the Bot API and says what it is to us: a turn, a stop, a fixed answer, or nothing. Pure, and the same
 // for long polling and webhooks. Never throws, whatever the update holds; who is not allowed gets nothing.
 import { z } from 'zod';
+import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
 import type { AllowList } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
@@ -17,6 +18,13 @@ export interface UpdatePolicy {
 
 export type ParsedUpdate =
   | { readonly kind: 'turn'; readonly request: TurnRequest }
+  | {
+      readonly kind: 'stop';
+      readonly conversation: Conversation;
+      readonly target: TelegramReplyTarget;
+      /** Which turns the person meant: those of messages that came before. Repeated, it stops nothing newer. */
+      readonly isEarlier: (turn: Pick<TurnRequest, 'dedupeId'>) => boolean;
+    }
   | {
       readonly kind: 'command-reply';
       readonly text: string;
@@ -105,6 +113,16 @@ export function parseUpdate(
   if (command?.name === 'help' || command?.name === 'start') {
     return { kind: 'command-reply', text: HELP_TEXT, target, albumId: null };
   }
+  const conversation: Conversation = {
+    tenant: policy.tenant,
+    channel: 'telegram',
+    bot: bot.id,
+    chat: String(message.chat.id),
+    thread: target.threadId === null ? null : String(target.threadId),
+  };
+  if (command?.name === 'stop') {
+    return { kind: 'stop', conversation, target, isEarlier: cameBefore(bot.id, updateId) };
+  }
   const isNew = command?.name === 'new';
   // In a group, a command that names no bot and is not ours is meant for another one.
   if (command && !isNew && !target.private && command.addressee === null) {
@@ -114,20 +132,26 @@ export function parseUpdate(
   return {
     kind: 'turn',
     request: turnRequest({
-      conversation: {
-        tenant: policy.tenant,
-        channel: 'telegram',
-        bot: bot.id,
-        chat: String(message.chat.id),
-        thread: target.threadId === null ? null : String(target.threadId),
-      },
-      dedupeId: `${bot.id}:${updateId}`,
+      conversation,
+      dedupeId: dedupeIdOf(bot.id, updateId),
       kind: isNew ? 'new' : 'message',
       text: isNew ? (command?.rest ?? '') : withoutMention(message.text, bot.username),
       sender: from ? { id: String(from.id), name: nameOf(from) } : null,
       replyTarget: { ...target },
       receivedAtMs,
     }),
+  };
+}
+
+function dedupeIdOf(botId: string, updateId: number): string {
+  return `${botId}:${updateId}`;
+}
+
+/** Telegram numbers a bot's updates in order. A turn with another kind of id was made by an operator: it counts, too. */
+function cameBefore(botId: string, updateId: number) {
+  return ({ dedupeId }: Pick<TurnRequest, 'dedupeId'>): boolean => {
+    const before = Number(dedupeId.slice(dedupeId.lastIndexOf(':') + 1));
+    return dedupeId !== dedupeIdOf(botId, before) || before < updateId;
   };
 }
 
