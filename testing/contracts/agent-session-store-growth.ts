@@ -1,6 +1,7 @@
 // A long life: reads of a load, and bytes of an append, do not grow with it.
 import { expect } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
+import { settle } from '../clock.ts';
 import type { Scene } from './agent-session-store.ts';
 import { faultyPorts } from './agent-session-store-faults.ts';
 import { entriesOf, entryOf, sessionName } from './agent-session-store-sdk.ts';
@@ -17,7 +18,7 @@ export function growthCases(create: () => Promise<Scene>, it: Declare, longEntri
       const key = sessionName();
       const ports = faultyPorts(store, objects);
       const writer = open(ports);
-      const single = Math.min(200, longEntries / 2);
+      const single = Math.min(120, longEntries / 2);
       const all = Array.from({ length: longEntries }, (_, i) => entryOf(`entry ${i}`));
       const few = all.slice(0, single);
       for (const entry of few) await writer.append(key, [entry]);
@@ -83,6 +84,36 @@ export function growthCases(create: () => Promise<Scene>, it: Declare, longEntri
       await resumed.append(key, entriesOf('on'));
       await resumed.append(agents[0]!, entriesOf('on'));
       expect(reader.reads.length - before).toBe(5);
+    }),
+  );
+
+  it(
+    `${promise('ATOMIC')} a load beside a writer sees whole batches from the beginning, and never fails`,
+    use(async ({ open }) => {
+      const key = sessionName();
+      const writer = open();
+      const batches = Array.from({ length: 120 }, (_, i) => entriesOf(`${i}a`, `${i}b`));
+      let done = false;
+      const writing = (async () => {
+        for (const batch of batches) await writer.append(key, batch);
+        done = true;
+      })();
+      const all = batches.flat();
+      let seen = 0;
+      let loads = 0;
+      while (!done) {
+        const entries = (await open().load(key)) ?? [];
+        expect(entries.length % 2).toBe(0);
+        expect(entries.length).toBeGreaterThanOrEqual(seen);
+        expect(entries).toEqual(all.slice(0, entries.length));
+        seen = entries.length;
+        loads++;
+        // Memory stores never wait for anything: let the writer's merges come to their turn.
+        await settle();
+      }
+      await writing;
+      expect(loads).toBeGreaterThan(1);
+      expect(await open().load(key)).toEqual(all);
     }),
   );
 }
