@@ -146,6 +146,21 @@ export function repeatCases(create: () => Promise<Scene>, it: Declare): void {
   );
 
   it(
+    'a store that may remember nothing still recognises repeats',
+    use(async ({ open }) => {
+      const writer = open({ maxRememberedEntries: 0 });
+      const project = sessionName();
+      const sessions = Array.from({ length: 4 }, () => ({ ...project, sessionId: randomUUID() }));
+      const batches = sessions.map((_, i) => entriesOf(`${i}a`, `${i}b`));
+      for (let round = 0; round < 2; round++) {
+        for (const [i, key] of sessions.entries()) await writer.append(key, batches[i]!);
+      }
+      for (const [i, key] of sessions.entries()) expect(await open().load(key)).toEqual(batches[i]);
+      expect((await open().listSessions(project.projectKey)).length).toBe(4);
+    }),
+  );
+
+  it(
     'an empty append makes no session',
     use(async ({ open }) => {
       const key = sessionName();
