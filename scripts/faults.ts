@@ -6,6 +6,9 @@ import { createPlan } from '../testing/faults/plan.ts';
 import { failuresOf, historyOf, summaryOf, verdictOf } from '../testing/faults/report.ts';
 import { runFaults } from '../testing/faults/run.ts';
 
+// Ends its stand-ins with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },

@@ -7,6 +7,9 @@ import { createPlan } from '../testing/faults/plan.ts';
 import { failuresOf, summaryOf, verdictOf } from '../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../testing/faults/run.ts';
 
+// Ends its stand-ins with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },

@@ -23,14 +23,14 @@ const BROKEN: Readonly<Record<Mutation, string>> = {
 };
 
 /** A broken promise may leave turns that never end; there is no use in waiting long for them. */
-const REST_WITHIN_MS = 7_000;
+const REST_WITHIN_MS = 6_000;
 
 test('with nothing broken, the same faults break nothing', { timeout: 60_000 }, async () => {
   const result = await runFaults({
     plan: mutationPlan(null),
     store: 'local',
     agent: 'light',
-    restWithinMs: 40_000,
+    restWithinMs: 20_000,
   });
   expect(result.failures).toEqual([]);
   expect(result.passed).toBeGreaterThan(150);

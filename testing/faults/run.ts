@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly store: 'local' | 'aws';
   readonly agent: 'light' | 'real';
   readonly mutation?: Mutation;
-  /** How long after the last message was sent everything may take to come to rest. */
+  /** After the last message was sent: how long nothing may come to an end before the run is given up. */
   readonly restWithinMs?: number;
   /** The whole run. */
   readonly limitMs?: number;
@@ -150,7 +150,7 @@ async function play(
       ),
     ),
   );
-  await comeToRest(ports, sent, folder, AbortSignal.any([over, AbortSignal.timeout(restWithinMs)]), note);
+  await comeToRest(ports, sent, folder, over, restWithinMs, note);
   const workers = seats.filter((seat) => seat !== server);
   await Promise.all(workers.map((seat) => seat.stop(5_000)));
   await server.stop(0);
@@ -177,18 +177,22 @@ async function comeToRest(
   sent: readonly Sent[],
   folder: string,
   over: AbortSignal,
+  restWithinMs: number,
   note: Note,
 ): Promise<void> {
+  let progressAtMs = Date.now();
   const open = new Set(sent.map(({ turnId }) => turnId));
   for (;;) {
+    const before = open.size;
     for (const turnId of open) {
       const turn = await ports.store.getTurn('default' as TurnRecord['tenant'], turnId);
       if (turn?.status === 'delivered' || turn?.status === 'undeliverable') open.delete(turnId);
-      else break;
     }
     if (open.size === 0 && (await ports.queue.depth()) === 0 && !ghostsLeft(folder)) return;
-    if (over.aborted) return note('time-over', { open: open.size });
-    await pause(50);
+    if (open.size < before) progressAtMs = Date.now();
+    if (over.aborted || Date.now() - progressAtMs > restWithinMs)
+      return note('time-over', { open: open.size });
+    await pause(open.size > 20 ? 500 : 50);
   }
 }
 

@@ -1,0 +1,45 @@
+// A short, seeded fault run on every change: real processes, real adapters, a few dozen faults. Longer runs:
+// `npm run faults` (docs/reliability.md).
+import { expect, test } from 'vitest';
+import { promise } from '../../src/core/promises.ts';
+import { createPlan } from '../../testing/faults/plan.ts';
+import { historyOf } from '../../testing/faults/report.ts';
+import { type RunResult, runFaults } from '../../testing/faults/run.ts';
+
+const ALL = promise('ONCE-IN', 'ORDER', 'ATOMIC', 'FENCED', 'ONCE-OUT', 'ACKED', 'NO-AMNESIA');
+const LIMITS = { limitMs: 85_000 };
+
+/** What did not hold, with how it came to that. */
+function told(result: RunResult): string {
+  return result.failures
+    .map(({ rule, message, text }) =>
+      [`${rule} #m${message}: ${text}`, ...(message === null ? [] : historyOf(result.history, message))].join(
+        '\n',
+      ),
+    )
+    .join('\n');
+}
+
+for (const seed of [7, 11]) {
+  test(`${ALL} 20 turns under faults, seed ${seed}`, { timeout: 90_000 }, async () => {
+    const plan = createPlan({ seed, turns: 20, chats: 5, agent: 'light' });
+    const result = await runFaults({ plan, store: 'local', agent: 'light', ...LIMITS });
+    expect(told(result)).toBe('');
+    expect(result.history.filter(({ what }) => what === 'strike').length).toBeGreaterThan(5);
+    expect(result.sent).toHaveLength(20);
+  });
+}
+
+test(`${ALL} a few turns with the real CLI`, { timeout: 90_000 }, async () => {
+  const plan = createPlan({ seed: 5, turns: 3, chats: 2, agent: 'real', workers: 2, faultRate: 1 });
+  const result = await runFaults({ plan, store: 'local', agent: 'real', ...LIMITS });
+  expect(told(result)).toBe('');
+});
+
+test('the same seed makes the same plan, another one another', () => {
+  const options = { turns: 50, chats: 4, agent: 'light' } as const;
+  expect(createPlan({ seed: 3, ...options })).toEqual(createPlan({ seed: 3, ...options }));
+  expect(createPlan({ seed: 4, ...options }).strikes).not.toEqual(
+    createPlan({ seed: 3, ...options }).strikes,
+  );
+});
