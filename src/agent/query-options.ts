@@ -5,6 +5,7 @@ import type { HookCallback, McpServerConfig, Options, Settings } from '@anthropi
 import type { AgentRun } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
+import { type Relocation, relocationNotice } from './relocation.ts';
 import type { SandboxChoice } from './sandbox.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
 import { judgeToolCall, type PolicyPlaces, type Verdict } from './tool-policy.ts';
@@ -13,6 +14,8 @@ import type { TranscriptMark } from './transcript.ts';
 export interface QueryContext {
   readonly run: AgentRun;
   readonly mark: TranscriptMark | null;
+  /** The session woke under other paths than it had. */
+  readonly relocation: Relocation | null;
   readonly folder: AgentFolder;
   readonly model: ModelEndpoint;
   readonly sandbox: SandboxChoice;
@@ -28,6 +31,7 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   const allowed = settings.tools.allow;
   const model = settings.model ?? context.model.model;
   const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
+  const gate = policyGate(allowed, placesOf(context));
   return {
     ...(context.mark ? { resume: run.sessionId } : { sessionId: run.sessionId }),
     cwd: await startDirectory(context),
@@ -56,7 +60,8 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
     mcpServersDelivery: 'initialize',
     tools: allowed.filter((tool) => !tool.startsWith('mcp__')),
     permissionMode: 'default',
-    ...policyGate(allowed, placesOf(context)),
+    ...gate,
+    hooks: { ...gate.hooks, ...noticeOf(context) },
     includePartialMessages: true,
     enableFileCheckpointing: true,
   };
@@ -91,11 +96,22 @@ function claudeSettings(folder: AgentFolder, sandbox: SandboxChoice): Settings {
 }
 
 /** Where the shell stood when the last turn ended, if it still exists inside the working directory. */
-async function startDirectory({ run, mark }: QueryContext): Promise<string> {
+async function startDirectory({ run, mark, relocation }: QueryContext): Promise<string> {
   const { workspace } = run.directory;
-  if (!mark?.cwd || relative(workspace, mark.cwd).startsWith('..')) return workspace;
-  const there = await stat(mark.cwd).catch(() => null);
-  return there?.isDirectory() ? mark.cwd : workspace;
+  const last = mark?.cwd && relocation ? relocation.here(mark.cwd) : mark?.cwd;
+  if (!last || relative(workspace, last).startsWith('..')) return workspace;
+  const there = await stat(last).catch(() => null);
+  return there?.isDirectory() ? last : workspace;
+}
+
+/** Beside the message, not in it, and kept in the conversation: the old paths stay in there, too. */
+function noticeOf({ mark, relocation }: QueryContext): NonNullable<Options['hooks']> {
+  if (!mark || !relocation) return {};
+  const additionalContext = relocationNotice(relocation);
+  const hook: HookCallback = async () => ({
+    hookSpecificOutput: { hookEventName: 'UserPromptSubmit', additionalContext },
+  });
+  return { UserPromptSubmit: [{ hooks: [hook] }] };
 }
 
 function placesOf({ run, laid }: QueryContext): PolicyPlaces {

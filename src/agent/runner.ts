@@ -15,6 +15,7 @@ import { createModelGateway, createUpstreamConnections, type UpstreamConnections
 import { outcomeOf } from './outcome.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
+import { relocate } from './relocation.ts';
 import type { SandboxChoice } from './sandbox.ts';
 import { dropConfiguration, layConfiguration } from './static-config.ts';
 import {
@@ -111,6 +112,7 @@ async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<Agen
   }
   if (signal.aborted) return { status: statusOf(signal), text: '', demo };
 
+  const relocation = await relocate(directory);
   const laid = await layConfiguration(options.folder, directory);
   const environment = agentEnvironment({
     directory,
@@ -125,7 +127,7 @@ async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<Agen
   const input = createInput(messageOf(run));
   const conversation = query({
     prompt: input.messages,
-    options: await queryOptions({ run, mark, environment, laid, spawn: cli.spawn, ...options }),
+    options: await queryOptions({ run, mark, relocation, environment, laid, spawn: cli.spawn, ...options }),
   });
 
   const timers: NodeJS.Timeout[] = [];

@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { INSTALLATION_FILE, writeInstallation } from '../../src/cli/aws-installation.ts';
 import { TELEGRAM_WEBHOOK_PATH, VARIABLES } from '../../src/lambda/variables.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../aws/dynamodb-local.ts';
 import type { Unavailable } from '../aws/process.ts';
@@ -53,6 +54,9 @@ export interface Installation {
   readonly dynamo: DynamoDbLocal;
   readonly tables: { readonly mappingTable: string; readonly stateTable: string };
   readonly parameters: ParameterStore;
+  /** What `hybrid-sessions sessions --aws` is given, and the credentials it wants in its environment. */
+  readonly awsFile: string;
+  readonly credentials: Readonly<Record<'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY', string>>;
   /** Runs the setup function as CloudFormation does. */
   setup(resource: CustomResource): Promise<Record<string, string>>;
   close(): Promise<void>;
@@ -98,9 +102,21 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     ends.push(async () => queues.destroy());
     const queueUrls = await makeQueues(queues, options.maxReceives ?? 20);
 
-    const aws = {
+    const credentials = {
       AWS_ACCESS_KEY_ID: localAws.credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: localAws.credentials.secretAccessKey,
+    };
+    const awsFile = join(options.folder, INSTALLATION_FILE);
+    writeInstallation(awsFile, {
+      region: localAws.region,
+      ...tables,
+      bucket: BUCKET,
+      queueUrl: queueUrls.turns,
+      deadLetterQueueUrl: queueUrls.dead,
+      endpoints: { dynamodb: dynamo.endpoint, s3: s3.endpoint, sqs: sqs.endpoint },
+    });
+    const aws = {
+      ...credentials,
       AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
       AWS_ENDPOINT_URL_S3: s3.endpoint,
       AWS_ENDPOINT_URL_SQS: sqs.endpoint,
@@ -236,6 +252,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       dynamo,
       tables,
       parameters,
+      awsFile,
+      credentials,
       setup,
       close,
     };
