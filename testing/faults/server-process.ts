@@ -10,7 +10,7 @@ import { createTelegramWebhook } from '../../src/channels/telegram/webhook.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLog } from '../../src/core/log.ts';
 import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
-import { stopTurns, stopTurns } from '../../src/core/stop.ts';
+import { stopTurns } from '../../src/core/stop.ts';
 import { createApp } from '../../src/server/app.ts';
 import { acceptAndQueue } from '../../src/server/messages.ts';
 import { struck } from './faulty.ts';
@@ -92,7 +92,6 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
       await acceptAndQueue(deps, request);
     },
     stop: (key, applies) => stopTurns(deps.store, key, applies),
-    stop: (key, applies) => stopTurns(ports.store, key, applies),
     log: silentLog,
   });
   /** The last moment: the message is durable, its acknowledgement is not out. */
