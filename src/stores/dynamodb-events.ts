@@ -1,6 +1,7 @@
 // EventLog on the state table, for watchers on other machines than the worker. One item per append, keyed by its
 // first number and put only if that place is free: numbers have no gaps, whoever writes. A waiting reader asks again
 // and again (DynamoDB cannot wake it). Events are kept for a day; no promise rests on them but their order.
+import { randomUUID } from 'node:crypto';
 import type { Tenant, TurnId } from '../core/ids.ts';
 import type { EventLog, LoggedEvent, TurnEvent } from '../core/ports/channel.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -54,18 +55,22 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
   async function write(tenant: Tenant, turnId: TurnId, events: readonly TurnEvent[]): Promise<void> {
     const id = `${tenant}#${turnId}`;
     const placed = place(events, 'event-too-large');
+    // Tells our own put, whose answer was lost and which the client sent again, from another writer's.
+    const append = randomUUID();
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const first = nextOf.get(id) ?? 1;
       const item = toItem({
         ...eventsKey(tenant, turnId, first),
         first,
         count: events.length,
+        append,
         at_ms: clock.now(),
         ttl: Math.floor(clock.now() / 1000) + retentionSec,
         ...('inline' in placed ? { events: placed.inline } : { events_apart: true, body: placed.apart }),
       });
       const answer = await dynamo.put(stateTable, item, { condition: 'attribute_not_exists(#pk)' });
-      if (answer.ok) {
+      const mine = !answer.ok && answer.item?.append?.S === append;
+      if (answer.ok || mine) {
         if (nextOf.size >= MAX_TURNS_REMEMBERED) nextOf.clear();
         nextOf.set(id, first + events.length);
         return;

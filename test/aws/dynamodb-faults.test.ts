@@ -2,8 +2,10 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Conflict, Refused } from '../../src/core/errors.ts';
+import type { Tenant } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
+import { createDynamoEventLog } from '../../src/stores/dynamodb-events.ts';
 import { localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { dynamoThrottled, type Fault, startFaultProxy } from '../../testing/aws/fault-proxy.ts';
 import { createManualClock } from '../../testing/clock.ts';
@@ -65,6 +67,20 @@ describe.skipIf('unavailable' in local)(
       expect(
         (await plain.listHeads(first.lease.tenant, { sessionKey: first.lease.sessionKey })).items,
       ).toHaveLength(1);
+    });
+
+    test(`${promise('ONCE-OUT')} events whose answer was lost are not appended twice`, async () => {
+      const log = createDynamoEventLog({ client, stateTable: tables.stateTable, clock });
+      const turnId = message(conversation()).turnId;
+      const tenant = 'acme' as Tenant;
+      strike('PutItem', { kind: 'lose-answer' });
+      await log.append(tenant, turnId, [{ type: 'text', text: 'once' }]);
+      await log.append(tenant, turnId, [{ type: 'text', text: 'after' }]);
+      const logged = await log.read(tenant, turnId, 0, { waitMs: 0 });
+      expect(logged.map(({ sequence, event }) => [sequence, event.type === 'text' && event.text])).toEqual([
+        [1, 'once'],
+        [2, 'after'],
+      ]);
     });
 
     test(`${promise('NO-AMNESIA')} a table that is not there is never an empty one`, async () => {
