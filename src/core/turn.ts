@@ -6,7 +6,7 @@ import { runAgentTurn } from './agent-turn.ts';
 import { deliverReply, sendContext } from './delivery.ts';
 import { Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { newSessionId } from './ids.ts';
+import { newSessionId, type TurnId } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentRunner, Begun, Channel, Clock, SessionState, SessionStore, Workplace } from './ports.ts';
@@ -71,6 +71,7 @@ export type TurnOutcome =
 
 const MODEL_RETRY_MS = 15_000;
 const NO_CHANNEL_RETRY_MS = 15_000;
+const STORE_RETRY_MS = 5_000;
 
 /** What to commit. */
 export interface Decision {
@@ -111,8 +112,16 @@ export async function runTurn(
     return { kind: 'dead', reason: error.code };
   }
   await deps.at?.('after-lease');
+  let agentRan = false;
+  const runner: AgentRunner = {
+    run(run) {
+      agentRan = true;
+      return deps.runner.run(run);
+    },
+  };
+  let forgiven = false;
   try {
-    return await runLeased(deps, request, context, begun);
+    return await runLeased({ ...deps, runner }, request, context, begun);
   } catch (error) {
     if (isLeaseLost(error)) {
       log('warn', 'lease-lost', { turn: request.turnId, fence: begun.lease.fence });
@@ -123,10 +132,14 @@ export async function runTurn(
       attempt: begun.turn.attempts,
       ...errorFields(error),
     });
-    const afterMs = error instanceof Refused ? error.retryAfterMs : 2_000 * 2 ** (begun.turn.attempts - 1);
+    // A store that is away for a while is not this turn's fault, and asking again costs no model call. A full disk
+    // may well be the turn's own doing.
+    forgiven = error instanceof Refused && !agentRan && error.code !== 'disk-full';
+    const waitMs = error instanceof Refused ? error.retryAfterMs : 2_000 * 2 ** (begun.turn.attempts - 1);
+    const afterMs = forgiven ? Math.max(waitMs, STORE_RETRY_MS) : waitMs;
     return { kind: 'retry', afterMs, reason: error instanceof Error ? error.message : String(error) };
   } finally {
-    await release(deps, begun.lease);
+    await release(deps, begun.lease, forgiven ? { forgive: request.turnId } : {});
   }
 }
 
@@ -136,10 +149,8 @@ async function runLeased(
   context: TurnContext,
   begun: Begun,
 ): Promise<TurnOutcome> {
-  if (isCommitted(begun.turn)) return await finish(deps, request, begun.lease, begun.turn);
-
-  const channel = channelOf(deps, request);
   const stop = new AbortController();
+  // A send that has to wait its time out needs the lease no less than the agent does.
   const heartbeat = startHeartbeat({
     store: deps.store,
     clock: deps.clock,
@@ -153,10 +164,25 @@ async function runLeased(
     onStop: () => stop.abort('stop'),
     onLost: () => stop.abort('lost'),
   });
+  try {
+    if (isCommitted(begun.turn)) return await finish(deps, request, begun.lease, begun.turn);
+    return await runUncommitted(deps, request, context, begun, stop);
+  } finally {
+    await heartbeat.end();
+  }
+}
+
+async function runUncommitted(
+  deps: TurnDeps,
+  request: TurnRequest,
+  context: TurnContext,
+  begun: Begun,
+  stop: AbortController,
+): Promise<TurnOutcome> {
   const onDeadline = () => stop.abort('deadline');
   context.deadline.addEventListener('abort', onDeadline, { once: true });
   if (context.deadline.aborted) onDeadline();
-  const progress = channel.open(sendContext(deps.store, begun.lease, request, begun.turn));
+  const progress = channelOf(deps, request).open(sendContext(deps.store, begun.lease, request, begun.turn));
   try {
     const result = await decide(deps, request, begun, stop.signal, (event) => progress.push(event));
     if (result === 'continue' || result === 'model-unavailable') {
@@ -182,7 +208,6 @@ async function runLeased(
   } finally {
     context.deadline.removeEventListener('abort', onDeadline);
     await progress.close();
-    await heartbeat.end();
   }
 }
 
@@ -253,9 +278,9 @@ async function compact(deps: TurnDeps, lease: Lease): Promise<void> {
   }
 }
 
-async function release(deps: TurnDeps, lease: Lease): Promise<void> {
+async function release(deps: TurnDeps, lease: Lease, options: { forgive?: TurnId }): Promise<void> {
   try {
-    await deps.store.release(lease);
+    await deps.store.release(lease, options);
   } catch (error) {
     deps.log('warn', 'release-failed', { session: lease.sessionId, ...errorFields(error) });
   }

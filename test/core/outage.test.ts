@@ -1,0 +1,73 @@
+// Stores and platforms that are away for a while: waited out, without burning the message and without losing the lease.
+import { expect, test } from 'vitest';
+import { Refused } from '../../src/core/errors.ts';
+import { promise } from '../../src/core/promises.ts';
+import { createScene } from './scene.ts';
+
+test(`${promise('NO-AMNESIA')} an object store that is away before the agent ran never burns a message`, async () => {
+  const scene = createScene();
+  const request = await scene.say('hello');
+  let left = 8;
+  const state = {
+    ...scene.deps.state,
+    async restore(...args: Parameters<typeof scene.deps.state.restore>) {
+      if (left-- > 0) throw new Refused('store-unavailable', 'away', { retryAfterMs: 100 });
+      return await scene.deps.state.restore(...args);
+    },
+  };
+  for (let tries = 0; tries < 8; tries++) {
+    expect(await scene.step({ state })).toBe('retry');
+    await scene.clock.advance(5_000);
+  }
+  expect(await scene.step({ state })).toBe('done');
+  expect(scene.sent.map(({ reply }) => reply.text)).toEqual(['heard hello']);
+  expect(scene.runs).toHaveLength(1);
+  expect((await scene.deps.store.getTurn('default' as never, request.turnId))?.attempts).toBe(1);
+});
+
+test(`${promise('UNBLOCK')} a disk that stays full ends in an honest message`, async () => {
+  const scene = createScene();
+  await scene.say('hello');
+  const state = {
+    ...scene.deps.state,
+    restore: () => Promise.reject(new Refused('disk-full', 'full', { retryAfterMs: 100 })),
+  };
+  const outcomes: (string | null)[] = [];
+  for (let tries = 0; tries < 4; tries++) {
+    outcomes.push(await scene.step({ state }));
+    await scene.clock.advance(60_000);
+  }
+  expect(outcomes).toEqual(['retry', 'retry', 'retry', 'dead']);
+  expect(scene.sent.map(({ reply }) => reply.code)).toEqual(['gave-up']);
+});
+
+test(`${promise('ONCE-OUT', 'FENCED')} a committed reply that waits for the platform keeps its lease`, async () => {
+  const scene = createScene();
+  await scene.say('hello');
+  scene.beforeSend = () => {
+    throw new Refused('rate-limited', 'later', { retryAfterMs: 20_000 });
+  };
+  expect(await scene.step()).toBe('retry');
+  await scene.clock.advance(20_000);
+  // Ten seconds is the longest wait in place; with a lease of four, only a heartbeat keeps it.
+  let sends = 0;
+  scene.beforeSend = () => {
+    if (++sends === 1) throw new Refused('rate-limited', 'later', { retryAfterMs: 9_000 });
+  };
+  const timing = { ...scene.deps.timing, leaseMs: 4_000, heartbeatMs: 1_000 };
+  const working = scene.step({ timing });
+  for (let second = 0; second < 8; second++) await scene.clock.advance(1_000);
+  const other = await scene.deps.store
+    .begin({
+      request: await scene.say('hello', { id: 'm1' }),
+      owner: 'other',
+      leaseMs: 4_000,
+      newSessionId: 'unused' as never,
+      retentionSec: 1_000,
+    })
+    .catch((error: unknown) => error);
+  expect(other).toBeInstanceOf(Refused);
+  await scene.clock.advance(2_000);
+  expect(await working).toBe('done');
+  expect(scene.sent).toHaveLength(1);
+});
