@@ -2,7 +2,8 @@
 // Telegram, the queue's pollers, and the functions as processes of the real Lambda runtime client, from the files
 // that go into the ZIP and the image. State is in S3 and DynamoDB only, both in memory: it is gone at the end.
 // ANTHROPIC_API_KEY is not used: the demo model answers.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,12 +17,14 @@ const { values } = parseArgs({
     'telegram-port': { type: 'string', default: '8789' },
     workers: { type: 'string', default: '2' },
     agent: { type: 'string' },
-    quiet: { type: 'boolean', default: false },
+    log: { type: 'boolean', default: false },
   },
 });
 
 const folder = await mkdtemp(join(tmpdir(), 'hybrid-sessions-aws-'));
-const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
+const ends: (() => Promise<unknown>)[] = [];
+// Whatever way it ends: processes in it have been killed by then (testing/lambda, testing/aws).
+process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
 
 async function end(code: number): Promise<never> {
   for (const step of ends.splice(0).reverse()) await step().catch(() => {});
@@ -29,7 +32,7 @@ async function end(code: number): Promise<never> {
 }
 
 let stopping = false;
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     // A second Ctrl-C does not wait.
     if (stopping) process.exit(130);
@@ -37,6 +40,20 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.stdout.write('\nStopping ...\n');
     void end(0);
   });
+}
+
+/** What a person wants to see of the functions' log lines. */
+function tell(text: string): void {
+  for (const line of text.split('\n').filter((part) => part.startsWith('{"level"'))) {
+    const { level, message, turn, outcome, tookMs, error } = JSON.parse(line) as Record<string, string>;
+    if (message === 'turn-ended') {
+      process.stderr.write(
+        `turn ${turn?.slice(5, 13)}: ${outcome}, ${(Number(tookMs) / 1000).toFixed(1)} s\n`,
+      );
+    } else if (level === 'WARN' || level === 'ERROR') {
+      process.stderr.write(`${level?.toLowerCase()}: ${message}${error ? ` (${error})` : ''}\n`);
+    }
+  }
 }
 
 try {
@@ -51,14 +68,15 @@ try {
     image,
     workers: Number(values.workers),
     ports: { api: Number(values.port), telegram: Number(values['telegram-port']) },
-    ...(values.quiet ? {} : { onOutput: (text: string) => process.stderr.write(text) }),
+    onOutput: values.log ? (text) => process.stderr.write(text) : tell,
   });
   if ('unavailable' in installation) {
     process.stderr.write(`${installation.unavailable}\n`);
     await end(3);
   } else {
     ends.push(() => installation.close());
-    const { apiUrl, apiKey, webhookUrl, telegram, bot } = installation;
+    const { apiUrl, apiKey, webhookUrl, telegram, bot, awsFile } = installation;
+    const keys = Object.entries(installation.credentials).map(([name, value]) => `${name}=${value}`);
     const person = `${telegram.apiRoot}/person/${bot.id}`;
     process.stdout.write(`
 Web page   ${apiUrl}
@@ -69,6 +87,9 @@ Webhook    ${webhookUrl}   (registered with the fake Telegram)
 Telegram   a chat with @${bot.username}:
            write:  curl -H 'content-type: application/json' -d '{"chat_id":${ALLOWED_USER},"text":"hello"}' ${person}/say
            read:   curl ${person}/chats/${ALLOWED_USER}
+
+Commands   ${keys.join(' ')} \\
+             npx hybrid-sessions sessions list --aws ${awsFile}
 
 DynamoDB   ${installation.dynamo.endpoint}
 S3         ${installation.s3.endpoint}

@@ -1,4 +1,4 @@
-// Builds the ZIP's folder: the four small functions, and beside them the web page and what the API says of itself.
+// Builds the ZIP's folder: the five small functions, and beside them the web page and what the API says of itself.
 // Run alone it prints what came out and how long each takes to import; `buildFunctions` is for other scripts.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { deflateRawSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
-const ENTRIES = ['ingress', 'api', 'stranded', 'setup'];
+const ENTRIES = ['ingress', 'api', 'stranded', 'setup', 'sweep'];
 const RUNS = 5;
 
 /**

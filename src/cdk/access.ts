@@ -5,6 +5,7 @@ import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { HEADS_INDEX } from '../stores/dynamodb-tables.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { Data } from './data.ts';
 
@@ -35,6 +36,16 @@ export function allowTables(role: Role, data: Data): void {
     new PolicyStatement({
       actions: ['dynamodb:Query'],
       resources: data.indexes.map((name) => `${data.state.tableArn}/index/${name}`),
+    }),
+  );
+}
+
+/** To find what has expired the sweep reads one index through, which holds heads only. */
+export function allowReadingHeads(role: Role, data: Data): void {
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['dynamodb:Scan'],
+      resources: [`${data.state.tableArn}/index/${HEADS_INDEX}`],
     }),
   );
 }

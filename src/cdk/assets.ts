@@ -1,7 +1,7 @@
 // Where the code comes from: the ZIP's folder and the image's build context, both made by `npm run build` and
 // part of the package. The image's context is put together at synthesis, with the agent's folder in it; Docker
 // is asked only when the stack is deployed.
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FileSystem } from 'aws-cdk-lib';
 import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
@@ -9,7 +9,13 @@ import { Architecture, Code, DockerImageCode } from 'aws-cdk-lib/aws-lambda';
 
 export interface Assets {
   readonly functions: Code;
-  readonly workerImage: () => DockerImageCode;
+  readonly workerImage: () => WorkerImage;
+}
+
+export interface WorkerImage {
+  readonly code: DockerImageCode;
+  /** The folder it was put together in is in nobody's way once the function is made. */
+  removeContext(): void;
 }
 
 // From `src` while developing, from `dist/src` in the package.
@@ -39,9 +45,12 @@ export function assetsFrom(options: {
       cpSync(image, context, { recursive: true });
       cpSync(options.agentFolder ?? exampleAgent, join(context, 'task/agent'), { recursive: true });
       const arm = options.architecture === Architecture.ARM_64;
-      return DockerImageCode.fromImageAsset(context, {
-        platform: arm ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
-      });
+      return {
+        code: DockerImageCode.fromImageAsset(context, {
+          platform: arm ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
+        }),
+        removeContext: () => rmSync(context, { recursive: true, force: true }),
+      };
     },
   };
 }

@@ -1,16 +1,18 @@
 // A whole installation: tables, bucket, queues, functions, alarms. Nothing in it has a fixed name, so that several
 // live in one account; nothing runs while nobody writes. What costs while idle: the alarms, the dashboard, storage.
 import { Duration, Names, Stack } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { Architecture, type FunctionUrl, FunctionUrlAuthType, InvokeMode } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { VARIABLES } from '../lambda/variables.ts';
-import { allowObjects, allowParameters, allowSend, allowTables } from './access.ts';
+import { allowObjects, allowParameters, allowReadingHeads, allowSend, allowTables } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import { Alarms } from './alarms.ts';
-import { type Assets, assetsFrom } from './assets.ts';
+import { type Assets, assetsFrom, type WorkerImage } from './assets.ts';
 import { addDashboard } from './dashboard.ts';
 import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
@@ -23,6 +25,8 @@ const INGRESS_TIMEOUT = Duration.seconds(15);
 /** A stream lasts as long as the turn it shows. */
 const API_TIMEOUT = Duration.minutes(15);
 const STRANDED_TIMEOUT = Duration.seconds(60);
+/** For what one round leaves undone there is the next day's. */
+const SWEEP_TIMEOUT = Duration.minutes(15);
 const LONGEST_WORKER_TIMEOUT = Duration.minutes(15);
 
 export class HybridSessions extends Construct {
@@ -74,6 +78,7 @@ export class HybridSessions extends Construct {
     const functions: Record<string, LoggedFunction> = {
       Worker: this.worker,
       Stranded: this.addStranded(props),
+      Sweep: this.addSweep(),
     };
     const setup = this.addSetup(
       [telegramSecret, this.apiKeyParameter].filter((name) => name !== undefined),
@@ -113,10 +118,11 @@ export class HybridSessions extends Construct {
     const { queues, data } = this;
     const maxConcurrency = props.worker?.maxConcurrency ?? 10;
     const ephemeralStorageMb = props.worker?.ephemeralStorageMb ?? 2048;
+    const image = props.worker?.image ? null : this.assets.workerImage();
     const worker = new LoggedFunction(this, 'Worker', {
       ...this.common,
       description: 'Runs turns: restores a session, runs the agent, saves, answers.',
-      image: props.worker?.image ?? this.assets.workerImage(),
+      image: props.worker?.image ?? (image as WorkerImage).code,
       memoryMb: props.worker?.memoryMb ?? 2048,
       ephemeralStorageMb,
       timeout,
@@ -131,6 +137,8 @@ export class HybridSessions extends Construct {
         ...modelVariables(props.model),
       },
     });
+    // CDK has its own copy by now, unless it was told not to make one.
+    if (!this.node.tryGetContext('aws:cdk:disable-asset-staging')) image?.removeContext();
     // One turn at a time: a turn takes minutes, and a second one of the batch would wait for the first.
     feed(worker, queues.turns, maxConcurrency);
     allowSend(worker.role, queues.turns);
@@ -168,6 +176,36 @@ export class HybridSessions extends Construct {
     allowTables(stranded.role, data);
     if (props.telegram) allowParameters(stranded.role, [props.telegram.tokenParameter]);
     return stranded;
+  }
+
+  /** Removes what has expired, once a day. */
+  private addSweep(): LoggedFunction {
+    const sweep = new LoggedFunction(this, 'SweepExpired', {
+      ...this.common,
+      description: 'Removes sessions whose retention is over: objects, then heads, each under a lease.',
+      code: this.assets.functions,
+      handler: 'sweep.handler',
+      memoryMb: 512,
+      timeout: SWEEP_TIMEOUT,
+      environment: {
+        [VARIABLES.installation]: this.installation,
+        [VARIABLES.mappingTable]: this.data.mapping.tableName,
+        [VARIABLES.stateTable]: this.data.state.tableName,
+        [VARIABLES.bucket]: this.data.bucket.bucketName,
+      },
+    });
+    allowTables(sweep.role, this.data);
+    allowReadingHeads(sweep.role, this.data);
+    allowObjects(sweep.role, this.data, ['Delete']);
+    // What fails is done by the next day's round; the alarm tells of it at once.
+    const target = new LambdaTarget(sweep.lambda, { retryAttempts: 2 });
+    const daily = new Rule(this, 'Daily', {
+      description: 'Removes sessions whose retention is over.',
+      schedule: Schedule.rate(Duration.days(1)),
+      targets: [target],
+    });
+    acknowledge(daily, 'Serverless-EventBusDLQ', "A tick that is lost is made up for by the next day's.");
+    return sweep;
   }
 
   private addSetup(secrets: readonly string[], tokenParameter: string | undefined): Setup | null {

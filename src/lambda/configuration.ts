@@ -42,6 +42,14 @@ export const apiSchema = z.object({
   model: text.optional(),
 });
 
+export const sweepSchema = z.object({
+  installation: text,
+  logLevel: base.logLevel,
+  mappingTable: text,
+  stateTable: text,
+  bucket: text,
+});
+
 export const strandedSchema = z.object({ ...base, ...outgoing });
 
 export const workerSchema = z.object({

@@ -20,18 +20,22 @@ const LEAST_AGE_MS = 24 * 3600 * 1000;
 const LEASE_MS = 60_000;
 const PAGE = 100;
 
-/** Returns how many sessions were removed. */
-export async function sweep(deps: SweepDeps, clock: Clock): Promise<number> {
-  return (await sweepExpired(deps, clock)) + (await sweepHeadless(deps, clock));
+/** How many heads are asked for at once. */
+const PARALLEL = 16;
+
+/** Returns how many sessions were removed. Called off, it ends after what it is at; the next one goes on. */
+export async function sweep(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
+  return (await sweepExpired(deps, clock, signal)) + (await sweepHeadless(deps, clock, signal));
 }
 
-async function sweepExpired(deps: SweepDeps, clock: Clock): Promise<number> {
+async function sweepExpired(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
   const { expired } = deps.store;
   let removed = 0;
   // What stays is listed again, before the rest: a page of nothing else ends the round.
   for (let before = -1; expired && removed > before; ) {
     before = removed;
     for (const { tenant, sessionId } of await expired.list(PAGE)) {
+      if (signal?.aborted) return removed;
       if (await removeExpired(deps, tenant, sessionId, clock)) removed++;
     }
   }
@@ -73,29 +77,39 @@ async function leaseIfFree(store: SweepDeps['store'], tenant: Tenant, sessionId:
 }
 
 /** Objects of sessions that have no head at all. */
-async function sweepHeadless(deps: SweepDeps, clock: Clock): Promise<number> {
-  const { store, objects, state } = deps;
+async function sweepHeadless(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
   const newest = new Map<string, number>();
-  for await (const { key, modifiedAtMs } of objects.list('')) {
+  for await (const { key, modifiedAtMs } of deps.objects.list('')) {
+    if (signal?.aborted) return 0;
     const session = /^([^/]+\/[^/]+)\//.exec(key)?.[1];
     if (session) newest.set(session, Math.max(modifiedAtMs, newest.get(session) ?? 0));
   }
+  const old = [...newest].filter(([, modifiedAtMs]) => clock.now() - modifiedAtMs >= LEAST_AGE_MS);
+  // In any order, so that rounds that are called off early do not all look at the same ones.
+  const waiting = old.map(([session]) => session).sort(() => Math.random() - 0.5);
   let removed = 0;
-  for (const [session, modifiedAtMs] of newest) {
-    if (clock.now() - modifiedAtMs < LEAST_AGE_MS) continue;
-    const [tenant, sessionId] = session.split('/') as [Tenant, SessionId];
-    if (await store.getHead(tenant, sessionId)) continue;
-    // Expired heads are not shown; one that is still there was left to a later sweep for a reason.
-    const leased = await leaseIfFree(store, tenant, sessionId);
-    if (leased === 'busy') continue;
-    if (leased !== 'absent') {
-      await store.release(leased.lease);
-      continue;
+  const look = async () => {
+    for (let session = waiting.pop(); session !== undefined && !signal?.aborted; session = waiting.pop()) {
+      const [tenant, sessionId] = session.split('/') as [Tenant, SessionId];
+      if (await removeHeadless(deps, tenant, sessionId)) removed++;
     }
-    await state.erase(tenant, sessionId);
-    removed++;
-  }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, look));
   return removed;
+}
+
+async function removeHeadless(deps: SweepDeps, tenant: Tenant, sessionId: SessionId): Promise<boolean> {
+  const { store, state } = deps;
+  if (await store.getHead(tenant, sessionId)) return false;
+  // Expired heads are not shown; one that is still there was left to a later sweep for a reason.
+  const leased = await leaseIfFree(store, tenant, sessionId);
+  if (leased === 'busy') return false;
+  if (leased !== 'absent') {
+    await store.release(leased.lease);
+    return false;
+  }
+  await state.erase(tenant, sessionId);
+  return true;
 }
 
 export function startSweep(deps: SweepDeps, log: Log): { stop(): Promise<void> } {

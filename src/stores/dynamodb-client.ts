@@ -11,6 +11,8 @@ import {
   PutItemCommand,
   QueryCommand,
   type QueryCommandInput,
+  ScanCommand,
+  type ScanCommandInput,
   TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
@@ -152,6 +154,12 @@ export function createDynamo(client: DynamoDBClient) {
     /** One page. */
     async query(input: QueryCommandInput): Promise<{ items: readonly Item[]; next: Item | undefined }> {
       const page = await read(() => client.send(new QueryCommand(input)));
+      return { items: page.Items ?? [], next: page.LastEvaluatedKey };
+    },
+
+    /** One page. */
+    async scan(input: ScanCommandInput): Promise<{ items: readonly Item[]; next: Item | undefined }> {
+      const page = await read(() => client.send(new ScanCommand(input)));
       return { items: page.Items ?? [], next: page.LastEvaluatedKey };
     },
 

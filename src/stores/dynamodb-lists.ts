@@ -25,6 +25,7 @@ import {
 import {
   channelPrefix,
   conversationPartition,
+  HEADS_INDEX,
   headKey,
   isDigested,
   orderKey,
@@ -53,7 +54,7 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoP
     const narrow = by.sessionKey !== undefined;
     const [index, partition, value] = narrow
       ? ['heads_of_conversation', 'conversation_list', conversationPartition(by.sessionKey)]
-      : ['heads_of_tenant', 'tenant_list', tenantList(tenant)];
+      : [HEADS_INDEX, 'tenant_list', tenantList(tenant)];
     const prefix = by.channel === undefined ? null : channelPrefix(tenant, encodedChannel(by.channel));
     let start = after
       ? {

@@ -24,6 +24,9 @@ export interface TableDefinition {
   readonly indexes: readonly TableIndex[];
 }
 
+/** Every head is in it and nothing else is: what has expired is found by reading it through. */
+export const HEADS_INDEX = 'heads_of_tenant';
+
 /**
  * `mapping`: one item per conversation with exactly seven attributes. `state`: all else (heads, turns, the order of
  * turns within a conversation, event logs). The two indexes list heads by last use, for pages people look at; no
@@ -37,10 +40,10 @@ export const tableDefinitions: { readonly mapping: TableDefinition; readonly sta
     timeToLive: 'ttl',
     indexes: [
       {
-        name: 'heads_of_tenant',
+        name: HEADS_INDEX,
         partitionKey: 'tenant_list',
         sortKey: 'used_at_ms',
-        include: ['conversation_list'],
+        include: ['conversation_list', 'expires_at'],
       },
       {
         name: 'heads_of_conversation',

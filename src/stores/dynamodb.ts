@@ -10,6 +10,7 @@ import { createBegin } from './dynamodb-begin.ts';
 import { createDynamo, keyOf } from './dynamodb-client.ts';
 import { createCommit } from './dynamodb-commit.ts';
 import { createAdoptAndErase } from './dynamodb-erase.ts';
+import { createExpired } from './dynamodb-expired.ts';
 import { createFenced } from './dynamodb-fenced.ts';
 import { alive, readHead, readMapping } from './dynamodb-items.ts';
 import { createLists } from './dynamodb-lists.ts';
@@ -86,6 +87,7 @@ export function createDynamoSessionStore(options: DynamoSessionStoreOptions): Se
     listHeads: lists.listHeads,
     listTurns: lists.listTurns,
     ...createAdoptAndErase(parts, lists),
+    expired: createExpired(parts),
     async close() {
       if (!options.client) client.destroy();
     },

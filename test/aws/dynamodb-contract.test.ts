@@ -39,15 +39,6 @@ if ('unavailable' in started) {
       const store = createDynamoSessionStore({ client, ...tables, clock: createManualClock() });
       return { store, close: async () => client.destroy() };
     },
-    skip: [
-      {
-        reason: 'DynamoDB deletes by time to live',
-        tests: [
-          'expired sessions are listed, longest expired first, and removed under a lease',
-          'what a conversation said since an old session of it expired stays when that one goes',
-        ],
-      },
-    ],
   });
 
   eventLogContract({

@@ -3,6 +3,7 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { HybridSessions } from '../../src/cdk/index.ts';
+import { installationFrom, OUTPUTS } from '../../src/cli/aws-installation.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
 import { tableDefinitions } from '../../src/stores/dynamodb-tables.ts';
 import { FULL, ofType, type Resource, type Synthesized, synthesize, target } from './synthesize.ts';
@@ -173,9 +174,12 @@ describe('who may do what', () => {
     expect(new Set(patterns)).toEqual(
       new Set([JSON.stringify({ 'Fn::Join': ['', [{ 'Fn::GetAtt': [bucketId, 'Arn'] }, '/*']] })]),
     );
+    const scans = statements.filter((statement) => JSON.stringify(statement.Action).includes('Scan'));
+    expect(scans.map((statement) => statement.Action)).toEqual(['dynamodb:Scan']);
+    expect(JSON.stringify(scans[0]?.Resource)).toContain('/index/heads_of_tenant');
     const actions = statements.flatMap((statement) => statement.Action);
     expect(
-      actions.filter((action) => /Scan|Table|Bucket(?!$)/.test(action) && action !== 's3:ListBucket'),
+      actions.filter((action) => /Table|Bucket(?!$)/.test(action) && action !== 's3:ListBucket'),
     ).toEqual([]);
     expect(
       ofType(full, 'AWS::IAM::Role').flatMap(([, role]) => role.Properties.ManagedPolicyArns ?? []),
@@ -225,6 +229,40 @@ interface Statement {
   readonly Resource: unknown;
 }
 
+test('once a day the sweep runs, which may delete objects and reads none', () => {
+  const [, rule] = ofType(full, 'AWS::Events::Rule')[0] ?? [];
+  expect(rule?.Properties).toMatchObject({ ScheduleExpression: 'rate(1 day)', State: 'ENABLED' });
+  const [{ Arn } = { Arn: null }] = (rule?.Properties.Targets ?? []) as { Arn: unknown }[];
+  const sweep = full.resources[target(Arn)];
+  expect(sweep?.Properties.Handler).toBe('sweep.handler');
+  const role = target(sweep?.Properties.Role);
+  const policies = ofType(full, 'AWS::IAM::Policy').filter(([, { Properties }]) =>
+    (Properties.Roles as unknown[]).map(target).includes(role),
+  );
+  const text = JSON.stringify(policies);
+  expect(text).toContain('s3:DeleteObject');
+  expect(text).not.toMatch(/s3:(Get|Put)Object|ssm:|sqs:/);
+  const [[, permission] = [undefined, undefined]] = ofType(full, 'AWS::Lambda::Permission').filter(
+    ([, { Properties }]) => Properties.Principal === 'events.amazonaws.com',
+  );
+  expect(permission?.Properties.SourceArn).toBeDefined();
+});
+
+test('the outputs name all that `sessions --aws` needs', () => {
+  const outputs = full.template.findOutputs('*');
+  expect(Object.keys(outputs)).toEqual(expect.arrayContaining(Object.keys(OUTPUTS)));
+  const written = {
+    'a-stack': { ...Object.fromEntries(Object.keys(OUTPUTS).map((name) => [name, 'https://x/'])) },
+  };
+  const stack = { ...written['a-stack'], Region: 'eu-central-1', RetentionDays: '7' };
+  expect(installationFrom({ other: { Bucket: 'x' }, 'a-stack': stack })).toMatchObject({
+    region: 'eu-central-1',
+    retentionDays: 7,
+    bucket: 'https://x/',
+  });
+  expect(installationFrom({ other: {} })).toBeNull();
+});
+
 describe('what a person hears of', () => {
   test('every alarm goes to a topic that has a subscriber', () => {
     const alarms = ofType(full, 'AWS::CloudWatch::Alarm');
@@ -247,8 +285,8 @@ describe('what a person hears of', () => {
     expect(Object.fromEntries(Object.entries(counts).map(([name, all]) => [name, all?.length]))).toEqual({
       ApproximateNumberOfMessagesVisible: 2,
       ApproximateAgeOfOldestMessage: 1,
-      Errors: 4,
-      Throttles: 4,
+      Errors: 5,
+      Throttles: 5,
       UndeliverableReplies: 1,
       UnreadableStates: 1,
     });

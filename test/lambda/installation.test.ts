@@ -8,15 +8,20 @@ import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vites
 import { buildFunctions } from '../../scripts/functions.mjs';
 import { assembleTree } from '../../scripts/image.mjs';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { newSessionId, sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
+import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
+import { createS3ObjectStore } from '../../src/stores/s3.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import { ALLOWED_USER, type Installation, startInstallation } from '../../testing/lambda/installation.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-installation-'));
 const model: ScriptedModel = await createScriptedModel(answerAsDemo);
+const CHAT = { tenant: 'default', channel: 'http', bot: 'local', thread: null };
 let output = '';
 
 const started = await (async () => {
@@ -186,7 +191,7 @@ describe.skipIf(unavailable)('an installation', () => {
   test('a turn that no worker could take on is given up with one message, and waits for a person', async () => {
     const { sqs, queueUrls } = installation;
     const request = turnRequest({
-      conversation: { tenant: 'default', channel: 'http', bot: 'local', chat: 'web-stranded', thread: null },
+      conversation: { ...CHAT, chat: 'web-stranded' },
       dedupeId: 'stranded-1',
       text: 'hello?',
       receivedAtMs: Date.now(),
@@ -212,6 +217,38 @@ describe.skipIf(unavailable)('an installation', () => {
     } finally {
       await stranded.close();
     }
+  });
+
+  test(`${promise('EXPIRE')}: the daily sweep removes objects, head and mapping of an expired session, and of no other`, async () => {
+    const { dynamo, tables, s3, sweep } = installation;
+    const live = (await (
+      await api('/v1/chats/web-lives/messages', { method: 'POST', body: JSON.stringify({ text: 'hello' }) })
+    ).json()) as { session_id: string };
+    const longAgo = { now: () => Date.now() - 40 * 86_400_000, sleep: systemClock.sleep };
+    const sessionKey = sessionKeyOf({ ...CHAT, chat: 'web-expired' });
+    const tenant = tenantOf(sessionKey);
+    const sessionId = newSessionId();
+    const client = dynamo.client();
+    const then = createDynamoSessionStore({ client, ...tables, clock: longAgo });
+    await then.adopt({ sessionKey, sessionId, generation: 1, state: {}, retentionSec: 25 * 86_400 });
+    const objects = createS3ObjectStore({
+      ...localAws,
+      endpoint: s3.endpoint,
+      bucket: 'sessions',
+      forcePathStyle: true,
+    });
+    await objects.put(`${tenant}/${sessionId}/pack`, new Uint8Array([1]));
+
+    const { error, body } = await sweep.invoke({ source: 'aws.events' });
+    expect([error, JSON.parse(body.toString())]).toEqual([null, { removed: 1 }]);
+    expect(await then.getHead(tenant, sessionId)).toBeNull();
+    expect(await then.getMapping(sessionKey)).toBeNull();
+    const left = [];
+    for await (const { key } of objects.list('')) left.push(key.split('/')[1]);
+    expect(left).not.toContain(sessionId);
+    expect(left).toContain(live.session_id);
+    const again = await sweep.invoke({ source: 'aws.events' });
+    expect(JSON.parse(again.body.toString())).toEqual({ removed: 0 });
   });
 
   test('the secret is in no variable, and no secret or word of a chat is in any log line', async () => {

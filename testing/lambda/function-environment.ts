@@ -50,6 +50,9 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
   let child: ChildProcess | null = null;
   let startedAtMs = 0;
   let output = '';
+  // A program that ends without stopping its functions leaves none behind.
+  const killWithParent = () => child?.kill('SIGKILL');
+  process.on('exit', killWithParent);
 
   const start = () => {
     startedAtMs = Date.now();
@@ -101,6 +104,7 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
     },
     kill: () => end('SIGKILL'),
     async stop() {
+      process.off('exit', killWithParent);
       await end('SIGKILL');
       await api.close();
     },

@@ -46,6 +46,8 @@ export interface Installation {
   readonly bot: FakeBot;
   readonly workers: readonly FunctionEnvironment[];
   readonly stranded: FunctionEnvironment;
+  /** On AWS a schedule invokes it once a day; here nobody does but the test. */
+  readonly sweep: FunctionEnvironment;
   /** The workers' temporary folders, `/tmp` on Lambda. */
   readonly temporary: readonly string[];
   readonly queueUrls: Readonly<Record<'turns' | 'stranded' | 'dead', string>>;
@@ -196,6 +198,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       [VARIABLES.telegramTokenParameter]: NAMES.token,
     };
     const stranded = await start('stranded', { ...outgoing, [VARIABLES.queueUrl]: queueUrls.stranded });
+    const sweep = await start('sweep', { [VARIABLES.bucket]: BUCKET });
     const temporary = Array.from({ length: options.workers ?? 1 }, (_, i) =>
       join(options.folder, `tmp-${i}`),
     );
@@ -245,6 +248,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       bot,
       workers,
       stranded,
+      sweep,
       temporary,
       queueUrls,
       sqs,
