@@ -17,7 +17,7 @@ import type { Mutation } from './mutations.ts';
 import { playChat, type Sent, telegramChatId } from './people.ts';
 import { numberIn, type Plan, type Strike } from './plan.ts';
 import { type OpenPorts, openPorts } from './ports.ts';
-import type { Settings } from './settings.ts';
+import { type Settings, VISIBILITY_MS } from './settings.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
 import { createNote, createStrikes, type HistoryLine, type Note } from './strikes.ts';
 
@@ -53,6 +53,8 @@ export interface RunResult {
   readonly tookMs: number;
 }
 
+/** A message whose worker died after its turn was closed shows again after this long, and is waited for. */
+const HIDDEN_MS = VISIBILITY_MS + 1_000;
 const TOKEN = '4242:FAULT-KIT-TOKEN';
 const SECRET = 'fault-kit-webhook-secret';
 
@@ -150,7 +152,7 @@ async function play(
       ),
     ),
   );
-  await comeToRest(ports, sent, folder, over, restWithinMs, note);
+  await comeToRest(ports, sent, folder, over, restWithinMs, mutation === null ? HIDDEN_MS : 0, note);
   const workers = seats.filter((seat) => seat !== server);
   await Promise.all(workers.map((seat) => seat.stop(5_000)));
   await server.stop(0);
@@ -178,9 +180,11 @@ async function comeToRest(
   folder: string,
   over: AbortSignal,
   restWithinMs: number,
+  quietForMs: number,
   note: Note,
 ): Promise<void> {
   let progressAtMs = Date.now();
+  let quietSinceMs = Number.POSITIVE_INFINITY;
   const open = new Set(sent.map(({ turnId }) => turnId));
   for (;;) {
     const before = open.size;
@@ -188,7 +192,9 @@ async function comeToRest(
       const turn = await ports.store.getTurn('default' as TurnRecord['tenant'], turnId);
       if (turn?.status === 'delivered' || turn?.status === 'undeliverable') open.delete(turnId);
     }
-    if (open.size === 0 && (await ports.queue.depth()) === 0 && !ghostsLeft(folder)) return;
+    const quiet = open.size === 0 && (await ports.queue.depth()) === 0 && !ghostsLeft(folder);
+    quietSinceMs = quiet ? Math.min(quietSinceMs, Date.now()) : Number.POSITIVE_INFINITY;
+    if (Date.now() - quietSinceMs >= quietForMs) return;
     if (open.size < before) progressAtMs = Date.now();
     if (over.aborted || Date.now() - progressAtMs > restWithinMs)
       return note('time-over', { open: open.size });
