@@ -69,6 +69,12 @@ const plan = createPlan({
   faultRate: 0.25,
   meanPauseMs: (chats / perMinute) * 60_000,
 });
+/** Every chat's messages within the time: some chats would need longer by chance. */
+const messages = [...Map.groupBy(plan.messages, ({ chat }) => chat).values()].flatMap((mine) => {
+  const sumMs = mine.reduce((sum, { pauseMs }) => sum + pauseMs, 0);
+  const scale = Math.min(1, (minutes * 60_000) / Math.max(1, sumMs));
+  return mine.map((message) => ({ ...message, pauseMs: Math.round(message.pauseMs * scale) }));
+});
 const result = await runFaults({
   // The server lives through the soak, and so does the first worker; the others die as ever.
   plan: {
