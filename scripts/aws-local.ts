@@ -31,12 +31,14 @@ async function end(code: number): Promise<never> {
   process.exit(code);
 }
 
+const LONGEST_END_MS = 15_000;
 let stopping = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    // A second Ctrl-C does not wait.
-    if (stopping) process.exit(130);
+    // It takes a second or two; asking again does not make it leave anything behind.
+    if (stopping) return;
     stopping = true;
+    setTimeout(() => process.exit(130), LONGEST_END_MS).unref();
     process.stdout.write('\nStopping ...\n');
     void end(0);
   });

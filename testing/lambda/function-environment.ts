@@ -39,6 +39,12 @@ export interface FunctionEnvironment {
   stop(): Promise<void>;
 }
 
+/** A program that ends without stopping its functions leaves none behind. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 const RUNTIME_CLIENT = fileURLToPath(import.meta.resolve('aws-lambda-ric'));
 const ADDON = join(import.meta.dirname, 'rapid-client.cjs');
 
@@ -50,9 +56,6 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
   let child: ChildProcess | null = null;
   let startedAtMs = 0;
   let output = '';
-  // A program that ends without stopping its functions leaves none behind.
-  const killWithParent = () => child?.kill('SIGKILL');
-  process.on('exit', killWithParent);
 
   const start = () => {
     startedAtMs = Date.now();
@@ -62,6 +65,7 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;
+    running.add(started);
     for (const stream of [started.stdout, started.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         output += text;
@@ -69,6 +73,7 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
       });
     }
     started.on('exit', (code, signal) => {
+      running.delete(started);
       if (child !== started) return;
       child = null;
       const waiting = api.fail({
@@ -104,7 +109,6 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
     },
     kill: () => end('SIGKILL'),
     async stop() {
-      process.off('exit', killWithParent);
       await end('SIGKILL');
       await api.close();
     },

@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { endProcesses } from '../../src/agent/processes.ts';
 import { INSTALLATION_FILE, writeInstallation } from '../../src/cli/aws-installation.ts';
 import { TELEGRAM_WEBHOOK_PATH, VARIABLES } from '../../src/lambda/variables.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../aws/dynamodb-local.ts';
@@ -203,6 +204,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       join(options.folder, `tmp-${i}`),
     );
     const workers: FunctionEnvironment[] = [];
+    // A killed worker's agent lives on for a moment, and writes.
+    ends.push(() => Promise.all(temporary.map((folder) => endProcesses(folder))));
     for (const [i, folder] of temporary.entries()) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const model: Record<string, string> = options.modelUrl
