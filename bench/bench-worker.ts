@@ -35,7 +35,12 @@ export interface BenchWorker {
 export async function openBenchWorker(dataDir: string, modelUrl: string): Promise<BenchWorker> {
   await mkdir(dataDir, { recursive: true });
   const stores = await openStores(
-    { dataDir, retentionSec: 86_400, keepGenerations: 10, limits: { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 } },
+    {
+      dataDir,
+      retentionSec: 86_400,
+      keepGenerations: 10,
+      limits: { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 },
+    },
     { create: true },
   );
   const folder = await loadAgentFolder(await plainAgent(join(dataDir, 'agent')));
