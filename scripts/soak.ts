@@ -79,6 +79,7 @@ const result = await runFaults({
   // The server lives through the soak, and so does the first worker; the others die as ever.
   plan: {
     ...plan,
+    messages,
     strikes: plan.strikes.filter(({ place, how }) => !(place.startsWith('server') && how === 'kill')),
   },
   store,

@@ -25,7 +25,7 @@ const BROKEN: Readonly<Record<Mutation, string>> = {
 /** A broken promise may leave turns that never end; there is no use in waiting long for them. */
 const REST_WITHIN_MS = 6_000;
 
-test('with nothing broken, the same faults break nothing', { timeout: 60_000 }, async () => {
+test('with nothing broken, the same faults break nothing', { timeout: 150_000 }, async () => {
   const result = await runFaults({
     plan: mutationPlan(null),
     store: 'local',
@@ -37,7 +37,7 @@ test('with nothing broken, the same faults break nothing', { timeout: 60_000 }, 
 });
 
 for (const mutation of MUTATIONS) {
-  test.concurrent(`${BROKEN[mutation]} the kit notices: ${mutation}`, { timeout: 60_000 }, async ({
+  test.concurrent(`${BROKEN[mutation]} the kit notices: ${mutation}`, { timeout: 150_000 }, async ({
     expect,
   }) => {
     const plan = mutationPlan(mutation);

@@ -7,7 +7,7 @@ import { historyOf } from '../../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../../testing/faults/run.ts';
 
 const ALL = promise('ONCE-IN', 'ORDER', 'ATOMIC', 'FENCED', 'ONCE-OUT', 'ACKED', 'NO-AMNESIA');
-const LIMITS = { limitMs: 85_000 };
+const LIMITS = { limitMs: 140_000 };
 
 /** What did not hold, with how it came to that. */
 function told(result: RunResult): string {
@@ -21,7 +21,7 @@ function told(result: RunResult): string {
 }
 
 for (const seed of [7, 11]) {
-  test(`${ALL} 20 turns under faults, seed ${seed}`, { timeout: 90_000 }, async () => {
+  test(`${ALL} 20 turns under faults, seed ${seed}`, { timeout: 150_000 }, async () => {
     const plan = createPlan({ seed, turns: 20, chats: 5, agent: 'light' });
     const result = await runFaults({ plan, store: 'local', agent: 'light', ...LIMITS });
     expect(told(result)).toBe('');
@@ -30,7 +30,7 @@ for (const seed of [7, 11]) {
   });
 }
 
-test(`${ALL} a few turns with the real CLI`, { timeout: 90_000 }, async () => {
+test(`${ALL} a few turns with the real CLI`, { timeout: 150_000 }, async () => {
   const plan = createPlan({ seed: 5, turns: 3, chats: 2, agent: 'real', workers: 2, faultRate: 1 });
   const result = await runFaults({ plan, store: 'local', agent: 'real', ...LIMITS });
   expect(told(result)).toBe('');

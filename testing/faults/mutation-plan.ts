@@ -46,7 +46,7 @@ const MESSAGES: readonly (readonly [
   [5, ['at:after-pack', 'kill', 0, 1]],
   [5, ['model', 'slow', 800], ['at:mid-run', 'deadline', 100]],
   // 13: longer than a lease, whoever runs it
-  [6, ...[0, 1, 2, 3, 4, 5, 6, 7].map((after) => ['model', 'slow', SLOW_MS, after] as const)],
+  [6, ...Array.from({ length: 12 }, () => ['model', 'slow', SLOW_MS] as const)],
   // 14: a chat with a saved state, then a fresh one
   [7],
   [7],
