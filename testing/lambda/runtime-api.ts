@@ -125,6 +125,8 @@ export async function createRuntimeApi(options: {
   });
   // A process waits for its next event for as long as it takes.
   server.requestTimeout = 0;
+  // The client keeps its connection while an event is worked on, and does not expect it to be closed.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 
   return {
