@@ -17,7 +17,7 @@ import type { Mutation } from './mutations.ts';
 import { playChat, type Sent, telegramChatId } from './people.ts';
 import { numberIn, type Plan, type Strike } from './plan.ts';
 import { type OpenPorts, openPorts } from './ports.ts';
-import { type Settings, VISIBILITY_MS } from './settings.ts';
+import { patienceOf, type Settings, VISIBILITY_MS } from './settings.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
 import { createNote, createStrikes, type HistoryLine, type Note } from './strikes.ts';
 
@@ -53,8 +53,6 @@ export interface RunResult {
   readonly tookMs: number;
 }
 
-/** A message whose worker died after its turn was closed shows again after this long, and is waited for. */
-const HIDDEN_MS = VISIBILITY_MS + 1_000;
 const TOKEN = '4242:FAULT-KIT-TOKEN';
 const SECRET = 'fault-kit-webhook-secret';
 
@@ -152,7 +150,16 @@ async function play(
       ),
     ),
   );
-  await comeToRest(ports, sent, folder, over, restWithinMs, mutation === null ? HIDDEN_MS : 0, note);
+  // A message whose worker died after its turn was closed shows again after its visibility time.
+  await comeToRest(
+    ports,
+    sent,
+    folder,
+    over,
+    restWithinMs,
+    mutation === null ? VISIBILITY_MS * patienceOf(standIns.direct) + 1_000 : 0,
+    note,
+  );
   const workers = seats.filter((seat) => seat !== server);
   await Promise.all(workers.map((seat) => seat.stop(5_000)));
   await server.stop(0);

@@ -21,6 +21,7 @@ import { openPorts, openState } from './ports.ts';
 import {
   type FromChild,
   MAX_ATTEMPTS,
+  patienceOf,
   RETENTION_SEC,
   type Settings,
   TIMING,
@@ -59,6 +60,7 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
     const { message: text, ...rest } = fields ?? {};
     if (level !== 'debug') note('log', { ...rest, level, event, text, message: current.message });
   };
+  const patience = patienceOf(settings.store);
   let agentRoot = '';
   const runner = await openRunner(settings, current, note);
   const { token, apiRoot } = settings.telegram;
@@ -88,11 +90,11 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
     channels: new Map(channels.map((channel) => [channel.name, channel])),
     clock,
     log,
-    timing: TIMING,
+    timing: { ...TIMING, leaseMs: TIMING.leaseMs * patience },
     retentionSec: RETENTION_SEC,
     maxAttempts: MAX_ATTEMPTS,
-    visibilityMs: VISIBILITY_MS,
-    at: (point: TurnPoint) => strikeAt(point, strikes, current, () => agentRoot),
+    visibilityMs: VISIBILITY_MS * patience,
+    at: (point: TurnPoint) => strikeAt(point, strikes, current, patience, () => agentRoot),
   };
   say({ type: 'ready', port: 0 });
   await runWorker(mutate(deps, settings.mutation, settings.folder), {
@@ -132,6 +134,7 @@ async function strikeAt(
   point: TurnPoint,
   strikes: Strikes,
   current: Current,
+  patience: number,
   agentRoot: () => string,
 ): Promise<void> {
   const strike = strikes.take(`at:${point}`, current.message);
@@ -150,7 +153,9 @@ async function strikeAt(
     await new Promise(() => {});
   } else if (strike.how === 'pause') {
     await new Promise<void>((resolve) =>
-      process.send?.({ type: 'pausing', ms } satisfies FromChild, undefined, {}, () => resolve()),
+      process.send?.({ type: 'pausing', ms: ms * patience } satisfies FromChild, undefined, {}, () =>
+        resolve(),
+      ),
     );
     process.kill(process.pid, 'SIGSTOP');
   }
