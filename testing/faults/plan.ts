@@ -1,7 +1,7 @@
 // What a run will do, as plain data: who writes what when, and which fault strikes where. Everything follows from
 // the seed; what the machine's scheduling adds is written into the history instead. A strike happens at most once,
 // in whichever process gets there first.
-import type { TurnPoint } from '../../src/core/turn.ts';
+import { TURN_POINTS, type TurnPoint } from '../../src/core/turn.ts';
 import { createRandom, type Random } from './random.ts';
 
 /** Where a strike waits: a named point of the turn, or a call of a port. */
@@ -149,20 +149,8 @@ function costs({ place, how }: Draft): boolean {
 
 type Kind = (random: Random, agent: 'light' | 'real') => Draft[];
 
-const POINTS: readonly TurnPoint[] = [
-  'before-lease',
-  'after-lease',
-  'after-restore',
-  'mid-run',
-  'after-agent',
-  'after-pack',
-  'after-commit',
-  'after-send',
-  'after-mark',
-];
-
 const KILL: Kind = (random) => {
-  const point = random.pick(POINTS);
+  const point = random.pick(TURN_POINTS);
   const late = point === 'mid-run' && random.chance(0.6);
   return [
     // A turn killed in the middle is sometimes a long one, with a checkpoint behind it.
@@ -171,7 +159,7 @@ const KILL: Kind = (random) => {
   ];
 };
 const PAUSE: Kind = (random) => [
-  { place: `at:${random.pick(POINTS)}`, how: 'pause', ms: random.between(2_200, 3_500) },
+  { place: `at:${random.pick(TURN_POINTS)}`, how: 'pause', ms: random.between(2_200, 3_500) },
 ];
 const AGENT_KILL: Kind = (random) => [{ place: 'at:mid-run', how: 'agent-kill', ms: random.between(0, 60) }];
 const DEADLINE: Kind = (random) => [
