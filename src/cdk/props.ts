@@ -32,6 +32,11 @@ export interface WorkerProps {
   readonly ephemeralStorageMb?: number;
   /** Turns that may run at once; at least 2. @default 10 */
   readonly maxConcurrency?: number;
+  /**
+   * The files of a session stay in /tmp between its turns, and its next turn on the same worker reads nothing from S3
+   * if nothing changed meanwhile. False: /tmp is empty after every turn. @default true
+   */
+  readonly keepSession?: boolean;
   /** An image built elsewhere. @default built from this package by Docker at deployment */
   readonly image?: DockerImageCode;
 }

@@ -45,6 +45,7 @@ export const settingsSchema = z.strictObject({
       timeoutSec: z.int().min(120).max(900).optional(),
       ephemeralStorageMb: z.int().min(512).max(10_240).optional(),
       maxConcurrency: z.int().min(2).max(1000).optional(),
+      keepSession: z.boolean().optional(),
     })
     .prefault({}),
   retentionDays: z.int().min(1).max(3650).default(25),

@@ -18,7 +18,7 @@ export function createStack(scope: Construct, settings: Settings, assets?: strin
     allowedPattern: '[^@\\s]+@[^@\\s]+\\.[^@\\s]+',
     ...pick('default', settings.alarmEmail),
   });
-  const { memoryMb, timeoutSec, ephemeralStorageMb, maxConcurrency } = settings.worker;
+  const { memoryMb, timeoutSec, ephemeralStorageMb, maxConcurrency, keepSession } = settings.worker;
   const app = new HybridSessions(stack, 'HybridSessions', {
     model: withoutUndefined(settings.model),
     alarmEmail: email.valueAsString,
@@ -31,6 +31,7 @@ export function createStack(scope: Construct, settings: Settings, assets?: strin
       ...pick('timeout', timeoutSec === undefined ? undefined : Duration.seconds(timeoutSec)),
       ...pick('ephemeralStorageMb', ephemeralStorageMb),
       ...pick('maxConcurrency', maxConcurrency),
+      ...pick('keepSession', keepSession),
     },
     retention: Duration.days(settings.retentionDays),
     versionedBucket: settings.versionedBucket,

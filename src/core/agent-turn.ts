@@ -1,9 +1,17 @@
 // The part of a turn between lease and commit that needs a directory: restore, run the agent, checkpoint. Ends
-// with a decision to commit, or with "not now". The directory is gone when it returns.
+// with a decision to commit, or with "not now". The directory is gone when it returns, unless the workplace keeps it
+// for a next turn that begins with exactly what this one leaves.
 import { Conflict, Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
-import type { AgentOutcome, Begun, ExecutionDirectory, RestoredState, TurnEvent } from './ports.ts';
+import type {
+  AgentOutcome,
+  Begun,
+  ExecutionDirectory,
+  HeldFiles,
+  RestoredState,
+  TurnEvent,
+} from './ports.ts';
 import type { Reply, SessionHead } from './records.ts';
 import { failedReply, stateUnreadable, tooLarge, withRefusedNote, withStoppedNote } from './replies.ts';
 import type { Decision, TurnDeps } from './turn.ts';
@@ -15,33 +23,42 @@ export async function runAgentTurn(
   signal: AbortSignal,
   progress: (event: TurnEvent) => void,
 ): Promise<Decision | 'continue' | 'model-unavailable'> {
-  const directory = await deps.workplace.open(begun.lease);
+  const hot = await deps.workplace.reopen?.(begun.lease, begun.head);
+  const directory = hot?.directory ?? (await deps.workplace.open(begun.lease));
+  let result: AgentTurn | null = null;
   try {
-    let restored: RestoredState;
+    let restored: Pick<RestoredState, 'baseline'>;
     try {
-      restored = await deps.state.restore(begun.head, directory);
+      restored = hot ?? (await deps.state.restore(begun.head, directory));
     } catch (error) {
       if (error instanceof Corrupt) return unreadable(deps, request, begun, error);
       throw error;
     }
     await deps.at?.('after-restore');
-    return await runRestored(deps, request, begun, directory, restored, signal, progress);
+    result = await runRestored(deps, request, begun, directory, restored, signal, progress);
+    return result;
   } finally {
-    await deps.workplace.close(begun.lease).catch((error: unknown) => {
+    const files = typeof result === 'object' ? result?.files : undefined;
+    const { lease } = begun;
+    const left = files && deps.workplace.keep?.(lease, files);
+    await (left ?? deps.workplace.close(lease)).catch((error: unknown) => {
       deps.log('error', 'directory-not-removed', { turn: request.turnId, ...errorFields(error) });
     });
   }
 }
+
+/** `files`: of a turn that went well in every way, and is all in its state. */
+type AgentTurn = (Decision & { readonly files?: HeldFiles }) | 'continue' | 'model-unavailable';
 
 async function runRestored(
   deps: TurnDeps,
   request: TurnRequest,
   begun: Begun,
   directory: ExecutionDirectory,
-  restored: RestoredState,
+  restored: Pick<RestoredState, 'baseline'>,
   signal: AbortSignal,
   progress: (event: TurnEvent) => void,
-): Promise<Decision | 'continue' | 'model-unavailable'> {
+): Promise<AgentTurn> {
   const { turn, lease } = begun;
   const saver = stateSaver(deps, request, begun, directory, restored);
   const midTurn = saveEvery(deps, saver);
@@ -83,12 +100,13 @@ async function runRestored(
       await saver.save();
       return 'continue';
     }
-    const { head, refused, compactionDue } = await saver.prepare();
+    const { head, files, refused, compactionDue } = await saver.prepare();
     await deps.at?.('after-pack');
     return {
       baseGeneration: saver.head.generation,
       generation: head.generation,
       state: head.state,
+      ...(reply.outcome === 'ok' && refused.length === 0 && !compactionDue ? { files } : {}),
       reply: { ...reply, text: withRefusedNote(reply.text, refused) },
       compactionDue,
     };
@@ -150,6 +168,7 @@ interface StateSaver {
   /** Checkpoints, without moving the head. */
   prepare(): Promise<{
     head: SessionHead;
+    files: HeldFiles;
     refused: readonly { path: string; reason: string }[];
     compactionDue: boolean;
   }>;
@@ -162,7 +181,7 @@ function stateSaver(
   request: TurnRequest,
   begun: Begun,
   directory: ExecutionDirectory,
-  restored: RestoredState,
+  restored: Pick<RestoredState, 'baseline'>,
 ): StateSaver {
   let head = begun.head;
   let baseline = restored.baseline;
@@ -178,6 +197,7 @@ function stateSaver(
     baseline = result.baseline;
     return {
       head: { ...head, generation, state: result.state },
+      files: { generation, state: result.state, baseline },
       refused: result.refused,
       compactionDue: result.compactionDue,
     };

@@ -58,6 +58,10 @@ export const workerSchema = z.object({
   bucket: text,
   temporary: z.string().startsWith('/'),
   maxWorkspaceBytes: whole,
+  keepSession: z
+    .enum(['true', 'false'])
+    .default('true')
+    .transform((value) => value === 'true'),
   modelProvider: z.enum(['anthropic', 'demo']),
   model: text.optional(),
   modelKeyParameter: parameter.optional(),

@@ -27,9 +27,11 @@ export const VARIABLES = {
   model: 'HYBRID_SESSIONS_MODEL',
   modelKeyParameter: 'HYBRID_SESSIONS_MODEL_KEY_PARAMETER',
   modelBaseUrl: 'HYBRID_SESSIONS_MODEL_BASE_URL',
-  /** The folder that is this function's own and is emptied before and after each turn. `/tmp` on Lambda. */
+  /** The folder that is this function's own and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',
+  /** `false`: the folder is emptied after each turn, too. */
+  keepSession: 'HYBRID_SESSIONS_KEEP_SESSION',
 } as const;
 
 /** Path of the webhook below the ingress function's address. */

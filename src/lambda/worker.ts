@@ -1,6 +1,7 @@
 // Runs turns off the queue, one at a time. The message is made visible again within a minute unless the turn lives
 // (UNBLOCK); half a minute before the invocation must end the turn is saved and queued to go on in the next (LONG).
-// The agent's folder lies in the image; the session is laid into the temporary folder and removed with it.
+// The agent's folder lies in the image; the session is laid into the temporary folder, and stays
+// there only for its own next turn.
 import { join } from 'node:path';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
@@ -53,7 +54,7 @@ const open = once(async () => {
       limits: { maxWorkspaceBytes: configuration.maxWorkspaceBytes, maxWorkspaceFiles: MAX_WORKSPACE_FILES },
       temporaryDirectory: temporary,
     }),
-    workplace: createTemporaryWorkplace(temporary),
+    workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
     runner: createAgentRunner({
       folder,
       model: await openModel(configuration, secrets.get(modelKeyParameter ?? '')),

@@ -41,7 +41,7 @@ export function emptyBaseline(): Baseline {
   return makeBaseline({ table: new Map(), chunks: new Map() }, { content: '', packs: [] }, new Map(), 0);
 }
 
-function isBaseline(value: unknown): value is Baseline {
+export function isBaseline(value: unknown): value is Baseline {
   return (value as Baseline | null | undefined)?.format === FORMAT;
 }
 

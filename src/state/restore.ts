@@ -120,7 +120,7 @@ async function layOut(
   return filler.stamps;
 }
 
-function targetOf(link: LinkEntry, path: string, directory: ExecutionDirectory): string | Buffer {
+export function targetOf(link: LinkEntry, path: string, directory: ExecutionDirectory): string | Buffer {
   if (!link.rooted) return fsPath(link.target);
   const base = directory[path.slice(0, path.indexOf('/')) as RootName];
   return link.target === '' ? base : fsPath(`${base}/${link.target}`);

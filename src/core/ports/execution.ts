@@ -19,6 +19,26 @@ export interface Workplace {
   open(lease: Lease): Promise<ExecutionDirectory>;
   /** Ends the turn's processes and removes the directory. Safe to call twice. */
   close(lease: Lease): Promise<void>;
+  /**
+   * In place of `close`: ends the turn's processes, and may keep its files for the same session's next turn here.
+   * `files` need not have been committed: `reopen` compares them with what was.
+   */
+  keep?(lease: Lease, files: HeldFiles): Promise<void>;
+  /**
+   * In place of `open` and a restore: the kept files, if they are this session's, exactly this head's, and nobody
+   * touched them. null in any other case; then nothing is kept any more.
+   */
+  reopen?(
+    lease: Lease,
+    head: SessionHead,
+  ): Promise<{ readonly directory: ExecutionDirectory; readonly baseline: unknown } | null>;
+}
+
+/** A directory as its checkpoint saw it, and what that checkpoint returned. */
+export interface HeldFiles {
+  readonly generation: number;
+  readonly state: Json;
+  readonly baseline: unknown;
 }
 
 export interface StateLimits {
