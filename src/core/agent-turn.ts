@@ -100,13 +100,14 @@ async function runRestored(
       await saver.save();
       return 'continue';
     }
-    const { head, files, refused, compactionDue } = await saver.prepare();
+    const { head, baseline, refused, compactionDue } = await saver.prepare();
     await deps.at?.('after-pack');
+    const isComplete = reply.outcome === 'ok' && refused.length === 0;
     return {
       baseGeneration: saver.head.generation,
       generation: head.generation,
       state: head.state,
-      ...(reply.outcome === 'ok' && refused.length === 0 && !compactionDue ? { files } : {}),
+      ...(isComplete ? { files: { generation: head.generation, baseline } } : {}),
       reply: { ...reply, text: withRefusedNote(reply.text, refused) },
       compactionDue,
     };
@@ -168,7 +169,7 @@ interface StateSaver {
   /** Checkpoints, without moving the head. */
   prepare(): Promise<{
     head: SessionHead;
-    files: HeldFiles;
+    baseline: unknown;
     refused: readonly { path: string; reason: string }[];
     compactionDue: boolean;
   }>;
@@ -197,7 +198,7 @@ function stateSaver(
     baseline = result.baseline;
     return {
       head: { ...head, generation, state: result.state },
-      files: { generation, state: result.state, baseline },
+      baseline,
       refused: result.refused,
       compactionDue: result.compactionDue,
     };

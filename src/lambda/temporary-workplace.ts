@@ -5,7 +5,6 @@
 // other case, and for any other session, they are removed first. Processes, home and temporary files never stay.
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { endProcesses } from '../agent/processes.ts';
 import { removeTree } from '../agent/remove-tree.ts';
 import { Refused } from '../core/errors.ts';
@@ -87,11 +86,11 @@ export function createTemporaryWorkplace(
       // Whatever comes of it: either a turn changes the files, or `open` removes them.
       kept = null;
       if (files.sessionKey !== lease.sessionKey || files.sessionId !== lease.sessionId) return null;
-      if (files.generation !== head.generation || !isDeepStrictEqual(files.state, head.state)) return null;
+      if (files.generation !== head.generation) return null;
       holder = lease;
       try {
         await clear(session);
-        if (await isUntouched(directory, files.baseline)) {
+        if (await isUntouched(head, directory, files.baseline)) {
           for (const folder of session) await chmod(folder, 0o700);
           await make(besides);
           return { directory, baseline: files.baseline };

@@ -1,23 +1,31 @@
-// Whether a directory still is what a restore of the generation behind a baseline would lay out: the same names, kinds,
-// modes, times (in the state's whole milliseconds), link targets, and no file changed since it was stamped. It reads
-// names and attributes, no content, by the same rule as a checkpoint. Where it cannot tell, it says no.
+// Whether a directory is what a restore of a head would lay out, without asking the store: the baseline of its last
+// checkpoint is the head's (merged packs hold the same content), the disk still has the same names, kinds, modes, times
+// (in the state's whole milliseconds) and link targets, and no file changed since it was stamped. It reads names and
+// attributes, no content, by the same rule as a checkpoint. Where it cannot tell, it says no.
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import type { SessionHead } from '../core/records.ts';
 import { type Baseline, isBaseline } from './baseline.ts';
 import { codeOf } from './disk-errors.ts';
 import { wholeMs } from './file-time.ts';
 import { isLeftOut } from './kept.ts';
 import { parentOf, ROOTS, type RootName } from './paths.ts';
+import { newest, parseRecord } from './record.ts';
 import { targetOf } from './restore.ts';
 import { diskPath, sameStamp, stampOf } from './scan.ts';
 import type { Entry } from './table.ts';
 
 const ENTRIES_PER_STEP = 1_000;
 
-/** `baseline`: what the checkpoint of that generation returned. What a restore leaves out must be gone. */
-export async function isUntouched(directory: ExecutionDirectory, baseline: unknown): Promise<boolean> {
-  if (!isBaseline(baseline)) return false;
+/** `baseline`: what the checkpoint returned. What a restore leaves out must be gone. Throws Corrupt for a bad head. */
+export async function isUntouched(
+  head: Pick<SessionHead, 'state'>,
+  directory: ExecutionDirectory,
+  baseline: unknown,
+): Promise<boolean> {
+  const record = parseRecord(head.state);
+  if (record === null || !isBaseline(baseline) || newest(record).content !== baseline.content) return false;
   try {
     return await compare(directory, baseline);
   } catch (error) {

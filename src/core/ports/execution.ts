@@ -25,8 +25,8 @@ export interface Workplace {
    */
   keep?(lease: Lease, files: HeldFiles): Promise<void>;
   /**
-   * In place of `open` and a restore: the kept files, if they are this session's, exactly this head's, and nobody
-   * touched them. null in any other case; then nothing is kept any more.
+   * In place of `open` and a restore: the kept files, if they are this session's, exactly this head's, and
+   * nobody touched them. null in any other case; then nothing is kept any more.
    */
   reopen?(
     lease: Lease,
@@ -34,10 +34,9 @@ export interface Workplace {
   ): Promise<{ readonly directory: ExecutionDirectory; readonly baseline: unknown } | null>;
 }
 
-/** A directory as its checkpoint saw it, and what that checkpoint returned. */
+/** What the checkpoint of a directory made of it. */
 export interface HeldFiles {
   readonly generation: number;
-  readonly state: Json;
   readonly baseline: unknown;
 }
 
