@@ -17,6 +17,8 @@ export interface S3Server extends StandIn {
   readonly credentials: Credentials;
   /** A bucket's contents without a network; made if it is not there. */
   bucket(name: string): Bucket;
+  /** GetObject calls answered so far. */
+  readonly objectReads: number;
 }
 
 interface Call {
@@ -39,6 +41,7 @@ export async function startS3Server(
 ): Promise<S3Server> {
   const credentials = options.credentials ?? { accessKeyId: 'test', secretAccessKey: 'test' };
   const buckets = new Map<string, Bucket>();
+  let objectReads = 0;
 
   function find(name: string): Bucket {
     const bucket = buckets.get(name);
@@ -84,7 +87,9 @@ export async function startS3Server(
     const uploadId = query.get('uploadId');
     switch (request.method) {
       case 'GET':
-        return uploadId === null ? getObject(bucket.find(key), request) : listParts(bucket, uploadId);
+        if (uploadId !== null) return listParts(bucket, uploadId);
+        objectReads += 1;
+        return getObject(bucket.find(key), request);
       case 'HEAD':
         return { ...getObject(bucket.find(key), request), body: '' };
       case 'DELETE':
@@ -133,6 +138,9 @@ export async function startS3Server(
   return {
     ...server,
     credentials,
+    get objectReads() {
+      return objectReads;
+    },
     bucket(name) {
       const there = buckets.get(name) ?? createBucket();
       buckets.set(name, there);
