@@ -1,18 +1,19 @@
 // Counts the AWS calls of real turns (the core's own, over DynamoDB Local, our S3 and our SQS) and compares them with
 // the table in docs/aws-calls.md, so that the table cannot drift.
+import { mkdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, expect, test } from 'vitest';
-import { createWorkplace } from '../../src/agent/workplace.ts';
 import { newSessionId } from '../../src/core/ids.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { type TurnRequestInput, turnRequest } from '../../src/core/messages.ts';
 import type { AgentRun, Channel } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { processDelivery, type WorkerDeps } from '../../src/core/worker.ts';
+import { createTemporaryWorkplace } from '../../src/lambda/temporary-workplace.ts';
 import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
 import { acceptAndQueue } from '../../src/server/messages.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
@@ -57,6 +58,11 @@ if ('unavailable' in dynamo) {
     open: () => ({ push() {}, async close() {} }),
     async deliver() {},
   };
+  /** One more worker, with a folder of its own that keeps the last session. */
+  const startWorker = (name: string) => {
+    mkdirSync(join(root, name));
+    return createTemporaryWorkplace(join(root, name), { keepSession: true });
+  };
   const deps: WorkerDeps = {
     // However slow this machine is, the calls are those of a quick one.
     store: createDynamoSessionStore({ client, ...tables, clock, rereadAfterMs: Number.POSITIVE_INFINITY }),
@@ -70,7 +76,7 @@ if ('unavailable' in dynamo) {
       objects: createS3ObjectStore({ client: s3, bucket: 'calls' }),
       limits: { maxWorkspaceBytes: 1e8, maxWorkspaceFiles: 1_000 },
     }),
-    workplace: createWorkplace({ root }),
+    workplace: startWorker('first'),
     runner: {
       async run({ directory, request }: AgentRun) {
         await writeFile(join(directory.workspace, `${request.turnId}.txt`), request.text);
@@ -95,11 +101,12 @@ if ('unavailable' in dynamo) {
       ...over,
     });
 
-  async function turn(over: Partial<TurnRequestInput> = {}): Promise<void> {
+  async function turn(over: Partial<TurnRequestInput> = {}, workplace = deps.workplace): Promise<void> {
     await acceptAndQueue(deps, say(over));
     const [delivery] = await deps.queue.receive({ max: 1, waitMs: 0, visibilityMs: deps.visibilityMs });
     expect(delivery).toBeDefined();
-    expect(await processDelivery(deps, delivery!, new AbortController().signal)).toEqual({ kind: 'done' });
+    const worker = { ...deps, workplace };
+    expect(await processDelivery(worker, delivery!, new AbortController().signal)).toEqual({ kind: 'done' });
   }
 
   function row(title: string): string {
@@ -114,8 +121,12 @@ if ('unavailable' in dynamo) {
     await turn();
     rows.push(row('First message of a conversation'));
 
-    await turn({ dedupeId: 'm2' });
+    const another = startWorker('another');
+    await turn({ dedupeId: 'm2' }, another);
     rows.push(row('Next message'));
+
+    await turn({ dedupeId: 'm3' }, another);
+    rows.push(row('Next message, on the worker that ran the last one (hot)'));
 
     await acceptAndQueue(deps, say({ dedupeId: 'm2' }));
     rows.push(row('The same message again, answered already'));

@@ -51,6 +51,8 @@ export interface Installation {
   readonly sweep: FunctionEnvironment;
   /** The workers' temporary folders, `/tmp` on Lambda. */
   readonly temporary: readonly string[];
+  /** One more worker, which no queue feeds: the test invokes it. Its temporary folder is `tmp-<name>`. */
+  apart(name: string, variables?: Readonly<Record<string, string>>): Promise<FunctionEnvironment>;
   readonly queueUrls: Readonly<Record<'turns' | 'stranded' | 'dead', string>>;
   readonly sqs: SqsFifoServer;
   readonly s3: S3Server;
@@ -138,7 +140,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       const environment = await startFunction({
         name,
         folder: other.folder ?? options.functions,
-        handler: `${name.replace(/-\d+$/, '')}.handler`,
+        handler: `${name.replace(/-.+$/, '')}.handler`,
         timeoutMs: other.timeoutMs ?? 60_000,
         environment: { ...aws, ...more },
         ...(options.onOutput ? { onOutput: options.onOutput } : {}),
@@ -200,14 +202,11 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     };
     const stranded = await start('stranded', { ...outgoing, [VARIABLES.queueUrl]: queueUrls.stranded });
     const sweep = await start('sweep', { [VARIABLES.bucket]: BUCKET });
-    const temporary = Array.from({ length: options.workers ?? 1 }, (_, i) =>
-      join(options.folder, `tmp-${i}`),
-    );
-    const workers: FunctionEnvironment[] = [];
-    // A killed worker's agent lives on for a moment, and writes.
-    ends.push(() => Promise.all(temporary.map((folder) => endProcesses(folder))));
-    for (const [i, folder] of temporary.entries()) {
+    const startWorker = async (name: string, variables: Readonly<Record<string, string>> = {}) => {
+      const folder = join(options.folder, `tmp-${name}`);
       await mkdir(folder, { recursive: true, mode: 0o700 });
+      // A killed worker's agent lives on for a moment, and writes.
+      ends.push(() => endProcesses(folder));
       const model: Record<string, string> = options.modelUrl
         ? {
             [VARIABLES.modelProvider]: 'anthropic',
@@ -221,9 +220,16 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         [VARIABLES.bucket]: BUCKET,
         [VARIABLES.temporary]: folder,
         [VARIABLES.maxWorkspaceBytes]: String(1024 ** 3),
+        ...variables,
       };
       const place = { folder: options.image, timeoutMs: options.workerTimeoutMs ?? 900_000 };
-      workers.push(await start(`worker-${i}`, more, place));
+      return await start(`worker-${name}`, more, place);
+    };
+    const temporary: string[] = [];
+    const workers: FunctionEnvironment[] = [];
+    for (let i = 0; i < (options.workers ?? 1); i++) {
+      workers.push(await startWorker(String(i)));
+      temporary.push(join(options.folder, `tmp-${i}`));
     }
     for (const [name, environments] of [
       ['turns', workers],
@@ -253,6 +259,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       stranded,
       sweep,
       temporary,
+      apart: startWorker,
       queueUrls,
       sqs,
       s3,
