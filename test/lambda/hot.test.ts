@@ -89,7 +89,7 @@ async function turn(worker: string, chat: string, text: string) {
   const { error, body } = await workers.get(worker)!.invoke({ Records: [record] });
   expect([error, JSON.parse(body.toString())]).toEqual([null, { batchItemFailures: [] }]);
   const reads = installation.s3.objectReads - before;
-  const done = await openStore().getTurn(request.sessionKey, request.turnId);
+  const done = await openStore().getTurn(tenantOf(request.sessionKey), request.turnId);
   return { text: done?.reply?.text ?? '', reads };
 }
 
