@@ -284,6 +284,24 @@ describe('a turn that did not end well leaves nothing', () => {
     expect(after.kind).toBe('done');
   });
 
+  test('its commit failed, and another worker ran it instead: same generation, other files', async () => {
+    const { turn, scene, state, cold } = setUp();
+    await turn('echo 1 > count');
+    const commit = async () => {
+      throw new Refused('store-away', 'Not now.');
+    };
+    const store = { ...scene.deps.store, commit };
+    const random = 'head -c 9 /dev/urandom > random';
+    expect((await turn(random, { deps: { store } })).kind).toBe('retry');
+    await scene.clock.advance(60_000);
+    const elsewhere = createTemporaryWorkplace(folder(), { keepSession: true });
+    expect(await scene.step({ state, workplace: elsewhere })).toBe('done');
+    const stored = await cold();
+    const after = await turn('true');
+    expect(after.reads).toBeGreaterThan(0);
+    expect(after.tree).toEqual(stored);
+  });
+
   test('too large to be saved', async () => {
     const small = testSession({ limits: { maxWorkspaceBytes: 10_000, maxWorkspaceFiles: 100 } });
     const { turn, root } = setUp();
