@@ -138,13 +138,20 @@ describe('times and retries fit together', () => {
       Timeout: 900,
       EphemeralStorage: { Size: 2048 },
       Architectures: ['arm64'],
+      Environment: { Variables: { [VARIABLES.keepSession]: 'true' } },
     });
   });
 
   test('the worker can be sized and built for x86_64', () => {
     const other = synthesize({
       architecture: 'x86_64',
-      worker: { memoryMb: 1024, timeoutSec: 300, ephemeralStorageMb: 4096, maxConcurrency: 3 },
+      worker: {
+        memoryMb: 1024,
+        timeoutSec: 300,
+        ephemeralStorageMb: 4096,
+        maxConcurrency: 3,
+        keepSession: false,
+      },
     });
     other.template.hasResourceProperties('AWS::Lambda::Function', {
       PackageType: 'Image',
@@ -152,6 +159,7 @@ describe('times and retries fit together', () => {
       Timeout: 300,
       EphemeralStorage: { Size: 4096 },
       Architectures: ['x86_64'],
+      Environment: { Variables: Match.objectLike({ [VARIABLES.keepSession]: 'false' }) },
     });
     other.template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       ScalingConfig: { MaximumConcurrency: 3 },
