@@ -179,8 +179,8 @@ async function checkQueue(
   outcomes: ReadonlyMap<number, Outcome>,
   { expect }: Findings,
 ): Promise<void> {
-  const depth = await ports.queue.depth();
-  expect(depth === 0, 'queue', null, () => `${depth} messages are left in the queue.`);
+  const left = await ports.unacknowledged();
+  expect(left === 0, 'queue', null, () => `${left} messages are left in the queue.`);
   let cursor: string | undefined;
   do {
     const page = await ports.queue.deadLetters.list({
