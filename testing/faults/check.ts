@@ -99,14 +99,11 @@ function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { e
       () => `Given up after ${attempts.length} attempts and ${struck.length} faults.`,
     );
   } else {
-    const excused = reply.code === 'agent-error' && struck.some(({ how }) => how === 'agent-kill');
-    expect(excused, 'answer', number, () => `It failed for no reason: ${reply.code} ${reply.text}`);
-    expect(
-      reply.text.includes(supportId(turn.turnId)),
-      'honest',
-      number,
-      () => 'A failure without its support id.',
-    );
+    expect(false, 'answer', number, () => `It failed for no reason: ${reply.code} ${reply.text}`);
+  }
+  if (reply.outcome === 'failed') {
+    const honest = reply.text.includes(supportId(turn.turnId));
+    expect(honest, 'honest', number, () => 'A failure without its support id.');
   }
 }
 
