@@ -2,6 +2,7 @@
 // with a decision to commit, or with "not now". The directory is gone when it returns, unless the workplace keeps it
 // for a next turn that begins with exactly what this one leaves.
 import { Conflict, Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
+import { insist } from './insist.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
@@ -16,13 +17,16 @@ import type { Reply, SessionHead } from './records.ts';
 import { failedReply, stateUnreadable, tooLarge, withRefusedNote, withStoppedNote } from './replies.ts';
 import type { Decision, TurnDeps } from './turn.ts';
 
+/** Nothing to commit yet. */
+export type NotNow = 'continue' | 'model-unavailable' | 'agent-crashed';
+
 export async function runAgentTurn(
   deps: TurnDeps,
   request: TurnRequest,
   begun: Begun,
   signal: AbortSignal,
   progress: (event: TurnEvent) => void,
-): Promise<Decision | 'continue' | 'model-unavailable'> {
+): Promise<Decision | NotNow> {
   const hot = await deps.workplace.reopen?.(begun.lease, begun.head);
   const directory = hot?.directory ?? (await deps.workplace.open(begun.lease));
   let result: AgentTurn | null = null;
@@ -48,7 +52,7 @@ export async function runAgentTurn(
 }
 
 /** `files`: of a turn that went well in every way, and is all in its state. */
-type AgentTurn = (Decision & { readonly files?: HeldFiles }) | 'continue' | 'model-unavailable';
+type AgentTurn = (Decision & { readonly files?: HeldFiles }) | NotNow;
 
 async function runRestored(
   deps: TurnDeps,
@@ -91,16 +95,17 @@ async function runRestored(
   }
   const reply = replyOf(outcome, request);
   try {
-    if (outcome.failure?.code === 'model-unavailable') {
+    const failure = outcome.failure?.code;
+    if (failure === 'model-unavailable' || failure === 'agent-crashed') {
       // What tools did outside the workspace cannot be taken back: the next attempt must know that they ran.
       if (toolsRan) await saver.save();
-      return 'model-unavailable';
+      return failure;
     }
     if (outcome.status === 'deadline') {
-      await saver.save();
+      await insist(saver.save, { ...deps, signal });
       return 'continue';
     }
-    const { head, baseline, refused, compactionDue } = await saver.prepare();
+    const { head, baseline, refused, compactionDue } = await insist(saver.prepare, { ...deps, signal });
     await deps.at?.('after-pack');
     const isComplete = reply.outcome === 'ok' && refused.length === 0;
     return {

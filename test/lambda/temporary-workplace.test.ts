@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ROOT_MARKER } from '../../src/agent/processes.ts';
-import { Refused } from '../../src/core/errors.ts';
+import { Conflict } from '../../src/core/errors.ts';
 import { sessionKeyOf, tenantId } from '../../src/core/ids.ts';
 import type { AgentOutcome, AgentRun, ExecutionDirectory, Workplace } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -274,7 +274,7 @@ describe('a turn that did not end well leaves nothing', () => {
     const { turn, scene, state, workplace } = setUp();
     await turn('echo 1 > count');
     const commit = async () => {
-      throw new Refused('store-away', 'Not now.');
+      throw new Conflict('lease-lost', 'Somebody else holds it.');
     };
     const store = { ...scene.deps.store, commit };
     expect((await turn('echo 2 >> count', { deps: { store } })).kind).toBe('retry');
@@ -288,7 +288,7 @@ describe('a turn that did not end well leaves nothing', () => {
     const { turn, scene, state, cold } = setUp();
     await turn('echo 1 > count');
     const commit = async () => {
-      throw new Refused('store-away', 'Not now.');
+      throw new Conflict('lease-lost', 'Somebody else holds it.');
     };
     const store = { ...scene.deps.store, commit };
     const random = 'head -c 9 /dev/urandom > random';
