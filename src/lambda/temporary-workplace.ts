@@ -53,14 +53,23 @@ export function createTemporaryWorkplace(
       if (holder) throw new Refused('workplace-busy', 'Another turn runs here.');
       holder = lease;
       kept = null;
-      await clear();
-      await make([...session, ...besides]);
-      return directory;
+      try {
+        await clear();
+        await make([...session, ...besides]);
+        return directory;
+      } catch (error) {
+        holder = null;
+        throw error;
+      }
     },
     async close(lease) {
       if (!isHolder(lease)) return;
-      await clear();
-      holder = null;
+      try {
+        await clear();
+      } finally {
+        // What could not be removed keeps the next turn from opening, not this worker from trying again.
+        holder = null;
+      }
     },
   };
   if (!keepSession) return always;
@@ -75,10 +84,10 @@ export function createTemporaryWorkplace(
         await Promise.all(LEFT_OUT_OF_CONFIG.map(({ name }) => removeTree(join(directory.config, name))));
         const { sessionKey, sessionId } = lease;
         kept = { ...files, sessionKey, sessionId };
+        holder = null;
       } catch {
-        await clear();
+        await always.close(lease);
       }
-      holder = null;
     },
     async reopen(lease, head) {
       const files = kept;

@@ -328,16 +328,13 @@ test('a new process knows nothing of what it finds', async () => {
   expect(next.reads).toBeGreaterThan(0);
 });
 
+const lease = (owner: string) =>
+  ({ tenant: 't', sessionId: 's', sessionKey: 'k', owner, fence: 1 }) as unknown as Parameters<
+    Workplace['open']
+  >[0];
+
 test('one turn at a time: while one runs the folder is nobody else’s', async () => {
   const { workplace } = setUp();
-  const lease = (owner: string) =>
-    ({
-      tenant: 't',
-      sessionId: 's',
-      sessionKey: 'k',
-      owner,
-      fence: 1,
-    }) as unknown as Parameters<Workplace['open']>[0];
   await workplace.open(lease('a'));
   await expect(workplace.open(lease('b'))).rejects.toThrow('Another turn runs here.');
   await workplace.close(lease('b'));
@@ -346,4 +343,15 @@ test('one turn at a time: while one runs the folder is nobody else’s', async (
   await workplace.close(lease('a'));
   await workplace.open(lease('b'));
   await workplace.close(lease('b'));
+});
+
+test('a folder that cannot be emptied is tried again by the next turn', async () => {
+  const { workplace, root } = setUp();
+  await workplace.open(lease('a'));
+  rmSync(root, { recursive: true });
+  await expect(workplace.close(lease('a'))).rejects.toThrow('ENOENT');
+  await expect(workplace.open(lease('b'))).rejects.toThrow('ENOENT');
+  mkdirSync(root);
+  const { workspace } = await workplace.open(lease('b'));
+  expect(readdirSync(workspace)).toEqual([]);
 });
