@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly restWithinMs?: number;
   /** The whole run. */
   readonly limitMs?: number;
+  /** Where compiled code is kept for later runs; in the run's own folder when left out. */
+  readonly codeFolder?: string;
   /** The first worker is never killed. */
   readonly spareOne?: boolean;
   /** Called every second while it runs. */
@@ -103,6 +105,7 @@ async function play(
   const chats = [...new Set(plan.messages.map(({ chat }) => chat))];
   const settings: Settings = {
     folder,
+    codeFolder: options.codeFolder ?? join(folder, 'code'),
     store: standIns.faulty,
     strikes: plan.strikes,
     agent,
@@ -161,7 +164,7 @@ async function play(
     note,
   );
   const workers = seats.filter((seat) => seat !== server);
-  await Promise.all(workers.map((seat) => seat.stop(5_000)));
+  await Promise.all(workers.map((seat) => seat.stop(mutation === null ? 5_000 : 500)));
   await server.stop(0);
   watching.end();
 
