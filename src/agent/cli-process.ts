@@ -15,9 +15,17 @@ export interface CliProcess {
   /** Resolves when every started process has been reaped. */
   ended(): Promise<void>;
   /** How it ended when nobody asked it to; null for a regular end. */
-  crash(): string | null;
+  crash(): Crash | null;
 }
 
+export interface Crash {
+  readonly reason: string;
+  /** By a signal, or it never started: not by a decision of its own. */
+  readonly killed: boolean;
+}
+
+/** A wrapper (the sandbox) reports a signal as an exit code from here on. */
+const SIGNAL_EXIT_CODES = 128;
 const STDERR_KEPT = 8_192;
 
 export function createCliProcess(context: {
@@ -75,7 +83,10 @@ export function createCliProcess(context: {
       const reason = failure ?? (code ? `it ended with exit code ${code}` : null);
       if (reason === null) return null;
       const tail = stderr.trim().split('\n').slice(-3).join(' ');
-      return tail === '' ? reason : `${reason}: ${tail}`;
+      return {
+        reason: tail === '' ? reason : `${reason}: ${tail}`,
+        killed: failure !== null || (code ?? 0) >= SIGNAL_EXIT_CODES,
+      };
     },
   };
 }

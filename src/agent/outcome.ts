@@ -3,6 +3,7 @@
 import type { SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { Usage } from '../core/records.ts';
+import type { Crash } from './cli-process.ts';
 import type { ModelTotals, UsageTotals } from './transcript.ts';
 import type { Watched } from './turn-watcher.ts';
 
@@ -12,7 +13,7 @@ export interface TurnEnd {
   readonly stopped: 'stopped' | 'deadline' | null;
   /** What the conversation had used before this turn. */
   readonly totals: UsageTotals | null;
-  readonly crash: string | null;
+  readonly crash: Crash | null;
   readonly broken: unknown;
   readonly demo: boolean;
 }
@@ -44,7 +45,10 @@ function failureOf(end: TurnEnd): NonNullable<AgentOutcome['failure']> {
   if (result?.subtype === 'error_max_budget_usd')
     return agentError('The agent reached its budget for one turn.');
   if (retry && !result) return modelFailure(retry.status, '');
-  if (end.crash) return agentError(`The agent process ended unexpectedly: ${end.crash}.`);
+  if (end.crash) {
+    const told = agentError(`The agent process ended unexpectedly: ${end.crash.reason}.`);
+    return end.crash.killed ? { ...told, code: 'agent-crashed' } : told;
+  }
   const told = errors.find((text) => text !== '' && !text.startsWith('[ede_diagnostic]'));
   return agentError(told ? `The agent failed: ${withoutPlaces(told)}` : 'The agent ended without an answer.');
 }

@@ -1,6 +1,7 @@
 // The part of a turn between lease and commit that needs a directory: restore, run the agent, checkpoint. Ends
 // with a decision to commit, or with "not now". The directory is gone when it returns.
 import { Conflict, Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
+import { insist } from './insist.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentOutcome, Begun, ExecutionDirectory, RestoredState, TurnEvent } from './ports.ts';
@@ -8,13 +9,16 @@ import type { Reply, SessionHead } from './records.ts';
 import { failedReply, stateUnreadable, tooLarge, withRefusedNote, withStoppedNote } from './replies.ts';
 import type { Decision, TurnDeps } from './turn.ts';
 
+/** Nothing to commit yet. */
+export type NotNow = 'continue' | 'model-unavailable' | 'agent-crashed';
+
 export async function runAgentTurn(
   deps: TurnDeps,
   request: TurnRequest,
   begun: Begun,
   signal: AbortSignal,
   progress: (event: TurnEvent) => void,
-): Promise<Decision | 'continue' | 'model-unavailable'> {
+): Promise<Decision | NotNow> {
   const directory = await deps.workplace.open(begun.lease);
   try {
     let restored: RestoredState;
@@ -41,7 +45,7 @@ async function runRestored(
   restored: RestoredState,
   signal: AbortSignal,
   progress: (event: TurnEvent) => void,
-): Promise<Decision | 'continue' | 'model-unavailable'> {
+): Promise<Decision | NotNow> {
   const { turn, lease } = begun;
   const saver = stateSaver(deps, request, begun, directory, restored);
   const midTurn = saveEvery(deps, saver);
@@ -74,16 +78,17 @@ async function runRestored(
   }
   const reply = replyOf(outcome, request);
   try {
-    if (outcome.failure?.code === 'model-unavailable') {
+    const failure = outcome.failure?.code;
+    if (failure === 'model-unavailable' || failure === 'agent-crashed') {
       // What tools did outside the workspace cannot be taken back: the next attempt must know that they ran.
       if (toolsRan) await saver.save();
-      return 'model-unavailable';
+      return failure;
     }
     if (outcome.status === 'deadline') {
-      await saver.save();
+      await insist(saver.save, { ...deps, signal });
       return 'continue';
     }
-    const { head, refused, compactionDue } = await saver.prepare();
+    const { head, refused, compactionDue } = await insist(saver.prepare, { ...deps, signal });
     await deps.at?.('after-pack');
     return {
       baseGeneration: saver.head.generation,

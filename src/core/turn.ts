@@ -2,11 +2,12 @@
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
 
-import { runAgentTurn } from './agent-turn.ts';
+import { type NotNow, runAgentTurn } from './agent-turn.ts';
 import { deliverReply, sendContext } from './delivery.ts';
 import { Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId, type TurnId } from './ids.ts';
+import { insist } from './insist.ts';
 import { errorFields, type Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentRunner, Begun, Channel, Clock, SessionState, SessionStore, Workplace } from './ports.ts';
@@ -135,7 +136,7 @@ export async function runTurn(
     // A store that is away for a while is not this turn's fault, and asking again costs no model call. A full disk
     // may well be the turn's own doing.
     forgiven = error instanceof Refused && !agentRan && error.code !== 'disk-full';
-    const waitMs = error instanceof Refused ? error.retryAfterMs : 2_000 * 2 ** (begun.turn.attempts - 1);
+    const waitMs = error instanceof Refused ? error.retryAfterMs : backoffMs(begun.turn);
     const afterMs = forgiven ? Math.max(waitMs, STORE_RETRY_MS) : waitMs;
     return { kind: 'retry', afterMs, reason: error instanceof Error ? error.message : String(error) };
   } finally {
@@ -185,13 +186,16 @@ async function runUncommitted(
   const progress = channelOf(deps, request).open(sendContext(deps.store, begun.lease, request, begun.turn));
   try {
     const result = await decide(deps, request, begun, stop.signal, (event) => progress.push(event));
+    if (result === 'agent-crashed') {
+      return { kind: 'retry', afterMs: backoffMs(begun.turn), reason: result };
+    }
     if (result === 'continue' || result === 'model-unavailable') {
       await deps.store.release(begun.lease, { forgive: request.turnId });
       if (result === 'continue') return { kind: 'continue' };
       return { kind: 'retry', afterMs: MODEL_RETRY_MS, reason: result };
     }
     await progress.close();
-    const committed = await deps.store.commit({
+    const commit = {
       lease: begun.lease,
       turnId: request.turnId,
       baseGeneration: result.baseGeneration,
@@ -200,7 +204,8 @@ async function runUncommitted(
       reply: { ...result.reply, fixedAtMs: deps.clock.now() },
       retentionSec: deps.retentionSec,
       ...(result.repointTo ? { repointTo: result.repointTo } : {}),
-    });
+    };
+    const committed = await insist(() => deps.store.commit(commit), { ...deps, signal: stop.signal });
     await deps.at?.('after-commit');
     const outcome = await finish(deps, request, begun.lease, committed);
     if (result.compactionDue && outcome.kind !== 'retry') await compact(deps, begun.lease);
@@ -211,6 +216,10 @@ async function runUncommitted(
   }
 }
 
+function backoffMs({ attempts }: TurnRecord): number {
+  return 2_000 * 2 ** (attempts - 1);
+}
+
 /** Works out what to commit. Only this part may call the model. */
 async function decide(
   deps: TurnDeps,
@@ -218,7 +227,7 @@ async function decide(
   begun: Begun,
   signal: AbortSignal,
   progress: Parameters<typeof runAgentTurn>[4],
-): Promise<Decision | 'continue' | 'model-unavailable'> {
+): Promise<Decision | NotNow> {
   const { head, turn } = begun;
   const unchanged = { baseGeneration: head.generation, generation: head.generation, state: head.state };
   if (turn.attempts > deps.maxAttempts) {

@@ -2,13 +2,17 @@
 // reads a secret of Secrets Manager through the same call. Values stay in memory and go into no log.
 import { GetParametersCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { Invalid, Refused } from '../core/errors.ts';
+import { timeOuts } from '../stores/aws-time-outs.ts';
 
 const MOST_AT_ONCE = 10;
 
 /** Values by name. Throws `Invalid('no-parameter')` naming those that do not exist. */
 export async function readParameters(
   names: readonly string[],
-  client: SSMClient = new SSMClient({ maxAttempts: 5 }),
+  client: SSMClient = new SSMClient({
+    maxAttempts: 5,
+    requestHandler: timeOuts(4_000, 4_000),
+  }),
 ): Promise<ReadonlyMap<string, string>> {
   const values = new Map<string, string>();
   const wanted = [...new Set(names)];

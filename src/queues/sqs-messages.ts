@@ -5,6 +5,7 @@ import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs';
 import { Invalid } from '../core/errors.ts';
 import { parseTurnRequest, type TurnRequest } from '../core/messages.ts';
 import { refusal } from '../stores/aws-errors.ts';
+import { timeOuts } from '../stores/aws-time-outs.ts';
 
 const MAX_BODY_BYTES = 1_048_576;
 const MAX_GROUP_LENGTH = 128;
@@ -31,7 +32,7 @@ export function createSqsClient(options: SqsConnection): SQSClient {
     ...(options.credentials !== undefined && { credentials: options.credentials }),
     retryMode: 'standard',
     maxAttempts: 4,
-    requestHandler: { connectionTimeout: 1_000, requestTimeout: 25_000 },
+    requestHandler: timeOuts(25_000, 25_000),
   });
 }
 

@@ -6,6 +6,7 @@ import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynam
 import { tenantOf } from '../core/ids.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { SessionStore } from '../core/ports/store.ts';
+import { timeOuts } from './aws-time-outs.ts';
 import { createBegin } from './dynamodb-begin.ts';
 import { createDynamo, keyOf } from './dynamodb-client.ts';
 import { createCommit } from './dynamodb-commit.ts';
@@ -43,7 +44,7 @@ export function createDynamoClient(options: DynamoConnection): DynamoDBClient {
     ...(options.credentials !== undefined && { credentials: options.credentials }),
     retryMode: 'standard',
     maxAttempts: 5,
-    requestHandler: { connectionTimeout: 1_000, requestTimeout: 4_000 },
+    requestHandler: timeOuts(4_000, 4_000),
   });
 }
 

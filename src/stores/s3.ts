@@ -22,6 +22,7 @@ import {
 import { Refused } from '../core/errors.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import { errorName, refusal, statusOf } from './aws-errors.ts';
+import { timeOuts } from './aws-time-outs.ts';
 import { checkObjectKey, checkRange, noObject, sizeMismatch } from './object-key.ts';
 
 /** Larger bodies go up in parts. */
@@ -61,7 +62,7 @@ export function createS3Client(
     forcePathStyle: options.forcePathStyle ?? false,
     retryMode: 'standard',
     maxAttempts: 4,
-    requestHandler: { connectionTimeout: 1_000, requestTimeout: 30_000 },
+    requestHandler: timeOuts(30_000, 10_000),
   });
 }
 

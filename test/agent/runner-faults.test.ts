@@ -139,10 +139,10 @@ describe('a stop', () => {
 });
 
 describe('the CLI', () => {
-  test('killed: an agent error, the transcript stays whole', async () => {
+  test('killed: worth another attempt, the transcript stays whole', async () => {
     await fixture.turn('first');
     const killed = await fixture.turn(bash('kill -9 $CLAUDE_PID; sleep 5'));
-    expect(killed).toMatchObject({ status: 'failed', failure: { code: 'agent-error' } });
+    expect(killed).toMatchObject({ status: 'failed', failure: { code: 'agent-crashed' } });
     expect(killed.failure?.message).toContain('SIGKILL');
     for (const line of (await readFile(transcript(), 'utf8')).trimEnd().split('\n')) JSON.parse(line);
     expect((await fixture.turn('again')).text).toMatch(/^seen/);

@@ -1,10 +1,9 @@
 // DynamoDB when it is slow, full, or its answers get lost: nothing is guessed, nothing happens twice.
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Conflict, Refused } from '../../src/core/errors.ts';
 import type { Tenant } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
-import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
+import { createDynamoClient, createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb-events.ts';
 import { localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { dynamoThrottled, type Fault, startFaultProxy } from '../../testing/aws/fault-proxy.ts';
@@ -25,7 +24,7 @@ describe.skipIf('unavailable' in local)(
   async () => {
     if ('unavailable' in local) return;
     const proxy = await startFaultProxy(local.endpoint);
-    const client = new DynamoDBClient({ ...localAws, endpoint: proxy.endpoint, maxAttempts: 3 });
+    const client = createDynamoClient({ ...localAws, endpoint: proxy.endpoint });
     const tables = await local.createTables('faults');
     const clock = createManualClock();
     const store = createDynamoSessionStore({ client, ...tables, clock });
@@ -67,6 +66,12 @@ describe.skipIf('unavailable' in local)(
       expect(
         (await plain.listHeads(first.lease.tenant, { sessionKey: first.lease.sessionKey })).items,
       ).toHaveLength(1);
+    });
+
+    test('a request that nobody answers is given up and sent again', async () => {
+      strike('GetItem', { kind: 'hold', until: new Promise(() => {}) });
+      expect(await store.getMapping(message(conversation()).sessionKey)).toBeNull();
+      expect(proxy.seen).toHaveLength(2);
     });
 
     test(`${promise('ONCE-OUT')} events whose answer was lost are not appended twice`, async () => {

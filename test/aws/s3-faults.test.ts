@@ -3,11 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { Gone, Refused } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
-import { createS3ObjectStore } from '../../src/stores/s3.ts';
+import { createS3Client, createS3ObjectStore } from '../../src/stores/s3.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import { type Fault, s3SlowDown, startFaultProxy } from '../../testing/aws/fault-proxy.ts';
 import { startS3Server } from '../../testing/aws/s3/server.ts';
@@ -16,7 +15,7 @@ import { expectFailure, failure } from '../../testing/contracts/contract.ts';
 const MIB = 1024 * 1024;
 const server = await startS3Server();
 const proxy = await startFaultProxy(server.endpoint);
-const client = new S3Client({ ...localAws, endpoint: proxy.endpoint, forcePathStyle: true, maxAttempts: 3 });
+const client = createS3Client({ ...localAws, endpoint: proxy.endpoint, forcePathStyle: true });
 const store = createS3ObjectStore({ client, bucket: 'packs', prefix: 'p/' });
 let bucket = server.bucket('packs');
 
@@ -131,4 +130,11 @@ test('a stream goes on after a piece broke off, in order, and never asks far ahe
     expect(asked).toBeLessThanOrEqual(Math.ceil(at / (8 * MIB)) + 4 + 2);
   }
   expect(at).toBe(body.length);
+});
+
+test('an answer that stops in the middle is given up and asked for again', { timeout: 40_000 }, async () => {
+  const body = randomBytes(MIB);
+  await store.put('stalls', body);
+  strike('GET', { kind: 'stall' });
+  expect(Buffer.from(await store.get('stalls')).equals(body)).toBe(true);
 });

@@ -86,6 +86,44 @@ test('a model that is away from the start leaves no generation behind, however o
   expect(scene.runs.every(({ continuing }) => !continuing)).toBe(true);
 });
 
+const crashed: AgentOutcome = {
+  status: 'failed',
+  text: '',
+  demo: false,
+  failure: { code: 'agent-crashed', message: 'it was ended by SIGKILL' },
+};
+
+test('an agent whose process was killed is run again, knowing of the tools that ran', async () => {
+  const scene = createScene();
+  scene.agent = async (run) => {
+    if (run.continuing) return { status: 'ok', text: 'done', demo: false };
+    run.progress({ type: 'tool', id: '1', name: 'Bash', summary: 'pays', state: 'done' });
+    return crashed;
+  };
+  await scene.say('pay once');
+  expect(await scene.step()).toBe('retry');
+  await scene.clock.advance(60_000);
+  expect(await scene.step()).toBe('done');
+  expect(scene.runs.map(({ continuing }) => continuing)).toEqual([false, true]);
+  expect(scene.sent.map(({ reply }) => reply.text)).toEqual(['done']);
+});
+
+test(`${promise('UNBLOCK')} an agent that is killed each time is given up after three attempts, honestly`, async () => {
+  const scene = createScene();
+  scene.agent = async () => crashed;
+  await scene.say('eat all memory');
+  const startedAtMs = scene.clock.now();
+  const outcomes: (string | null)[] = [];
+  for (let tries = 0; tries < 4; tries++) {
+    outcomes.push(await scene.step());
+    await scene.clock.advance(30_000);
+  }
+  expect(outcomes).toEqual(['retry', 'retry', 'retry', 'dead']);
+  expect(scene.runs).toHaveLength(3);
+  expect(scene.sent.map(({ reply }) => reply.code)).toEqual(['gave-up']);
+  expect(scene.clock.now() - startedAtMs).toBeLessThanOrEqual(3 * 60_000);
+});
+
 test(`${promise('LONG')} a deadline over a workspace that cannot be kept ends the turn instead of repeating it`, async () => {
   const scene = createScene();
   scene.agent = async () => ({ status: 'deadline', text: 'so far', demo: false });

@@ -1,8 +1,8 @@
 // Stores and platforms that are away for a while: waited out, without burning the message and without losing the lease.
 import { expect, test } from 'vitest';
-import { Refused } from '../../src/core/errors.ts';
+import { Ambiguous, Refused } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
-import { createScene } from './scene.ts';
+import { createScene, type Scene } from './scene.ts';
 
 test(`${promise('NO-AMNESIA')} an object store that is away before the agent ran never burns a message`, async () => {
   const scene = createScene();
@@ -70,4 +70,67 @@ test(`${promise('ONCE-OUT', 'FENCED')} a committed reply that waits for the plat
   await scene.clock.advance(2_000);
   expect(await working).toBe('done');
   expect(scene.sent).toHaveLength(1);
+});
+
+/** A step whose waits pass: the clock runs on until it has ended. */
+async function stepping(scene: Scene, overrides: Parameters<Scene['step']>[0]): Promise<string | null> {
+  let ended = false;
+  const step = scene.step(overrides).finally(() => {
+    ended = true;
+  });
+  while (!ended) await scene.clock.advance(500);
+  return await step;
+}
+
+/** `call` that throws `errors`, one after the other, before it does its work. */
+function failing<A extends unknown[], R>(call: (...args: A) => Promise<R>, errors: Error[]) {
+  return async (...args: A): Promise<R> => {
+    const error = errors.shift();
+    if (error) throw error;
+    return await call(...args);
+  };
+}
+
+const refused = () => new Refused('store-unavailable', 'away', { retryAfterMs: 500 });
+const lost = () => new Ambiguous('commit-unknown', 'no answer');
+
+test(`${promise('ONCE-OUT')} uploads and commits that are refused for a while do not run the agent again`, async () => {
+  const scene = createScene();
+  const request = await scene.say('hello');
+  const { state, store } = scene.deps;
+  const outcome = await stepping(scene, {
+    state: { ...state, checkpoint: failing(state.checkpoint, [refused(), lost(), refused()]) },
+    store: { ...store, commit: failing(store.commit, [refused(), lost()]) },
+  });
+  expect(outcome).toBe('done');
+  expect(scene.runs).toHaveLength(1);
+  expect(scene.sent.map(({ reply }) => reply.text)).toEqual(['heard hello']);
+  const turn = await store.getTurn('default' as never, request.turnId);
+  expect(turn).toMatchObject({ status: 'delivered', attempts: 1 });
+});
+
+test(`${promise('ONCE-OUT')} a commit that went through without an answer is told so when it is repeated`, async () => {
+  const scene = createScene();
+  await scene.say('hello');
+  const { store } = scene.deps;
+  let commits = 0;
+  const commit: typeof store.commit = async (input) => {
+    const committed = await store.commit(input);
+    if (++commits === 1) throw lost();
+    return committed;
+  };
+  expect(await stepping(scene, { store: { ...store, commit } })).toBe('done');
+  expect(commits).toBe(2);
+  expect(scene.runs).toHaveLength(1);
+  expect(scene.sent).toHaveLength(1);
+});
+
+test(`${promise('UNBLOCK')} a write is not waited for for ever: after a minute the queue takes the turn back`, async () => {
+  const scene = createScene();
+  await scene.say('hello');
+  const startedAtMs = scene.clock.now();
+  const store = { ...scene.deps.store, commit: () => Promise.reject(refused()) };
+  expect(await stepping(scene, { store })).toBe('retry');
+  expect(scene.clock.now() - startedAtMs).toBeGreaterThan(30_000);
+  expect(scene.clock.now() - startedAtMs).toBeLessThanOrEqual(61_000);
 });

@@ -24,6 +24,8 @@ export type Fault =
   | { readonly kind: 'lose-answer' }
   /** The server never sees the request, and the connection breaks. */
   | { readonly kind: 'break' }
+  /** The server does it; half of its answer arrives, then nothing any more. */
+  | { readonly kind: 'stall' }
   /** The server sees the request only when this is done. */
   | { readonly kind: 'hold'; readonly until: Promise<unknown> };
 
@@ -67,6 +69,11 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
           return;
         }
         response.writeHead(answer.statusCode ?? 502, answer.headers);
+        if (fault?.kind === 'stall') {
+          answer.once('data', (piece: Buffer) => response.write(piece.subarray(0, piece.length / 2)));
+          answer.once('end', resolve);
+          return;
+        }
         answer.pipe(response);
         answer.once('end', resolve);
         answer.once('error', reject);

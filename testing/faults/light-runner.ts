@@ -80,7 +80,7 @@ async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<Age
   if (said?.status === 'model-unavailable')
     return failed('model-unavailable', 'The model cannot be reached right now.');
   if (said?.status === 'model-refused') return failed('agent-error', 'The model refused the request.');
-  return failed('agent-error', `The agent process ended unexpectedly: ${ended}.`);
+  return failed('agent-crashed', `The agent process ended unexpectedly: ${ended}.`);
 }
 
 const AGENT = fileURLToPath(

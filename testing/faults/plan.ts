@@ -138,7 +138,7 @@ const BEFORE_COMMIT = new Set([
 
 /** True when the attempt it strikes is lost and counted. */
 function costs({ place, how }: Draft): boolean {
-  if (how === 'slow' || how === 'agent-kill' || how === 'deadline') return false;
+  if (how === 'slow' || how === 'deadline') return false;
   return (
     BEFORE_COMMIT.has(place) ||
     place === 'store.begin' ||

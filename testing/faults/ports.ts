@@ -18,6 +18,8 @@ export interface OpenPorts {
   readonly objects: ObjectStore;
   readonly queue: TurnQueue;
   readonly events: EventLog;
+  /** Messages of the queue that nobody has acknowledged, those on their way to a worker included. */
+  unacknowledged(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,7 @@ export async function openPorts(
       objects: createFilesystemObjectStore({ root: settings.objects }),
       queue,
       events,
+      unacknowledged: async () => Number(database.get('SELECT count(*) AS n FROM messages')?.n),
       async close() {
         await queue.close();
         await events.close();
@@ -51,11 +54,15 @@ export async function openPorts(
     { createDynamoEventLog },
     { createS3ObjectStore },
     { createSqsTurnQueue },
+    { createSqsClient },
+    { GetQueueAttributesCommand },
   ] = await Promise.all([
     import('../../src/stores/dynamodb.ts'),
     import('../../src/stores/dynamodb-events.ts'),
     import('../../src/stores/s3.ts'),
     import('../../src/queues/sqs-fifo.ts'),
+    import('../../src/queues/sqs-messages.ts'),
+    import('@aws-sdk/client-sqs'),
   ]);
   const dynamo = { ...aws, endpoint: settings.dynamoEndpoint, stateTable: settings.stateTable };
   const store = createDynamoSessionStore({
@@ -63,9 +70,9 @@ export async function openPorts(
     mappingTable: settings.mappingTable,
     clock: storeClock,
   });
+  const sqs = createSqsClient({ ...aws, endpoint: settings.sqsEndpoint });
   const queue = createSqsTurnQueue({
-    ...aws,
-    endpoint: settings.sqsEndpoint,
+    client: sqs,
     queueUrl: settings.queueUrl,
     deadLetterQueueUrl: settings.deadLetterQueueUrl,
     clock: queueClock,
@@ -81,7 +88,17 @@ export async function openPorts(
     }),
     queue,
     events: createDynamoEventLog({ ...dynamo, clock: storeClock, pollMs: 50 }),
+    async unacknowledged() {
+      const AttributeNames = [
+        'ApproximateNumberOfMessages' as const,
+        'ApproximateNumberOfMessagesNotVisible' as const,
+      ];
+      const command = new GetQueueAttributesCommand({ QueueUrl: settings.queueUrl, AttributeNames });
+      const { Attributes = {} } = await sqs.send(command);
+      return Object.values(Attributes).reduce((sum, value) => sum + Number(value), 0);
+    },
     async close() {
+      sqs.destroy();
       await queue.close();
       await store.close();
     },

@@ -17,7 +17,7 @@ import type { Mutation } from './mutations.ts';
 import { playChat, type Sent, telegramChatId } from './people.ts';
 import { numberIn, type Plan, type Strike } from './plan.ts';
 import { type OpenPorts, openPorts } from './ports.ts';
-import { patienceOf, type Settings, VISIBILITY_MS } from './settings.ts';
+import type { Settings } from './settings.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
 import { createNote, createStrikes, type HistoryLine, type Note } from './strikes.ts';
 
@@ -153,16 +153,7 @@ async function play(
       ),
     ),
   );
-  // A message whose worker died after its turn was closed shows again after its visibility time.
-  await comeToRest(
-    ports,
-    sent,
-    folder,
-    over,
-    restWithinMs,
-    mutation === null ? VISIBILITY_MS * patienceOf(standIns.direct) + 1_000 : 0,
-    note,
-  );
+  await comeToRest(ports, sent, folder, over, restWithinMs, note);
   const workers = seats.filter((seat) => seat !== server);
   await Promise.all(workers.map((seat) => seat.stop(mutation === null ? 5_000 : 500)));
   await server.stop(0);
@@ -183,18 +174,16 @@ async function play(
   };
 }
 
-/** Until every acknowledged turn is closed and no delivery is on its way. */
+/** Until every acknowledged turn is closed and every delivery acknowledged: that of a worker that died comes again. */
 async function comeToRest(
   ports: OpenPorts,
   sent: readonly Sent[],
   folder: string,
   over: AbortSignal,
   restWithinMs: number,
-  quietForMs: number,
   note: Note,
 ): Promise<void> {
   let progressAtMs = Date.now();
-  let quietSinceMs = Number.POSITIVE_INFINITY;
   const open = new Set(sent.map(({ turnId }) => turnId));
   for (;;) {
     const before = open.size;
@@ -202,9 +191,7 @@ async function comeToRest(
       const turn = await ports.store.getTurn('default' as TurnRecord['tenant'], turnId);
       if (turn?.status === 'delivered' || turn?.status === 'undeliverable') open.delete(turnId);
     }
-    const quiet = open.size === 0 && (await ports.queue.depth()) === 0 && !ghostsLeft(folder);
-    quietSinceMs = quiet ? Math.min(quietSinceMs, Date.now()) : Number.POSITIVE_INFINITY;
-    if (Date.now() - quietSinceMs >= quietForMs) return;
+    if (open.size === 0 && (await ports.unacknowledged()) === 0 && !ghostsLeft(folder)) return;
     if (open.size < before) progressAtMs = Date.now();
     if (over.aborted || Date.now() - progressAtMs > restWithinMs)
       return note('time-over', { open: open.size });

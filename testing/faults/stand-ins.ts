@@ -2,6 +2,7 @@
 // lose answers. Workers and servers go through the faults; the checker looks directly.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { CreateQueueCommand, GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { createSqsClient } from '../../src/queues/sqs-messages.ts';
 import { startDynamoDbLocal } from '../aws/dynamodb-local.ts';
@@ -103,8 +104,9 @@ function misbehave(
       return burst.fault;
     }
     if (!random.chance(0.03 * faultRate)) return undefined;
-    const fault = random.pick<Fault>([throttled, { kind: 'lose-answer' }, { kind: 'break' }]);
-    const left = random.chance(0.1) ? random.between(3, 12) : 0;
+    const slow: Fault = { kind: 'hold', until: pause(random.between(200, 1_500)) };
+    const fault = random.pick<Fault>([throttled, { kind: 'lose-answer' }, { kind: 'break' }, slow]);
+    const left = fault !== slow && random.chance(0.1) ? random.between(3, 12) : 0;
     burst = { fault, left };
     note('network', { service: name, fault: fault.kind, requests: left + 1 });
     return fault;

@@ -90,11 +90,12 @@ export interface AgentOutcome {
   readonly demo: boolean;
   readonly usage?: Usage;
   /**
-   * Of a `failed` run. `model-unavailable`: nothing wrong here, try later. `agent-error`: the agent's own
-   * failure, told to the user. `resume-lost`: the CLI did not load the conversation it was given.
+   * Of a `failed` run. `model-unavailable`: nothing wrong here, try later. `agent-crashed`: its process was killed
+   * (memory, a signal), worth another attempt. `agent-error`: the agent's own failure, told to the user.
+   * `resume-lost`: the CLI did not load the conversation it was given.
    */
   readonly failure?: {
-    readonly code: 'model-unavailable' | 'agent-error' | 'resume-lost';
+    readonly code: 'model-unavailable' | 'agent-crashed' | 'agent-error' | 'resume-lost';
     readonly message: string;
   };
 }
