@@ -45,7 +45,7 @@ const MESSAGES: readonly (readonly [
   [4, ['at:mid-run', 'kill']],
   [4],
   // 11
-  [5, ['store.commit', 'refuse']],
+  [5, ['store.commit', 'kill']],
   [9, ['model', 'slow', 800], ['at:mid-run', 'deadline', 100]],
   // 13: longer than a lease, whoever runs it, as often as it may be tried
   [6, ...Array.from({ length: MAX_ATTEMPTS }, () => ['store.commit', 'slow', SLOW_COMMIT_MS] as const)],
