@@ -4,9 +4,10 @@ import { Ambiguous, Conflict, Invalid } from '../core/errors.ts';
 import type { CommitInput } from '../core/ports/store.ts';
 import type { Lease, TurnRecord } from '../core/records.ts';
 import { expression, keyOf, mayHaveHappened } from './dynamodb-client.ts';
-import { headItem, newMapping, place, stateText, sweepAt, toItem } from './dynamodb-items.ts';
+import { headItem, place, stateText, sweepAt, toItem } from './dynamodb-items.ts';
 import { headKey, mappingKey, turnKey } from './dynamodb-tables.ts';
 import type { DynamoParts, Turns } from './dynamodb-turns.ts';
+import { newMapping } from './ledger.ts';
 
 /** How many committed turns a head remembers, one slot per fence. */
 export const RECENT_TURNS = 8;

@@ -6,19 +6,11 @@ import { Conflict, Invalid, Refused } from '../core/errors.ts';
 import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../core/ids.ts';
 import type { AdoptInput } from '../core/ports/store.ts';
 import { expression, keyOf, mayHaveHappened } from './dynamodb-client.ts';
-import {
-  alive,
-  headItem,
-  type Item,
-  mappingItem,
-  newMapping,
-  number,
-  readMapping,
-  toItem,
-} from './dynamodb-items.ts';
+import { alive, headItem, type Item, mappingItem, number, readMapping, toItem } from './dynamodb-items.ts';
 import type { createLists } from './dynamodb-lists.ts';
 import { counterKey, eventsKey, headKey, mappingKey, turnKey } from './dynamodb-tables.ts';
 import type { DynamoParts } from './dynamodb-turns.ts';
+import { newMapping } from './ledger.ts';
 
 const ERASE_LEASE_MS = 60_000;
 const PARALLEL_ERASERS = 8;

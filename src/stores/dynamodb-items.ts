@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { Corrupt, Invalid } from '../core/errors.ts';
-import { conversationOf, type SessionId, type SessionKey, type TurnId, tenantOf } from '../core/ids.ts';
+import { type SessionId, type SessionKey, type TurnId, tenantOf } from '../core/ids.ts';
 import type { Json, TurnRequest } from '../core/messages.ts';
 import type { Reply, SessionHead, SessionMapping, TurnRecord, TurnStatus } from '../core/records.ts';
 import { conversationPartition, headKey, storedKey, tenantList } from './dynamodb-tables.ts';
@@ -72,26 +72,6 @@ export function readMapping(item: Item, key: SessionKey): SessionMapping {
     created_at: text(item, 'created_at'),
     updated_at: text(item, 'updated_at'),
     ttl: number(item, 'ttl'),
-  };
-}
-
-/** A mapping of this conversation, all seven fields. */
-export function newMapping(
-  key: SessionKey,
-  sessionId: SessionId,
-  nowMs: number,
-  retentionSec: number,
-  createdAt: string = new Date(nowMs).toISOString(),
-): SessionMapping {
-  const { chat, thread } = conversationOf(key);
-  return {
-    session_key: key,
-    session_id: sessionId,
-    chat_id: chat,
-    thread_id: thread,
-    created_at: createdAt,
-    updated_at: new Date(nowMs).toISOString(),
-    ttl: Math.floor(nowMs / 1000) + retentionSec,
   };
 }
 

@@ -1,9 +1,9 @@
 // What is the same in every session store whatever it is built on: how a message becomes a ledger line, what may
 // be committed, and the words of the errors.
 import { Conflict, Corrupt, Gone, Invalid } from '../core/errors.ts';
-import { type SessionId, tenantId, tenantOf } from '../core/ids.ts';
+import { conversationOf, type SessionId, type SessionKey, tenantId, tenantOf } from '../core/ids.ts';
 import type { TurnRequest } from '../core/messages.ts';
-import type { TurnRecord } from '../core/records.ts';
+import type { SessionHead, SessionMapping, TurnRecord } from '../core/records.ts';
 
 export function epochSec(nowMs: number): number {
   return Math.floor(nowMs / 1_000);
@@ -34,6 +34,46 @@ export function queuedTurn(
     receivedAtMs: request.receivedAtMs,
     updatedAtMs: nowMs,
     expiresAtSec: epochSec(nowMs) + retentionSec,
+  };
+}
+
+/** A session's head before its first turn, or with the state it was brought with. */
+export function newHead(
+  key: SessionKey,
+  sessionId: SessionId,
+  nowMs: number,
+  retentionSec: number,
+  begun: Pick<SessionHead, 'generation' | 'state'> = { generation: 0, state: null },
+): SessionHead {
+  return {
+    tenant: tenantOf(key),
+    sessionId,
+    sessionKey: key,
+    ...begun,
+    fence: 0,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    expiresAtSec: epochSec(nowMs) + retentionSec,
+  };
+}
+
+/** A mapping of this conversation, all seven fields. */
+export function newMapping(
+  key: SessionKey,
+  sessionId: SessionId,
+  nowMs: number,
+  retentionSec: number,
+  createdAt: string = new Date(nowMs).toISOString(),
+): SessionMapping {
+  const { chat, thread } = conversationOf(key);
+  return {
+    session_key: key,
+    session_id: sessionId,
+    chat_id: chat,
+    thread_id: thread,
+    created_at: createdAt,
+    updated_at: new Date(nowMs).toISOString(),
+    ttl: epochSec(nowMs) + retentionSec,
   };
 }
 

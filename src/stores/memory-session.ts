@@ -24,6 +24,8 @@ import {
   forgivenTurn,
   headMissing,
   leaseLost,
+  newHead,
+  newMapping,
   notCommitted,
   queuedTurn,
   requireNextGeneration,
@@ -103,36 +105,15 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
   function makeSession(key: SessionKey, sessionId: SessionId, retentionSec: number): Session {
     const tenant = tenantOf(key);
     if (sessions.has(named(tenant, sessionId))) throw sessionExists();
-    const nowMs = clock.now();
-    const expiresAtSec = epochSec(nowMs) + retentionSec;
-    const head: SessionHead = {
-      tenant,
-      sessionId,
-      sessionKey: key,
-      generation: 0,
-      fence: 0,
-      state: null,
-      createdAtMs: nowMs,
-      updatedAtMs: nowMs,
-      expiresAtSec,
-    };
+    const head = newHead(key, sessionId, clock.now(), retentionSec);
     const session = { head, owner: null, leaseUntilMs: 0 };
     sessions.set(named(tenant, sessionId), session);
     return session;
   }
 
   function point(key: SessionKey, sessionId: SessionId, retentionSec: number): SessionMapping {
-    const { chat, thread } = conversationOf(key);
-    const nowIso = new Date(clock.now()).toISOString();
-    const mapping: SessionMapping = {
-      session_key: key,
-      session_id: sessionId,
-      chat_id: chat,
-      thread_id: thread,
-      created_at: liveMapping(key)?.created_at ?? nowIso,
-      updated_at: nowIso,
-      ttl: nowSec() + retentionSec,
-    };
+    const createdAt = liveMapping(key)?.created_at;
+    const mapping = newMapping(key, sessionId, clock.now(), retentionSec, createdAt);
     mappings.set(key, mapping);
     return mapping;
   }

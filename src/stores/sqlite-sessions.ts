@@ -1,18 +1,20 @@
 // The small steps that the sqlite store's writes are made of: find, make, point, hold. Each runs inside the
 // caller's transaction.
 import { Refused } from '../core/errors.ts';
-import {
-  conversationOf,
-  type SessionId,
-  type SessionKey,
-  type Tenant,
-  type TurnId,
-  tenantOf,
-} from '../core/ids.ts';
+import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../core/ids.ts';
 import type { TurnRequest } from '../core/messages.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Lease, SessionHead, SessionMapping, TurnRecord } from '../core/records.ts';
-import { epochSec, leaseLost, queuedTurn, requireSameMessage, sessionExists, unknownTurn } from './ledger.ts';
+import {
+  epochSec,
+  leaseLost,
+  newHead,
+  newMapping,
+  queuedTurn,
+  requireSameMessage,
+  sessionExists,
+  unknownTurn,
+} from './ledger.ts';
 import type { Row, SqliteDatabase } from './sqlite-database.ts';
 import { headOf, insertHead, insertTurn, mappingOf, putMapping, turnOf } from './sqlite-rows.ts';
 
@@ -95,38 +97,19 @@ export function sqliteSessions(db: SqliteDatabase, clock: Clock) {
     key: SessionKey,
     sessionId: SessionId,
     retentionSec: number,
-    begun: Pick<SessionHead, 'generation' | 'state'> = { generation: 0, state: null },
+    begun?: Pick<SessionHead, 'generation' | 'state'>,
   ): SessionHead {
     const tenant = tenantOf(key);
     if (headRow(tenant, sessionId)) throw sessionExists();
-    const nowMs = clock.now();
-    const head: SessionHead = {
-      tenant,
-      sessionId,
-      sessionKey: key,
-      ...begun,
-      fence: 0,
-      createdAtMs: nowMs,
-      updatedAtMs: nowMs,
-      expiresAtSec: epochSec(nowMs) + retentionSec,
-    };
+    const head = newHead(key, sessionId, clock.now(), retentionSec, begun);
     insertHead(db, head);
     return head;
   }
 
   /** Points the conversation at a session, and lets its retention begin anew. */
   function point(key: SessionKey, sessionId: SessionId, retentionSec: number): SessionMapping {
-    const { chat, thread } = conversationOf(key);
-    const nowIso = new Date(clock.now()).toISOString();
-    const mapping: SessionMapping = {
-      session_key: key,
-      session_id: sessionId,
-      chat_id: chat,
-      thread_id: thread,
-      created_at: liveMapping(key)?.created_at ?? nowIso,
-      updated_at: nowIso,
-      ttl: nowSec() + retentionSec,
-    };
+    const createdAt = liveMapping(key)?.created_at;
+    const mapping = newMapping(key, sessionId, clock.now(), retentionSec, createdAt);
     putMapping(db, mapping);
     return mapping;
   }

@@ -1,7 +1,7 @@
 // SQS as `@aws-sdk/client-sqs` speaks to it (AWS JSON 1.0), in this process and in memory. Written because no
 // obtainable stand-in keeps the rules of FIFO groups; test/aws/sqs-server.test.ts holds it to them. Signatures are
 // not checked (S3's are, where tenants share a bucket); a request without one is refused.
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { systemClock } from '../../../src/core/clock.ts';
 import type { Clock } from '../../../src/core/ports/clock.ts';
@@ -9,14 +9,8 @@ import { bodyOf, serveLoopback } from '../loopback.ts';
 import type { StandIn } from '../process.ts';
 import { attributesOf, checkAttributes } from './attributes.ts';
 import { badValue, missing, queueMissing, SqsError } from './errors.ts';
-import {
-  createQueue,
-  type MessageAttribute,
-  md5,
-  type Queue,
-  type SentMessage,
-  type StoredMessage,
-} from './queue.ts';
+import { type Input, md5OfAttributes, show } from './messages.ts';
+import { createQueue, md5, type Queue, type SentMessage } from './queue.ts';
 
 const ACCOUNT = '000000000000';
 const REGION = 'us-east-1';
@@ -26,28 +20,6 @@ const MAX_WAIT_SEC = 20;
 export interface SqsFifoServer extends StandIn {
   /** The queue's messages without a network, for looking and for faults. */
   queue(url: string): Queue;
-}
-
-interface Input extends SentMessage {
-  readonly QueueUrl?: string;
-  readonly QueueName?: string;
-  readonly QueueNamePrefix?: string;
-  readonly Attributes?: Readonly<Record<string, string>>;
-  readonly AttributeNames?: readonly string[];
-  readonly MessageSystemAttributeNames?: readonly string[];
-  readonly MessageAttributeNames?: readonly string[];
-  readonly MaxNumberOfMessages?: number;
-  readonly WaitTimeSeconds?: number;
-  readonly VisibilityTimeout?: number;
-  readonly ReceiptHandle?: string;
-  readonly ReceiveRequestAttemptId?: string;
-  readonly Entries?: readonly (SentMessage & {
-    Id: string;
-    ReceiptHandle?: string;
-    VisibilityTimeout?: number;
-  })[];
-  readonly SourceArn?: string;
-  readonly DestinationArn?: string;
 }
 
 type Action = (input: Input, gone: AbortSignal) => object | Promise<object>;
@@ -291,54 +263,4 @@ export async function startSqsFifoServer(
   const server = await serveLoopback(handle, options.port);
   endpoint = server.endpoint;
   return { endpoint, close: server.close, queue: byUrl };
-}
-
-/** A message as the client receives it, with the attributes it asked for. */
-function show(message: StoredMessage, input: Input): object {
-  const all: Record<string, string | null> = {
-    SenderId: 'AIDAEXAMPLE',
-    SentTimestamp: String(message.sentAtMs),
-    ApproximateReceiveCount: String(message.receives),
-    ApproximateFirstReceiveTimestamp: String(message.firstReceivedAtMs),
-    SequenceNumber: message.group === null ? null : String(message.sequence),
-    MessageGroupId: message.group,
-    MessageDeduplicationId: message.dedupeId,
-    DeadLetterQueueSourceArn: message.diedIn,
-  };
-  const asked = [...(input.MessageSystemAttributeNames ?? []), ...(input.AttributeNames ?? [])];
-  const wanted = (name: string) => asked.includes('All') || asked.includes(name);
-  const system = Object.entries(all).filter(([name, value]) => value !== null && wanted(name));
-  const names = input.MessageAttributeNames ?? [];
-  const custom = Object.entries(message.attributes).filter(
-    ([name]) => names.includes('All') || names.includes('.*') || names.includes(name),
-  );
-  return {
-    MessageId: message.id,
-    ReceiptHandle: message.handle,
-    Body: message.body,
-    MD5OfBody: md5(message.body),
-    ...(system.length > 0 && { Attributes: Object.fromEntries(system) }),
-    ...(custom.length > 0 && {
-      MessageAttributes: Object.fromEntries(custom),
-      MD5OfMessageAttributes: md5OfAttributes(Object.fromEntries(custom)),
-    }),
-  };
-}
-
-/** As documented: names sorted; length-prefixed name, type, one byte for the kind of value, length-prefixed value. */
-function md5OfAttributes(attributes: Readonly<Record<string, MessageAttribute>>): string {
-  const hash = createHash('md5');
-  const sized = (value: Buffer) => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(value.length);
-    hash.update(length).update(value);
-  };
-  for (const [name, attribute] of Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    sized(Buffer.from(name));
-    sized(Buffer.from(attribute.DataType));
-    const binary = attribute.BinaryValue !== undefined;
-    hash.update(Buffer.from([binary ? 2 : 1]));
-    sized(binary ? Buffer.from(attribute.BinaryValue, 'base64') : Buffer.from(attribute.StringValue ?? ''));
-  }
-  return hash.digest('hex');
 }
