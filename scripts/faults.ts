@@ -6,8 +6,13 @@ import { createPlan } from '../testing/faults/plan.ts';
 import { failuresOf, historyOf, summaryOf, verdictOf } from '../testing/faults/report.ts';
 import { runFaults } from '../testing/faults/run.ts';
 
-// Ends its stand-ins with it.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+// The first signal ends the run with its processes and its folder; the second one does not wait for that.
+const ended = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    if (ended.signal.aborted) process.exit(130);
+    ended.abort();
+  });
 
 const { values } = parseArgs({
   options: {
@@ -46,6 +51,12 @@ function seeds(): number[] {
   return Array.from({ length: Number(to) - Number(from) + 1 }, (_, index) => Number(from) + index);
 }
 
+function stopped(error: unknown): never {
+  if (!ended.signal.aborted) throw error;
+  console.log('Stopped.');
+  process.exit(130);
+}
+
 const store = choice('store', ['local', 'aws']);
 const agent = choice('agent', ['light', 'real']);
 const turns = number('turns', 1);
@@ -54,7 +65,7 @@ let passed = 0;
 let failed = 0;
 for (const seed of seeds()) {
   const plan = createPlan({ seed, turns, chats, agent, workers: number('workers', 1) });
-  const result = await runFaults({ plan, store, agent });
+  const result = await runFaults({ plan, store, agent, signal: ended.signal }).catch(stopped);
   if (values.out !== undefined)
     writeFileSync(values.out, result.history.map((line) => `${JSON.stringify(line)}\n`).join(''));
   passed += result.passed;

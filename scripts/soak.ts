@@ -7,8 +7,13 @@ import { createPlan } from '../testing/faults/plan.ts';
 import { failuresOf, summaryOf, verdictOf } from '../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../testing/faults/run.ts';
 
-// Ends its stand-ins with it.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+// The first signal ends the run with its processes and its folder; the second one does not wait for that.
+const ended = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    if (ended.signal.aborted) process.exit(130);
+    ended.abort();
+  });
 
 const { values } = parseArgs({
   options: {
@@ -101,6 +106,11 @@ const result = await runFaults({
       `${((Date.now() - startedAtMs) / 1_000).toFixed(0).padStart(4)} s  ${sent.length} sent  ${states.join(', ')}`,
     );
   },
+  signal: ended.signal,
+}).catch((error: unknown) => {
+  if (!ended.signal.aborted) throw error;
+  console.log('Stopped.');
+  process.exit(130);
 });
 
 console.log(summaryOf(result));

@@ -65,7 +65,10 @@ async function runRestored(
 ): Promise<AgentTurn> {
   const { turn, lease } = begun;
   const saver = stateSaver(deps, request, begun, directory, restored);
-  const midTurn = saveEvery(deps, saver);
+  // A first turn is worth saving once the agent has shown a sign of life: before that its directory may hold no
+  // trace of a conversation, and a state without one is later taken for one that lost it.
+  let alive = begun.head.generation > 0;
+  const midTurn = saveEvery(deps, saver, () => alive);
   let toolsRan = false;
   let outcome: AgentOutcome;
   try {
@@ -76,6 +79,7 @@ async function runRestored(
       directory,
       request,
       progress(event) {
+        alive = true;
         if (event.type === 'tool') toolsRan = true;
         progress(event);
       },
@@ -228,7 +232,7 @@ function stateSaver(
 }
 
 /** Saves the running turn now and then. A failed save only means that a crash would cost more. */
-function saveEvery(deps: TurnDeps, saver: StateSaver): { end(): Promise<void> } {
+function saveEvery(deps: TurnDeps, saver: StateSaver, worthSaving: () => boolean): { end(): Promise<void> } {
   const everyMs = deps.timing.checkpointEveryMs;
   if (everyMs <= 0) return { end: async () => {} };
   const ended = new AbortController();
@@ -236,6 +240,7 @@ function saveEvery(deps: TurnDeps, saver: StateSaver): { end(): Promise<void> } 
     while (!ended.signal.aborted) {
       await deps.clock.sleep(everyMs, ended.signal);
       if (ended.signal.aborted) return;
+      if (!worthSaving()) continue;
       try {
         await saver.save();
       } catch (error) {

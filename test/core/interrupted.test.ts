@@ -155,3 +155,24 @@ test('a stop is heard between heartbeats that are far apart', async () => {
   expect(await stepping).toBe('done');
   expect(scene.sent[0]?.reply).toMatchObject({ outcome: 'stopped', text: 'one\n\n_(stopped)_' });
 });
+
+test(`${promise('NO-AMNESIA')} a first turn is not saved before its agent shows a sign of life: that state would look like a lost conversation`, async () => {
+  const scene = createScene();
+  const finish = Promise.withResolvers<AgentOutcome>();
+  scene.agent = () => finish.promise;
+  const request = await scene.say('hello');
+  const timing = { leaseMs: 30_000, heartbeatMs: 1_000, checkpointEveryMs: 250 };
+  const stepping = scene.step({ timing });
+  await expect.poll(() => scene.runs.length).toBe(1);
+  const tenant = tenantOf(request.sessionKey);
+  const generation = async () =>
+    (await scene.deps.store.getHead(tenant, scene.runs[0]!.sessionId))?.generation;
+  await scene.clock.advance(1_000);
+  expect(await generation()).toBe(0);
+  scene.runs[0]?.progress({ type: 'text', text: 'I' });
+  await scene.clock.advance(1_000);
+  expect(await generation()).toBeGreaterThan(0);
+  finish.resolve({ status: 'ok', text: 'I am here.', demo: false });
+  await scene.clock.advance(1_000);
+  expect(await stepping).toBe('done');
+});

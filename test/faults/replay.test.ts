@@ -1,13 +1,18 @@
 // A short, seeded fault run on every change: real processes, real adapters, a few dozen faults. Longer runs:
 // `npm run faults` (docs/reliability.md).
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { createPlan } from '../../testing/faults/plan.ts';
 import { historyOf } from '../../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../../testing/faults/run.ts';
 
 const ALL = promise('ONCE-IN', 'ORDER', 'ATOMIC', 'FENCED', 'ONCE-OUT', 'ACKED', 'NO-AMNESIA');
-const LIMITS = { limitMs: 140_000 };
+const codeFolder = mkdtempSync(join(tmpdir(), 'hybrid-faults-code-'));
+afterAll(() => rmSync(codeFolder, { recursive: true, force: true }));
+const common = { store: 'local', codeFolder, limitMs: 140_000 } as const;
 
 /** What did not hold, with how it came to that. */
 function told(result: RunResult): string {
@@ -21,18 +26,18 @@ function told(result: RunResult): string {
 }
 
 for (const seed of [7, 11]) {
-  test(`${ALL} 20 turns under faults, seed ${seed}`, { timeout: 150_000 }, async () => {
+  test.concurrent(`${ALL} 20 turns under faults, seed ${seed}`, { timeout: 150_000 }, async ({ expect }) => {
     const plan = createPlan({ seed, turns: 20, chats: 5, agent: 'light' });
-    const result = await runFaults({ plan, store: 'local', agent: 'light', ...LIMITS });
+    const result = await runFaults({ ...common, plan, agent: 'light' });
     expect(told(result)).toBe('');
     expect(result.history.filter(({ what }) => what === 'strike').length).toBeGreaterThan(5);
     expect(result.sent).toHaveLength(20);
   });
 }
 
-test(`${ALL} a few turns with the real CLI`, { timeout: 150_000 }, async () => {
+test.concurrent(`${ALL} a few turns with the real CLI`, { timeout: 150_000 }, async ({ expect }) => {
   const plan = createPlan({ seed: 5, turns: 3, chats: 2, agent: 'real', workers: 2, faultRate: 1 });
-  const result = await runFaults({ plan, store: 'local', agent: 'real', ...LIMITS });
+  const result = await runFaults({ ...common, plan, agent: 'real' });
   expect(told(result)).toBe('');
 });
 

@@ -1,6 +1,5 @@
 // The kit's processes: started, started again when they die, woken when they stopped themselves, ended by their pid.
 import { type ChildProcess, fork } from 'node:child_process';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FromChild, Settings, ToChild } from './settings.ts';
 import type { Note } from './strikes.ts';
@@ -40,7 +39,7 @@ export function createSeat({ program, name, settings, skewMs, note, spared = fal
   function start(): void {
     const started = fork(file, {
       execArgv: [],
-      env: { ...process.env, NODE_COMPILE_CACHE: join(settings.folder, 'code') },
+      env: { ...process.env, NODE_COMPILE_CACHE: settings.codeFolder },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     child = started;

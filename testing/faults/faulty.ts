@@ -1,4 +1,4 @@
-// Ports that go wrong when the plan says so. `refuse`: it did not happen. `lose`: it happened, the answer is lost.
+// Ports that go wrong when the plan says so. `refuse`: it did not happen. `kill`: nor did anything after it. `lose`: it happened, the answer is lost.
 // `slow`: it takes its time. Everything else passes through to the real adapter.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Ambiguous, Refused } from '../../src/core/errors.ts';
@@ -26,6 +26,10 @@ async function struck<T>(
 ): Promise<T> {
   const strike = strikes.take(place, message);
   if (strike === null) return await call();
+  if (strike.how === 'kill') {
+    process.kill(process.pid, 'SIGKILL');
+    await new Promise(() => {});
+  }
   if (strike.how === 'refuse') throw REFUSED();
   if (strike.how === 'full') throw FULL();
   if (strike.how === 'slow') await pause(strike.ms ?? 0);

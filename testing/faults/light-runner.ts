@@ -46,6 +46,7 @@ async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<Age
     env: { [ROOT_MARKER]: directory.root, PATH: '/usr/bin:/bin', ...options.environment },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
+  run.progress({ type: 'status', status: 'running' });
   let printed = '';
   child.stdout.on('data', (chunk: Buffer) => {
     printed += chunk.toString();

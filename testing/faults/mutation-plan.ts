@@ -2,6 +2,7 @@
 // would show a certain mutation. A mutation is run with the chats that matter to it, everything with none.
 import type { Mutation } from './mutations.ts';
 import type { Place, Plan, Strike } from './plan.ts';
+import { MAX_ATTEMPTS } from './settings.ts';
 
 /** Which chats show it. */
 const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
@@ -14,14 +15,15 @@ const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
   'out-of-order': [1],
   'empty-session': [3],
   'two-step-commit': [5],
-  'forget-continuation': [5],
+  'forget-continuation': [9],
   'never-extend': [6],
   'lose-retries': [3],
   'send-anew': [3],
   'leak-files': [7, 8],
 };
 
-const SLOW_MS = 1_900;
+/** Three times what a worker that was forgotten needs to be taken over from, at most: visibility, lease, a retry. */
+const SLOW_COMMIT_MS = 6_000;
 
 /** Message number -> its chat and faults. */
 const MESSAGES: readonly (readonly [
@@ -43,10 +45,10 @@ const MESSAGES: readonly (readonly [
   [4, ['at:mid-run', 'kill']],
   [4],
   // 11
-  [5, ['at:after-pack', 'kill', 0, 1]],
-  [5, ['model', 'slow', 800], ['at:mid-run', 'deadline', 100]],
-  // 13: longer than a lease, whoever runs it
-  [6, ...Array.from({ length: 12 }, () => ['model', 'slow', SLOW_MS] as const)],
+  [5, ['store.commit', 'kill']],
+  [9, ['model', 'slow', 800], ['at:mid-run', 'deadline', 100]],
+  // 13: longer than a lease, whoever runs it, as often as it may be tried
+  [6, ...Array.from({ length: MAX_ATTEMPTS }, () => ['store.commit', 'slow', SLOW_COMMIT_MS] as const)],
   // 14: a chat with a saved state, then a fresh one
   [7],
   [7],
@@ -70,8 +72,7 @@ export function mutationPlan(mutation: Mutation | null): Plan {
   );
   return {
     seed: 0,
-    // One worker alone meets every chat, which is what shows a leak.
-    workers: mutation === 'leak-files' ? 1 : 2,
+    workers: workersFor(mutation),
     skewMs: [0, 400],
     messages: wanted.map(({ number, chat }) => ({
       number,
@@ -84,4 +85,12 @@ export function mutationPlan(mutation: Mutation | null): Plan {
     })),
     strikes,
   };
+}
+
+function workersFor(mutation: Mutation | null): number {
+  // One alone meets every chat, which is what shows a leak.
+  if (mutation === 'leak-files') return 1;
+  // Each attempt meets its successor while it is at work, and none of them comes to its end before the last.
+  if (mutation === 'never-extend') return MAX_ATTEMPTS + 1;
+  return mutation === null ? 4 : 2;
 }

@@ -34,7 +34,12 @@ export function mutate(deps: WorkerDeps, mutation: Mutation | null, folder: stri
     case 'deliver-before-commit':
       return hasty(deps);
     case 'two-step-commit':
-      return { ...deps, store: inTwoSteps(deps.store, deps) };
+      // Without saves on the way, which may be seen before the reply: the next attempt goes on from one of those.
+      return {
+        ...deps,
+        store: inTwoSteps(deps.store),
+        timing: { ...deps.timing, checkpointEveryMs: 0 },
+      };
     case 'ack-first':
       return withDeliveries(deps, async (delivery) => {
         await delivery.ack();
@@ -133,14 +138,14 @@ function hasty(deps: WorkerDeps): WorkerDeps {
   };
 }
 
-function inTwoSteps(store: SessionStore, deps: WorkerDeps): SessionStore {
+/** The state first, then the reply: a fault of the second step leaves the first. */
+function inTwoSteps(store: SessionStore): SessionStore {
   return {
     ...store,
     async commit(input) {
       const { lease, baseGeneration, generation, state } = input;
       if (generation === baseGeneration || state === null) return await store.commit(input);
       await store.advance({ lease, baseGeneration, generation, state });
-      await deps.at?.('after-pack');
       return await store.commit({ ...input, baseGeneration: generation });
     },
   };

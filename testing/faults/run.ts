@@ -30,8 +30,12 @@ export interface RunOptions {
   readonly restWithinMs?: number;
   /** The whole run. */
   readonly limitMs?: number;
+  /** Where compiled code is kept for later runs; in the run's own folder when left out. */
+  readonly codeFolder?: string;
   /** The first worker is never killed. */
   readonly spareOne?: boolean;
+  /** Ends the run at once, with nothing left behind: `runFaults` throws its reason. */
+  readonly signal?: AbortSignal;
   /** Called every second while it runs. */
   readonly watch?: (running: Running) => void;
 }
@@ -83,7 +87,8 @@ async function play(
     limitMs = 540_000,
   } = options;
   const startedAtMs = Date.now();
-  const over = AbortSignal.timeout(limitMs);
+  const timeOver = AbortSignal.timeout(limitMs);
+  const over = options.signal ? AbortSignal.any([timeOver, options.signal]) : timeOver;
   const note = createNote(folder, 'kit');
   const standIns: StandIns = await startStandIns(
     store,
@@ -103,6 +108,7 @@ async function play(
   const chats = [...new Set(plan.messages.map(({ chat }) => chat))];
   const settings: Settings = {
     folder,
+    codeFolder: options.codeFolder ?? join(folder, 'code'),
     store: standIns.faulty,
     strikes: plan.strikes,
     agent,
@@ -133,6 +139,7 @@ async function play(
     );
   }
   await Promise.all(seats.map((seat) => seat.ready));
+  options.signal?.throwIfAborted();
   await setWebhook(telegram.apiRoot, server.port);
 
   const ports = await openPorts(standIns.direct, systemClock, systemClock);
@@ -151,8 +158,9 @@ async function play(
     ),
   );
   await comeToRest(ports, sent, folder, over, restWithinMs, note);
+  options.signal?.throwIfAborted();
   const workers = seats.filter((seat) => seat !== server);
-  await Promise.all(workers.map((seat) => seat.stop(5_000)));
+  await Promise.all(workers.map((seat) => seat.stop(mutation === null ? 5_000 : 500)));
   await server.stop(0);
   watching.end();
 

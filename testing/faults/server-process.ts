@@ -2,6 +2,7 @@
 // loopback port. Faults strike between accepting, queueing and acknowledging a message.
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { flushCompileCache } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
@@ -110,6 +111,8 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
   const server = createServer(
     (request: IncomingMessage, response: ServerResponse) => void listener(request, response),
   );
+  // Now, since it may never come to an end of its own.
+  flushCompileCache();
   server.listen(port, '127.0.0.1', () => {
     process.send?.({ type: 'ready', port: (server.address() as AddressInfo).port } satisfies FromChild);
   });

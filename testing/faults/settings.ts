@@ -25,6 +25,8 @@ export type StoreSettings = LocalStore | AwsStore;
 export interface Settings {
   /** Of this run: history, claimed strikes, data. */
   readonly folder: string;
+  /** Compiled code, so that the next process starts in half the time. */
+  readonly codeFolder: string;
   readonly store: StoreSettings;
   readonly strikes: readonly Strike[];
   readonly agent: 'light' | 'real';

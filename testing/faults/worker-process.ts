@@ -1,6 +1,6 @@
 // A worker of a fault run, as a process of its own: `runWorker` over the real adapters and channels, each behind the
 // faults that the plan holds for it. It kills, stops or cuts itself off where the plan says so.
-import { join } from 'node:path';
+import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { endProcesses } from '../../src/agent/processes.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
@@ -96,6 +96,8 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
     visibilityMs: VISIBILITY_MS * patience,
     at: (point: TurnPoint) => strikeAt(point, strikes, current, patience, () => agentRoot),
   };
+  // Now, since it may never come to an end of its own.
+  flushCompileCache();
   say({ type: 'ready', port: 0 });
   await runWorker(mutate(deps, settings.mutation, settings.folder), {
     signal: stopping.signal,
@@ -109,7 +111,7 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
 async function openRunner(settings: Settings, current: Current, note: Note): Promise<AgentRunner> {
   const modelUrl = (turnId: string) => `${settings.modelUrl}/run/${turnId}/${current.fence}`;
   if (settings.agent === 'light') {
-    const environment = { NODE_COMPILE_CACHE: join(settings.folder, 'code') };
+    const environment = { NODE_COMPILE_CACHE: settings.codeFolder };
     return {
       run: (run) => createLightRunner({ modelUrl: modelUrl(run.request.turnId), environment }).run(run),
     };
