@@ -75,7 +75,9 @@ function lastMessages(): readonly ModelMessage[] {
 const LOOK = 'run: echo "$MOOD at $PLACE in $PWD"; cat note.txt';
 
 describe.skipIf(unavailable)('between one machine and AWS', () => {
-  test(`${promise('WHOLE')}: a session begun by the local system goes on in the AWS store, and back here`, async () => {
+  test(`${promise('WHOLE')}: a session begun by the local system goes on in the AWS store, and back here`, {
+    timeout: 120_000,
+  }, async () => {
     const first = await local.say(
       'trip',
       'run: mkdir -p sub && cd sub && export MOOD=sunny PLACE=$PWD && echo kept > note.txt && echo packed',
