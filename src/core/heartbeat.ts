@@ -1,6 +1,6 @@
-// Keeps a running turn ours: renews the lease, keeps the queue message invisible, and hears a stop (between beats,
-// too, where beats are rare: a person waits for it). When the lease cannot be proved any more it says so before the lease can have run out, so that a worker that lost
-// touch with the store ends its agent rather than running beside its successor.
+// Keeps a running turn ours: renews the lease, keeps the queue message invisible, and hears a stop (between beats, too,
+// where beats are rare: a person waits for it). When the lease cannot be proved any more it says so before the lease can
+// have run out, so that a worker that lost touch with the store ends its agent rather than running beside its successor.
 import { isLeaseLost } from './errors.ts';
 import type { TurnId } from './ids.ts';
 import { errorFields, type Log } from './log.ts';

@@ -7,6 +7,7 @@ import { type FunctionEnvironment, startFunction } from '../../testing/lambda/fu
 import { createFunctionUrl, type FunctionUrl } from '../../testing/lambda/function-url.ts';
 
 const SOURCE = `
+import { existsSync } from 'node:fs';
 let calls = 0;
 export const handler = async (event, context) => {
   calls += 1;
@@ -22,7 +23,7 @@ export const streaming = awslambda.streamifyResponse(async (event, stream) => {
   out.write('');
   if (status === 200) {
     out.write('one,');
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    while (!existsSync(import.meta.dirname + '/heard')) await new Promise((resolve) => setTimeout(resolve, 10));
     out.write('two');
   }
   if (status === 500) throw new Error('midway');
@@ -105,10 +106,13 @@ describe('a function URL that streams', () => {
   test('status, headers and pieces arrive as written', async () => {
     const response = await fetch(`${url.url}/200`);
     expect(response.headers.get('x-kind')).toBe('stream');
-    const pieces: string[] = [];
-    for await (const piece of response.body ?? []) pieces.push(Buffer.from(piece).toString());
-    expect(pieces.join('')).toBe('one,two');
-    expect(pieces.length).toBeGreaterThan(1);
+    let heard = '';
+    for await (const piece of response.body ?? []) {
+      heard += Buffer.from(piece).toString();
+      // The second piece is not written before this one has arrived.
+      if (heard === 'one,') writeFileSync(join(folder, 'heard'), '');
+    }
+    expect(heard).toBe('one,two');
   });
 
   test('an empty body still has its status', async () => {

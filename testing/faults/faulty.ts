@@ -1,5 +1,5 @@
-// Ports that go wrong when the plan says so. `refuse`: it did not happen. `kill`: nor did anything after it. `lose`: it happened, the answer is lost.
-// `slow`: it takes its time. Everything else passes through to the real adapter.
+// Ports that go wrong when the plan says so. `refuse`: it did not happen. `lose`: it happened, the answer is lost. `kill`:
+// it did not happen, nor did anything after it. `slow`: it takes its time. All else passes through to the real adapter.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Ambiguous, Refused } from '../../src/core/errors.ts';
 import type { Delivery, ObjectStore, SessionStore, TurnQueue } from '../../src/core/ports.ts';
