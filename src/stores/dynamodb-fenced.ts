@@ -1,5 +1,5 @@
-// Everything a lease allows but the commit. Each write carries the lease's fence and owner as a condition on the head, so a worker
-// that was overtaken, or gave the lease back, changes nothing.
+// Everything a lease allows but the commit. Each write carries the lease's fence and owner as a condition on the head, so
+// a worker that was overtaken, or gave the lease back, changes nothing.
 import { randomUUID } from 'node:crypto';
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import { Ambiguous, Conflict, Gone, Invalid } from '../core/errors.ts';

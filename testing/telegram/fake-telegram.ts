@@ -1,7 +1,7 @@
 // A stateful Bot API server on loopback: several bots, chats with topics, long polling and webhooks, the documented
 // refusals, and faults on demand (see faults.ts). Use its `apiRoot` where a program takes one. State lives in this
-// process; other processes talk to it over HTTP as to the real one, or as people do (person-http.ts). It does not enforce Telegram's rate limits by
-// itself, sends no files, and knows rich messages only as Markdown.
+// process; other processes talk to it over HTTP as to the real one, or as people do (person-http.ts). It does not
+// enforce Telegram's rate limits by itself, sends no files, and knows rich messages only as Markdown.
 //
 //   const telegram = await startFakeTelegram();
 //   const bot = telegram.addBot({ token: '42:TEST-TOKEN' });
