@@ -2,11 +2,11 @@
 // repeated. Refused sends are tried again for a short while; what lasts longer goes back to the queue. After an hour
 // of refusals the reply counts as undeliverable, so that no chat is blocked for ever; a person can have it sent again.
 import { Ambiguous, Gone, Invalid, isLeaseLost, Refused } from './errors.ts';
-import type { TurnId } from './ids.ts';
+import { type SessionId, type TurnId, tenantOf } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { Json, TurnRequest } from './messages.ts';
 import type { Channel, Clock, SendContext, SessionStore } from './ports.ts';
-import type { Lease, TurnRecord } from './records.ts';
+import type { Lease, Reply, TurnRecord } from './records.ts';
 
 export interface DeliveryDeps {
   readonly store: SessionStore;
@@ -74,4 +74,31 @@ export function sendContext(
       anchor = note;
     },
   };
+}
+
+/**
+ * One try to tell what became of a message that no lease can be had for: nothing is recorded, so a worker that dies
+ * right after it tells it again. Never throws.
+ */
+export async function tellUnrecorded(
+  channel: Channel,
+  request: TurnRequest,
+  reply: Reply,
+  log: Log,
+): Promise<void> {
+  try {
+    await channel.deliver(
+      {
+        request,
+        tenant: tenantOf(request.sessionKey),
+        sessionId: (request.sessionHint ?? 'unknown') as SessionId,
+        generation: 0,
+        anchor: null,
+        remember: async () => {},
+      },
+      reply,
+    );
+  } catch (error) {
+    log('warn', 'not-told', { turn: request.turnId, ...errorFields(error) });
+  }
 }

@@ -33,6 +33,16 @@ export function stateUnreadable(turnId: TurnId): Reply {
   );
 }
 
+/** Not even `/new` gets past this one. */
+export function sessionUnreadable(turnId: TurnId): Reply {
+  return failedReply(
+    'session-unreadable',
+    'I cannot find the saved session that this conversation belongs to, so I did not answer rather than forget it. ' +
+      'Your message is kept, and the operator has been told.',
+    turnId,
+  );
+}
+
 export function tooLarge(answer: string, advice: string, turnId: TurnId): Reply {
   const text = `This turn's changes were not kept: ${advice} The last saved state stays as it was.`;
   return failedReply('workspace-too-large', answer ? `${answer}\n\n---\n${text}` : text, turnId);

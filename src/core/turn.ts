@@ -3,7 +3,7 @@
 // product: see the numbered picture in design/turn.md.
 
 import { type NotNow, runAgentTurn } from './agent-turn.ts';
-import { deliverReply, sendContext } from './delivery.ts';
+import { deliverReply, sendContext, tellUnrecorded } from './delivery.ts';
 import { Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId, type TurnId } from './ids.ts';
@@ -12,7 +12,7 @@ import { errorFields, type Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentRunner, Begun, Channel, Clock, SessionState, SessionStore, Workplace } from './ports.ts';
 import { isCommitted, type Lease, type Reply, type TurnRecord } from './records.ts';
-import { gaveUp, NEW_SESSION_TEXT, withStoppedNote } from './replies.ts';
+import { gaveUp, NEW_SESSION_TEXT, sessionUnreadable, withStoppedNote } from './replies.ts';
 
 /** Named places where a fault kit may strike; in order. */
 export const TURN_POINTS = [
@@ -110,6 +110,9 @@ export async function runTurn(
     // Trying again changes nothing, and would hold up the conversation for ever.
     if (!(error instanceof Invalid || error instanceof Corrupt)) throw error;
     log('error', 'turn-cannot-begin', { alarm: true, turn: request.turnId, ...errorFields(error) });
+    if (error instanceof Corrupt) {
+      await tellUnrecorded(channelOf(deps, request), request, sessionUnreadable(request.turnId), log);
+    }
     return { kind: 'dead', reason: error.code };
   }
   await deps.at?.('after-lease');

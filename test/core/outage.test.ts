@@ -1,6 +1,6 @@
 // Stores and platforms that are away for a while: waited out, without burning the message and without losing the lease.
 import { expect, test } from 'vitest';
-import { Ambiguous, Refused } from '../../src/core/errors.ts';
+import { Ambiguous, Corrupt, Refused } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createScene, type Scene } from './scene.ts';
 
@@ -133,4 +133,23 @@ test(`${promise('UNBLOCK')} a write is not waited for for ever: after a minute t
   expect(await stepping(scene, { store })).toBe('retry');
   expect(scene.clock.now() - startedAtMs).toBeGreaterThan(30_000);
   expect(scene.clock.now() - startedAtMs).toBeLessThanOrEqual(61_000);
+});
+
+test(`${promise('NO-AMNESIA')} a session that is not where its conversation points: told, set aside, nothing begun anew`, async () => {
+  const scene = createScene();
+  const request = await scene.say('hello');
+  const begin = () => Promise.reject(new Corrupt('head-missing', 'The head is gone.'));
+  expect(await scene.step({ store: { ...scene.deps.store, begin } })).toBe('dead');
+  expect(scene.sent.map(({ reply }) => reply.code)).toEqual(['session-unreadable']);
+  expect(scene.runs).toEqual([]);
+  const { items } = await scene.deps.queue.deadLetters.list();
+  expect(items).toMatchObject([{ reason: 'head-missing', request: { turnId: request.turnId } }]);
+});
+
+test('where that cannot be told either, it is set aside all the same', async () => {
+  const scene = createScene();
+  await scene.say('hello');
+  scene.beforeSend = () => Promise.reject(new Refused('away', 'away'));
+  const begin = () => Promise.reject(new Corrupt('head-missing', 'The head is gone.'));
+  expect(await scene.step({ store: { ...scene.deps.store, begin } })).toBe('dead');
 });
