@@ -73,11 +73,11 @@ test('a tool at work is a line below the text, and disappears', async () => {
   const { sink, clock, chat, line, edits } = await watch();
   await until(() => line.anchor !== null && clock.sleepers === 2);
   say(sink, 'I look.');
-  sink.push({ type: 'tool', id: '1', name: 'Bash', summary: 'ls -la\n`x` <b>', state: 'started' });
+  sink.push({ type: 'tool', id: '1', name: 'Bash', summary: 'Bash: ls -la $HOME\n`x` >a', state: 'started' });
   await clock.advance(1_100);
   await until(() => edits() === 1);
-  expect(chat.botTexts[0]).toBe('I look.\n\n⚙ Bash ls -la x b');
-  sink.push({ type: 'tool', id: '1', name: 'Bash', summary: 'ls', state: 'done' });
+  expect(chat.botTexts[0]).toBe("I look.\n\n⚙ `Bash: ls -la $HOME 'x' >a`");
+  sink.push({ type: 'tool', id: '1', name: 'Bash', summary: 'Bash: ls', state: 'done' });
   await clock.advance(1_100);
   await until(() => edits() === 2);
   expect(chat.botTexts[0]).toBe('I look.');

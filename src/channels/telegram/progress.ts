@@ -163,7 +163,7 @@ function createView(): View {
         said += event.text;
         line = '';
       } else if (event.type === 'tool') {
-        line = event.state === 'started' ? `⚙ ${oneLine(`${event.name} ${event.summary}`)}` : '';
+        line = event.state === 'started' ? `⚙ ${inCode(event.summary || event.name)}` : '';
       } else if (event.type === 'status') {
         line = event.status === 'stopping' ? 'Stopping…' : '';
       }
@@ -179,9 +179,9 @@ function createView(): View {
   };
 }
 
-/** Plain words without markup, short enough for a status line. */
-function oneLine(text: string): string {
-  const flat = text.replace(/[\s`*_~[\]<>|#$\\]+/g, ' ').trim();
+/** One short line in which every character stands for itself. */
+function inCode(text: string): string {
+  const flat = text.replace(/\s+/g, ' ').replaceAll('`', "'").trim();
   const characters = [...flat];
-  return characters.length > 80 ? `${characters.slice(0, 79).join('')}…` : flat;
+  return `\`${characters.length > 80 ? `${characters.slice(0, 79).join('')}…` : flat}\``;
 }
