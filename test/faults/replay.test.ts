@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
+import { dynamoDbLocalLacks } from '../../testing/aws/dynamodb-local.ts';
 import { createPlan } from '../../testing/faults/plan.ts';
 import { historyOf } from '../../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../../testing/faults/run.ts';
@@ -40,6 +41,17 @@ test.concurrent(`${ALL} a few turns with the real CLI`, { timeout: 150_000 }, as
   const result = await runFaults({ ...common, plan, agent: 'real' });
   expect(told(result)).toBe('');
 });
+
+test.skipIf(dynamoDbLocalLacks() !== null)(
+  `${ALL} a few turns over DynamoDB Local and the S3 and SQS stand-ins`,
+  { timeout: 150_000 },
+  async () => {
+    const plan = createPlan({ seed: 2, turns: 10, chats: 4, agent: 'light', faultRate: 0.7 });
+    const result = await runFaults({ ...common, store: 'aws', plan, agent: 'light' });
+    expect(told(result)).toBe('');
+    expect(result.sent).toHaveLength(10);
+  },
+);
 
 test('the same seed makes the same plan, another one another', () => {
   const options = { turns: 50, chats: 4, agent: 'light' } as const;

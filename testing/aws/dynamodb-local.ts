@@ -20,7 +20,7 @@ export interface DynamoDbLocal extends StandIn {
 }
 
 export async function startDynamoDbLocal(): Promise<DynamoDbLocal | Unavailable> {
-  const lacking = lacks();
+  const lacking = dynamoDbLocalLacks();
   if (lacking !== null) return { unavailable: lacking };
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
@@ -59,7 +59,8 @@ function jarFolder(): string {
   return join(lib, readdirSync(lib)[0] ?? '');
 }
 
-function lacks(): string | null {
+/** What is missing to start it, in a sentence; null for nothing. */
+export function dynamoDbLocalLacks(): string | null {
   try {
     jarFolder();
   } catch {
