@@ -1,4 +1,5 @@
 // Looking at turns and chats, watching, stopping and erasing.
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type TurnId, tenantId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -14,8 +15,11 @@ afterEach(async () => {
   await Promise.all(scenes.splice(0).map((scene) => scene.close()));
 });
 
+/** The next one is said later by the clock, too: what happens within a millisecond has no order to be listed in. */
 async function say(scene: ApiScene, text: string, chat = 'c') {
-  return await (await scene.call('POST', `/v1/chats/${chat}/messages`, { text })).json();
+  const answer = await (await scene.call('POST', `/v1/chats/${chat}/messages`, { text })).json();
+  for (const saidAtMs = Date.now(); Date.now() <= saidAtMs; ) await pause(1);
+  return answer;
 }
 
 describe('chats', () => {
