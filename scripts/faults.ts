@@ -2,17 +2,12 @@
 // Runs the fault kit (docs/reliability.md) and ends with `N passed, N failed`; the exit code is 1 when any failed.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { endedBySignal } from '../testing/faults/ended-by-signal.ts';
 import { createPlan } from '../testing/faults/plan.ts';
 import { failuresOf, historyOf, summaryOf, verdictOf } from '../testing/faults/report.ts';
 import { runFaults } from '../testing/faults/run.ts';
 
-// The first signal ends the run with its processes and its folder; the second one does not wait for that.
-const ended = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => {
-    if (ended.signal.aborted) process.exit(130);
-    ended.abort();
-  });
+const ended = endedBySignal();
 
 const { values } = parseArgs({
   options: {
@@ -52,7 +47,7 @@ function seeds(): number[] {
 }
 
 function stopped(error: unknown): never {
-  if (!ended.signal.aborted) throw error;
+  if (!ended.aborted) throw error;
   console.log('Stopped.');
   process.exit(130);
 }
@@ -65,7 +60,7 @@ let passed = 0;
 let failed = 0;
 for (const seed of seeds()) {
   const plan = createPlan({ seed, turns, chats, agent, workers: number('workers', 1) });
-  const result = await runFaults({ plan, store, agent, signal: ended.signal }).catch(stopped);
+  const result = await runFaults({ plan, store, agent, signal: ended }).catch(stopped);
   if (values.out !== undefined)
     writeFileSync(values.out, result.history.map((line) => `${JSON.stringify(line)}\n`).join(''));
   passed += result.passed;

@@ -3,17 +3,12 @@
 // through all of it, and the checker's verdict (docs/reliability.md).
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { endedBySignal } from '../testing/faults/ended-by-signal.ts';
 import { createPlan } from '../testing/faults/plan.ts';
 import { failuresOf, summaryOf, verdictOf } from '../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../testing/faults/run.ts';
 
-// The first signal ends the run with its processes and its folder; the second one does not wait for that.
-const ended = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => {
-    if (ended.signal.aborted) process.exit(130);
-    ended.abort();
-  });
+const ended = endedBySignal();
 
 const { values } = parseArgs({
   options: {
@@ -106,9 +101,9 @@ const result = await runFaults({
       `${((Date.now() - startedAtMs) / 1_000).toFixed(0).padStart(4)} s  ${sent.length} sent  ${states.join(', ')}`,
     );
   },
-  signal: ended.signal,
+  signal: ended,
 }).catch((error: unknown) => {
-  if (!ended.signal.aborted) throw error;
+  if (!ended.aborted) throw error;
   console.log('Stopped.');
   process.exit(130);
 });

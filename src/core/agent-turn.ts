@@ -102,7 +102,7 @@ async function runRestored(
     const failure = outcome.failure?.code;
     if (failure === 'model-unavailable' || failure === 'agent-crashed') {
       // What tools did outside the workspace cannot be taken back: the next attempt must know that they ran.
-      if (toolsRan) await saver.save();
+      if (toolsRan) await insist(saver.save, { ...deps, signal });
       return failure;
     }
     if (outcome.status === 'deadline') {

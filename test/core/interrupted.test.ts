@@ -1,6 +1,6 @@
 // What a turn leaves behind when something takes it off its way: a killed worker, the model gone half-way, a deadline.
 import { expect, test } from 'vitest';
-import { Invalid } from '../../src/core/errors.ts';
+import { Invalid, Refused } from '../../src/core/errors.ts';
 import { tenantOf } from '../../src/core/ids.ts';
 import type { AgentOutcome } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -71,6 +71,31 @@ test(`${promise('LONG')} the model goes away after a tool ran: what was done is 
   expect(scene.runs.map(({ continuing }) => continuing)).toEqual([false, true]);
   const turn = await scene.deps.store.getTurn(tenantOf(request.sessionKey), request.turnId);
   expect(turn).toMatchObject({ status: 'delivered', attempts: 1, generation: 2 });
+});
+
+test(`${promise('LONG')} what tools did before an outage is saved though the store refuses it once, and no attempt is lost`, async () => {
+  const scene = createScene();
+  scene.agent = async (run) => {
+    if (run.continuing) return { status: 'ok', text: 'done', demo: false };
+    run.progress({ type: 'tool', id: '1', name: 'Bash', summary: 'pays', state: 'done' });
+    return away;
+  };
+  const request = await scene.say('pay once');
+  const { store } = scene.deps;
+  let refusals = 1;
+  const advance: typeof store.advance = async (input) => {
+    if (refusals-- > 0) throw new Refused('store-unavailable', 'away', { retryAfterMs: 500 });
+    await store.advance(input);
+  };
+  const stepping = scene.step({ store: { ...store, advance } });
+  await expect.poll(() => refusals).toBe(0);
+  await scene.clock.advance(1_000);
+  expect(await stepping).toBe('retry');
+  await scene.clock.advance(60_000);
+  expect(await scene.step()).toBe('done');
+  expect(scene.runs.map(({ continuing }) => continuing)).toEqual([false, true]);
+  const turn = await store.getTurn(tenantOf(request.sessionKey), request.turnId);
+  expect(turn).toMatchObject({ status: 'delivered', attempts: 1 });
 });
 
 test('a model that is away from the start leaves no generation behind, however often it is asked', async () => {
