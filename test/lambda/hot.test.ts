@@ -6,8 +6,6 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
-import { buildFunctions } from '../../scripts/functions.mjs';
-import { assembleTree } from '../../scripts/image.mjs';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
@@ -20,22 +18,22 @@ import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
 import { createS3ObjectStore } from '../../src/stores/s3.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import type { FunctionEnvironment } from '../../testing/lambda/function-environment.ts';
-import { type Installation, startInstallation } from '../../testing/lambda/installation.ts';
+import type { Installation } from '../../testing/lambda/installation.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 import { snapshot } from '../state/harness.ts';
+import { startBuiltInstallation } from './built-installation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-hot-'));
 const model: ScriptedModel = await createScriptedModel(answerAsDemo);
 let output = '';
 
-const started = await (async () => {
-  const [functions, image] = [join(folder, 'functions'), join(folder, 'image')];
-  await Promise.all([buildFunctions(functions), assembleTree(image)]);
-  const onOutput = (text: string) => {
+const started = await startBuiltInstallation({
+  folder,
+  modelUrl: model.url,
+  onOutput: (text) => {
     output += text;
-  };
-  return await startInstallation({ folder, functions, image, modelUrl: model.url, onOutput });
-})();
+  },
+});
 const unavailable = 'unavailable' in started ? started.unavailable : null;
 const installation = started as Installation;
 const workers = new Map<string, FunctionEnvironment>();

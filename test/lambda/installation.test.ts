@@ -5,8 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
-import { buildFunctions } from '../../scripts/functions.mjs';
-import { assembleTree } from '../../scripts/image.mjs';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { newSessionId, sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
@@ -16,29 +14,24 @@ import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
 import { createS3ObjectStore } from '../../src/stores/s3.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
-import { ALLOWED_USER, type Installation, startInstallation } from '../../testing/lambda/installation.ts';
+import { ALLOWED_USER, type Installation } from '../../testing/lambda/installation.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+import { startBuiltInstallation } from './built-installation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-installation-'));
 const model: ScriptedModel = await createScriptedModel(answerAsDemo);
 const CHAT = { tenant: 'default', channel: 'http', bot: 'local', thread: null };
 let output = '';
 
-const started = await (async () => {
-  const [functions, image] = [join(folder, 'functions'), join(folder, 'image')];
-  await Promise.all([buildFunctions(functions), assembleTree(image)]);
-  return await startInstallation({
-    folder,
-    functions,
-    image,
-    modelUrl: model.url,
-    // The worker saves and hands on 30 s before its end: 8 s into a turn.
-    workerTimeoutMs: 38_000,
-    onOutput: (text) => {
-      output += text;
-    },
-  });
-})();
+const started = await startBuiltInstallation({
+  folder,
+  modelUrl: model.url,
+  // The worker saves and hands on 30 s before its end: 8 s into a turn.
+  workerTimeoutMs: 38_000,
+  onOutput: (text) => {
+    output += text;
+  },
+});
 const unavailable = 'unavailable' in started ? started.unavailable : null;
 const installation = started as Installation;
 

@@ -4,31 +4,29 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildFunctions } from '../../scripts/functions.mjs';
-import { assembleTree } from '../../scripts/image.mjs';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
 import { type ModelMessage, parseModelRequest } from '../../src/agent/model-messages.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
-import { type Installation, startInstallation } from '../../testing/lambda/installation.ts';
+import type { Installation } from '../../testing/lambda/installation.ts';
 import { type Answer, startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 import { run } from '../cli/scene.ts';
+import { startBuiltInstallation } from './built-installation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-moving-'));
 const model: ScriptedModel = await createScriptedModel(answerAsDemo);
 let output = '';
 
-const started = await (async () => {
-  const [functions, image] = [join(folder, 'functions'), join(folder, 'image')];
-  await Promise.all([buildFunctions(functions), assembleTree(image)]);
-  const onOutput = (text: string) => {
+const started = await startBuiltInstallation({
+  folder,
+  modelUrl: model.url,
+  onOutput: (text) => {
     output += text;
-  };
-  return await startInstallation({ folder, functions, image, modelUrl: model.url, onOutput });
-})();
+  },
+});
 const unavailable = 'unavailable' in started ? started.unavailable : null;
 const installation = started as Installation;
 let local: TestSystem;
