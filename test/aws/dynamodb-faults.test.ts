@@ -70,8 +70,11 @@ describe.skipIf('unavailable' in local)(
 
     test('a request that nobody answers is given up and sent again', async () => {
       strike('GetItem', { kind: 'hold', until: new Promise(() => {}) });
-      expect(await store.getMapping(message(conversation()).sessionKey)).toBeNull();
-      expect(proxy.seen).toHaveLength(2);
+      const { sessionKey } = message(conversation());
+      expect(await store.getMapping(sessionKey)).toBeNull();
+      // An earlier test's last request may still be on its way.
+      const mine = proxy.seen.filter(({ body }) => body.includes(sessionKey));
+      expect(mine.map(({ operation }) => operation)).toEqual(['GetItem', 'GetItem']);
     });
 
     test(`${promise('ONCE-OUT')} events whose answer was lost are not appended twice`, async () => {
