@@ -10,8 +10,8 @@ import { createHttpChannel } from '../src/channels/http/channel.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { silentLog } from '../src/core/log.ts';
 import type { TurnPoint } from '../src/core/turn.ts';
-import { processDelivery } from '../src/core/worker.ts';
-import { openStores } from '../src/server/stores.ts';
+import { processMessage } from '../src/core/worker.ts';
+import { openStores } from '../src/local/stores.ts';
 import { benchRequest } from './turn.ts';
 
 /** Each span ends at its point and begins at the one before. */
@@ -81,7 +81,7 @@ export async function openBenchWorker(dataDir: string, modelUrl: string): Promis
         visibilityMs: deps.visibilityMs,
       });
       if (!delivery) throw new Error('The queue gave nothing.');
-      const outcome = await processDelivery(deps, delivery, new AbortController().signal);
+      const outcome = await processMessage(deps, delivery, new AbortController().signal);
       const turn = await stores.store.getTurn(request.sessionKey.split('/')[0] as never, request.turnId);
       if (outcome.kind !== 'done' || turn?.reply?.outcome !== 'ok') {
         throw new Error(`The turn ended ${outcome.kind}: ${turn?.reply?.text}`);

@@ -9,7 +9,7 @@ import type { ExecutionDirectory } from '../src/core/ports/execution.ts';
 import type { ObjectStore } from '../src/core/ports/objects.ts';
 import type { SessionHead } from '../src/core/records.ts';
 import { createSessionState } from '../src/state/session-state.ts';
-import { createFilesystemObjectStore } from '../src/stores/filesystem.ts';
+import { createFilesystemObjectStore } from '../src/stores/filesystem/object-store.ts';
 
 export interface StateBenchRow {
   readonly case: string;

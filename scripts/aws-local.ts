@@ -31,14 +31,14 @@ async function end(code: number): Promise<never> {
   process.exit(code);
 }
 
-const LONGEST_END_MS = 15_000;
+const MAX_END_MS = 15_000;
 let stopping = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     // It takes a second or two; asking again does not make it leave anything behind.
     if (stopping) return;
     stopping = true;
-    setTimeout(() => process.exit(130), LONGEST_END_MS).unref();
+    setTimeout(() => process.exit(130), MAX_END_MS).unref();
     process.stdout.write('\nStopping ...\n');
     void end(0);
   });

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '../src/core/log.ts';
-import { type ConfigurationSources, readConfiguration } from '../src/server/configuration.ts';
-import { type LocalSystem, startSystem } from '../src/server/system.ts';
+import { type ConfigurationSources, readConfiguration } from '../src/local/configuration.ts';
+import { type LocalSystem, startSystem } from '../src/local/system.ts';
 import { createScriptedModel, type Responder, type ScriptedModel } from './model/scripted-model.ts';
 
 export interface LocalSystemOptions {

@@ -5,10 +5,10 @@ import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { Usage } from '../core/records.ts';
 import type { Crash } from './cli-process.ts';
 import type { ModelTotals, UsageTotals } from './transcript.ts';
-import type { Watched } from './turn-watcher.ts';
+import type { ObservedTurn } from './turn-watcher.ts';
 
 export interface TurnEnd {
-  readonly watched: Watched;
+  readonly watched: ObservedTurn;
   /** Set when somebody asked for the end. */
   readonly stopped: 'stopped' | 'deadline' | null;
   /** What the conversation had used before this turn. */

@@ -66,9 +66,9 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const connections = createUpstreamConnections(options.proxy);
   return {
     async run(run) {
-      const { model, close } = await openModel(options.model, connections);
+      const { model, close } = await openGateway(options.model, connections);
       try {
-        return await runTurn(run, { ...options, sandbox, model });
+        return await runCliTurn(run, { ...options, sandbox, model });
       } finally {
         await close();
       }
@@ -77,7 +77,7 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
 }
 
 /** A model with a credential is reached through a gateway of the turn's own; the CLI gets its token instead. */
-async function openModel(
+async function openGateway(
   model: ModelEndpoint,
   connections: UpstreamConnections,
 ): Promise<{ readonly model: ModelEndpoint; close(): Promise<void> }> {
@@ -95,7 +95,7 @@ async function openModel(
   return { model: { ...rest, baseUrl: gateway.url, apiKey: gateway.token }, close: gateway.close };
 }
 
-async function runTurn(run: AgentRun, options: AgentRunnerOptions): Promise<AgentOutcome> {
+async function runCliTurn(run: AgentRun, options: AgentRunnerOptions): Promise<AgentOutcome> {
   const { directory, signal } = run;
   const demo = options.model.demo;
   const transcript = transcriptPath(directory.config, run.sessionId);

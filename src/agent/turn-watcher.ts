@@ -4,7 +4,7 @@ import type { SDKMessage, SDKResultMessage } from '@anthropic-ai/claude-agent-sd
 import type { TurnEvent } from '../core/ports/channel.ts';
 import { summarizeTool } from './tool-summary.ts';
 
-export interface Watched {
+export interface ObservedTurn {
   /** The last result; a turn that hands over has more than one. */
   readonly result: SDKResultMessage | null;
   /** The main thread's text as it streamed. */
@@ -17,7 +17,7 @@ export interface Watched {
 
 export interface TurnWatcher {
   see(message: SDKMessage): void;
-  seen(): Watched;
+  seen(): ObservedTurn;
   /** Marks tools that never came to an end as failed. */
   close(): void;
 }
@@ -39,8 +39,8 @@ export function createTurnWatcher(options: {
   const open = new Map<string, { readonly name: string; readonly summary: string }>();
   let result: SDKResultMessage | null = null;
   let text = '';
-  let modelError: Watched['modelError'] = null;
-  let retry: Watched['retry'] = null;
+  let modelError: ObservedTurn['modelError'] = null;
+  let retry: ObservedTurn['retry'] = null;
 
   const show = (piece: string): void => {
     text += piece;

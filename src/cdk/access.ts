@@ -5,7 +5,7 @@ import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { HEADS_INDEX } from '../stores/dynamodb-tables.ts';
+import { HEADS_INDEX } from '../stores/dynamodb/tables.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { Data } from './data.ts';
 

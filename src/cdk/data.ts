@@ -4,7 +4,7 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, Billing, ProjectionType, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { type TableDefinition, tableDefinitions } from '../stores/dynamodb-tables.ts';
+import { type TableDefinition, tableDefinitions } from '../stores/dynamodb/tables.ts';
 import { acknowledge } from './acknowledge.ts';
 
 export interface DataProps {

@@ -27,7 +27,7 @@ const API_TIMEOUT = Duration.minutes(15);
 const STRANDED_TIMEOUT = Duration.seconds(60);
 /** For what one round leaves undone there is the next day's. */
 const SWEEP_TIMEOUT = Duration.minutes(15);
-const LONGEST_WORKER_TIMEOUT = Duration.minutes(15);
+const MAX_WORKER_TIMEOUT = Duration.minutes(15);
 
 export class HybridSessions extends Construct {
   readonly data: Data;
@@ -48,8 +48,8 @@ export class HybridSessions extends Construct {
 
   constructor(scope: Construct, id: string, props: HybridSessionsProps) {
     super(scope, id);
-    const workerTimeout = props.worker?.timeout ?? LONGEST_WORKER_TIMEOUT;
-    if (workerTimeout.toSeconds() > LONGEST_WORKER_TIMEOUT.toSeconds() || workerTimeout.toSeconds() < 120) {
+    const workerTimeout = props.worker?.timeout ?? MAX_WORKER_TIMEOUT;
+    if (workerTimeout.toSeconds() > MAX_WORKER_TIMEOUT.toSeconds() || workerTimeout.toSeconds() < 120) {
       throw new Error('worker.timeout must be between 2 and 15 minutes.');
     }
     const architecture = props.architecture ?? Architecture.ARM_64;

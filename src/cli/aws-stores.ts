@@ -1,13 +1,13 @@
 // The ports of an installation on AWS, for a command that looks at or mends what is stored there. A module of its
 // own because it loads the AWS SDK, which no other command needs.
 import { systemClock } from '../core/clock.ts';
-import { createSqsTurnQueue } from '../queues/sqs-fifo.ts';
-import type { Stores } from '../server/stores.ts';
+import type { Stores } from '../local/stores.ts';
+import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
 import { createSessionState } from '../state/session-state.ts';
-import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb.ts';
-import { createDynamoEventLog } from '../stores/dynamodb-events.ts';
-import { createS3ObjectStore } from '../stores/s3.ts';
+import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { readInstallation } from './aws-installation.ts';
 
 /** As a local system's defaults. The worker holds a session to the room on its own disk. */

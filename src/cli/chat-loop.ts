@@ -91,7 +91,7 @@ export async function converse({ context, client, name, chatId }: Conversation):
         left.resolve(EXIT.ok);
         lines.close();
       } else if (text === '/help') terminal.line(HELP);
-      else await runTurn(text);
+      else await sendAndShow(text);
     } catch (error) {
       terminal.note(errorLine(error));
       if (!terminal.interactive) left.resolve(EXIT.failed);
@@ -100,7 +100,7 @@ export async function converse({ context, client, name, chatId }: Conversation):
     await next();
   }
 
-  async function runTurn(text: string): Promise<void> {
+  async function sendAndShow(text: string): Promise<void> {
     const kind = text === '/new' ? 'new' : 'message';
     stopAsked = false;
     const { turn_id } = await client.send(chatId, {

@@ -1,6 +1,6 @@
 // Shows one turn's events in a terminal: text as it comes, one line per tool call, and at the end whatever part of
 // the reply has not been shown yet.
-import type { AnswerView } from '../server/views.ts';
+import type { AnswerView } from '../api/views.ts';
 import type { WatchedEvent } from './api-client.ts';
 import { harmless, type Terminal } from './terminal.ts';
 

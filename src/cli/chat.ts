@@ -2,8 +2,8 @@
 // else of a quiet system of its own over the same data folder.
 import { randomUUID } from 'node:crypto';
 import { Invalid } from '../core/errors.ts';
-import { readConfiguration } from '../server/configuration.ts';
-import { startSystem } from '../server/system.ts';
+import { readConfiguration } from '../local/configuration.ts';
+import { startSystem } from '../local/system.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { converse } from './chat-loop.ts';
 import { createChatScreen } from './chat-screen.ts';

@@ -1,5 +1,5 @@
 // What every command is given: the program's surroundings as values.
-import type { Environment } from '../server/configuration.ts';
+import type { Environment } from '../local/configuration.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface CliContext {

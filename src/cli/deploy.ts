@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Invalid } from '../core/errors.ts';
-import { PACKAGE_ROOT } from '../server/configuration.ts';
+import { PACKAGE_ROOT } from '../local/configuration.ts';
 import { INSTALLATION_FILE, installationFrom, writeInstallation } from './aws-installation.ts';
 import type { CliContext } from './context.ts';
 

@@ -1,5 +1,7 @@
 // `dlq list|show|replay|drop`: messages that were set aside, and what to do about each. Works on the data folder, with
 // or without a server; a running server's workers take up at once what is replayed.
+
+import { shorten } from '../api/titles.ts';
 import { systemClock } from '../core/clock.ts';
 import { Gone, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
@@ -7,8 +9,7 @@ import type { DeadLetter } from '../core/ports.ts';
 import type { TurnRecord } from '../core/records.ts';
 import { replayDeadLetter, replayPlan } from '../core/replay.ts';
 import { supportId } from '../core/replies.ts';
-import type { Stores } from '../server/stores.ts';
-import { shorten } from '../server/titles.ts';
+import type { Stores } from '../local/stores.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, withStores } from './lookup.ts';
 import { harmless } from './terminal.ts';

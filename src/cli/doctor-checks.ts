@@ -5,12 +5,12 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
+import { isLoopbackHost } from '../api/guard.ts';
 import { isHybridError } from '../core/errors.ts';
-import { CONFIG_FILE, type Configuration } from '../server/configuration.ts';
-import { freeBytes } from '../server/data-folder.ts';
-import { isLoopbackHost } from '../server/guard.ts';
-import { describeModel } from '../server/model-choice.ts';
-import { openStores } from '../server/stores.ts';
+import { CONFIG_FILE, type Configuration } from '../local/configuration.ts';
+import { freeBytes } from '../local/data-folder.ts';
+import { describeModel } from '../local/model-choice.ts';
+import { openStores } from '../local/stores.ts';
 import { bytesText } from './terminal.ts';
 
 export interface Finding {

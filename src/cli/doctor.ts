@@ -1,5 +1,5 @@
 // `doctor`: runs every check, says what is missing and how to mend it. Exit code 3 when something is broken.
-import { CONFIG_FILE, readConfiguration } from '../server/configuration.ts';
+import { CONFIG_FILE, readConfiguration } from '../local/configuration.ts';
 import type { AgentOptions, CliContext } from './context.ts';
 import { CHECKS, type Finding, failed } from './doctor-checks.ts';
 import { EXIT } from './failure.ts';

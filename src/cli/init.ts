@@ -3,7 +3,7 @@
 import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Invalid } from '../core/errors.ts';
-import { CONFIG_FILE, PACKAGE_ROOT } from '../server/configuration.ts';
+import { CONFIG_FILE, PACKAGE_ROOT } from '../local/configuration.ts';
 import type { CliContext } from './context.ts';
 
 const CONFIGURATION = {

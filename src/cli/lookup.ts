@@ -4,14 +4,14 @@ import { Gone, Invalid } from '../core/errors.ts';
 import { conversationOf, type SessionId, type SessionKey, sessionKeyOf, tenantId } from '../core/ids.ts';
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionHead, SessionMapping } from '../core/records.ts';
-import { readConfiguration } from '../server/configuration.ts';
-import { openStores, type Stores } from '../server/stores.ts';
+import { readConfiguration } from '../local/configuration.ts';
+import { openStores, type Stores } from '../local/stores.ts';
 import type { Progress } from '../state/progress.ts';
 import type { CliContext, DataOptions } from './context.ts';
 
 const TENANT = tenantId('default');
 /** So short a beginning of an id would match by chance. */
-const LEAST_PREFIX = 4;
+const MIN_PREFIX = 4;
 
 export interface Found {
   readonly head: SessionHead;
@@ -98,7 +98,7 @@ function keysFor(name: string): SessionKey[] {
 }
 
 async function headByPrefix(store: SessionStore, name: string): Promise<SessionHead | null> {
-  const isPrefix = new RegExp(`^[0-9a-f-]{${LEAST_PREFIX},36}$`).test(name);
+  const isPrefix = new RegExp(`^[0-9a-f-]{${MIN_PREFIX},36}$`).test(name);
   if (/^[0-9a-f-]{36}$/.test(name)) return await store.getHead(TENANT, name as SessionId);
   const found: SessionHead[] = [];
   let cursor: string | null | undefined;

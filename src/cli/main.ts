@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { PACKAGE_ROOT } from '../server/configuration.ts';
+import { PACKAGE_ROOT } from '../local/configuration.ts';
 import { EXIT, errorLine, exitCodeOf } from './failure.ts';
 import { createTerminal } from './terminal.ts';
 

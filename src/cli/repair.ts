@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../core/clock.ts';
 import { Conflict, Corrupt, Invalid } from '../core/errors.ts';
 import type { SessionHead } from '../core/records.ts';
-import type { Stores } from '../server/stores.ts';
+import type { Stores } from '../local/stores.ts';
 import { repairedState } from '../state/record.ts';
 import { findOrphans, type StateReport, verifyState } from '../state/verify.ts';
 import { confirm } from './confirm.ts';

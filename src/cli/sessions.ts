@@ -1,11 +1,12 @@
 // `sessions list|show|erase`: straight from the data folder, with or without a server running on it.
+
+import { eraseChat } from '../api/chats.ts';
+import { ProblemError } from '../api/problems.ts';
+import { createTitles, shorten } from '../api/titles.ts';
+import { chatView, turnView } from '../api/views.ts';
 import { Conflict, isHybridError } from '../core/errors.ts';
 import { conversationOf, tenantId } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
-import { eraseChat } from '../server/chats.ts';
-import { ProblemError } from '../server/problems.ts';
-import { createTitles, shorten } from '../server/titles.ts';
-import { chatView, turnView } from '../server/views.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, findConversation, withStores } from './lookup.ts';

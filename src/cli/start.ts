@@ -1,6 +1,6 @@
 // `start`: runs the local system until a signal ends it.
-import { readConfiguration } from '../server/configuration.ts';
-import { startSystem } from '../server/system.ts';
+import { readConfiguration } from '../local/configuration.ts';
+import { startSystem } from '../local/system.ts';
 import type { AgentOptions, CliContext } from './context.ts';
 
 export interface StartOptions extends AgentOptions {

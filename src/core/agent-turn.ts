@@ -2,12 +2,11 @@
 // with a decision to commit, or with "not now". The directory is gone when it returns, unless the workplace keeps it
 // for a next turn that begins with exactly what this one leaves.
 import { Conflict, Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
-import { insist } from './insist.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
   AgentOutcome,
-  Begun,
+  BeginResult,
   ExecutionDirectory,
   HeldFiles,
   RestoredState,
@@ -15,6 +14,7 @@ import type {
 } from './ports.ts';
 import type { Reply, SessionHead } from './records.ts';
 import { failedReply, stateUnreadable, tooLarge, withRefusedNote, withStoppedNote } from './replies.ts';
+import { retryWrite } from './retry-write.ts';
 import type { Decision, TurnDeps } from './turn.ts';
 
 /** Nothing to commit yet. */
@@ -23,7 +23,7 @@ export type NotNow = 'continue' | 'model-unavailable' | 'agent-crashed';
 export async function runAgentTurn(
   deps: TurnDeps,
   request: TurnRequest,
-  begun: Begun,
+  begun: BeginResult,
   signal: AbortSignal,
   progress: (event: TurnEvent) => void,
 ): Promise<Decision | NotNow> {
@@ -57,7 +57,7 @@ type AgentTurn = (Decision & { readonly files?: HeldFiles }) | NotNow;
 async function runRestored(
   deps: TurnDeps,
   request: TurnRequest,
-  begun: Begun,
+  begun: BeginResult,
   directory: ExecutionDirectory,
   restored: Pick<RestoredState, 'baseline'>,
   signal: AbortSignal,
@@ -102,14 +102,14 @@ async function runRestored(
     const failure = outcome.failure?.code;
     if (failure === 'model-unavailable' || failure === 'agent-crashed') {
       // What tools did outside the workspace cannot be taken back: the next attempt must know that they ran.
-      if (toolsRan) await insist(saver.save, { ...deps, signal });
+      if (toolsRan) await retryWrite(saver.save, { ...deps, signal });
       return failure;
     }
     if (outcome.status === 'deadline') {
-      await insist(saver.save, { ...deps, signal });
+      await retryWrite(saver.save, { ...deps, signal });
       return 'continue';
     }
-    const { head, baseline, refused, compactionDue } = await insist(saver.prepare, { ...deps, signal });
+    const { head, baseline, refused, compactionDue } = await retryWrite(saver.prepare, { ...deps, signal });
     await deps.at?.('after-pack');
     const isComplete = reply.outcome === 'ok' && refused.length === 0;
     return {
@@ -154,7 +154,7 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
 }
 
 /** NO-AMNESIA: the state stays as it is, the person is told, the operator is alarmed. */
-function unreadable(deps: TurnDeps, request: TurnRequest, begun: Begun, error: Corrupt): Decision {
+function unreadable(deps: TurnDeps, request: TurnRequest, begun: BeginResult, error: Corrupt): Decision {
   const { generation, state, sessionId } = begun.head;
   deps.log('error', 'state-unreadable', {
     alarm: true,
@@ -189,7 +189,7 @@ interface StateSaver {
 function stateSaver(
   deps: TurnDeps,
   request: TurnRequest,
-  begun: Begun,
+  begun: BeginResult,
   directory: ExecutionDirectory,
   restored: Pick<RestoredState, 'baseline'>,
 ): StateSaver {

@@ -17,7 +17,7 @@ export interface DeliveryDeps {
 export type DeliveryOutcome = 'delivered' | 'undeliverable' | { readonly retryAfterMs: number };
 
 const TRIES_IN_PLACE = 4;
-const LONGEST_WAIT_IN_PLACE_MS = 10_000;
+const MAX_WAIT_IN_PLACE_MS = 10_000;
 const GIVE_UP_AFTER_MS = 60 * 60_000;
 
 export async function deliverReply(
@@ -40,7 +40,7 @@ export async function deliverReply(
       if (error instanceof Gone || error instanceof Invalid) return 'undeliverable';
       const waitMs = error instanceof Refused ? error.retryAfterMs : 500 * 2 ** attempt;
       const known = error instanceof Refused || error instanceof Ambiguous;
-      if (!known || attempt >= TRIES_IN_PLACE || waitMs > LONGEST_WAIT_IN_PLACE_MS) {
+      if (!known || attempt >= TRIES_IN_PLACE || waitMs > MAX_WAIT_IN_PLACE_MS) {
         if (deps.clock.now() - (turn.reply.fixedAtMs ?? turn.receivedAtMs) < GIVE_UP_AFTER_MS) {
           return { retryAfterMs: waitMs };
         }

@@ -7,12 +7,20 @@ import { deliverReply, sendContext, tellUnrecorded } from './delivery.ts';
 import { Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId, type TurnId } from './ids.ts';
-import { insist } from './insist.ts';
 import { errorFields, type Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
-import type { AgentRunner, Begun, Channel, Clock, SessionState, SessionStore, Workplace } from './ports.ts';
+import type {
+  AgentRunner,
+  BeginResult,
+  Channel,
+  Clock,
+  SessionState,
+  SessionStore,
+  Workplace,
+} from './ports.ts';
 import { isCommitted, type Lease, type Reply, type TurnRecord } from './records.ts';
 import { gaveUp, NEW_SESSION_TEXT, sessionUnreadable, withStoppedNote } from './replies.ts';
+import { retryWrite } from './retry-write.ts';
 
 /** Named places where a fault kit may strike; in order. */
 export const TURN_POINTS = [
@@ -78,7 +86,7 @@ const STORE_RETRY_MS = 5_000;
 export interface Decision {
   readonly baseGeneration: number;
   readonly generation: number;
-  readonly state: Begun['head']['state'];
+  readonly state: BeginResult['head']['state'];
   readonly reply: Reply;
   readonly repointTo?: ReturnType<typeof newSessionId>;
   readonly dead?: string;
@@ -96,7 +104,7 @@ export async function runTurn(
     return { kind: 'retry', afterMs: NO_CHANNEL_RETRY_MS, reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
-  let begun: Begun;
+  let begun: BeginResult;
   try {
     begun = await store.begin({
       request,
@@ -151,7 +159,7 @@ async function runLeased(
   deps: TurnDeps,
   request: TurnRequest,
   context: TurnContext,
-  begun: Begun,
+  begun: BeginResult,
 ): Promise<TurnOutcome> {
   const stop = new AbortController();
   // A send that has to wait its time out needs the lease no less than the agent does.
@@ -180,7 +188,7 @@ async function runUncommitted(
   deps: TurnDeps,
   request: TurnRequest,
   context: TurnContext,
-  begun: Begun,
+  begun: BeginResult,
   stop: AbortController,
 ): Promise<TurnOutcome> {
   const onDeadline = () => stop.abort('deadline');
@@ -208,7 +216,7 @@ async function runUncommitted(
       retentionSec: deps.retentionSec,
       ...(result.repointTo ? { repointTo: result.repointTo } : {}),
     };
-    const committed = await insist(() => deps.store.commit(commit), { ...deps, signal: stop.signal });
+    const committed = await retryWrite(() => deps.store.commit(commit), { ...deps, signal: stop.signal });
     await deps.at?.('after-commit');
     const outcome = await finish(deps, request, begun.lease, committed);
     if (result.compactionDue && outcome.kind !== 'retry') await compact(deps, begun.lease);
@@ -227,7 +235,7 @@ function backoffMs({ attempts }: TurnRecord): number {
 async function decide(
   deps: TurnDeps,
   request: TurnRequest,
-  begun: Begun,
+  begun: BeginResult,
   signal: AbortSignal,
   progress: Parameters<typeof runAgentTurn>[4],
 ): Promise<Decision | NotNow> {

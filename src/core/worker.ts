@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { Refused } from './errors.ts';
 import { errorFields } from './log.ts';
-import type { Delivery, TurnQueue } from './ports.ts';
+import type { ReceivedMessage, TurnQueue } from './ports.ts';
 import { runTurn, type TurnDeps, type TurnOutcome } from './turn.ts';
 
 export interface WorkerDeps extends TurnDeps {
@@ -22,7 +22,7 @@ export interface WorkerOptions {
 /** Runs until `signal` aborts. Errors of the queue itself are waited out, not thrown. */
 export async function runWorker(deps: WorkerDeps, options: WorkerOptions): Promise<void> {
   while (!options.signal.aborted) {
-    let deliveries: readonly Delivery[];
+    let deliveries: readonly ReceivedMessage[];
     try {
       deliveries = await deps.queue.receive({
         max: 1,
@@ -36,15 +36,15 @@ export async function runWorker(deps: WorkerDeps, options: WorkerOptions): Promi
       continue;
     }
     for (const delivery of deliveries) {
-      await processDelivery(deps, delivery, options.deadline ?? new AbortController().signal);
+      await processMessage(deps, delivery, options.deadline ?? new AbortController().signal);
     }
   }
 }
 
 /** Runs one delivery's turn and tells the queue what became of it. Never throws. */
-export async function processDelivery(
+export async function processMessage(
   deps: WorkerDeps,
-  delivery: Delivery,
+  delivery: ReceivedMessage,
   deadline: AbortSignal,
 ): Promise<TurnOutcome> {
   const { request } = delivery;
@@ -69,7 +69,7 @@ export async function processDelivery(
     tookMs: deps.clock.now() - startedAtMs,
   });
   try {
-    await hand(deps, delivery, outcome);
+    await answerQueue(deps, delivery, outcome);
   } catch (error) {
     // Unanswered, the message comes back by itself and finds its turn in the ledger.
     deps.log('warn', 'queue-answer-failed', { turn: request.turnId, ...errorFields(error) });
@@ -77,7 +77,7 @@ export async function processDelivery(
   return outcome;
 }
 
-async function hand(deps: WorkerDeps, delivery: Delivery, outcome: TurnOutcome): Promise<void> {
+async function answerQueue(deps: WorkerDeps, delivery: ReceivedMessage, outcome: TurnOutcome): Promise<void> {
   switch (outcome.kind) {
     case 'done':
       return await delivery.ack();

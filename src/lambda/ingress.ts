@@ -2,13 +2,13 @@
 // time before anything is read. A 200 says that the turn is in the durable queue (ACKED). Holds no bot token and no
 // agent: small, and awake within a moment.
 import type { APIGatewayProxyStructuredResultV2, LambdaFunctionURLEvent } from 'aws-lambda';
+import { acceptAndQueue } from '../api/messages.ts';
 import { parseAllowList } from '../channels/telegram/allow-list.ts';
 import { createTelegramWebhook } from '../channels/telegram/webhook.ts';
 import { systemClock } from '../core/clock.ts';
 import { stopTurns } from '../core/stop.ts';
-import { createSqsTurnQueue } from '../queues/sqs-fifo.ts';
-import { acceptAndQueue } from '../server/messages.ts';
-import { createDynamoSessionStore } from '../stores/dynamodb.ts';
+import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
+import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { ingressSchema, readConfiguration } from './configuration.ts';
 import { requestOf, wholeAnswer } from './function-url.ts';
 import { createObservability } from './observability.ts';

@@ -5,7 +5,7 @@ import type { ModelEndpoint } from '../agent/runner.ts';
 import { Invalid } from '../core/errors.ts';
 import type { WorkerConfiguration } from './configuration.ts';
 
-export async function openModel(
+export async function readModelChoice(
   configuration: WorkerConfiguration,
   key: string | undefined,
 ): Promise<ModelEndpoint> {

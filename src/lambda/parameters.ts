@@ -1,10 +1,10 @@
 // Secrets, by name, from SSM Parameter Store when a function starts. A name below /aws/reference/secretsmanager/
 // reads a secret of Secrets Manager through the same call. Values stay in memory and go into no log.
 import { GetParametersCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { timeOuts } from '../aws/time-outs.ts';
 import { Invalid, Refused } from '../core/errors.ts';
-import { timeOuts } from '../stores/aws-time-outs.ts';
 
-const MOST_AT_ONCE = 10;
+const MAX_AT_ONCE = 10;
 
 /** Values by name. Throws `Invalid('no-parameter')` naming those that do not exist. */
 export async function readParameters(
@@ -16,9 +16,9 @@ export async function readParameters(
 ): Promise<ReadonlyMap<string, string>> {
   const values = new Map<string, string>();
   const wanted = [...new Set(names)];
-  for (let at = 0; at < wanted.length; at += MOST_AT_ONCE) {
+  for (let at = 0; at < wanted.length; at += MAX_AT_ONCE) {
     const command = new GetParametersCommand({
-      Names: wanted.slice(at, at + MOST_AT_ONCE),
+      Names: wanted.slice(at, at + MAX_AT_ONCE),
       WithDecryption: true,
     });
     const { Parameters = [] } = await client.send(command).catch((cause: unknown) => {

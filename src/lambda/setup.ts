@@ -39,7 +39,7 @@ interface Outcome {
 
 /** What Telegram may send at once; more waits at Telegram. */
 const MAX_CONNECTIONS = 40;
-const MOST_DELETED_AT_ONCE = 10;
+const MAX_DELETED_AT_ONCE = 10;
 
 const ssm = new SSMClient({ maxAttempts: 5 });
 
@@ -91,8 +91,8 @@ async function makeSecrets(names: readonly string[]): Promise<void> {
 }
 
 async function deleteSecrets(names: readonly string[]): Promise<void> {
-  for (let at = 0; at < names.length; at += MOST_DELETED_AT_ONCE) {
-    await ssm.send(new DeleteParametersCommand({ Names: names.slice(at, at + MOST_DELETED_AT_ONCE) }));
+  for (let at = 0; at < names.length; at += MAX_DELETED_AT_ONCE) {
+    await ssm.send(new DeleteParametersCommand({ Names: names.slice(at, at + MAX_DELETED_AT_ONCE) }));
   }
 }
 

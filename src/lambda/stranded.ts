@@ -5,10 +5,10 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { systemClock } from '../core/clock.ts';
 import { Invalid } from '../core/errors.ts';
-import { processDelivery, type WorkerDeps } from '../core/worker.ts';
-import { createSqsTurnQueue } from '../queues/sqs-fifo.ts';
-import { createDynamoSessionStore } from '../stores/dynamodb.ts';
-import { createDynamoEventLog } from '../stores/dynamodb-events.ts';
+import { processMessage, type WorkerDeps } from '../core/worker.ts';
+import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
+import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { openChannels } from './channels.ts';
 import { readConfiguration, strandedSchema } from './configuration.ts';
 import { createObservability } from './observability.ts';
@@ -62,7 +62,7 @@ export async function handler(event: SQSEvent): Promise<SQSBatchResponse> {
     const batch = await queue.deliveriesOf(event);
     for (const group of batch.groups) {
       for (const delivery of group) {
-        const outcome = await processDelivery(deps, delivery, new AbortController().signal);
+        const outcome = await processMessage(deps, delivery, new AbortController().signal);
         if (outcome.kind === 'retry') break;
       }
     }

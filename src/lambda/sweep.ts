@@ -3,10 +3,10 @@
 // get done is left to the next.
 import type { Context } from 'aws-lambda';
 import { systemClock } from '../core/clock.ts';
-import { sweep } from '../server/sweep.ts';
+import { sweep } from '../core/sweep.ts';
 import { createSessionState } from '../state/session-state.ts';
-import { createDynamoSessionStore } from '../stores/dynamodb.ts';
-import { createS3ObjectStore } from '../stores/s3.ts';
+import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { readConfiguration, sweepSchema } from './configuration.ts';
 import { createObservability } from './observability.ts';
 

@@ -10,8 +10,8 @@ import { removeTree } from '../agent/remove-tree.ts';
 import { Refused } from '../core/errors.ts';
 import type { ExecutionDirectory, HeldFiles, Workplace } from '../core/ports/execution.ts';
 import type { Lease } from '../core/records.ts';
-import { LEFT_OUT_OF_CONFIG } from '../state/kept.ts';
-import { isUntouched } from '../state/untouched.ts';
+import { LEFT_OUT_OF_CONFIG } from '../state/excluded.ts';
+import { isUntouched } from '../state/unchanged-since.ts';
 
 export interface TemporaryWorkplaceOptions {
   /** Keep a session's files for its next turn; otherwise the folder is empty after every turn. */

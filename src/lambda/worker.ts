@@ -8,16 +8,16 @@ import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import { systemClock } from '../core/clock.ts';
 import { errorFields } from '../core/log.ts';
-import type { Delivery } from '../core/ports.ts';
-import { processDelivery, type WorkerDeps } from '../core/worker.ts';
-import { createSqsTurnQueue } from '../queues/sqs-fifo.ts';
+import type { ReceivedMessage } from '../core/ports.ts';
+import { processMessage, type WorkerDeps } from '../core/worker.ts';
+import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
-import { createDynamoSessionStore } from '../stores/dynamodb.ts';
-import { createDynamoEventLog } from '../stores/dynamodb-events.ts';
-import { createS3ObjectStore } from '../stores/s3.ts';
+import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { openChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
-import { openModel } from './model.ts';
+import { readModelChoice } from './model.ts';
 import { createObservability } from './observability.ts';
 import { once } from './once.ts';
 import { readParameters } from './parameters.ts';
@@ -57,7 +57,7 @@ const open = once(async () => {
     workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
     runner: createAgentRunner({
       folder,
-      model: await openModel(configuration, secrets.get(modelKeyParameter ?? '')),
+      model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
       sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
     }),
     channels: openChannels({
@@ -87,7 +87,7 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
     // In order, one at a time: the workplace holds one session.
     for (const group of batch.groups) {
       for (const delivery of group) {
-        const outcome = await processDelivery(deps, delivery, deadline);
+        const outcome = await processMessage(deps, delivery, deadline);
         if (outcome.kind === 'retry') break;
       }
     }
@@ -99,7 +99,7 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
-async function shorten(delivery: Delivery): Promise<void> {
+async function shorten(delivery: ReceivedMessage): Promise<void> {
   try {
     await delivery.extend(VISIBILITY_MS);
   } catch (error) {

@@ -3,7 +3,7 @@
 import type { ObjectStore } from '../core/ports/objects.ts';
 import { type ChunkPlace, type Generation, loadGeneration } from './generation.ts';
 import { readHeader } from './pack-reader.ts';
-import type { Kept, StateScope } from './record.ts';
+import type { StateScope, StoredGeneration } from './record.ts';
 import type { Stamp } from './scan.ts';
 
 export interface Baseline extends Generation {
@@ -21,7 +21,7 @@ const RACY_MS = 25;
 
 export function makeBaseline(
   generation: Generation,
-  kept: Pick<Kept, 'content' | 'packs'>,
+  kept: Pick<StoredGeneration, 'content' | 'packs'>,
   stamps: Map<string, Stamp>,
   nowMs: number,
 ): Baseline {
@@ -52,7 +52,7 @@ export function isBaseline(value: unknown): value is Baseline {
 export async function baselineFor(
   objects: ObjectStore,
   scope: StateScope,
-  kept: Kept,
+  kept: StoredGeneration,
   given: unknown,
 ): Promise<Baseline> {
   const names = kept.packs.map((pack) => pack.name);

@@ -13,7 +13,7 @@ import { type ChunkPlace, liveBytesOf } from './generation.ts';
 import { createPackWriter, type PackPlace, type PackWriter } from './pack-writer.ts';
 import { type RootName, shown } from './paths.ts';
 import type { Progress } from './progress.ts';
-import type { Kept } from './record.ts';
+import type { StoredGeneration } from './record.ts';
 import {
   diskPath,
   type Refusal,
@@ -33,14 +33,14 @@ export interface CheckpointInput {
   readonly directory: ExecutionDirectory;
   readonly limits: StateLimits;
   /** The generation this one follows; null for the first. */
-  readonly previous: Kept | null;
+  readonly previous: StoredGeneration | null;
   readonly baseline: Baseline;
   readonly progress: Progress;
 }
 
 export interface CheckpointOutput {
   /** The new generation; the previous one's packs and content when nothing changed. */
-  readonly kept: Kept;
+  readonly kept: StoredGeneration;
   readonly baseline: Baseline;
   readonly bytesWritten: number;
   readonly refused: CheckpointResult['refused'];
@@ -58,7 +58,7 @@ export async function writeCheckpoint(input: CheckpointInput): Promise<Checkpoin
     const next = await readChanges(input, scan, writer, refused);
     const delta = deltaBetween(baseline.table, next.table);
     if (previous !== null && delta.removed.size === 0 && delta.set.size === 0) {
-      const kept: Kept = { ...previous, generation: place.generation };
+      const kept: StoredGeneration = { ...previous, generation: place.generation };
       const same = makeBaseline(
         { table: next.table, chunks: baseline.chunks },
         kept,
@@ -78,7 +78,11 @@ export async function writeCheckpoint(input: CheckpointInput): Promise<Checkpoin
     for (const { hash, bytes } of written.chunks) chunks.set(hash, { pack: written.entry.name, bytes });
     const live = liveBytesOf({ table: next.table, chunks });
     const list = [...packs, written.entry].map((pack) => ({ ...pack, liveBytes: live.get(pack.name) ?? 0 }));
-    const kept: Kept = { generation: place.generation, content: written.entry.digest, packs: list };
+    const kept: StoredGeneration = {
+      generation: place.generation,
+      content: written.entry.digest,
+      packs: list,
+    };
     return {
       kept,
       baseline: makeBaseline({ table: next.table, chunks }, kept, next.stamps, next.readAtMs),

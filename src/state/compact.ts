@@ -8,11 +8,11 @@ import { createPackWriter, type PackPlace, type WrittenPack } from './pack-write
 import type { Progress } from './progress.ts';
 import {
   type DeadPack,
-  type Kept,
   MAX_PACKS,
   newest,
   type PackEntry,
   type StateRecord,
+  type StoredGeneration,
   trimmed,
 } from './record.ts';
 import { applyDelta, chunkListsOf, composeDeltas, type Delta, type Table } from './table.ts';
@@ -127,6 +127,8 @@ export function mergedList(
 
 /** The record with every kept generation of this content moved to `packs`. */
 export function withPacks(record: StateRecord, content: string, packs: readonly PackEntry[]): StateRecord {
-  const history = record.history.map((kept): Kept => (kept.content === content ? { ...kept, packs } : kept));
+  const history = record.history.map(
+    (kept): StoredGeneration => (kept.content === content ? { ...kept, packs } : kept),
+  );
   return trimmed(record, history);
 }

@@ -5,7 +5,7 @@ import type { ObjectStore } from '../core/ports/objects.ts';
 import type { PackHeader } from './header.ts';
 import { corruptPack, readHeader } from './pack-reader.ts';
 import { shown } from './paths.ts';
-import { type Kept, MAX_PACKS, type PackEntry, packKey, type StateScope } from './record.ts';
+import { MAX_PACKS, type PackEntry, packKey, type StateScope, type StoredGeneration } from './record.ts';
 import { applyDelta, checkTable, type Table, totalsOf } from './table.ts';
 
 /** A stored chunk: which pack of the generation holds it. */
@@ -76,7 +76,7 @@ function checkWhole(table: Table, chunks: ReadonlyMap<string, ChunkPlace>): void
 export async function loadGeneration(
   objects: ObjectStore,
   scope: StateScope,
-  kept: Kept,
+  kept: StoredGeneration,
 ): Promise<Generation> {
   const headers = await Promise.all(kept.packs.map((entry) => readHeader(objects, scope, entry)));
   return assembleGeneration(

@@ -48,7 +48,7 @@ const recordSchema = z.object({
 });
 
 /** One restorable generation. Two with the same `content` are the same files. */
-export interface Kept {
+export interface StoredGeneration {
   readonly generation: number;
   readonly content: string;
   readonly packs: readonly PackEntry[];
@@ -58,7 +58,7 @@ export type DeadPack = Pick<PackEntry, 'name' | 'bytes'>;
 
 export interface StateRecord {
   /** Oldest first, never empty. */
-  readonly history: readonly Kept[];
+  readonly history: readonly StoredGeneration[];
   readonly garbage: readonly DeadPack[];
 }
 
@@ -94,7 +94,7 @@ export function parseRecord(state: Json | null): StateRecord | null {
     );
   }
   const { packs, history, garbage } = parsed.data;
-  const kept = history.map(([generation, content, indices]): Kept => {
+  const kept = history.map(([generation, content, indices]): StoredGeneration => {
     const list = indices.map((index) => packs[index]);
     if (list.includes(undefined)) {
       throw new Corrupt('corrupt-state', "The session's head names a pack that it does not list.");
@@ -116,18 +116,22 @@ export function encodeRecord(record: StateRecord): Json {
   return { v: 1, packs, history, garbage: record.garbage.map(({ name, bytes }) => [name, bytes]) };
 }
 
-export function newest(record: StateRecord): Kept {
+export function newest(record: StateRecord): StoredGeneration {
   return record.history[record.history.length - 1]!;
 }
 
 /** The record with `kept` as its newest generation, cut to the last `keepGenerations`; what falls out is garbage. */
-export function withGeneration(record: StateRecord | null, kept: Kept, keepGenerations: number): StateRecord {
+export function withGeneration(
+  record: StateRecord | null,
+  kept: StoredGeneration,
+  keepGenerations: number,
+): StateRecord {
   const earlier = record?.history.filter((item) => item.generation < kept.generation) ?? [];
   return trimmed(record, [...earlier, kept].slice(-Math.max(1, keepGenerations)));
 }
 
 /** `history` in place of the record's own: packs it no longer names become garbage. */
-export function trimmed(record: StateRecord | null, history: readonly Kept[]): StateRecord {
+export function trimmed(record: StateRecord | null, history: readonly StoredGeneration[]): StateRecord {
   const used = new Set(packsIn(history).keys());
   const garbage = new Map(record?.garbage.map((pack) => [pack.name, pack]));
   for (const [name, { bytes }] of packsIn(record?.history ?? [])) garbage.set(name, { name, bytes });
@@ -135,7 +139,7 @@ export function trimmed(record: StateRecord | null, history: readonly Kept[]): S
 }
 
 /** Every pack that some generation needs, by name, as the newest of them sees it. */
-export function packsIn(history: readonly Kept[]): Map<string, PackEntry> {
+export function packsIn(history: readonly StoredGeneration[]): Map<string, PackEntry> {
   const packs = new Map<string, PackEntry>();
   for (const kept of history) for (const pack of kept.packs) packs.set(pack.name, pack);
   return packs;
@@ -146,7 +150,7 @@ export function restorableGenerations(state: Json | null): readonly number[] {
   return parseRecord(state)?.history.map((kept) => kept.generation) ?? [];
 }
 
-function keptAt(state: Json, generation: number): { record: StateRecord; kept: Kept } {
+function keptAt(state: Json, generation: number): { record: StateRecord; kept: StoredGeneration } {
   const record = parseRecord(state)!;
   const kept = record.history.find((item) => item.generation === generation);
   if (kept === undefined) {

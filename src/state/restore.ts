@@ -7,21 +7,21 @@ import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import { type Baseline, makeBaseline } from './baseline.ts';
 import { diskError } from './disk-errors.ts';
+import { isLeftOut } from './excluded.ts';
 import { createFileFiller } from './file-filler.ts';
 import { fsTime } from './file-time.ts';
 import { assembleGeneration, type ChunkPlace } from './generation.ts';
-import { isLeftOut } from './kept.ts';
 import { chunksOf, closePacks, type OpenPack, openPacks } from './pack-reader.ts';
 import { fsPath, ROOTS, type RootName } from './paths.ts';
 import type { Progress } from './progress.ts';
-import type { Kept, StateScope } from './record.ts';
+import type { StateScope, StoredGeneration } from './record.ts';
 import { diskPath, type Stamp } from './scan.ts';
 import type { Entry, LinkEntry, Table } from './table.ts';
 
 export interface RestoreInput {
   readonly objects: ObjectStore;
   readonly scope: StateScope;
-  readonly kept: Kept;
+  readonly kept: StoredGeneration;
   readonly directory: ExecutionDirectory;
   readonly progress: Progress;
 }

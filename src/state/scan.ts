@@ -6,8 +6,8 @@ import { setImmediate } from 'node:timers/promises';
 import { Refused } from '../core/errors.ts';
 import type { ExecutionDirectory, StateLimits } from '../core/ports/execution.ts';
 import { codeOf, diskError } from './disk-errors.ts';
+import { isLeftOut } from './excluded.ts';
 import { wholeMs } from './file-time.ts';
-import { isLeftOut } from './kept.ts';
 import { checkLimits } from './limits.ts';
 import {
   bytesOf,
@@ -72,7 +72,7 @@ export function sameStamp(a: Stamp | undefined, b: Stamp): boolean {
 
 /** Throws Invalid('workspace-too-large') over the limits. */
 export async function scanDirectory(directory: ExecutionDirectory, limits: StateLimits): Promise<Scan> {
-  const doors = createDoors();
+  const doors = openLockedFolders();
   try {
     const found = await walk(directory, doors);
     checkLimits(found.entries, limits);
@@ -83,7 +83,7 @@ export async function scanDirectory(directory: ExecutionDirectory, limits: State
   }
 }
 
-async function walk(directory: ExecutionDirectory, doors: ReturnType<typeof createDoors>) {
+async function walk(directory: ExecutionDirectory, doors: ReturnType<typeof openLockedFolders>) {
   const entries = new Map<string, Scanned>();
   const refused: Refusal[] = [];
   const unread: string[] = [];
@@ -196,7 +196,7 @@ function namesIn(onDisk: string | Buffer): string[] | null {
 }
 
 /** Folders that their owner shut (chmod 000) and that are held open for the time of a checkpoint. */
-function createDoors() {
+function openLockedFolders() {
   const opened: { readonly path: string | Buffer; readonly mode: number }[] = [];
   return {
     open(path: string | Buffer, mode: number): void {

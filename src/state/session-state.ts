@@ -10,17 +10,17 @@ import { baselineFor, emptyBaseline } from './baseline.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { isCompactionDue, mergedList, mergeStart, mergeTail, withPacks } from './compact.ts';
 import { diskError } from './disk-errors.ts';
-import { mergeOverfull } from './overfull.ts';
+import { mergeOverfull } from './merge-overflow.ts';
 import type { Progress } from './progress.ts';
 import {
   encodeRecord,
-  type Kept,
   newest,
   packKey,
   parseRecord,
   prefixOf,
   type StateRecord,
   type StateScope,
+  type StoredGeneration,
   withGeneration,
 } from './record.ts';
 import { restoreGeneration } from './restore.ts';
@@ -149,7 +149,7 @@ function recordOf(head: StateScope & Pick<SessionHead, 'generation' | 'state'>):
   return record;
 }
 
-function keptOf(head: SessionHead): Kept | null {
+function keptOf(head: SessionHead): StoredGeneration | null {
   const record = recordOf(head);
   return record === null ? null : newest(record);
 }

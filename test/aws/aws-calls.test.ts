@@ -7,18 +7,18 @@ import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, expect, test } from 'vitest';
+import { acceptAndQueue } from '../../src/api/messages.ts';
 import { newSessionId } from '../../src/core/ids.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { type TurnRequestInput, turnRequest } from '../../src/core/messages.ts';
 import type { AgentRun, Channel } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import { processDelivery, type WorkerDeps } from '../../src/core/worker.ts';
+import { processMessage, type WorkerDeps } from '../../src/core/worker.ts';
 import { createTemporaryWorkplace } from '../../src/lambda/temporary-workplace.ts';
-import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
-import { acceptAndQueue } from '../../src/server/messages.ts';
+import { createSqsTurnQueue } from '../../src/queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
-import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
-import { createS3ObjectStore } from '../../src/stores/s3.ts';
+import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
+import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { startS3Server } from '../../testing/aws/s3/server.ts';
 import { startSqsFifoServer } from '../../testing/aws/sqs/server.ts';
@@ -106,7 +106,7 @@ if ('unavailable' in dynamo) {
     const [delivery] = await deps.queue.receive({ max: 1, waitMs: 0, visibilityMs: deps.visibilityMs });
     expect(delivery).toBeDefined();
     const worker = { ...deps, workplace };
-    expect(await processDelivery(worker, delivery!, new AbortController().signal)).toEqual({ kind: 'done' });
+    expect(await processMessage(worker, delivery!, new AbortController().signal)).toEqual({ kind: 'done' });
   }
 
   function row(title: string): string {

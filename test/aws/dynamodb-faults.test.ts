@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Conflict, Refused } from '../../src/core/errors.ts';
 import type { Tenant } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
-import { createDynamoClient, createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
-import { createDynamoEventLog } from '../../src/stores/dynamodb-events.ts';
+import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
+import { createDynamoClient, createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { dynamoThrottled, type Fault, startFaultProxy } from '../../testing/aws/fault-proxy.ts';
 import { createManualClock } from '../../testing/clock.ts';

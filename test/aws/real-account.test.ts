@@ -11,11 +11,11 @@ import {
 import { S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, DeleteQueueCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, test } from 'vitest';
-import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
-import { groupOf } from '../../src/queues/sqs-messages.ts';
-import { createDynamoSessionStore } from '../../src/stores/dynamodb.ts';
-import { createTableInput, tableDefinitions } from '../../src/stores/dynamodb-tables.ts';
-import { createS3ObjectStore } from '../../src/stores/s3.ts';
+import { createSqsTurnQueue } from '../../src/queues/sqs-fifo/turn-queue.ts';
+import { groupOf } from '../../src/queues/sqs-fifo/wire-messages.ts';
+import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
+import { createTableInput, tableDefinitions } from '../../src/stores/dynamodb/tables.ts';
+import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import type { ContractSkip } from '../../testing/contracts/contract.ts';
 import { objectStoreContract } from '../../testing/contracts/object-store.ts';

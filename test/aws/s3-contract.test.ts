@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, test } from 'vitest';
-import { createS3ObjectStore } from '../../src/stores/s3.ts';
+import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { startCephRgw } from '../../testing/aws/ceph-rgw.ts';
 import { startS3Server } from '../../testing/aws/s3/server.ts';
 import type { Credentials } from '../../testing/aws/s3/signature.ts';

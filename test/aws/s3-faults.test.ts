@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { Gone, Refused } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
-import { createS3Client, createS3ObjectStore } from '../../src/stores/s3.ts';
+import { createS3Client, createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import { type Fault, s3SlowDown, startFaultProxy } from '../../testing/aws/fault-proxy.ts';
 import { startS3Server } from '../../testing/aws/s3/server.ts';

@@ -8,8 +8,8 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
-import { groupOf } from '../../src/queues/sqs-messages.ts';
+import { createSqsTurnQueue } from '../../src/queues/sqs-fifo/turn-queue.ts';
+import { groupOf } from '../../src/queues/sqs-fifo/wire-messages.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import { startSqsFifoServer } from '../../testing/aws/sqs/server.ts';
 import { createManualClock } from '../../testing/clock.ts';

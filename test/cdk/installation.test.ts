@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { HybridSessions } from '../../src/cdk/index.ts';
 import { installationFrom, OUTPUTS } from '../../src/cli/aws-installation.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
-import { tableDefinitions } from '../../src/stores/dynamodb-tables.ts';
+import { tableDefinitions } from '../../src/stores/dynamodb/tables.ts';
 import { FULL, ofType, type Resource, type Synthesized, synthesize, target } from './synthesize.ts';
 
 let full: Synthesized;

@@ -6,8 +6,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
-import { openDatabase } from '../../src/stores/sqlite.ts';
-import { emptyFolder, LAUNCHER, run } from './scene.ts';
+import { openDatabase } from '../../src/stores/sqlite/index.ts';
+import { emptyFolder, LAUNCHER, run } from './fixture.ts';
 
 const ERROR_LINE = /^error: [^\n]+\n$/;
 

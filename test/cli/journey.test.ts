@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
-import { LAUNCHER, plainEnvironment, run as runIn, start } from './scene.ts';
+import { LAUNCHER, plainEnvironment, run as runIn, start } from './fixture.ts';
 
 let cwd: string;
 const run = (args: readonly string[], options: { env?: Record<string, string>; input?: string } = {}) =>

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
-import { run as runIn } from './scene.ts';
+import { run as runIn } from './fixture.ts';
 
 let cwd: string;
 const run = (args: readonly string[]) => runIn(args, { cwd });

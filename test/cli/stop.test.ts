@@ -1,6 +1,6 @@
 // Ctrl-C in the terminal: the running turn is stopped, what it did so far is kept and shown.
 import { expect, test } from 'vitest';
-import { emptyFolder, run, start } from './scene.ts';
+import { emptyFolder, run, start } from './fixture.ts';
 
 test('Ctrl-C while a message is answered stops the turn, prints what there is, and ends with 130', async () => {
   const cwd = await emptyFolder();

@@ -4,12 +4,12 @@ import { Invalid, Refused } from '../../src/core/errors.ts';
 import { tenantOf } from '../../src/core/ids.ts';
 import type { AgentOutcome } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import { processDelivery } from '../../src/core/worker.ts';
-import { createScene, frozen, type Scene } from './scene.ts';
+import { processMessage } from '../../src/core/worker.ts';
+import { createFixture, type Fixture, frozen } from './fixture.ts';
 
 /** A worker process that takes the next message and dies in the middle of its agent's run. */
-async function killedWorker(scene: Scene): Promise<void> {
-  const { deps } = scene;
+async function killedWorker(fixture: Fixture): Promise<void> {
+  const { deps } = fixture;
   const [delivery] = await deps.queue.receive({ max: 1, waitMs: 0, visibilityMs: deps.visibilityMs });
   if (!delivery) throw new Error('no message');
   await new Promise<void>((reached) => {
@@ -18,36 +18,36 @@ async function killedWorker(scene: Scene): Promise<void> {
       reached();
       return new Promise<void>(() => {});
     };
-    void processDelivery({ ...deps, ...frozen(scene), at }, delivery, new AbortController().signal);
+    void processMessage({ ...deps, ...frozen(fixture), at }, delivery, new AbortController().signal);
   });
 }
 
 test(`${promise('UNBLOCK')} a message that kills every worker costs its conversation about three minutes and one honest reply`, async () => {
-  const scene = createScene();
-  const request = await scene.say('poison');
-  await scene.say('next');
-  const startedAtMs = scene.clock.now();
+  const fixture = createFixture();
+  const request = await fixture.say('poison');
+  await fixture.say('next');
+  const startedAtMs = fixture.clock.now();
   for (let kills = 0; kills < 3; kills++) {
-    await killedWorker(scene);
-    await scene.clock.advance(scene.deps.visibilityMs);
+    await killedWorker(fixture);
+    await fixture.clock.advance(fixture.deps.visibilityMs);
   }
-  expect(await scene.step()).toBe('dead');
-  expect(await scene.step()).toBe('done');
-  expect(scene.clock.now() - startedAtMs).toBeLessThanOrEqual(3 * 60_000);
-  expect(scene.sent.map(({ reply }) => reply.outcome)).toEqual(['failed', 'ok']);
-  expect(scene.sent[0]?.reply).toMatchObject({ code: 'gave-up' });
-  expect(scene.sent[0]?.reply.text).toContain('Support id');
-  const { items } = await scene.deps.queue.deadLetters.list();
+  expect(await fixture.step()).toBe('dead');
+  expect(await fixture.step()).toBe('done');
+  expect(fixture.clock.now() - startedAtMs).toBeLessThanOrEqual(3 * 60_000);
+  expect(fixture.sent.map(({ reply }) => reply.outcome)).toEqual(['failed', 'ok']);
+  expect(fixture.sent[0]?.reply).toMatchObject({ code: 'gave-up' });
+  expect(fixture.sent[0]?.reply.text).toContain('Support id');
+  const { items } = await fixture.deps.queue.deadLetters.list();
   expect(items).toMatchObject([{ request: { turnId: request.turnId } }]);
 });
 
 test(`${promise('UNBLOCK')} other conversations do not wait for one whose worker was killed`, async () => {
-  const scene = createScene();
-  await scene.say('poison', { chat: 'a' });
-  await scene.say('hello', { chat: 'b' });
-  await killedWorker(scene);
-  expect(await scene.step()).toBe('done');
-  expect(scene.sent).toMatchObject([{ chat: 'b' }]);
+  const fixture = createFixture();
+  await fixture.say('poison', { chat: 'a' });
+  await fixture.say('hello', { chat: 'b' });
+  await killedWorker(fixture);
+  expect(await fixture.step()).toBe('done');
+  expect(fixture.sent).toMatchObject([{ chat: 'b' }]);
 });
 
 const away: AgentOutcome = {
@@ -58,57 +58,57 @@ const away: AgentOutcome = {
 };
 
 test(`${promise('LONG')} the model goes away after a tool ran: what was done is kept, and the turn goes on from it`, async () => {
-  const scene = createScene();
-  scene.agent = async (run) => {
+  const fixture = createFixture();
+  fixture.agent = async (run) => {
     if (run.continuing) return { status: 'ok', text: 'done', demo: false };
     run.progress({ type: 'tool', id: '1', name: 'Bash', summary: 'pays', state: 'done' });
     return away;
   };
-  const request = await scene.say('pay once');
-  expect(await scene.step()).toBe('retry');
-  await scene.clock.advance(60_000);
-  expect(await scene.step()).toBe('done');
-  expect(scene.runs.map(({ continuing }) => continuing)).toEqual([false, true]);
-  const turn = await scene.deps.store.getTurn(tenantOf(request.sessionKey), request.turnId);
+  const request = await fixture.say('pay once');
+  expect(await fixture.step()).toBe('retry');
+  await fixture.clock.advance(60_000);
+  expect(await fixture.step()).toBe('done');
+  expect(fixture.runs.map(({ continuing }) => continuing)).toEqual([false, true]);
+  const turn = await fixture.deps.store.getTurn(tenantOf(request.sessionKey), request.turnId);
   expect(turn).toMatchObject({ status: 'delivered', attempts: 1, generation: 2 });
 });
 
 test(`${promise('LONG')} what tools did before an outage is saved though the store refuses it once, and no attempt is lost`, async () => {
-  const scene = createScene();
-  scene.agent = async (run) => {
+  const fixture = createFixture();
+  fixture.agent = async (run) => {
     if (run.continuing) return { status: 'ok', text: 'done', demo: false };
     run.progress({ type: 'tool', id: '1', name: 'Bash', summary: 'pays', state: 'done' });
     return away;
   };
-  const request = await scene.say('pay once');
-  const { store } = scene.deps;
+  const request = await fixture.say('pay once');
+  const { store } = fixture.deps;
   let refusals = 1;
   const advance: typeof store.advance = async (input) => {
     if (refusals-- > 0) throw new Refused('store-unavailable', 'away', { retryAfterMs: 500 });
     await store.advance(input);
   };
-  const stepping = scene.step({ store: { ...store, advance } });
+  const stepping = fixture.step({ store: { ...store, advance } });
   await expect.poll(() => refusals).toBe(0);
-  await scene.clock.advance(1_000);
+  await fixture.clock.advance(1_000);
   expect(await stepping).toBe('retry');
-  await scene.clock.advance(60_000);
-  expect(await scene.step()).toBe('done');
-  expect(scene.runs.map(({ continuing }) => continuing)).toEqual([false, true]);
+  await fixture.clock.advance(60_000);
+  expect(await fixture.step()).toBe('done');
+  expect(fixture.runs.map(({ continuing }) => continuing)).toEqual([false, true]);
   const turn = await store.getTurn(tenantOf(request.sessionKey), request.turnId);
   expect(turn).toMatchObject({ status: 'delivered', attempts: 1 });
 });
 
 test('a model that is away from the start leaves no generation behind, however often it is asked', async () => {
-  const scene = createScene();
-  scene.agent = async () => away;
-  const request = await scene.say('hello');
+  const fixture = createFixture();
+  fixture.agent = async () => away;
+  const request = await fixture.say('hello');
   for (let i = 0; i < 4; i++) {
-    expect(await scene.step()).toBe('retry');
-    await scene.clock.advance(60_000);
+    expect(await fixture.step()).toBe('retry');
+    await fixture.clock.advance(60_000);
   }
-  const turn = await scene.deps.store.getTurn(tenantOf(request.sessionKey), request.turnId);
+  const turn = await fixture.deps.store.getTurn(tenantOf(request.sessionKey), request.turnId);
   expect(turn).toMatchObject({ status: 'running', attempts: 0, generation: null });
-  expect(scene.runs.every(({ continuing }) => !continuing)).toBe(true);
+  expect(fixture.runs.every(({ continuing }) => !continuing)).toBe(true);
 });
 
 const crashed: AgentOutcome = {
@@ -119,85 +119,85 @@ const crashed: AgentOutcome = {
 };
 
 test('an agent whose process was killed is run again, knowing of the tools that ran', async () => {
-  const scene = createScene();
-  scene.agent = async (run) => {
+  const fixture = createFixture();
+  fixture.agent = async (run) => {
     if (run.continuing) return { status: 'ok', text: 'done', demo: false };
     run.progress({ type: 'tool', id: '1', name: 'Bash', summary: 'pays', state: 'done' });
     return crashed;
   };
-  await scene.say('pay once');
-  expect(await scene.step()).toBe('retry');
-  await scene.clock.advance(60_000);
-  expect(await scene.step()).toBe('done');
-  expect(scene.runs.map(({ continuing }) => continuing)).toEqual([false, true]);
-  expect(scene.sent.map(({ reply }) => reply.text)).toEqual(['done']);
+  await fixture.say('pay once');
+  expect(await fixture.step()).toBe('retry');
+  await fixture.clock.advance(60_000);
+  expect(await fixture.step()).toBe('done');
+  expect(fixture.runs.map(({ continuing }) => continuing)).toEqual([false, true]);
+  expect(fixture.sent.map(({ reply }) => reply.text)).toEqual(['done']);
 });
 
 test(`${promise('UNBLOCK')} an agent that is killed each time is given up after three attempts, honestly`, async () => {
-  const scene = createScene();
-  scene.agent = async () => crashed;
-  await scene.say('eat all memory');
-  const startedAtMs = scene.clock.now();
+  const fixture = createFixture();
+  fixture.agent = async () => crashed;
+  await fixture.say('eat all memory');
+  const startedAtMs = fixture.clock.now();
   const outcomes: (string | null)[] = [];
   for (let tries = 0; tries < 4; tries++) {
-    outcomes.push(await scene.step());
-    await scene.clock.advance(30_000);
+    outcomes.push(await fixture.step());
+    await fixture.clock.advance(30_000);
   }
   expect(outcomes).toEqual(['retry', 'retry', 'retry', 'dead']);
-  expect(scene.runs).toHaveLength(3);
-  expect(scene.sent.map(({ reply }) => reply.code)).toEqual(['gave-up']);
-  expect(scene.clock.now() - startedAtMs).toBeLessThanOrEqual(3 * 60_000);
+  expect(fixture.runs).toHaveLength(3);
+  expect(fixture.sent.map(({ reply }) => reply.code)).toEqual(['gave-up']);
+  expect(fixture.clock.now() - startedAtMs).toBeLessThanOrEqual(3 * 60_000);
 });
 
 test(`${promise('LONG')} a deadline over a workspace that cannot be kept ends the turn instead of repeating it`, async () => {
-  const scene = createScene();
-  scene.agent = async () => ({ status: 'deadline', text: 'so far', demo: false });
+  const fixture = createFixture();
+  fixture.agent = async () => ({ status: 'deadline', text: 'so far', demo: false });
   const state = {
-    ...scene.deps.state,
+    ...fixture.deps.state,
     checkpoint: async () => {
       throw new Invalid('workspace-too-large', 'too large', { advice: 'Delete something.' });
     },
   };
-  await scene.say('fill the disk');
-  expect(await scene.step({ state }, AbortSignal.abort())).toBe('done');
-  expect(scene.sent[0]?.reply).toMatchObject({ outcome: 'failed', code: 'workspace-too-large' });
-  expect(scene.sent[0]?.reply.text).toContain('Delete something.');
-  expect(scene.runs).toHaveLength(1);
+  await fixture.say('fill the disk');
+  expect(await fixture.step({ state }, AbortSignal.abort())).toBe('done');
+  expect(fixture.sent[0]?.reply).toMatchObject({ outcome: 'failed', code: 'workspace-too-large' });
+  expect(fixture.sent[0]?.reply.text).toContain('Delete something.');
+  expect(fixture.runs).toHaveLength(1);
 });
 
 test('a stop is heard between heartbeats that are far apart', async () => {
-  const scene = createScene();
-  scene.agent = (run) =>
+  const fixture = createFixture();
+  fixture.agent = (run) =>
     new Promise((resolve) => {
       run.signal.addEventListener('abort', () => resolve({ status: 'stopped', text: 'one', demo: false }));
     });
-  const request = await scene.say('count');
+  const request = await fixture.say('count');
   const timing = { leaseMs: 45_000, heartbeatMs: 12_000, stopEveryMs: 1_500, checkpointEveryMs: 0 };
-  const stepping = scene.step({ timing });
-  await expect.poll(() => scene.runs.length).toBe(1);
-  await scene.deps.store.requestStop(tenantOf(request.sessionKey), request.turnId);
-  await scene.clock.advance(2_000);
+  const stepping = fixture.step({ timing });
+  await expect.poll(() => fixture.runs.length).toBe(1);
+  await fixture.deps.store.requestStop(tenantOf(request.sessionKey), request.turnId);
+  await fixture.clock.advance(2_000);
   expect(await stepping).toBe('done');
-  expect(scene.sent[0]?.reply).toMatchObject({ outcome: 'stopped', text: 'one\n\n_(stopped)_' });
+  expect(fixture.sent[0]?.reply).toMatchObject({ outcome: 'stopped', text: 'one\n\n_(stopped)_' });
 });
 
 test(`${promise('NO-AMNESIA')} a first turn is not saved before its agent shows a sign of life: that state would look like a lost conversation`, async () => {
-  const scene = createScene();
+  const fixture = createFixture();
   const finish = Promise.withResolvers<AgentOutcome>();
-  scene.agent = () => finish.promise;
-  const request = await scene.say('hello');
+  fixture.agent = () => finish.promise;
+  const request = await fixture.say('hello');
   const timing = { leaseMs: 30_000, heartbeatMs: 1_000, checkpointEveryMs: 250 };
-  const stepping = scene.step({ timing });
-  await expect.poll(() => scene.runs.length).toBe(1);
+  const stepping = fixture.step({ timing });
+  await expect.poll(() => fixture.runs.length).toBe(1);
   const tenant = tenantOf(request.sessionKey);
   const generation = async () =>
-    (await scene.deps.store.getHead(tenant, scene.runs[0]!.sessionId))?.generation;
-  await scene.clock.advance(1_000);
+    (await fixture.deps.store.getHead(tenant, fixture.runs[0]!.sessionId))?.generation;
+  await fixture.clock.advance(1_000);
   expect(await generation()).toBe(0);
-  scene.runs[0]?.progress({ type: 'text', text: 'I' });
-  await scene.clock.advance(1_000);
+  fixture.runs[0]?.progress({ type: 'text', text: 'I' });
+  await fixture.clock.advance(1_000);
   expect(await generation()).toBeGreaterThan(0);
   finish.resolve({ status: 'ok', text: 'I am here.', demo: false });
-  await scene.clock.advance(1_000);
+  await fixture.clock.advance(1_000);
   expect(await stepping).toBe('done');
 });

@@ -8,12 +8,12 @@ import { answerAsDemo } from '../../src/agent/demo-model.ts';
 import { type ModelMessage, parseModelRequest } from '../../src/agent/model-messages.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
-import { createSqsTurnQueue } from '../../src/queues/sqs-fifo.ts';
+import { createSqsTurnQueue } from '../../src/queues/sqs-fifo/turn-queue.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import type { Installation } from '../../testing/lambda/installation.ts';
 import { type Answer, startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
-import { run } from '../cli/scene.ts';
+import { run } from '../cli/fixture.ts';
 import { startBuiltInstallation } from './built-installation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-moving-'));

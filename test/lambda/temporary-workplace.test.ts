@@ -14,8 +14,8 @@ import type { AgentOutcome, AgentRun, ExecutionDirectory, Workplace } from '../.
 import { promise } from '../../src/core/promises.ts';
 import type { WorkerDeps } from '../../src/core/worker.ts';
 import { createTemporaryWorkplace } from '../../src/lambda/temporary-workplace.ts';
-import { createScene } from '../core/scene.ts';
-import { snapshot, testSession } from '../state/harness.ts';
+import { createFixture } from '../core/fixture.ts';
+import { snapshot, testSession } from '../state/fixture.ts';
 
 const made: string[] = [];
 afterEach(() => {
@@ -53,7 +53,7 @@ interface Ended extends Given {
 }
 
 function setUp(keepSession = true) {
-  const scene = createScene();
+  const fixture = createFixture();
   const { objects, state } = testSession();
   const root = folder();
   const workplace = createTemporaryWorkplace(root, { keepSession });
@@ -61,7 +61,7 @@ function setUp(keepSession = true) {
   let startedAt = 0;
 
   return {
-    scene,
+    fixture,
     root,
     workplace,
     objects,
@@ -73,7 +73,7 @@ function setUp(keepSession = true) {
     ): Promise<Ended> {
       startedAt = objects.reads.length;
       given = null;
-      scene.agent = async ({ directory, request }: AgentRun) => {
+      fixture.agent = async ({ directory, request }: AgentRun) => {
         given = {
           top: readdirSync(directory.root).sort(),
           tree: snapshot(directory),
@@ -84,16 +84,16 @@ function setUp(keepSession = true) {
         appendFileSync(join(directory.config, 'transcript.jsonl'), `${request.text}\n`);
         return options.outcome ?? { status: 'ok', text: 'done', demo: false };
       };
-      await scene.say(command, { chat: options.chat ?? 'c' });
-      const kind = await scene.step({ state, workplace: options.on ?? workplace, ...options.deps });
+      await fixture.say(command, { chat: options.chat ?? 'c' });
+      const kind = await fixture.step({ state, workplace: options.on ?? workplace, ...options.deps });
       if (given === null) throw new Error(`The agent did not run: ${kind}`);
       return { ...(given as Given), kind, allReads: objects.reads.length - startedAt };
     },
     /** What a restore of the conversation's head lays out, anywhere. */
     async cold(chat = 'c'): Promise<Record<string, string>> {
       const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat, thread: null };
-      const { session_id } = (await scene.deps.store.getMapping(sessionKeyOf(conversation)))!;
-      const head = await scene.deps.store.getHead(tenantId('default'), session_id);
+      const { session_id } = (await fixture.deps.store.getMapping(sessionKeyOf(conversation)))!;
+      const head = await fixture.deps.store.getHead(tenantId('default'), session_id);
       const directory = placeIn(folder());
       await state.restore(head!, directory);
       return snapshot(directory);
@@ -245,10 +245,10 @@ describe('somebody else', () => {
   });
 
   test('`/new` on the same worker begins with an empty folder', async () => {
-    const { turn, scene, state, workplace } = setUp();
+    const { turn, fixture, state, workplace } = setUp();
     await turn('echo old > said');
-    await scene.say('', { kind: 'new' });
-    expect(await scene.step({ state, workplace })).toBe('done');
+    await fixture.say('', { kind: 'new' });
+    expect(await fixture.step({ state, workplace })).toBe('done');
     expect(await turn('true')).toMatchObject({ kind: 'done', reads: 0, tree: {} });
   });
 });
@@ -271,31 +271,31 @@ describe('a turn that did not end well leaves nothing', () => {
   });
 
   test('its commit failed: what it left is not what the next attempt begins with', async () => {
-    const { turn, scene, state, workplace } = setUp();
+    const { turn, fixture, state, workplace } = setUp();
     await turn('echo 1 > count');
     const commit = async () => {
       throw new Conflict('lease-lost', 'Somebody else holds it.');
     };
-    const store = { ...scene.deps.store, commit };
+    const store = { ...fixture.deps.store, commit };
     expect((await turn('echo 2 >> count', { deps: { store } })).kind).toBe('retry');
-    await scene.clock.advance(60_000);
-    expect(await scene.step({ state, workplace })).toBe('done');
+    await fixture.clock.advance(60_000);
+    expect(await fixture.step({ state, workplace })).toBe('done');
     const after = await turn('test "$(cat count)" = "$(printf "1\\n2")"');
     expect(after.kind).toBe('done');
   });
 
   test('its commit failed, and another worker ran it instead: same generation, other files', async () => {
-    const { turn, scene, state, cold } = setUp();
+    const { turn, fixture, state, cold } = setUp();
     await turn('echo 1 > count');
     const commit = async () => {
       throw new Conflict('lease-lost', 'Somebody else holds it.');
     };
-    const store = { ...scene.deps.store, commit };
+    const store = { ...fixture.deps.store, commit };
     const random = 'head -c 9 /dev/urandom > random';
     expect((await turn(random, { deps: { store } })).kind).toBe('retry');
-    await scene.clock.advance(60_000);
+    await fixture.clock.advance(60_000);
     const elsewhere = createTemporaryWorkplace(folder(), { keepSession: true });
-    expect(await scene.step({ state, workplace: elsewhere })).toBe('done');
+    expect(await fixture.step({ state, workplace: elsewhere })).toBe('done');
     const stored = await cold();
     const after = await turn('true');
     expect(after.reads).toBeGreaterThan(0);

@@ -1,5 +1,5 @@
 // The in-memory queue under the contract of its port.
-import { createMemoryTurnQueue } from '../../src/queues/memory.ts';
+import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { turnQueueContract } from '../../testing/contracts/turn-queue.ts';
 

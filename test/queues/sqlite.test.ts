@@ -1,7 +1,7 @@
 // The sqlite queue under the contract of its port.
 import { join } from 'node:path';
-import { createSqliteTurnQueue } from '../../src/queues/sqlite.ts';
-import { openDatabase } from '../../src/stores/sqlite.ts';
+import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
+import { openDatabase } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { turnQueueContract } from '../../testing/contracts/turn-queue.ts';
 import { temporaryFolder } from '../stores/temporary-folder.ts';

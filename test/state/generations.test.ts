@@ -17,7 +17,7 @@ import type { ExecutionDirectory } from '../../src/core/ports/execution.ts';
 import { promise } from '../../src/core/promises.ts';
 import { MAX_PACKS, restorableGenerations, revertState, stateAt } from '../../src/state/record.ts';
 import { verifyState } from '../../src/state/verify.ts';
-import { freshDirectory, randomBytesOf, seeded, snapshot, type TestSession, testSession } from './harness.ts';
+import { freshDirectory, randomBytesOf, seeded, snapshot, type TestSession, testSession } from './fixture.ts';
 
 function pathsIn(directory: ExecutionDirectory): string[] {
   const list = (base: string): string[] =>

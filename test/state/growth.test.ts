@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { MAX_PACKS } from '../../src/state/record.ts';
-import { freshDirectory, seeded, snapshot, testSession } from './harness.ts';
+import { freshDirectory, seeded, snapshot, testSession } from './fixture.ts';
 
 const TURNS = 1_000;
 const words = 'the agent read a file then wrote another one and told the user what it had done there'.split(

@@ -12,7 +12,7 @@ import { openState } from '../../src/state/inspect.ts';
 import { encodeRecord, packKey, parseRecord } from '../../src/state/record.ts';
 import type { Entry, PatchEntry } from '../../src/state/table.ts';
 import { verifyState } from '../../src/state/verify.ts';
-import { freshDirectory, randomBytesOf, seeded, snapshot, type TestSession, testSession } from './harness.ts';
+import { freshDirectory, randomBytesOf, seeded, snapshot, type TestSession, testSession } from './fixture.ts';
 
 const PAYLOAD = Buffer.from('owned');
 const FILE = { kind: 'file', mode: 0o644, mtimeMs: 0, bytes: 5, chunks: [chunkHash(PAYLOAD)] } as const;

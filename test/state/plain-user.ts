@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import type { SessionHead } from '../../src/core/records.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
-import { createMemoryObjectStore } from '../../src/stores/memory.ts';
+import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
 
 const NOBODY = 65_534;
 const base = process.argv[2]!;

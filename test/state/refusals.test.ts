@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Invalid, Refused } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import { findOrphans } from '../../src/state/verify.ts';
-import { freshDirectory, randomBytesOf, seeded, snapshot, temporaryFolder, testSession } from './harness.ts';
+import { freshDirectory, randomBytesOf, seeded, snapshot, temporaryFolder, testSession } from './fixture.ts';
 
 describe('limits of the workspace', () => {
   const limits = { maxWorkspaceBytes: 1_000_000, maxWorkspaceFiles: 20 };

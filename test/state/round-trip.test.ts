@@ -20,7 +20,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
-import { freshDirectory, randomBytesOf, seeded, snapshot, testSession } from './harness.ts';
+import { freshDirectory, randomBytesOf, seeded, snapshot, testSession } from './fixture.ts';
 
 describe('a restored tree is the tree that was checkpointed', { timeout: 90_000 }, () => {
   test(`${promise('WHOLE')} modes, times, empty folders, empty files, deep trees`, async () => {

@@ -3,8 +3,8 @@
 
 import { isHybridError, isLeaseLost, Refused } from '../../src/core/errors.ts';
 import { newSessionId } from '../../src/core/ids.ts';
-import { createSqliteTurnQueue } from '../../src/queues/sqlite.ts';
-import { createSqliteSessionStore } from '../../src/stores/sqlite.ts';
+import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
+import { createSqliteSessionStore } from '../../src/stores/sqlite/index.ts';
 
 const database = process.argv[2]!;
 const store = createSqliteSessionStore({ database });

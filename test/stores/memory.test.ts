@@ -3,7 +3,7 @@ import {
   createMemoryEventLog,
   createMemoryObjectStore,
   createMemorySessionStore,
-} from '../../src/stores/memory.ts';
+} from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { objectStoreContract } from '../../testing/contracts/object-store.ts';

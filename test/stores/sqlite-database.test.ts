@@ -5,9 +5,13 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { Corrupt, Gone, Invalid, Refused } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
-import { createSqliteTurnQueue } from '../../src/queues/sqlite.ts';
-import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '../../src/stores/sqlite.ts';
-import { translateSqliteError } from '../../src/stores/sqlite-errors.ts';
+import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
+import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
+import {
+  createSqliteEventLog,
+  createSqliteSessionStore,
+  openDatabase,
+} from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { conversation, failure, message } from '../../testing/contracts/contract.ts';
 import { begin, RETENTION_SEC, wholeTurn } from '../../testing/contracts/session-store-steps.ts';

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { sessionKeyOf } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
-import { createSqliteTurnQueue } from '../../src/queues/sqlite.ts';
-import { createSqliteEventLog, createSqliteSessionStore } from '../../src/stores/sqlite.ts';
+import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
+import { createSqliteEventLog, createSqliteSessionStore } from '../../src/stores/sqlite/index.ts';
 import { conversation, message } from '../../testing/contracts/contract.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 

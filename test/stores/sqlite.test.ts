@@ -1,6 +1,6 @@
 // The sqlite stores under the contracts of their ports.
 import { join } from 'node:path';
-import { createSqliteEventLog, createSqliteSessionStore } from '../../src/stores/sqlite.ts';
+import { createSqliteEventLog, createSqliteSessionStore } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';

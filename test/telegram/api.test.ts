@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { createTelegramApi, type TelegramApi } from '../../src/channels/telegram/api.ts';
 import { Ambiguous, Gone, Invalid, Refused } from '../../src/core/errors.ts';
-import { ANNA, GROUP, stage, TOKEN } from './setup.ts';
+import { ANNA, GROUP, stage, TOKEN } from './fixture.ts';
 
 const to = { chatId: ANNA, threadId: null };
 const send = (api: TelegramApi) => api.sendText(to, 'hello');

@@ -4,7 +4,7 @@ import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import { Gone, Invalid } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { Reply } from '../../src/core/records.ts';
-import { ANNA, ask, GROUP, insist, ledger, stage } from './setup.ts';
+import { ANNA, ask, GROUP, insist, ledger, stage } from './fixture.ts';
 import { markdown, pick, seeded } from './texts.ts';
 
 const ok = (text: string): Reply => ({ outcome: 'ok', text });

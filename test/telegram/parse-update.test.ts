@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { parseUpdate } from '../../src/channels/telegram/parse-update.ts';
-import { ALLOW_ANNA, ANNA, BOT, GROUP, reasonOf } from './setup.ts';
+import { ALLOW_ANNA, ANNA, BOT, GROUP, reasonOf } from './fixture.ts';
 
 const STRANGER = 6666;
 

@@ -6,7 +6,7 @@ import { Refused } from '../../src/core/errors.ts';
 import type { ProgressSink } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createManualClock } from '../../testing/clock.ts';
-import { ANNA, ask, GROUP, insist, ledger, stage, until } from './setup.ts';
+import { ANNA, ask, GROUP, insist, ledger, stage, until } from './fixture.ts';
 
 async function watch(options: { chat?: number; thread?: number } = {}) {
   const { bot, api } = await stage({ timeoutMs: 2_000 });

@@ -6,8 +6,8 @@ import { tenantOf } from '../../src/core/ids.ts';
 import { silentLog } from '../../src/core/log.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
 import { stopTurns } from '../../src/core/stop.ts';
-import { createMemorySessionStore } from '../../src/stores/memory.ts';
-import { ANNA, BOT, GROUP } from './setup.ts';
+import { createMemorySessionStore } from '../../src/stores/memory/index.ts';
+import { ANNA, BOT, GROUP } from './fixture.ts';
 
 const STRANGER = 2002;
 const RETENTION_SEC = 3600;

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import { createScene } from '../core/scene.ts';
-import { ANNA, ask, stage } from './setup.ts';
+import { createFixture } from '../core/fixture.ts';
+import { ANNA, ask, stage } from './fixture.ts';
 
 /** Retries wait a moment, not seconds. */
 const hasty: Clock = { now: () => Date.now(), sleep: (ms, signal) => pause(Math.min(ms, 5), signal) };
@@ -21,70 +21,70 @@ function pause(ms: number, signal?: AbortSignal): Promise<void> {
 
 async function ready() {
   const { bot, api } = await stage();
-  const scene = createScene();
+  const fixture = createFixture();
   const channels = new Map([['telegram', createTelegramChannel({ api, clock: hasty })]]);
   const put = async (text: string) => {
     const request = ask(bot, text);
-    await scene.deps.store.accept(request, scene.deps.retentionSec);
-    await scene.deps.queue.send(request);
+    await fixture.deps.store.accept(request, fixture.deps.retentionSec);
+    await fixture.deps.queue.send(request);
     return request;
   };
-  const step = (at?: NonNullable<typeof scene.deps.at>) =>
-    scene.step({ channels, clock: hasty, ...(at ? { at } : {}) });
-  return { bot, scene, put, step, chat: bot.chat(ANNA) };
+  const step = (at?: NonNullable<typeof fixture.deps.at>) =>
+    fixture.step({ channels, clock: hasty, ...(at ? { at } : {}) });
+  return { bot, fixture, put, step, chat: bot.chat(ANNA) };
 }
 
 test(`${promise('ONCE-OUT')} a reply whose answers were lost twice stands once, and the agent ran once`, async () => {
-  const { bot, scene, put, step, chat } = await ready();
+  const { bot, fixture, put, step, chat } = await ready();
   await put('hello');
   bot.faults.add({ kind: 'cut-after', method: 'editMessageText', times: 2 });
   expect(await step()).toBe('done');
   expect(chat.messages.map(({ text }) => text)).toEqual(['hello', 'heard hello']);
   expect(chat.messages[1]?.replyTo).toBe(chat.messages[0]?.id);
-  expect(scene.runs).toHaveLength(1);
+  expect(fixture.runs).toHaveLength(1);
 });
 
 test(`${promise('ONCE-OUT')} a worker that dies after sending leaves one reply, and the next adds none`, async () => {
-  const { scene, put, step, chat } = await ready();
+  const { fixture, put, step, chat } = await ready();
   const request = await put('hello');
   const died = await step((point) => {
     if (point === 'after-send') throw new Error('killed');
   });
   expect(died).toBe('retry');
-  await scene.clock.advance(61_000);
+  await fixture.clock.advance(61_000);
   expect(await step()).toBe('done');
   expect(chat.botTexts).toEqual(['heard hello']);
-  expect(scene.runs).toHaveLength(1);
-  expect(await scene.deps.store.getTurn('acme' as never, request.turnId)).toMatchObject({
+  expect(fixture.runs).toHaveLength(1);
+  expect(await fixture.deps.store.getTurn('acme' as never, request.turnId)).toMatchObject({
     status: 'delivered',
   });
 });
 
 test(`${promise('ONCE-IN')} the same update queued again is answered once`, async () => {
-  const { scene, put, step, chat } = await ready();
+  const { fixture, put, step, chat } = await ready();
   const request = await put('hello');
   expect(await step()).toBe('done');
-  await scene.clock.advance(600_000);
-  await scene.deps.queue.send(request);
+  await fixture.clock.advance(600_000);
+  await fixture.deps.queue.send(request);
   expect(await step()).toBe('done');
   expect(chat.botTexts).toEqual(['heard hello']);
 });
 
 test('a blocked bot is recorded and not tried again', async () => {
-  const { scene, put, step, chat } = await ready();
+  const { fixture, put, step, chat } = await ready();
   const request = await put('hello');
   chat.block();
   expect(await step()).toBe('dead');
-  expect(await scene.deps.store.getTurn('acme' as never, request.turnId)).toMatchObject({
+  expect(await fixture.deps.store.getTurn('acme' as never, request.turnId)).toMatchObject({
     status: 'undeliverable',
   });
   expect(await step()).toBeNull();
 });
 
 test('/new is answered in the chat, without the agent', async () => {
-  const { scene, put, step, chat } = await ready();
+  const { fixture, put, step, chat } = await ready();
   await put('/new');
   expect(await step()).toBe('done');
   expect(chat.botTexts).toEqual([expect.stringContaining('fresh session')]);
-  expect(scene.runs).toHaveLength(0);
+  expect(fixture.runs).toHaveLength(0);
 });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import type { SessionHead } from '../../src/core/records.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
-import { createMemoryObjectStore } from '../../src/stores/memory.ts';
+import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
 import { bash, createFixture, type Fixture, leaseOf } from '../agent/turn-fixture.ts';
 
 const TURNS = 12;

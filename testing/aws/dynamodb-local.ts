@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
-import { createTableInput, tableDefinitions } from '../../src/stores/dynamodb-tables.ts';
+import { createTableInput, tableDefinitions } from '../../src/stores/dynamodb/tables.ts';
 import { freePort, type StandIn, startProcess, type Unavailable, waitFor } from './process.ts';
 
 export const localAws = {

@@ -2,15 +2,15 @@
 import { expect } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { settle } from '../clock.ts';
-import type { Scene } from './agent-session-store.ts';
+import type { Fixture } from './agent-session-store.ts';
 import { faultyPorts } from './agent-session-store-faults.ts';
 import { entriesOf, entryOf, sessionName } from './agent-session-store-sdk.ts';
 import { type Declare, withFixture } from './contract.ts';
 
 const MAX_READS = 8;
 
-export function growthCases(create: () => Promise<Scene>, it: Declare, longEntries: number): void {
-  const use = (run: (scene: Scene) => Promise<void>) => () => withFixture(create, run);
+export function growthCases(create: () => Promise<Fixture>, it: Declare, longEntries: number): void {
+  const use = (run: (fixture: Fixture) => Promise<void>) => () => withFixture(create, run);
 
   it(
     `${promise('DELTA')} a transcript of many entries, appended one by one in part, loads with eight reads`,

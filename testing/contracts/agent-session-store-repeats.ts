@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { Corrupt, Invalid } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
-import type { Scene } from './agent-session-store.ts';
+import type { Fixture } from './agent-session-store.ts';
 import { faultyPorts, Killed } from './agent-session-store-faults.ts';
 import { entriesOf, entryOf, sessionName } from './agent-session-store-sdk.ts';
 import { type Declare, expectFailure, withFixture } from './contract.ts';
 
 const title = (text: string) => ({ type: 'custom-title', customTitle: text });
 
-export function repeatCases(create: () => Promise<Scene>, it: Declare): void {
-  const use = (run: (scene: Scene) => Promise<void>) => () => withFixture(create, run);
+export function repeatCases(create: () => Promise<Fixture>, it: Declare): void {
+  const use = (run: (fixture: Fixture) => Promise<void>) => () => withFixture(create, run);
 
   it(
     `${promise('ONCE-IN')} a batch sent again is kept once, also by another instance`,

@@ -4,13 +4,13 @@ import { expect } from 'vitest';
 import { Conflict } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createSkewedClock } from '../clock.ts';
-import { LEASE_MS, type Scene } from './agent-session-store.ts';
+import { type Fixture, LEASE_MS } from './agent-session-store.ts';
 import { faultyPorts } from './agent-session-store-faults.ts';
 import { entriesOf, entryOf, sessionName } from './agent-session-store-sdk.ts';
 import { type Declare, expectFailure, withFixture } from './contract.ts';
 
-export function writerCases(create: () => Promise<Scene>, it: Declare): void {
-  const use = (run: (scene: Scene) => Promise<void>) => () => withFixture(create, run);
+export function writerCases(create: () => Promise<Fixture>, it: Declare): void {
+  const use = (run: (fixture: Fixture) => Promise<void>) => () => withFixture(create, run);
 
   it(
     `${promise('ORDER')} appends made at once are kept whole, in the order of the calls, in few writes`,

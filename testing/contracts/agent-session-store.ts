@@ -7,7 +7,7 @@ import {
   type AgentSessionStore,
   type AgentSessionStoreOptions,
   createAgentSessionStore,
-} from '../../src/session-store/agent-session-store.ts';
+} from '../../src/sdk-session-store/agent-session-store.ts';
 import { createManualClock, type ManualClock } from '../clock.ts';
 import { growthCases } from './agent-session-store-growth.ts';
 import { repeatCases } from './agent-session-store-repeats.ts';
@@ -32,13 +32,13 @@ export interface AgentSessionStoreContract {
 
 export const LEASE_MS = 15_000;
 
-export interface Scene extends AgentSessionStoreFixture {
+export interface Fixture extends AgentSessionStoreFixture {
   readonly clock: ManualClock;
   /** Another instance, as a process of its own would have it. Waiting costs no time: the clock moves on instead. */
   open(over?: Partial<AgentSessionStoreOptions>): AgentSessionStore;
 }
 
-export async function sceneOf(contract: AgentSessionStoreContract): Promise<Scene> {
+export async function sceneOf(contract: AgentSessionStoreContract): Promise<Fixture> {
   const clock = createManualClock();
   const fixture = await contract.create(clock);
   const hasty = { now: () => clock.now(), sleep: (ms: number) => clock.advance(ms) };
@@ -61,8 +61,8 @@ export function agentSessionStoreContract(contract: AgentSessionStoreContract): 
   sdkSessionStoreContract({
     name: contract.name,
     async create() {
-      const scene = await sceneOf(contract);
-      return { store: scene.open(), close: scene.close };
+      const fixture = await sceneOf(contract);
+      return { store: fixture.open(), close: fixture.close };
     },
   });
   describe(`agent session store: ${contract.name}`, () => {

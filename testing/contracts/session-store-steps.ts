@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { SessionKey } from '../../src/core/ids.ts';
 import { newSessionId } from '../../src/core/ids.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
-import type { BeginInput, Begun, CommitInput, Page, SessionStore } from '../../src/core/ports/store.ts';
+import type { BeginInput, BeginResult, CommitInput, Page, SessionStore } from '../../src/core/ports/store.ts';
 import type { Reply, SessionHead, SessionMapping, TurnRecord } from '../../src/core/records.ts';
 
 export const LEASE_MS = 30_000;
@@ -13,7 +13,7 @@ export function begin(
   store: SessionStore,
   request: TurnRequest,
   over: Partial<BeginInput> = {},
-): Promise<Begun> {
+): Promise<BeginResult> {
   return store.begin({
     request,
     owner: `worker-${randomUUID()}`,
@@ -29,7 +29,7 @@ export function replyOf(text: string): Reply {
 }
 
 /** What a commit of this turn says when all went well. */
-export function commitOf(begun: Begun, over: Partial<CommitInput> = {}): CommitInput {
+export function commitOf(begun: BeginResult, over: Partial<CommitInput> = {}): CommitInput {
   return {
     lease: begun.lease,
     turnId: begun.turn.turnId,
@@ -47,7 +47,7 @@ export async function wholeTurn(
   store: SessionStore,
   request: TurnRequest,
   over: Partial<CommitInput> = {},
-): Promise<Begun> {
+): Promise<BeginResult> {
   const begun = await begin(store, request);
   await store.commit(commitOf(begun, over));
   await store.settle(begun.lease, begun.turn.turnId, 'delivered');
@@ -58,7 +58,7 @@ export async function wholeTurn(
 /** Everything stored about a conversation that a case may compare before and after. */
 export async function snapshot(
   store: SessionStore,
-  begun: Begun,
+  begun: BeginResult,
 ): Promise<{ head: SessionHead | null; mapping: SessionMapping | null; turn: TurnRecord | null }> {
   const key: SessionKey = begun.lease.sessionKey;
   return {

@@ -1,22 +1,26 @@
 // Short names for the steps that queue cases are made of: take, drain, let time pass.
 import { expect } from 'vitest';
-import type { Delivery, TurnQueue } from '../../src/core/ports/queue.ts';
+import type { ReceivedMessage, TurnQueue } from '../../src/core/ports/queue.ts';
 
 export const VISIBILITY_MS = 30_000;
 
 /** Receives without waiting. */
-export function take(queue: TurnQueue, max = 10, visibilityMs = VISIBILITY_MS): Promise<readonly Delivery[]> {
+export function take(
+  queue: TurnQueue,
+  max = 10,
+  visibilityMs = VISIBILITY_MS,
+): Promise<readonly ReceivedMessage[]> {
   return queue.receive({ max, waitMs: 0, visibilityMs });
 }
 
 /** Receives exactly one. */
-export async function takeOne(queue: TurnQueue, visibilityMs = VISIBILITY_MS): Promise<Delivery> {
+export async function takeOne(queue: TurnQueue, visibilityMs = VISIBILITY_MS): Promise<ReceivedMessage> {
   const deliveries = await take(queue, 1, visibilityMs);
   expect(deliveries).toHaveLength(1);
   return deliveries[0]!;
 }
 
-export function texts(deliveries: readonly Delivery[]): string[] {
+export function texts(deliveries: readonly ReceivedMessage[]): string[] {
   return deliveries.map(({ request }) => request.text);
 }
 

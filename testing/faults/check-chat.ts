@@ -6,8 +6,8 @@ import { MAX_MESSAGE_LENGTH } from '../../src/channels/telegram/show.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { Outcome } from './check.ts';
 import type { Findings } from './findings.ts';
-import { telegramChatId } from './people.ts';
 import { canaryOf } from './plan.ts';
+import { telegramChatId } from './simulated-users.ts';
 
 /** Returns how many lone placeholders are left. */
 export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Findings): number {

@@ -6,11 +6,11 @@ import type { FakeBot } from '../telegram/fake-bot.ts';
 import { checkChat } from './check-chat.ts';
 import { checkState } from './check-state.ts';
 import { createFindings, type Findings } from './findings.ts';
+import type { HistoryLine } from './injected-faults.ts';
 import type { ModelCall } from './model.ts';
-import type { Sent } from './people.ts';
 import { canaryOf } from './plan.ts';
 import type { OpenPorts } from './ports.ts';
-import type { HistoryLine } from './strikes.ts';
+import type { Sent } from './simulated-users.ts';
 
 export interface CheckInput {
   readonly sent: readonly Sent[];

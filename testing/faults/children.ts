@@ -1,10 +1,10 @@
 // The kit's processes: started, started again when they die, woken when they stopped themselves, ended by their pid.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Note } from './injected-faults.ts';
 import type { FromChild, Settings, ToChild } from './settings.ts';
-import type { Note } from './strikes.ts';
 
-export interface Seat {
+export interface ProcessSlot {
   readonly name: string;
   readonly pid: number | undefined;
   readonly deaths: number;
@@ -15,7 +15,7 @@ export interface Seat {
   stop(graceMs: number): Promise<void>;
 }
 
-export interface SeatOptions {
+export interface ProcessSlotOptions {
   readonly program: 'worker-process' | 'server-process';
   readonly name: string;
   readonly settings: Settings;
@@ -26,7 +26,14 @@ export interface SeatOptions {
 
 const RESTART_MS = 20;
 
-export function createSeat({ program, name, settings, skewMs, note, spared = false }: SeatOptions): Seat {
+export function createProcessSlot({
+  program,
+  name,
+  settings,
+  skewMs,
+  note,
+  spared = false,
+}: ProcessSlotOptions): ProcessSlot {
   const ready = Promise.withResolvers<void>();
   const file = fileURLToPath(
     new URL(`./${program}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),

@@ -2,10 +2,10 @@
 // it did not happen, nor did anything after it. `slow`: it takes its time. All else passes through to the real adapter.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Ambiguous, Refused } from '../../src/core/errors.ts';
-import type { Delivery, ObjectStore, SessionStore, TurnQueue } from '../../src/core/ports.ts';
+import type { ObjectStore, ReceivedMessage, SessionStore, TurnQueue } from '../../src/core/ports.ts';
+import type { Note, Strikes } from './injected-faults.ts';
 import { numberIn, type Place, STORE_CALLS } from './plan.ts';
-import { LONGEST_RETRY_MS } from './settings.ts';
-import type { Note, Strikes } from './strikes.ts';
+import { MAX_RETRY_MS } from './settings.ts';
 
 /** Which message this process works on now; a worker runs one turn at a time. */
 export interface Current {
@@ -107,8 +107,8 @@ export interface FaultyQueueOptions {
   readonly note: Note;
   /** Deliveries that come again, as an at-least-once queue may do: given to whichever worker asks next. */
   readonly ghosts: {
-    put(request: Delivery['request'], afterMs: number): void;
-    take(): Delivery['request'] | null;
+    put(request: ReceivedMessage['request'], afterMs: number): void;
+    take(): ReceivedMessage['request'] | null;
   };
 }
 
@@ -116,7 +116,7 @@ export function faultyQueue(
   queue: TurnQueue,
   { strikes, current, note, ghosts }: FaultyQueueOptions,
 ): TurnQueue {
-  function faultyDelivery(delivery: Delivery): Delivery {
+  function faultyDelivery(delivery: ReceivedMessage): ReceivedMessage {
     const { request } = delivery;
     const message = numberIn(request.text);
     return {
@@ -125,7 +125,7 @@ export function faultyQueue(
       extend: (ms) => struck(strikes, 'queue.extend', message, () => delivery.extend(ms)),
       ack: () => struck(strikes, 'queue.ack', message, () => delivery.ack()),
       retry: (ms) =>
-        struck(strikes, 'queue.retry', message, () => delivery.retry(Math.min(ms, LONGEST_RETRY_MS))),
+        struck(strikes, 'queue.retry', message, () => delivery.retry(Math.min(ms, MAX_RETRY_MS))),
       deadLetter: (reason) => delivery.deadLetter(reason),
     };
   }

@@ -3,8 +3,8 @@
 
 import type { ModelRequest } from '../../src/agent/model-messages.ts';
 import { createModelServer, type ModelReply, type Responder } from '../../src/agent/model-server.ts';
+import type { Note, Strikes } from './injected-faults.ts';
 import { canaryOf, numberIn } from './plan.ts';
-import type { Note, Strikes } from './strikes.ts';
 
 export interface ModelCall {
   readonly atMs: number;

@@ -2,7 +2,13 @@
 // on, from outside: a decorated port or dependency of the worker (those of the server are in server-process.ts).
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Channel, Delivery, ObjectStore, SendContext, SessionStore } from '../../src/core/ports.ts';
+import type {
+  Channel,
+  ObjectStore,
+  ReceivedMessage,
+  SendContext,
+  SessionStore,
+} from '../../src/core/ports.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
 import type { WorkerDeps } from '../../src/core/worker.ts';
 
@@ -193,7 +199,10 @@ function leaking(deps: WorkerDeps): WorkerDeps {
   };
 }
 
-function withDeliveries(deps: WorkerDeps, change: (delivery: Delivery) => Promise<Delivery>): WorkerDeps {
+function withDeliveries(
+  deps: WorkerDeps,
+  change: (delivery: ReceivedMessage) => Promise<ReceivedMessage>,
+): WorkerDeps {
   const receive: WorkerDeps['queue']['receive'] = async (options) =>
     await Promise.all((await deps.queue.receive(options)).map(change));
   return { ...deps, queue: { ...deps.queue, receive } };

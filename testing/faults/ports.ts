@@ -7,10 +7,14 @@ import type {
   SessionStore,
   TurnQueue,
 } from '../../src/core/ports.ts';
-import { createSqliteTurnQueue } from '../../src/queues/sqlite.ts';
+import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
-import { createFilesystemObjectStore } from '../../src/stores/filesystem.ts';
-import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '../../src/stores/sqlite.ts';
+import { createFilesystemObjectStore } from '../../src/stores/filesystem/object-store.ts';
+import {
+  createSqliteEventLog,
+  createSqliteSessionStore,
+  openDatabase,
+} from '../../src/stores/sqlite/index.ts';
 import { KEEP_GENERATIONS, type StoreSettings } from './settings.ts';
 
 export interface OpenPorts {
@@ -57,11 +61,11 @@ export async function openPorts(
     { createSqsClient },
     { GetQueueAttributesCommand },
   ] = await Promise.all([
-    import('../../src/stores/dynamodb.ts'),
-    import('../../src/stores/dynamodb-events.ts'),
-    import('../../src/stores/s3.ts'),
-    import('../../src/queues/sqs-fifo.ts'),
-    import('../../src/queues/sqs-messages.ts'),
+    import('../../src/stores/dynamodb/session-store.ts'),
+    import('../../src/stores/dynamodb/event-log.ts'),
+    import('../../src/stores/s3/object-store.ts'),
+    import('../../src/queues/sqs-fifo/turn-queue.ts'),
+    import('../../src/queues/sqs-fifo/wire-messages.ts'),
     import('@aws-sdk/client-sqs'),
   ]);
   const dynamo = { ...aws, endpoint: settings.dynamoEndpoint, stateTable: settings.stateTable };

@@ -1,7 +1,8 @@
 // A run's verdict in words: what was injected, what did not hold and how it came to that, and the line
 // `N passed, N failed` at the end.
+
+import type { HistoryLine } from './injected-faults.ts';
 import type { RunResult } from './run.ts';
-import type { HistoryLine } from './strikes.ts';
 
 const SHOWN_FAILURES = 12;
 

@@ -10,16 +10,16 @@ import type { TurnRecord } from '../../src/core/records.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
 import { check } from './check.ts';
-import { createSeat, type Seat } from './children.ts';
+import { createProcessSlot, type ProcessSlot } from './children.ts';
 import type { Failure } from './findings.ts';
+import { createNote, createStrikes, type HistoryLine, type Note } from './injected-faults.ts';
 import { type FaultModel, startFaultModel } from './model.ts';
 import type { Mutation } from './mutations.ts';
-import { playChat, type Sent, telegramChatId } from './people.ts';
 import { numberIn, type Plan, type Strike } from './plan.ts';
 import { type OpenPorts, openPorts } from './ports.ts';
 import type { Settings } from './settings.ts';
+import { playChat, type Sent, telegramChatId } from './simulated-users.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
-import { createNote, createStrikes, type HistoryLine, type Note } from './strikes.ts';
 
 export interface RunOptions {
   readonly plan: Plan;
@@ -121,14 +121,14 @@ async function play(
     },
     mutation,
   };
-  const server = createSeat({ program: 'server-process', name: 'server', settings, skewMs: 0, note });
-  const seats: Seat[] = [server];
+  const server = createProcessSlot({ program: 'server-process', name: 'server', settings, skewMs: 0, note });
+  const seats: ProcessSlot[] = [server];
   ends.push(() => Promise.all(seats.map((seat) => seat.stop(0))));
   await server.ready;
   for (let index = 0; index < plan.workers; index++) {
     const skewMs = plan.skewMs[index] ?? 0;
     seats.push(
-      createSeat({
+      createProcessSlot({
         program: 'worker-process',
         name: `worker-${index}`,
         settings,
@@ -235,7 +235,7 @@ async function setWebhook(apiRoot: string, port: number): Promise<void> {
   if (!answer.ok) throw new Error(`The fake Telegram refused the webhook: ${await answer.text()}`);
 }
 
-function watch(options: RunOptions, seats: readonly Seat[], sent: readonly Sent[]): { end(): void } {
+function watch(options: RunOptions, seats: readonly ProcessSlot[], sent: readonly Sent[]): { end(): void } {
   const look = options.watch;
   if (!look) return { end() {} };
   const timer = setInterval(

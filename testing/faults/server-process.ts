@@ -6,19 +6,19 @@ import { flushCompileCache } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
+import { createApp } from '../../src/api/app.ts';
+import { acceptAndQueue } from '../../src/api/messages.ts';
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { createTelegramWebhook } from '../../src/channels/telegram/webhook.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLog } from '../../src/core/log.ts';
 import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { stopTurns } from '../../src/core/stop.ts';
-import { createApp } from '../../src/server/app.ts';
-import { acceptAndQueue } from '../../src/server/messages.ts';
 import { struck } from './faulty.ts';
+import { createNote, createStrikes } from './injected-faults.ts';
 import { numberIn, type Place, type Strike } from './plan.ts';
 import { openPorts, openState } from './ports.ts';
 import { type FromChild, RETENTION_SEC, type Settings, type ToChild } from './settings.ts';
-import { createNote, createStrikes } from './strikes.ts';
 
 /** The message that the mutation `out-of-order` lets others pass. */
 const HELD_BACK = 2;

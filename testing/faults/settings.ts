@@ -66,4 +66,4 @@ export const MAX_ATTEMPTS = 3;
 export const RETENTION_SEC = 25 * 86_400;
 export const KEEP_GENERATIONS = 4;
 /** Waits that are seconds in production are cut to this. */
-export const LONGEST_RETRY_MS = 400;
+export const MAX_RETRY_MS = 400;

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CreateQueueCommand, GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
-import { createSqsClient } from '../../src/queues/sqs-messages.ts';
+import { createSqsClient } from '../../src/queues/sqs-fifo/wire-messages.ts';
 import { startDynamoDbLocal } from '../aws/dynamodb-local.ts';
 import {
   dynamoThrottled,
@@ -15,9 +15,9 @@ import {
 } from '../aws/fault-proxy.ts';
 import { startS3Server } from '../aws/s3/server.ts';
 import { startSqsFifoServer } from '../aws/sqs/server.ts';
+import type { Note } from './injected-faults.ts';
 import { createRandom, type Random } from './random.ts';
 import type { AwsStore, StoreSettings } from './settings.ts';
-import type { Note } from './strikes.ts';
 
 export interface StandIns {
   readonly faulty: StoreSettings;

@@ -14,10 +14,11 @@ import type { TurnPoint } from '../../src/core/turn.ts';
 import { runWorker } from '../../src/core/worker.ts';
 import { createSkewedClock } from '../clock.ts';
 import { type Current, faultyObjects, faultyQueue, faultyStore } from './faulty.ts';
-import { createGhosts } from './ghosts.ts';
+import { createNote, createStrikes, type Note, type Strikes } from './injected-faults.ts';
 import { createLightRunner } from './light-runner.ts';
 import { mutate, mutateObjects } from './mutations.ts';
 import { openPorts, openState } from './ports.ts';
+import { createGhosts } from './redeliveries.ts';
 import {
   type FromChild,
   MAX_ATTEMPTS,
@@ -28,7 +29,6 @@ import {
   type ToChild,
   VISIBILITY_MS,
 } from './settings.ts';
-import { createNote, createStrikes, type Note, type Strikes } from './strikes.ts';
 
 const stopping = new AbortController();
 const deadline = new AbortController();

@@ -16,7 +16,7 @@ interface Input {
   readonly WithDecryption?: boolean;
 }
 
-const MOST_AT_ONCE = 10;
+const MAX_AT_ONCE = 10;
 
 export async function startParameterStore(values: Record<string, string> = {}): Promise<ParameterStore> {
   const kept = new Map(Object.entries(values));
@@ -36,7 +36,7 @@ function answer(
   input: Input,
 ): { status: number; body: object } {
   const names = input.Names ?? [];
-  if (names.length > MOST_AT_ONCE) return refusal('ValidationException', 'At most 10 names.');
+  if (names.length > MAX_AT_ONCE) return refusal('ValidationException', 'At most 10 names.');
   if (operation === 'GetParameters') {
     if (!input.WithDecryption) return refusal('ValidationException', 'Encrypted values would come back.');
     const found = names.filter((name) => kept.has(name));

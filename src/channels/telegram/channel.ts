@@ -5,7 +5,7 @@ import { systemClock } from '../../core/clock.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import type { Channel, Clock } from '../../core/ports.ts';
 import type { TelegramApi } from './api.ts';
-import { deliverReply } from './deliver.ts';
+import { deliverToTelegram } from './deliver.ts';
 import { pacedApi } from './paced-api.ts';
 import { openProgress, type ProgressDeps } from './progress.ts';
 import { MAX_MESSAGE_LENGTH } from './show.ts';
@@ -29,6 +29,6 @@ export function createTelegramChannel(options: TelegramChannelOptions): Channel 
     name: TELEGRAM,
     capabilities: { edit: true, markdown: true, maxTextLength: MAX_MESSAGE_LENGTH },
     open: (context) => openProgress({ api, clock, log, editEveryMs }, context),
-    deliver: (context, reply) => deliverReply(api, context, reply),
+    deliver: (context, reply) => deliverToTelegram(api, context, reply),
   };
 }

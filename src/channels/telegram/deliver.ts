@@ -1,10 +1,11 @@
 // Lands a committed reply. Every final text is put in place by an edit of a message whose id was recorded before,
 // so delivering twice shows it once. Only empty placeholders are ever sent: if the answer to such a send is lost,
 // the worst that stays in the chat is a lone "…", never a second copy of the reply.
-import { splitMarkdown } from '../../core/delivery-policy.ts';
+
 import { Gone, Invalid } from '../../core/errors.ts';
 import type { SendContext } from '../../core/ports.ts';
 import type { Reply } from '../../core/records.ts';
+import { splitMarkdown } from '../../core/split-markdown.ts';
 import { digestOf, readAnchor, type TelegramAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
 import { sendPlaceholder, WAITING } from './placeholder.ts';
@@ -15,7 +16,7 @@ const DEMO_NOTE = '_(Written by the demo model.)_';
 /** A message can vanish while we edit it; one that vanishes this often is not worth another. */
 const MAX_REPLACEMENTS = 2;
 
-export async function deliverReply(api: TelegramApi, context: SendContext, reply: Reply): Promise<void> {
+export async function deliverToTelegram(api: TelegramApi, context: SendContext, reply: Reply): Promise<void> {
   const target = replyTargetOf(context.request);
   const texts = partsOf(reply);
   const of = digestOf(reply);

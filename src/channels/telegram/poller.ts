@@ -30,7 +30,7 @@ export interface TelegramPoller {
 }
 
 const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 30_000;
 
 export function createTelegramPoller(options: TelegramPollerOptions): TelegramPoller {
   const { api, bot, clock = systemClock, log = silentLog, pollSec = 25 } = options;
@@ -91,6 +91,6 @@ async function confirm(api: TelegramApi, offset: number): Promise<void> {
 }
 
 function waitAfter(error: unknown, failures: number): number {
-  const backoffMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures, 10));
+  const backoffMs = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures, 10));
   return error instanceof Refused ? Math.max(error.retryAfterMs, backoffMs) : backoffMs;
 }

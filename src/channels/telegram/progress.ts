@@ -2,10 +2,11 @@
 // the tool at work, and "typing". Best effort: anything may be dropped, nothing is thrown, and after `close`
 // nothing more is written. A turn that was begun before gets a new placeholder and loses the old one: the worker
 // that sent it may only be paused, and must find nothing to write into when it wakes.
-import { splitMarkdown } from '../../core/delivery-policy.ts';
+
 import { Gone, Invalid, isLeaseLost, Refused } from '../../core/errors.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';
+import { splitMarkdown } from '../../core/split-markdown.ts';
 import { readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
 import { sendPlaceholder, THINKING } from './placeholder.ts';

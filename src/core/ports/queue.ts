@@ -3,7 +3,7 @@ import type { TurnRequest } from '../messages.ts';
 import type { ListOptions, Page } from './store.ts';
 
 /** One message handed to a worker. */
-export interface Delivery {
+export interface ReceivedMessage {
   readonly request: TurnRequest;
   /** 1 on the first receive. */
   readonly receiveCount: number;
@@ -35,7 +35,7 @@ export interface TurnQueue {
     readonly waitMs: number;
     readonly visibilityMs: number;
     readonly signal?: AbortSignal;
-  }): Promise<readonly Delivery[]>;
+  }): Promise<readonly ReceivedMessage[]>;
   /** Messages waiting (not in flight), for status pages. */
   depth(): Promise<number>;
   readonly deadLetters: {

@@ -19,7 +19,7 @@ export interface BeginInput {
   readonly retentionSec: number;
 }
 
-export interface Begun {
+export interface BeginResult {
   readonly lease: Lease;
   readonly head: SessionHead;
   readonly mapping: SessionMapping;
@@ -64,7 +64,7 @@ export interface SessionStore {
    * an uncommitted turn `running` with attempts + 1. Accepts the turn first where ingress could not.
    * Someone else's lease is alive: Refused('lease-busy', retryAfterMs).
    */
-  begin(input: BeginInput): Promise<Begun>;
+  begin(input: BeginInput): Promise<BeginResult>;
   /** Extends the lease and reports a stop asked for `turnId`. Conflict('lease-lost') when the fence moved on. */
   renew(lease: Lease, leaseMs: number, turnId: TurnId): Promise<{ stopRequested: boolean }>;
   /**

@@ -144,7 +144,7 @@ export function createQueue(options: QueueOptions) {
   }
 
   /** A message of another queue, dead there. */
-  function bury(message: StoredMessage, diedIn: string): void {
+  function moveToDeadLetters(message: StoredMessage, diedIn: string): void {
     const dead = {
       ...message,
       diedIn,
@@ -167,7 +167,7 @@ export function createQueue(options: QueueOptions) {
     const target = options.findByArn(deadLetterTargetArn);
     if (!target || message.receives < Number(maxReceiveCount)) return false;
     remove(message);
-    target.bury(message, arn);
+    target.moveToDeadLetters(message, arn);
     return true;
   }
 
@@ -219,7 +219,7 @@ export function createQueue(options: QueueOptions) {
     fifo,
     attributes,
     send,
-    bury,
+    moveToDeadLetters,
     receive,
     delete(handle: string | undefined): void {
       const known = handle === undefined ? undefined : handles.get(handle);

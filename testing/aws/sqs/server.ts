@@ -219,7 +219,7 @@ export async function startSqsFifoServer(
       if (!source) throw new SqsError('ResourceNotFoundException', 'The resource does not exist.');
       for (const message of source.takeAll()) {
         const target = byArn(input.DestinationArn ?? message.diedIn ?? '');
-        (target ?? source).bury(message, source.arn);
+        (target ?? source).moveToDeadLetters(message, source.arn);
       }
       return { TaskHandle: randomUUID() };
     },

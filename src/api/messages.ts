@@ -1,0 +1,83 @@
+// Messages in. Accepted into the ledger, then queued, and only then acknowledged: a message that could not be
+// queued gets a 503, and its repeat under the same key is queued again as long as its turn is not committed.
+import type { Context } from 'hono';
+import { type TurnRequest, turnRequest } from '../core/messages.ts';
+import { isCommitted, type TurnRecord } from '../core/records.ts';
+import type { ApiDeps, Route } from './deps.ts';
+import { refuse } from './problems.ts';
+import { chatOf, emptyBody, idempotencyKey, jsonBody, messageBody } from './requests.ts';
+import { eventStream, settled } from './stream.ts';
+import { answerView } from './views.ts';
+
+/** A JSON request waits this long at most, then answers 202: the turn goes on by itself. */
+const MAX_WAIT_SEC = 600;
+
+export function messageRoutes(deps: ApiDeps): Route[] {
+  return [
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/messages',
+      async handle(context) {
+        const conversation = chatOf(context.req.param('chat'));
+        const { text } = await jsonBody(context, messageBody);
+        return take(deps, context, { conversation, kind: 'message', text });
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/new',
+      async handle(context) {
+        const conversation = chatOf(context.req.param('chat'));
+        await jsonBody(context, emptyBody, true);
+        return take(deps, context, { conversation, kind: 'new', text: '' });
+      },
+    },
+  ];
+}
+
+async function take(
+  deps: ApiDeps,
+  context: Context,
+  message: Pick<TurnRequest, 'conversation' | 'kind' | 'text'>,
+): Promise<Response> {
+  const dedupeId = idempotencyKey(context);
+  const wait = preference(context);
+  const request = turnRequest({ ...message, dedupeId, receivedAtMs: deps.clock.now() });
+  const turn = await acceptAndQueue(deps, request);
+  const clientGone = context.req.raw.signal;
+  if (acceptsEvents(context)) return eventStream(deps, turn, 0, clientGone);
+  const last = wait === 0 ? turn : await settled(deps, turn, wait * 1000, clientGone);
+  if (last === null) refuse(404, 'unknown-turn', 'This chat was erased while the turn waited.');
+  const location = `/v1/turns/${last.turnId}`;
+  if (wait === 0 || !isCommitted(last)) {
+    return context.json({ turn_id: last.turnId, status: last.status }, 202, { location });
+  }
+  return context.json(answerView(last), 200, { location });
+}
+
+/** Ledger first, queue second. Throws when either fails: nothing was acknowledged then. */
+export async function acceptAndQueue(
+  deps: Pick<ApiDeps, 'store' | 'queue' | 'retentionSec'>,
+  request: TurnRequest,
+): Promise<TurnRecord> {
+  const [turn, mapping] = await Promise.all([
+    deps.store.accept(request, deps.retentionSec),
+    // Only a hint: without it the worker looks for itself, one round trip later.
+    deps.store.getMapping(request.sessionKey).catch(() => null),
+  ]);
+  // A repeat may stand for a send that failed the first time; the queue drops it if not.
+  if (!isCommitted(turn)) await deps.queue.send({ ...request, sessionHint: mapping?.session_id ?? null });
+  return turn;
+}
+
+function acceptsEvents(context: Context): boolean {
+  return /\btext\/event-stream\b/i.test(context.req.header('accept') ?? '');
+}
+
+/** Seconds to wait for the answer, by `Prefer: respond-async` or `Prefer: wait=<seconds>` (RFC 7240). */
+function preference(context: Context): number {
+  const prefer = context.req.header('prefer') ?? '';
+  if (/(^|[,;\s])respond-async([,;\s]|$)/i.test(prefer)) return 0;
+  const wait = /(?:^|[,;\s])wait=(\d{1,6})(?:[,;\s]|$)/i.exec(prefer)?.[1];
+  return Math.min(wait === undefined ? MAX_WAIT_SEC : Number(wait), MAX_WAIT_SEC);
+}

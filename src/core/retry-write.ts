@@ -1,0 +1,46 @@
+// Repeats a write that was refused, or whose answer was lost, while this worker still holds the turn: the agent has run,
+// and running it again would cost more than waiting. Only for writes that may be repeated, and bounded: then the queue's
+// retry takes over.
+import { Ambiguous, Refused } from './errors.ts';
+import { errorFields, type Log } from './log.ts';
+import type { Clock } from './ports/clock.ts';
+
+/** How long a write is repeated; when the worker is about to end, only so long. */
+const MAX_RETRY_MS = 60_000;
+const MAX_RETRY_AT_DEADLINE_MS = 10_000;
+const MAX_WAIT_MS = 10_000;
+
+export interface RetryWriteOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of the turn: `reason` 'lost' ends the waiting, 'deadline' shortens it. */
+  readonly signal: AbortSignal;
+}
+
+/** Throws what the last try threw. A full disk is not waited for: it may be the turn's own doing. */
+export async function retryWrite<T>(
+  write: () => Promise<T>,
+  { clock, log, signal }: RetryWriteOptions,
+): Promise<T> {
+  const startedAtMs = clock.now();
+  for (let tries = 1; ; tries++) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      const wait = Math.min(MAX_WAIT_MS, retryAfterMs(error) * 2 ** (tries - 1)) * (0.75 + Math.random() / 4);
+      const patience = signal.reason === 'deadline' ? MAX_RETRY_AT_DEADLINE_MS : MAX_RETRY_MS;
+      if (signal.reason === 'lost' || clock.now() + wait - startedAtMs > patience) throw error;
+      log('warn', 'write-repeated', { tries, waitMs: Math.round(wait), ...errorFields(error) });
+      await clock.sleep(wait);
+    }
+  }
+}
+
+function mayPass(error: unknown): boolean {
+  return error instanceof Ambiguous || (error instanceof Refused && error.code !== 'disk-full');
+}
+
+function retryAfterMs(error: unknown): number {
+  return error instanceof Refused ? error.retryAfterMs : 500;
+}

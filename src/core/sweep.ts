@@ -1,0 +1,135 @@
+// Removes sessions that are no more: expired ones, rows and objects, and objects left by an erase that died half-way.
+// Nothing is removed from under a turn: each session is leased first, and looked at again under the lease.
+import { randomUUID } from 'node:crypto';
+import { systemClock } from './clock.ts';
+import { Gone, Refused } from './errors.ts';
+import type { SessionId, Tenant } from './ids.ts';
+import { errorFields, type Log } from './log.ts';
+import type { Clock, ObjectStore, SessionState, SessionStore } from './ports.ts';
+
+export interface SweepDeps {
+  readonly store: Pick<SessionStore, 'getHead' | 'getMapping' | 'lease' | 'release' | 'expired'>;
+  readonly objects: Pick<ObjectStore, 'list'>;
+  readonly state: Pick<SessionState, 'erase'>;
+}
+
+const EVERY_MS = 6 * 3600 * 1000;
+const FIRST_AFTER_MS = 60_000;
+/** A session without a head whose newest object is a day old cannot be one that is only beginning. */
+const MIN_AGE_MS = 24 * 3600 * 1000;
+const LEASE_MS = 60_000;
+const PAGE = 100;
+
+/** How many heads are asked for at once. */
+const PARALLEL = 16;
+
+/** Returns how many sessions were removed. Called off, it ends after what it is at; the next one goes on. */
+export async function sweep(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
+  return (await sweepExpired(deps, clock, signal)) + (await sweepHeadless(deps, clock, signal));
+}
+
+async function sweepExpired(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
+  const { expired } = deps.store;
+  let removed = 0;
+  // What stays is listed again, before the rest: a page of nothing else ends the round.
+  for (let before = -1; expired && removed > before; ) {
+    before = removed;
+    for (const { tenant, sessionId } of await expired.list(PAGE)) {
+      if (signal?.aborted) return removed;
+      if (await removeExpired(deps, tenant, sessionId, clock)) removed++;
+    }
+  }
+  return removed;
+}
+
+/**
+ * False when the session lives after all, or a turn runs on it: it is looked at again next time. Objects go first:
+ * cut off in between, the head is still there to name them. A live mapping keeps its session, whatever the head says.
+ */
+async function removeExpired(
+  { store, state }: SweepDeps,
+  tenant: Tenant,
+  sessionId: SessionId,
+  clock: Clock,
+): Promise<boolean> {
+  const leased = await leaseIfFree(store, tenant, sessionId);
+  if (leased === 'busy' || leased === 'absent') return false;
+  const { lease, head } = leased;
+  try {
+    const mapping = await store.getMapping(head.sessionKey);
+    if (head.expiresAtSec * 1000 > clock.now() || mapping?.session_id === sessionId) return false;
+    await state.erase(tenant, sessionId);
+    await store.expired?.remove(lease);
+    return true;
+  } finally {
+    await store.release(lease);
+  }
+}
+
+async function leaseIfFree(store: SweepDeps['store'], tenant: Tenant, sessionId: SessionId) {
+  try {
+    return await store.lease({ tenant, sessionId, owner: `sweep-${randomUUID()}`, leaseMs: LEASE_MS });
+  } catch (error) {
+    if (error instanceof Gone) return 'absent';
+    if (error instanceof Refused && error.code === 'lease-busy') return 'busy';
+    throw error;
+  }
+}
+
+/** Objects of sessions that have no head at all. */
+async function sweepHeadless(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
+  const newest = new Map<string, number>();
+  for await (const { key, modifiedAtMs } of deps.objects.list('')) {
+    if (signal?.aborted) return 0;
+    const session = /^([^/]+\/[^/]+)\//.exec(key)?.[1];
+    if (session) newest.set(session, Math.max(modifiedAtMs, newest.get(session) ?? 0));
+  }
+  const old = [...newest].filter(([, modifiedAtMs]) => clock.now() - modifiedAtMs >= MIN_AGE_MS);
+  // In any order, so that rounds that are called off early do not all look at the same ones.
+  const waiting = old.map(([session]) => session).sort(() => Math.random() - 0.5);
+  let removed = 0;
+  const look = async () => {
+    for (let session = waiting.pop(); session !== undefined && !signal?.aborted; session = waiting.pop()) {
+      const [tenant, sessionId] = session.split('/') as [Tenant, SessionId];
+      if (await removeHeadless(deps, tenant, sessionId)) removed++;
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, look));
+  return removed;
+}
+
+async function removeHeadless(deps: SweepDeps, tenant: Tenant, sessionId: SessionId): Promise<boolean> {
+  const { store, state } = deps;
+  if (await store.getHead(tenant, sessionId)) return false;
+  // Expired heads are not shown; one that is still there was left to a later sweep for a reason.
+  const leased = await leaseIfFree(store, tenant, sessionId);
+  if (leased === 'busy') return false;
+  if (leased !== 'absent') {
+    await store.release(leased.lease);
+    return false;
+  }
+  await state.erase(tenant, sessionId);
+  return true;
+}
+
+export function startSweep(deps: SweepDeps, log: Log): { stop(): Promise<void> } {
+  const ended = new AbortController();
+  const running = (async () => {
+    await systemClock.sleep(FIRST_AFTER_MS, ended.signal);
+    while (!ended.signal.aborted) {
+      try {
+        const removed = await sweep(deps, systemClock);
+        if (removed > 0) log('info', 'expired-removed', { sessions: removed });
+      } catch (error) {
+        log('warn', 'sweep-failed', errorFields(error));
+      }
+      await systemClock.sleep(EVERY_MS, ended.signal);
+    }
+  })();
+  return {
+    async stop() {
+      ended.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,76 @@
+// Opens the ports of a local system over its data folder: SQLite for what decides, a folder for what is held.
+// Several processes may have the same folder open.
+import { existsSync } from 'node:fs';
+import { systemClock } from '../core/clock.ts';
+import { Gone } from '../core/errors.ts';
+import type { EventLog, ObjectStore, SessionState, SessionStore, TurnQueue } from '../core/ports.ts';
+import { createSqliteTurnQueue } from '../queues/sqlite/turn-queue.ts';
+import type { Progress } from '../state/progress.ts';
+import { createSessionState } from '../state/session-state.ts';
+import { createFilesystemObjectStore } from '../stores/filesystem/object-store.ts';
+import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '../stores/sqlite/index.ts';
+import type { Configuration } from './configuration.ts';
+import { type DataFolder, dataFolder, openDataFolder } from './data-folder.ts';
+
+/** The ports of one system, wherever it keeps its data, and what it was told to keep. */
+export interface Stores {
+  readonly retentionSec: number;
+  readonly keepGenerations: number;
+  readonly store: SessionStore;
+  readonly queue: TurnQueue;
+  readonly events: EventLog;
+  readonly objects: ObjectStore;
+  readonly state: SessionState;
+  close(): Promise<void>;
+}
+
+export interface LocalStores extends Stores {
+  readonly folder: DataFolder;
+}
+
+export interface OpenOptions {
+  /** false: the folder must be there already; looking at it makes none. */
+  readonly create: boolean;
+  readonly progress?: Progress;
+}
+
+export async function openStores(
+  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'keepGenerations' | 'retentionSec'>,
+  { create, progress }: OpenOptions,
+): Promise<LocalStores> {
+  const folder = create ? await openDataFolder(configuration.dataDir) : dataFolder(configuration.dataDir);
+  if (!create && !existsSync(folder.database)) {
+    throw new Gone('no-data', `There is no data folder at ${folder.path}.`, {
+      advice: 'Run this where `hybrid-sessions start` runs, or name the folder with --data.',
+    });
+  }
+  const database = openDatabase(folder.database);
+  const clock = systemClock;
+  const store = createSqliteSessionStore({ database, clock });
+  const queue = createSqliteTurnQueue({ database, clock });
+  // By path: progress events have a connection of their own that does not wait for the disk.
+  const events = createSqliteEventLog({ database: folder.database, clock });
+  const objects = createFilesystemObjectStore({ root: folder.objects });
+  const { retentionSec, keepGenerations, limits } = configuration;
+  return {
+    folder,
+    retentionSec,
+    keepGenerations,
+    store,
+    queue,
+    events,
+    objects,
+    state: createSessionState({
+      objects,
+      limits,
+      keepGenerations,
+      ...(progress && { progress }),
+    }),
+    async close() {
+      await queue.close();
+      await events.close();
+      await store.close();
+      database.close();
+    },
+  };
+}

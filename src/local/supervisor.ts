@@ -1,0 +1,130 @@
+// Keeps N worker processes running. Each is a process of its own, so that a turn really is "woken from nothing":
+// it shares no memory with the server. One that dies is started again, more slowly each time it dies young. A
+// worker ends when its pipe to this process closes, so a killed server leaves none behind.
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Invalid } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Configuration, Environment } from './configuration.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+
+export interface SupervisorOptions {
+  readonly configuration: Configuration;
+  /** The server's environment; workers get the harmless part of it. */
+  readonly env: Environment;
+  readonly log: Log;
+}
+
+export interface Supervisor {
+  /** Process ids of the workers that run now. */
+  pids(): readonly number[];
+  /** Lets turns in hand end for `graceMs`, has them saved and handed on after it, then kills what is left. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Variables a worker may see. Anything that may hold a secret is left out. */
+const HARMLESS =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|COMSPEC|PATHEXT|WINDIR|USERPROFILE|APPDATA|LOCALAPPDATA|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|DEBUG|NO_COLOR|IS_SANDBOX)$/i;
+
+const YOUNG_MS = 20_000;
+const FIRST_WAIT_MS = 250;
+const MAX_WAIT_MS = 15_000;
+/** So many in a row before a worker was ever ready: the start has failed. */
+const MAX_YOUNG_DEATHS = 4;
+/** Saving a turn that was cut off takes a moment. */
+const SAVE_MS = 5_000;
+
+/** Resolves when every worker is ready; throws what the first unfit one reported. */
+export async function startWorkers(options: SupervisorOptions): Promise<Supervisor> {
+  const slots = Array.from({ length: options.configuration.workers }, () => createWorkerSlot(options));
+  const supervisor: Supervisor = {
+    pids: () => slots.flatMap((seat) => seat.pid() ?? []),
+    stop: async (graceMs) => void (await Promise.all(slots.map((seat) => seat.stop(graceMs)))),
+  };
+  try {
+    await Promise.all(slots.map((seat) => seat.ready));
+  } catch (error) {
+    await supervisor.stop(0);
+    throw error;
+  }
+  return supervisor;
+}
+
+interface WorkerSlot {
+  readonly ready: Promise<void>;
+  pid(): number | undefined;
+  stop(graceMs: number): Promise<void>;
+}
+
+function createWorkerSlot({ configuration, env, log }: SupervisorOptions): WorkerSlot {
+  const ready = Promise.withResolvers<void>();
+  let child: ChildProcess | undefined;
+  let restart: NodeJS.Timeout | undefined;
+  let deaths = 0;
+  let stopping = false;
+
+  function start(): void {
+    const startedAtMs = performance.now();
+    const worker = fork(workerFile(), {
+      // A group of its own: Ctrl-C in a terminal reaches the server only, which then ends its workers in order.
+      detached: true,
+      env: Object.fromEntries(
+        Object.entries(env).filter(([name]) => HARMLESS.test(name)),
+      ) as NodeJS.ProcessEnv,
+      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
+      serialization: 'json',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    child = worker;
+    worker.on('message', (message: FromWorker) => {
+      if (message.type === 'ready') ready.resolve();
+      else {
+        const { code, advice } = message;
+        ready.reject(new Invalid(code, message.message, advice === undefined ? {} : { advice }));
+      }
+    });
+    worker.on('error', (error) => log('error', 'worker-failed', { message: error.message }));
+    worker.on('exit', (code, signal) => {
+      child = undefined;
+      if (stopping) return;
+      deaths = performance.now() - startedAtMs < YOUNG_MS ? deaths + 1 : 1;
+      if (deaths >= MAX_YOUNG_DEATHS) {
+        ready.reject(
+          new Invalid('worker', `Worker processes end at once (${signal ?? `exit code ${code}`}).`),
+        );
+      }
+      const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (deaths - 1), MAX_WAIT_MS);
+      log('warn', 'worker-died', { pid: worker.pid, code, signal, restartInMs: waitMs });
+      restart = setTimeout(start, waitMs);
+    });
+    say(worker, { type: 'boot', configuration });
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    stopping = true;
+    clearTimeout(restart);
+    const worker = child;
+    if (!worker) return;
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    say(worker, { type: 'stop', graceMs });
+    const kill = setTimeout(() => worker.kill('SIGKILL'), graceMs + SAVE_MS);
+    await exited;
+    clearTimeout(kill);
+  }
+
+  // Failing later, when nobody waits for it any more, is no unhandled rejection.
+  ready.promise.catch(() => {});
+  start();
+  return { ready: ready.promise, pid: () => child?.pid, stop };
+}
+
+function say(worker: ChildProcess, message: ToWorker): void {
+  // A worker that died meanwhile is told nothing; its exit is dealt with above.
+  if (worker.connected) worker.send(message, () => {});
+}
+
+/** The same kind of file as this one: TypeScript in a checkout, JavaScript when installed. */
+function workerFile(): string {
+  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return fileURLToPath(new URL(`./worker-process.${ending}`, import.meta.url));
+}

@@ -1,0 +1,112 @@
+// One worker process: takes turns off the queue and runs them, knowing nothing but what came through the pipe and
+// what is stored. Ends by itself when the pipe to the server closes: nobody would tell it to stop later.
+import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { createAgentRunner } from '../agent/runner.ts';
+import { detectSandbox } from '../agent/sandbox.ts';
+import { createWorkplace } from '../agent/workplace.ts';
+import { createHttpChannel } from '../channels/http/channel.ts';
+import { systemClock } from '../core/clock.ts';
+import { isHybridError } from '../core/errors.ts';
+import { errorFields, type Log } from '../core/log.ts';
+import type { Channel } from '../core/ports.ts';
+import { runWorker } from '../core/worker.ts';
+import type { Configuration } from './configuration.ts';
+import { executionRoot } from './execution-root.ts';
+import { createLogLines } from './log-lines.ts';
+import { openModelEndpoint } from './model-endpoint.ts';
+import { openStores } from './stores.ts';
+import { telegramChannel } from './telegram.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+
+/** A killed worker costs its conversation this long: its lease and its message become free. */
+const TIMING = { leaseMs: 10_000, heartbeatMs: 1_000 };
+const VISIBILITY_MS = 10_000;
+const MAX_ATTEMPTS = 3;
+/** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
+const ORPHAN_GRACE_MS = 5_000;
+
+const stopping = new AbortController();
+const deadline = new AbortController();
+
+process.on('message', (message: ToWorker) => {
+  if (message.type === 'boot') boot(message.configuration).catch(unfit);
+  else stop(message.graceMs);
+});
+process.on('disconnect', () => {
+  stop(0);
+  setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
+});
+process.on('SIGTERM', () => stop(0));
+// Ctrl-C is the server's to answer: it stops its workers in order.
+process.on('SIGINT', () => {});
+
+function stop(graceMs: number): void {
+  stopping.abort();
+  setTimeout(() => deadline.abort(), graceMs).unref();
+}
+
+async function boot(configuration: Configuration): Promise<void> {
+  const log = createLogLines({
+    threshold: configuration.logLevel,
+    terminal: process.stderr.isTTY === true,
+    write: (line) => void process.stderr.write(line),
+    now: () => systemClock.now(),
+  });
+  const stores = await openStores(configuration, { create: true });
+  const model = await openModelEndpoint(configuration.model);
+  try {
+    const folder = await loadAgentFolder(configuration.agentDir);
+    const proxy = Object.keys(configuration.proxy).length > 0 ? { proxy: configuration.proxy } : {};
+    const runner = createAgentRunner({
+      folder,
+      model: model.endpoint,
+      sandbox: await detectSandbox(),
+      ...proxy,
+    });
+    const working = runWorker(
+      {
+        ...stores,
+        workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
+        runner,
+        channels: channels(configuration, stores.events, log),
+        clock: systemClock,
+        log,
+        timing: { ...TIMING, checkpointEveryMs: configuration.checkpointEveryMs },
+        retentionSec: configuration.retentionSec,
+        maxAttempts: MAX_ATTEMPTS,
+        visibilityMs: VISIBILITY_MS,
+      },
+      { signal: stopping.signal, deadline: deadline.signal },
+    );
+    say({ type: 'ready' });
+    await working;
+  } catch (error) {
+    log('error', 'worker-ended', errorFields(error));
+    throw error;
+  } finally {
+    await model.close();
+    await stores.close();
+  }
+  process.exit(0);
+}
+
+function channels(
+  configuration: Configuration,
+  events: Parameters<typeof createHttpChannel>[0]['events'],
+  log: Log,
+): ReadonlyMap<string, Channel> {
+  const telegram = configuration.telegram ? [telegramChannel(configuration.telegram, log)] : [];
+  return new Map([createHttpChannel({ events, log }), ...telegram].map((channel) => [channel.name, channel]));
+}
+
+/** Tells the server why, then ends. */
+function unfit(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  const { code = 'worker', advice } = isHybridError(error) ? error : {};
+  say({ type: 'unfit', code, message, ...(advice !== undefined && { advice }) }, () => process.exit(1));
+}
+
+function say(message: FromWorker, then: () => void = () => {}): void {
+  if (process.connected && process.send) process.send(message, undefined, {}, then);
+  else then();
+}

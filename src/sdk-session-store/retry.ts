@@ -1,0 +1,32 @@
+// Repeats what a store refused, with growing pauses, for a few seconds: shorter than the SDK waits for an append.
+import { Refused } from '../core/errors.ts';
+import type { Clock } from '../core/ports/clock.ts';
+
+const ATTEMPTS = 6;
+const FIRST_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 2_000;
+
+export type Patiently = <T>(step: () => Promise<T>) => Promise<T>;
+
+/** The pause before trying again after `failed` failures. */
+export function pauseMs(failed: number): number {
+  return Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failed - 1));
+}
+
+export function mayTryAgain(failed: number): boolean {
+  return failed < ATTEMPTS;
+}
+
+export function createPatience(clock: Clock): Patiently {
+  return async (step) => {
+    for (let failed = 1; ; failed++) {
+      try {
+        return await step();
+      } catch (error) {
+        const waits = error instanceof Refused && error.code !== 'lease-busy';
+        if (!waits || !mayTryAgain(failed)) throw error;
+        await clock.sleep(pauseMs(failed));
+      }
+    }
+  };
+}

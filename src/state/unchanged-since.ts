@@ -1,0 +1,72 @@
+// Whether a directory is what a restore of a head would lay out, without asking the store: the baseline of its last
+// checkpoint is the head's (merged packs hold the same content), the disk still has the same names, kinds, modes, times
+// (in the state's whole milliseconds) and link targets, and no file changed since it was stamped. It reads names and
+// attributes, no content, by the same rule as a checkpoint. Where it cannot tell, it says no.
+import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import type { SessionHead } from '../core/records.ts';
+import { type Baseline, isBaseline } from './baseline.ts';
+import { codeOf } from './disk-errors.ts';
+import { isLeftOut } from './excluded.ts';
+import { wholeMs } from './file-time.ts';
+import { parentOf, ROOTS, type RootName } from './paths.ts';
+import { newest, parseRecord } from './record.ts';
+import { targetOf } from './restore.ts';
+import { diskPath, sameStamp, stampOf } from './scan.ts';
+import type { Entry } from './table.ts';
+
+const ENTRIES_PER_STEP = 1_000;
+
+/** `baseline`: what the checkpoint returned. What a restore leaves out must be gone. Throws Corrupt for a bad head. */
+export async function isUntouched(
+  head: Pick<SessionHead, 'state'>,
+  directory: ExecutionDirectory,
+  baseline: unknown,
+): Promise<boolean> {
+  const record = parseRecord(head.state);
+  if (record === null || !isBaseline(baseline) || newest(record).content !== baseline.content) return false;
+  try {
+    return await compare(directory, baseline);
+  } catch (error) {
+    // Gone, shut or no folder: not what was stored.
+    if (codeOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+async function compare(directory: ExecutionDirectory, baseline: Baseline): Promise<boolean> {
+  const place = (path: string) => diskPath(directory[path.slice(0, path.indexOf('/')) as RootName], path);
+  const names = new Map<string, Set<string>>(ROOTS.map((root) => [root, new Set()]));
+  for (const [path, entry] of baseline.table) {
+    if (isLeftOut(path)) return false;
+    if (entry.kind === 'directory') names.set(path, new Set());
+    names.get(parentOf(path))?.add(path.slice(path.lastIndexOf('/') + 1));
+  }
+  for (const root of ROOTS) if (!lstatSync(directory[root]).isDirectory()) return false;
+  let steps = 0;
+  for (const [path, entry] of baseline.table) {
+    if (++steps % ENTRIES_PER_STEP === 0) await setImmediate();
+    const onDisk = place(path);
+    const stats = lstatSync(onDisk);
+    if (!isSame(entry, stats)) return false;
+    if (entry.kind === 'link' && readlinkSync(onDisk) !== targetOf(entry, path, directory)) return false;
+    const stamp = baseline.stamps.get(path);
+    if (stamp !== undefined && !sameStamp(stamp, stampOf(stats))) return false;
+  }
+  for (const [folder, expected] of names) {
+    if (++steps % ENTRIES_PER_STEP === 0) await setImmediate();
+    const found = readdirSync(folder.includes('/') ? place(folder) : directory[folder as RootName]);
+    if (found.length !== expected.size || !found.every((name) => expected.has(name))) return false;
+  }
+  return true;
+}
+
+function isSame(entry: Entry, stats: Stats): boolean {
+  if (wholeMs(stats.mtimeMs) !== entry.mtimeMs) return false;
+  if (entry.kind === 'link') return stats.isSymbolicLink();
+  // A restore gives no set-id or sticky bits, and makes two files of two names of one.
+  if ((stats.mode & 0o7777) !== entry.mode) return false;
+  if (entry.kind === 'directory') return stats.isDirectory();
+  return stats.isFile() && stats.nlink === 1 && stats.size === entry.bytes;
+}

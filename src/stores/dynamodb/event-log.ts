@@ -1,0 +1,121 @@
+// EventLog on the state table, for watchers on other machines than the worker. One item per append, keyed by its
+// first number and put only if that place is free: numbers have no gaps, whoever writes. A waiting reader asks again
+// and again (DynamoDB cannot wake it). Events are kept for a day; no promise rests on them but their order.
+import { randomUUID } from 'node:crypto';
+import type { Tenant, TurnId } from '../../core/ids.ts';
+import type { EventLog, LoggedEvent, TurnEvent } from '../../core/ports/channel.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import { createDynamo } from './client.ts';
+import { alive, type Item, number, place, readPlaced, toItem } from './items.ts';
+import { createDynamoClient, type DynamoConnection } from './session-store.ts';
+import { eventsKey } from './tables.ts';
+
+/** At most this many events lie in one item, so a reader knows how far before its place to begin. */
+const EVENTS_PER_ITEM = 64;
+const MAX_TURNS_REMEMBERED = 1_000;
+const MAX_ATTEMPTS = 50;
+
+export interface DynamoEventLogOptions extends DynamoConnection {
+  readonly stateTable: string;
+  readonly clock: Clock;
+  /** How long events are kept (default: a day). */
+  readonly retentionSec?: number;
+  /** How often a waiting reader asks (default 300). */
+  readonly pollMs?: number;
+}
+
+export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
+  const { stateTable, clock, retentionSec = 86_400, pollMs = 300 } = options;
+  const dynamo = createDynamo(options.client ?? createDynamoClient(options));
+  /** The next free number of turns this process writes to; a wrong guess costs one more round trip. */
+  const nextOf = new Map<string, number>();
+  /** Appends of one turn from this process go one after the other, in the order they were called. */
+  const lastOf = new Map<string, Promise<void>>();
+
+  async function itemsFrom(tenant: Tenant, turnId: TurnId, first: number, newest: boolean): Promise<Item[]> {
+    const from = eventsKey(tenant, turnId, first);
+    const found: Item[] = [];
+    let start: Item | undefined;
+    do {
+      const page = await dynamo.query({
+        TableName: stateTable,
+        KeyConditionExpression: 'pk = :pk AND sk >= :sk',
+        ExpressionAttributeValues: { ':pk': { S: from.pk }, ':sk': { S: from.sk } },
+        ConsistentRead: true,
+        ScanIndexForward: !newest,
+        ...(newest && { Limit: 1 }),
+        ...(start && { ExclusiveStartKey: start }),
+      });
+      found.push(...page.items);
+      start = newest ? undefined : page.next;
+    } while (start);
+    return found.filter((item) => alive(item, clock.now(), 'ttl'));
+  }
+
+  async function write(tenant: Tenant, turnId: TurnId, events: readonly TurnEvent[]): Promise<void> {
+    const id = `${tenant}#${turnId}`;
+    const placed = place(events, 'event-too-large');
+    // Tells our own put, whose answer was lost and which the client sent again, from another writer's.
+    const append = randomUUID();
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const first = nextOf.get(id) ?? 1;
+      const item = toItem({
+        ...eventsKey(tenant, turnId, first),
+        first,
+        count: events.length,
+        append,
+        at_ms: clock.now(),
+        ttl: Math.floor(clock.now() / 1000) + retentionSec,
+        ...('inline' in placed ? { events: placed.inline } : { events_apart: true, body: placed.apart }),
+      });
+      const answer = await dynamo.put(stateTable, item, { condition: 'attribute_not_exists(#pk)' });
+      const mine = !answer.ok && answer.item?.append?.S === append;
+      if (answer.ok || mine) {
+        if (nextOf.size >= MAX_TURNS_REMEMBERED) nextOf.clear();
+        nextOf.set(id, first + events.length);
+        return;
+      }
+      const [last] = await itemsFrom(tenant, turnId, 1, true);
+      nextOf.set(id, last ? number(last, 'first') + number(last, 'count') : 1);
+    }
+  }
+
+  return {
+    async append(tenant, turnId, events) {
+      const id = `${tenant}#${turnId}`;
+      const before = lastOf.get(id) ?? Promise.resolve();
+      const mine = before
+        .catch(() => {})
+        .then(async () => {
+          for (let at = 0; at < events.length; at += EVENTS_PER_ITEM) {
+            await write(tenant, turnId, events.slice(at, at + EVENTS_PER_ITEM));
+          }
+        });
+      lastOf.set(id, mine);
+      try {
+        await mine;
+      } finally {
+        if (lastOf.get(id) === mine) lastOf.delete(id);
+      }
+    },
+
+    async read(tenant, turnId, afterSequence, { waitMs, signal }) {
+      const untilMs = clock.now() + waitMs;
+      const from = Math.max(1, afterSequence + 2 - EVENTS_PER_ITEM);
+      for (;;) {
+        if (signal?.aborted) return [];
+        const items = await itemsFrom(tenant, turnId, from, false);
+        const news = items.flatMap(loggedEvents).filter(({ sequence }) => sequence > afterSequence);
+        const leftMs = untilMs - clock.now();
+        if (news.length > 0 || leftMs <= 0) return news;
+        await clock.sleep(Math.min(leftMs, pollMs), signal);
+      }
+    },
+  };
+}
+
+function loggedEvents(item: Item): LoggedEvent[] {
+  const events = readPlaced<TurnEvent[]>(item, 'events', item) ?? [];
+  const [first, atMs] = [number(item, 'first'), number(item, 'at_ms')];
+  return events.map((event, i) => ({ sequence: first + i, atMs, event }));
+}

@@ -1,0 +1,9 @@
+// Everything needed to keep sessions and events in DynamoDB: the store, the event log, and the two tables to create.
+export { createDynamoEventLog, type DynamoEventLogOptions } from './event-log.ts';
+export {
+  createDynamoClient,
+  createDynamoSessionStore,
+  type DynamoConnection,
+  type DynamoSessionStoreOptions,
+} from './session-store.ts';
+export { createTableInput, type TableDefinition, type TableIndex, tableDefinitions } from './tables.ts';

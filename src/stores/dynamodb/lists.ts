@@ -1,0 +1,270 @@
+// Lists for people: sessions and conversations by last use, turns in order. Queries only, never a scan. The order of
+// heads comes from an index (a moment behind); what is shown of each is read from the tables themselves.
+import { Invalid } from '../../core/errors.ts';
+import {
+  type SessionId,
+  type SessionKey,
+  sessionKeyOf,
+  type Tenant,
+  type TurnId,
+  tenantOf,
+} from '../../core/ids.ts';
+import type { ListOptions, Page } from '../../core/ports/store.ts';
+import type { SessionHead, SessionMapping, TurnRecord } from '../../core/records.ts';
+import { keyOf } from './client.ts';
+import { alive, type Item, isApart, number, readHead, readMapping, readTurn, text } from './items.ts';
+import {
+  channelPrefix,
+  conversationPartition,
+  HEADS_INDEX,
+  headKey,
+  isDigested,
+  orderKey,
+  orderPrefix,
+  tenantList,
+  turnKey,
+} from './tables.ts';
+import type { DynamoParts } from './turns.ts';
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 200;
+
+interface UsedHead {
+  readonly sessionId: SessionId;
+  readonly usedAtMs: number;
+  readonly conversation: string;
+}
+
+export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoParts) {
+  /** Heads by last use, newest first, page by page from the index; `channel` filters on the way. */
+  async function* heads(
+    tenant: Tenant,
+    by: { readonly sessionKey?: SessionKey; readonly channel?: string },
+    after: { sessionId: string; usedAtMs: number } | null,
+  ): AsyncGenerator<readonly UsedHead[]> {
+    const narrow = by.sessionKey !== undefined;
+    const [index, partition, value] = narrow
+      ? ['heads_of_conversation', 'conversation_list', conversationPartition(by.sessionKey)]
+      : [HEADS_INDEX, 'tenant_list', tenantList(tenant)];
+    const prefix = by.channel === undefined ? null : channelPrefix(tenant, encodedChannel(by.channel));
+    let start = after
+      ? {
+          ...keyOf(headKey(tenant, after.sessionId)),
+          [partition]: { S: value },
+          used_at_ms: { N: String(after.usedAtMs) },
+        }
+      : undefined;
+    do {
+      const page = await dynamo.query({
+        TableName: stateTable,
+        IndexName: index,
+        KeyConditionExpression: `${partition} = :list`,
+        ExpressionAttributeValues: {
+          ':list': { S: value },
+          ...(prefix !== null && { ':prefix': { S: prefix } }),
+        },
+        ...(prefix !== null && { FilterExpression: 'begins_with(conversation_list, :prefix)' }),
+        ScanIndexForward: false,
+        Limit: MAX_LIMIT,
+        ...(start && { ExclusiveStartKey: start }),
+      });
+      yield page.items.map((item) => ({
+        sessionId: afterLastHash(text(item, 'pk')) as SessionId,
+        usedAtMs: number(item, 'used_at_ms'),
+        conversation: text(item, 'conversation_list'),
+      }));
+      start = page.next as typeof start;
+    } while (start);
+  }
+
+  /** Walks heads until `limit` of them showed something; the cursor is the last head walked over. */
+  async function collect<T>(
+    pages: AsyncGenerator<readonly UsedHead[]>,
+    limit: number,
+    show: (heads: readonly UsedHead[]) => Promise<readonly (T | null)[]>,
+  ): Promise<Page<T>> {
+    const items: T[] = [];
+    let last: UsedHead | null = null;
+    for await (const page of pages) {
+      for (let at = 0; at < page.length; ) {
+        const some = page.slice(at, at + Math.max(limit - items.length, 1));
+        if (items.length === limit) return { items, cursor: headCursor(last!) };
+        for (const value of await show(some)) if (value !== null) items.push(value);
+        at += some.length;
+        last = some.at(-1)!;
+      }
+    }
+    return { items, cursor: null };
+  }
+
+  async function readHeads(tenant: Tenant, some: readonly UsedHead[]): Promise<Map<string, Item>> {
+    const keys = some.map(({ sessionId }) => keyOf(headKey(tenant, sessionId)));
+    const found = await dynamo.batchGet(stateTable, keys);
+    return new Map(found.map((item) => [text(item, 'session_id'), item]));
+  }
+
+  async function listHeads(
+    tenant: Tenant,
+    options: ListOptions & { sessionKey?: SessionKey } = {},
+  ): Promise<Page<SessionHead>> {
+    const after = readHeadCursor(options.cursor);
+    const { sessionKey } = options;
+    if (sessionKey !== undefined && tenantOf(sessionKey) !== tenant) return { items: [], cursor: null };
+    return await collect(
+      heads(tenant, sessionKey === undefined ? {} : { sessionKey }, after),
+      limitOf(options),
+      async (some) => {
+        const byId = await readHeads(tenant, some);
+        return some.map(({ sessionId }) => {
+          const item = byId.get(sessionId);
+          return alive(item, clock.now()) ? readHead(item) : null;
+        });
+      },
+    );
+  }
+
+  async function listMappings(
+    tenant: Tenant,
+    options: ListOptions & { channel?: string } = {},
+  ): Promise<Page<SessionMapping>> {
+    const after = readHeadCursor(options.cursor);
+    const { channel } = options;
+    return await collect(
+      heads(tenant, channel === undefined ? {} : { channel }, after),
+      limitOf(options),
+      async (some) => {
+        const stored = some.map((head) => afterLastHash(head.conversation));
+        const digested = some.filter((_, i) => isDigested(stored[i]!));
+        const [found, long] = await Promise.all([
+          dynamo.batchGet(
+            mappingTable,
+            [...new Set(stored)].map((key) => ({ session_key: { S: key } })),
+          ),
+          readHeads(tenant, digested),
+        ]);
+        const byKey = new Map(found.map((item) => [item.session_key?.S, item]));
+        // A conversation shows at the place of the session it points at now; its older sessions show nothing.
+        return some.map((head, i) => {
+          const item = byKey.get(stored[i]);
+          if (!alive(item, clock.now(), 'ttl') || item.session_id?.S !== head.sessionId) return null;
+          const key = isDigested(stored[i]!) ? long.get(head.sessionId)?.session_key?.S : stored[i];
+          return key === undefined ? null : readMapping(item, key as SessionKey);
+        });
+      },
+    );
+  }
+
+  /** The places of a conversation's turns, newest first, strongly consistent. */
+  async function places(
+    key: SessionKey,
+    before: number | null,
+    limit: number,
+  ): Promise<{ items: readonly Item[]; more: boolean }> {
+    const bounds = before === null ? 'begins_with(sk, :low)' : 'sk BETWEEN :low AND :high';
+    const { items, next } = await dynamo.query({
+      TableName: stateTable,
+      KeyConditionExpression: `pk = :pk AND ${bounds}`,
+      ExpressionAttributeValues: {
+        ':pk': { S: conversationPartition(key) },
+        ':low': { S: orderPrefix },
+        ...(before !== null && { ':high': { S: orderKey(key, before - 1).sk } }),
+      },
+      ScanIndexForward: false,
+      ConsistentRead: true,
+      Limit: limit + 1,
+    });
+    return { items: items.slice(0, limit), more: items.length > limit || next !== undefined };
+  }
+
+  async function listTurns(key: SessionKey, options: ListOptions = {}): Promise<Page<TurnRecord>> {
+    const before = readTurnCursor(options.cursor);
+    const tenant = tenantOf(key);
+    const { items, more } = await places(key, before, limitOf(options));
+    const lines = await dynamo.batchGet(
+      stateTable,
+      items.map((item) => keyOf(turnKey(tenant, text(item, 'turn_id')))),
+    );
+    const shown = lines.filter((line) => alive(line, clock.now()));
+    const apart = await dynamo.batchGet(
+      stateTable,
+      shown.flatMap((line) =>
+        (['text', 'reply'] as const)
+          .filter((part) => isApart(line, part))
+          .map((part) => keyOf(turnKey(tenant, text(line, 'turn_id'), part))),
+      ),
+    );
+    const part = (line: Item, sk: string) =>
+      apart.find((item) => item.pk?.S === line.pk?.S && item.sk?.S === sk);
+    const turns = shown.map((line) => {
+      const [body, reply] = [part(line, 'text'), part(line, 'reply')];
+      return readTurn(line, { ...(body && { text: body }), ...(reply && { reply }) });
+    });
+    const oldest = items.at(-1);
+    return {
+      items: turns.sort((a, b) => a.sequence - b.sequence),
+      cursor: more && oldest ? `t${number(oldest, 'sequence')}` : null,
+    };
+  }
+
+  /** Every turn id of a conversation, with the key of its place; expired ones too. */
+  async function allPlaces(key: SessionKey): Promise<{ turnId: TurnId; place: Item }[]> {
+    const all: { turnId: TurnId; place: Item }[] = [];
+    for (let before: number | null = null; ; ) {
+      const { items, more } = await places(key, before, 1_000);
+      for (const item of items) {
+        const place = keyOf({ pk: text(item, 'pk'), sk: text(item, 'sk') });
+        all.push({ turnId: text(item, 'turn_id') as TurnId, place });
+      }
+      const oldest = items.at(-1);
+      if (!more || !oldest) return all;
+      before = number(oldest, 'sequence');
+    }
+  }
+
+  /** Every session the index knows of a conversation; expired ones too. */
+  async function allSessions(key: SessionKey): Promise<SessionId[]> {
+    const ids: SessionId[] = [];
+    for await (const page of heads(tenantOf(key), { sessionKey: key }, null)) {
+      ids.push(...page.map((head) => head.sessionId));
+    }
+    return ids;
+  }
+
+  return { listHeads, listMappings, listTurns, allPlaces, allSessions };
+}
+
+function encodedChannel(channel: string): string {
+  return sessionKeyOf({ tenant: 'x', channel, bot: 'x', chat: 'x', thread: null }).split('/')[1]!;
+}
+
+/** `#` occurs in no id. */
+function afterLastHash(key: string): string {
+  return key.slice(key.lastIndexOf('#') + 1);
+}
+
+function limitOf({ limit }: ListOptions): number {
+  return Math.min(Math.max(Math.trunc(limit ?? DEFAULT_LIMIT) || DEFAULT_LIMIT, 1), MAX_LIMIT);
+}
+
+function headCursor(head: UsedHead): string {
+  return `h${head.usedAtMs}.${head.sessionId}`;
+}
+
+/** A cursor holds no key of its own: tenant and conversation always come from the call. */
+function readHeadCursor(cursor: string | undefined): { sessionId: string; usedAtMs: number } | null {
+  if (cursor === undefined) return null;
+  const found = /^h(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(cursor);
+  if (!found) throw badCursor();
+  return { usedAtMs: Number(found[1]), sessionId: found[2]! };
+}
+
+function readTurnCursor(cursor: string | undefined): number | null {
+  if (cursor === undefined) return null;
+  const found = /^t(\d{1,15})$/.exec(cursor);
+  if (!found) throw badCursor();
+  return Number(found[1]);
+}
+
+function badCursor(): Invalid {
+  return new Invalid('bad-cursor', 'This cursor was not handed out by this list.');
+}

@@ -1,0 +1,234 @@
+// The document against the server, both ways: every route is described and every description is a route; and
+// every described response is brought about here and fits its schema.
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import openapi from '../../openapi.json' with { type: 'json' };
+import { apiRoutes, createApp } from '../../src/api/app.ts';
+import { Ambiguous } from '../../src/core/errors.ts';
+import { type ApiFixture, createApiFixture, says } from './fixture.ts';
+
+interface Operation {
+  responses: Record<string, { $ref?: string; content?: Record<string, { schema: object }> }>;
+}
+const paths = openapi.paths as unknown as Record<string, Record<string, Operation>>;
+const KEY = 'the-key-of-this-test';
+const NO_TURN = `turn_${'0'.repeat(32)}`;
+
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+(addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
+ajv.addSchema(openapi, 'api');
+
+const STORE_METHODS = [
+  'listMappings',
+  'getMapping',
+  'listTurns',
+  'getTurn',
+  'accept',
+  'erase',
+  'requestStop',
+] as const;
+const defect = () => Promise.reject(new Error('a defect'));
+
+const seen = new Set<string>();
+
+/** Checks one answer against the document and notes that it was seen. */
+async function fits(
+  response: Pick<Response, 'status' | 'text' | 'headers'>,
+  method: string,
+  path: string,
+): Promise<unknown> {
+  const described = paths[path]?.[method]?.responses[response.status];
+  expect(described, `${method} ${path} ${response.status}`).toBeDefined();
+  seen.add(`${method} ${path} ${response.status}`);
+  const name = described?.$ref?.split('/').at(-1);
+  const resolved = name
+    ? (openapi.components.responses as Record<string, Operation['responses'][string]>)[name]
+    : described;
+  const text = await response.text();
+  if (!resolved?.content) return expect(text).toBe('');
+  const type = response.headers.get('content-type')?.split(';')[0] ?? '';
+  const media = resolved.content[type];
+  expect(media, `${method} ${path} ${response.status} ${type}`).toBeDefined();
+  if (type === 'text/event-stream') return text;
+  const pointer = name
+    ? `#/components/responses/${name}/content/${pointerPart(type)}/schema`
+    : `#/paths/${pointerPart(path)}/${method}/responses/${response.status}/content/${pointerPart(type)}/schema`;
+  const validate = ajv.getSchema(`api${pointer}`);
+  const body = JSON.parse(text);
+  if (validate === undefined) throw new Error(`no schema at ${pointer}`);
+  expect(validate(body), `${method} ${path}: ${ajv.errorsText(validate.errors)} in ${text}`).toBe(true);
+  return body;
+}
+
+function pointerPart(part: string): string {
+  return encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
+}
+
+describe('openapi.json', () => {
+  let fixture: ApiFixture;
+  let storeIsDown = false;
+
+  beforeAll(() => {
+    fixture = createApiFixture({ app: { apiKeys: [KEY], openapi } });
+    const { store } = fixture.options;
+    for (const name of STORE_METHODS) {
+      const real = store[name].bind(store) as (...args: unknown[]) => Promise<unknown>;
+      Object.assign(store, {
+        [name]: (...args: unknown[]) => {
+          if (storeIsDown) return Promise.reject(new Ambiguous('no-answer', 'The store did not answer.'));
+          return real(...args);
+        },
+      });
+    }
+  });
+  afterAll(() => fixture.close());
+
+  const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    fixture.call(method.toUpperCase(), path, body, { authorization: `Bearer ${KEY}`, ...headers });
+
+  test('describes every route, and nothing else', () => {
+    const routes = apiRoutes(fixture.options).map(({ method, path }) => `${method} ${path}`);
+    const described = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method} ${path}`),
+    );
+    expect(described.sort()).toEqual(routes.sort());
+  });
+
+  test('good answers', async () => {
+    fixture.agent = async () => ({
+      ...says('reply'),
+      usage: { inputTokens: 1, outputTokens: 2, cacheReadTokens: 0, cacheWriteTokens: 0, costUsd: 0.1 },
+    });
+    const send = '/v1/chats/{chat}/messages';
+    const answer = (await fits(await call('post', '/v1/chats/c/messages', { text: 'hi' }), 'post', send)) as {
+      turn_id: string;
+    };
+    const turn = `/v1/turns/${answer.turn_id}`;
+    const prefer = { prefer: 'respond-async' };
+    await fits(await call('post', '/v1/chats/c/messages', { text: 'hi' }, prefer), 'post', send);
+    await fits(
+      await call('post', '/v1/chats/c/messages', { text: 'x' }, { accept: 'text/event-stream' }),
+      'post',
+      send,
+    );
+    await fits(await call('post', '/v1/chats/c/new'), 'post', '/v1/chats/{chat}/new');
+    await fits(await call('post', '/v1/chats/c/new', {}, prefer), 'post', '/v1/chats/{chat}/new');
+    await fits(await call('get', '/v1/chats'), 'get', '/v1/chats');
+    await fits(await call('get', '/v1/chats/c'), 'get', '/v1/chats/{chat}');
+    await fits(await call('get', turn), 'get', '/v1/turns/{id}');
+    const events = (await fits(
+      await call('get', `${turn}/events`),
+      'get',
+      '/v1/turns/{id}/events',
+    )) as string;
+    const last = /id: (\d+)\nevent: final/.exec(events)?.[1] ?? '';
+    await fits(
+      await call('get', `${turn}/events`, undefined, { 'last-event-id': last }),
+      'get',
+      '/v1/turns/{id}/events',
+    );
+    await fits(await call('post', `${turn}/stop`), 'post', '/v1/turns/{id}/stop');
+    for (const path of ['/v1/info', '/healthz', '/openapi.json'])
+      await fits(await call('get', path), 'get', path);
+  });
+
+  test('refusals', async () => {
+    const send = '/v1/chats/{chat}/messages';
+    const fresh = '/v1/chats/{chat}/new';
+    const stop = '/v1/turns/{id}/stop';
+    const key = { 'idempotency-key': 'used' };
+    await call('post', '/v1/chats/k/messages', { text: 'one' }, key);
+    await fits(await call('post', '/v1/chats/k/messages', { text: 'two' }, key), 'post', send);
+    await fits(await call('post', '/v1/chats/k/new', {}, key), 'post', fresh);
+    const { turn_id: turnId } = await (
+      await call('post', '/v1/chats/k/messages', { text: 'one' }, key)
+    ).json();
+    for (const [path, address] of [
+      [send, '/v1/chats/k/messages'],
+      [fresh, '/v1/chats/k/new'],
+      [stop, `/v1/turns/${turnId}/stop`],
+    ] as const) {
+      await fits(await call('post', address, { other: 1 }), 'post', path);
+      await fits(await call('post', address, 'x'.repeat(1024 * 1024 + 1)), 'post', path);
+      await fits(await call('post', address, '{}', { 'content-type': 'text/plain' }), 'post', path);
+    }
+    await fits(await call('get', '/v1/chats?limit=0'), 'get', '/v1/chats');
+    await fits(await call('get', '/v1/chats/k?limit=0'), 'get', '/v1/chats/{chat}');
+    await fits(await call('delete', '/v1/chats/a%20b'), 'delete', '/v1/chats/{chat}');
+    const odd = { 'last-event-id': 'x' };
+    await fits(
+      await call('get', `/v1/turns/${turnId}/events`, undefined, odd),
+      'get',
+      '/v1/turns/{id}/events',
+    );
+    await fits(await call('get', '/v1/chats/none'), 'get', '/v1/chats/{chat}');
+    await fits(await call('delete', '/v1/chats/none'), 'delete', '/v1/chats/{chat}');
+    await fits(await call('get', `/v1/turns/${NO_TURN}`), 'get', '/v1/turns/{id}');
+    await fits(await call('get', `/v1/turns/${NO_TURN}/events`), 'get', '/v1/turns/{id}/events');
+    await fits(await call('post', `/v1/turns/${NO_TURN}/stop`), 'post', stop);
+  });
+
+  test('a running turn, then an erased chat', async () => {
+    const release = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
+    fixture.agent = async () => {
+      started.resolve();
+      await release.promise;
+      return says('done');
+    };
+    const sent = call('post', '/v1/chats/busy/messages', { text: 'x' });
+    await started.promise;
+    await fits(await call('delete', '/v1/chats/busy'), 'delete', '/v1/chats/{chat}');
+    release.resolve();
+    await sent;
+    // Delivered a moment after it is answered.
+    await expect
+      .poll(async () => (await (await call('get', '/v1/chats/busy')).json()).turns[0]?.status)
+      .toBe('delivered');
+    await expect
+      .poll(async () => {
+        const response = await call('delete', '/v1/chats/busy');
+        if (response.status === 204) await fits(response, 'delete', '/v1/chats/{chat}');
+        return response.status;
+      })
+      .toBe(204);
+  });
+
+  test('what any route may answer: no key, a foreign host, no store, a defect', async () => {
+    const addresses = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => [method, path] as const),
+    );
+    for (const [method, path] of addresses) {
+      const address = path.replace('{chat}', 'k').replace('{id}', NO_TURN);
+      const body = path.endsWith('/messages') ? { text: 'x' } : undefined;
+      const open = !path.startsWith('/v1/');
+      if (!open) await fits(await fixture.call(method.toUpperCase(), address, body), method, path);
+      await fits(await call(method, address, body, { host: 'evil.example' }), method, path);
+      const store = {
+        ...fixture.options.store,
+        ...Object.fromEntries(STORE_METHODS.map((name) => [name, defect])),
+      };
+      const app = createApp({ ...fixture.options, store });
+      const response = await app.request(address, {
+        method: method.toUpperCase(),
+        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      if (response.status === 500) await fits(response, method, path);
+      storeIsDown = true;
+      const refused = await call(method, address, body);
+      if (refused.status === 503) await fits(refused, method, path);
+      storeIsDown = false;
+    }
+  });
+
+  test('every described answer was seen', () => {
+    const described = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).flatMap(([method, { responses }]) =>
+        Object.keys(responses).map((status) => `${method} ${path} ${status}`),
+      ),
+    );
+    expect(described.filter((answer) => !seen.has(answer))).toEqual([]);
+  });
+});

@@ -1,0 +1,80 @@
+// Settings: what each source says, and that the reference page has every one of them.
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { configFileSchema, ENVIRONMENT, readConfiguration } from '../../src/local/configuration.ts';
+import { modelFrom } from '../../src/local/model-choice.ts';
+
+const read = (env: Record<string, string> = {}) => readConfiguration({ env, cwd: '/nowhere' });
+
+test('without any setting: loopback, demo model, the example agent', () => {
+  const configuration = read();
+  expect(configuration).toMatchObject({
+    host: '127.0.0.1',
+    port: 8787,
+    dataDir: '/nowhere/.hybrid-sessions',
+    workers: 2,
+    retentionSec: 25 * 24 * 3600,
+    keepGenerations: 10,
+    checkpointEveryMs: 60_000,
+    model: { kind: 'demo' },
+    telegram: null,
+    apiKeys: [],
+  });
+  expect(configuration.agentDir).toMatch(/examples.agent$/);
+});
+
+test('the command line wins over the environment', () => {
+  const overrides = { port: 0, host: '::1', dataDir: 'here', agentDir: 'there', workers: 7 };
+  const env = { PORT: '1', HOST: '127.0.0.2', HYBRID_SESSIONS_DIR: 'x', HYBRID_SESSIONS_AGENT: 'y' };
+  expect(readConfiguration({ env, cwd: '/nowhere', overrides })).toMatchObject({
+    ...overrides,
+    dataDir: '/nowhere/here',
+    agentDir: '/nowhere/there',
+  });
+});
+
+test.each([
+  [{}, 'demo'],
+  [{ ANTHROPIC_API_KEY: 'k' }, 'anthropic'],
+  [{ ANTHROPIC_AUTH_TOKEN: 't' }, 'anthropic'],
+  [{ ANTHROPIC_BASE_URL: 'http://localhost:1' }, 'anthropic'],
+  [{ CLAUDE_CODE_USE_BEDROCK: '1', AWS_BEARER_TOKEN_BEDROCK: 'b', ANTHROPIC_API_KEY: 'k' }, 'bedrock'],
+  [{ ANTHROPIC_API_KEY: 'k', ANTHROPIC_MODEL: 'demo' }, 'demo'],
+])('%o is %s', (env, kind) => {
+  expect(modelFrom(env as Record<string, string>).kind).toBe(kind);
+});
+
+test('a gateway before Bedrock that is named without credentials signs by itself', () => {
+  const choice = modelFrom({
+    CLAUDE_CODE_USE_BEDROCK: '1',
+    ANTHROPIC_BEDROCK_BASE_URL: 'http://localhost:1',
+  });
+  expect(choice).toMatchObject({
+    variables: { CLAUDE_CODE_SKIP_BEDROCK_AUTH: '1', AWS_REGION: 'us-east-1' },
+  });
+});
+
+test('docs/configuration.md has every variable and field, and every default', async () => {
+  const page = await readFile('docs/configuration.md', 'utf8');
+  for (const name of Object.keys(ENVIRONMENT)) expect(page, name).toContain(`\`${name}\``);
+  const fields = leaves(z.toJSONSchema(configFileSchema, { io: 'input' }) as Schema);
+  expect(fields.map(([name]) => name)).toContain('limits.workspaceBytes');
+  for (const [name, fallback] of fields) {
+    const shown = fallback === undefined ? 'none' : `\`${JSON.stringify(fallback)}\``;
+    expect(page, name).toContain(`| \`${name}\` | ${shown} |`);
+  }
+});
+
+interface Schema {
+  readonly properties?: Record<string, Schema>;
+  readonly default?: unknown;
+}
+
+function leaves(schema: Schema, path = ''): [string, unknown][] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) =>
+    field.properties
+      ? leaves(field, `${path}${name}.`)
+      : [[`${path}${name}`, field.default] as [string, unknown]],
+  );
+}

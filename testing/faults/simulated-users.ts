@@ -1,0 +1,131 @@
+// Everyone who writes: one person per chat, over the fake Telegram or the HTTP API, sending again what may not have
+// arrived, and some of it twice at once. A message counts as acknowledged when its platform was told so.
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type Conversation,
+  type SessionKey,
+  sessionKeyOf,
+  type TurnId,
+  turnIdOf,
+} from '../../src/core/ids.ts';
+import type { FakeBot } from '../telegram/fake-bot.ts';
+import type { Note } from './injected-faults.ts';
+import { type PlannedMessage, promptOf } from './plan.ts';
+
+export interface Sent {
+  readonly message: PlannedMessage;
+  readonly turnId: TurnId;
+  readonly sessionKey: SessionKey;
+  sentAtMs: number;
+  acknowledgedAtMs: number | null;
+}
+
+export interface PeopleOptions {
+  readonly bot: FakeBot;
+  /** Where the HTTP API is now; it may come back elsewhere. */
+  readonly serverUrl: () => string;
+  readonly note: Note;
+  readonly signal: AbortSignal;
+}
+
+/** Telegram chats: private ones have positive ids, groups negative ones. */
+export const telegramChatId = (chat: number): number => (chat % 4 === 3 ? -1 : 1) * (1_000 + chat);
+
+/** Below the acknowledgement of a message in the HTTP API. */
+const HTTP_TIMEOUT_MS = 2_000;
+
+/** Plays a chat's messages in order; resolves when all are acknowledged or the run is over. */
+export async function playChat(
+  messages: readonly PlannedMessage[],
+  options: PeopleOptions,
+  sent: Sent[],
+): Promise<void> {
+  const later: Promise<unknown>[] = [];
+  for (const message of messages) {
+    await pause(message.pauseMs, undefined, { signal: options.signal }).catch(() => {});
+    if (options.signal.aborted) return;
+    const say = message.channel === 'telegram' ? sayInTelegram : sayOverHttp;
+    later.push((await say(message, options, sent)).copies);
+  }
+  await Promise.all(later);
+}
+
+type Say = (
+  message: PlannedMessage,
+  options: PeopleOptions,
+  sent: Sent[],
+) => Promise<{ readonly copies: Promise<unknown> }>;
+
+const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
+  const chatId = telegramChatId(message.chat);
+  const { updateId } = bot.say(chatId, promptOf(message));
+  const conversation = {
+    tenant: 'default',
+    channel: 'telegram',
+    bot: String(bot.id),
+    chat: String(chatId),
+    thread: null,
+  };
+  const entry = entryOf(message, conversation, `${bot.id}:${updateId}`);
+  sent.push(entry);
+  note('said', { message: message.number, turn: entry.turnId });
+  const redeliver = () => bot.redeliver(updateId).catch(() => {});
+  const copies = Array.from({ length: message.duplicates }, redeliver);
+  const pending = () => bot.feed.pending.some((update) => update.update_id === updateId);
+  while (pending() && !signal.aborted) await pause(5);
+  if (!pending()) acknowledge(entry, note);
+  return { copies: Promise.all([...copies, again(message, redeliver, signal)]) };
+};
+
+const sayOverHttp: Say = async (message, { serverUrl, note, signal }, sent) => {
+  const chat = `chat-${message.chat}`;
+  const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat, thread: null };
+  const key = `key-${message.number}`;
+  const entry = entryOf(message, conversation, key);
+  sent.push(entry);
+  note('said', { message: message.number, turn: entry.turnId });
+  const post = async (): Promise<boolean> => {
+    try {
+      const response = await fetch(`${serverUrl()}/v1/chats/${chat}/messages`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': key, prefer: 'respond-async' },
+        body: JSON.stringify({ text: promptOf(message) }),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(HTTP_TIMEOUT_MS)]),
+      });
+      const body = (await response.json()) as { turn_id?: string };
+      return response.ok && body.turn_id === entry.turnId;
+    } catch {
+      return false;
+    }
+  };
+  const copies = Array.from({ length: message.duplicates }, post);
+  while (!signal.aborted && !(await post())) await pause(50);
+  if (!signal.aborted) acknowledge(entry, note);
+  return { copies: Promise.all([...copies, again(message, post, signal)]) };
+};
+
+async function again(
+  message: PlannedMessage,
+  send: () => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (message.againAfterMs === null) return;
+  await pause(message.againAfterMs, undefined, { signal }).catch(() => {});
+  if (!signal.aborted) await send();
+}
+
+function entryOf(message: PlannedMessage, conversation: Conversation, dedupeId: string): Sent {
+  const sessionKey = sessionKeyOf(conversation);
+  return {
+    message,
+    sessionKey,
+    turnId: turnIdOf(sessionKey, dedupeId),
+    sentAtMs: Date.now(),
+    acknowledgedAtMs: null,
+  };
+}
+
+function acknowledge(entry: Sent, note: Note): void {
+  entry.acknowledgedAtMs = Date.now();
+  note('acknowledged', { message: entry.message.number });
+}
