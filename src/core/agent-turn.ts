@@ -4,6 +4,7 @@
 import { Conflict, Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
+import { atOneMoment } from './one-moment.ts';
 import type {
   AgentOutcome,
   BeginResult,
@@ -176,7 +177,7 @@ interface StateSaver {
   /** The head as last advanced: what a commit must be based on. */
   readonly head: SessionHead;
   /** Checkpoints, without moving the head. */
-  prepare(): Promise<{
+  prepare(onRead?: () => void): Promise<{
     head: SessionHead;
     baseline: unknown;
     refused: readonly { path: string; reason: string }[];
@@ -195,7 +196,7 @@ function stateSaver(
 ): StateSaver {
   let head = begun.head;
   let baseline = restored.baseline;
-  const prepare: StateSaver['prepare'] = async () => {
+  const prepare: StateSaver['prepare'] = async (onRead) => {
     const generation = head.generation + 1;
     const result = await deps.state.checkpoint({
       head,
@@ -203,6 +204,7 @@ function stateSaver(
       fence: begun.lease.fence,
       baseline,
       directory,
+      ...(onRead ? { onRead } : {}),
     });
     baseline = result.baseline;
     return {
@@ -218,7 +220,7 @@ function stateSaver(
     },
     prepare,
     async save() {
-      const next = (await prepare()).head;
+      const next = (await atOneMoment(deps, begun.lease, prepare)).head;
       await deps.store.advance({
         lease: begun.lease,
         baseGeneration: head.generation,

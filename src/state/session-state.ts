@@ -60,7 +60,7 @@ export function createSessionState(options: SessionStateOptions): SessionState {
       return { ...done, objectsRead: kept.packs.length };
     },
 
-    async checkpoint({ head, generation, fence, baseline, directory }) {
+    async checkpoint({ head, generation, fence, baseline, directory, onRead = () => {} }) {
       checkDirectory(directory);
       if (generation <= head.generation) {
         throw new Conflict(
@@ -75,6 +75,7 @@ export function createSessionState(options: SessionStateOptions): SessionState {
           objects,
           place: { scope: head, generation, fence },
           directory,
+          onRead,
           limits,
           previous,
           baseline:

@@ -56,7 +56,7 @@ describe('libraries', () => {
       importsOf(f.text)
         .filter(
           (s) =>
-            (s.startsWith('@anthropic-ai/') && !/^(agent|session-store)\//.test(f.path)) ||
+            (s.startsWith('@anthropic-ai/') && !/^(agent|sdk-session-store)\//.test(f.path)) ||
             (s.startsWith('@aws-sdk/') &&
               !/^(stores\/(dynamodb|s3)|queues\/sqs|lambda\/|cdk\/)/.test(f.path)),
         )

@@ -68,6 +68,7 @@ export function createFixture(): Fixture {
   };
   const root = (lease: Lease) => `/${lease.sessionId}/${lease.fence}`;
   const workplace: Workplace = {
+    pause: async () => ({ resume() {} }),
     async open(lease) {
       open.add(root(lease));
       return { root: root(lease), config: `${root(lease)}/config`, workspace: `${root(lease)}/workspace` };
