@@ -13,6 +13,7 @@ export const ROOT_MARKER = 'HYBRID_SESSIONS_ROOT';
 
 /** A killed process is gone in a moment. */
 const LOOKING = { firstMs: 2, maxMs: 50 };
+const HALTING = { firstMs: 1, maxMs: 10 };
 
 const run = promisify(execFile);
 
@@ -60,7 +61,7 @@ export async function pauseProcesses(root: string, timeoutMs = 1_000): Promise<P
   };
   const deadline = performance.now() + timeoutMs;
   try {
-    for (let waitMs = 1; ; waitMs = Math.min(10, waitMs * 2)) {
+    for (let looks = 1; ; looks++) {
       const moving = familyOf(await listProcesses(root), []).filter(({ stopped }) => !stopped);
       if (moving.length === 0) return { resume };
       if (performance.now() > deadline) break;
@@ -70,7 +71,7 @@ export async function pauseProcesses(root: string, timeoutMs = 1_000): Promise<P
         signal(pid, 'SIGSTOP');
         paused.push(pid);
       }
-      await sleep(waitMs);
+      await sleep(backoffMs(HALTING, looks));
     }
   } catch (error) {
     resume();
