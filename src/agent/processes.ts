@@ -1,13 +1,19 @@
 // Finding, pausing and ending the processes of a turn. Every process of a turn carries the turn's root in its environment
 // (ROOT_MARKER), which children inherit, so a child that left its process group is still found. A process that
 // cleans its environment *and* leaves its family is found only by a sandbox's own process namespace.
+
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { backoffMs } from '../core/backoff.ts';
 
 /** The environment variable whose value is the execution directory's root. */
 export const ROOT_MARKER = 'HYBRID_SESSIONS_ROOT';
+
+/** A killed process is gone in a moment. */
+const LOOKING = { firstMs: 2, maxMs: 50 };
+const HALTING = { firstMs: 1, maxMs: 10 };
 
 const run = promisify(execFile);
 
@@ -30,7 +36,7 @@ export async function endProcesses(
 ): Promise<number> {
   const ended = new Set<number>();
   const deadline = Date.now() + timeoutMs;
-  for (let waitMs = 2; ; waitMs = Math.min(50, waitMs * 2)) {
+  for (let looks = 1; ; looks++) {
     const found = familyOf(await listProcesses(root), pids);
     if (found.length === 0) return ended.size;
     for (const { pid } of found) {
@@ -38,7 +44,7 @@ export async function endProcesses(
       signal(pid, 'SIGKILL');
     }
     if (Date.now() > deadline) throw new Error(`${found.length} processes of the turn cannot be ended.`);
-    await sleep(waitMs);
+    await sleep(backoffMs(LOOKING, looks));
   }
 }
 
@@ -55,7 +61,7 @@ export async function pauseProcesses(root: string, timeoutMs = 1_000): Promise<P
   };
   const deadline = performance.now() + timeoutMs;
   try {
-    for (let waitMs = 1; ; waitMs = Math.min(10, waitMs * 2)) {
+    for (let looks = 1; ; looks++) {
       const moving = familyOf(await listProcesses(root), []).filter(({ stopped }) => !stopped);
       if (moving.length === 0) return { resume };
       if (performance.now() > deadline) break;
@@ -65,7 +71,7 @@ export async function pauseProcesses(root: string, timeoutMs = 1_000): Promise<P
         signal(pid, 'SIGSTOP');
         paused.push(pid);
       }
-      await sleep(waitMs);
+      await sleep(backoffMs(HALTING, looks));
     }
   } catch (error) {
     resume();

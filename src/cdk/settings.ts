@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { RETENTION_DAYS } from '../core/defaults.ts';
 
 const parameterName = z
   .string()
@@ -48,7 +49,7 @@ export const settingsSchema = z.strictObject({
       keepSession: z.boolean().optional(),
     })
     .prefault({}),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),
   dashboard: z.boolean().default(true),

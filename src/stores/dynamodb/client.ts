@@ -1,6 +1,7 @@
 // The few DynamoDB calls the store makes, with errors sorted into families. A failed condition is an answer and
 // comes back as a value. Two transactions that touch one item at once are told to try again: done here, with
 // jitter, a bounded number of times; throttling and lost connections are retried by the AWS client itself.
+
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   BatchGetItemCommand,
@@ -19,11 +20,13 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { errorName, isOutcomeUnknown, refusal } from '../../aws/client-errors.ts';
+import { backoffMs } from '../../core/backoff.ts';
 import { Refused } from '../../core/errors.ts';
 import { attribute, type Item, type Plain } from './items.ts';
 import type { StateKey } from './tables.ts';
 
 const CONFLICT_ATTEMPTS = 10;
+const CONFLICT_BACKOFF = { firstMs: 40, maxMs: 400, jitter: 1 };
 const BATCH_GET_KEYS = 100;
 const BATCH_WRITE_ITEMS = 25;
 
@@ -80,7 +83,7 @@ export function createDynamo(client: DynamoDBClient) {
       } catch (error) {
         if (!isConflict(error)) throw error;
         if (attempt === CONFLICT_ATTEMPTS) throw refusal('DynamoDB', error);
-        await pause(Math.random() * Math.min(20 * 2 ** attempt, 400));
+        await pause(backoffMs(CONFLICT_BACKOFF, attempt));
       }
     }
   }
@@ -170,7 +173,7 @@ export function createDynamo(client: DynamoDBClient) {
         let wanted = keys.slice(at, at + BATCH_GET_KEYS);
         for (let attempt = 1; wanted.length > 0; attempt++) {
           if (attempt > CONFLICT_ATTEMPTS) throw overloaded();
-          if (attempt > 1) await pause(Math.random() * Math.min(20 * 2 ** attempt, 400));
+          if (attempt > 1) await pause(backoffMs(CONFLICT_BACKOFF, attempt - 1));
           const request = { [table]: { Keys: wanted, ConsistentRead: true } };
           const page = await read(() => client.send(new BatchGetItemCommand({ RequestItems: request })));
           found.push(...(page.Responses?.[table] ?? []));
@@ -186,7 +189,7 @@ export function createDynamo(client: DynamoDBClient) {
         let wanted = keys.slice(at, at + BATCH_WRITE_ITEMS).map((Key) => ({ DeleteRequest: { Key } }));
         for (let attempt = 1; wanted.length > 0; attempt++) {
           if (attempt > CONFLICT_ATTEMPTS) throw overloaded();
-          if (attempt > 1) await pause(Math.random() * Math.min(20 * 2 ** attempt, 400));
+          if (attempt > 1) await pause(backoffMs(CONFLICT_BACKOFF, attempt - 1));
           const request = { [table]: wanted };
           const page = await read(() => client.send(new BatchWriteItemCommand({ RequestItems: request })));
           wanted = (page.UnprocessedItems?.[table] ?? []) as typeof wanted;
