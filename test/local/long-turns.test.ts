@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ModelRequest } from '../../src/agent/model-messages.ts';
-import type { ModelReply, Responder } from '../../src/agent/model-server.ts';
+import type { ModelReply } from '../../src/agent/model-reply.ts';
+import type { Responder } from '../../src/agent/model-server.ts';
 import { promise } from '../../src/core/promises.ts';
 import { startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 
