@@ -13,9 +13,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Json } from '../../src/core/messages.ts';
 import type { ExecutionDirectory } from '../../src/core/ports/execution.ts';
 import { promise } from '../../src/core/promises.ts';
-import { MAX_PACKS, restorableGenerations, revertState, stateAt } from '../../src/state/record.ts';
+import { encodeRecord, MAX_PACKS, parseRecord, repairedState } from '../../src/state/record.ts';
 import { verifyState } from '../../src/state/verify.ts';
 import { freshDirectory, randomBytesOf, seeded, snapshot, type TestSession, testSession } from './fixture.ts';
 
@@ -66,6 +67,17 @@ function disturb(directory: ExecutionDirectory, random: () => number): void {
     else if (dice < 0.95) utimesSync(pick(files), 1e9 + random() * 1e8, 1e9 + random() * 1e8);
     else writeFileSync(fresh.endsWith('x') ? fresh : `${fresh}x`, readFileSync(pick(files)));
   }
+}
+
+/** Generations that can be restored from this state, oldest first. */
+function restorableGenerations(state: Json | null): readonly number[] {
+  return parseRecord(state)?.history.map((kept) => kept.generation) ?? [];
+}
+
+/** A state for `restore` only: an older generation as if it were the newest. */
+function stateAt(state: Json, generation: number): Json {
+  const history = parseRecord(state)?.history.filter((kept) => kept.generation === generation);
+  return encodeRecord({ history: history ?? [], garbage: [] });
 }
 
 async function expectAllKept(session: TestSession, expected: ReadonlyMap<number, object>): Promise<void> {
@@ -123,12 +135,14 @@ describe('generations', () => {
       expected.set(turn, snapshot(directory));
     }
     expect(restorableGenerations(session.head.state)).toEqual([5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
-    expect(() => stateAt(session.head.state!, 4)).toThrow('not kept');
+    const sound = () => new Set(restorableGenerations(session.head.state));
+    expect(() => repairedState(session.head.state!, 4, 15, sound())).toThrow('not kept');
     for (const [as, from] of [
       [15, 9],
       [16, 14],
     ] as const) {
-      session.head = { ...session.head, generation: as, state: revertState(session.head.state!, from, as) };
+      const state = repairedState(session.head.state!, from, as, sound());
+      session.head = { ...session.head, generation: as, state };
       expected.set(as, expected.get(from)!);
       expect(snapshot((await session.restore()).directory)).toEqual(expected.get(from));
     }
