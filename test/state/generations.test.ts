@@ -94,9 +94,7 @@ async function expectAllKept(session: TestSession, expected: ReadonlyMap<number,
 
 describe('generations', () => {
   for (const seed of [1, 2, 3]) {
-    test(`${promise('WHOLE')} random trees, seed ${seed}: every kept generation comes back byte for byte`, {
-      timeout: 90_000,
-    }, async () => {
+    test(`${promise('WHOLE')} random trees, seed ${seed}: every kept generation comes back byte for byte`, async () => {
       const random = seeded(seed);
       const session = testSession();
       let directory = freshDirectory();
