@@ -1,14 +1,15 @@
 // The session store contract over DynamoDB Local: Amazon's own code judges the conditions.
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, test } from 'vitest';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
-import { createManualClock } from '../../testing/clock.ts';
+import { createManualClock, settle } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { until } from '../waiting.ts';
+import { countInFlight } from './in-flight.ts';
 
 const started = await startDynamoDbLocal();
 
@@ -46,13 +47,18 @@ if ('unavailable' in started) {
     async create() {
       const { stateTable } = await local.createTables(randomUUID());
       const clock = createManualClock();
-      const open = () => createDynamoEventLog({ client: local.client(), stateTable, clock });
+      const client = local.client();
+      const inFlight = countInFlight(client);
+      const open = () => createDynamoEventLog({ client, stateTable, clock });
       return {
         log: open(),
         reopen: async () => open(),
         async advance(ms) {
-          await clock.advance(ms);
-          await pause(3);
+          for (const passMs of [ms, 0]) {
+            await settle();
+            await until(() => inFlight() === 0);
+            await clock.advance(passMs);
+          }
         },
         close: async () => {},
       };

@@ -45,7 +45,7 @@ function desk() {
     store.begin({
       request,
       owner: 'worker',
-      leaseMs: 1_000,
+      leaseMs: 600_000,
       newSessionId: 'f0e1d2c3-0000-4000-8000-000000000000' as never,
       retentionSec: RETENTION_SEC,
     });
