@@ -1,6 +1,6 @@
 // What the kit tells each of its processes over the pipe: plain data, secrets of stand-ins only.
 import type { Mutation } from './mutations.ts';
-import type { Strike } from './plan.ts';
+import type { PlannedFault } from './plan.ts';
 
 export interface LocalStore {
   readonly kind: 'local';
@@ -23,12 +23,12 @@ export interface AwsStore {
 export type StoreSettings = LocalStore | AwsStore;
 
 export interface Settings {
-  /** Of this run: history, claimed strikes, data. */
+  /** Of this run: history, claimed faults, data. */
   readonly folder: string;
   /** Compiled code, so that the next process starts in half the time. */
   readonly codeFolder: string;
   readonly store: StoreSettings;
-  readonly strikes: readonly Strike[];
+  readonly faults: readonly PlannedFault[];
   readonly agent: 'light' | 'real';
   readonly modelUrl: string;
   readonly telegram: {
