@@ -4,7 +4,7 @@ import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import { Gone, Invalid } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { Reply } from '../../src/core/records.ts';
-import { ANNA, ask, GROUP, insist, ledger, stage } from './fixture.ts';
+import { ANNA, ask, GROUP, insist, ledger, startFixture } from './fixture.ts';
 import { markdown, pick, seeded } from './texts.ts';
 
 const ok = (text: string): Reply => ({ outcome: 'ok', text });
@@ -14,7 +14,7 @@ const LONG = Array.from({ length: 120 }, (_, i) => `Paragraph ${i}: ${'word '.re
 const squash = (text: string) => text.replace(/\s+/g, ' ').trim();
 
 async function ready(options: { chat?: number; thread?: number } = {}) {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const request = ask(bot, 'question', options);
   const line = ledger(request);
   const channel = createTelegramChannel({ api });
@@ -88,7 +88,7 @@ test.each([
 );
 
 test(`${promise('ONCE-OUT')} 100 seeded storms of faults: the final text always lands, once`, async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const random = seeded(99);
   for (let run = 0; run < 100; run++) {
     const chatId = 20_000 + run;
@@ -215,7 +215,7 @@ test('pictures become links: Telegram fetches no address the model wrote; code k
 });
 
 test('250 generated replies: none refused, every letter there', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const channel = createTelegramChannel({ api });
   const random = seeded(4);
   const letters = (text: string) => text.replace(/[^\p{L}\p{N}]+/gu, '');
