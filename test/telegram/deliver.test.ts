@@ -4,7 +4,7 @@ import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import { Gone, Invalid } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { Reply } from '../../src/core/records.ts';
-import { ANNA, ask, GROUP, insist, ledger, startFixture } from './fixture.ts';
+import { ANNA, ask, GROUP, ledger, retryDelivery, startFixture } from './fixture.ts';
 import { markdown, pick, seeded } from './texts.ts';
 
 const ok = (text: string): Reply => ({ outcome: 'ok', text });
@@ -77,7 +77,7 @@ test.each([
     for (let after = 0; after < 4; after++) {
       const { channel, line, bot, chat } = await ready();
       bot.faults.add({ method, kind, after });
-      await insist(() => channel.deliver(line.attempt(), ok(LONG)), 4);
+      await retryDelivery(() => channel.deliver(line.attempt(), ok(LONG)), 4);
       const texts = chat.botTexts.filter((text) => text !== '…');
       expect(squash(texts.join(' ')), `fault after ${after}`).toBe(squash(LONG));
       const strays = chat.botTexts.length - texts.length;
@@ -114,7 +114,7 @@ test(`${promise('ONCE-OUT')} 100 seeded storms of faults: the final text always 
     }
     const text = run % 3 === 0 ? LONG : `reply ${run}`;
     const workers = [createTelegramChannel({ api }), createTelegramChannel({ api })];
-    await insist(() => pick(random, workers).deliver(line.attempt(), ok(text)), 40);
+    await retryDelivery(() => pick(random, workers).deliver(line.attempt(), ok(text)), 40);
     const shown = bot.chat(chatId).botTexts.filter((shownText) => shownText !== '…');
     expect(squash(shown.join(' ')), `run ${run}`).toBe(squash(text));
   }

@@ -81,8 +81,8 @@ export function ledger(request: TurnRequest): Ledger {
   return line;
 }
 
-/** Repeats a delivery as the core does (without its patience), until it stands or `tries` are used up. */
-export async function insist(deliver: () => Promise<void>, tries: number): Promise<void> {
+/** Repeats a delivery as the core does (without its pauses), until it stands or `tries` are used up. */
+export async function retryDelivery(deliver: () => Promise<void>, tries: number): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await deliver();

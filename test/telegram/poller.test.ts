@@ -220,10 +220,9 @@ test('a revoked token ends the poller; nothing else does', async () => {
 });
 
 test('stopping interrupts a long poll at once', async () => {
-  const { api } = await startFixture();
+  const { bot, api } = await startFixture();
   const running = poll({ api }, { pollSec: 3_000 });
-  // Long enough for the request to be under way; stopping works before that, too.
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => bot.feed.waitingPolls === 1);
   await running.stop();
   await expect(running.ended).resolves.toBeUndefined();
 });

@@ -7,7 +7,7 @@ import type { ProgressSink } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { until } from '../waiting.ts';
-import { ANNA, ask, GROUP, insist, ledger, startFixture } from './fixture.ts';
+import { ANNA, ask, GROUP, ledger, retryDelivery, startFixture } from './fixture.ts';
 
 async function watch(options: { chat?: number; thread?: number } = {}) {
   const { bot, api } = await startFixture();
@@ -192,7 +192,7 @@ test(`${promise('ONCE-OUT')} half an answer of an earlier attempt is gone in the
   await until(() => bot.faults.left === 1);
   await again.close();
   expect(chat.botTexts).toEqual(['Half an ans', 'Thinking…']);
-  await insist(() => second.deliver(context, { outcome: 'ok', text: 'The whole answer.' }), 3);
+  await retryDelivery(() => second.deliver(context, { outcome: 'ok', text: 'The whole answer.' }), 3);
   expect(chat.botTexts).toEqual(['The whole answer.']);
 });
 

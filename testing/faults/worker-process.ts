@@ -22,11 +22,11 @@ import { createRedeliveries } from './redeliveries.ts';
 import {
   type FromChild,
   MAX_ATTEMPTS,
-  patienceOf,
   RETENTION_SEC,
   type Settings,
   TIMING,
   type ToChild,
+  timeFactorOf,
   VISIBILITY_MS,
 } from './settings.ts';
 
@@ -60,7 +60,7 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
     const { message: text, ...rest } = fields ?? {};
     if (level !== 'debug') note('log', { ...rest, level, event, text, message: current.message });
   };
-  const patience = patienceOf(settings.store);
+  const timeFactor = timeFactorOf(settings.store);
   let agentRoot = '';
   const runner = await openRunner(settings, current, note);
   const { token, apiRoot } = settings.telegram;
@@ -95,11 +95,11 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
     channels: new Map(channels.map((channel) => [channel.name, channel])),
     clock,
     log,
-    timing: { ...TIMING, leaseMs: TIMING.leaseMs * patience },
+    timing: { ...TIMING, leaseMs: TIMING.leaseMs * timeFactor },
     retentionSec: RETENTION_SEC,
     maxAttempts: MAX_ATTEMPTS,
-    visibilityMs: VISIBILITY_MS * patience,
-    at: (point: TurnPoint) => injectAt(point, faults, current, patience, () => agentRoot),
+    visibilityMs: VISIBILITY_MS * timeFactor,
+    at: (point: TurnPoint) => injectAt(point, faults, current, timeFactor, () => agentRoot),
   };
   // Now, since it may never come to an end of its own.
   flushCompileCache();
@@ -141,7 +141,7 @@ async function injectAt(
   point: TurnPoint,
   faults: InjectedFaults,
   current: Current,
-  patience: number,
+  timeFactor: number,
   agentRoot: () => string,
 ): Promise<void> {
   const fault = faults.take(`at:${point}`, current.message);
@@ -160,7 +160,7 @@ async function injectAt(
     await new Promise(() => {});
   } else if (fault.how === 'pause') {
     await new Promise<void>((resolve) =>
-      process.send?.({ type: 'pausing', ms: ms * patience } satisfies FromChild, undefined, {}, () =>
+      process.send?.({ type: 'pausing', ms: ms * timeFactor } satisfies FromChild, undefined, {}, () =>
         resolve(),
       ),
     );
