@@ -58,7 +58,7 @@ function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { e
   expect(turn.status === 'delivered', 'settled', number, () => `Its turn is left ${turn.status}.`);
   const { reply } = turn;
   if (!isCommitted(turn) || reply === null) return;
-  const struck = history.filter((line) => line.message === number && line.what === 'strike');
+  const struck = history.filter((line) => line.message === number && line.what === 'fault');
   const attempts = history.filter(
     (line) => line.message === number && line.what === 'begun' && line.status === 'running',
   );
