@@ -7,10 +7,10 @@ import { chatView, turnView } from '../api/views.ts';
 import { Conflict, isHybridError } from '../core/errors.ts';
 import { conversationOf, tenantId } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
+import { harmless } from '../text/harmless.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, findConversation, withStores } from './lookup.ts';
-import { harmless } from './terminal.ts';
 
 const TENANT = tenantId('default');
 
