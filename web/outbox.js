@@ -1,11 +1,13 @@
-// Messages on their way to the server. Promises: what the person sent is in local storage before the first attempt
-// and stays there until the server acknowledged it, through reloads and lost connections; each carries one
+// Messages on their way to the server. Promises: what the person sent is kept (see storage.js) before the first attempt
+// and stays kept until the server acknowledged it, through lost connections and reloads; each carries one
 // Idempotency-Key for all its attempts, so a repeat is never a second turn; a chat's messages go out in order.
 /** @import { Api } from './api.js' */
 /** @import { Connection } from './connection.js' */
 /** @import { Accepted, OutboxEntry } from './types.js' */
 
-const PREFIX = 'hybrid-sessions.outbox.';
+import { names, read, remove as removeKept, write } from './storage.js';
+
+export const OUTBOX = 'outbox.';
 
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 
@@ -24,7 +26,7 @@ export function createOutbox({ api, connection, onAccepted, onRefused }) {
   /** @param {string} chat @returns {OutboxEntry[]} */
   function pending(chat) {
     try {
-      return JSON.parse(localStorage.getItem(PREFIX + chat) ?? '[]');
+      return JSON.parse(read(OUTBOX + chat) ?? '[]');
     } catch {
       return [];
     }
@@ -32,8 +34,8 @@ export function createOutbox({ api, connection, onAccepted, onRefused }) {
 
   /** @param {string} chat @param {OutboxEntry[]} entries */
   function store(chat, entries) {
-    if (entries.length === 0) localStorage.removeItem(PREFIX + chat);
-    else localStorage.setItem(PREFIX + chat, JSON.stringify(entries));
+    if (entries.length === 0) removeKept(OUTBOX + chat);
+    else write(OUTBOX + chat, JSON.stringify(entries));
   }
 
   /** @param {string} chat @param {string} key */
@@ -75,14 +77,12 @@ export function createOutbox({ api, connection, onAccepted, onRefused }) {
 
   /** Sends what an earlier visit left behind, in every chat. */
   function flushAll() {
-    for (const name of Object.keys(localStorage)) {
-      if (name.startsWith(PREFIX)) void flush(name.slice(PREFIX.length));
-    }
+    for (const name of names(OUTBOX)) void flush(name.slice(OUTBOX.length));
   }
 
   /** @param {string} chat */
   function forget(chat) {
-    localStorage.removeItem(PREFIX + chat);
+    removeKept(OUTBOX + chat);
   }
 
   return { add, pending, flush, flushAll, forget };
