@@ -81,7 +81,10 @@ const outbox = createOutbox({
     conversation.accepted(entry, accepted);
     otherPlaces.tell('changed', entry.chat);
   },
-  onRefused: (entry, error) => conversation.refused(entry, error),
+  onRefused(entry) {
+    conversation.refused(entry);
+    otherPlaces.tell('changed', entry.chat);
+  },
 });
 const conversation = createConversation({
   root: page.turns,
@@ -99,7 +102,11 @@ const conversation = createConversation({
     if (demo) page.banner.hidden = false;
     void chatList.refresh();
   },
-  onRepeat: (text) => send('message', text),
+  onRepeat(text) {
+    send('message', text);
+    focusOn();
+  },
+  onCancelled: focusOn,
   onEdit(text) {
     composer.write(text);
     composer.focus();
@@ -116,7 +123,7 @@ const fresh = createFreshSession({
   onUndo(undone) {
     announce('The session goes on.');
     otherPlaces.tell('changed', undone);
-    composer.focus();
+    focusOn();
   },
 });
 const otherPlaces = createOtherPlaces({
@@ -187,6 +194,11 @@ function show() {
   composer.open(chat);
   chatList.mark(chat);
   void conversation.show(chat);
+  focusOn();
+}
+
+/** Where one goes on when what had the focus is gone. */
+function focusOn() {
   // Where typing brings up a keyboard over half the screen, that is the person's to ask for.
   if (matchMedia('(pointer: fine)').matches) composer.focus();
   else page.scroller.focus({ preventScroll: true });
@@ -276,7 +288,7 @@ for (const example of document.querySelectorAll('.example')) {
 }
 byId('retry', HTMLButtonElement).addEventListener('click', () => {
   connection.wake();
-  composer.focus();
+  focusOn();
 });
 byId('skip', HTMLAnchorElement).addEventListener('click', (event) => {
   // The fragment is the chat's address: following the link would leave the chat.

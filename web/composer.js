@@ -53,12 +53,15 @@ export function createComposer({ onSend, onStop }) {
 
   function send() {
     const text = input.value;
+    const from = chat;
     if (sendButton.disabled) return;
     const [isNew, rest] = /^\s*\/new(?:\s+(\S[\s\S]*))?\s*$/.exec(text) ?? [];
     if (isNew !== undefined) onSend('new', '');
     if (isNew === undefined) onSend('message', text);
     else if (rest !== undefined) onSend('message', rest);
-    write('');
+    // A first message has begun a chat: this box is that chat's by now.
+    keepDraft(from, '');
+    if (chat === from) write('');
     input.focus();
   }
 

@@ -25,6 +25,7 @@ const PAGE_TURNS = 30;
  *   onActivity: (activity: Activity) => void,
  *   onSettled: (demo: boolean) => void,
  *   onRepeat: (text: string) => void,
+ *   onCancelled: () => void,
  *   onEdit: (text: string) => void,
  *   onChanged: (chat: string) => void,
  *   onMissing: (chat: string) => void,
@@ -41,10 +42,14 @@ export function createConversation(options) {
     return createTurnView({
       source,
       announce,
-      onCancel: (view) => void stopTurn(view),
+      onCancel(view) {
+        void stopTurn(view);
+        options.onCancelled();
+      },
       onRepeat: options.onRepeat,
       onEdit(view) {
         drop(here, view);
+        if (view.key !== null) outbox().remove(here.chat, view.key);
         options.onEdit(view.text);
       },
     });
@@ -127,7 +132,8 @@ export function createConversation(options) {
   /** @param {Open} here */
   function addPending(here) {
     for (const entry of outbox().pending(here.chat)) {
-      if (here.views.every((view) => view.key !== entry.key)) addView(here, entry);
+      const view = here.views.find((known) => known.key === entry.key) ?? addView(here, entry);
+      if (entry.refused !== undefined && view.phase() !== 'refused') view.refuse(entry.refused);
     }
   }
 
@@ -137,6 +143,7 @@ export function createConversation(options) {
     here.views.push(view);
     root.append(view.element);
     settleDown(here);
+    return view;
   }
 
   /** Reports what runs, and follows the first turn that is not settled: one stream at a time. @param {Open} here */
@@ -250,8 +257,8 @@ export function createConversation(options) {
         .pending(here.chat)
         .map((entry) => entry.key),
     );
-    for (const view of here.views.filter((view) => view.phase() === 'sending' && !kept.has(view.key ?? '')))
-      drop(here, view);
+    const unsent = here.views.filter((view) => view.turnId() === null && !kept.has(view.key ?? ''));
+    for (const view of unsent) drop(here, view);
   }
 
   /** @param {Open} here @param {TurnView} view */
@@ -322,11 +329,11 @@ export function createConversation(options) {
       else view?.update(recordOf(entry, accepted));
       settleDown(here);
     },
-    /** @param {OutboxEntry} entry @param {unknown} error */
-    refused(entry, error) {
+    /** @param {OutboxEntry} entry */
+    refused(entry) {
       const view = open?.views.find((known) => known.key === entry.key);
-      view?.refuse(messageOf(error));
-      announce(`Not sent. ${messageOf(error)}`);
+      view?.refuse(entry.refused ?? '');
+      announce(`Not sent. ${entry.refused}`);
     },
   };
 }

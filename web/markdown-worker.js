@@ -4,7 +4,7 @@ import { Marked } from './vendor/marked.js';
 
 /** Deeper than people write, shallow enough for every step behind this one. */
 const MAX_DEPTH = 40;
-const MAX_ELEMENTS = 20_000;
+const MAX_ELEMENTS = 10_000;
 
 /** Depths of the headings that the next one stands below. @type {number[]} */
 let outline = [];

@@ -74,7 +74,7 @@ function looksLikeCode(block) {
   const signs = lines.filter(
     (line) =>
       /^(?: {2,}|\t)\S/.test(line) ||
-      /[;{}[\]()]\s*$|=>|^\s*(?:[$#>]|\/\/|<\/?\w|@\w+|[+-]{1,3}\s?\w)/.test(line) ||
+      /[;{}[\]()]\s*$|=>|^\s*(?:[$#>]|\/\/|<\/?\w|@\w+|@@ |[+-]{3} \S|[+-](?=[^\s\d]))/.test(line) ||
       /^\s*(?:def|class|import|from|return|const|let|var|function|if|for|while|fn|pub|use|SELECT|INSERT|FROM|at)\b.*[({:;=,]/.test(
         line,
       ) ||

@@ -93,6 +93,8 @@ export interface OutboxEntry {
   kind: 'message' | 'new';
   text: string;
   composedAt: string;
+  /** Why the server will not take it; it waits for its author then. */
+  refused?: string;
 }
 
 export interface Accepted {

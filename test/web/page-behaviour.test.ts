@@ -51,6 +51,9 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     expect(new URL(page.url()).hash).toBe(`#/c/${sent.chat}`);
     await page.locator('.chat-link[aria-current=page]', { hasText: 'Hello there' }).waitFor();
     expect(await page.title()).toBe('Hello there · hybrid-sessions');
+    await page.getByRole('link', { name: 'New chat' }).click();
+    await page.locator('#empty').waitFor();
+    expect(await page.inputValue('#message')).toBe('');
   });
 
   test('an example of the empty page is sent as it stands', async () => {
@@ -203,9 +206,11 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     expect(await page.locator('#connection').isVisible()).toBe(false);
   });
 
-  test('a refused message says why, and its text can be had back', async () => {
+  test('a refused message says why, through a reload, and its text can be had back', async () => {
     await page.fill('#message', 'please [refuse] this');
     await page.press('#message', 'Enter');
+    await turn(0).getByText('Not sent. The message was not to its liking.').waitFor();
+    await page.reload();
     await turn(0).getByText('Not sent. The message was not to its liking.').waitFor();
     await turn(0).getByRole('button', { name: 'Edit' }).click();
     expect(await page.inputValue('#message')).toBe('please [refuse] this');
