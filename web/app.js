@@ -159,7 +159,7 @@ function send(kind, text) {
     fresh.ask(chat);
     scroll.toBottom();
     announce('A new session begins with your next message.');
-    composer.focus();
+    if (isFinePointer()) composer.focus();
   } else {
     if (fresh.take(chat)) put(chat, 'new', '');
     put(chat, kind, text);
@@ -197,10 +197,14 @@ function show() {
   focusOn();
 }
 
+function isFinePointer() {
+  return matchMedia('(pointer: fine)').matches;
+}
+
 /** Where one goes on when what had the focus is gone. */
 function focusOn() {
   // Where typing brings up a keyboard over half the screen, that is the person's to ask for.
-  if (matchMedia('(pointer: fine)').matches) composer.focus();
+  if (isFinePointer()) composer.focus();
   else page.scroller.focus({ preventScroll: true });
 }
 

@@ -44,9 +44,15 @@ function ownDiff(input) {
   return [...marked(before, '-'), ...marked(after, '+')].join('\n');
 }
 
-/** The fields that say where; what was written stands in the diff. @param {unknown} input */
+/** What the diff and the line above do not tell already. @param {unknown} input */
 function withoutTexts(input) {
-  const { old_string: _old, new_string: _new, content: _content, ...rest } = fieldsOf(input);
+  const {
+    old_string: _old,
+    new_string: _new,
+    content: _content,
+    file_path: _path,
+    ...rest
+  } = fieldsOf(input);
   return inputText(rest);
 }
 

@@ -73,7 +73,8 @@ export function createToolLine(first) {
   function update(event) {
     if (event.state === 'started' || asked === '') asked = event.summary;
     // Summaries begin with the tool's name, which stands beside them already.
-    const brief = asked.startsWith(`${first.name}: `) ? asked.slice(first.name.length + 2) : asked;
+    const own = [`${first.name}: `, `${first.name} `].find((start) => asked.startsWith(start)) ?? '';
+    const brief = asked.slice(own.length);
     summary.textContent = brief.split('\n', 1)[0] ?? '';
     // The end does not repeat what the beginning told.
     seen = { ...seen, ...event, summary: asked };

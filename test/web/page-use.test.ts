@@ -110,8 +110,8 @@ describe.skipIf(!chromiumPath)(`the chat page in use${browserNote}`, () => {
     }
     expect(opened).toEqual([
       'Input\nls -la /\nResult\nbin\n<b>etc</b>',
-      'Input\na.txt\nChange\n@@ -4,2 +4,1 @@\n same\n-two\n+three\nResult\nupdated',
-      'Input\na.txt\nChange\n-one\n-two\n+three\nResult\nupdated',
+      'Change\n@@ -4,2 +4,1 @@\n same\n-two\n+three\nResult\nupdated',
+      'Change\n-one\n-two\n+three\nResult\nupdated',
       'Input\ntext: x\ntags: [\n  "a",\n  "b"\n]\nError\nno such note',
       'Input\nnot json',
     ]);
