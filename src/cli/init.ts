@@ -3,7 +3,8 @@
 import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Invalid } from '../core/errors.ts';
-import { CONFIG_FILE, PACKAGE_ROOT } from '../local/configuration.ts';
+import { CONFIG_FILE } from '../local/configuration.ts';
+import { EXAMPLE_AGENT } from '../package-root.ts';
 import type { CliContext } from './context.ts';
 
 const CONFIGURATION = {
@@ -21,7 +22,7 @@ node_modules/
 .env
 `;
 
-export async function init({ cwd, terminal }: CliContext, dir: string): Promise<void> {
+export async function init({ cwd, terminal, version }: CliContext, dir: string): Promise<void> {
   const folder = resolve(cwd, dir);
   await mkdir(folder, { recursive: true });
   const there = await readdir(folder);
@@ -30,19 +31,44 @@ export async function init({ cwd, terminal }: CliContext, dir: string): Promise<
       advice: 'Give a new folder; nothing was written.',
     });
   }
-  await cp(join(PACKAGE_ROOT, 'examples', 'agent'), join(folder, 'agent'), {
+  await cp(EXAMPLE_AGENT, join(folder, 'agent'), {
     recursive: true,
     errorOnExist: true,
   });
   await writeFile(join(folder, CONFIG_FILE), `${JSON.stringify(CONFIGURATION, null, 2)}\n`, { flag: 'wx' });
   await writeFile(join(folder, '.gitignore'), IGNORED, { flag: 'wx' });
+  await writeFile(join(folder, 'package.json'), manifest(basename(folder), version), { flag: 'wx' });
   await writeFile(join(folder, 'README.md'), readme(basename(folder)), { flag: 'wx' });
   terminal.line(`Made ${dir}:`);
   terminal.line('  agent/                        who the agent is and what it may do: edit this');
   terminal.line(`  ${CONFIG_FILE}    settings`);
+  terminal.line(
+    '  package.json                  its scripts; the version of hybrid-sessions it was made with',
+  );
   terminal.line('  README.md                     how to go on');
   terminal.line();
   terminal.line(`Next: cd ${dir} && npx hybrid-sessions start`);
+}
+
+/** Nothing of it is published; npm takes no name with capitals or blanks. */
+function manifest(folder: string, version: string): string {
+  const name =
+    folder
+      .toLowerCase()
+      .replace(/[^a-z0-9._-]+/g, '-')
+      .replace(/^[-._]+|-+$/g, '') || 'my-agent';
+  const value = {
+    name,
+    private: true,
+    type: 'module',
+    scripts: {
+      start: 'hybrid-sessions start',
+      chat: 'hybrid-sessions chat',
+      doctor: 'hybrid-sessions doctor',
+    },
+    dependencies: { 'hybrid-sessions': `^${version}` },
+  };
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
 function readme(name: string): string {

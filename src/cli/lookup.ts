@@ -55,9 +55,9 @@ async function openNamed({ env, cwd }: CliContext, options: DataOptions, open: O
 }
 
 /** Loaded only when it is needed: it brings the AWS SDK with it. */
-async function awsStores(): Promise<typeof import('./aws-stores.ts')> {
+async function awsStores(): Promise<typeof import('../aws/stores.ts')> {
   try {
-    return await import('./aws-stores.ts');
+    return await import('../aws/stores.ts');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     throw new Invalid('no-aws-sdk', 'The AWS SDK is not installed here.', {
