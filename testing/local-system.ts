@@ -1,5 +1,7 @@
 // A whole local system for tests: server, worker processes, real Agent SDK, an own data folder, a model that the
 // test scripts, any free port. Everything is gone after `close`.
+import '../src/node-version.ts';
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -3,7 +3,7 @@
 import { eraseChat } from '../api/chats.ts';
 import { createTitles, shorten } from '../api/titles.ts';
 import { chatView, turnView } from '../api/views.ts';
-import { Conflict, isHybridError } from '../core/errors.ts';
+
 import { conversationOf, tenantId } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
 import { confirm } from './confirm.ts';
