@@ -3,5 +3,4 @@ import '../node-version.ts';
 
 export { type AppOptions, createApp } from './app.ts';
 export type { ApiDeps, Route, ServerInfo } from './deps.ts';
-export { acceptAndQueue } from './messages.ts';
 export type { AnswerView, ChatView, ReplyView, TurnView } from './views.ts';

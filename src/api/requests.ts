@@ -1,5 +1,6 @@
 // Reading requests: bodies, path parts, query and headers, each checked, each refusal naming what is wrong.
 // Whitelists only: what is not described here is refused, never ignored.
+
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'hono';
 import { z } from 'zod';

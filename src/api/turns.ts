@@ -1,19 +1,18 @@
 // One turn: look at it, watch it, stop it.
+
 import type { Context } from 'hono';
-import { type TurnId, tenantId } from '../core/ids.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
+import type { TurnId } from '../core/ids.ts';
 import { isCommitted, type TurnRecord } from '../core/records.ts';
-import { TENANT_NAME } from './chat-name.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { emptyBody, jsonBody, turnIdFrom } from './requests.ts';
 import { eventStream } from './stream.ts';
 import { turnView } from './views.ts';
 
-const TENANT = tenantId(TENANT_NAME);
-
 export function turnRoutes(deps: ApiDeps): Route[] {
   async function turnOf(context: Context): Promise<TurnRecord> {
-    const turn = await deps.store.getTurn(TENANT, turnIdFrom(context.req.param('id')));
+    const turn = await deps.store.getTurn(DEFAULT_TENANT, turnIdFrom(context.req.param('id')));
     return turn ?? refuse(404, 'unknown-turn', 'There is no such turn.');
   }
 
@@ -57,11 +56,11 @@ export async function askToStop(
   deps: Pick<ApiDeps, 'store' | 'events'>,
   turnId: TurnId,
 ): Promise<{ readonly turn: TurnRecord; readonly asked: boolean }> {
-  const before = await deps.store.getTurn(TENANT, turnId);
-  const turn = await deps.store.requestStop(TENANT, turnId);
+  const before = await deps.store.getTurn(DEFAULT_TENANT, turnId);
+  const turn = await deps.store.requestStop(DEFAULT_TENANT, turnId);
   const asked = !isCommitted(turn);
   if (asked && !before?.stopRequested) {
-    await deps.events.append(TENANT, turnId, [{ type: 'status', status: 'stopping' }]);
+    await deps.events.append(DEFAULT_TENANT, turnId, [{ type: 'status', status: 'stopping' }]);
   }
   return { turn, asked };
 }

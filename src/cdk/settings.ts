@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { RETENTION_DAYS } from '../core/defaults.ts';
 import { settingFault } from '../setting-fault.ts';
 
 const parameterName = z
@@ -49,7 +50,7 @@ export const settingsSchema = z.strictObject({
       keepSession: z.boolean().optional(),
     })
     .prefault({}),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),
   dashboard: z.boolean().default(true),

@@ -2,6 +2,13 @@
 // nothing that is there already.
 import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import {
+  CHECKPOINT_EVERY_SEC,
+  KEPT_GENERATIONS,
+  RETENTION_DAYS,
+  WORKERS,
+  WORKSPACE_LIMITS,
+} from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { CONFIG_FILE } from '../local/configuration.ts';
 import { EXAMPLE_AGENT, PACKAGE_ROOT } from '../package-root.ts';
@@ -11,11 +18,14 @@ import { packageSource } from './package-source.ts';
 const PACKAGE = 'hybrid-sessions';
 
 const CONFIGURATION = {
-  workers: 2,
-  retentionDays: 25,
-  keepGenerations: 10,
-  checkpointEverySec: 60,
-  limits: { workspaceBytes: 1024 ** 3, workspaceFiles: 50_000 },
+  workers: WORKERS,
+  retentionDays: RETENTION_DAYS,
+  keepGenerations: KEPT_GENERATIONS,
+  checkpointEverySec: CHECKPOINT_EVERY_SEC,
+  limits: {
+    workspaceBytes: WORKSPACE_LIMITS.maxWorkspaceBytes,
+    workspaceFiles: WORKSPACE_LIMITS.maxWorkspaceFiles,
+  },
   telegram: { allowedUsers: [] },
 };
 

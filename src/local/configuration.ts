@@ -4,6 +4,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import {
+  CHECKPOINT_EVERY_SEC,
+  DAY_SEC,
+  KEPT_GENERATIONS,
+  RETENTION_DAYS,
+  WORKERS,
+  WORKSPACE_LIMITS,
+} from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports.ts';
 import { EXAMPLE_AGENT } from '../package-root.ts';
@@ -13,22 +21,21 @@ import { type ModelChoice, modelFrom } from './model-choice.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const CONFIG_FILE = 'hybrid-sessions.config.json';
-const GIB = 1024 ** 3;
 
 /** The configuration file: every field may be left out. */
 export const configFileSchema = z.strictObject({
   /** Where editors find help; not used otherwise. */
   $schema: z.string().optional(),
-  workers: z.int().min(1).max(64).default(2),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  workers: z.int().min(1).max(64).default(WORKERS),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   limits: z
     .strictObject({
-      workspaceBytes: z.int().min(1024).default(GIB),
-      workspaceFiles: z.int().min(1).default(50_000),
+      workspaceBytes: z.int().min(1024).default(WORKSPACE_LIMITS.maxWorkspaceBytes),
+      workspaceFiles: z.int().min(1).default(WORKSPACE_LIMITS.maxWorkspaceFiles),
     })
     .prefault({}),
-  keepGenerations: z.int().min(1).max(1000).default(10),
-  checkpointEverySec: z.number().min(0).max(3600).default(60),
+  keepGenerations: z.int().min(1).max(1000).default(KEPT_GENERATIONS),
+  checkpointEverySec: z.number().min(0).max(3600).default(CHECKPOINT_EVERY_SEC),
   apiKeys: z
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
@@ -125,7 +132,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     configFile: file,
     apiKeys: [...(ownKey ? [ownKey] : []), ...values.apiKeys],
     workers: overrides.workers ?? values.workers,
-    retentionSec: values.retentionDays * 24 * 3600,
+    retentionSec: values.retentionDays * DAY_SEC,
     limits: {
       maxWorkspaceBytes: values.limits.workspaceBytes,
       maxWorkspaceFiles: values.limits.workspaceFiles,

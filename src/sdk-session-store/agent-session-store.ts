@@ -1,6 +1,7 @@
 // The Agent SDK's `SessionStore` over this package's head and packs: durable transcripts for programs that want only
 // those. An append is atomic, kept once however often it is sent, and ordered by commits, not by clocks; a second live
 // writer of a session is refused; a load reads at most eight packs at any age. Needs no directory and no worker.
+
 import { tmpdir } from 'node:os';
 import type {
   SessionStore as SdkSessionStore,
@@ -9,6 +10,7 @@ import type {
   SessionSummaryEntry,
 } from '@anthropic-ai/claude-agent-sdk';
 import { systemClock } from '../core/clock.ts';
+import { DEFAULT_TENANT, RETENTION_SEC } from '../core/defaults.ts';
 import { sessionKeyOf } from '../core/ids.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
@@ -53,13 +55,12 @@ export interface AgentSessionStore extends SdkSessionStore {
   release(key?: SessionName): Promise<void>;
 }
 
-const DAY_SEC = 86_400;
 /** Desks without a lease or anything remembered cost little, but not nothing. */
 const MAX_DESKS = 10_000;
 
 export function createAgentSessionStore(options: AgentSessionStoreOptions): AgentSessionStore {
-  const { store, objects, tenant = 'default', clock = systemClock } = options;
-  const { leaseMs = 15_000, takeoverWaitMs = 20_000, retentionSec = 25 * DAY_SEC } = options;
+  const { store, objects, tenant = DEFAULT_TENANT, clock = systemClock } = options;
+  const { leaseMs = 15_000, takeoverWaitMs = 20_000, retentionSec = RETENTION_SEC } = options;
   const { temporaryDirectory = tmpdir(), maxRememberedEntries = 200_000 } = options;
   const patiently = createPatience(clock);
   const listing = createListing({ store, tenant, patiently });

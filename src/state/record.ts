@@ -1,6 +1,8 @@
 // The state layer's own record in a session's head: which packs hold the last generations. A few kilobytes at any
 // age. It is read from a store, so it is checked like any input: no name in it can point at another session.
+
 import { z } from 'zod';
+import { KEPT_GENERATIONS } from '../core/defaults.ts';
 import { Corrupt, Gone } from '../core/errors.ts';
 import type { SessionId, Tenant } from '../core/ids.ts';
 import type { Json } from '../core/messages.ts';
@@ -169,7 +171,12 @@ export function stateAt(state: Json, generation: number): Json {
  * A state to commit: generation `as` (newer than all) with the files of `generation`, nothing uploaded. The
  * generations between stay restorable, so that an undo can be undone. Gone('generation-gone').
  */
-export function revertState(state: Json, generation: number, as: number, keepGenerations = 10): Json {
+export function revertState(
+  state: Json,
+  generation: number,
+  as: number,
+  keepGenerations = KEPT_GENERATIONS,
+): Json {
   const { record, kept } = keptAt(state, generation);
   return encodeRecord(withGeneration(record, { ...kept, generation: as }, keepGenerations));
 }
@@ -183,7 +190,7 @@ export function repairedState(
   generation: number,
   as: number,
   sound: ReadonlySet<number>,
-  keepGenerations = 10,
+  keepGenerations = KEPT_GENERATIONS,
 ): Json {
   const { record, kept } = keptAt(state, generation);
   const history = record.history.filter((item) => sound.has(item.generation));

@@ -1,7 +1,9 @@
 // Settings: what each source says, and that the reference page has every one of them.
+
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { RETENTION_SEC } from '../../src/core/defaults.ts';
 import { configFileSchema, ENVIRONMENT, readConfiguration } from '../../src/local/configuration.ts';
 import { modelFrom } from '../../src/local/model-choice.ts';
 
@@ -14,7 +16,7 @@ test('without any setting: loopback, demo model, the example agent', () => {
     port: 8787,
     dataDir: '/nowhere/.hybrid-sessions',
     workers: 2,
-    retentionSec: 25 * 24 * 3600,
+    retentionSec: RETENTION_SEC,
     keepGenerations: 10,
     checkpointEveryMs: 60_000,
     model: { kind: 'demo' },
