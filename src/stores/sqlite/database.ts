@@ -3,7 +3,7 @@
 // `busyTimeoutMs`, then the call is Refused. Waiting for changes polls `data_version`, which costs microseconds.
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { Refused } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import { storeError } from '../rules/errors.ts';
@@ -117,7 +117,9 @@ function translated<T>(work: () => T): T {
 function connect(path: string, options: OpenDatabaseOptions): DatabaseSync {
   const timeout = options.busyTimeoutMs ?? BUSY_TIMEOUT_MS;
   makeFile(path);
-  const db = new DatabaseSync(path, { timeout });
+  // Not imported by name: a Node without it would fail to link before it could say that it is too old.
+  const sqlite = process.getBuiltinModule('node:sqlite');
+  const db = new sqlite.DatabaseSync(path, { timeout });
   try {
     // Switching to WAL does not always wait for the busy timeout when several processes open a new file at once.
     untilFree(timeout, () => {
