@@ -126,11 +126,11 @@ export function createSqliteTurnQueue(options: SqliteTurnQueueOptions): TurnQueu
       const stop = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
       for (;;) {
         if (stop.aborted) return [];
-        const mark = db.changeMark();
+        const version = db.dataVersion();
         const received = takeVisible(max, visibilityMs);
         const leftMs = untilMs - clock.now();
         if (received.length > 0 || leftMs <= 0) return received;
-        await db.waitForChange(mark, clock, Math.min(leftMs, untilNextMs()), stop);
+        await db.waitForChange(version, clock, Math.min(leftMs, untilNextMs()), stop);
       }
     },
 

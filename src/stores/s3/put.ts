@@ -173,11 +173,16 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-async function readExactly(file: FileHandle, start: number, end: number, told: number): Promise<Uint8Array> {
+async function readExactly(
+  file: FileHandle,
+  start: number,
+  end: number,
+  expectedBytes: number,
+): Promise<Uint8Array> {
   const bytes = Buffer.alloc(end - start);
   for (let at = 0; at < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, at, bytes.length - at, start + at);
-    if (bytesRead === 0) throw sizeMismatch(told, start + at);
+    if (bytesRead === 0) throw sizeMismatch(expectedBytes, start + at);
     at += bytesRead;
   }
   return bytes;
