@@ -9,6 +9,7 @@ import type { SessionHead, SessionMapping } from '../core/records.ts';
 import { readConfiguration } from '../local/configuration.ts';
 import { openStores, type Stores } from '../local/stores.ts';
 import type { Progress } from '../state/progress.ts';
+import type * as AwsStores from './aws-stores.ts';
 import type { CliContext, DataOptions } from './context.ts';
 
 /** So short a beginning of an id would match by chance. */
@@ -56,7 +57,7 @@ async function openNamed({ env, cwd }: CliContext, options: DataOptions, open: O
 }
 
 /** Loaded only when it is needed: it brings the AWS SDK with it. */
-async function awsStores(): Promise<typeof import('./aws-stores.ts')> {
+async function awsStores(): Promise<typeof AwsStores> {
   try {
     return await import('./aws-stores.ts');
   } catch (cause) {
