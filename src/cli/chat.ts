@@ -52,7 +52,7 @@ async function ownSystem(context: CliContext, options: ChatOptions) {
   });
   // A bot belongs to the server that was started for it; a chat in a terminal does not answer for it.
   const system = await startSystem(
-    { ...configuration, telegram: null },
+    { ...configuration, channels: {} },
     { env: context.env, version: context.version },
   );
   return { ...system, key: configuration.apiKeys[0] ?? null };

@@ -5,6 +5,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
+import {
+  type ChannelsSettings,
+  channelVariables,
+  fileSections,
+  readChannelSettings,
+} from '../channels/settings.ts';
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
@@ -14,8 +22,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const CONFIG_FILE = 'hybrid-sessions.config.json';
 const GIB = 1024 ** 3;
 
-/** The configuration file: every field may be left out. */
-export const configFileSchema = z.strictObject({
+const ownFields = {
   /** Where editors find help; not used otherwise. */
   $schema: z.string().optional(),
   workers: z.int().min(1).max(64).default(2),
@@ -32,10 +39,17 @@ export const configFileSchema = z.strictObject({
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
   model: z.string().min(1).optional(),
-  telegram: z.strictObject({ allowedUsers: z.array(z.int().positive()).default([]) }).prefault({}),
-});
+};
 
-/** Every environment variable that is read, with what it is for. */
+/** The configuration file, with a section for each channel that has fields there. Every field may be left out. */
+export function configFileSchema(channels: readonly ChannelDescriptor[] = CHANNELS) {
+  const sections = fileSections(channels);
+  const taken = Object.keys(sections).filter((name) => name in ownFields);
+  if (taken.length > 0) throw new Error(`No channel can be named ${taken[0]}: it is a field of its own.`);
+  return z.strictObject({ ...ownFields, ...sections });
+}
+
+/** Every environment variable that is read, with what it is for; those of the channels are with them. */
 export const ENVIRONMENT: Readonly<Record<string, string>> = {
   PORT: 'port of the server',
   HOST: 'address to listen on',
@@ -56,14 +70,17 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   AWS_ACCESS_KEY_ID: 'credentials for Bedrock',
   AWS_SECRET_ACCESS_KEY: 'credentials for Bedrock',
   AWS_SESSION_TOKEN: 'credentials for Bedrock',
-  TELEGRAM_BOT_TOKEN: 'token of a Telegram bot',
-  TELEGRAM_API_ROOT: 'address of the Bot API',
   HTTPS_PROXY: 'proxy on the way to the model',
   HTTP_PROXY: 'proxy on the way to the model',
   NO_PROXY: 'hosts that need no proxy',
   NO_COLOR: 'plain output',
   DEBUG: 'stack traces of errors',
 };
+
+/** With those of the channels. */
+export function environmentOf(channels: readonly ChannelDescriptor[] = CHANNELS): Record<string, string> {
+  return { ...ENVIRONMENT, ...channelVariables(channels) };
+}
 
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
 
@@ -86,11 +103,8 @@ export interface Configuration {
   /** A running turn is saved this often; 0 for never. */
   readonly checkpointEveryMs: number;
   readonly model: ModelChoice;
-  readonly telegram: {
-    readonly token: string;
-    readonly apiRoot: string;
-    readonly allowedUsers: readonly number[];
-  } | null;
+  /** The channels that are on. */
+  readonly channels: ChannelsSettings;
   /** The proxy on the way to the model, as its usual variables. */
   readonly proxy: Readonly<Record<string, string>>;
   readonly logLevel: LogThreshold;
@@ -104,11 +118,18 @@ export interface ConfigurationSources {
   readonly overrides?: Partial<
     Pick<Configuration, 'host' | 'port' | 'dataDir' | 'agentDir' | 'logLevel' | 'workers'>
   >;
+  /** The channels there are. */
+  readonly channels?: readonly ChannelDescriptor[];
 }
 
 /** Throws `Invalid` that names the variable or field and says what it must be. */
-export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSources): Configuration {
-  const { file, values } = readFile(env, cwd);
+export function readConfiguration({
+  env,
+  cwd,
+  overrides = {},
+  channels = CHANNELS,
+}: ConfigurationSources): Configuration {
+  const { file, values } = readFile(env, cwd, configFileSchema(channels));
   const ownKey = env.HYBRID_SESSIONS_API_KEY;
   if (ownKey !== undefined && ownKey !== '' && !/^[\x21-\x7e]{16,}$/.test(ownKey)) {
     bad('HYBRID_SESSIONS_API_KEY', 'must be at least 16 visible ASCII characters');
@@ -129,19 +150,22 @@ export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSou
     keepGenerations: values.keepGenerations,
     checkpointEveryMs: Math.round(values.checkpointEverySec * 1000),
     model: modelFrom(env, values.model),
-    telegram: telegramFrom(env, values.telegram.allowedUsers),
+    channels: channelsFrom(channels, env, values),
     proxy: proxyFrom(env),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
   };
 }
 
+type FileValues = z.infer<ReturnType<typeof configFileSchema>>;
+
 function readFile(
   env: Environment,
   cwd: string,
-): { file: string | null; values: z.infer<typeof configFileSchema> } {
+  schema: ReturnType<typeof configFileSchema>,
+): { file: string | null; values: FileValues } {
   const named = env.HYBRID_SESSIONS_CONFIG;
   const file = resolve(cwd, named || CONFIG_FILE);
-  if (!named && !existsSync(file)) return { file: null, values: configFileSchema.parse({}) };
+  if (!named && !existsSync(file)) return { file: null, values: schema.parse({}) };
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -158,13 +182,13 @@ function readFile(
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new Invalid('bad-config', `${file} is not JSON: ${message}`, { cause });
   }
-  const parsed = configFileSchema.safeParse(value);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return { file, values: parsed.data };
   const issue = parsed.error.issues[0];
   const path = [...(issue?.path ?? []), ...(issue?.code === 'unrecognized_keys' ? issue.keys : [])].join('.');
   const what = issue?.code === 'unrecognized_keys' ? 'no such field' : issue?.message;
   throw new Invalid('bad-config', `${file}: ${path || 'file'}: ${what}`, {
-    advice: 'docs/configuration.md lists every field.',
+    advice: 'docs/configuration.md lists every field, those of a channel are on its own page.',
   });
 }
 
@@ -198,14 +222,16 @@ function logLevelFrom(value: string | undefined): LogThreshold {
   return level ?? bad('HYBRID_SESSIONS_LOG', `must be one of ${LOG_LEVELS.join(', ')}`);
 }
 
-function telegramFrom(env: Environment, allowedUsers: readonly number[]): Configuration['telegram'] {
-  const token = env.TELEGRAM_BOT_TOKEN;
-  if (!token) return null;
-  if (!/^\d+:[\w-]+$/.test(token))
-    bad('TELEGRAM_BOT_TOKEN', 'must look like 123456:ABC-DEF, as BotFather gives it');
-  const apiRoot = env.TELEGRAM_API_ROOT || 'https://api.telegram.org';
-  if (!URL.canParse(apiRoot)) bad('TELEGRAM_API_ROOT', 'must be a URL');
-  return { token, apiRoot, allowedUsers };
+function channelsFrom(
+  channels: readonly ChannelDescriptor[],
+  env: Environment,
+  values: Readonly<Record<string, unknown>>,
+): ChannelsSettings {
+  const on = channels.flatMap((channel) => {
+    const settings = readChannelSettings(channel, env, values[channel.name]);
+    return settings === null ? [] : [[channel.name, settings] as const];
+  });
+  return Object.fromEntries(on);
 }
 
 function proxyFrom(env: Environment): Record<string, string> {

@@ -1,4 +1,4 @@
-// A whole local system in one call: stores, workers, HTTP server, Telegram. Whoever starts it gets its address and
+// A whole local system in one call: stores, workers, HTTP server, channels. Whoever starts it gets its address and
 // a way to end it; everything that can be wrong is found before the first message is taken.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,22 +9,28 @@ import { describePolicy } from '../agent/tool-policy.ts';
 import { createApp } from '../api/app.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
 import { systemClock } from '../core/clock.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { startSweep } from '../core/sweep.ts';
+import { type Inlets, startInlets } from './channels.ts';
 import { type Configuration, type Environment, PACKAGE_ROOT } from './configuration.ts';
 import { createLogLines } from './log-lines.ts';
 import { describeModel } from './model-choice.ts';
 import { openStores } from './stores.ts';
 import { startWorkers } from './supervisor.ts';
-import { startTelegram } from './telegram.ts';
 
 export interface SystemOptions {
   /** The program's environment: workers get the harmless part of it. */
   readonly env: Environment;
   readonly version: string;
   readonly log?: Log;
+  /** The channels there are; the worker's program must know the same ones. @default those of this package */
+  readonly channels?: readonly ChannelDescriptor[];
+  /** A program that calls `runWorkerProcess`. @default the one that knows this package's channels */
+  readonly workerProgram?: URL;
 }
 
 export interface LocalSystem {
@@ -80,20 +86,24 @@ export async function startSystem(
       openapi: JSON.parse(readFileSync(join(PACKAGE_ROOT, 'openapi.json'), 'utf8')),
       page: servePageFrom(join(PACKAGE_ROOT, 'web')),
     });
-    const { url, stop } = await listen(app.fetch, host, configuration.port);
+    const { channels = CHANNELS, workerProgram } = options;
+    let inlets: Inlets | null = null;
+    const answer = (request: Request) => inlets?.fetch(request) ?? app.fetch(request);
+    const { url, stop } = await listen(answer, host, configuration.port);
     ends.push(async () => {
       ending.abort();
       await stop();
     });
     let graceMs = 0;
-    const workers = await startWorkers({ configuration, env: options.env, log });
+    const program = workerProgram === undefined ? {} : { program: workerProgram };
+    const workers = await startWorkers({ configuration, env: options.env, log, ...program });
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());
-    const telegram = configuration.telegram
-      ? startTelegram(configuration.telegram, { ...stores, retentionSec: configuration.retentionSec, log })
-      : null;
-    if (telegram) ends.push(() => telegram.stop());
+    const accepting = { ...stores, retentionSec: configuration.retentionSec, log };
+    const started = startInlets(channels, configuration.channels, accepting);
+    inlets = started;
+    ends.push(() => started.stop());
     return {
       url,
       lines: [
@@ -104,7 +114,7 @@ export async function startSystem(
         ['tools', describePolicy(folder, sandbox).replace(/^Tools: |\.$/g, '')],
         ['agent', agentDir],
         ['data', configuration.dataDir],
-        ...(telegram ? ([['telegram', telegram.line]] as const) : []),
+        ...started.lines,
       ],
       workerPids: workers.pids,
       async close(grace) {
