@@ -1,6 +1,6 @@
 // Settings of channels on AWS. A deployment's settings name secrets by their parameters; from there to a function each
-// setting is one string: the parameter's name of a secret, a text as it is, anything else as JSON. Functions get them
-// as variables, the setup function as properties of its resources. Each part is given its own settings only.
+// setting is one string: a secret's parameter by name, configuration as JSON. Functions get them as variables, the
+// setup function as properties of its resources. Each part is given its own settings only.
 import { z } from 'zod';
 import { Invalid } from '../core/errors.ts';
 import type { ChannelDescriptor, ConfigSetting, Part, SecretSetting, Settings } from './descriptor.ts';
@@ -90,9 +90,12 @@ export function encodeSettings(
 ): EncodedSettings {
   const encoded = settingsUsedBy(channel, part).flatMap(([field, setting]) => {
     const value =
-      setting.kind === 'config' ? section[field] : setting.made ? made[field] : section[`${field}Parameter`];
-    if (value === undefined) return [];
-    return [[field, typeof value === 'string' ? value : JSON.stringify(value)] as const];
+      setting.kind === 'config'
+        ? JSON.stringify(section[field])
+        : setting.made
+          ? made[field]
+          : section[`${field}Parameter`];
+    return typeof value === 'string' ? [[field, value] as const] : [];
   });
   return Object.fromEntries(encoded);
 }
@@ -114,11 +117,7 @@ export function decodeSettings(
   const values = settingsUsedBy(channel, part).map(([field, setting]) => {
     const given = encoded[field];
     const value =
-      setting.kind === 'secret'
-        ? secrets.get(given ?? '')
-        : given === undefined
-          ? given
-          : parse(setting, given);
+      setting.kind === 'secret' ? secrets.get(given ?? '') : given === undefined ? given : parse(given);
     const parsed = setting.schema.safeParse(value);
     if (parsed.success) return [field, parsed.data] as const;
     const name = variableOf(channel, field);
@@ -130,8 +129,8 @@ export function decodeSettings(
   return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
-function parse(setting: ConfigSetting, text: string): unknown {
-  if (setting.schema.safeParse(text).success) return text;
+/** What is no JSON is what somebody wrote by hand; the schema has the last word. */
+function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

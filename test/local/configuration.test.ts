@@ -2,6 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import type { ChannelDescriptor } from '../../src/channels/descriptor.ts';
+import { CHANNELS } from '../../src/channels/index.ts';
+import { channelVariables } from '../../src/channels/settings.ts';
 import { configFileSchema, ENVIRONMENT, readConfiguration } from '../../src/local/configuration.ts';
 import { modelFrom } from '../../src/local/model-choice.ts';
 
@@ -18,7 +21,7 @@ test('without any setting: loopback, demo model, the example agent', () => {
     keepGenerations: 10,
     checkpointEveryMs: 60_000,
     model: { kind: 'demo' },
-    telegram: null,
+    channels: { http: {} },
     apiKeys: [],
   });
   expect(configuration.agentDir).toMatch(/examples.agent$/);
@@ -58,13 +61,29 @@ test('a gateway before Bedrock that is named without credentials signs by itself
 test('docs/configuration.md has every variable and field, and every default', async () => {
   const page = await readFile('docs/configuration.md', 'utf8');
   for (const name of Object.keys(ENVIRONMENT)) expect(page, name).toContain(`\`${name}\``);
-  const fields = leaves(z.toJSONSchema(configFileSchema, { io: 'input' }) as Schema);
+  const fields = leaves(z.toJSONSchema(configFileSchema([]), { io: 'input' }) as Schema);
   expect(fields.map(([name]) => name)).toContain('limits.workspaceBytes');
-  for (const [name, fallback] of fields) {
-    const shown = fallback === undefined ? 'none' : `\`${JSON.stringify(fallback)}\``;
-    expect(page, name).toContain(`| \`${name}\` | ${shown} |`);
-  }
+  for (const [name, fallback] of fields) expect(page, name).toContain(row(name, fallback));
 });
+
+test.each(
+  (CHANNELS as readonly ChannelDescriptor[])
+    .filter(({ settings }) => Object.keys(settings).length > 0)
+    .map((channel) => [channel.name, channel] as const),
+)('docs/%s.md has every variable and field of the channel, with its default', async (name, channel) => {
+  const page = await readFile(`docs/${name}.md`, 'utf8');
+  for (const variable of Object.keys(channelVariables([channel]))) {
+    expect(page, variable).toContain(`| \`${variable}\` |`);
+  }
+  const own = leaves(z.toJSONSchema(configFileSchema([channel]), { io: 'input' }) as Schema).filter(
+    ([field]) => field.startsWith(`${name}.`),
+  );
+  for (const [field, fallback] of own) expect(page, field).toContain(row(field, fallback));
+});
+
+function row(name: string, fallback: unknown): string {
+  return `| \`${name}\` | ${fallback === undefined ? 'none' : `\`${JSON.stringify(fallback)}\``} |`;
+}
 
 interface Schema {
   readonly properties?: Record<string, Schema>;
