@@ -118,11 +118,13 @@ test('in a CDK stack it has its place: each function is given what its part may 
     createStack(app, settingsSchema(WITH_PAGER).parse({ pager: section }), assets, WITH_PAGER),
   );
   const variables = (handler: string | undefined) => {
-    const [, one] = ofType(stack, 'AWS::Lambda::Function').find(
+    const found = ofType(stack, 'AWS::Lambda::Function').filter(
       ([, { Properties }]) => Properties.Handler === handler,
-    ) ?? ['', undefined];
-    const { Variables } = one?.Properties.Environment as { Variables: Record<string, unknown> };
-    return Object.fromEntries(Object.entries(Variables).filter(([name]) => /PAGER|CHANNELS/.test(name)));
+    );
+    const all = found.flatMap(([, { Properties }]) =>
+      Object.entries((Properties.Environment as { Variables: object }).Variables),
+    );
+    return Object.fromEntries(all.filter(([name]) => /PAGER|CHANNELS/.test(name)));
   };
   expect(variables('ingress.handler')).toEqual({
     HYBRID_SESSIONS_CHANNELS: 'pager',
@@ -133,7 +135,8 @@ test('in a CDK stack it has its place: each function is given what its part may 
   const outgoing = {
     HYBRID_SESSIONS_CHANNELS: 'pager',
     HYBRID_SESSIONS_PAGER_TOKEN_PARAMETER: '/own/pager',
-    HYBRID_SESSIONS_PAGER_API_ROOT: 'https://pages.example',
+    HYBRID_SESSIONS_PAGER_API_ROOT: '"https://pages.example"',
+    HYBRID_SESSIONS_PAGER_SIGNATURE: '""',
   };
   expect(variables('stranded.handler')).toEqual(outgoing);
   expect(variables(undefined)).toEqual(outgoing);
@@ -148,7 +151,7 @@ test('in a CDK stack it has its place: each function is given what its part may 
   stack.template.hasResourceProperties('Custom::HybridSessionsSetup', {
     step: 'register',
     channel: 'pager',
-    settings: { token: '/own/pager', apiRoot: 'https://pages.example' },
+    settings: { token: '/own/pager', apiRoot: '"https://pages.example"' },
   });
   expect(stack.findings).toEqual([]);
 });
