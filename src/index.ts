@@ -8,5 +8,6 @@ export * from './core/messages.ts';
 export type * from './core/ports.ts';
 export * from './core/promises.ts';
 export * from './core/records.ts';
+export * from './core/running-turn.ts';
 export * from './core/turn.ts';
 export * from './core/worker.ts';

@@ -1,8 +1,10 @@
 // Reading requests: bodies, path parts, query and headers, each checked, each refusal naming what is wrong.
 // Whitelists only: what is not described here is refused, never ignored.
+
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'hono';
 import { z } from 'zod';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import type { Conversation, TurnId } from '../core/ids.ts';
 import { MAX_TEXT_LENGTH } from '../core/messages.ts';
 import { refuse } from './problems.ts';
@@ -29,7 +31,7 @@ export function chatOf(chat: string | undefined): Conversation {
   if (chat === undefined || !CHAT.test(chat)) {
     refuse(400, 'bad-chat', 'A chat name is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -');
   }
-  return { tenant: 'default', channel: 'http', bot: 'local', chat, thread: null };
+  return { tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null };
 }
 
 export function turnIdFrom(value: string | undefined): TurnId {

@@ -1,6 +1,7 @@
 // One turn: look at it, watch it, stop it.
+
 import type { Context } from 'hono';
-import { tenantId } from '../core/ids.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { isCommitted, type TurnRecord } from '../core/records.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
@@ -8,11 +9,9 @@ import { emptyBody, jsonBody, turnIdFrom } from './requests.ts';
 import { eventStream } from './stream.ts';
 import { turnView } from './views.ts';
 
-const TENANT = tenantId('default');
-
 export function turnRoutes(deps: ApiDeps): Route[] {
   async function turnOf(context: Context): Promise<TurnRecord> {
-    const turn = await deps.store.getTurn(TENANT, turnIdFrom(context.req.param('id')));
+    const turn = await deps.store.getTurn(DEFAULT_TENANT, turnIdFrom(context.req.param('id')));
     return turn ?? refuse(404, 'unknown-turn', 'There is no such turn.');
   }
 
@@ -39,9 +38,9 @@ export function turnRoutes(deps: ApiDeps): Route[] {
       async handle(context) {
         await jsonBody(context, emptyBody, true);
         const before = await turnOf(context);
-        const turn = await deps.store.requestStop(TENANT, before.turnId);
+        const turn = await deps.store.requestStop(DEFAULT_TENANT, before.turnId);
         if (!isCommitted(turn) && !before.stopRequested) {
-          await deps.events.append(TENANT, turn.turnId, [{ type: 'status', status: 'stopping' }]);
+          await deps.events.append(DEFAULT_TENANT, turn.turnId, [{ type: 'status', status: 'stopping' }]);
         }
         return context.json(turnView(turn), 202);
       },

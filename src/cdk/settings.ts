@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { deployedSchema, parameterName } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { RETENTION_DAYS } from '../core/defaults.ts';
 
 const ownFields = {
   $schema: z.string().optional(),
@@ -44,7 +45,7 @@ const ownFields = {
       keepSession: z.boolean().optional(),
     })
     .prefault({}),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),
   dashboard: z.boolean().default(true),

@@ -1,8 +1,9 @@
 // The webhooks of several channels as one app: finds the channel by path and method, opens it at its first request,
 // and leaves everything else about the request to it, the check of the caller included.
 import { Hono } from 'hono';
-import { acceptAndQueue } from '../api/messages.ts';
+import { type AcceptDeps, acceptAndQueue } from '../core/accept.ts';
 import { systemClock } from '../core/clock.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import type { Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { SessionStore } from '../core/ports.ts';
@@ -10,7 +11,7 @@ import { stopTurns } from '../core/stop.ts';
 import type { ChannelDescriptor, InletContext, WebhookHandler } from './descriptor.ts';
 import type { ChannelSettings } from './settings.ts';
 
-export type InletDeps = Parameters<typeof acceptAndQueue>[0] & {
+export type InletDeps = AcceptDeps & {
   readonly store: SessionStore;
   readonly log: Log;
 };
@@ -18,7 +19,7 @@ export type InletDeps = Parameters<typeof acceptAndQueue>[0] & {
 /** What every inlet is given besides its settings and its identity. */
 export function inletContext(deps: InletDeps): Omit<InletContext<ChannelSettings>, 'settings' | 'identity'> {
   return {
-    tenant: 'default',
+    tenant: DEFAULT_TENANT,
     accept: async (request) => void (await acceptAndQueue(deps, request)),
     stop: (key, applies) => stopTurns(deps.store, key, applies),
     clock: systemClock,

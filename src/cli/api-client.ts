@@ -1,8 +1,10 @@
 // The HTTP API as the terminal chat uses it. A lost connection is waited out: events go on behind the last one
 // seen, and a message is repeated under its own key, so nothing is asked twice.
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerInfo } from '../api/deps.ts';
 import type { AnswerView, ChatView, TurnView } from '../api/views.ts';
+import { backoffMs } from '../core/backoff.ts';
 import { Gone, Invalid, Refused } from '../core/errors.ts';
 import { readEvents } from './event-stream.ts';
 
@@ -35,7 +37,7 @@ export interface ApiClient {
 }
 
 const PATIENCE_MS = 60_000;
-const MAX_WAIT_MS = 5_000;
+const RECONNECTING = { firstMs: 200, maxMs: 5_000 };
 
 export function createApiClient({ url, key }: { url: string; key: string | null }): ApiClient {
   async function request(path: string, init: RequestInit = {}): Promise<Response> {
@@ -53,7 +55,7 @@ export function createApiClient({ url, key }: { url: string; key: string | null 
         if (!passing || Date.now() > untilMs)
           throw error instanceof TypeError ? unreachable(url, error) : error;
         if (!reached && error instanceof TypeError) throw unreachable(url, error);
-        await sleep(Math.min(100 * 2 ** attempt, MAX_WAIT_MS));
+        await sleep(backoffMs(RECONNECTING, attempt));
       }
     }
   }

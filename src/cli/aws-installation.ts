@@ -3,6 +3,7 @@
 // SDK always looks: environment, profile, SSO, the machine's role.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 
 export const INSTALLATION_FILE = 'hybrid-sessions.aws.json';
@@ -16,7 +17,7 @@ const installationSchema = z.strictObject({
   bucket: name,
   queueUrl: z.url(),
   deadLetterQueueUrl: z.url(),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   /** Of stand-ins and private endpoints; the SDK's own AWS_ENDPOINT_URL_* hold where one is not named. */
   endpoints: z
     .strictObject({ dynamodb: z.url().optional(), s3: z.url().optional(), sqs: z.url().optional() })

@@ -5,16 +5,26 @@ import { basename, join, resolve } from 'node:path';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { fileSections } from '../channels/settings.ts';
+import {
+  CHECKPOINT_EVERY_SEC,
+  KEPT_GENERATIONS,
+  RETENTION_DAYS,
+  WORKERS,
+  WORKSPACE_LIMITS,
+} from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { CONFIG_FILE, PACKAGE_ROOT } from '../local/configuration.ts';
 import type { CliContext } from './context.ts';
 
 const CONFIGURATION = {
-  workers: 2,
-  retentionDays: 25,
-  keepGenerations: 10,
-  checkpointEverySec: 60,
-  limits: { workspaceBytes: 1024 ** 3, workspaceFiles: 50_000 },
+  workers: WORKERS,
+  retentionDays: RETENTION_DAYS,
+  keepGenerations: KEPT_GENERATIONS,
+  checkpointEverySec: CHECKPOINT_EVERY_SEC,
+  limits: {
+    workspaceBytes: WORKSPACE_LIMITS.maxWorkspaceBytes,
+    workspaceFiles: WORKSPACE_LIMITS.maxWorkspaceFiles,
+  },
   ...Object.fromEntries(
     Object.entries(fileSections(CHANNELS)).map(([name, section]) => [name, section.parse(undefined)]),
   ),

@@ -152,6 +152,20 @@ withStored(dlq.command('drop'))
   .option('--json', 'print JSON')
   .action(async (id, options) => (await import('./dlq.ts')).drop(context, id, options));
 
+const backup = program.command('backup').description('the whole data folder, while it is in use');
+
+withData(backup.command('create'))
+  .description('copy every session, turn and waiting message to a new folder')
+  .argument('<dir>', 'a new folder')
+  .option('--json', 'print JSON')
+  .action(async (dir, options) => (await import('./backup.ts')).create(context, dir, options));
+
+withData(backup.command('restore'))
+  .description('make the data folder from a backup; it must not exist yet')
+  .argument('<dir>', 'a folder written by create')
+  .option('--json', 'print JSON')
+  .action(async (dir, options) => (await import('./backup.ts')).restore(context, dir, options));
+
 withAgent(program.command('doctor'))
   .description('check what is missing here and say how to mend it')
   .option('--json', 'print JSON')

@@ -6,6 +6,7 @@ import { identityFrom } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { createInletApp, inletContext, type Webhook } from '../channels/inlets.ts';
 import { systemClock } from '../core/clock.ts';
+import { DAY_SEC } from '../core/defaults.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { readChannels } from './channels.ts';
@@ -23,7 +24,7 @@ export function createIngress(
   const deps = {
     store: createDynamoSessionStore({ mappingTable, stateTable, clock: systemClock }),
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
-    retentionSec: configuration.retentionDays * 86_400,
+    retentionSec: configuration.retentionDays * DAY_SEC,
     log,
   };
   const webhooks = readChannels(channels, 'webhook', process.env).flatMap((deployed): Webhook[] => {

@@ -5,6 +5,7 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
+import { DAY_SEC, STRANDED_TIMES } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { once } from '../core/once.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
@@ -47,11 +48,11 @@ export function createStranded(
       channels: await openChannels(deployed, secrets, { events: createDynamoEventLog(tables), log }),
       clock: systemClock,
       log,
-      timing: { leaseMs: 30_000, heartbeatMs: 10_000, checkpointEveryMs: 0 },
-      retentionSec: configuration.retentionDays * 86_400,
+      timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },
+      retentionSec: configuration.retentionDays * DAY_SEC,
       // None is left: whatever is not committed is given up, whatever is committed is delivered.
       maxAttempts: 0,
-      visibilityMs: 60_000,
+      visibilityMs: STRANDED_TIMES.visibilityMs,
     };
     return { deps, queue };
   });

@@ -8,6 +8,13 @@ import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
+import {
+  CHECKPOINT_EVERY_SEC,
+  DAY_SEC,
+  LAMBDA_TIMES,
+  MAX_ATTEMPTS,
+  WORKSPACE_LIMITS,
+} from '../core/defaults.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
@@ -24,13 +31,8 @@ import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
 
-/** What a killed worker costs its conversation. */
-const VISIBILITY_MS = 60_000;
-const TIMING = { leaseMs: 45_000, heartbeatMs: 12_000, stopEveryMs: 1_500, checkpointEveryMs: 60_000 };
-const MAX_ATTEMPTS = 3;
 /** For ending the agent, the checkpoint and its upload. */
 const MARGIN_MS = 30_000;
-const MAX_WORKSPACE_FILES = 50_000;
 
 export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
 
@@ -56,10 +58,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       queue,
       state: createSessionState({
         objects: createS3ObjectStore({ bucket }),
-        limits: {
-          maxWorkspaceBytes: configuration.maxWorkspaceBytes,
-          maxWorkspaceFiles: MAX_WORKSPACE_FILES,
-        },
+        limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
         temporaryDirectory: temporary,
       }),
       workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
@@ -71,10 +70,10 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       channels: await openChannels(deployed, secrets, { events: createDynamoEventLog(tables), log }),
       clock: systemClock,
       log,
-      timing: TIMING,
-      retentionSec: configuration.retentionDays * 86_400,
+      timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
+      retentionSec: configuration.retentionDays * DAY_SEC,
       maxAttempts: MAX_ATTEMPTS,
-      visibilityMs: VISIBILITY_MS,
+      visibilityMs: LAMBDA_TIMES.visibilityMs,
     };
     return { deps, queue };
   });
@@ -108,7 +107,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
 async function shorten(delivery: ReceivedMessage, log: Log): Promise<void> {
   try {
-    await delivery.extend(VISIBILITY_MS);
+    await delivery.extend(LAMBDA_TIMES.visibilityMs);
   } catch (error) {
     log('warn', 'visibility-not-shortened', { turn: delivery.request.turnId, ...errorFields(error) });
   }

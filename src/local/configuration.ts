@@ -7,12 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { type ChannelsSettings, fileSections, readChannelSettings } from '../channels/settings.ts';
 import {
-  type ChannelsSettings,
-  channelVariables,
-  fileSections,
-  readChannelSettings,
-} from '../channels/settings.ts';
+  CHECKPOINT_EVERY_SEC,
+  DAY_SEC,
+  KEPT_GENERATIONS,
+  RETENTION_DAYS,
+  WORKERS,
+  WORKSPACE_LIMITS,
+} from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
@@ -20,21 +23,20 @@ import { type ModelChoice, modelFrom } from './model-choice.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const CONFIG_FILE = 'hybrid-sessions.config.json';
-const GIB = 1024 ** 3;
 
 const ownFields = {
   /** Where editors find help; not used otherwise. */
   $schema: z.string().optional(),
-  workers: z.int().min(1).max(64).default(2),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  workers: z.int().min(1).max(64).default(WORKERS),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   limits: z
     .strictObject({
-      workspaceBytes: z.int().min(1024).default(GIB),
-      workspaceFiles: z.int().min(1).default(50_000),
+      workspaceBytes: z.int().min(1024).default(WORKSPACE_LIMITS.maxWorkspaceBytes),
+      workspaceFiles: z.int().min(1).default(WORKSPACE_LIMITS.maxWorkspaceFiles),
     })
     .prefault({}),
-  keepGenerations: z.int().min(1).max(1000).default(10),
-  checkpointEverySec: z.number().min(0).max(3600).default(60),
+  keepGenerations: z.int().min(1).max(1000).default(KEPT_GENERATIONS),
+  checkpointEverySec: z.number().min(0).max(3600).default(CHECKPOINT_EVERY_SEC),
   apiKeys: z
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
@@ -47,39 +49,6 @@ export function configFileSchema(channels: readonly ChannelDescriptor[] = CHANNE
   const taken = Object.keys(sections).filter((name) => name in ownFields);
   if (taken.length > 0) throw new Error(`No channel can be named ${taken[0]}: it is a field of its own.`);
   return z.strictObject({ ...ownFields, ...sections });
-}
-
-/** Every environment variable that is read, with what it is for; those of the channels are with them. */
-export const ENVIRONMENT: Readonly<Record<string, string>> = {
-  PORT: 'port of the server',
-  HOST: 'address to listen on',
-  HYBRID_SESSIONS_DIR: 'data folder',
-  HYBRID_SESSIONS_AGENT: 'agent folder',
-  HYBRID_SESSIONS_CONFIG: 'configuration file',
-  HYBRID_SESSIONS_API_KEY: 'a bearer key of the HTTP API',
-  HYBRID_SESSIONS_AWS: 'file that names an installation on AWS',
-  HYBRID_SESSIONS_LOG: 'log level',
-  ANTHROPIC_API_KEY: 'key of the Claude API',
-  ANTHROPIC_AUTH_TOKEN: 'bearer token of a compatible endpoint',
-  ANTHROPIC_BASE_URL: 'address of a compatible endpoint',
-  ANTHROPIC_MODEL: 'model name',
-  CLAUDE_CODE_USE_BEDROCK: 'use Amazon Bedrock',
-  ANTHROPIC_BEDROCK_BASE_URL: 'address of Bedrock or a gateway before it',
-  AWS_BEARER_TOKEN_BEDROCK: 'API key of Bedrock',
-  AWS_REGION: 'region of Bedrock',
-  AWS_ACCESS_KEY_ID: 'credentials for Bedrock',
-  AWS_SECRET_ACCESS_KEY: 'credentials for Bedrock',
-  AWS_SESSION_TOKEN: 'credentials for Bedrock',
-  HTTPS_PROXY: 'proxy on the way to the model',
-  HTTP_PROXY: 'proxy on the way to the model',
-  NO_PROXY: 'hosts that need no proxy',
-  NO_COLOR: 'plain output',
-  DEBUG: 'stack traces of errors',
-};
-
-/** With those of the channels. */
-export function environmentOf(channels: readonly ChannelDescriptor[] = CHANNELS): Record<string, string> {
-  return { ...ENVIRONMENT, ...channelVariables(channels) };
 }
 
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
@@ -142,7 +111,7 @@ export function readConfiguration({
     configFile: file,
     apiKeys: [...(ownKey ? [ownKey] : []), ...values.apiKeys],
     workers: overrides.workers ?? values.workers,
-    retentionSec: values.retentionDays * 24 * 3600,
+    retentionSec: values.retentionDays * DAY_SEC,
     limits: {
       maxWorkspaceBytes: values.limits.workspaceBytes,
       maxWorkspaceFiles: values.limits.workspaceFiles,

@@ -8,6 +8,7 @@ import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
 import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
+import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
@@ -18,10 +19,6 @@ import { openModelEndpoint } from './model-endpoint.ts';
 import { openStores } from './stores.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
-/** A killed worker costs its conversation this long: its lease and its message become free. */
-const TIMING = { leaseMs: 10_000, heartbeatMs: 1_000 };
-const VISIBILITY_MS = 10_000;
-const MAX_ATTEMPTS = 3;
 /** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
 const ORPHAN_GRACE_MS = 5_000;
 
@@ -77,10 +74,10 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
         }),
         clock: systemClock,
         log,
-        timing: { ...TIMING, checkpointEveryMs: configuration.checkpointEveryMs },
+        timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },
         retentionSec: configuration.retentionSec,
         maxAttempts: MAX_ATTEMPTS,
-        visibilityMs: VISIBILITY_MS,
+        visibilityMs: LOCAL_TIMES.visibilityMs,
       },
       { signal: stopping.signal, deadline: deadline.signal },
     );

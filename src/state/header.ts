@@ -7,6 +7,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { Corrupt } from '../core/errors.ts';
 import { MAX_CHUNK_BYTES } from './chunker.ts';
 import { byteLength, MAX_TARGET_BYTES, shown } from './paths.ts';
+import { isSystemPath } from './system-folders.ts';
 import type { ChunkRef, Delta, Entry, PatchEntry, Splice } from './table.ts';
 
 const MAGIC = Buffer.from('HSPK');
@@ -183,7 +184,10 @@ function parseEntry(item: readonly unknown[], hashes: readonly string[]): [strin
     need(Number.isSafeInteger(mtimeMs) && typeof rooted === 'boolean', `${shown(path)} is malformed`);
     need(isText(target) && (target !== '' || rooted), `the link ${shown(path)} has no target`);
     need(!target.includes('\0') && byteLength(target) <= MAX_TARGET_BYTES, `${shown(path)} has a bad target`);
-    need(rooted || !target.startsWith('/'), `the link ${shown(path)} leaves its root`);
+    need(
+      rooted || !target.startsWith('/') || isSystemPath(target),
+      `the link ${shown(path)} leaves its root`,
+    );
     return [path, { kind: 'link', mtimeMs: mtimeMs as number, target, rooted }];
   }
   const [, , mode, mtimeMs, bytes, list] = item;

@@ -1,6 +1,6 @@
 // Dependencies point inward: the core names no vendor and reads no environment; heavy parts load only where used.
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const source = join(import.meta.dirname, '../../src');
@@ -39,10 +39,28 @@ describe('the core', () => {
     });
     expect(escapes).toEqual([]);
   });
+
+  test('goes round in no circle, types included', () => {
+    const imports = new Map(
+      filesOf('core').map(({ path, text }) => [
+        path,
+        importsOf(text)
+          .filter((s) => s.startsWith('.'))
+          .map((s) => join(dirname(path), s)),
+      ]),
+    );
+    const circles: string[] = [];
+    const walk = (path: string, way: readonly string[]): void => {
+      if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' -> '));
+      else for (const next of imports.get(path) ?? []) walk(next, [...way, path]);
+    };
+    for (const path of imports.keys()) walk(path, []);
+    expect([...new Set(circles)]).toEqual([]);
+  });
 });
 
 describe('libraries', () => {
-  const programs = /^(server|cli|lambda|cdk)\//;
+  const programs = /^(local|cli|lambda|cdk)\//;
 
   test('process.env is read only where a program starts', () => {
     const readers = filesOf('.')
@@ -56,7 +74,7 @@ describe('libraries', () => {
       importsOf(f.text)
         .filter(
           (s) =>
-            (s.startsWith('@anthropic-ai/') && !/^(agent|session-store)\//.test(f.path)) ||
+            (s.startsWith('@anthropic-ai/') && !/^(agent|sdk-session-store)\//.test(f.path)) ||
             (s.startsWith('@aws-sdk/') &&
               !/^(stores\/(dynamodb|s3)|queues\/sqs|lambda\/|cdk\/)/.test(f.path)),
         )

@@ -55,7 +55,7 @@ describe('errors by family', () => {
   test('no answer in time is the same as none', async () => {
     const { bot, api } = await stage({ timeoutMs: 30 });
     bot.chat(ANNA);
-    bot.faults.add({ kind: 'slow', ms: 200, method: 'sendMessage' });
+    bot.faults.add({ kind: 'silent', method: 'sendMessage' });
     expect(await failure(send(api))).toBeInstanceOf(Ambiguous);
   });
 
@@ -108,12 +108,13 @@ describe('the token', () => {
   });
 
   test('stands in no error, whatever failed', async () => {
-    const { bot, api } = await stage({ timeoutMs: 30 });
+    const { bot, api, apiRoot } = await stage();
+    const impatient = createTelegramApi({ token: TOKEN, apiRoot, timeoutMs: 30 });
     bot.chat(ANNA);
     bot.faults.add({ kind: 'error', status: 400, description: `Bad Request: /bot${TOKEN}/sendMessage` });
     bot.faults.add({ kind: 'cut-before' });
-    bot.faults.add({ kind: 'slow', ms: 100 });
-    const errors = [await failure(send(api)), await failure(send(api)), await failure(send(api))];
+    bot.faults.add({ kind: 'silent' });
+    const errors = [await failure(send(api)), await failure(send(api)), await failure(send(impatient))];
     const nowhere = createTelegramApi({ token: TOKEN, apiRoot: 'http://127.0.0.1:1' });
     // `fetch` refuses such an address with a message that quotes all of it.
     const quoted = createTelegramApi({ token: TOKEN, apiRoot: 'http://user:password@127.0.0.1:1' });

@@ -14,7 +14,7 @@ const LONG = Array.from({ length: 120 }, (_, i) => `Paragraph ${i}: ${'word '.re
 const squash = (text: string) => text.replace(/\s+/g, ' ').trim();
 
 async function ready(options: { chat?: number; thread?: number } = {}) {
-  const { bot, api } = await stage({ timeoutMs: 2_000 });
+  const { bot, api } = await stage();
   const request = ask(bot, 'question', options);
   const line = ledger(request);
   const channel = createTelegramChannel({ api });
@@ -88,7 +88,7 @@ test.each([
 );
 
 test(`${promise('ONCE-OUT')} 100 seeded storms of faults: the final text always lands, once`, async () => {
-  const { bot, api } = await stage({ timeoutMs: 2_000 });
+  const { bot, api } = await stage();
   const random = seeded(99);
   for (let run = 0; run < 100; run++) {
     const chatId = 20_000 + run;

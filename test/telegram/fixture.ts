@@ -93,11 +93,3 @@ export async function insist(deliver: () => Promise<void>, tries: number): Promi
     }
   }
 }
-
-/** Waits for something that other processes or sockets bring about. */
-export async function until(condition: () => boolean): Promise<void> {
-  for (let left = 2_000; !condition(); left--) {
-    if (left === 0) throw new Error(`Never became true: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

@@ -8,7 +8,8 @@ import type { LogFields } from '../../src/core/log.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import { ALLOW_ANNA, ANNA, BOT, GROUP, type Stage, stage, TOKEN, until } from './fixture.ts';
+import { until } from '../waiting.ts';
+import { ALLOW_ANNA, ANNA, BOT, GROUP, type Stage, stage, TOKEN } from './fixture.ts';
 
 /** Waits are noted, not waited. */
 function hastyClock(waits: number[]): Clock {

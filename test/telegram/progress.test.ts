@@ -6,10 +6,11 @@ import { Refused } from '../../src/core/errors.ts';
 import type { ProgressSink } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createManualClock } from '../../testing/clock.ts';
-import { ANNA, ask, GROUP, insist, ledger, stage, until } from './fixture.ts';
+import { until } from '../waiting.ts';
+import { ANNA, ask, GROUP, insist, ledger, stage } from './fixture.ts';
 
 async function watch(options: { chat?: number; thread?: number } = {}) {
-  const { bot, api } = await stage({ timeoutMs: 2_000 });
+  const { bot, api } = await stage();
   const clock = createManualClock();
   const channel = createTelegramChannel({ api, clock });
   const line = ledger(ask(bot, 'question', options));
@@ -136,7 +137,7 @@ test('after close nothing more is written, even with text waiting', async () => 
 });
 
 test('trouble while streaming never reaches the turn', async () => {
-  const { bot, api } = await stage({ timeoutMs: 2_000 });
+  const { bot, api } = await stage();
   for (const kind of ['cut-before', 'cut-after'] as const) {
     const line = ledger(ask(bot, `question ${kind}`));
     const channel = createTelegramChannel({ api });

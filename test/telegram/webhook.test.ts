@@ -5,7 +5,8 @@ import { createTelegramWebhook, verifyWebhook } from '../../src/channels/telegra
 import { Refused } from '../../src/core/errors.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
-import { ALLOW_ANNA, ANNA, BOT, stage, until } from './fixture.ts';
+import { until } from '../waiting.ts';
+import { ALLOW_ANNA, ANNA, BOT, stage } from './fixture.ts';
 
 const SECRET = 'a-webhook-secret_0123456789';
 

@@ -2,7 +2,8 @@
 // of the conversation: what a person reads in the reply is thereby the proof of what the agent remembered.
 
 import type { ModelRequest } from '../../src/agent/model-messages.ts';
-import { createModelServer, type ModelReply, type Responder } from '../../src/agent/model-server.ts';
+import type { ModelReply } from '../../src/agent/model-reply.ts';
+import { createModelServer, type Responder } from '../../src/agent/model-server.ts';
 import type { Note, Strikes } from './injected-faults.ts';
 import { canaryOf, numberIn } from './plan.ts';
 

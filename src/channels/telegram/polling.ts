@@ -1,10 +1,13 @@
 // Telegram in a local system: finds out who the bot is, then polls. An address that does not answer yet is waited
 // for; a wrong token ends it.
+import { backoffMs } from '../../core/backoff.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock } from '../../core/ports.ts';
 import { parseAllowList } from './allow-list.ts';
 import { type BotIdentity, createTelegramApi, type TelegramApi } from './api.ts';
 import { createTelegramPoller, type TelegramPollerOptions } from './poller.ts';
+
+const REACHING = { firstMs: 1_000, maxMs: 60_000 };
 
 export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | 'stop'> {
   readonly settings: {
@@ -32,11 +35,12 @@ async function whoAmI(
   { clock, log }: PollingContext,
   signal: AbortSignal,
 ): Promise<BotIdentity | null> {
-  for (let waitMs = 1_000; !signal.aborted; waitMs = Math.min(waitMs * 2, 60_000)) {
+  for (let failures = 1; !signal.aborted; failures++) {
     try {
       return await api.getMe(signal);
     } catch (error) {
       if (isWrongToken(error)) throw error;
+      const waitMs = backoffMs(REACHING, failures);
       log('warn', 'telegram-unreachable', { waitMs, ...errorFields(error) });
       await clock.sleep(waitMs, signal);
     }

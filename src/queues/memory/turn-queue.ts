@@ -5,7 +5,7 @@ import { Conflict, Gone, Refused } from '../../core/errors.ts';
 import { parseTurnRequest, queueDedupeId, type TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { DeadLetter, ReceivedMessage, TurnQueue } from '../../core/ports/queue.ts';
-import { decodeCursor, encodeCursor, pageSize } from '../../stores/paging.ts';
+import { decodeCursor, encodeCursor, pageSize } from '../../stores/rules/paging.ts';
 import { createWakeUp } from '../../stores/wake-up.ts';
 
 export interface MemoryTurnQueueOptions {

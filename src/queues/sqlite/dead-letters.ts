@@ -3,7 +3,7 @@ import { Gone, Invalid } from '../../core/errors.ts';
 import { type Conversation, conversationOf, type SessionKey, type TurnId } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, parseTurnRequest, type TurnRequest } from '../../core/messages.ts';
 import type { DeadLetter, TurnQueue } from '../../core/ports/queue.ts';
-import { decodeCursor, encodeCursor, pageSize } from '../../stores/paging.ts';
+import { decodeCursor, encodeCursor, pageSize } from '../../stores/rules/paging.ts';
 import type { Row, SqliteDatabase } from '../../stores/sqlite/database.ts';
 
 /** Moves a message out of its group. Inside the caller's transaction. */

@@ -13,7 +13,7 @@ import { Gone, Invalid } from '../../core/errors.ts';
 import { conversationOf, type SessionKey, type TurnId } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, queueDedupeId, type TurnRequest } from '../../core/messages.ts';
 import type { DeadLetter, TurnQueue } from '../../core/ports/queue.ts';
-import { decodeCursor, encodeCursor, pageSize } from '../../stores/paging.ts';
+import { decodeCursor, encodeCursor, pageSize } from '../../stores/rules/paging.ts';
 import { asking, bodyOf, groupOf, reasonText, requestOf } from './wire-messages.ts';
 
 const MAX_SEEN = 1_000;

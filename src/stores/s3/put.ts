@@ -1,5 +1,6 @@
 // Writing to S3, if absent: small bodies in one request, large ones in parts with the condition on completion. A write
 // carries a mark of its own, so that one whose answer was lost is recognised when it finds its key taken.
+
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -12,10 +13,11 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { errorName, refusal, statusOf } from '../../aws/client-errors.ts';
+import { backoffMs } from '../../core/backoff.ts';
 import { Refused } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
 import { checkObjectKey, sizeMismatch } from '../object-key.ts';
-import { asking, type S3Bucket } from './bucket.ts';
+import { asking, BACKOFF, type S3Bucket } from './bucket.ts';
 
 /** Larger bodies go up in parts. */
 const SINGLE_PUT_BYTES = 16 * 1024 * 1024;
@@ -43,7 +45,7 @@ export function createS3Put({ client, named }: S3Bucket): ObjectStore['put'] {
           return tries > 1 || attempt > 1 ? 'taken-after-retry' : 'taken';
         }
         if (status !== 409 || attempt === TRIES) throw refusal('S3', error);
-        await pause(Math.random() * 50 * 2 ** attempt);
+        await pause(backoffMs(BACKOFF, attempt));
       }
     }
   }

@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { Refused } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
+import { storeError } from '../rules/errors.ts';
 import { createWakeUp } from '../wake-up.ts';
 import { isBusy, translateSqliteError } from './errors.ts';
 import { prepareSchema } from './schema.ts';
@@ -48,7 +49,7 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
   let closed = false;
 
   function statement(sql: string): StatementSync {
-    if (closed) throw new Refused('store-closed', 'The database is closed.');
+    if (closed) throw storeError('store-closed');
     let known = statements.get(sql);
     if (!known) {
       known = db.prepare(sql);
