@@ -62,6 +62,10 @@ export interface ToolEvent {
 
 export type TurnEvent =
   | { type: 'status'; data: { status: 'queued' | 'running' | 'retrying' | 'stopping' } }
+  | {
+      type: 'status';
+      data: { status: 'waiting'; waiting_for: string; next_try_at: string | null; text: string };
+    }
   | { type: 'text'; data: { text: string } }
   | { type: 'tool'; data: ToolEvent }
   | { type: 'final'; data: { turn_id: string; session_id: string; generation: number; reply: Reply } };

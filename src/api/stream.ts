@@ -3,6 +3,7 @@
 
 import type { TurnEvent } from '../core/ports.ts';
 import { isCommitted, type TurnRecord } from '../core/records.ts';
+import { waitingText } from '../core/waiting.ts';
 import type { ApiDeps } from './deps.ts';
 import { replyView, turnView } from './views.ts';
 
@@ -113,6 +114,15 @@ function eventData(event: TurnEvent, turn: TurnRecord): unknown {
   if (event.type === 'final') {
     const { sessionId, generation, reply } = event;
     return { turn_id: turn.turnId, session_id: sessionId, generation, reply: replyView(reply) };
+  }
+  if (event.type === 'status' && event.status === 'waiting') {
+    const { waitingFor, nextTryAtMs } = event;
+    return {
+      status: 'waiting',
+      waiting_for: waitingFor,
+      next_try_at: nextTryAtMs === null ? null : new Date(nextTryAtMs).toISOString(),
+      text: waitingText({ waitingFor, nextTryAtMs: null }),
+    };
   }
   const { type: _, ...data } = event;
   return data;

@@ -207,7 +207,7 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
   if (record.stopRequested && record.attempts === 1) {
     return unchanged(running, { outcome: 'stopped', text: withStoppedNote('') });
   }
-  running.progress({ type: 'status', status: record.attempts > 1 ? 'retrying' : 'running' });
+  running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
   return await runAgentTurn(running);
 }
 
