@@ -1,8 +1,9 @@
 // Shows one turn's events in a terminal: text as it comes, one line per tool call, and at the end whatever part of
 // the reply has not been shown yet.
 import type { AnswerView } from '../api/views.ts';
+import { createPieceJoiner, harmless } from '../text/harmless.ts';
 import type { WatchedEvent } from './api-client.ts';
-import { harmless, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface ChatScreen {
   /** `label` begins the answer's first line. null when the turn vanished (its chat was erased). */
@@ -14,6 +15,7 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   let shown = '';
   let atLineStart = true;
   let noticed = '';
+  let pieces = createPieceJoiner();
 
   function write(text: string): void {
     if (text === '') return;
@@ -48,12 +50,14 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   return {
     async show(events, label = '') {
       shown = '';
+      pieces = createPieceJoiner();
       terminal.write(label);
       atLineStart = label === '';
       for await (const { event, data } of events) {
         if (event === 'text') {
-          shown += data.text;
-          write(data.text);
+          const text = pieces.join(data.text);
+          shown += text;
+          write(text);
         } else if (event === 'tool') {
           if (data.state === 'started') remark(toolLine(data.summary || data.name));
           else if (data.state === 'failed') remark(`  ${data.name} failed`);
@@ -61,7 +65,7 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
           if (data.status === 'retrying' && shown !== '') remark('(interrupted; starting this turn over)');
           // Never hidden: without it a wait of hours looks like a hang.
           if (data.status === 'waiting') notice(waitingLine(data.text ?? '', data.next_try_at ?? null));
-        } else {
+        } else if (event === 'final') {
           finish(data);
           return data;
         }

@@ -60,7 +60,7 @@ const open = once(async () => {
 export async function handler(event: SQSEvent): Promise<SQSBatchResponse> {
   try {
     const { deps, queue } = await open();
-    const batch = await queue.deliveriesOf(event);
+    const batch = await queue.messagesOf(event);
     for (const group of batch.groups) {
       for (const delivery of group) {
         const outcome = await processMessage(deps, delivery, new AbortController().signal);

@@ -84,7 +84,7 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
   const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
   try {
     const { deps, queue } = await open();
-    const batch = await queue.deliveriesOf(event);
+    const batch = await queue.messagesOf(event);
     await Promise.all(batch.groups.flat().map(shorten));
     // In order, one at a time: the workplace holds one session.
     for (const group of batch.groups) {

@@ -22,6 +22,7 @@ import {
 import { errorName, isOutcomeUnknown, refusal } from '../../aws/client-errors.ts';
 import { backoffMs } from '../../core/backoff.ts';
 import { Refused } from '../../core/errors.ts';
+import { storeError } from '../rules/errors.ts';
 import { attribute, type Item, type Plain } from './items.ts';
 import type { StateKey } from './tables.ts';
 
@@ -76,7 +77,10 @@ export function mayHaveHappened(error: unknown): boolean {
 }
 
 export function createDynamo(client: DynamoDBClient) {
+  let isClosed = false;
+
   async function call<T>(send: () => Promise<T>): Promise<T> {
+    if (isClosed) throw storeError('store-closed');
     for (let attempt = 1; ; attempt++) {
       try {
         return await send();
@@ -110,6 +114,11 @@ export function createDynamo(client: DynamoDBClient) {
   }
 
   return {
+    /** Whatever is asked from now on is refused. The client is its maker's to destroy. */
+    close(): void {
+      isClosed = true;
+    },
+
     /** Strongly consistent. */
     async get(table: string, key: Item): Promise<Item | undefined> {
       const command = new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true });
