@@ -2,11 +2,11 @@
 // Pasted lines make one message. Ctrl-C stops the running turn; at the prompt it leaves.
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
+import { harmless } from '../text/harmless.ts';
 import type { ApiClient } from './api-client.ts';
 import { createChatScreen } from './chat-screen.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, errorLine, exitCodeOf } from './failure.ts';
-import { harmless } from './terminal.ts';
 
 export interface Conversation {
   readonly context: CliContext;

@@ -1,6 +1,7 @@
 // From what a person types to a stored conversation: a chat name, `channel/chat`, or (the beginning of) a session id.
 
 import { resolve } from 'node:path';
+import type * as AwsStores from '../aws/stores.ts';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Gone, Invalid } from '../core/errors.ts';
 import { conversationOf, type SessionId, type SessionKey, sessionKeyOf } from '../core/ids.ts';
@@ -56,7 +57,7 @@ async function openNamed({ env, cwd }: CliContext, options: DataOptions, open: O
 }
 
 /** Loaded only when it is needed: it brings the AWS SDK with it. */
-async function awsStores(): Promise<typeof import('../aws/stores.ts')> {
+async function awsStores(): Promise<typeof AwsStores> {
   try {
     return await import('../aws/stores.ts');
   } catch (cause) {

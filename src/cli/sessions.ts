@@ -6,10 +6,10 @@ import { chatView, turnView } from '../api/views.ts';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { conversationOf } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
+import { harmless } from '../text/harmless.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, findConversation, withStores } from './lookup.ts';
-import { harmless } from './terminal.ts';
 
 export async function list(context: CliContext, options: DataOptions & { limit: number }): Promise<void> {
   const { terminal } = context;

@@ -69,9 +69,6 @@ export const workerSchema = z.object({
   modelBaseUrl: z.url().optional(),
 });
 
-export type IngressConfiguration = z.infer<typeof ingressSchema>;
-export type ApiConfiguration = z.infer<typeof apiSchema>;
-export type StrandedConfiguration = z.infer<typeof strandedSchema>;
 export type WorkerConfiguration = z.infer<typeof workerSchema>;
 
 /** Reads a function's variables. Throws `Invalid('bad-config')` that names the variable, never its value. */

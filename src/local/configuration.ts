@@ -43,36 +43,6 @@ export const configFileSchema = z.strictObject({
   telegram: z.strictObject({ allowedUsers: z.array(z.int().positive()).default([]) }).prefault({}),
 });
 
-/** Every environment variable that is read, with what it is for. */
-export const ENVIRONMENT: Readonly<Record<string, string>> = {
-  PORT: 'port of the server',
-  HOST: 'address to listen on',
-  HYBRID_SESSIONS_DIR: 'data folder',
-  HYBRID_SESSIONS_AGENT: 'agent folder',
-  HYBRID_SESSIONS_CONFIG: 'configuration file',
-  HYBRID_SESSIONS_API_KEY: 'a bearer key of the HTTP API',
-  HYBRID_SESSIONS_AWS: 'file that names an installation on AWS',
-  HYBRID_SESSIONS_LOG: 'log level',
-  ANTHROPIC_API_KEY: 'key of the Claude API',
-  ANTHROPIC_AUTH_TOKEN: 'bearer token of a compatible endpoint',
-  ANTHROPIC_BASE_URL: 'address of a compatible endpoint',
-  ANTHROPIC_MODEL: 'model name',
-  CLAUDE_CODE_USE_BEDROCK: 'use Amazon Bedrock',
-  ANTHROPIC_BEDROCK_BASE_URL: 'address of Bedrock or a gateway before it',
-  AWS_BEARER_TOKEN_BEDROCK: 'API key of Bedrock',
-  AWS_REGION: 'region of Bedrock',
-  AWS_ACCESS_KEY_ID: 'credentials for Bedrock',
-  AWS_SECRET_ACCESS_KEY: 'credentials for Bedrock',
-  AWS_SESSION_TOKEN: 'credentials for Bedrock',
-  TELEGRAM_BOT_TOKEN: 'token of a Telegram bot',
-  TELEGRAM_API_ROOT: 'address of the Bot API',
-  HTTPS_PROXY: 'proxy on the way to the model',
-  HTTP_PROXY: 'proxy on the way to the model',
-  NO_PROXY: 'hosts that need no proxy',
-  NO_COLOR: 'plain output',
-  DEBUG: 'stack traces of errors',
-};
-
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;

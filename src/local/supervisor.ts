@@ -42,11 +42,11 @@ const SAVE_MS = 5_000;
 export async function startWorkers(options: SupervisorOptions): Promise<Supervisor> {
   const slots = Array.from({ length: options.configuration.workers }, () => createWorkerSlot(options));
   const supervisor: Supervisor = {
-    pids: () => slots.flatMap((seat) => seat.pid() ?? []),
-    stop: async (graceMs) => void (await Promise.all(slots.map((seat) => seat.stop(graceMs)))),
+    pids: () => slots.flatMap((slot) => slot.pid() ?? []),
+    stop: async (graceMs) => void (await Promise.all(slots.map((slot) => slot.stop(graceMs)))),
   };
   try {
-    await Promise.all(slots.map((seat) => seat.ready));
+    await Promise.all(slots.map((slot) => slot.ready));
   } catch (error) {
     await supervisor.stop(0);
     throw error;

@@ -6,7 +6,7 @@ import type { Clock } from '../core/ports/clock.ts';
 const ATTEMPTS = 6;
 const PAUSES = { firstMs: 50, maxMs: 2_000 };
 
-export type Patiently = <T>(step: () => Promise<T>) => Promise<T>;
+export type Retry = <T>(step: () => Promise<T>) => Promise<T>;
 
 /** The pause before trying again after `failed` failures. */
 export function pauseMs(failed: number): number {
@@ -17,7 +17,7 @@ export function mayTryAgain(failed: number): boolean {
   return failed < ATTEMPTS;
 }
 
-export function createPatience(clock: Clock): Patiently {
+export function createRetry(clock: Clock): Retry {
   return async (step) => {
     for (let failed = 1; ; failed++) {
       try {

@@ -147,7 +147,7 @@ if ('unavailable' in dynamo) {
 
     const said = (await readFile(DOCUMENT, 'utf8')).split('\n').filter((line) => / \| \$\d/.test(line));
     expect(said).toEqual(rows);
-  }, 60_000);
+  });
 
   test('an existing session begins in one parallel round trip', async () => {
     const { sessionKey } = say();

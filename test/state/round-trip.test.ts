@@ -23,7 +23,7 @@ import { describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { freshDirectory, randomBytesOf, seeded, snapshot, testSession } from './fixture.ts';
 
-describe('a restored tree is the tree that was checkpointed', { timeout: 90_000 }, () => {
+describe('a restored tree is the tree that was checkpointed', () => {
   test(`${promise('WHOLE')} modes, times, empty folders, empty files, deep trees`, async () => {
     const session = testSession();
     const directory = freshDirectory();

@@ -15,7 +15,7 @@ import {
   needed,
   withFixture,
 } from './contract.ts';
-import type { SessionStoreContract, SessionStoreFixture } from './session-store.ts';
+import type { SessionStoreContract, SessionStoreFixture } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
 /** What is tried, by name; each has to fail in the same way. */

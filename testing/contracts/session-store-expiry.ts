@@ -5,7 +5,7 @@ import { Conflict, Refused } from '../../src/core/errors.ts';
 import { newSessionId, type SessionKey, sessionKeyOf, type Tenant, type TurnId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, expectFailure, failure, message, withFixture } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
 const RETENTION_MS = RETENTION_SEC * 1_000;

@@ -12,7 +12,7 @@ import {
   needed,
   withFixture,
 } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
 const SEVEN_FIELDS = [

@@ -4,7 +4,7 @@ import { Conflict, Invalid } from '../../src/core/errors.ts';
 import { newSessionId, sessionKeyOf, type Tenant } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, expectFailure, message, withFixture } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { allPages, begin, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
 const ACME = 'acme' as Tenant;

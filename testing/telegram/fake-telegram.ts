@@ -88,6 +88,7 @@ async function serve(
     request.socket.destroy();
     return;
   }
+  if (fault?.kind === 'silent') return;
   if (fault?.kind === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.ms));
   if (fault?.kind === 'error') answer(response, errorBody(errorOf(fault)));
   else answer(response, body);

@@ -22,6 +22,8 @@ const MAX_WAIT_SEC = 20;
 export interface SqsFifoServer extends StandIn {
   /** The queue's messages without a network, for looking and for faults. */
   queue(url: string): Queue;
+  /** Long polls that wait for a message now. */
+  readonly waitingPolls: number;
 }
 
 type Action = (input: Input, gone: AbortSignal) => object | Promise<object>;
@@ -264,5 +266,12 @@ export async function startSqsFifoServer(
 
   const server = await serveLoopback(handle, options.port);
   endpoint = server.endpoint;
-  return { endpoint, close: server.close, queue: byUrl };
+  return {
+    endpoint,
+    close: server.close,
+    queue: byUrl,
+    get waitingPolls() {
+      return waiting.size;
+    },
+  };
 }
