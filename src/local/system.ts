@@ -135,7 +135,7 @@ export async function openLocalSystem(
 /** The same on an address of its own, with the chat page. */
 export async function startSystem(
   configuration: Configuration,
-  options: Pick<LocalSystemOptions, 'env' | 'log' | 'channels' | 'workerProgram'>,
+  options: Omit<LocalSystemOptions, 'apiKeys' | 'knownHosts' | 'page'>,
 ): Promise<StartedSystem> {
   const { host, port, apiKeys } = configuration;
   if (!isLoopbackHost(host) && apiKeys.length === 0) {

@@ -31,9 +31,9 @@ export interface SqliteDatabase {
   /** All of `work` or nothing; nobody else writes meanwhile. */
   write<T>(work: () => T): T;
   /** Differs from an earlier one when anything was written since, by any process. */
-  changeMark(): string;
-  /** Until something is written after `mark`, `ms` have passed, or `signal` aborts. */
-  waitForChange(mark: string, clock: Clock, ms: number, signal?: AbortSignal): Promise<void>;
+  dataVersion(): string;
+  /** Until something is written after the version `since`, `ms` have passed, or `signal` aborts. */
+  waitForChange(since: string, clock: Clock, ms: number, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -83,13 +83,13 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
       written.wake();
       return result;
     },
-    changeMark() {
+    dataVersion() {
       // `data_version` tells only of other connections' writes.
       return closed ? 'closed' : `${self.get('PRAGMA data_version')?.data_version}/${writes}`;
     },
-    async waitForChange(mark, clock, ms, signal) {
+    async waitForChange(since, clock, ms, signal) {
       const untilMs = clock.now() + ms;
-      while (!signal?.aborted && self.changeMark() === mark) {
+      while (!signal?.aborted && self.dataVersion() === since) {
         const leftMs = untilMs - clock.now();
         if (leftMs <= 0) return;
         await written.wait(clock, Math.min(POLL_MS, leftMs), signal);
