@@ -15,7 +15,7 @@ import { startSweep } from '../core/sweep.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
-import { type Inlets, startInlets } from './channels.ts';
+import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
@@ -86,14 +86,13 @@ export async function openLocalSystem(
       knownHosts: options.knownHosts,
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });
-    const { channels = CHANNELS, workerProgram } = options;
-    let inlets: Inlets | null = null;
     // Only when the workers have ended: who waits for a turn that ends within its grace gets the answer.
     ends.push(async () => {
       ending.abort();
       await idle();
     });
     let graceMs = GRACE_MS;
+    const { channels = CHANNELS, workerProgram } = options;
     const program = workerProgram === undefined ? {} : { program: workerProgram };
     const workers = await startWorkers({ configuration, env, log, ...program });
     ends.push(() => workers.stop(graceMs));
@@ -101,11 +100,11 @@ export async function openLocalSystem(
     ends.push(() => sweep.stop());
     const accepting = { ...stores, retentionSec: configuration.retentionSec, log };
     const started = startInlets(channels, configuration.channels, accepting);
-    inlets = started;
     ends.push(() => started.stop());
     return {
       ...system,
-      fetch: (request) => inlets?.fetch(request) ?? system.fetch(request),
+      // Webhooks of channels come in at the same address as the API.
+      fetch: async (request) => await (started.fetch(request) ?? system.fetch(request)),
       lines: [
         [
           'model',
