@@ -10,7 +10,7 @@ import { createHttpChannel } from '../src/channels/http/channel.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { silentLog } from '../src/core/log.ts';
 import { turnRequest } from '../src/core/messages.ts';
-import type { TurnPoint } from '../src/core/turn.ts';
+import type { TurnPoint } from '../src/core/running-turn.ts';
 import { processMessage } from '../src/core/worker.ts';
 import { openStores } from '../src/local/stores.ts';
 

@@ -68,6 +68,7 @@ async function openBare(root: string, modelUrl: string): Promise<{ turn(): Promi
     directory,
     model: { baseUrl: modelUrl, apiKey: 'none', demo: false },
     shellPrefix: '',
+    timezone: 'UTC',
   });
   const sessionId = newSessionId();
   let begun = false;

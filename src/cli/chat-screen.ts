@@ -1,8 +1,9 @@
 // Shows one turn's events in a terminal: text as it comes, one line per tool call, and at the end whatever part of
 // the reply has not been shown yet.
 import type { AnswerView } from '../api/views.ts';
+import { createPieceJoiner, harmless } from '../text/harmless.ts';
 import type { WatchedEvent } from './api-client.ts';
-import { harmless, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface ChatScreen {
   /** `label` begins the answer's first line. null when the turn vanished (its chat was erased). */
@@ -13,6 +14,7 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   // Text since the last tool line: the reply usually repeats exactly that.
   let shown = '';
   let atLineStart = true;
+  let pieces = createPieceJoiner();
 
   function write(text: string): void {
     if (text === '') return;
@@ -39,18 +41,20 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   return {
     async show(events, label = '') {
       shown = '';
+      pieces = createPieceJoiner();
       terminal.write(label);
       atLineStart = label === '';
       for await (const { event, data } of events) {
         if (event === 'text') {
-          shown += data.text;
-          write(data.text);
+          const text = pieces.join(data.text);
+          shown += text;
+          write(text);
         } else if (event === 'tool') {
           if (data.state === 'started') remark(toolLine(data.summary || data.name));
           else if (data.state === 'failed') remark(`  ${data.name} failed`);
         } else if (event === 'status') {
           if (data.status === 'retrying') remark('(interrupted; starting this turn over)');
-        } else {
+        } else if (event === 'final') {
           finish(data);
           return data;
         }

@@ -1,6 +1,8 @@
 // The state layer's own record in a session's head: which packs hold the last generations. A few kilobytes at any
 // age. It is read from a store, so it is checked like any input: no name in it can point at another session.
+
 import { z } from 'zod';
+import { KEPT_GENERATIONS } from '../core/defaults.ts';
 import { Corrupt, Gone } from '../core/errors.ts';
 import type { SessionId, Tenant } from '../core/ids.ts';
 import type { Json } from '../core/messages.ts';
@@ -155,7 +157,7 @@ export function repairedState(
   generation: number,
   as: number,
   sound: ReadonlySet<number>,
-  keepGenerations = 10,
+  keepGenerations = KEPT_GENERATIONS,
 ): Json {
   const record = parseRecord(state)!;
   const kept = record.history.find((item) => item.generation === generation);

@@ -41,7 +41,7 @@ turnQueueContract({
       maxReceiveCount: 20,
     });
     const queueUrl = await make('turns', { RedrivePolicy });
-    const open = () => createSqsTurnQueue({ client, queueUrl, deadLetterQueueUrl, clock, lookWaitSec: 0 });
+    const open = () => createSqsTurnQueue({ client, queueUrl, deadLetterQueueUrl, clock, browseWaitSec: 0 });
     const queue = open();
     return {
       queue,
@@ -75,7 +75,7 @@ turnQueueContract({
       queueUrl: 'http://127.0.0.1:9/0/a.fifo',
       deadLetterQueueUrl: 'http://127.0.0.1:9/0/b.fifo',
     };
-    const queue = createSqsTurnQueue({ client, ...urls, lookWaitSec: 0 });
+    const queue = createSqsTurnQueue({ client, ...urls, browseWaitSec: 0 });
     return { queue, close: async () => client.destroy() };
   },
 });

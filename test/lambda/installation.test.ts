@@ -1,11 +1,13 @@
 // A whole installation: ingress -> SQS -> worker (real runtime client, real agent) -> reply, over DynamoDB Local and
 // the stand-ins for S3 and SQS. Only the model is scripted.
+
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { RETENTION_SEC } from '../../src/core/defaults.ts';
 import { newSessionId, sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -217,7 +219,7 @@ describe.skipIf(unavailable)('an installation', () => {
     const sessionId = newSessionId();
     const client = dynamo.client();
     const then = createDynamoSessionStore({ client, ...tables, clock: longAgo });
-    await then.adopt({ sessionKey, sessionId, generation: 1, state: {}, retentionSec: 25 * 86_400 });
+    await then.adopt({ sessionKey, sessionId, generation: 1, state: {}, retentionSec: RETENTION_SEC });
     const objects = createS3ObjectStore({
       ...localAws,
       endpoint: s3.endpoint,

@@ -2,6 +2,7 @@
 import { glob, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { RETENTION_SEC } from '../../src/core/defaults.ts';
 import { configFileSchema, readConfiguration } from '../../src/local/configuration.ts';
 import { modelFrom } from '../../src/local/model-choice.ts';
 
@@ -14,7 +15,7 @@ test('without any setting: loopback, demo model, the example agent', () => {
     port: 8787,
     dataDir: '/nowhere/.hybrid-sessions',
     workers: 2,
-    retentionSec: 25 * 24 * 3600,
+    retentionSec: RETENTION_SEC,
     keepGenerations: 10,
     checkpointEveryMs: 60_000,
     model: { kind: 'demo' },

@@ -100,6 +100,15 @@ describe('hostile packs', () => {
     ['in no folder', [['workspace/none/evil', FILE]]],
     ['link out', [['workspace/l', link('../../etc')]]],
     ['link absolute', [['workspace/l', link('/etc')]]],
+    ['link out of a system folder', [['workspace/l', link('/usr/../etc/passwd')]]],
+    ['link into a system folder from config', [['config/l', link('/usr/bin/env')]]],
+    [
+      'link out through a link into a system folder',
+      [
+        ['workspace/d', link('/usr/share')],
+        ['workspace/l', link('d/../../etc')],
+      ],
+    ],
     ['link rooted out', [['workspace/l', link('../..', true)]]],
     [
       'link through link',

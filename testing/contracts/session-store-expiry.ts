@@ -63,6 +63,37 @@ export function expiryCases({ create, createBroken }: SessionStoreContract, it: 
       expect(again.turn).toMatchObject({ status: 'running', generation: null });
     }));
 
+  it(`${promise('EXPIRE')} beginning a committed turn again does not bring an expired conversation back`, () =>
+    withFixture(create, async ({ store, clock }) => {
+      const request = message(conversation());
+      const first = await wholeTurn(store, request);
+      const { sessionKey } = first.lease;
+      const state = { packs: [] };
+      const sessionId = newSessionId();
+      await store.adopt({ sessionKey, sessionId, generation: 1, state, retentionSec: 60 });
+      await clock.advance(65_000);
+      const again = await begin(store, request);
+      expect(again).toMatchObject({
+        lease: { sessionId: first.lease.sessionId },
+        turn: { status: 'delivered' },
+      });
+      expect(Object.keys(again.mapping)).toHaveLength(7);
+      expect(await store.getMapping(sessionKey)).toBeNull();
+    }));
+
+  it('a conversation whose retention ends while its turn runs goes on as the same one', () =>
+    withFixture(create, async ({ store, clock }) => {
+      const request = message(conversation());
+      await store.accept(request, RETENTION_SEC);
+      const begun = await begin(store, request, { retentionSec: 60 });
+      await clock.advance(65_000);
+      await store.commit(commitOf(begun));
+      expect(await store.getMapping(begun.lease.sessionKey)).toMatchObject({
+        session_id: begun.lease.sessionId,
+        created_at: begun.mapping.created_at,
+      });
+    }));
+
   it(`${promise('EXPIRE')} erase removes a conversation whole, and names its sessions`, () =>
     withFixture(create, async ({ store }) => {
       const of = conversation();

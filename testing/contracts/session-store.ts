@@ -3,6 +3,7 @@
 import { describe } from 'vitest';
 import { cases } from './contract.ts';
 import { commitCases } from './session-store-commit.ts';
+import { errorCases } from './session-store-errors.ts';
 import { expiryCases } from './session-store-expiry.ts';
 import { fenceCases } from './session-store-fence.ts';
 import type { SessionStoreContract } from './session-store-fixture.ts';
@@ -11,7 +12,7 @@ import { leaseCases } from './session-store-lease.ts';
 import { listCases } from './session-store-lists.ts';
 import { upkeepCases } from './session-store-upkeep.ts';
 
-export type { SessionStoreContract, SessionStoreFixture } from './session-store-fixture.ts';
+export type { PlatformError, SessionStoreContract, SessionStoreFixture } from './session-store-fixture.ts';
 
 export function sessionStoreContract(contract: SessionStoreContract): void {
   describe(`session store: ${contract.name}`, () => {
@@ -23,6 +24,7 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     listCases(contract, it);
     isolationCases(contract, it);
     upkeepCases(contract, it);
+    errorCases(contract, it);
     finish();
   });
 }

@@ -1,5 +1,6 @@
 // The verdict on a run: what each person sees in their chat, and what is stored. It reads the stores directly and
 // the history only to know which faults struck (an agent that was killed may answer that it was).
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import { isCommitted, type TurnRecord } from '../../src/core/records.ts';
 import { supportId } from '../../src/core/replies.ts';
 import { checkChat } from './check-chat.ts';
@@ -14,7 +15,7 @@ export async function check(
   const findings = createFindings();
   const outcomes = new Map<number, Outcome>();
   for (const sent of input.sent) {
-    const turn = await input.ports.store.getTurn('default' as TurnRecord['tenant'], sent.turnId);
+    const turn = await input.ports.store.getTurn(DEFAULT_TENANT, sent.turnId);
     const number = sent.message.number;
     outcomes.set(number, {
       sent,

@@ -1,8 +1,9 @@
 // A short plan in which every promise is put to the test, written by hand: eight chats, each with the faults that
 // would show a certain mutation. A mutation is run with the chats that matter to it, everything with none.
+
+import { MAX_ATTEMPTS } from '../../src/core/defaults.ts';
 import type { Mutation } from './mutations.ts';
 import type { Place, Plan, PlannedFault } from './plan.ts';
-import { MAX_ATTEMPTS } from './settings.ts';
 
 /** Which chats show it. */
 const CHATS: Readonly<Record<Mutation, readonly number[]>> = {

@@ -1,7 +1,7 @@
 // What a run will do, as plain data: who writes what when, and which fault strikes where. Everything follows from
 // the seed; what the machine's scheduling adds is written into the history instead. A fault happens at most once,
 // in whichever process gets there first.
-import { TURN_POINTS, type TurnPoint } from '../../src/core/turn.ts';
+import { TURN_POINTS, type TurnPoint } from '../../src/core/running-turn.ts';
 import { createRandom, type Random } from './random.ts';
 
 /** Where a fault waits: a named point of the turn, or a call of a port. */

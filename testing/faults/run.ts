@@ -1,12 +1,13 @@
 // One fault run from plan to verdict. Everything it starts it ends, by pid; when the time is over it looks at what
 // there is and says what is missing.
+
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../src/core/clock.ts';
-import type { TurnRecord } from '../../src/core/records.ts';
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
 import { check } from './check.ts';
@@ -197,7 +198,7 @@ async function comeToRest(
   for (;;) {
     const before = open.size;
     for (const turnId of open) {
-      const turn = await ports.store.getTurn('default' as TurnRecord['tenant'], turnId);
+      const turn = await ports.store.getTurn(DEFAULT_TENANT, turnId);
       if (turn?.status === 'delivered' || turn?.status === 'undeliverable') open.delete(turnId);
     }
     if (open.size === 0 && (await ports.unacknowledged()) === 0 && !redeliveriesLeft(folder)) return;

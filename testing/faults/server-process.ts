@@ -1,5 +1,6 @@
 // The server-side parts of a fault run, as a process of their own: the HTTP API and the Telegram webhook on one
 // loopback port. Faults strike between accepting, queueing and acknowledging a message.
+
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { flushCompileCache } from 'node:module';
@@ -7,10 +8,11 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { createApp } from '../../src/api/app.ts';
-import { acceptAndQueue } from '../../src/api/messages.ts';
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { createTelegramWebhook } from '../../src/channels/telegram/webhook.ts';
+import { acceptAndQueue } from '../../src/core/accept.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { DEFAULT_TENANT, RETENTION_SEC } from '../../src/core/defaults.ts';
 import { silentLog } from '../../src/core/log.ts';
 import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { stopTurns } from '../../src/core/stop.ts';
@@ -18,7 +20,7 @@ import { injecting } from './faulty.ts';
 import { createInjectedFaults, createNote } from './injected-faults.ts';
 import { numberIn, type Place, type PlannedFault } from './plan.ts';
 import { openPorts, openState } from './ports.ts';
-import { type FromChild, RETENTION_SEC, type Settings, type ToChild } from './settings.ts';
+import type { FromChild, Settings, ToChild } from './settings.ts';
 
 /** The message that the mutation `out-of-order` lets others pass. */
 const HELD_BACK = 2;
@@ -90,7 +92,7 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
   const webhook = createTelegramWebhook({
     secret: settings.telegram.secret,
     bot: { id: settings.telegram.token.split(':')[0] ?? '', username: 'hybrid_test_bot' },
-    policy: { tenant: 'default', allow: parseAllowList([...settings.telegram.users]) },
+    policy: { tenant: DEFAULT_TENANT, allow: parseAllowList([...settings.telegram.users]) },
     accept: async (request) => {
       await acceptAndQueue(deps, request);
     },

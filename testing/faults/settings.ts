@@ -62,8 +62,6 @@ export const TIMING = { leaseMs: 1_500, heartbeatMs: 300, checkpointEveryMs: 250
 export const VISIBILITY_MS = 1_500;
 /** Leases, visibility and pauses last this much longer: the AWS clients' own retries take their time. */
 export const timeFactorOf = (store: StoreSettings): number => (store.kind === 'aws' ? 2.5 : 1);
-export const MAX_ATTEMPTS = 3;
-export const RETENTION_SEC = 25 * 86_400;
 export const KEEP_GENERATIONS = 4;
 /** Waits that are seconds in production are cut to this. */
 export const MAX_RETRY_MS = 400;

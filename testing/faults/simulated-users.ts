@@ -1,6 +1,8 @@
 // Everyone who writes: one person per chat, over the fake Telegram or the HTTP API, sending again what may not have
 // arrived, and some of it twice at once. A message counts as acknowledged when its platform was told so.
+
 import { setTimeout as pause } from 'node:timers/promises';
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import {
   type Conversation,
   type SessionKey,
@@ -60,7 +62,7 @@ const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
   const chatId = telegramChatId(message.chat);
   const { updateId } = bot.say(chatId, promptOf(message));
   const conversation = {
-    tenant: 'default',
+    tenant: DEFAULT_TENANT,
     channel: 'telegram',
     bot: String(bot.id),
     chat: String(chatId),
@@ -79,7 +81,7 @@ const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
 
 const sayOverHttp: Say = async (message, { serverUrl, note, signal }, sent) => {
   const chat = `chat-${message.chat}`;
-  const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat, thread: null };
+  const conversation = { tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null };
   const key = `key-${message.number}`;
   const entry = entryOf(message, conversation, key);
   sent.push(entry);

@@ -8,9 +8,10 @@ import { createHttpChannel } from '../../src/channels/http/channel.ts';
 import { createTelegramApi } from '../../src/channels/telegram/api.ts';
 import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { MAX_ATTEMPTS, RETENTION_SEC } from '../../src/core/defaults.ts';
 import type { Log } from '../../src/core/log.ts';
 import type { AgentRunner } from '../../src/core/ports.ts';
-import type { TurnPoint } from '../../src/core/turn.ts';
+import type { TurnPoint } from '../../src/core/running-turn.ts';
 import { runWorker } from '../../src/core/worker.ts';
 import { createSkewedClock } from '../clock.ts';
 import { type Current, faultyObjects, faultyQueue, faultyStore } from './faulty.ts';
@@ -21,8 +22,6 @@ import { openPorts, openState } from './ports.ts';
 import { createRedeliveries } from './redeliveries.ts';
 import {
   type FromChild,
-  MAX_ATTEMPTS,
-  RETENTION_SEC,
   type Settings,
   TIMING,
   type ToChild,

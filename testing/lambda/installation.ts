@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { endProcesses } from '../../src/agent/processes.ts';
-import { INSTALLATION_FILE, writeInstallation } from '../../src/cli/aws-installation.ts';
+import { INSTALLATION_FILE, writeInstallation } from '../../src/aws/installation.ts';
 import { TELEGRAM_WEBHOOK_PATH, VARIABLES } from '../../src/lambda/variables.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../aws/dynamodb-local.ts';
 import type { Unavailable } from '../aws/process.ts';

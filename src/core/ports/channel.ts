@@ -13,6 +13,12 @@ export type TurnEvent =
       readonly name: string;
       readonly summary: string;
       readonly state: 'started' | 'done' | 'failed';
+      /** JSON of what the tool was given, cut to a size fit for an event; with `started`. */
+      readonly input?: string;
+      /** What it answered, cut the same way; with `done` and `failed`. */
+      readonly result?: string;
+      /** Hunks of a unified diff, where it changed a file. */
+      readonly diff?: string;
     }
   | {
       readonly type: 'final';

@@ -1,6 +1,8 @@
 // SQS as `@aws-sdk/client-sqs` speaks to it (AWS JSON 1.0), in this process and in memory. Written because no
 // obtainable stand-in keeps the rules of FIFO groups; test/aws/sqs-server.test.ts holds it to them. Signatures are
 // not checked (S3's are, where tenants share a bucket); a request without one is refused.
+import '../../../src/node-version.ts';
+
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { systemClock } from '../../../src/core/clock.ts';
