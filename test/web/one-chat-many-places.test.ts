@@ -2,11 +2,9 @@
 // in all others. And a chat that is gone says how it went.
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { WAIT_MS } from '../waiting.ts';
 import { browserNote, chromiumPath, launchBrowser } from './browser.ts';
 import { createFakeApi, type FakeApi } from './fake-api.ts';
-
-/** Sooner than the page looks by itself. */
-const AT_ONCE_MS = 3_000;
 
 describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
   let browser: Browser;
@@ -25,7 +23,7 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     api = await createFakeApi();
     api.add('web-both', 'Begin').finish({ text: 'Yes.' });
     context = await browser.newContext({ reducedMotion: 'reduce' });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(WAIT_MS);
     [one, other] = [await opened(), await opened()];
   });
   afterEach(async () => {
@@ -33,6 +31,17 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     await api.close();
     expect(defects).toEqual([]);
   });
+
+  /** From now on a page looks at nothing by itself: what it shows, the other tab has told it. */
+  async function onlyTold() {
+    await context.addInitScript(
+      'const real = setTimeout; setTimeout = (run, ms, ...rest) => real(run, ms < 4_000 ? ms : 2 ** 30, ...rest)',
+    );
+    for (const page of [one, other]) {
+      await page.reload();
+      await page.locator('.prose', { hasText: 'Yes.' }).waitFor();
+    }
+  }
 
   async function opened() {
     const page = await context.newPage();
@@ -53,8 +62,9 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
       .allTextContents();
 
   test('what is written in one tab, its tools and its reply stand in the other at once, and only once', async () => {
+    await onlyTold();
     const turn = await say(one, 'Do it');
-    await other.locator('.turn').nth(1).getByText('Do it').waitFor({ timeout: AT_ONCE_MS });
+    await other.locator('.turn').nth(1).getByText('Do it').waitFor();
     turn.run();
     turn.tool('1', 'Bash', 'Bash: ls', 'started');
     turn.tool('1', 'Bash', 'Bash: ls', 'done', { result: 'a.txt' });
@@ -66,29 +76,31 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     expect(await one.locator('.turn').count()).toBe(2);
     // Both ways.
     (await say(other, 'And back')).finish({ text: 'Back.' });
-    await one.locator('.prose', { hasText: 'Back.' }).waitFor({ timeout: AT_ONCE_MS });
+    await one.locator('.prose', { hasText: 'Back.' }).waitFor();
     expect(api.turns).toHaveLength(3);
   });
 
   test('stopping, asking for a new session and taking that back are seen in the other tab', async () => {
+    await onlyTold();
     const turn = await say(one, 'Count');
     turn.run();
-    await other.locator('.working:visible', { hasText: 'Working' }).waitFor({ timeout: AT_ONCE_MS });
+    await other.locator('.working:visible', { hasText: 'Working' }).waitFor();
     await other.getByRole('button', { name: 'Stop the running turn' }).click();
-    await one.locator('.working:visible', { hasText: 'Stopping' }).waitFor({ timeout: AT_ONCE_MS });
+    await one.locator('.working:visible', { hasText: 'Stopping' }).waitFor();
     turn.finish({ outcome: 'stopped' });
     await one.locator('.badge-stopped').waitFor();
     await one.getByRole('button', { name: 'New session in this chat (/new)' }).click();
-    await other.getByText('Begins with your next message.').waitFor({ timeout: AT_ONCE_MS });
+    await other.getByText('Begins with your next message.').waitFor();
     await other.getByRole('button', { name: 'Undo' }).click();
-    await one.locator('#fresh').waitFor({ state: 'hidden', timeout: AT_ONCE_MS });
+    await one.locator('#fresh').waitFor({ state: 'hidden' });
   });
 
   test('a message that waits for the line in one tab is in the other, too, and is one turn in the end', async () => {
+    await onlyTold();
     await one.route('**/messages', (route) => route.abort('connectionrefused'));
     await one.fill('#message', 'Waits');
     await one.press('#message', 'Enter');
-    await other.locator('.turn').nth(1).getByText('Waits').waitFor({ timeout: AT_ONCE_MS });
+    await other.locator('.turn').nth(1).getByText('Waits').waitFor();
     await one.unroute('**/messages');
     await one.evaluate("dispatchEvent(new Event('online'))");
     (await api.turnOf('Waits')).finish({ text: 'Came through.' });
@@ -107,10 +119,11 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
   });
 
   test('a chat that is deleted in one tab is gone from the other', async () => {
+    await onlyTold();
     await one.getByRole('button', { name: 'Delete chat: Begin' }).click();
     await one.getByRole('button', { name: 'Delete', exact: true }).click();
     for (const page of [one, other]) {
-      await page.locator('#empty').waitFor({ timeout: AT_ONCE_MS });
+      await page.locator('#empty').waitFor();
       await expect.poll(() => page.locator('.chat-link').count()).toBe(0);
     }
   });
