@@ -11,7 +11,7 @@ const lines = (count: number, line: (i: number) => string) =>
 /** Each ends in words that have to be seen. */
 const HOSTILE: Record<string, string> = {
   '3,000 nested quotes': `${'>'.repeat(3_000)} the end`,
-  '600 lines of quotes, each less deep': `${lines(600, (i) => `${'> '.repeat(60 - (i % 60))}- x`)}\n\nthe end`,
+  '600 lines of quotes, each less deep': `${lines(600, (i) => `${'> '.repeat(60 - (i % 60))}x`)}\n\nthe end`,
   'quotes and lists in each other': `${lines(400, (i) => `${(i % 2 ? '> - ' : '- > ').repeat(i % 60)}x`)}\n\nthe end`,
   'a list 400 levels deep': `${lines(400, (i) => `${'  '.repeat(i)}- x`)}\n\nthe end`,
   '20,000 brackets': `${'['.repeat(20_000)} the end`,
