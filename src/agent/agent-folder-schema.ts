@@ -59,6 +59,8 @@ export const settingsSchema = z.strictObject({
   /** `prefer`: use one where the machine has it. `require`: run no turn without. `off`: none. */
   sandbox: z.enum(['prefer', 'require', 'off']).default('prefer'),
   model: z.string().min(1).optional(),
+  /** Of the agent's clock, e.g. `Europe/Madrid`; the machine's own when left out. */
+  timezone: z.string().refine(isTimezone, 'must be a time zone such as "Europe/Madrid" or "UTC"').optional(),
   /** Model round trips in one turn. */
   maxTurns: z.int().min(1).max(10_000).optional(),
   /** Handed to Claude Code as its settings, apart from what this file decides itself. */
@@ -69,6 +71,15 @@ export const skillSchema = z.object({
   name: z.string().regex(NAME_PATTERN, 'use lower-case letters, digits and "-"'),
   description: z.string().min(1),
 });
+
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export type McpServer = z.infer<typeof stdioServer> | z.infer<typeof remoteServer>;
 export type AgentSettings = z.infer<typeof settingsSchema>;

@@ -27,7 +27,8 @@ export interface EnvironmentOptions {
   readonly model: ModelEndpoint;
   readonly shellPrefix: string;
   readonly path?: string;
-  readonly timezone?: string;
+  /** IANA name. */
+  readonly timezone: string;
   readonly language?: string;
 }
 
@@ -39,7 +40,7 @@ export function agentEnvironment(options: EnvironmentOptions): Record<string, st
     HOME: join(directory.root, 'home'),
     SHELL: '/bin/bash',
     LANG: options.language ?? 'C.UTF-8',
-    TZ: options.timezone ?? 'UTC',
+    TZ: options.timezone,
     TMPDIR: temporary,
     CLAUDE_CODE_TMPDIR: temporary,
     [ROOT_MARKER]: directory.root,

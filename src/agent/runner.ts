@@ -35,8 +35,6 @@ export interface AgentRunnerOptions {
   readonly sandbox: SandboxChoice;
   /** PATH of the agent's shell; by default the system's folders and this Node's own. */
   readonly path?: string;
-  /** TZ of the agent; UTC by default. */
-  readonly timezone?: string;
   /** LANG of the agent; C.UTF-8 by default. */
   readonly language?: string;
   /** After a stop: how long the CLI may take to write down what it did. */
@@ -119,7 +117,8 @@ async function runCliTurn(run: AgentRun, options: AgentRunnerOptions): Promise<A
     model: options.model,
     shellPrefix: laid.shellWrapper,
     ...(options.path === undefined ? {} : { path: options.path }),
-    ...(options.timezone === undefined ? {} : { timezone: options.timezone }),
+    // This process's zone follows TZ and the machine's setting; on Lambda it is UTC.
+    timezone: options.folder.settings.timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
     ...(options.language === undefined ? {} : { language: options.language }),
   });
   const cli = createCliProcess({ directory, sandbox: options.sandbox, folder: options.folder });

@@ -8,6 +8,7 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { RETENTION_DAYS } from '../core/defaults.ts';
 import { VARIABLES } from '../lambda/variables.ts';
 import { allowObjects, allowParameters, allowReadingHeads, allowSend, allowTables } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
@@ -67,7 +68,7 @@ export class HybridSessions extends Construct {
       [VARIABLES.mappingTable]: this.data.mapping.tableName,
       [VARIABLES.stateTable]: this.data.state.tableName,
       [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
-      [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(25)).toDays()),
+      [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(RETENTION_DAYS)).toDays()),
     };
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;

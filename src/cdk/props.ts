@@ -54,7 +54,7 @@ export interface HybridSessionsProps {
   /** Of all functions. @default arm64 */
   readonly architecture?: Architecture;
   readonly worker?: WorkerProps;
-  /** A conversation unused for so long is gone. @default 25 days */
+  /** A conversation unused for so long is gone. @default RETENTION_DAYS of src/core/defaults.ts */
   readonly retention?: Duration;
   /** @default one month */
   readonly logRetention?: RetentionDays;

@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { RETENTION_DAYS } from '../core/defaults.ts';
+import { settingFault } from '../setting-fault.ts';
 
 const parameterName = z
   .string()
@@ -48,7 +50,7 @@ export const settingsSchema = z.strictObject({
       keepSession: z.boolean().optional(),
     })
     .prefault({}),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),
   dashboard: z.boolean().default(true),
@@ -59,7 +61,7 @@ export type Settings = z.infer<typeof settingsSchema>;
 export function readSettings(file: string | undefined): Settings {
   if (file === undefined) return settingsSchema.parse({});
   const parsed = settingsSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-  if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new Error(`${file}: ${settingFault(parsed.error)}.`);
   const { agentFolder } = parsed.data;
   return agentFolder ? { ...parsed.data, agentFolder: resolve(dirname(file), agentFolder) } : parsed.data;
 }

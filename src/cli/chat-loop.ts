@@ -6,7 +6,7 @@ import { harmless } from '../text/harmless.ts';
 import type { ApiClient } from './api-client.ts';
 import { createChatScreen } from './chat-screen.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, errorLine } from './failure.ts';
+import { EXIT, errorLine, exitCodeOf } from './failure.ts';
 
 export interface Conversation {
   readonly context: CliContext;
@@ -94,7 +94,7 @@ export async function converse({ context, client, name, chatId }: Conversation):
       else await sendAndShow(text);
     } catch (error) {
       terminal.note(errorLine(error));
-      if (!terminal.interactive) left.resolve(EXIT.failed);
+      if (!terminal.interactive) left.resolve(exitCodeOf(error));
     }
     busy = false;
     await next();

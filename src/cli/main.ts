@@ -1,15 +1,14 @@
 // The `hybrid-sessions` command: its words, options and exit codes. Each command is a file of its own, loaded when
 // it is called.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { PACKAGE_ROOT } from '../local/configuration.ts';
+import { packageVersion } from '../package-root.ts';
+import { loadDotEnv } from './dot-env.ts';
 import { EXIT, errorLine, exitCodeOf } from './failure.ts';
 import { createTerminal } from './terminal.ts';
 
-const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
-  version: string;
-};
+const version = packageVersion();
+loadDotEnv(join(process.cwd(), '.env'));
 const { stdin, stdout, stderr, env } = process;
 const terminal = createTerminal({ stdin, stdout, stderr, noColor: Boolean(env.NO_COLOR) });
 const context = { env, cwd: process.cwd(), terminal, version };
@@ -143,6 +142,20 @@ withStored(dlq.command('drop'))
   .argument('<id>', 'as for show')
   .option('--json', 'print JSON')
   .action(async (id, options) => (await import('./dlq.ts')).drop(context, id, options));
+
+const backup = program.command('backup').description('the whole data folder, while it is in use');
+
+withData(backup.command('create'))
+  .description('copy every session, turn and waiting message to a new folder')
+  .argument('<dir>', 'a new folder')
+  .option('--json', 'print JSON')
+  .action(async (dir, options) => (await import('./backup.ts')).create(context, dir, options));
+
+withData(backup.command('restore'))
+  .description('make the data folder from a backup; it must not exist yet')
+  .argument('<dir>', 'a folder written by create')
+  .option('--json', 'print JSON')
+  .action(async (dir, options) => (await import('./backup.ts')).restore(context, dir, options));
 
 withAgent(program.command('doctor'))
   .description('check what is missing here and say how to mend it')

@@ -1,6 +1,7 @@
 // Brings a committed reply to its chat. The model is out of the picture here: whatever happens, only the send is
 // repeated. Refused sends are tried again for a short while; what lasts longer goes back to the queue. After an hour
 // of refusals the reply counts as undeliverable, so that no chat is blocked for ever; a person can have it sent again.
+import { backoffMs } from './backoff.ts';
 import { Ambiguous, Gone, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { type SessionId, type TurnId, tenantOf } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
@@ -19,6 +20,8 @@ export type DeliveryOutcome = 'delivered' | 'undeliverable' | { readonly retryAf
 const TRIES_IN_PLACE = 4;
 const MAX_WAIT_IN_PLACE_MS = 10_000;
 const GIVE_UP_AFTER_MS = 60 * 60_000;
+/** Where the platform names no time. */
+const SENDING = { firstMs: 1_000, maxMs: MAX_WAIT_IN_PLACE_MS };
 
 export async function deliverReply(
   deps: DeliveryDeps,
@@ -38,7 +41,7 @@ export async function deliverReply(
       if (isLeaseLost(error)) throw error;
       deps.log('warn', 'delivery-failed', { turn: turn.turnId, attempt, ...errorFields(error) });
       if (error instanceof Gone || error instanceof Invalid) return 'undeliverable';
-      const waitMs = error instanceof Refused ? error.retryAfterMs : 500 * 2 ** attempt;
+      const waitMs = error instanceof Refused ? error.retryAfterMs : backoffMs(SENDING, attempt);
       const known = error instanceof Refused || error instanceof Ambiguous;
       if (!known || attempt >= TRIES_IN_PLACE || waitMs > MAX_WAIT_IN_PLACE_MS) {
         if (deps.clock.now() - (turn.reply.fixedAtMs ?? turn.receivedAtMs) < GIVE_UP_AFTER_MS) {

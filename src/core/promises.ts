@@ -84,6 +84,11 @@ export const PROMISES = [
     text: 'Retention is honoured: expired is absent; erase removes every object and item of a session, chat or tenant',
     status: 'kept',
   },
+  {
+    id: 'MOMENT',
+    text: "What a save holds is one moment of the session's files, as a power cut would leave them",
+    status: 'kept',
+  },
 ] as const satisfies readonly ProductPromise[];
 
 export type PromiseId = (typeof PROMISES)[number]['id'];

@@ -1,6 +1,7 @@
 // Repeats a write that was refused, or whose answer was lost, while this worker still holds the turn: the agent has run,
 // and running it again would cost more than waiting. Only for writes that may be repeated, and bounded: then the queue's
 // retry takes over.
+import { backoffMs } from './backoff.ts';
 import { Ambiguous, Refused } from './errors.ts';
 import { errorFields, type Log } from './log.ts';
 import type { Clock } from './ports/clock.ts';
@@ -28,11 +29,12 @@ export async function retryWrite<T>(
       return await write();
     } catch (error) {
       if (!mayPass(error)) throw error;
-      const wait = Math.min(MAX_WAIT_MS, retryAfterMs(error) * 2 ** (tries - 1)) * (0.75 + Math.random() / 4);
+      const backoff = { firstMs: retryAfterMs(error), maxMs: MAX_WAIT_MS, jitter: 0.25 };
+      const waitMs = backoffMs(backoff, tries);
       const patience = signal.reason === 'deadline' ? MAX_RETRY_AT_DEADLINE_MS : MAX_RETRY_MS;
-      if (signal.reason === 'lost' || clock.now() + wait - startedAtMs > patience) throw error;
-      log('warn', 'write-repeated', { tries, waitMs: Math.round(wait), ...errorFields(error) });
-      await clock.sleep(wait);
+      if (signal.reason === 'lost' || clock.now() + waitMs - startedAtMs > patience) throw error;
+      log('warn', 'write-repeated', { tries, waitMs: Math.round(waitMs), ...errorFields(error) });
+      await clock.sleep(waitMs);
     }
   }
 }

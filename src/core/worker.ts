@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { Refused } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { ReceivedMessage, TurnQueue } from './ports.ts';
-import { runTurn, type TurnDeps, type TurnOutcome } from './turn.ts';
+import type { TurnDeps, TurnOutcome } from './running-turn.ts';
+import { runTurn } from './turn.ts';
 
 export interface WorkerDeps extends TurnDeps {
   readonly queue: TurnQueue;

@@ -9,6 +9,7 @@ import type { Context, LambdaFunctionURLEvent } from 'aws-lambda';
 import { createApp } from '../api/app.ts';
 import { servePageFrom } from '../api/static.ts';
 import { systemClock } from '../core/clock.ts';
+import { DAY_SEC } from '../core/defaults.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
@@ -58,7 +59,7 @@ const open = once(async () => {
       sandbox: 'none',
       workers: configuration.maxConcurrency,
     },
-    retentionSec: configuration.retentionDays * 86_400,
+    retentionSec: configuration.retentionDays * DAY_SEC,
     apiKeys: [secrets.get(apiKeyParameter) ?? ''],
     knownHosts: null,
     openapi,

@@ -2,10 +2,11 @@
 // time before anything is read. A 200 says that the turn is in the durable queue (ACKED). Holds no bot token and no
 // agent: small, and awake within a moment.
 import type { APIGatewayProxyStructuredResultV2, LambdaFunctionURLEvent } from 'aws-lambda';
-import { acceptAndQueue } from '../api/messages.ts';
 import { parseAllowList } from '../channels/telegram/allow-list.ts';
 import { createTelegramWebhook } from '../channels/telegram/webhook.ts';
+import { acceptAndQueue } from '../core/accept.ts';
 import { systemClock } from '../core/clock.ts';
+import { DAY_SEC, DEFAULT_TENANT } from '../core/defaults.ts';
 import { stopTurns } from '../core/stop.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
@@ -25,12 +26,12 @@ const open = once(async () => {
   const deps = {
     store: createDynamoSessionStore({ mappingTable, stateTable, clock: systemClock }),
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
-    retentionSec: configuration.retentionDays * 86_400,
+    retentionSec: configuration.retentionDays * DAY_SEC,
   };
   return createTelegramWebhook({
     secret: secrets.get(telegramSecretParameter) ?? '',
     bot: { id: configuration.telegramBotId, username: configuration.telegramBotUsername },
-    policy: { tenant: 'default', allow: parseAllowList(configuration.telegramAllowedUsers) },
+    policy: { tenant: DEFAULT_TENANT, allow: parseAllowList(configuration.telegramAllowedUsers) },
     accept: async (request) => void (await acceptAndQueue(deps, request)),
     stop: (key, applies) => stopTurns(deps.store, key, applies),
     log,

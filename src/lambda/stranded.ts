@@ -4,6 +4,7 @@
 // ZIP: it needs neither the image nor the agent, which may be what is broken.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { systemClock } from '../core/clock.ts';
+import { DAY_SEC, STRANDED_TIMES } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
@@ -47,11 +48,11 @@ const open = once(async () => {
     }),
     clock: systemClock,
     log,
-    timing: { leaseMs: 30_000, heartbeatMs: 10_000, checkpointEveryMs: 0 },
-    retentionSec: configuration.retentionDays * 86_400,
+    timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },
+    retentionSec: configuration.retentionDays * DAY_SEC,
     // None is left: whatever is not committed is given up, whatever is committed is delivered.
     maxAttempts: 0,
-    visibilityMs: 60_000,
+    visibilityMs: STRANDED_TIMES.visibilityMs,
   };
   return { deps, queue };
 });
@@ -59,7 +60,7 @@ const open = once(async () => {
 export async function handler(event: SQSEvent): Promise<SQSBatchResponse> {
   try {
     const { deps, queue } = await open();
-    const batch = await queue.deliveriesOf(event);
+    const batch = await queue.messagesOf(event);
     for (const group of batch.groups) {
       for (const delivery of group) {
         const outcome = await processMessage(deps, delivery, new AbortController().signal);

@@ -7,6 +7,13 @@ import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import { systemClock } from '../core/clock.ts';
+import {
+  CHECKPOINT_EVERY_SEC,
+  DAY_SEC,
+  LAMBDA_TIMES,
+  MAX_ATTEMPTS,
+  WORKSPACE_LIMITS,
+} from '../core/defaults.ts';
 import { errorFields } from '../core/log.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
@@ -23,13 +30,8 @@ import { once } from './once.ts';
 import { readParameters } from './parameters.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
 
-/** What a killed worker costs its conversation. */
-const VISIBILITY_MS = 60_000;
-const TIMING = { leaseMs: 45_000, heartbeatMs: 12_000, stopEveryMs: 1_500, checkpointEveryMs: 60_000 };
-const MAX_ATTEMPTS = 3;
 /** For ending the agent, the checkpoint and its upload. */
 const MARGIN_MS = 30_000;
-const MAX_WORKSPACE_FILES = 50_000;
 
 const configuration = readConfiguration(workerSchema, process.env);
 const { log, flush } = createObservability(configuration);
@@ -51,7 +53,7 @@ const open = once(async () => {
     queue,
     state: createSessionState({
       objects: createS3ObjectStore({ bucket }),
-      limits: { maxWorkspaceBytes: configuration.maxWorkspaceBytes, maxWorkspaceFiles: MAX_WORKSPACE_FILES },
+      limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
       temporaryDirectory: temporary,
     }),
     workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
@@ -68,10 +70,10 @@ const open = once(async () => {
     }),
     clock: systemClock,
     log,
-    timing: TIMING,
-    retentionSec: configuration.retentionDays * 86_400,
+    timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
+    retentionSec: configuration.retentionDays * DAY_SEC,
     maxAttempts: MAX_ATTEMPTS,
-    visibilityMs: VISIBILITY_MS,
+    visibilityMs: LAMBDA_TIMES.visibilityMs,
   };
   return { deps, queue };
 });
@@ -82,7 +84,7 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
   const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
   try {
     const { deps, queue } = await open();
-    const batch = await queue.deliveriesOf(event);
+    const batch = await queue.messagesOf(event);
     await Promise.all(batch.groups.flat().map(shorten));
     // In order, one at a time: the workplace holds one session.
     for (const group of batch.groups) {
@@ -101,7 +103,7 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
 async function shorten(delivery: ReceivedMessage): Promise<void> {
   try {
-    await delivery.extend(VISIBILITY_MS);
+    await delivery.extend(LAMBDA_TIMES.visibilityMs);
   } catch (error) {
     log('warn', 'visibility-not-shortened', { turn: delivery.request.turnId, ...errorFields(error) });
   }

@@ -2,68 +2,46 @@
 // once, where a program starts; everything below gets values. docs/configuration.md lists each one, and a test
 // holds it to that.
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { z } from 'zod';
+import {
+  CHECKPOINT_EVERY_SEC,
+  DAY_SEC,
+  KEPT_GENERATIONS,
+  RETENTION_DAYS,
+  WORKERS,
+  WORKSPACE_LIMITS,
+} from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports.ts';
+import { EXAMPLE_AGENT } from '../package-root.ts';
+import { settingFault } from '../setting-fault.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const CONFIG_FILE = 'hybrid-sessions.config.json';
-const GIB = 1024 ** 3;
 
 /** The configuration file: every field may be left out. */
 export const configFileSchema = z.strictObject({
   /** Where editors find help; not used otherwise. */
   $schema: z.string().optional(),
-  workers: z.int().min(1).max(64).default(2),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  workers: z.int().min(1).max(64).default(WORKERS),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   limits: z
     .strictObject({
-      workspaceBytes: z.int().min(1024).default(GIB),
-      workspaceFiles: z.int().min(1).default(50_000),
+      workspaceBytes: z.int().min(1024).default(WORKSPACE_LIMITS.maxWorkspaceBytes),
+      workspaceFiles: z.int().min(1).default(WORKSPACE_LIMITS.maxWorkspaceFiles),
     })
     .prefault({}),
-  keepGenerations: z.int().min(1).max(1000).default(10),
-  checkpointEverySec: z.number().min(0).max(3600).default(60),
+  keepGenerations: z.int().min(1).max(1000).default(KEPT_GENERATIONS),
+  checkpointEverySec: z.number().min(0).max(3600).default(CHECKPOINT_EVERY_SEC),
   apiKeys: z
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
   model: z.string().min(1).optional(),
   telegram: z.strictObject({ allowedUsers: z.array(z.int().positive()).default([]) }).prefault({}),
 });
-
-/** Every environment variable that is read, with what it is for. */
-export const ENVIRONMENT: Readonly<Record<string, string>> = {
-  PORT: 'port of the server',
-  HOST: 'address to listen on',
-  HYBRID_SESSIONS_DIR: 'data folder',
-  HYBRID_SESSIONS_AGENT: 'agent folder',
-  HYBRID_SESSIONS_CONFIG: 'configuration file',
-  HYBRID_SESSIONS_API_KEY: 'a bearer key of the HTTP API',
-  HYBRID_SESSIONS_AWS: 'file that names an installation on AWS',
-  HYBRID_SESSIONS_LOG: 'log level',
-  ANTHROPIC_API_KEY: 'key of the Claude API',
-  ANTHROPIC_AUTH_TOKEN: 'bearer token of a compatible endpoint',
-  ANTHROPIC_BASE_URL: 'address of a compatible endpoint',
-  ANTHROPIC_MODEL: 'model name',
-  CLAUDE_CODE_USE_BEDROCK: 'use Amazon Bedrock',
-  ANTHROPIC_BEDROCK_BASE_URL: 'address of Bedrock or a gateway before it',
-  AWS_BEARER_TOKEN_BEDROCK: 'API key of Bedrock',
-  AWS_REGION: 'region of Bedrock',
-  AWS_ACCESS_KEY_ID: 'credentials for Bedrock',
-  AWS_SECRET_ACCESS_KEY: 'credentials for Bedrock',
-  AWS_SESSION_TOKEN: 'credentials for Bedrock',
-  TELEGRAM_BOT_TOKEN: 'token of a Telegram bot',
-  TELEGRAM_API_ROOT: 'address of the Bot API',
-  HTTPS_PROXY: 'proxy on the way to the model',
-  HTTP_PROXY: 'proxy on the way to the model',
-  NO_PROXY: 'hosts that need no proxy',
-  NO_COLOR: 'plain output',
-  DEBUG: 'stack traces of errors',
-};
 
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
 
@@ -76,6 +54,8 @@ export interface Configuration {
   readonly port: number;
   readonly dataDir: string;
   readonly agentDir: string;
+  /** Nobody named an agent, and there is no ./agent. */
+  readonly agentIsExample: boolean;
   /** The file that was read, if any. */
   readonly configFile: string | null;
   readonly apiKeys: readonly string[];
@@ -107,7 +87,8 @@ export interface ConfigurationSources {
 }
 
 /** Throws `Invalid` that names the variable or field and says what it must be. */
-export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSources): Configuration {
+export function readConfiguration(sources: ConfigurationSources): Configuration {
+  const { env, cwd, overrides = {} } = sources;
   const { file, values } = readFile(env, cwd);
   const ownKey = env.HYBRID_SESSIONS_API_KEY;
   if (ownKey !== undefined && ownKey !== '' && !/^[\x21-\x7e]{16,}$/.test(ownKey)) {
@@ -117,11 +98,11 @@ export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSou
     host: overrides.host ?? (env.HOST || '127.0.0.1'),
     port: overrides.port ?? portFrom(env.PORT),
     dataDir: resolve(cwd, overrides.dataDir ?? (env.HYBRID_SESSIONS_DIR || '.hybrid-sessions')),
-    agentDir: agentFolder(env, cwd, overrides.agentDir),
+    ...agentFolder(sources),
     configFile: file,
     apiKeys: [...(ownKey ? [ownKey] : []), ...values.apiKeys],
     workers: overrides.workers ?? values.workers,
-    retentionSec: values.retentionDays * 24 * 3600,
+    retentionSec: values.retentionDays * DAY_SEC,
     limits: {
       maxWorkspaceBytes: values.limits.workspaceBytes,
       maxWorkspaceFiles: values.limits.workspaceFiles,
@@ -160,29 +141,22 @@ function readFile(
   }
   const parsed = configFileSchema.safeParse(value);
   if (parsed.success) return { file, values: parsed.data };
-  const issue = parsed.error.issues[0];
-  const path = [...(issue?.path ?? []), ...(issue?.code === 'unrecognized_keys' ? issue.keys : [])].join('.');
-  const what = issue?.code === 'unrecognized_keys' ? 'no such field' : issue?.message;
-  throw new Invalid('bad-config', `${file}: ${path || 'file'}: ${what}`, {
+  throw new Invalid('bad-config', `${file}: ${settingFault(parsed.error)}.`, {
     advice: 'docs/configuration.md lists every field.',
   });
 }
 
-/** The folder that ships with the package holds the example agent. */
-export const PACKAGE_ROOT = packageRoot();
-
-function packageRoot(): string {
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  // src/server in a checkout, dist/src/server when installed.
-  const up = [join(here, '..', '..'), join(here, '..', '..', '..')];
-  return resolve(up.find((folder) => existsSync(join(folder, 'package.json'))) ?? up[0] ?? here);
-}
-
-function agentFolder(env: Environment, cwd: string, override: string | undefined): string {
-  const named = override ?? env.HYBRID_SESSIONS_AGENT;
-  if (named) return resolve(cwd, named);
+/** The example that ships with the package may run commands: whoever runs it is told. */
+function agentFolder({
+  env,
+  cwd,
+  overrides = {},
+}: ConfigurationSources): Pick<Configuration, 'agentDir' | 'agentIsExample'> {
+  const named = overrides.agentDir ?? env.HYBRID_SESSIONS_AGENT;
+  if (named) return { agentDir: resolve(cwd, named), agentIsExample: false };
   const local = resolve(cwd, 'agent');
-  return existsSync(local) ? local : join(PACKAGE_ROOT, 'examples', 'agent');
+  const agentIsExample = !existsSync(local);
+  return { agentDir: agentIsExample ? EXAMPLE_AGENT : local, agentIsExample };
 }
 
 function portFrom(value: string | undefined): number {

@@ -1,15 +1,19 @@
 // Telegram in a local system: the worker's outgoing channel, and long polling in the server.
 
-import { acceptAndQueue } from '../api/messages.ts';
 import { parseAllowList } from '../channels/telegram/allow-list.ts';
 import { createTelegramApi } from '../channels/telegram/api.ts';
 import { createTelegramChannel } from '../channels/telegram/channel.ts';
 import { createTelegramPoller } from '../channels/telegram/poller.ts';
+import { acceptAndQueue } from '../core/accept.ts';
+import { backoffMs } from '../core/backoff.ts';
 import { systemClock } from '../core/clock.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { Channel, SessionStore } from '../core/ports.ts';
 import { stopTurns } from '../core/stop.ts';
 import type { Configuration } from './configuration.ts';
+
+const REACHING = { firstMs: 1_000, maxMs: 60_000 };
 
 type TelegramSettings = NonNullable<Configuration['telegram']>;
 
@@ -40,7 +44,7 @@ export function startTelegram(
     const poller = createTelegramPoller({
       api,
       bot,
-      policy: { tenant: 'default', allow },
+      policy: { tenant: DEFAULT_TENANT, allow },
       accept: async (request) => void (await acceptAndQueue(deps, request)),
       stop: (key, applies) => stopTurns(deps.store, key, applies),
       log,
@@ -49,11 +53,12 @@ export function startTelegram(
   }
 
   async function whoAmI() {
-    for (let waitMs = 1_000; !ended.signal.aborted; waitMs = Math.min(waitMs * 2, 60_000)) {
+    for (let failures = 1; !ended.signal.aborted; failures++) {
       try {
         return await api.getMe(ended.signal);
       } catch (error) {
         if (isWrongToken(error)) throw error;
+        const waitMs = backoffMs(REACHING, failures);
         log('warn', 'telegram-unreachable', { waitMs, ...errorFields(error) });
         await systemClock.sleep(waitMs, ended.signal);
       }

@@ -6,6 +6,7 @@ import { detectSandbox } from '../agent/sandbox.ts';
 import { createWorkplace } from '../agent/workplace.ts';
 import { createHttpChannel } from '../channels/http/channel.ts';
 import { systemClock } from '../core/clock.ts';
+import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { Channel } from '../core/ports.ts';
@@ -18,10 +19,6 @@ import { openStores } from './stores.ts';
 import { telegramChannel } from './telegram.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
-/** A killed worker costs its conversation this long: its lease and its message become free. */
-const TIMING = { leaseMs: 10_000, heartbeatMs: 1_000 };
-const VISIBILITY_MS = 10_000;
-const MAX_ATTEMPTS = 3;
 /** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
 const ORPHAN_GRACE_MS = 5_000;
 
@@ -71,10 +68,10 @@ async function boot(configuration: Configuration): Promise<void> {
         channels: channels(configuration, stores.events, log),
         clock: systemClock,
         log,
-        timing: { ...TIMING, checkpointEveryMs: configuration.checkpointEveryMs },
+        timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },
         retentionSec: configuration.retentionSec,
         maxAttempts: MAX_ATTEMPTS,
-        visibilityMs: VISIBILITY_MS,
+        visibilityMs: LOCAL_TIMES.visibilityMs,
       },
       { signal: stopping.signal, deadline: deadline.signal },
     );

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Ambiguous, Conflict, Gone, Refused } from '../../src/core/errors.ts';
 import { tenantOf } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
-import { TURN_POINTS } from '../../src/core/turn.ts';
+import { TURN_POINTS } from '../../src/core/running-turn.ts';
 import { processMessage } from '../../src/core/worker.ts';
 import { createFixture, frozen } from './fixture.ts';
 

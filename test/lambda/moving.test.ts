@@ -73,9 +73,7 @@ function lastMessages(): readonly ModelMessage[] {
 const LOOK = 'run: echo "$MOOD at $PLACE in $PWD"; cat note.txt';
 
 describe.skipIf(unavailable)('between one machine and AWS', () => {
-  test(`${promise('WHOLE')}: a session begun by the local system goes on in the AWS store, and back here`, {
-    timeout: 120_000,
-  }, async () => {
+  test(`${promise('WHOLE')}: a session begun by the local system goes on in the AWS store, and back here`, async () => {
     const first = await local.say(
       'trip',
       'run: mkdir -p sub && cd sub && export MOOD=sunny PLACE=$PWD && echo kept > note.txt && echo packed',
@@ -178,13 +176,10 @@ describe.skipIf(unavailable)('between one machine and AWS', () => {
       // Their function gives both up, tells so, and sets them aside.
       let letters: { id: string; chat: string; turn_status: string }[] = [];
       await expect
-        .poll(
-          async () => {
-            letters = (await jsonOnAws(['dlq', 'list'])).dead_letters;
-            return letters.map(({ chat }) => chat).sort();
-          },
-          { timeout: 20_000 },
-        )
+        .poll(async () => {
+          letters = (await jsonOnAws(['dlq', 'list'])).dead_letters;
+          return letters.map(({ chat }) => chat).sort();
+        })
         .toEqual(['http/lost-0', 'http/lost-1']);
       const [again, away] = ['http/lost-0', 'http/lost-1'].map(
         (chat) => letters.find((letter) => letter.chat === chat)?.id ?? '',
@@ -193,7 +188,7 @@ describe.skipIf(unavailable)('between one machine and AWS', () => {
       expect((await onAws(['dlq', 'drop', away ?? ''])).code).toBe(0);
       expect(await jsonOnAws(['dlq', 'replay', again ?? ''])).toMatchObject({ how: 'asked-again' });
       await expect
-        .poll(async () => (await onAws(['sessions', 'show', 'lost-0'])).out, { timeout: 20_000 })
+        .poll(async () => (await onAws(['sessions', 'show', 'lost-0'])).out)
         .toContain('second-chance\n');
       expect((await jsonOnAws(['dlq', 'list'])).dead_letters).toEqual([]);
     } finally {

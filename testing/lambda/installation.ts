@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { endProcesses } from '../../src/agent/processes.ts';
-import { INSTALLATION_FILE, writeInstallation } from '../../src/cli/aws-installation.ts';
+import { INSTALLATION_FILE, writeInstallation } from '../../src/aws/installation.ts';
 import { TELEGRAM_WEBHOOK_PATH, VARIABLES } from '../../src/lambda/variables.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../aws/dynamodb-local.ts';
 import type { Unavailable } from '../aws/process.ts';
@@ -31,7 +31,8 @@ export interface InstallationOptions {
   /** Address of a Messages API; the demo model answers without one. */
   readonly modelUrl?: string;
   readonly workers?: number;
-  readonly workerTimeoutMs?: number;
+  /** Of the workers' invocations; a function is asked before each. */
+  readonly workerTimeoutMs?: number | (() => number);
   /** Receives before SQS takes a turn from the workers. */
   readonly maxReceives?: number;
   /** Ports of the API and of the fake Telegram; free ones otherwise. */
@@ -135,13 +136,13 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     const start = async (
       name: string,
       more: Record<string, string>,
-      other: { readonly folder?: string; readonly timeoutMs?: number } = {},
+      other: { readonly folder?: string; readonly timeoutMs?: number | (() => number) } = {},
     ) => {
       const environment = await startFunction({
         name,
         folder: other.folder ?? options.functions,
         handler: `${name.replace(/-.+$/, '')}.handler`,
-        timeoutMs: other.timeoutMs ?? 60_000,
+        timeoutMs: other.timeoutMs ?? 900_000,
         environment: { ...aws, ...more },
         ...(options.onOutput ? { onOutput: options.onOutput } : {}),
       });

@@ -1,39 +1,31 @@
 // The commit: generation, ledger line with the outbox, and mapping in one transaction, if the lease still holds.
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
-import { Ambiguous, Conflict, Invalid } from '../../core/errors.ts';
+import { Ambiguous } from '../../core/errors.ts';
 import type { CommitInput } from '../../core/ports/store.ts';
-import type { Lease, TurnRecord } from '../../core/records.ts';
-import { newMapping } from '../ledger.ts';
-import { expression, keyOf, mayHaveHappened } from './client.ts';
-import { headItem, place, stateText, sweepAt, toItem } from './items.ts';
+import type { TurnRecord } from '../../core/records.ts';
+import { commitTurn, isCommittedBy, requireCommitInput } from '../rules/commit.ts';
+import { storeError } from '../rules/errors.ts';
+import { newHead, newMapping } from '../rules/new-records.ts';
+import { type Cancelled, expression, keyOf, mayHaveHappened } from './client.ts';
+import { ABSENT, HELD_AT_BASE, heldValues, RUNNING_UNDER_LEASE, runningValues } from './conditions.ts';
+import {
+  committedBy,
+  deletionTime,
+  headItem,
+  readMapping,
+  readSession,
+  readStoredTurn,
+  stateText,
+  storedValue,
+  toItem,
+} from './items.ts';
 import { headKey, mappingKey, turnKey } from './tables.ts';
-import type { DynamoParts, Turns } from './turns.ts';
+import type { DynamoContext, Turns } from './turns.ts';
 
 /** How many committed turns a head remembers, one slot per fence. */
 export const RECENT_TURNS = 8;
 
-/** The condition of every fenced write, on the head. */
-export const HELD = '#fence = :fence AND #lease_owner = :owner';
-
-export function held(lease: Lease): { fence: number; owner: string } {
-  return { fence: lease.fence, owner: lease.owner };
-}
-
-export function lost(cause?: unknown): Conflict {
-  return new Conflict('lease-lost', 'This worker no longer holds the session.', { cause });
-}
-
-export function checkGenerations(base: number, generation: number): void {
-  if (
-    !Number.isSafeInteger(generation) ||
-    generation < 0 ||
-    (generation !== base && generation !== base + 1)
-  ) {
-    throw new Invalid('bad-generation', 'A commit keeps the generation or makes the next.');
-  }
-}
-
-export function createCommit({ dynamo, mappingTable, stateTable, clock }: DynamoParts, turns: Turns) {
+export function createCommit({ dynamo, mappingTable, stateTable, clock }: DynamoContext, turns: Turns) {
   /**
    *   head      fence 6, generation 3 ──if──> generation 4, state      ┐
    *   turn      running ───────────────if──> committed, reply (outbox) ├ one transaction: all or nothing
@@ -43,15 +35,15 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
    * Overtaken (fence 7): the first condition fails. Sent twice: the first and second fail, but the turn's line
    * says that this very lease committed it, and that is a success. No answer: the line is read back.
    */
-  function commitWrites(input: CommitInput, committedBy: string): TransactWriteItem[] {
+  function commitWrites(input: CommitInput): TransactWriteItem[] {
     const { lease, turnId, baseGeneration, generation, repointTo } = input;
     const nowMs = clock.now();
     const target = repointTo ?? lease.sessionId;
     const mapping = newMapping(lease.sessionKey, target, nowMs, input.retentionSec);
     const expires = mapping.ttl;
     const moves = generation !== baseGeneration;
-    const placed = place(input.reply, 'reply-too-large');
-    const replies = 'inline' in placed ? '#reply = :reply' : '#reply_apart = :reply';
+    const reply = storedValue(input.reply, 'reply-too-large');
+    const setReply = 'inline' in reply ? '#reply = :reply' : '#reply_apart = :reply';
     const writes: TransactWriteItem[] = [
       {
         Update: {
@@ -60,14 +52,14 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
           UpdateExpression: '',
           ...expression({
             update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}`,
-            condition: `${HELD} AND #generation = :base AND #session_key = :key`,
+            condition: `${HELD_AT_BASE} AND #session_key = :key`,
             values: {
-              ...held(lease),
+              ...heldValues(lease),
               generation,
               base: baseGeneration,
               now_ms: nowMs,
               expires,
-              ttl: sweepAt(expires),
+              ttl: deletionTime(expires),
               turn: turnId,
               key: lease.sessionKey,
               ...(moves && { state: stateText(input.state) }),
@@ -81,20 +73,17 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
           Key: keyOf(turnKey(lease.tenant, turnId)),
           UpdateExpression: '',
           ...expression({
-            update: `SET #status = :committed, #committed_by = :by, ${replies}, #generation = :generation, #session_id = :session, #generation_session = :session, #updated_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl`,
-            condition: '#status IN (:queued, :running) AND #session_key = :key',
+            update: `SET #status = :committed, #committed_by = :by, ${setReply}, #generation = :generation, #generation_session = :session, #updated_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl`,
+            condition: RUNNING_UNDER_LEASE,
             values: {
+              ...runningValues(lease),
               committed: 'committed',
-              by: committedBy,
-              reply: 'inline' in placed ? placed.inline : true,
+              by: committedBy(lease),
+              reply: 'inline' in reply ? reply.inline : true,
               generation,
-              session: lease.sessionId,
               now_ms: nowMs,
               expires,
-              ttl: sweepAt(expires),
-              queued: 'queued',
-              running: 'running',
-              key: lease.sessionKey,
+              ttl: deletionTime(expires),
             },
           }),
         },
@@ -120,56 +109,69 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
         },
       },
     ];
-    if ('apart' in placed) {
-      const item = { ...turnKey(lease.tenant, turnId, 'reply'), body: placed.apart, ttl: sweepAt(expires) };
+    if ('separate' in reply) {
+      const key = turnKey(lease.tenant, turnId, 'reply');
+      const item = { ...key, body: reply.separate, ttl: deletionTime(expires) };
       writes.push({ Put: { TableName: stateTable, Item: toItem(item) } });
     }
     if (repointTo !== undefined) {
-      const fresh = {
-        sessionKey: lease.sessionKey,
-        sessionId: repointTo,
-        generation: 0,
-        fence: 0,
-        state: null,
-        nowMs,
-        expiresAtSec: expires,
-      };
-      const condition = expression({ condition: 'attribute_not_exists(#pk)' });
-      writes.push({ Put: { TableName: stateTable, Item: headItem(fresh), ...condition } });
+      const head = newHead(lease.sessionKey, repointTo, nowMs, input.retentionSec);
+      const absent = expression({ condition: ABSENT });
+      writes.push({ Put: { TableName: stateTable, Item: headItem(head), ...absent } });
     }
     return writes;
   }
 
+  /** The record that this very lease committed; null when there is none. */
+  async function readOwnCommit({ lease, turnId }: CommitInput): Promise<TurnRecord | null> {
+    const known = await turns.read(lease.tenant, turnId);
+    return known && isCommittedBy(readStoredTurn(known.item, known.turn), lease) ? known.turn : null;
+  }
+
+  /** Some condition failed: the rule says which, over what is there now. */
+  async function explain(input: CommitInput): Promise<TurnRecord> {
+    const { lease, turnId, repointTo } = input;
+    const head = (id: string) => dynamo.get(stateTable, keyOf(headKey(lease.tenant, id)));
+    const [known, session, mapping, taken] = await Promise.all([
+      turns.read(lease.tenant, turnId),
+      head(lease.sessionId),
+      dynamo.get(mappingTable, mappingKey(lease.sessionKey)),
+      repointTo !== undefined && head(repointTo),
+    ]);
+    const { turn, writes } = commitTurn(
+      input,
+      {
+        line: known && readStoredTurn(known.item, known.turn),
+        session: session && readSession(session),
+        mapping: mapping && readMapping(mapping, lease.sessionKey),
+        isTaken: Boolean(taken),
+      },
+      clock.now(),
+    );
+    // Nothing is in the way any more.
+    if (writes) throw storeError('contended');
+    return turn;
+  }
+
   return async function commit(input: CommitInput): Promise<TurnRecord> {
-    checkGenerations(input.baseGeneration, input.generation);
-    const { lease, turnId } = input;
-    const by = `${lease.sessionId}:${lease.fence}:${lease.owner}`;
-    const ours = async (): Promise<TurnRecord | null> => {
-      const known = await turns.read(lease.tenant, turnId);
-      return known?.item.committed_by?.S === by ? known.turn : null;
-    };
-    const writes = commitWrites(input, by);
-    let cancelled: Awaited<ReturnType<typeof dynamo.transact>>;
+    requireCommitInput(input);
+    const writes = commitWrites(input);
+    let cancelled: Cancelled | null;
     try {
       cancelled = await dynamo.transact(writes);
     } catch (error) {
       if (!mayHaveHappened(error)) throw error;
-      let known: TurnRecord | null;
-      try {
-        known = await ours();
-      } catch (cause) {
+      const known = await readOwnCommit(input).catch((cause: unknown) => {
         throw new Ambiguous('commit-unknown', 'No answer to a commit, and it cannot be read back.', {
           cause,
         });
-      }
+      });
       if (known) return known;
       throw error;
     }
-    const known = await ours();
+    if (cancelled) return await explain(input);
+    const known = await readOwnCommit(input);
     if (known) return known;
-    const taken =
-      input.repointTo !== undefined && cancelled?.at(-1) && cancelled.slice(0, -1).every((r) => !r);
-    if (taken) throw new Conflict('session-exists', 'The id for the new session is taken.');
-    throw lost();
+    throw storeError('lease-lost'); // Erased since.
   };
 }
