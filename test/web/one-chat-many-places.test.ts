@@ -6,6 +6,9 @@ import { WAIT_MS } from '../waiting.ts';
 import { browserNote, chromiumPath, launchBrowser } from './browser.ts';
 import { createFakeApi, type FakeApi } from './fake-api.ts';
 
+/** A page that nobody sees does not look by itself: what it shows it was told at once. */
+const UNSEEN = "Object.defineProperty(document, 'visibilityState', { value: 'hidden' })";
+
 describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
   let browser: Browser;
   let api: FakeApi;
@@ -32,19 +35,9 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     expect(defects).toEqual([]);
   });
 
-  /** From now on a page looks at nothing by itself: what it shows, the other tab has told it. */
-  async function onlyTold() {
-    await context.addInitScript(
-      'const real = setTimeout; setTimeout = (run, ms, ...rest) => real(run, ms < 4_000 ? ms : 2 ** 30, ...rest)',
-    );
-    for (const page of [one, other]) {
-      await page.reload();
-      await page.locator('.prose', { hasText: 'Yes.' }).waitFor();
-    }
-  }
-
-  async function opened() {
+  async function opened({ seen = false } = {}) {
     const page = await context.newPage();
+    if (!seen) await page.addInitScript(UNSEEN);
     page.on('pageerror', (error) => defects.push(String(error)));
     await page.goto(`${api.url}/#/c/web-both`);
     await page.locator('.prose', { hasText: 'Yes.' }).waitFor();
@@ -62,7 +55,6 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
       .allTextContents();
 
   test('what is written in one tab, its tools and its reply stand in the other at once, and only once', async () => {
-    await onlyTold();
     const turn = await say(one, 'Do it');
     await other.locator('.turn').nth(1).getByText('Do it').waitFor();
     turn.run();
@@ -81,7 +73,6 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
   });
 
   test('stopping, asking for a new session and taking that back are seen in the other tab', async () => {
-    await onlyTold();
     const turn = await say(one, 'Count');
     turn.run();
     await other.locator('.working:visible', { hasText: 'Working' }).waitFor();
@@ -96,7 +87,6 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
   });
 
   test('a message that waits for the line in one tab is in the other, too, and is one turn in the end', async () => {
-    await onlyTold();
     await one.route('**/messages', (route) => route.abort('connectionrefused'));
     await one.fill('#message', 'Waits');
     await one.press('#message', 'Enter');
@@ -112,14 +102,13 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
   });
 
   test('what another program writes appears without a reload', async () => {
-    await one.bringToFront();
+    one = await opened({ seen: true });
     api.add('web-both', 'From a terminal').finish({ text: 'Seen there.' });
     await one.locator('.prose', { hasText: 'Seen there.' }).waitFor();
     expect(await one.locator('.turn').count()).toBe(2);
   });
 
   test('a chat that is deleted in one tab is gone from the other', async () => {
-    await onlyTold();
     await one.getByRole('button', { name: 'Delete chat: Begin' }).click();
     await one.getByRole('button', { name: 'Delete', exact: true }).click();
     for (const page of [one, other]) {
@@ -130,11 +119,9 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
 
   test('an expired chat is called expired, an unknown one is not; writing begins it again', async () => {
     api.expiresAt = new Date(Date.now() - 60_000).toISOString();
-    await one.reload();
-    await one.locator('.prose', { hasText: 'Yes.' }).waitFor();
+    one = await opened({ seen: true });
     api.turns.length = 0;
     // In the open tab, and after a reload.
-    await one.bringToFront();
     await one.getByRole('heading', { name: 'This chat has expired' }).waitFor();
     await one.reload();
     await one.getByRole('heading', { name: 'This chat has expired' }).waitFor();
