@@ -7,6 +7,7 @@ import { deployedSchema, parameterName } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
+import { settingFault } from '../setting-fault.ts';
 
 const ownFields = {
   $schema: z.string().optional(),
@@ -72,7 +73,7 @@ export function readSettings(file: string | undefined): Settings {
   const schema = settingsSchema();
   if (file === undefined) return schema.parse({});
   const parsed = schema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-  if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new Error(`${file}: ${settingFault(parsed.error)}.`);
   const { agentFolder } = parsed.data;
   return agentFolder ? { ...parsed.data, agentFolder: resolve(dirname(file), agentFolder) } : parsed.data;
 }

@@ -64,7 +64,7 @@ async function agentProgram(): Promise<Finding> {
   };
 }
 
-async function agentFolder({ agentDir }: Configuration): Promise<Finding> {
+async function agentFolder({ agentDir, agentIsExample }: Configuration): Promise<Finding> {
   try {
     const { settings, skills, agents, mcpServers } = await loadAgentFolder(agentDir);
     const counts = [
@@ -73,6 +73,10 @@ async function agentFolder({ agentDir }: Configuration): Promise<Finding> {
       `subagents ${Object.keys(agents).length}`,
       `MCP servers ${Object.keys(mcpServers).length}`,
     ];
+    if (agentIsExample) {
+      const found = `the example, which may run commands (there is no ./agent here): ${counts.join(', ')}`;
+      return { name: 'agent folder', status: 'warn', found, mend: 'Make one with `hybrid-sessions init`.' };
+    }
     return { name: 'agent folder', status: 'ok', found: `${agentDir}: ${counts.join(', ')}` };
   } catch (error) {
     return failed('agent folder', error);

@@ -1,17 +1,16 @@
 // The `hybrid-sessions` command: its words, options and exit codes. Each command is a file of its own, loaded when
 // it is called.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { CHANNELS } from '../channels/index.ts';
 import { switches } from '../channels/settings.ts';
-import { PACKAGE_ROOT } from '../local/configuration.ts';
+import { packageVersion } from '../package-root.ts';
+import { loadDotEnv } from './dot-env.ts';
 import { EXIT, errorLine, exitCodeOf } from './failure.ts';
 import { createTerminal } from './terminal.ts';
 
-const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
-  version: string;
-};
+const version = packageVersion();
+loadDotEnv(join(process.cwd(), '.env'));
 const { stdin, stdout, stderr, env } = process;
 const terminal = createTerminal({ stdin, stdout, stderr, noColor: Boolean(env.NO_COLOR) });
 const context = { env, cwd: process.cwd(), terminal, version };

@@ -60,7 +60,7 @@ export function createStranded(
   return async (event) => {
     try {
       const { deps, queue } = await open();
-      const batch = await queue.deliveriesOf(event);
+      const batch = await queue.messagesOf(event);
       for (const group of batch.groups) {
         for (const delivery of group) {
           const outcome = await processMessage(deps, delivery, new AbortController().signal);

@@ -87,7 +87,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
     const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
     try {
       const { deps, queue } = await open();
-      const batch = await queue.deliveriesOf(event);
+      const batch = await queue.messagesOf(event);
       await Promise.all(batch.groups.flat().map((delivery) => shorten(delivery, log)));
       // In order, one at a time: the workplace holds one session.
       for (const group of batch.groups) {

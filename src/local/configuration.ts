@@ -2,8 +2,7 @@
 // once, where a program starts; everything below gets values. docs/configuration.md lists each one, and a test
 // holds it to that.
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
@@ -18,6 +17,8 @@ import {
 } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports.ts';
+import { EXAMPLE_AGENT } from '../package-root.ts';
+import { settingFault } from '../setting-fault.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -62,6 +63,8 @@ export interface Configuration {
   readonly port: number;
   readonly dataDir: string;
   readonly agentDir: string;
+  /** Nobody named an agent, and there is no ./agent. */
+  readonly agentIsExample: boolean;
   /** The file that was read, if any. */
   readonly configFile: string | null;
   readonly apiKeys: readonly string[];
@@ -92,12 +95,8 @@ export interface ConfigurationSources {
 }
 
 /** Throws `Invalid` that names the variable or field and says what it must be. */
-export function readConfiguration({
-  env,
-  cwd,
-  overrides = {},
-  channels = CHANNELS,
-}: ConfigurationSources): Configuration {
+export function readConfiguration(sources: ConfigurationSources): Configuration {
+  const { env, cwd, overrides = {}, channels = CHANNELS } = sources;
   const { file, values } = readFile(env, cwd, configFileSchema(channels));
   const ownKey = env.HYBRID_SESSIONS_API_KEY;
   if (ownKey !== undefined && ownKey !== '' && !/^[\x21-\x7e]{16,}$/.test(ownKey)) {
@@ -107,7 +106,7 @@ export function readConfiguration({
     host: overrides.host ?? (env.HOST || '127.0.0.1'),
     port: overrides.port ?? portFrom(env.PORT),
     dataDir: resolve(cwd, overrides.dataDir ?? (env.HYBRID_SESSIONS_DIR || '.hybrid-sessions')),
-    agentDir: agentFolder(env, cwd, overrides.agentDir),
+    ...agentFolder(sources),
     configFile: file,
     apiKeys: [...(ownKey ? [ownKey] : []), ...values.apiKeys],
     workers: overrides.workers ?? values.workers,
@@ -153,29 +152,22 @@ function readFile(
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return { file, values: parsed.data };
-  const issue = parsed.error.issues[0];
-  const path = [...(issue?.path ?? []), ...(issue?.code === 'unrecognized_keys' ? issue.keys : [])].join('.');
-  const what = issue?.code === 'unrecognized_keys' ? 'no such field' : issue?.message;
-  throw new Invalid('bad-config', `${file}: ${path || 'file'}: ${what}`, {
+  throw new Invalid('bad-config', `${file}: ${settingFault(parsed.error)}.`, {
     advice: 'docs/configuration.md lists every field, those of a channel are on its own page.',
   });
 }
 
-/** The folder that ships with the package holds the example agent. */
-export const PACKAGE_ROOT = packageRoot();
-
-function packageRoot(): string {
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  // src/server in a checkout, dist/src/server when installed.
-  const up = [join(here, '..', '..'), join(here, '..', '..', '..')];
-  return resolve(up.find((folder) => existsSync(join(folder, 'package.json'))) ?? up[0] ?? here);
-}
-
-function agentFolder(env: Environment, cwd: string, override: string | undefined): string {
-  const named = override ?? env.HYBRID_SESSIONS_AGENT;
-  if (named) return resolve(cwd, named);
+/** The example that ships with the package may run commands: whoever runs it is told. */
+function agentFolder({
+  env,
+  cwd,
+  overrides = {},
+}: ConfigurationSources): Pick<Configuration, 'agentDir' | 'agentIsExample'> {
+  const named = overrides.agentDir ?? env.HYBRID_SESSIONS_AGENT;
+  if (named) return { agentDir: resolve(cwd, named), agentIsExample: false };
   const local = resolve(cwd, 'agent');
-  return existsSync(local) ? local : join(PACKAGE_ROOT, 'examples', 'agent');
+  const agentIsExample = !existsSync(local);
+  return { agentDir: agentIsExample ? EXAMPLE_AGENT : local, agentIsExample };
 }
 
 function portFrom(value: string | undefined): number {

@@ -30,6 +30,9 @@ export interface Supervisor {
 const HARMLESS =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|COMSPEC|PATHEXT|WINDIR|USERPROFILE|APPDATA|LOCALAPPDATA|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|DEBUG|NO_COLOR|IS_SANDBOX)$/i;
 
+/** Flags of the program's Node that a worker takes over; what loads or runs code is the program's own business. */
+const KEPT_FLAGS = /^--(no-warnings|enable-source-maps|use-[\w-]+|(disable-warning|max-[\w-]+)=.+)$/;
+
 const YOUNG_MS = 20_000;
 const RESTARTING = { firstMs: 250, maxMs: 15_000 };
 /** So many in a row before a worker was ever ready: the start has failed. */
@@ -41,11 +44,11 @@ const SAVE_MS = 5_000;
 export async function startWorkers(options: SupervisorOptions): Promise<Supervisor> {
   const slots = Array.from({ length: options.configuration.workers }, () => createWorkerSlot(options));
   const supervisor: Supervisor = {
-    pids: () => slots.flatMap((seat) => seat.pid() ?? []),
-    stop: async (graceMs) => void (await Promise.all(slots.map((seat) => seat.stop(graceMs)))),
+    pids: () => slots.flatMap((slot) => slot.pid() ?? []),
+    stop: async (graceMs) => void (await Promise.all(slots.map((slot) => slot.stop(graceMs)))),
   };
   try {
-    await Promise.all(slots.map((seat) => seat.ready));
+    await Promise.all(slots.map((slot) => slot.ready));
   } catch (error) {
     await supervisor.stop(0);
     throw error;
@@ -74,7 +77,7 @@ function createWorkerSlot({ configuration, env, log, program }: SupervisorOption
       env: Object.fromEntries(
         Object.entries(env).filter(([name]) => HARMLESS.test(name)),
       ) as NodeJS.ProcessEnv,
-      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
+      execArgv: process.execArgv.filter((argument) => KEPT_FLAGS.test(argument)),
       serialization: 'json',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
