@@ -1,5 +1,5 @@
 // A channel of one's own is a folder and a place in a list: the made-up pager answers in a local system, has its
-// settings there and in a CDK stack, and no line of this package knows it. On Lambda: own-channel-lambda.test.ts.
+// settings there and in a CDK stack, and no line of this package knows it. On Lambda: test/lambda/own-channel.test.ts.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

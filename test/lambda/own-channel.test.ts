@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALLOWED_USER, type Installation } from '../../testing/lambda/installation.ts';
-import { startBuiltInstallation } from '../lambda/built-installation.ts';
-import { pager } from './pager/descriptor.ts';
-import { startFakeService, TOKEN } from './pager/fake-service.ts';
+import { pager } from '../channels/pager/descriptor.ts';
+import { startFakeService, TOKEN } from '../channels/pager/fake-service.ts';
+import { startBuiltInstallation } from './built-installation.ts';
 
 const ANN = 'ann-1';
 
@@ -18,7 +18,7 @@ let output = '';
 
 const started = await startBuiltInstallation({
   folder,
-  programs: join(import.meta.dirname, 'pager/programs'),
+  programs: join(import.meta.dirname, '../channels/pager/programs'),
   channels: [
     {
       channel: pager,
