@@ -202,17 +202,13 @@ function textButton(label, onclick) {
 }
 
 /** Words for a status that is more than "it runs"; a status of a newer server is shown by its own name. @param {StatusEvent} data */
-function waitTextOf({ status, reason, nextTryAtMs }) {
+function waitTextOf({ status, text, next_try_at }) {
   if (['queued', 'running', 'stopping'].includes(status)) return '';
   if (status === 'retrying') return 'Starting over';
-  const words = (/** @type {unknown} */ value) =>
-    String(value ?? '')
-      .replaceAll(/[-_]+/g, ' ')
-      .trim();
-  const name = words(status);
-  const about = reason ? `: ${words(reason)}` : '';
-  const head = `${name.charAt(0).toUpperCase()}${name.slice(1)}${about}`;
-  if (status !== 'waiting') return head;
-  const next = Number.isFinite(nextTryAtMs) ? ` Next try at ${clockTime(Number(nextTryAtMs))}.` : '';
-  return `${head.replace(/\.$/, '')}. Your message is kept.${next}`;
+  const words = String(status ?? '')
+    .replaceAll(/[-_]+/g, ' ')
+    .trim();
+  const head = text || `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+  const nextMs = Date.parse(next_try_at ?? '');
+  return Number.isFinite(nextMs) ? `${head} Next try at ${clockTime(nextMs)}.` : head;
 }

@@ -72,11 +72,11 @@ export interface ToolEvent {
   diff?: string;
 }
 
-/** `waiting` says for what, and when the next try is; words this page does not know may come. */
+/** `waiting` says for what (`text`, for people), and when the next try is; words this page does not know may come. */
 export interface StatusEvent {
   status: string;
-  reason?: string;
-  nextTryAtMs?: number;
+  text?: string;
+  next_try_at?: string | null;
 }
 
 export type TurnEvent =

@@ -11,7 +11,12 @@ import { createCliProcess } from './cli-process.ts';
 import { CONTINUATION } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
-import { createModelGateway, createUpstreamConnections, type UpstreamConnections } from './model-gateway.ts';
+import {
+  createModelGateway,
+  createUpstreamConnections,
+  type ModelFailure,
+  type UpstreamConnections,
+} from './model-gateway.ts';
 import { outcomeOf } from './outcome.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
@@ -64,24 +69,31 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const connections = createUpstreamConnections(options.proxy);
   return {
     async run(run) {
-      const { model, close } = await openGateway(options.model, connections);
+      const gateway = await openGateway(options.model, connections, run);
       try {
-        return await runCliTurn(run, { ...options, sandbox, model });
+        return await runCliTurn(run, { ...options, sandbox, ...gateway });
       } finally {
-        await close();
+        await gateway.close();
       }
     },
   };
+}
+
+interface Gateway {
+  readonly model: ModelEndpoint;
+  readonly away: () => ModelFailure | null;
+  close(): Promise<void>;
 }
 
 /** A model with a credential is reached through a gateway of the turn's own; the CLI gets its token instead. */
 async function openGateway(
   model: ModelEndpoint,
   connections: UpstreamConnections,
-): Promise<{ readonly model: ModelEndpoint; close(): Promise<void> }> {
+  run: AgentRun,
+): Promise<Gateway> {
   const { apiKey, authToken, ...rest } = model;
   if (model.bedrock || (apiKey === undefined && authToken === undefined)) {
-    return { model: { ...rest, apiKey: 'none' }, close: async () => {} };
+    return { model: { ...rest, apiKey: 'none' }, away: () => null, close: async () => {} };
   }
   const gateway = await createModelGateway({
     upstream: {
@@ -89,11 +101,25 @@ async function openGateway(
       ...(authToken === undefined ? { apiKey: apiKey ?? '' } : { authToken }),
     },
     connections,
+    once: run.tries > 1,
+    onSilence: (silent) =>
+      run.progress(
+        silent
+          ? { type: 'status', status: 'waiting', waitingFor: 'model', nextTryAtMs: null }
+          : { type: 'status', status: 'running' },
+      ),
   });
-  return { model: { ...rest, baseUrl: gateway.url, apiKey: gateway.token }, close: gateway.close };
+  return {
+    model: { ...rest, baseUrl: gateway.url, apiKey: gateway.token },
+    away: gateway.failure,
+    close: gateway.close,
+  };
 }
 
-async function runCliTurn(run: AgentRun, options: AgentRunnerOptions): Promise<AgentOutcome> {
+async function runCliTurn(
+  run: AgentRun,
+  options: AgentRunnerOptions & Pick<Gateway, 'away'>,
+): Promise<AgentOutcome> {
   const { directory, signal } = run;
   const demo = options.model.demo;
   const transcript = transcriptPath(directory.config, run.sessionId);
@@ -173,6 +199,7 @@ async function runCliTurn(run: AgentRun, options: AgentRunnerOptions): Promise<A
     totals: mark?.totals ?? null,
     crash: cli.crash(),
     broken,
+    away: options.away(),
     demo,
   });
   if (mark && outcome.failure?.code !== 'resume-lost' && !(await continuesFrom(transcript, mark))) {

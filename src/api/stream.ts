@@ -1,5 +1,6 @@
 // A turn's events as server-sent events, and waiting for a turn to settle.
 import { isCommitted, type TurnRecord } from '../core/records.ts';
+import { waitingText } from '../core/waiting.ts';
 import type { ApiDeps } from './deps.ts';
 import { replyView } from './views.ts';
 import { LOOK_MS, type WatchedEvent, watchTurn } from './watch-turn.ts';
@@ -81,6 +82,15 @@ function eventData(event: WatchedEvent, turn: TurnRecord): unknown {
   if (event.type === 'final') {
     const { sessionId, generation, reply } = event;
     return { turn_id: turn.turnId, session_id: sessionId, generation, reply: reply && replyView(reply) };
+  }
+  if (event.type === 'status' && event.status === 'waiting') {
+    const { waitingFor, nextTryAtMs } = event;
+    return {
+      status: 'waiting',
+      waiting_for: waitingFor,
+      next_try_at: nextTryAtMs === null ? null : new Date(nextTryAtMs).toISOString(),
+      text: waitingText({ waitingFor, nextTryAtMs: null }),
+    };
   }
   const { type: _, ...data } = event;
   return data;

@@ -9,7 +9,15 @@ import { Ambiguous, Conflict, Gone, Invalid, Refused } from '../core/errors.ts';
 import { readEvents } from './event-stream.ts';
 
 export type WatchedEvent =
-  | { readonly event: 'status'; readonly data: { readonly status: string } }
+  | {
+      readonly event: 'status';
+      /** `text` and `next_try_at` (ISO 8601) of `waiting` only. */
+      readonly data: {
+        readonly status: string;
+        readonly text?: string;
+        readonly next_try_at?: string | null;
+      };
+    }
   | { readonly event: 'text'; readonly data: { readonly text: string } }
   | {
       readonly event: 'tool';

@@ -14,6 +14,7 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   // Text since the last tool line: the reply usually repeats exactly that.
   let shown = '';
   let atLineStart = true;
+  let noticed = '';
   let pieces = createPieceJoiner();
 
   function write(text: string): void {
@@ -28,6 +29,14 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
     terminal.line(terminal.style('dim', text));
     atLineStart = true;
     shown = '';
+  }
+
+  /** Once for each new text: a wait is told again only with a new time. */
+  function notice(text: string): void {
+    if (text === noticed) return;
+    noticed = text;
+    if (streams) remark(text);
+    else terminal.note(text);
   }
 
   function finish(answer: AnswerView): void {
@@ -53,7 +62,9 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
           if (data.state === 'started') remark(toolLine(data.summary || data.name));
           else if (data.state === 'failed') remark(`  ${data.name} failed`);
         } else if (event === 'status') {
-          if (data.status === 'retrying') remark('(interrupted; starting this turn over)');
+          if (data.status === 'retrying' && shown !== '') remark('(interrupted; starting this turn over)');
+          // Never hidden: without it a wait of hours looks like a hang.
+          if (data.status === 'waiting') notice(waitingLine(data.text ?? '', data.next_try_at ?? null));
         } else if (event === 'final') {
           finish(data);
           return data;
@@ -62,6 +73,11 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
       return null;
     },
   };
+}
+
+function waitingLine(text: string, nextTryAt: string | null): string {
+  const at = nextTryAt === null ? '' : ` Next try at ${new Date(nextTryAt).toLocaleTimeString()}.`;
+  return `${harmless(text)}${at}`;
 }
 
 function toolLine(summary: string): string {
