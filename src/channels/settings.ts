@@ -12,12 +12,6 @@ export type ChannelsSettings = Readonly<Record<string, ChannelSettings>>;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Every variable of the channels, with what it is for. */
-export function channelVariables(channels: readonly ChannelDescriptor[]): Record<string, string> {
-  const settings = channels.flatMap((channel) => Object.values(channel.settings));
-  return Object.fromEntries(settings.flatMap(({ env, about }) => (env ? [[env, about]] : [])));
-}
-
 /** The configuration file's sections, by channel. Every field may be left out while the channel is off. */
 export function fileSections(channels: readonly ChannelDescriptor[]): Record<string, z.ZodType> {
   const sections = channels.flatMap((channel) => {

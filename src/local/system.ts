@@ -86,25 +86,24 @@ export async function openLocalSystem(
       knownHosts: options.knownHosts,
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });
+    const { channels = CHANNELS, workerProgram } = options;
     // Only when the workers have ended: who waits for a turn that ends within its grace gets the answer.
     ends.push(async () => {
       ending.abort();
       await idle();
     });
     let graceMs = GRACE_MS;
-    const { channels = CHANNELS, workerProgram } = options;
     const program = workerProgram === undefined ? {} : { program: workerProgram };
     const workers = await startWorkers({ configuration, env, log, ...program });
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());
     const accepting = { ...stores, retentionSec: configuration.retentionSec, log };
-    const started = startInlets(channels, configuration.channels, accepting);
-    ends.push(() => started.stop());
+    const inlets = startInlets(channels, configuration.channels, accepting);
+    ends.push(() => inlets.stop());
     return {
       ...system,
-      // Webhooks of channels come in at the same address as the API.
-      fetch: async (request) => await (started.fetch(request) ?? system.fetch(request)),
+      fetch: (request) => inlets.fetch(request) ?? system.fetch(request),
       lines: [
         [
           'model',
@@ -118,7 +117,7 @@ export async function openLocalSystem(
             : agentDir,
         ],
         ['data', configuration.dataDir],
-        ...started.lines,
+        ...inlets.lines,
       ],
       workerPids: workers.pids,
       async close(grace = GRACE_MS) {
