@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { transcriptPath } from '../../src/agent/transcript.ts';
+import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import { promise } from '../../src/core/promises.ts';
 import { until } from '../waiting.ts';
 import { bash, call, createFixture, type Fixture, obey, SANDBOX, say } from './turn-fixture.ts';
