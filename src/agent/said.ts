@@ -77,7 +77,7 @@ export function createSaid(): Said {
       if (message.type === 'stream_event' && message.parent_tool_use_id === null) {
         return seeStream(message.event as StreamEvent);
       }
-      if (message.type === 'assistant' && message.parent_tool_use_id === null && isFromModel(message)) {
+      if (isFromModel(message)) {
         begin(message.message.id);
         for (const block of message.message.content as unknown as Block[]) seeBlock(block);
         if (message.message.stop_reason === 'max_tokens') cut = true;
@@ -96,7 +96,8 @@ type StreamEvent =
   | { readonly type: 'message_delta'; readonly delta: { readonly stop_reason: string | null } }
   | { readonly type: 'other' };
 
-/** The CLI writes in the model's name, too: errors, and fillers such as "No response requested." */
-function isFromModel(message: Extract<SDKMessage, { type: 'assistant' }>): boolean {
+/** To the main thread. The CLI writes in the model's name, too: errors, fillers such as "No response requested." */
+export function isFromModel(message: SDKMessage): message is Extract<SDKMessage, { type: 'assistant' }> {
+  if (message.type !== 'assistant' || message.parent_tool_use_id !== null) return false;
   return message.error === undefined && message.message.model !== '<synthetic>';
 }

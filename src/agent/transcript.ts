@@ -1,7 +1,7 @@
 // What the runner needs to know of a transcript (`projects/session/<session_id>.jsonl`, append-only JSON lines):
 // where the conversation stands before a turn, and the proof that a resumed turn went on from there.
 import { createHash } from 'node:crypto';
-import { openTranscript } from './transcript-file.ts';
+import { openTranscript, readTranscript } from './transcript-file.ts';
 
 export interface TranscriptMark {
   readonly bytes: number;
@@ -82,6 +82,16 @@ export async function continuesFrom(path: string, mark: TranscriptMark): Promise
   return chained.some((entry) => mark.ids.has(entry.parentUuid ?? entry.logicalParentUuid ?? ''));
 }
 
+/** Whether anybody has said anything in it. null when there is no file, or when it holds what cannot be read. */
+export async function holdsConversation(path: string): Promise<boolean | null> {
+  const text = await readTranscript(path);
+  if (text === null) return null;
+  const entries = entriesOf(text);
+  const isSaid = ({ type, isSidechain }: Entry) => (type === 'user' || type === 'assistant') && !isSidechain;
+  if (entries.some(isSaid)) return true;
+  return entries.length === text.split('\n').filter((line) => line.trim() !== '').length ? false : null;
+}
+
 /** After a hard kill: takes away a last line that was not written to its end. */
 export async function dropTornLine(path: string): Promise<void> {
   const bytes = await sizeOf(path);
@@ -95,9 +105,9 @@ export async function dropTornLine(path: string): Promise<void> {
   }
 }
 
-function entriesOf(window: Buffer): Entry[] {
+function entriesOf(window: Buffer | string): Entry[] {
   return window
-    .toString('utf8')
+    .toString()
     .split('\n')
     .flatMap((line) => {
       try {

@@ -2,7 +2,7 @@
 // outcome is made of. Only the main thread's text is shown; tools of subagents are shown with a mark.
 import type { SDKMessage, SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { TurnEvent } from '../core/ports/channel.ts';
-import { createSaid } from './said.ts';
+import { createSaid, isFromModel } from './said.ts';
 import { summarizeTool } from './tool-summary.ts';
 
 export interface ObservedTurn {
@@ -12,6 +12,8 @@ export interface ObservedTurn {
   readonly text: string;
   /** Of it, what is the answer (see said.ts). */
   readonly answer: string;
+  /** Messages of the model to the main thread. */
+  readonly answers: number;
   /** Why the last model request failed, as the CLI names it. */
   readonly modelError: { readonly kind: string; readonly text: string } | null;
   /** The last failed attempt at the model, while the CLI still retried. */
@@ -44,6 +46,7 @@ export function createTurnWatcher(options: {
   const open = new Map<string, { readonly name: string; readonly summary: string }>();
   let result: SDKResultMessage | null = null;
   const said = createSaid();
+  let answers = 0;
   let modelError: ObservedTurn['modelError'] = null;
   let retry: ObservedTurn['retry'] = null;
 
@@ -80,6 +83,7 @@ export function createTurnWatcher(options: {
   return {
     see(message) {
       seeText(message);
+      if (isFromModel(message)) answers += 1;
       if (message.type === 'assistant') {
         const content = message.message.content as unknown;
         if (message.error) modelError = { kind: message.error, text: textOf(content) };
@@ -93,7 +97,7 @@ export function createTurnWatcher(options: {
         result = message;
       }
     },
-    seen: () => ({ result, text: said.all(), answer: said.answer(), modelError, retry }),
+    seen: () => ({ result, text: said.all(), answer: said.answer(), answers, modelError, retry }),
     again() {
       result = null;
       modelError = null;

@@ -61,6 +61,7 @@ const open = once(async () => {
       folder,
       model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
       sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+      log,
     }),
     channels: openChannels({
       events: createDynamoEventLog(tables),

@@ -58,6 +58,7 @@ async function boot(configuration: Configuration): Promise<void> {
       folder,
       model: model.endpoint,
       sandbox: await detectSandbox(),
+      log,
       ...proxy,
     });
     const working = runWorker(

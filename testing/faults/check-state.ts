@@ -4,12 +4,8 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONTINUATION } from '../../src/agent/continuation.ts';
-<<<<<<< HEAD
-import { transcriptPath } from '../../src/agent/transcript.ts';
-import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
-=======
 import { transcriptPath } from '../../src/agent/transcript-file.ts';
->>>>>>> 3828f81 (WIP)
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import type { SessionKey } from '../../src/core/ids.ts';
 import type { SessionHead, TurnRecord } from '../../src/core/records.ts';
 import { findOrphans, verifyState } from '../../src/state/verify.ts';
