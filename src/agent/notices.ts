@@ -64,6 +64,7 @@ export function createNotices(options: {
     get compactionFailed() {
       return compactionFailed;
     },
-    below: (text) => [text, ...[...sentences].map((sentence) => `_(${sentence})_`)].filter(Boolean).join('\n\n'),
+    below: (text) =>
+      [text, ...[...sentences].map((sentence) => `_(${sentence})_`)].filter(Boolean).join('\n\n'),
   };
 }

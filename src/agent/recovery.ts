@@ -59,7 +59,8 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       if (!refusal) return false;
       await takeBack();
       const text = await readTranscript(transcript);
-      const all: readonly Extent[] = refusal.kind === 'too-long' ? ['unanswered', 'everything-long'] : ['unanswered'];
+      const all: readonly Extent[] =
+        refusal.kind === 'too-long' ? ['unanswered', 'everything-long'] : ['unanswered'];
       for (const extent of all.filter((one) => !extents.includes(one))) {
         if (text === null || tries >= MAX_TRIES) return false;
         extents = [...extents, extent];
@@ -73,7 +74,11 @@ export function createRecovery(options: RecoveryOptions): Recovery {
         tries += 1;
         await replace(options, taken.text);
         open = { before: text, answers: watched.answers, sentence: sentenceOf(refusal, taken) };
-        options.log('warn', 'conversation-mended', { turn: options.turn, extent, blocks: taken.names.length });
+        options.log('warn', 'conversation-mended', {
+          turn: options.turn,
+          extent,
+          blocks: taken.names.length,
+        });
         const call = { type: 'tool', id: `mend-${tries}`, name: 'Mend', summary: open.sentence } as const;
         options.progress({ ...call, state: 'started' });
         options.progress({ ...call, state: 'done' });
@@ -85,19 +90,34 @@ export function createRecovery(options: RecoveryOptions): Recovery {
 }
 
 /** `/drop`: takes out what the model has not answered. Returns the words for the person. */
-export async function dropUnanswered(options: Omit<RecoveryOptions, 'notices' | 'progress'>): Promise<string> {
+export async function dropUnanswered(
+  options: Omit<RecoveryOptions, 'notices' | 'progress'>,
+): Promise<string> {
   const text = await readTranscript(options.transcript);
   const reason = 'the person asked for it';
   const { workspace } = options;
-  const taken = takeOut(text ?? '', { extent: 'unanswered', keep: false, withPrompt: true, reason, workspace });
+  const taken = takeOut(text ?? '', {
+    extent: 'unanswered',
+    keep: false,
+    withPrompt: true,
+    reason,
+    workspace,
+  });
   if (!taken) return 'There is nothing to take out: I have answered all that this conversation holds.';
   await replace(options, taken.text);
-  options.log('warn', 'conversation-mended', { turn: options.turn, extent: 'drop', blocks: taken.names.length });
+  options.log('warn', 'conversation-mended', {
+    turn: options.turn,
+    extent: 'drop',
+    blocks: taken.names.length,
+  });
   return `Taken out of this conversation: ${listOf(taken.names)}. You can go on writing.`;
 }
 
 /** The note first: a state saved in between must not look like a conversation that lost its end. */
-async function replace({ config, transcript }: { config: string; transcript: string }, text: string): Promise<void> {
+async function replace(
+  { config, transcript }: { config: string; transcript: string },
+  text: string,
+): Promise<void> {
   await writeConversationNote(config, { begun: true, bytes: 0 });
   await replaceTranscript(transcript, text);
   await writeConversationNote(config, { begun: true, bytes: Buffer.byteLength(text) });
@@ -118,5 +138,7 @@ function sentenceOf({ kind }: Refusal, { names }: TakenOut): string {
 
 function listOf(names: readonly string[]): string {
   const shown = names.slice(0, MAX_NAMES);
-  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ');
+  return names.length > shown.length
+    ? `${shown.join(', ')} and ${names.length - shown.length} more`
+    : shown.join(', ');
 }

@@ -112,7 +112,10 @@ async function runWithTranscript(run: AgentRun, options: AgentRunnerOptions): Pr
   await dropTornLine(transcript);
   const note = await readConversationNote(config);
   // An imported session may hold a transcript in which nobody has said anything; a saved one says that it began.
-  const mark = run.resume && (note?.begun || (await holdsConversation(transcript))) ? await markTranscript(transcript) : null;
+  const mark =
+    run.resume && (note?.begun || (await holdsConversation(transcript)))
+      ? await markTranscript(transcript)
+      : null;
   if (run.resume && (await isLost(transcript, mark, note))) {
     return failed(demo, 'resume-lost', 'The conversation of this session is not in the restored files.');
   }
@@ -143,7 +146,14 @@ async function runWithTranscript(run: AgentRun, options: AgentRunnerOptions): Pr
   let end: CliEnd;
   try {
     for (let runs = 1; ; runs++) {
-      end = await runCli({ ...options, run, mark: from, relocation: runs === 1 ? relocation : null, input, see });
+      end = await runCli({
+        ...options,
+        run,
+        mark: from,
+        relocation: runs === 1 ? relocation : null,
+        input,
+        see,
+      });
       watcher.close();
       await dropTornLine(transcript);
       const now = await markTranscript(transcript);

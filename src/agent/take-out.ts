@@ -54,7 +54,11 @@ export function takeOut(transcript: string, options: TakeOutOptions): TakenOut |
   const entries = lines.flatMap(({ entry }) => (entry ? [entry] : []));
   const reach = options.extent === 'unanswered' ? entries.slice(firstUnanswered(entries)) : entries;
   const prompt = options.withPrompt ? undefined : entries.findLast(isPrompt);
-  const changes = changesTo(reach.filter((entry) => entry !== prompt), callsIn(entries, options.workspace), options);
+  const changes = changesTo(
+    reach.filter((entry) => entry !== prompt),
+    callsIn(entries, options.workspace),
+    options,
+  );
   if (changes.size === 0) return null;
   const text = lines.map(({ line, entry }) => (entry && changes.has(entry) ? JSON.stringify(entry) : line));
   return { text: text.join('\n'), names: [...new Set([...changes.values()].flat())] };
@@ -101,7 +105,9 @@ function changesTo(
 function firstUnanswered(entries: readonly Entry[]): number {
   const last = entries.findLast(isAnswer);
   if (!last) return 0;
-  return entries.findIndex((entry) => entry === last || (isAnswer(entry) && entry.message?.id === last.message?.id));
+  return entries.findIndex(
+    (entry) => entry === last || (isAnswer(entry) && entry.message?.id === last.message?.id),
+  );
 }
 
 function isAnswer(entry: Entry): boolean {
@@ -131,7 +137,8 @@ function changedResult(
 
 function shortenTexts(entry: Entry, shorten: (text: string) => string): boolean {
   const { type, isSidechain, isApiErrorMessage, isCompactSummary, message } = entry;
-  if ((type !== 'user' && type !== 'assistant') || isSidechain || isApiErrorMessage || isCompactSummary) return false;
+  if ((type !== 'user' && type !== 'assistant') || isSidechain || isApiErrorMessage || isCompactSummary)
+    return false;
   if (typeof message?.content === 'string') {
     const text = shorten(message.content);
     if (text === message.content) return false;

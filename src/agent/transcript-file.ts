@@ -57,4 +57,5 @@ async function checkFolder(path: string): Promise<void> {
   }
 }
 
-const notOurs = () => new Corrupt('resume-lost', 'The transcript of this session is not a plain file of its own.');
+const notOurs = () =>
+  new Corrupt('resume-lost', 'The transcript of this session is not a plain file of its own.');

@@ -86,14 +86,19 @@ describe('whatever the sequence', () => {
       subagent: false,
     });
     const said = createSaid();
-    for (const one of sdkMessages([text('un', true), text('finished', false), text('next', false)])) said.see(one);
+    for (const one of sdkMessages([text('un', true), text('finished', false), text('next', false)]))
+      said.see(one);
     expect(said.answer()).toBe('unfinished\n\nnext');
   });
 });
 
 describe('through the real CLI', () => {
   const text = (content: string): ModelBlock => ({ type: 'text', text: content });
-  const tool: ModelBlock = { type: 'tool_use', name: 'Bash', input: { command: 'echo hi', description: 'x' } };
+  const tool: ModelBlock = {
+    type: 'tool_use',
+    name: 'Bash',
+    input: { command: 'echo hi', description: 'x' },
+  };
   const cut = (content: string): ModelReply => ({ blocks: [text(content)], stopReason: 'max_tokens' });
   const cases: readonly [string, readonly ModelReply[], string | RegExp][] = [
     ['an answer in three parts', [cut('One, '), cut('two, '), say('three.')], 'One, two, three.'],

@@ -27,17 +27,22 @@ function refusalOf(request: ModelRequest, { contextTokens }: StrictLimits): Mode
   for (const [index, { role, content }] of messages.entries()) {
     const blocks = Array.isArray(content) ? (content as Block[]) : [];
     for (const image of imagesOf(blocks)) {
-      if (!isPng(image)) return refuse(`messages.${index}.content.0.image.source.base64: Could not process image`);
+      if (!isPng(image))
+        return refuse(`messages.${index}.content.0.image.source.base64: Could not process image`);
     }
     if (role === 'system') continue;
     const answered = blocks.flatMap((block) => block.tool_use_id ?? []);
     if (role === 'user') {
       const missing = called.filter((id) => !answered.includes(id));
       const unasked = answered.filter((id) => !called.includes(id));
-      if (missing.length > 0) return refuse(`messages.${index}: tool_use ids without tool_result: ${missing}`);
+      if (missing.length > 0)
+        return refuse(`messages.${index}: tool_use ids without tool_result: ${missing}`);
       if (unasked.length > 0) return refuse(`messages.${index}: unexpected tool_use_id: ${unasked}`);
     }
-    called = role === 'assistant' ? blocks.flatMap((block) => (block.type === 'tool_use' ? (block.id ?? []) : [])) : [];
+    called =
+      role === 'assistant'
+        ? blocks.flatMap((block) => (block.type === 'tool_use' ? (block.id ?? []) : []))
+        : [];
   }
   const tokens = Math.ceil(JSON.stringify(request.raw).length / 4);
   if (contextTokens !== undefined && tokens > contextTokens) {

@@ -10,7 +10,11 @@ if (fault === 'exits') {
 // Signature and IHDR of a picture of 64 x 64: enough to look like one.
 const PNG_HEAD = Buffer.from('89504e470d0a1a0a0000000d4948445200000040000000400806000000', 'hex');
 const inputSchema = { type: 'object', properties: { text: { type: 'string' } } };
-const tools = ['echo', 'hang', 'picture'].map((name) => ({ name, description: `Does ${name}.`, inputSchema }));
+const tools = ['echo', 'hang', 'picture'].map((name) => ({
+  name,
+  description: `Does ${name}.`,
+  inputSchema,
+}));
 const send = (id, result) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`);
 
 function contentOf({ name, arguments: given }) {
