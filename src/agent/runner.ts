@@ -13,7 +13,12 @@ import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
 import { CONTINUATION } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import type { ModelEndpoint } from './environment.ts';
-import { createModelGateway, createUpstreamConnections, type UpstreamConnections } from './model-gateway.ts';
+import {
+  createModelGateway,
+  createUpstreamConnections,
+  type ModelFailure,
+  type UpstreamConnections,
+} from './model-gateway.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
@@ -66,24 +71,31 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const connections = createUpstreamConnections(options.proxy);
   return {
     async run(run) {
-      const { model, close } = await openGateway(options.model, connections);
+      const gateway = await openGateway(options.model, connections, run);
       try {
-        return await runCliTurn(run, { ...options, sandbox, model });
+        return await runCliTurn(run, { ...options, sandbox, ...gateway });
       } finally {
-        await close();
+        await gateway.close();
       }
     },
   };
+}
+
+interface Gateway {
+  readonly model: ModelEndpoint;
+  readonly away: () => ModelFailure | null;
+  close(): Promise<void>;
 }
 
 /** A model with a credential is reached through a gateway of the turn's own; the CLI gets its token instead. */
 async function openGateway(
   model: ModelEndpoint,
   connections: UpstreamConnections,
-): Promise<{ readonly model: ModelEndpoint; close(): Promise<void> }> {
+  run: AgentRun,
+): Promise<Gateway> {
   const { apiKey, authToken, ...rest } = model;
   if (model.bedrock || (apiKey === undefined && authToken === undefined)) {
-    return { model: { ...rest, apiKey: 'none' }, close: async () => {} };
+    return { model: { ...rest, apiKey: 'none' }, away: () => null, close: async () => {} };
   }
   const gateway = await createModelGateway({
     upstream: {
@@ -91,11 +103,24 @@ async function openGateway(
       ...(authToken === undefined ? { apiKey: apiKey ?? '' } : { authToken }),
     },
     connections,
+    once: run.tries > 1,
+    onSilence: (silent) =>
+      run.progress(
+        silent
+          ? { type: 'status', status: 'waiting', waitingFor: 'model', nextTryAtMs: null }
+          : { type: 'status', status: 'running' },
+      ),
   });
-  return { model: { ...rest, baseUrl: gateway.url, apiKey: gateway.token }, close: gateway.close };
+  return {
+    model: { ...rest, baseUrl: gateway.url, apiKey: gateway.token },
+    away: gateway.failure,
+    close: gateway.close,
+  };
 }
 
-async function runCliTurn(run: AgentRun, options: AgentRunnerOptions): Promise<AgentOutcome> {
+type TurnOptions = AgentRunnerOptions & Pick<Gateway, 'away'>;
+
+async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {
     return await runWithTranscript(run, options);
   } catch (error) {
@@ -104,7 +129,7 @@ async function runCliTurn(run: AgentRun, options: AgentRunnerOptions): Promise<A
   }
 }
 
-async function runWithTranscript(run: AgentRun, options: AgentRunnerOptions): Promise<AgentOutcome> {
+async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   const { directory, signal } = run;
   const { config, workspace } = directory;
   const demo = options.model.demo;
@@ -176,6 +201,7 @@ async function runWithTranscript(run: AgentRun, options: AgentRunnerOptions): Pr
     totals: mark?.totals ?? null,
     crash: end.crash,
     broken: end.broken,
+    away: options.away(),
     demo,
   });
   return told(outcome, notices, refusalOf(watched), command);

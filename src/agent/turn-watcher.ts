@@ -3,6 +3,7 @@
 import type { SDKMessage, SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { TurnEvent } from '../core/ports/channel.ts';
 import { createSaid, isFromModel } from './said.ts';
+import { toolDiff, toolInput, toolResult } from './tool-detail.ts';
 import { summarizeTool } from './tool-summary.ts';
 
 export interface ObservedTurn {
@@ -37,6 +38,7 @@ interface Block {
   readonly text?: string;
   readonly tool_use_id?: string;
   readonly is_error?: boolean;
+  readonly content?: unknown;
 }
 
 export function createTurnWatcher(options: {
@@ -59,25 +61,34 @@ export function createTurnWatcher(options: {
     if (piece !== '') options.progress({ type: 'text', text: piece });
   }
 
-  function seeTools(content: unknown, parent: string | null): void {
+  function seeTools(content: unknown, parent: string | null, toolUseResult?: unknown): void {
     if (!Array.isArray(content)) return;
     for (const block of content as Block[]) {
       if (block.type === 'tool_use' && block.id && block.name) {
         const own = summarizeTool(block.name, block.input, options.workspace);
         const summary = parent === null ? own : `↳ ${own}`;
         open.set(block.id, { name: block.name, summary });
-        options.progress({ type: 'tool', id: block.id, name: block.name, summary, state: 'started' });
+        const call = { type: 'tool', id: block.id, name: block.name, summary } as const;
+        options.progress({ ...call, state: 'started', input: toolInput(block.input) });
       } else if (block.type === 'tool_result' && block.tool_use_id) {
-        finish(block.tool_use_id, block.is_error === true ? 'failed' : 'done');
+        const diff = toolDiff(toolUseResult);
+        finish(block.tool_use_id, block.is_error === true ? 'failed' : 'done', {
+          result: toolResult(block.content),
+          ...(diff === undefined ? {} : { diff }),
+        });
       }
     }
   }
 
-  function finish(id: string, state: 'done' | 'failed'): void {
+  function finish(
+    id: string,
+    state: 'done' | 'failed',
+    detail: { readonly result?: string; readonly diff?: string } = {},
+  ): void {
     const tool = open.get(id);
     if (!tool) return;
     open.delete(id);
-    options.progress({ type: 'tool', id, ...tool, state });
+    options.progress({ type: 'tool', id, ...tool, state, ...detail });
   }
 
   return {
@@ -89,7 +100,7 @@ export function createTurnWatcher(options: {
         if (message.error) modelError = { kind: message.error, text: textOf(content) };
         else seeTools(content, message.parent_tool_use_id);
       } else if (message.type === 'user') {
-        seeTools(message.message.content, message.parent_tool_use_id);
+        seeTools(message.message.content, message.parent_tool_use_id, message.tool_use_result);
       } else if (message.type === 'system' && message.subtype === 'api_retry') {
         retry = { status: message.error_status };
         options.progress({ type: 'status', status: 'retrying' });

@@ -2,12 +2,13 @@
 // channel; conversations of other channels cannot be named through it.
 
 import { DEFAULT_TENANT } from '../core/defaults.ts';
-import { Refused } from '../core/errors.ts';
+import { Conflict, Refused } from '../core/errors.ts';
 import { type SessionKey, sessionKeyOf } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
+import { conversationOfChat } from './chat-name.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
-import { chatOf, pageOf } from './requests.ts';
+import { pageOf } from './requests.ts';
 import { createTitles } from './titles.ts';
 import { chatView, turnView } from './views.ts';
 
@@ -32,7 +33,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       method: 'get',
       path: '/v1/chats/{chat}',
       async handle(context) {
-        const conversation = chatOf(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'));
         const options = pageOf(context);
         const key = sessionKeyOf(conversation);
         const page = await deps.store.listTurns(key, options);
@@ -57,7 +58,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       method: 'delete',
       path: '/v1/chats/{chat}',
       async handle(context) {
-        const key = sessionKeyOf(chatOf(context.req.param('chat')));
+        const key = sessionKeyOf(conversationOfChat(context.req.param('chat')));
         const page = await deps.store.listTurns(key, { limit: 1 });
         if (page.items.length === 0) await mappingOf(key);
         await eraseChat(deps, key);
@@ -76,6 +77,8 @@ export async function eraseChat(deps: Pick<ApiDeps, 'store' | 'state'>, key: Ses
     return sessionIds.length;
   } catch (error) {
     if (!(error instanceof Refused) || error.code !== 'lease-busy') throw error;
-    refuse(409, 'turn-running', 'A turn of this chat is running. Stop it first, then erase.');
+    throw new Conflict('turn-running', 'A turn of this chat is running. Stop it first, then erase.', {
+      cause: error,
+    });
   }
 }

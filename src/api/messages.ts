@@ -4,9 +4,10 @@ import type { Context } from 'hono';
 import { acceptAndQueue } from '../core/accept.ts';
 import { type TurnRequest, turnRequest } from '../core/messages.ts';
 import { isCommitted } from '../core/records.ts';
+import { conversationOfChat } from './chat-name.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
-import { chatOf, emptyBody, idempotencyKey, jsonBody, messageBody } from './requests.ts';
+import { emptyBody, idempotencyKey, jsonBody, messageBody } from './requests.ts';
 import { eventStream, settled } from './stream.ts';
 import { answerView } from './views.ts';
 
@@ -19,7 +20,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/messages',
       async handle(context) {
-        const conversation = chatOf(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'));
         const { text } = await jsonBody(context, messageBody);
         return take(deps, context, { conversation, kind: 'message', text });
       },
@@ -28,7 +29,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/new',
       async handle(context) {
-        const conversation = chatOf(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'));
         await jsonBody(context, emptyBody, true);
         return take(deps, context, { conversation, kind: 'new', text: '' });
       },

@@ -2,6 +2,7 @@
 // the end of the last page; it never changes, hence the small cache.
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionMapping, TurnRecord } from '../core/records.ts';
+import { harmless } from '../text/harmless.ts';
 
 const MAX_LENGTH = 60;
 const MAX_CACHED = 2_000;
@@ -46,7 +47,7 @@ async function firstMessage(
 
 /** One line of at most 60 characters, cut between characters as people see them. */
 export function shorten(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
+  const line = harmless(text).replace(/\s+/g, ' ').trim();
   if (line.length <= MAX_LENGTH) return line;
   let out = '';
   for (const { segment } of new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(line)) {

@@ -2,6 +2,7 @@
 
 import type { Context } from 'hono';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
+import type { TurnId } from '../core/ids.ts';
 import { isCommitted, type TurnRecord } from '../core/records.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
@@ -37,11 +38,8 @@ export function turnRoutes(deps: ApiDeps): Route[] {
       path: '/v1/turns/{id}/stop',
       async handle(context) {
         await jsonBody(context, emptyBody, true);
-        const before = await turnOf(context);
-        const turn = await deps.store.requestStop(DEFAULT_TENANT, before.turnId);
-        if (!isCommitted(turn) && !before.stopRequested) {
-          await deps.events.append(DEFAULT_TENANT, turn.turnId, [{ type: 'status', status: 'stopping' }]);
-        }
+        const { turnId } = await turnOf(context);
+        const { turn } = await askToStop(deps, turnId);
         return context.json(turnView(turn), 202);
       },
     },
@@ -51,6 +49,20 @@ export function turnRoutes(deps: ApiDeps): Route[] {
     const [logged] = await deps.events.read(turn.tenant, turn.turnId, sequence - 1, { waitMs: 0 });
     return logged?.sequence === sequence && logged.event.type === 'final';
   }
+}
+
+/** Whoever watches sees that it is stopping. `asked` is false when its outcome is fixed already. `Gone` without it. */
+export async function askToStop(
+  deps: Pick<ApiDeps, 'store' | 'events'>,
+  turnId: TurnId,
+): Promise<{ readonly turn: TurnRecord; readonly asked: boolean }> {
+  const before = await deps.store.getTurn(DEFAULT_TENANT, turnId);
+  const turn = await deps.store.requestStop(DEFAULT_TENANT, turnId);
+  const asked = !isCommitted(turn);
+  if (asked && !before?.stopRequested) {
+    await deps.events.append(DEFAULT_TENANT, turnId, [{ type: 'status', status: 'stopping' }]);
+  }
+  return { turn, asked };
 }
 
 function lastEventId(context: Context): number {

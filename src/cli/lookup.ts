@@ -1,6 +1,7 @@
 // From what a person types to a stored conversation: a chat name, `channel/chat`, or (the beginning of) a session id.
 
 import { resolve } from 'node:path';
+import type * as AwsStores from '../aws/stores.ts';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Gone, Invalid } from '../core/errors.ts';
 import { conversationOf, type SessionId, type SessionKey, sessionKeyOf } from '../core/ids.ts';
@@ -9,7 +10,6 @@ import type { SessionHead, SessionMapping } from '../core/records.ts';
 import { readConfiguration } from '../local/configuration.ts';
 import { openStores, type Stores } from '../local/stores.ts';
 import type { Progress } from '../state/progress.ts';
-import type * as AwsStores from './aws-stores.ts';
 import type { CliContext, DataOptions } from './context.ts';
 
 /** So short a beginning of an id would match by chance. */
@@ -59,7 +59,7 @@ async function openNamed({ env, cwd }: CliContext, options: DataOptions, open: O
 /** Loaded only when it is needed: it brings the AWS SDK with it. */
 async function awsStores(): Promise<typeof AwsStores> {
   try {
-    return await import('./aws-stores.ts');
+    return await import('../aws/stores.ts');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     throw new Invalid('no-aws-sdk', 'The AWS SDK is not installed here.', {

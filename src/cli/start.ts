@@ -35,7 +35,7 @@ export async function start(context: CliContext, options: StartOptions): Promise
       ending.resolve();
     });
   }
-  const system = await startSystem(configuration, { env, version });
+  const system = await startSystem(configuration, { env });
   terminal.line(`${terminal.style('bold', 'hybrid-sessions')} ${version}`);
   terminal.line();
   terminal.line(`  ${terminal.style(['bold', 'cyan'], system.url)}`);

@@ -4,10 +4,10 @@ import { DEFAULT_TENANT } from '../core/defaults.ts';
 import type { ObjectStore, SessionStore } from '../core/ports.ts';
 import type { SessionHead } from '../core/records.ts';
 import { verifyState } from '../state/verify.ts';
+import { harmless } from '../text/harmless.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { EXIT } from './failure.ts';
 import { chatName, findConversation, withStores } from './lookup.ts';
-import { harmless } from './terminal.ts';
 
 interface Finding {
   readonly session_id: string;

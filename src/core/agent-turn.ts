@@ -6,10 +6,18 @@ import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentOutcome, ExecutionDirectory, HeldFiles } from './ports.ts';
 import type { Reply } from './records.ts';
-import { failedReply, stateUnreadable, tooLarge, withRefusedNote, withStoppedNote } from './replies.ts';
+import {
+  failedReply,
+  modelRefuses,
+  stateUnreadable,
+  tooLarge,
+  withRefusedNote,
+  withStoppedNote,
+} from './replies.ts';
 import { retryWrite } from './retry-write.ts';
 import type { Decision, NotNow, RunningTurn } from './running-turn.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
+import { isDoubtful } from './waiting.ts';
 
 export async function runAgentTurn(running: RunningTurn): Promise<Decision | NotNow> {
   const { deps, lease, head } = running;
@@ -28,7 +36,7 @@ export async function runAgentTurn(running: RunningTurn): Promise<Decision | Not
     result = await runRestored(running, directory, createStateSaver(running, directory, baseline));
     return result;
   } finally {
-    const files = typeof result === 'object' ? result?.files : undefined;
+    const files = result && 'files' in result ? result.files : undefined;
     const left = files && deps.workplace.keep?.(lease, files);
     await (left ?? deps.workplace.close(lease)).catch((error: unknown) => {
       deps.log('error', 'directory-not-removed', { turn: running.request.turnId, ...errorFields(error) });
@@ -57,14 +65,17 @@ async function runRestored(
   const insist = { ...deps, signal };
   const reply = replyOf(outcome, request);
   try {
+    if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {
+      return { ...unchanged(saver, modelRefuses(request.turnId)), dead: 'model-refuses' };
+    }
     if (failure === 'model-unavailable' || failure === 'agent-crashed') {
       // What tools did outside the workspace cannot be taken back: the next attempt must know that they ran.
       if (toolsRan) await retryWrite(saver.save, insist);
-      return failure;
+      return { notNow: failure, retryAfterMs: outcome.failure?.retryAfterMs ?? 0 };
     }
     if (outcome.status === 'deadline') {
       await retryWrite(saver.save, insist);
-      return 'continue';
+      return { notNow: 'continue' };
     }
     const { head, baseline, refused, compactionDue } = await retryWrite(saver.prepare, insist);
     await deps.at?.('after-pack');
@@ -108,6 +119,7 @@ async function runAgent(
         if (event.type === 'tool') toolsRan = true;
         running.progress(event);
       },
+      tries: running.tries,
       signal,
     });
     await deps.at?.('mid-run');
@@ -115,6 +127,13 @@ async function runAgent(
   } finally {
     await midTurn.end();
   }
+}
+
+/** A request that fails again and again while the model answers others is no outage: waiting would not end. */
+async function isLasting({ deps, request, tries }: RunningTurn, { failure }: AgentOutcome): Promise<boolean> {
+  const ageMs = deps.clock.now() - request.receivedAtMs;
+  if (!isDoubtful(failure?.status, tries, ageMs)) return false;
+  return (await deps.runner.modelAnswers?.()) ?? false;
 }
 
 function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {

@@ -85,6 +85,16 @@ export const PROMISES = [
     status: 'kept',
   },
   {
+    id: 'HEARD',
+    text: 'Whatever is away, the person reads within 30 s what is waited for and that the message is kept; no outage, however long, burns a message',
+    status: 'kept',
+  },
+  {
+    id: 'APART',
+    text: "One conversation's trouble costs no other conversation its answer",
+    status: 'planned',
+  },
+  {
     id: 'MOMENT',
     text: "What a save holds is one moment of the session's files, as a power cut would leave them",
     status: 'kept',

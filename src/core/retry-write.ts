@@ -16,12 +16,14 @@ export interface RetryWriteOptions {
   readonly log: Log;
   /** Of the turn: `reason` 'lost' ends the waiting, 'deadline' shortens it. */
   readonly signal: AbortSignal;
+  /** How long it is repeated; a minute when left out. */
+  readonly maxMs?: number;
 }
 
 /** Throws what the last try threw. A full disk is not waited for: it may be the turn's own doing. */
 export async function retryWrite<T>(
   write: () => Promise<T>,
-  { clock, log, signal }: RetryWriteOptions,
+  { clock, log, signal, maxMs = MAX_RETRY_MS }: RetryWriteOptions,
 ): Promise<T> {
   const startedAtMs = clock.now();
   for (let tries = 1; ; tries++) {
@@ -31,7 +33,7 @@ export async function retryWrite<T>(
       if (!mayPass(error)) throw error;
       const backoff = { firstMs: retryAfterMs(error), maxMs: MAX_WAIT_MS, jitter: 0.25 };
       const waitMs = backoffMs(backoff, tries);
-      const patience = signal.reason === 'deadline' ? MAX_RETRY_AT_DEADLINE_MS : MAX_RETRY_MS;
+      const patience = signal.reason === 'deadline' ? MAX_RETRY_AT_DEADLINE_MS : maxMs;
       if (signal.reason === 'lost' || clock.now() + waitMs - startedAtMs > patience) throw error;
       log('warn', 'write-repeated', { tries, waitMs: Math.round(waitMs), ...errorFields(error) });
       await clock.sleep(waitMs);
@@ -39,7 +41,8 @@ export async function retryWrite<T>(
   }
 }
 
-function mayPass(error: unknown): boolean {
+/** True for what another part's absence explains, and time mends. */
+export function mayPass(error: unknown): boolean {
   return error instanceof Ambiguous || (error instanceof Refused && error.code !== 'disk-full');
 }
 

@@ -11,6 +11,7 @@ import type {
   SessionState,
   SessionStore,
   TurnEvent,
+  WaitingFor,
   Workplace,
 } from './ports.ts';
 import type { Reply } from './records.ts';
@@ -59,6 +60,8 @@ export interface TurnContext {
   readonly owner: string;
   /** Keeps the queue message invisible while the turn lives. */
   readonly onBeat: () => Promise<void>;
+  /** Times the queue handed this message out, this one included. */
+  readonly receives: number;
   /** Aborts when this worker must hand the turn on: its deadline, or its own end. */
   readonly deadline: AbortSignal;
 }
@@ -67,7 +70,13 @@ export type TurnOutcome =
   | { readonly kind: 'done' }
   /** The reply is out and says that the turn failed for good; a person should look. */
   | { readonly kind: 'dead'; readonly reason: string }
-  | { readonly kind: 'retry'; readonly afterMs: number; readonly reason: string }
+  | {
+      readonly kind: 'retry';
+      readonly afterMs: number;
+      readonly reason: string;
+      /** Set when a part is away: the wait holds however long it is. */
+      readonly waitingFor?: WaitingFor;
+    }
   /** Cut off at the deadline with its state saved: to be continued at once. */
   | { readonly kind: 'continue' };
 
@@ -78,6 +87,8 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   /** The ledger line as it was begun. */
   readonly record: BeginResult['turn'];
   readonly channel: Channel;
+  /** Times this message was taken up, this one included. */
+  readonly tries: number;
   /** Aborts with a reason: 'stop' (the person's wish), 'deadline', or 'lost' (the lease). */
   readonly signal: AbortSignal;
   /** Shows the person what happens. */
@@ -96,7 +107,9 @@ export interface Decision {
 }
 
 /** Nothing to commit yet. */
-export type NotNow = 'continue' | 'model-unavailable' | 'agent-crashed';
+export type NotNow =
+  | { readonly notNow: 'continue' | 'agent-crashed' }
+  | { readonly notNow: 'model-unavailable'; readonly retryAfterMs: number };
 
 export function channelOf(deps: Pick<TurnDeps, 'channels'>, request: TurnRequest): Channel {
   const channel = deps.channels.get(request.conversation.channel);

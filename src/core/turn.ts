@@ -2,17 +2,17 @@
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unchanged } from './agent-turn.ts';
-import { backoffMs } from './backoff.ts';
-import { deliverReply, sendContext, tellUnrecorded } from './delivery.ts';
-import { Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
+import { backoffAfterMs, backoffMs } from './backoff.ts';
+import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
+import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId } from './ids.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
-import type { BeginResult } from './ports.ts';
+import type { BeginResult, WaitingFor } from './ports.ts';
 import { isCommitted, type Lease, type TurnRecord } from './records.ts';
 import { gaveUp, NEW_SESSION_TEXT, sessionUnreadable, withStoppedNote } from './replies.ts';
-import { retryWrite } from './retry-write.ts';
+import { mayPass, retryWrite } from './retry-write.ts';
 import {
   channelOf,
   type Decision,
@@ -22,12 +22,17 @@ import {
   type TurnDeps,
   type TurnOutcome,
 } from './running-turn.ts';
+import { outageWaitMs } from './waiting.ts';
 
 /** Between attempts that failed by themselves. */
 const FAILED = { firstMs: 2_000, maxMs: 60_000 };
-const MODEL_RETRY_MS = 15_000;
 const NO_CHANNEL_RETRY_MS = 15_000;
-const STORE_RETRY_MS = 5_000;
+/** The lease or the room is somebody else's for a moment. */
+const BUSY: ReadonlySet<string> = new Set(['lease-busy', 'contended', 'workplace-busy']);
+/** A lease is given back for no longer. */
+const RELEASE_MS = 5_000;
+/** The second: a blink of a store is no news, and the wait before it is below half a minute. */
+const SAID_AT_RECEIVE = 2;
 
 /** How a lease ends. `forgive`: the attempt that begin counted is taken back. */
 interface Ended {
@@ -45,21 +50,14 @@ export async function runTurn(
     return { kind: 'retry', afterMs: NO_CHANNEL_RETRY_MS, reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
-  const begun = await begin(deps, request, context.owner);
+  const begun = await begin(deps, request, context);
   if ('kind' in begun) return begun;
   await deps.at?.('after-lease');
-  let agentRan = false;
-  const runner: TurnDeps['runner'] = {
-    run(run) {
-      agentRan = true;
-      return deps.runner.run(run);
-    },
-  };
   let ended: Ended | undefined;
   try {
-    ended = await runLeased({ ...deps, runner }, request, context, begun);
+    ended = await runLeased(deps, request, context, begun);
   } catch (error) {
-    ended = failed(deps, begun, error, agentRan);
+    ended = failed(deps, begun, error, context.receives);
   } finally {
     await release(deps, begun, ended);
   }
@@ -69,14 +67,22 @@ export async function runTurn(
 async function begin(
   deps: TurnDeps,
   request: TurnRequest,
-  owner: string,
+  { owner, receives }: TurnContext,
 ): Promise<BeginResult | TurnOutcome> {
   const { store, log, timing, retentionSec } = deps;
   try {
     const { leaseMs } = timing;
     return await store.begin({ request, owner, leaseMs, newSessionId: newSessionId(), retentionSec });
   } catch (error) {
-    if (error instanceof Refused) return { kind: 'retry', afterMs: error.retryAfterMs, reason: error.code };
+    // Somebody else's turn on this session runs: it ends, or its lease does.
+    if (error instanceof Refused && BUSY.has(error.code)) {
+      return { kind: 'retry', afterMs: error.retryAfterMs, reason: error.code };
+    }
+    if (mayPass(error)) {
+      // Once: nothing can be recorded now, so saying it at each try would fill the chat.
+      if (receives === SAID_AT_RECEIVE) await tellWaiting(channelOf(deps, request), request, 'store');
+      return waitFor('store', receives, error);
+    }
     // Trying again changes nothing, and would hold up the conversation for ever.
     if (!(error instanceof Invalid || error instanceof Corrupt)) throw error;
     log('error', 'turn-cannot-begin', { alarm: true, turn: request.turnId, ...errorFields(error) });
@@ -88,19 +94,19 @@ async function begin(
 }
 
 /** What becomes of an attempt that threw. */
-function failed({ log }: TurnDeps, { turn, lease }: BeginResult, error: unknown, agentRan: boolean): Ended {
+function failed({ log }: TurnDeps, { turn, lease }: BeginResult, error: unknown, receives: number): Ended {
   if (isLeaseLost(error)) {
     log('warn', 'lease-lost', { turn: turn.turnId, fence: lease.fence });
     return { outcome: { kind: 'retry', afterMs: 1_000, reason: 'lease-lost' } };
   }
   log('error', 'turn-failed', { turn: turn.turnId, attempt: turn.attempts, ...errorFields(error) });
-  // A store that is away for a while is not this turn's fault, and asking again costs no model call. A full disk
-  // may well be the turn's own doing.
-  const forgive = error instanceof Refused && !agentRan && error.code !== 'disk-full';
-  const waitMs = error instanceof Refused ? error.retryAfterMs : backoffMs(FAILED, turn.attempts);
-  const afterMs = forgive ? Math.max(waitMs, STORE_RETRY_MS) : waitMs;
+  // Somebody else's absence is not this turn's fault. A full disk may well be the turn's own doing.
+  if (error instanceof Refused && BUSY.has(error.code)) {
+    return { outcome: { kind: 'retry', afterMs: error.retryAfterMs, reason: error.code }, forgive: true };
+  }
+  if (mayPass(error)) return { outcome: waitFor('store', receives, error), forgive: true };
   const reason = error instanceof Error ? error.message : String(error);
-  return { outcome: { kind: 'retry', afterMs, reason }, forgive };
+  return { outcome: { kind: 'retry', afterMs: backoffAfterMs(error, FAILED, turn.attempts), reason } };
 }
 
 async function runLeased(
@@ -124,7 +130,8 @@ async function runLeased(
     onLost: () => stop.abort('lost'),
   });
   const channel = channelOf(deps, request);
-  const running = { deps, request, lease, head, record, channel, signal: stop.signal };
+  const { receives: tries } = context;
+  const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal };
   try {
     if (isCommitted(record)) return { outcome: await finish(running, record) };
     const onDeadline = () => stop.abort('deadline');
@@ -146,7 +153,7 @@ async function runUncommitted(unshown: Omit<RunningTurn, 'progress'>): Promise<E
   const running: RunningTurn = { ...unshown, progress: (event) => sink.push(event) };
   try {
     const result = await decide(running);
-    if (typeof result === 'string') return notNow(result, record);
+    if ('notNow' in result) return notNow(running, result);
     await sink.close();
     const committed = await commit(running, result);
     await deps.at?.('after-commit');
@@ -155,20 +162,32 @@ async function runUncommitted(unshown: Omit<RunningTurn, 'progress'>): Promise<E
     return {
       outcome: result.dead && outcome.kind === 'done' ? { kind: 'dead', reason: result.dead } : outcome,
     };
+  } catch (error) {
+    if (mayPass(error)) {
+      const nextTryAtMs = deps.clock.now() + outageWaitMs(running.tries);
+      running.progress({ type: 'status', status: 'waiting', waitingFor: 'store', nextTryAtMs });
+    }
+    throw error;
   } finally {
     await sink.close();
   }
 }
 
-function notNow(result: NotNow, record: TurnRecord): Ended {
-  switch (result) {
-    case 'agent-crashed':
-      return { outcome: { kind: 'retry', afterMs: backoffMs(FAILED, record.attempts), reason: result } };
-    case 'model-unavailable':
-      return { outcome: { kind: 'retry', afterMs: MODEL_RETRY_MS, reason: result }, forgive: true };
-    case 'continue':
-      return { outcome: { kind: 'continue' }, forgive: true };
+function notNow({ deps, record, tries, progress }: RunningTurn, result: NotNow): Ended {
+  if (result.notNow === 'continue') return { outcome: { kind: 'continue' }, forgive: true };
+  if (result.notNow === 'agent-crashed') {
+    return { outcome: { kind: 'retry', afterMs: backoffMs(FAILED, record.attempts), reason: result.notNow } };
   }
+  const outcome = waitFor('model', tries, result);
+  const nextTryAtMs = deps.clock.now() + outcome.afterMs;
+  progress({ type: 'status', status: 'waiting', waitingFor: 'model', nextTryAtMs });
+  return { outcome, forgive: true };
+}
+
+function waitFor(waitingFor: WaitingFor, tries: number, refusal: unknown) {
+  const { retryAfterMs = 0 } = refusal as { readonly retryAfterMs?: number };
+  const reason = refusal instanceof HybridError ? refusal.code : `${waitingFor}-unavailable`;
+  return { kind: 'retry', afterMs: outageWaitMs(tries, retryAfterMs), reason, waitingFor } as const;
 }
 
 /** Works out what to commit. Only this part may call the model. */
@@ -188,7 +207,7 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
   if (record.stopRequested && record.attempts === 1) {
     return unchanged(running, { outcome: 'stopped', text: withStoppedNote('') });
   }
-  running.progress({ type: 'status', status: record.attempts > 1 ? 'retrying' : 'running' });
+  running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
   return await runAgentTurn(running);
 }
 
@@ -208,13 +227,13 @@ async function commit({ deps, request, lease, signal }: RunningTurn, result: Dec
 
 /** Delivers a committed turn and closes its record. */
 async function finish(
-  { deps, channel, lease, request }: Omit<RunningTurn, 'progress'>,
+  { deps, channel, lease, request, tries }: Omit<RunningTurn, 'progress'>,
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
   const outcome = await deliverReply(deps, channel, lease, request, turn);
   if (typeof outcome === 'object') {
-    return { kind: 'retry', afterMs: outcome.retryAfterMs, reason: 'delivery-refused' };
+    return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }
   await deps.at?.('after-send');
   await deps.store.settle(lease, turn.turnId, outcome);
@@ -240,7 +259,10 @@ async function compact(deps: TurnDeps, lease: Lease): Promise<void> {
 /** The only place where a turn gives its lease back. */
 async function release(deps: TurnDeps, { lease, turn }: BeginResult, ended?: Ended): Promise<void> {
   try {
-    await deps.store.release(lease, ended?.forgive ? { forgive: turn.turnId } : {});
+    const giveBack = () => deps.store.release(lease, ended?.forgive ? { forgive: turn.turnId } : {});
+    // An attempt that is forgiven is worth asking twice; the lease runs out by itself.
+    const { signal } = new AbortController();
+    await (ended?.forgive ? retryWrite(giveBack, { ...deps, signal, maxMs: RELEASE_MS }) : giveBack());
   } catch (error) {
     deps.log('warn', 'release-failed', { session: lease.sessionId, ...errorFields(error) });
   }

@@ -7,6 +7,7 @@ import type { ObjectStore } from '../core/ports/objects.ts';
 import type { SessionStore } from '../core/ports/store.ts';
 import type { SessionHead } from '../core/records.ts';
 import { newest } from '../state/record.ts';
+import { storeError } from '../stores/rules/errors.ts';
 import { type Content, contentOf, emptyContent } from './content.ts';
 import { createKnownEntries, type KnownEntries, uuidOf } from './known-entries.ts';
 import { parseLine, readIndex, readLines } from './reading.ts';
@@ -53,7 +54,7 @@ export function createSessionReader(options: {
       // Erased or expired between the two reads: then the mapping is gone by now, or points elsewhere.
       const again = await retry(() => store.getMapping(key));
       if (again?.session_id === mapping.session_id || attempt === MAX_TRIES) {
-        throw new Corrupt('head-missing', 'The conversation points at a session whose head is missing.');
+        throw storeError('head-missing', { data: { sessionId: mapping.session_id } });
       }
     }
   }

@@ -3,7 +3,8 @@
 // the header's digest, the header keeps the chunks' hashes: so the head vouches for every byte that is restored.
 import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+// Not by name: a Node without zstd would fail to link before it could say that it is too old.
+import zlib from 'node:zlib';
 import { Corrupt } from '../core/errors.ts';
 import { MAX_CHUNK_BYTES } from './chunker.ts';
 import { byteLength, MAX_TARGET_BYTES, shown } from './paths.ts';
@@ -38,13 +39,13 @@ export interface PackHeader {
 }
 
 export function compress(bytes: Uint8Array): Buffer {
-  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+  return zlib.zstdCompressSync(bytes, { params: { [zlib.constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
 }
 
 /** Inflates exactly `rawBytes`; null when the bytes do not. */
 export function decompress(bytes: Uint8Array, rawBytes: number): Buffer | null {
   try {
-    const raw = zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, rawBytes) });
+    const raw = zlib.zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, rawBytes) });
     return raw.length === rawBytes ? raw : null;
   } catch {
     return null;

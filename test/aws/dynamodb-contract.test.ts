@@ -1,6 +1,5 @@
 // The session store contract over DynamoDB Local: Amazon's own code judges the conditions.
 import { randomBytes, randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { DeleteItemCommand, DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, test } from 'vitest';
 import { refusal } from '../../src/aws/client-errors.ts';
@@ -12,11 +11,13 @@ import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { headKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
-import { createManualClock } from '../../testing/clock.ts';
+import { createManualClock, settle } from '../../testing/clock.ts';
 import { conversation, message } from '../../testing/contracts/contract.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { begin, commitOf, replyOf } from '../../testing/contracts/session-store-steps.ts';
+import { until } from '../waiting.ts';
+import { countInFlight } from './in-flight.ts';
 
 const noise = randomBytes(400_000).toString('base64');
 
@@ -114,13 +115,18 @@ if ('unavailable' in started) {
     async create() {
       const { stateTable } = await local.createTables(randomUUID());
       const clock = createManualClock();
-      const open = () => createDynamoEventLog({ client: local.client(), stateTable, clock });
+      const client = local.client();
+      const inFlight = countInFlight(client);
+      const open = () => createDynamoEventLog({ client, stateTable, clock });
       return {
         log: open(),
         reopen: async () => open(),
         async advance(ms) {
-          await clock.advance(ms);
-          await pause(3);
+          for (const passMs of [ms, 0]) {
+            await settle();
+            await until(() => inFlight() === 0);
+            await clock.advance(passMs);
+          }
         },
         close: async () => {},
       };

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { sessionStoreErrors } from '../../src/stores/rules/errors.ts';
 
 const source = join(import.meta.dirname, '../../src');
 
@@ -67,6 +68,17 @@ describe('libraries', () => {
       .filter((f) => !programs.test(f.path) && /process\.env\b/.test(f.text))
       .map((f) => f.path);
     expect(readers).toEqual([]);
+  });
+
+  test('the rules of the session stores know no store, and nobody but them makes their errors', () => {
+    const foreign = filesOf('stores/rules').flatMap((f) =>
+      importsOf(f.text).filter((s) => !/^(\.\/|\.\.\/\.\.\/core\/)/.test(s)),
+    );
+    expect(foreign).toEqual([]);
+    const codes = Object.keys(sessionStoreErrors).join('|');
+    const own = new RegExp(`new (Refused|Conflict|Invalid|Gone|Corrupt|Ambiguous)\\(\\s*'(${codes})'`);
+    const strays = filesOf('stores').filter((f) => own.test(f.text));
+    expect(strays.map((f) => f.path)).toEqual([]);
   });
 
   test('the Agent SDK is imported only by src/agent, the AWS SDK only by AWS adapters and functions', () => {

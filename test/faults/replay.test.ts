@@ -31,7 +31,7 @@ for (const seed of [7, 11]) {
     const plan = createPlan({ seed, turns: 20, chats: 5, agent: 'light' });
     const result = await runFaults({ ...common, plan, agent: 'light' });
     expect(told(result)).toBe('');
-    expect(result.history.filter(({ what }) => what === 'strike').length).toBeGreaterThan(5);
+    expect(result.history.filter(({ what }) => what === 'fault').length).toBeGreaterThan(5);
     expect(result.sent).toHaveLength(20);
   });
 }
@@ -55,7 +55,5 @@ test.skipIf(dynamoDbLocalLacks() !== null)(
 test('the same seed makes the same plan, another one another', () => {
   const options = { turns: 50, chats: 4, agent: 'light' } as const;
   expect(createPlan({ seed: 3, ...options })).toEqual(createPlan({ seed: 3, ...options }));
-  expect(createPlan({ seed: 4, ...options }).strikes).not.toEqual(
-    createPlan({ seed: 3, ...options }).strikes,
-  );
+  expect(createPlan({ seed: 4, ...options }).faults).not.toEqual(createPlan({ seed: 3, ...options }).faults);
 });

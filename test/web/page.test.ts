@@ -58,12 +58,33 @@ describe.skipIf(!chromiumPath)(`the chat page on the real system${browserNote}`,
     await page.context().close();
   });
 
-  test('a command runs as a tool that the page shows', async () => {
+  test('a command runs as a tool that the page shows, with its result, after a reload, too', async () => {
     const page = await openPage(browser, url);
     await page.getByRole('button', { name: 'Run: uname -a' }).click();
     await page.locator('.turn[data-outcome=ok]').waitFor();
     await page.locator('.tool[data-state=done]', { hasText: 'Bash' }).waitFor();
     expect(await page.locator('.reply').textContent()).toMatch(/Linux|Darwin/);
+    await page.reload();
+    await page.locator('.tool[data-state=done] summary', { hasText: 'uname -a' }).click();
+    expect(await page.locator('.tool-detail').first().textContent()).toBe('uname -a');
+    expect(await page.locator('.tool-detail').nth(1).textContent()).toMatch(/Linux|Darwin/);
+    await page.context().close();
+  });
+
+  test('a file that is written over is shown as a diff', async () => {
+    const page = await openPage(browser, url);
+    for (const [n, text] of [
+      'Write notes.md: buy milk',
+      'Read notes.md',
+      'Write notes.md: buy bread',
+    ].entries()) {
+      await page.fill('#message', text);
+      await page.press('#message', 'Enter');
+      await page.locator('.turn[data-outcome=ok]').nth(n).waitFor();
+    }
+    await page.locator('.tool summary', { hasText: 'Write' }).last().click();
+    await page.locator('.diff-removed', { hasText: '-buy milk' }).waitFor();
+    await page.locator('.diff-added', { hasText: '+buy bread' }).waitFor();
     await page.context().close();
   });
 

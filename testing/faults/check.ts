@@ -1,7 +1,7 @@
 // The verdict on a run: what each person sees in their chat, and what is stored. It reads the stores directly and
 // the history only to know which faults struck (an agent that was killed may answer that it was).
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
-import { isCommitted, type TurnRecord } from '../../src/core/records.ts';
+import { isCommitted } from '../../src/core/records.ts';
 import { supportId } from '../../src/core/replies.ts';
 import { checkChat } from './check-chat.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
@@ -58,7 +58,7 @@ function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { e
   expect(turn.status === 'delivered', 'settled', number, () => `Its turn is left ${turn.status}.`);
   const { reply } = turn;
   if (!isCommitted(turn) || reply === null) return;
-  const struck = history.filter((line) => line.message === number && line.what === 'strike');
+  const struck = history.filter((line) => line.message === number && line.what === 'fault');
   const attempts = history.filter(
     (line) => line.message === number && line.what === 'begun' && line.status === 'running',
   );

@@ -3,7 +3,7 @@
 
 import { MAX_ATTEMPTS } from '../../src/core/defaults.ts';
 import type { Mutation } from './mutations.ts';
-import type { Place, Plan, Strike } from './plan.ts';
+import type { Place, Plan, PlannedFault } from './plan.ts';
 
 /** Which chats show it. */
 const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
@@ -61,7 +61,7 @@ export function mutationPlan(mutation: Mutation | null): Plan {
   const wanted = MESSAGES.map(([chat, ...faults], index) => ({ number: index + 1, chat, faults })).filter(
     ({ chat }) => chats === null || chats.includes(chat),
   );
-  const strikes: Strike[] = wanted.flatMap(({ number, faults }) =>
+  const faults: PlannedFault[] = wanted.flatMap(({ number, faults }) =>
     faults.map(([place, how, ms = 0, after = 0], index) => ({
       id: `${number}-${index}`,
       message: number,
@@ -84,7 +84,7 @@ export function mutationPlan(mutation: Mutation | null): Plan {
       duplicates: number === 9 ? 2 : 0,
       againAfterMs: number === 9 ? 1_000 : null,
     })),
-    strikes,
+    faults,
   };
 }
 

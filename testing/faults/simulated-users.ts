@@ -22,7 +22,7 @@ export interface Sent {
   acknowledgedAtMs: number | null;
 }
 
-export interface PeopleOptions {
+export interface UserOptions {
   readonly bot: FakeBot;
   /** Where the HTTP API is now; it may come back elsewhere. */
   readonly serverUrl: () => string;
@@ -39,7 +39,7 @@ const HTTP_TIMEOUT_MS = 2_000;
 /** Plays a chat's messages in order; resolves when all are acknowledged or the run is over. */
 export async function playChat(
   messages: readonly PlannedMessage[],
-  options: PeopleOptions,
+  options: UserOptions,
   sent: Sent[],
 ): Promise<void> {
   const later: Promise<unknown>[] = [];
@@ -54,7 +54,7 @@ export async function playChat(
 
 type Say = (
   message: PlannedMessage,
-  options: PeopleOptions,
+  options: UserOptions,
   sent: Sent[],
 ) => Promise<{ readonly copies: Promise<unknown> }>;
 

@@ -1,4 +1,6 @@
 // A model for tests and benches: answers what a function says, remembers what it was asked, fails on demand.
+import '../../src/node-version.ts';
+
 import {
   createModelServer,
   type LoggedRequest,

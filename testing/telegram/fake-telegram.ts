@@ -9,6 +9,8 @@
 //   bot.chat(1001).botTexts;                      // what they see in answer
 //   bot.faults.add({ method: 'sendMessage', kind: 'cut-after' });
 //   await telegram.close();
+import '../../src/node-version.ts';
+
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BotApiError } from './bot-api-error.ts';

@@ -105,6 +105,8 @@ export interface AgentRun {
   readonly directory: ExecutionDirectory;
   readonly request: TurnRequest;
   readonly progress: (event: TurnEvent) => void;
+  /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
+  readonly tries: number;
   /** Aborts to stop: `reason` is 'stop' (the user), 'deadline' or 'lost' (no longer ours). */
   readonly signal: AbortSignal;
 }
@@ -123,10 +125,15 @@ export interface AgentOutcome {
   readonly failure?: {
     readonly code: 'model-unavailable' | 'agent-crashed' | 'agent-error' | 'resume-lost';
     readonly message: string;
+    /** Of `model-unavailable`: the HTTP status, null without an answer, and the time that the model's server named. */
+    readonly status?: number | null;
+    readonly retryAfterMs?: number;
   };
 }
 
 /** Runs one turn of the agent over a restored directory. All processes it started are gone when it returns. */
 export interface AgentRunner {
   run(run: AgentRun): Promise<AgentOutcome>;
+  /** Asks the model for a word. Tells an outage from one request that it fails on; absent where it cannot be asked. */
+  modelAnswers?(): Promise<boolean>;
 }

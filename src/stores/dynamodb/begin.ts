@@ -78,7 +78,7 @@ export function createBegin(context: DynamoContext, turns: Turns, release: (leas
     }
   }
 
-  /** null: the hint did not lead anywhere; nothing is held. */
+  /** null: the hint was wrong, and no lease is left. */
   async function beginByHint(input: BeginInput, hint: SessionId): Promise<BeginResult | null> {
     const { request, owner } = input;
     const [mapped, leased, marked] = await Promise.allSettled([

@@ -140,7 +140,7 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoC
           readHeads(tenant, digested),
         ]);
         const byKey = new Map(found.map((item) => [item.session_key?.S, item]));
-        // A conversation shows at the place of the session it points at now; its older sessions show nothing.
+        // A conversation is listed once, where the session is that it points at now; its older sessions are skipped.
         return some.map((head, i) => {
           const item = byKey.get(stored[i]);
           if (!isLiveItem(item, clock.now(), 'ttl') || item.session_id?.S !== head.sessionId) return null;

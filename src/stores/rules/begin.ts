@@ -15,7 +15,7 @@ export function sessionToLease(
   return (isCommitted(turn) ? turn.sessionId : null) ?? mapping?.session_id ?? null;
 }
 
-/** A session that is named but not there is told as it is, never answered with a new one. Corrupt('head-missing'). */
+/** Corrupt('head-missing') when a session is named but not there: a new one in its place would be silent amnesia. */
 export function requireHead<S>(session: S | null | undefined, sessionId: SessionId): S {
   if (session) return session;
   throw storeError('head-missing', { data: { sessionId } });

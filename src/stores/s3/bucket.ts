@@ -22,7 +22,7 @@ export function createS3Bucket(client: S3Client, Bucket: string, prefix: string)
   };
 }
 
-export async function asking<T>(send: () => Promise<T>): Promise<T> {
+export async function withS3Errors<T>(send: () => Promise<T>): Promise<T> {
   try {
     return await send();
   } catch (error) {

@@ -1,5 +1,5 @@
-// The ports of an installation on AWS, for a command that looks at or mends what is stored there. A module of its
-// own because it loads the AWS SDK, which no other command needs.
+// The ports of an installation on AWS, for programs outside it: commands that look at or mend what is stored there,
+// and back-ends that send. A module of its own because it loads the AWS SDK.
 import { systemClock } from '../core/clock.ts';
 import { DAY_SEC, KEPT_GENERATIONS, WORKSPACE_LIMITS } from '../core/defaults.ts';
 import type { Stores } from '../local/stores.ts';
@@ -9,13 +9,17 @@ import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
-import { readInstallation } from './aws-installation.ts';
+import { type AwsInstallation, checkInstallation, readInstallation } from './installation.ts';
 
 export async function openAwsStores(
-  file: string,
+  installation: string | AwsInstallation,
   { progress }: { readonly progress?: Progress },
 ): Promise<Stores> {
-  const { region, mappingTable, stateTable, bucket, endpoints, ...rest } = readInstallation(file);
+  const known =
+    typeof installation === 'string'
+      ? readInstallation(installation)
+      : checkInstallation(installation, 'aws');
+  const { region, mappingTable, stateTable, bucket, endpoints, ...rest } = known;
   const { queueUrl, deadLetterQueueUrl, retentionDays } = rest;
   const at = (endpoint: string | undefined) => ({ region, ...(endpoint !== undefined && { endpoint }) });
   const client = createDynamoClient(at(endpoints.dynamodb));

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { settingFault } from '../setting-fault.ts';
 
 export const INSTALLATION_FILE = 'hybrid-sessions.aws.json';
 
@@ -23,9 +24,10 @@ const installationSchema = z.strictObject({
     .strictObject({ dynamodb: z.url().optional(), s3: z.url().optional(), sqs: z.url().optional() })
     .default({}),
 });
-export type AwsInstallation = z.infer<typeof installationSchema>;
+/** What names an installation; `deploy` writes it. */
+export type AwsInstallation = z.input<typeof installationSchema>;
 
-export function readInstallation(file: string): AwsInstallation {
+export function readInstallation(file: string): z.output<typeof installationSchema> {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -41,13 +43,17 @@ export function readInstallation(file: string): AwsInstallation {
   } catch (cause) {
     throw new Invalid('bad-installation', `${file} is not JSON.`, { cause });
   }
-  const parsed = installationSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new Invalid('bad-installation', `${file}: ${issue?.path.join('.') || 'value'}: ${issue?.message}`);
+  return checkInstallation(value, file);
 }
 
-export function writeInstallation(file: string, installation: z.input<typeof installationSchema>): void {
+/** Throws `Invalid('bad-installation')` that names the field. */
+export function checkInstallation(value: unknown, where: string): z.output<typeof installationSchema> {
+  const parsed = installationSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new Invalid('bad-installation', `${where}: ${settingFault(parsed.error)}.`);
+}
+
+export function writeInstallation(file: string, installation: AwsInstallation): void {
   writeFileSync(file, `${JSON.stringify(installationSchema.parse(installation), null, 2)}\n`);
 }
 
