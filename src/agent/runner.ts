@@ -8,7 +8,7 @@ import { Invalid } from '../core/errors.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { createCliProcess } from './cli-process.ts';
-import { CONTINUATION } from './continuation.ts';
+import { type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
 import {
@@ -149,7 +149,7 @@ async function runCliTurn(
   });
   const cli = createCliProcess({ directory, sandbox: options.sandbox, folder: options.folder });
   const watcher = createTurnWatcher({ workspace: directory.workspace, progress: run.progress });
-  const input = createInput(messageOf(run));
+  const input = createInput(await promptOf(run, transcript));
   const conversation = query({
     prompt: input.messages,
     options: await queryOptions({ run, mark, relocation, environment, laid, spawn: cli.spawn, ...options }),
@@ -214,12 +214,6 @@ function isLost(mark: TranscriptMark | null, note: ConversationNote | null): boo
   return note !== null && mark.bytes < note.bytes;
 }
 
-/** A turn that was cut off and starts again finds its message in the conversation, or not quite yet. */
-function messageOf(run: AgentRun): string {
-  const { text } = run.request;
-  return run.continuing ? `${CONTINUATION}${text === '' ? '' : `\n\n${text}`}` : text;
-}
-
 function statusOf(signal: AbortSignal): 'stopped' | 'deadline' {
   return signal.reason === 'deadline' ? 'deadline' : 'stopped';
 }
@@ -233,13 +227,17 @@ function failed(
 }
 
 /** One message, then silence until `end`: an open input is what lets a turn be interrupted. */
-function createInput(text: string): { readonly messages: AsyncIterable<SDKUserMessage>; end(): void } {
+function createInput({ text, uuid }: Prompt): {
+  readonly messages: AsyncIterable<SDKUserMessage>;
+  end(): void;
+} {
   const done = Promise.withResolvers<void>();
   async function* messages(): AsyncGenerator<SDKUserMessage> {
     yield {
       type: 'user',
       message: { role: 'user', content: text },
       parent_tool_use_id: null,
+      ...(uuid === undefined ? {} : { uuid }),
       // "/clear" from a chat is text for the agent, not an order to the CLI.
       ...(text.trimStart().startsWith('/') ? { client_composed: true } : {}),
     };

@@ -16,6 +16,7 @@ import {
 } from '../core/defaults.ts';
 import { errorFields } from '../core/log.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
+import { outageWaitMs } from '../core/waiting.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
@@ -37,9 +38,11 @@ const configuration = readConfiguration(workerSchema, process.env);
 const { log, flush } = createObservability(configuration);
 const shutdown = new AbortController();
 process.once('SIGTERM', () => shutdown.abort());
+const { queueUrl, deadLetterQueueUrl } = configuration;
+const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
 const open = once(async () => {
-  const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl, bucket, temporary } = configuration;
+  const { mappingTable, stateTable, bucket, temporary } = configuration;
   const { telegramTokenParameter, modelKeyParameter } = configuration;
   const names = [telegramTokenParameter, modelKeyParameter].filter((name) => name !== undefined);
   const [secrets, folder] = await Promise.all([
@@ -47,7 +50,6 @@ const open = once(async () => {
     loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
   ]);
   const tables = { mappingTable, stateTable, clock: systemClock };
-  const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
   const deps: WorkerDeps = {
     store: createDynamoSessionStore(tables),
     queue,
@@ -75,7 +77,7 @@ const open = once(async () => {
     maxAttempts: MAX_ATTEMPTS,
     visibilityMs: LAMBDA_TIMES.visibilityMs,
   };
-  return { deps, queue };
+  return deps;
 });
 
 export async function handler(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
@@ -83,9 +85,17 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
   const timer = setTimeout(() => ending.abort(), Math.max(0, context.getRemainingTimeInMillis() - MARGIN_MS));
   const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
   try {
-    const { deps, queue } = await open();
     const batch = await queue.messagesOf(event);
+    // Before all that may fail or take its time: until it is done, a message stays hidden for longer than a turn may take.
     await Promise.all(batch.groups.flat().map(shorten));
+    let deps: WorkerDeps;
+    try {
+      deps = await open();
+    } catch (error) {
+      log('error', 'worker-cannot-start', errorFields(error));
+      await Promise.all(batch.groups.flatMap((group) => group.slice(0, 1).map(putOff)));
+      return batch.response();
+    }
     // In order, one at a time: the workplace holds one session.
     for (const group of batch.groups) {
       for (const delivery of group) {
@@ -98,6 +108,13 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
     clearTimeout(timer);
     flush();
   }
+}
+
+/** What this function needs is away: its turns wait as in any outage. */
+async function putOff(delivery: ReceivedMessage): Promise<void> {
+  const nextTryInMs = outageWaitMs(delivery.receiveCount);
+  log('warn', 'turn-waits', { turn: delivery.request.turnId, waitingFor: 'settings', nextTryInMs });
+  await delivery.retry(nextTryInMs).catch(() => {});
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */

@@ -1,7 +1,7 @@
 // The verdict on a run: what each person sees in their chat, and what is stored. It reads the stores directly and
 // the history only to know which faults struck (an agent that was killed may answer that it was).
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
-import { isCommitted, type TurnRecord } from '../../src/core/records.ts';
+import { isCommitted } from '../../src/core/records.ts';
 import { supportId } from '../../src/core/replies.ts';
 import { checkChat } from './check-chat.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
