@@ -5,6 +5,7 @@ import '../src/node-version.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ChannelDescriptor } from '../src/channels/descriptor.ts';
 import { silentLog } from '../src/core/log.ts';
 import { type ConfigurationSources, readConfiguration } from '../src/local/configuration.ts';
 import { type StartedSystem, startSystem } from '../src/local/system.ts';
@@ -21,6 +22,9 @@ export interface LocalSystemOptions {
   readonly env?: ConfigurationSources['env'];
   /** Where `hybrid-sessions.config.json` is looked for. */
   readonly cwd?: string;
+  /** Other channels than those of this package, and the worker's program that knows them. */
+  readonly channels?: readonly ChannelDescriptor[];
+  readonly workerProgram?: URL;
 }
 
 export interface TestSystem extends StartedSystem {
@@ -58,14 +62,21 @@ export async function startLocalSystem(options: LocalSystemOptions = {}): Promis
   };
   const { agentDir, workers = 1 } = options;
   const overrides = { port: 0, dataDir, workers, ...(agentDir !== undefined && { agentDir }) };
-  const configuration = readConfiguration({ env, cwd: options.cwd ?? dataDir, overrides });
+  const { channels, workerProgram } = options;
+  const known = channels === undefined ? {} : { channels };
+  const configuration = readConfiguration({ env, cwd: options.cwd ?? dataDir, overrides, ...known });
   const clean = async () => {
     await model?.close();
     if (own) await rm(own, { recursive: true, force: true });
   };
   let system: StartedSystem;
   try {
-    system = await startSystem(configuration, { env, log: silentLog });
+    system = await startSystem(configuration, {
+      env,
+      log: silentLog,
+      ...known,
+      ...(workerProgram === undefined ? {} : { workerProgram }),
+    });
   } catch (error) {
     await clean();
     throw error;

@@ -51,7 +51,7 @@ async function ownSystem(context: CliContext, options: ChatOptions) {
     },
   });
   // A bot belongs to the server that was started for it; a chat in a terminal does not answer for it.
-  const system = await startSystem({ ...configuration, telegram: null }, { env: context.env });
+  const system = await startSystem({ ...configuration, channels: {} }, { env: context.env });
   return { ...system, key: configuration.apiKeys[0] ?? null };
 }
 

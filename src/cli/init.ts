@@ -2,6 +2,9 @@
 // nothing that is there already.
 import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
+import { fileSections } from '../channels/settings.ts';
 import {
   CHECKPOINT_EVERY_SEC,
   KEPT_GENERATIONS,
@@ -26,8 +29,12 @@ const CONFIGURATION = {
     workspaceBytes: WORKSPACE_LIMITS.maxWorkspaceBytes,
     workspaceFiles: WORKSPACE_LIMITS.maxWorkspaceFiles,
   },
-  telegram: { allowedUsers: [] },
+  ...Object.fromEntries(
+    Object.entries(fileSections(CHANNELS)).map(([name, section]) => [name, section.parse(undefined)]),
+  ),
 };
+
+const GUIDES = CHANNELS.flatMap(({ init }: ChannelDescriptor) => init ?? []);
 
 const IGNORED = `# Sessions of your users: private.
 .hybrid-sessions/
@@ -111,10 +118,9 @@ Keys may also stand in a file \`.env\` here; \`.gitignore\` keeps it out of vers
 | \`agent/agents.json\` | its subagents |
 | \`agent/mcp.json\` | its MCP servers |
 | \`agent/skills/\` | what it can look up when needed |
-| \`${CONFIG_FILE}\` | workers, retention, limits, who may write on Telegram |
+| \`${CONFIG_FILE}\` | ${['workers, retention, limits', ...GUIDES.map(({ decides }) => decides)].join(', ')} |
 | \`.hybrid-sessions/\` | the stored sessions: private, keep it out of version control |
 
-For a Telegram bot set \`TELEGRAM_BOT_TOKEN\` and put the ids of the people it may answer into
-\`telegram.allowedUsers\`; nobody else gets in.
+${GUIDES.map(({ readme }) => readme).join('\n\n')}
 `;
 }

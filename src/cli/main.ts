@@ -2,6 +2,8 @@
 // it is called.
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { CHANNELS } from '../channels/index.ts';
+import { switches } from '../channels/settings.ts';
 import { packageVersion } from '../package-root.ts';
 import { loadDotEnv } from './dot-env.ts';
 import { EXIT, errorLine, exitCodeOf } from './failure.ts';
@@ -35,6 +37,12 @@ const program = new Command('hybrid-sessions')
   .configureHelp({ showGlobalOptions: true })
   .exitOverride();
 
+/** How each channel that is off by itself is switched on. */
+const switchedOn = CHANNELS.flatMap((channel) => {
+  const [variable] = switches(channel);
+  return variable ? [`, and ${channel.title} when ${variable} is set`] : [];
+}).join('');
+
 const withData = (command: Command) =>
   command.option('--data <dir>', 'data folder (HYBRID_SESSIONS_DIR, else .hybrid-sessions)');
 /** What needs no server: it works on an installation on AWS, too. */
@@ -47,7 +55,7 @@ const withAgent = (command: Command) =>
   );
 
 withAgent(program.command('start'))
-  .description('run the server: web page, HTTP API, workers, and Telegram when TELEGRAM_BOT_TOKEN is set')
+  .description(`run the server: web page, HTTP API, workers${switchedOn}`)
   .option('--port <number>', 'port (PORT, else 8787); 0 takes a free one', port)
   .option('--host <address>', 'address to listen on (HOST, else 127.0.0.1)')
   .option('--workers <number>', 'worker processes', whole)

@@ -20,19 +20,9 @@ const base = {
   retentionDays: whole.default(RETENTION_DAYS),
 };
 
-const outgoing = {
-  telegramTokenParameter: parameter.optional(),
-  telegramApiRoot: z.url().optional(),
-  deadLetterQueueUrl: z.url(),
-};
+const outgoing = { deadLetterQueueUrl: z.url() };
 
-export const ingressSchema = z.object({
-  ...base,
-  telegramSecretParameter: parameter,
-  telegramAllowedUsers: text,
-  telegramBotId: z.string().regex(/^\d+$/),
-  telegramBotUsername: text,
-});
+export const ingressSchema = z.object(base);
 
 export const apiSchema = z.object({
   ...base,

@@ -4,6 +4,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
+import { type ChannelsSettings, fileSections, readChannelSettings } from '../channels/settings.ts';
 import {
   CHECKPOINT_EVERY_SEC,
   DAY_SEC,
@@ -22,8 +25,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const CONFIG_FILE = 'hybrid-sessions.config.json';
 
-/** The configuration file: every field may be left out. */
-export const configFileSchema = z.strictObject({
+const ownFields = {
   /** Where editors find help; not used otherwise. */
   $schema: z.string().optional(),
   workers: z.int().min(1).max(64).default(WORKERS),
@@ -40,8 +42,15 @@ export const configFileSchema = z.strictObject({
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
   model: z.string().min(1).optional(),
-  telegram: z.strictObject({ allowedUsers: z.array(z.int().positive()).default([]) }).prefault({}),
-});
+};
+
+/** The configuration file, with a section for each channel that has fields there. Every field may be left out. */
+export function configFileSchema(channels: readonly ChannelDescriptor[] = CHANNELS) {
+  const sections = fileSections(channels);
+  const taken = Object.keys(sections).filter((name) => name in ownFields);
+  if (taken.length > 0) throw new Error(`No channel can be named ${taken[0]}: it is a field of its own.`);
+  return z.strictObject({ ...ownFields, ...sections });
+}
 
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
 
@@ -66,11 +75,8 @@ export interface Configuration {
   /** A running turn is saved this often; 0 for never. */
   readonly checkpointEveryMs: number;
   readonly model: ModelChoice;
-  readonly telegram: {
-    readonly token: string;
-    readonly apiRoot: string;
-    readonly allowedUsers: readonly number[];
-  } | null;
+  /** The channels that are on. */
+  readonly channels: ChannelsSettings;
   /** The proxy on the way to the model, as its usual variables. */
   readonly proxy: Readonly<Record<string, string>>;
   readonly logLevel: LogThreshold;
@@ -84,12 +90,14 @@ export interface ConfigurationSources {
   readonly overrides?: Partial<
     Pick<Configuration, 'host' | 'port' | 'dataDir' | 'agentDir' | 'logLevel' | 'workers'>
   >;
+  /** The channels there are. */
+  readonly channels?: readonly ChannelDescriptor[];
 }
 
 /** Throws `Invalid` that names the variable or field and says what it must be. */
 export function readConfiguration(sources: ConfigurationSources): Configuration {
-  const { env, cwd, overrides = {} } = sources;
-  const { file, values } = readFile(env, cwd);
+  const { env, cwd, overrides = {}, channels = CHANNELS } = sources;
+  const { file, values } = readFile(env, cwd, configFileSchema(channels));
   const ownKey = env.HYBRID_SESSIONS_API_KEY;
   if (ownKey !== undefined && ownKey !== '' && !/^[\x21-\x7e]{16,}$/.test(ownKey)) {
     bad('HYBRID_SESSIONS_API_KEY', 'must be at least 16 visible ASCII characters');
@@ -110,19 +118,22 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     keepGenerations: values.keepGenerations,
     checkpointEveryMs: Math.round(values.checkpointEverySec * 1000),
     model: modelFrom(env, values.model),
-    telegram: telegramFrom(env, values.telegram.allowedUsers),
+    channels: channelsFrom(channels, env, values),
     proxy: proxyFrom(env),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
   };
 }
 
+type FileValues = z.infer<ReturnType<typeof configFileSchema>>;
+
 function readFile(
   env: Environment,
   cwd: string,
-): { file: string | null; values: z.infer<typeof configFileSchema> } {
+  schema: ReturnType<typeof configFileSchema>,
+): { file: string | null; values: FileValues } {
   const named = env.HYBRID_SESSIONS_CONFIG;
   const file = resolve(cwd, named || CONFIG_FILE);
-  if (!named && !existsSync(file)) return { file: null, values: configFileSchema.parse({}) };
+  if (!named && !existsSync(file)) return { file: null, values: schema.parse({}) };
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -139,10 +150,10 @@ function readFile(
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new Invalid('bad-config', `${file} is not JSON: ${message}`, { cause });
   }
-  const parsed = configFileSchema.safeParse(value);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return { file, values: parsed.data };
   throw new Invalid('bad-config', `${file}: ${settingFault(parsed.error)}.`, {
-    advice: 'docs/configuration.md lists every field.',
+    advice: 'docs/configuration.md lists every field, those of a channel are on its own page.',
   });
 }
 
@@ -172,14 +183,16 @@ function logLevelFrom(value: string | undefined): LogThreshold {
   return level ?? bad('HYBRID_SESSIONS_LOG', `must be one of ${LOG_LEVELS.join(', ')}`);
 }
 
-function telegramFrom(env: Environment, allowedUsers: readonly number[]): Configuration['telegram'] {
-  const token = env.TELEGRAM_BOT_TOKEN;
-  if (!token) return null;
-  if (!/^\d+:[\w-]+$/.test(token))
-    bad('TELEGRAM_BOT_TOKEN', 'must look like 123456:ABC-DEF, as BotFather gives it');
-  const apiRoot = env.TELEGRAM_API_ROOT || 'https://api.telegram.org';
-  if (!URL.canParse(apiRoot)) bad('TELEGRAM_API_ROOT', 'must be a URL');
-  return { token, apiRoot, allowedUsers };
+function channelsFrom(
+  channels: readonly ChannelDescriptor[],
+  env: Environment,
+  values: Readonly<Record<string, unknown>>,
+): ChannelsSettings {
+  const on = channels.flatMap((channel) => {
+    const settings = readChannelSettings(channel, env, values[channel.name]);
+    return settings === null ? [] : [[channel.name, settings] as const];
+  });
+  return Object.fromEntries(on);
 }
 
 function proxyFrom(env: Environment): Record<string, string> {

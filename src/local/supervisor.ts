@@ -15,6 +15,8 @@ export interface SupervisorOptions {
   /** The server's environment; workers get the harmless part of it. */
   readonly env: Environment;
   readonly log: Log;
+  /** What a worker process runs. */
+  readonly program?: URL;
 }
 
 export interface Supervisor {
@@ -60,7 +62,7 @@ interface WorkerSlot {
   stop(graceMs: number): Promise<void>;
 }
 
-function createWorkerSlot({ configuration, env, log }: SupervisorOptions): WorkerSlot {
+function createWorkerSlot({ configuration, env, log, program }: SupervisorOptions): WorkerSlot {
   const ready = Promise.withResolvers<void>();
   let child: ChildProcess | undefined;
   let restart: NodeJS.Timeout | undefined;
@@ -69,7 +71,7 @@ function createWorkerSlot({ configuration, env, log }: SupervisorOptions): Worke
 
   function start(): void {
     const startedAtMs = performance.now();
-    const worker = fork(workerFile(), {
+    const worker = fork(fileURLToPath(program ?? workerProgram()), {
       // A group of its own: Ctrl-C in a terminal reaches the server only, which then ends its workers in order.
       detached: true,
       env: Object.fromEntries(
@@ -128,7 +130,7 @@ function say(worker: ChildProcess, message: ToWorker): void {
 }
 
 /** The same kind of file as this one: TypeScript in a checkout, JavaScript when installed. */
-function workerFile(): string {
+function workerProgram(): URL {
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return fileURLToPath(new URL(`./worker-process.${ending}`, import.meta.url));
+  return new URL(`./worker-program.${ending}`, import.meta.url);
 }

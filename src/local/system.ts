@@ -6,6 +6,8 @@ import { detectSandbox } from '../agent/sandbox.ts';
 import { describePolicy } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
 import { systemClock } from '../core/clock.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -13,13 +15,13 @@ import { startSweep } from '../core/sweep.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
+import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
 import { describeModel } from './model-choice.ts';
 import { openStores } from './stores.ts';
 import { startWorkers } from './supervisor.ts';
-import { startTelegram } from './telegram.ts';
 
 export interface LocalSystemOptions {
   /** The program's environment: workers get the harmless part of it. */
@@ -31,6 +33,10 @@ export interface LocalSystemOptions {
   readonly knownHosts: readonly string[] | null;
   /** Whether `fetch` serves the chat page, too. */
   readonly page: boolean;
+  /** The channels there are; the worker's program must know the same ones. @default those of this package */
+  readonly channels?: readonly ChannelDescriptor[];
+  /** A program that calls `runWorkerProcess`. @default the one that knows this package's channels */
+  readonly workerProgram?: URL;
 }
 
 export interface LocalSystem extends System {
@@ -80,22 +86,24 @@ export async function openLocalSystem(
       knownHosts: options.knownHosts,
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });
+    const { channels = CHANNELS, workerProgram } = options;
     // Only when the workers have ended: who waits for a turn that ends within its grace gets the answer.
     ends.push(async () => {
       ending.abort();
       await idle();
     });
     let graceMs = GRACE_MS;
-    const workers = await startWorkers({ configuration, env, log });
+    const program = workerProgram === undefined ? {} : { program: workerProgram };
+    const workers = await startWorkers({ configuration, env, log, ...program });
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());
-    const telegram = configuration.telegram
-      ? startTelegram(configuration.telegram, { ...stores, retentionSec: configuration.retentionSec, log })
-      : null;
-    if (telegram) ends.push(() => telegram.stop());
+    const accepting = { ...stores, retentionSec: configuration.retentionSec, log };
+    const inlets = startInlets(channels, configuration.channels, accepting);
+    ends.push(() => inlets.stop());
     return {
       ...system,
+      fetch: (request) => inlets.fetch(request) ?? system.fetch(request),
       lines: [
         [
           'model',
@@ -109,7 +117,7 @@ export async function openLocalSystem(
             : agentDir,
         ],
         ['data', configuration.dataDir],
-        ...(telegram ? ([['telegram', telegram.line]] as const) : []),
+        ...inlets.lines,
       ],
       workerPids: workers.pids,
       async close(grace = GRACE_MS) {
@@ -126,7 +134,7 @@ export async function openLocalSystem(
 /** The same on an address of its own, with the chat page. */
 export async function startSystem(
   configuration: Configuration,
-  options: Pick<LocalSystemOptions, 'env' | 'log'>,
+  options: Omit<LocalSystemOptions, 'apiKeys' | 'knownHosts' | 'page'>,
 ): Promise<StartedSystem> {
   const { host, port, apiKeys } = configuration;
   if (!isLoopbackHost(host) && apiKeys.length === 0) {

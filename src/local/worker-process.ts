@@ -4,19 +4,19 @@ import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { createWorkplace } from '../agent/workplace.ts';
-import { createHttpChannel } from '../channels/http/channel.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { openOutgoing } from '../channels/outgoing.ts';
+import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
-import { errorFields, type Log } from '../core/log.ts';
-import type { Channel } from '../core/ports.ts';
+import { errorFields } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import { createLogLines } from './log-lines.ts';
 import { openModelEndpoint } from './model-endpoint.ts';
 import { openStores } from './stores.ts';
-import { telegramChannel } from './telegram.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 /** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
@@ -25,24 +25,27 @@ const ORPHAN_GRACE_MS = 5_000;
 const stopping = new AbortController();
 const deadline = new AbortController();
 
-process.on('message', (message: ToWorker) => {
-  if (message.type === 'boot') boot(message.configuration).catch(unfit);
-  else stop(message.graceMs);
-});
-process.on('disconnect', () => {
-  stop(0);
-  setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
-});
-process.on('SIGTERM', () => stop(0));
-// Ctrl-C is the server's to answer: it stops its workers in order.
-process.on('SIGINT', () => {});
+/** Makes this process a worker of the server that started it. */
+export function runWorkerProcess(channels: readonly ChannelDescriptor[]): void {
+  process.on('message', (message: ToWorker) => {
+    if (message.type === 'boot') boot(message.configuration, channels).catch(unfit);
+    else stop(message.graceMs);
+  });
+  process.on('disconnect', () => {
+    stop(0);
+    setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
+  });
+  process.on('SIGTERM', () => stop(0));
+  // Ctrl-C is the server's to answer: it stops its workers in order.
+  process.on('SIGINT', () => {});
+}
 
 function stop(graceMs: number): void {
   stopping.abort();
   setTimeout(() => deadline.abort(), graceMs).unref();
 }
 
-async function boot(configuration: Configuration): Promise<void> {
+async function boot(configuration: Configuration, channels: readonly ChannelDescriptor[]): Promise<void> {
   const log = createLogLines({
     threshold: configuration.logLevel,
     terminal: process.stderr.isTTY === true,
@@ -58,6 +61,7 @@ async function boot(configuration: Configuration): Promise<void> {
       folder,
       model: model.endpoint,
       sandbox: await detectSandbox(),
+      log,
       ...proxy,
     });
     const working = runWorker(
@@ -65,7 +69,10 @@ async function boot(configuration: Configuration): Promise<void> {
         ...stores,
         workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
         runner,
-        channels: channels(configuration, stores.events, log),
+        channels: await openOutgoing(channels, outgoingSettings(configuration), {
+          events: stores.events,
+          log,
+        }),
         clock: systemClock,
         log,
         timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },
@@ -87,13 +94,12 @@ async function boot(configuration: Configuration): Promise<void> {
   process.exit(0);
 }
 
-function channels(
-  configuration: Configuration,
-  events: Parameters<typeof createHttpChannel>[0]['events'],
-  log: Log,
-): ReadonlyMap<string, Channel> {
-  const telegram = configuration.telegram ? [telegramChannel(configuration.telegram, log)] : [];
-  return new Map([createHttpChannel({ events, log }), ...telegram].map((channel) => [channel.name, channel]));
+/** A channel without settings is always on, also where a configuration switched the others off. */
+function outgoingSettings({ channels }: Configuration) {
+  return (channel: ChannelDescriptor) => {
+    const values = channels[channel.name] ?? (Object.keys(channel.settings).length === 0 ? {} : null);
+    return values && settingsOf(channel, 'outgoing', values);
+  };
 }
 
 /** Tells the server why, then ends. */

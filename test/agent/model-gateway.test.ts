@@ -104,7 +104,7 @@ test('errors of the model come through as they are; no model at all is a 502', a
   const first = await gateway({ baseUrl: model.url, apiKey: 'real' });
   const refused = await post(first.url, { 'x-api-key': first.token });
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '2']);
-  expect(first.failure()).toEqual({ status: 429, retryAfterMs: 2_000 });
+  expect(first.failure()).toEqual({ status: 429, retryAfterMs: 2_000, model: 'm' });
   await model.close();
   const gone = await post(first.url, { 'x-api-key': first.token });
   expect(gone.status).toBe(502);
@@ -125,7 +125,11 @@ test.each([
     open.push(made);
     const answer = await post(made.url, { 'x-api-key': made.token });
     expect([answer.status, answer.headers.get('x-should-retry')]).toEqual([503, 'false']);
-    expect(made.failure()).toEqual({ status, ...(sec === undefined ? {} : { retryAfterMs: sec * 1_000 }) });
+    expect(made.failure()).toEqual({
+      status,
+      model: 'm',
+      ...(sec === undefined ? {} : { retryAfterMs: sec * 1_000 }),
+    });
     model.respondWith(() => say('back'));
     expect((await post(made.url, { 'x-api-key': made.token })).status).toBe(200);
     expect(made.failure()).toBeNull();

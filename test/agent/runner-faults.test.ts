@@ -5,7 +5,8 @@ import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CONTINUATION, messageUuid } from '../../src/agent/continuation.ts';
-import { transcriptPath } from '../../src/agent/transcript.ts';
+import { writeConversationNote } from '../../src/agent/conversation-note.ts';
+import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import { promise } from '../../src/core/promises.ts';
 import { until } from '../waiting.ts';
 import { bash, call, createFixture, type Fixture, obey, requestOf, SANDBOX, say } from './turn-fixture.ts';
@@ -220,6 +221,7 @@ describe(`${promise('NO-AMNESIA')} a resumed turn`, () => {
     };
     const orphan = { ...entry, isSidechain: false, type: 'attachment' };
     await writeFile(transcript(), `${JSON.stringify(entry)}\n${JSON.stringify(orphan)}\n`);
+    await writeConversationNote(fixture.directory.config, { begun: true, bytes: 0 });
     const outcome = await fixture.turn('hello', { resume: true });
     expect(outcome).toMatchObject({ status: 'failed', failure: { code: 'resume-lost' } });
   });

@@ -11,7 +11,7 @@ const page = (name: string) => readFileSync(join(ROOT, 'docs', name), 'utf8');
 
 describe('defaults', () => {
   test('are what an empty configuration means', () => {
-    expect(configFileSchema.parse({})).toMatchObject({
+    expect(configFileSchema().parse({})).toMatchObject({
       workers: defaults.WORKERS,
       retentionDays: defaults.RETENTION_DAYS,
       keepGenerations: defaults.KEPT_GENERATIONS,
@@ -21,7 +21,7 @@ describe('defaults', () => {
         workspaceFiles: defaults.WORKSPACE_LIMITS.maxWorkspaceFiles,
       },
     });
-    expect(settingsSchema.parse({}).retentionDays).toBe(defaults.RETENTION_DAYS);
+    expect(settingsSchema().parse({}).retentionDays).toBe(defaults.RETENTION_DAYS);
   });
 
   test.each(['configuration.md', 'deploy-aws.md'])(

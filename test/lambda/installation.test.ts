@@ -255,20 +255,14 @@ describe.skipIf(unavailable)('an installation', () => {
   });
 
   test('setup keeps secrets on an update; at the end it takes webhook and secrets back, but no webhook of another', async () => {
-    const { setup, parameters, bot, webhookUrl } = installation;
+    const { setup, parameters, bot, webhookUrl, prepare, registrations } = installation;
     const secrets = [...parameters.values.keys()].filter((name) => /secret|api-key/.test(name));
     expect(secrets).toHaveLength(2);
-    const prepare = { step: 'prepare', secrets, tokenParameter: '/local/telegram-token' };
     const before = secrets.map((name) => parameters.values.get(name));
     await setup({ type: 'Update', properties: prepare, before: prepare, physicalId: 'prepare' });
     expect(secrets.map((name) => parameters.values.get(name))).toEqual(before);
 
-    const webhook = (url: string) => ({
-      step: 'webhook',
-      url,
-      tokenParameter: '/local/telegram-token',
-      secretParameter: secrets.find((name) => name.includes('secret')) ?? '',
-    });
+    const webhook = (url: string) => ({ ...registrations[0], url });
     await setup({ type: 'Delete', properties: webhook('https://another.example/'), physicalId: 'x' });
     expect(bot.feed.webhook?.url).toBe(webhookUrl);
     await setup({ type: 'Delete', properties: webhook(new URL('/', webhookUrl).href), physicalId: 'x' });
@@ -276,7 +270,10 @@ describe.skipIf(unavailable)('an installation', () => {
     await setup({ type: 'Delete', properties: prepare, physicalId: 'prepare' });
     expect(secrets.filter((name) => parameters.values.has(name))).toEqual([]);
     await expect(
-      setup({ type: 'Create', properties: { ...prepare, tokenParameter: '/local/absent' } }),
+      setup({
+        type: 'Create',
+        properties: { ...prepare, identify: { telegram: { token: '/local/absent' } } },
+      }),
     ).rejects.toThrow('/local/absent');
   });
 });

@@ -4,7 +4,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageUuid } from '../../src/agent/continuation.ts';
-import { transcriptPath } from '../../src/agent/transcript.ts';
+import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import type { SessionKey } from '../../src/core/ids.ts';
 import type { SessionHead, TurnRecord } from '../../src/core/records.ts';

@@ -2,13 +2,13 @@
 // lease (see server/sweep.ts). Ledger lines and events go by DynamoDB's own time to live. What one round does not
 // get done is left to the next.
 import type { Context } from 'aws-lambda';
-import { systemClock } from '../core/clock.ts';
-import { sweep } from '../core/sweep.ts';
-import { createSessionState } from '../state/session-state.ts';
-import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
-import { createS3ObjectStore } from '../stores/s3/object-store.ts';
-import { readConfiguration, sweepSchema } from './configuration.ts';
-import { createObservability } from './observability.ts';
+import { systemClock } from '../../core/clock.ts';
+import { sweep } from '../../core/sweep.ts';
+import { createSessionState } from '../../state/session-state.ts';
+import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
+import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
+import { readConfiguration, sweepSchema } from '../configuration.ts';
+import { createObservability } from '../observability.ts';
 
 /** For ending what is at hand. */
 const MARGIN_MS = 30_000;

@@ -1,4 +1,4 @@
-// Work at a function's first invocation that later ones use again. What failed is tried again at the next one.
+// Work at a first use that later ones use again. What failed is tried again at the next one.
 
 export function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | null = null;

@@ -6,20 +6,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Context, LambdaFunctionURLEvent } from 'aws-lambda';
-import { createApp } from '../api/app.ts';
-import { servePageFrom } from '../api/static.ts';
-import { systemClock } from '../core/clock.ts';
-import { DAY_SEC } from '../core/defaults.ts';
-import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
-import { createSessionState } from '../state/session-state.ts';
-import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
-import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
-import { createS3ObjectStore } from '../stores/s3/object-store.ts';
-import { apiSchema, readConfiguration } from './configuration.ts';
-import { type ResponseStreams, requestOf, streamAnswer } from './function-url.ts';
-import { createObservability } from './observability.ts';
-import { once } from './once.ts';
-import { readParameters } from './parameters.ts';
+import { createApp } from '../../api/app.ts';
+import { servePageFrom } from '../../api/static.ts';
+import { systemClock } from '../../core/clock.ts';
+import { DAY_SEC } from '../../core/defaults.ts';
+import { once } from '../../core/once.ts';
+import { createSqsTurnQueue } from '../../queues/sqs-fifo/turn-queue.ts';
+import { createSessionState } from '../../state/session-state.ts';
+import { createDynamoEventLog } from '../../stores/dynamodb/event-log.ts';
+import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
+import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
+import { apiSchema, readConfiguration } from '../configuration.ts';
+import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
+import { createObservability } from '../observability.ts';
+import { readParameters } from '../parameters.ts';
 
 declare const awslambda: {
   streamifyResponse<E>(
