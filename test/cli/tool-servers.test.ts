@@ -11,7 +11,10 @@ async function folderWithBrokenServer(): Promise<string> {
   await mkdir(join(cwd, 'agent'));
   const files = {
     'system_prompt.md': 'You help.',
-    'settings.json': JSON.stringify({ tools: { allow: ['mcp__broken'] }, timeLimits: { toolServerStartSec: 5 } }),
+    'settings.json': JSON.stringify({
+      tools: { allow: ['mcp__broken'] },
+      timeLimits: { toolServerStartSec: 5 },
+    }),
     'mcp.json': JSON.stringify({ mcpServers: { broken: { command: '/no/such/program' } } }),
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, 'agent', name), text);
