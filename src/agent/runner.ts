@@ -183,8 +183,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
 
   const turn = { turn: run.request.turnId, log: options.log ?? silentLog, transcript, config, workspace };
   const command = chatCommandOf(run.request.text);
-  if (command === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
-  if (command === 'compact' && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
+  if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
+  if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
   const relocation = await relocate(directory);
   const slow = reportSlowTools(run.progress);
@@ -198,7 +198,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   };
   let from = mark;
   let input = command
-    ? createInput({ text: run.request.text }, true)
+    ? createInput({ text: command.text }, true)
     : createInput(await promptOf(run, transcript));
   let end: CliEnd;
   try {
@@ -248,7 +248,7 @@ function told(
 ): AgentOutcome {
   const { failure } = outcome;
   if (!failure) {
-    const done = command === 'compact' && outcome.status === 'ok' && !notices.compactionFailed;
+    const done = command !== null && outcome.status === 'ok' && !notices.compactionFailed;
     return { ...outcome, text: notices.below(done ? 'Done.' : outcome.text) };
   }
   if (failure.code !== 'agent-error') return outcome;
