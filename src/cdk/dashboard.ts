@@ -31,6 +31,8 @@ export function addDashboard(
             metric(METRICS.retries),
             metric(METRICS.dead),
             metric(METRICS.leaseLost),
+            metric(METRICS.notReady),
+            metric(METRICS.refused),
           ],
         }),
         new GraphWidget({

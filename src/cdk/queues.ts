@@ -12,11 +12,10 @@ export interface QueuesProps {
 }
 
 /**
- * The most that SQS allows. What a turn fails by itself the ledger counts; each wait in an outage is a receive, so with a
- * wait of up to ten minutes this lasts for about a week. Only turns that no worker could take on in all that time get here.
+ * The most that SQS takes. The ledger counts the failures that a turn is given up for; receives also count every wait for
+ * a part that is away, and must not decide before the longest outage is over (design/lambda.md).
  */
-const RECEIVES_BEFORE_STRANDED = 1_000;
-const RECEIVES_BEFORE_DEAD = 1_000;
+const MAX_RECEIVES = 1_000;
 
 export class Queues extends Construct {
   readonly turns: Queue;
@@ -29,11 +28,11 @@ export class Queues extends Construct {
     this.stranded = fifo(this, 'Stranded', {
       // Lambda wants a queue's visibility to be no shorter than its function's timeout.
       visibilityTimeout: props.strandedTimeout.plus(Duration.seconds(30)),
-      deadLetterQueue: { queue: this.dead, maxReceiveCount: RECEIVES_BEFORE_DEAD },
+      deadLetterQueue: { queue: this.dead, maxReceiveCount: MAX_RECEIVES },
     });
     this.turns = fifo(this, 'Turns', {
       visibilityTimeout: props.workerTimeout.plus(Duration.seconds(60)),
-      deadLetterQueue: { queue: this.stranded, maxReceiveCount: RECEIVES_BEFORE_STRANDED },
+      deadLetterQueue: { queue: this.stranded, maxReceiveCount: MAX_RECEIVES },
     });
     acknowledge(this.dead, 'Serverless-SQSRedrivePolicy', 'This is the dead-letter queue itself.');
   }

@@ -46,6 +46,7 @@ const ownFields = {
       keepSession: z.boolean().optional(),
     })
     .prefault({}),
+  ingress: z.strictObject({ reservedConcurrency: z.int().min(1).max(1000).optional() }).prefault({}),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),

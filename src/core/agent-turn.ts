@@ -1,6 +1,7 @@
 // The part of a turn between lease and commit that needs a directory: restore, run the agent, checkpoint. Ends
 // with a decision to commit, or with "not now". The directory is gone when it returns, unless the workplace keeps it
 // for a next turn that begins with exactly what this one leaves.
+import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
@@ -11,6 +12,7 @@ import {
   modelRefuses,
   stateUnreadable,
   tooLarge,
+  tooLong,
   withRefusedNote,
   withStoppedNote,
 } from './replies.ts';
@@ -63,7 +65,8 @@ async function runRestored(
     return unreadable(running, new Corrupt('resume-lost', outcome.failure?.message ?? ''));
   }
   const insist = insistently(running);
-  const reply = replyOf(outcome, request);
+  const isTooLong = outcome.status === 'deadline' && request.part + 1 >= MAX_TURN_PARTS;
+  const reply = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
   try {
     if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {
       return { ...unchanged(saver, modelRefuses(request.turnId)), dead: 'model-refuses' };
@@ -73,7 +76,7 @@ async function runRestored(
       if (toolsRan) await retryWrite(saver.save, insist);
       return { notNow: failure, retryAfterMs: outcome.failure?.retryAfterMs ?? 0 };
     }
-    if (outcome.status === 'deadline') {
+    if (outcome.status === 'deadline' && !isTooLong) {
       await retryWrite(saver.save, insist);
       return { notNow: 'continue' };
     }

@@ -29,6 +29,15 @@ export const CHECKPOINT_EVERY_SEC = 60;
 /** Failures of its own after which a turn is given up. */
 export const MAX_ATTEMPTS = 3;
 
+/**
+ * A turn that is handed on at its deadline goes on for so many parts: about a day on Lambda. One that never ends would
+ * cost for ever.
+ */
+export const MAX_TURN_PARTS = 100;
+
+/** Turns at once on AWS. A new account has ten executions at once for all of its functions: the rest is for those that take messages. */
+export const LAMBDA_WORKERS = 5;
+
 /** On one machine: what a killed worker costs its conversation. */
 export const LOCAL_TIMES = { leaseMs: 10_000, heartbeatMs: 1_000, visibilityMs: 10_000 } as const;
 

@@ -63,6 +63,14 @@ export function tooLarge(answer: string, advice: string, turnId: TurnId): Reply 
   return failedReply('workspace-too-large', answer ? `${answer}\n\n---\n${text}` : text, turnId);
 }
 
+/** Its files are kept, as at any end. */
+export function tooLong(answer: string, parts: number, turnId: TurnId): Reply {
+  const text =
+    `This turn was ended because it had already been continued ${times(parts - 1)}, which is the most there is. ` +
+    'What it did is kept; write to me, and I go on from there.';
+  return failedReply('turn-too-long', answer.trim() ? `${answer.trimEnd()}\n\n---\n${text}` : text, turnId);
+}
+
 export function withStoppedNote(text: string): string {
   return text.trim() ? `${text.trimEnd()}\n\n_(stopped)_` : '_(stopped)_';
 }

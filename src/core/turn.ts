@@ -27,7 +27,6 @@ import { outageWaitMs } from './waiting.ts';
 
 /** Between attempts that failed by themselves. */
 const FAILED = { firstMs: 2_000, maxMs: 60_000 };
-const NO_CHANNEL_RETRY_MS = 15_000;
 /** The lease or the room is somebody else's for a moment. */
 const BUSY: ReadonlySet<string> = new Set(['lease-busy', 'contended', 'workplace-busy']);
 /** A lease is given back for no longer. */
@@ -48,7 +47,7 @@ export async function runTurn(
 ): Promise<TurnOutcome> {
   // Asked before begin, which would count an attempt: another worker, elsewhere or later, may have the channel.
   if (!deps.channels.has(request.conversation.channel)) {
-    return { kind: 'retry', afterMs: NO_CHANNEL_RETRY_MS, reason: 'unknown-channel' };
+    return { kind: 'retry', afterMs: outageWaitMs(context.receives), reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
   const begun = await begin(deps, request, context);

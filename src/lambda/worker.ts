@@ -1,5 +1,5 @@
 // Runs turns off the queue, one at a time. The message is made visible again within a minute unless the turn lives
-// (UNBLOCK); half a minute before the invocation must end the turn is saved and queued to go on in the next (LONG).
+// (UNBLOCK), also when this function cannot begin; half a minute before the invocation must end the turn is saved and queued to go on in the next (LONG).
 // The agent's folder lies in the image; the session is laid into the temporary folder, and stays
 // there only for its own next turn.
 import { join } from 'node:path';
@@ -25,9 +25,10 @@ import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
-import { openChannels, readChannels } from './channels.ts';
+import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
+import { giveBack } from './not-ready.ts';
 import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
@@ -43,19 +44,20 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
   const { log, flush } = createObservability(configuration);
   const shutdown = new AbortController();
   process.once('SIGTERM', () => shutdown.abort());
-  const { queueUrl, deadLetterQueueUrl } = configuration;
+
+  const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
+  const tables = { mappingTable, stateTable, clock: systemClock };
+  const events = createDynamoEventLog(tables);
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
-  const open = once(async () => {
-    const { mappingTable, stateTable, bucket, temporary } = configuration;
-    const { modelKeyParameter } = configuration;
+  const open = once(async (): Promise<WorkerDeps> => {
+    const { bucket, temporary, modelKeyParameter } = configuration;
     const names = deployed.flatMap(({ parameters }) => parameters);
     const [secrets, folder] = await Promise.all([
       readParameters(modelKeyParameter === undefined ? names : [...names, modelKeyParameter]),
       loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
     ]);
-    const tables = { mappingTable, stateTable, clock: systemClock };
-    const deps: WorkerDeps = {
+    return {
       store: createDynamoSessionStore(tables),
       queue,
       state: createSessionState({
@@ -70,7 +72,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
         sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
         log,
       }),
-      channels: await openChannels(deployed, secrets, { events: createDynamoEventLog(tables), log }),
+      channels: await openChannels(deployed, secrets, { events, log }),
       clock: systemClock,
       log,
       timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
@@ -78,7 +80,6 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       maxAttempts: MAX_ATTEMPTS,
       visibilityMs: LAMBDA_TIMES.visibilityMs,
     };
-    return deps;
   });
 
   return async (event, context) => {
@@ -90,18 +91,13 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
     const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
     try {
       const batch = await queue.messagesOf(event);
-      // Before all that may fail or take its time: until it is done, a message stays hidden longer than a turn may take.
-      await Promise.all(batch.groups.flat().map((delivery) => shorten(delivery, log)));
-      let deps: WorkerDeps;
-      try {
-        deps = await open();
-      } catch (error) {
-        log('error', 'worker-cannot-start', errorFields(error));
-        await Promise.all(
-          batch.groups.flatMap((group) => group.slice(0, 1).map((first) => putOff(first, log))),
-        );
-        return batch.response();
-      }
+      const deliveries = batch.groups.flat();
+      // Before anything that may fail or take its time.
+      await Promise.all(deliveries.map((delivery) => shorten(delivery, log)));
+      const deps = await open().catch((error: unknown) =>
+        giveBack({ deliveries, error, log, openChannel: channelOpener(deployed, { events, log }) }),
+      );
+      if (!deps) return batch.response();
       // In order, one at a time: the workplace holds one session.
       for (const group of batch.groups) {
         for (const delivery of group) {
