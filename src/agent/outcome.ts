@@ -3,9 +3,13 @@
 import type { SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { Usage } from '../core/records.ts';
+import { cutText } from '../text/cut-text.ts';
 import type { Crash } from './cli-process.ts';
 import type { ModelTotals, UsageTotals } from './transcript.ts';
 import type { ObservedTurn } from './turn-watcher.ts';
+
+/** Longest text of a failure, as a person reads it in the chat. */
+const MAX_MESSAGE = 1_000;
 
 export interface TurnEnd {
   readonly watched: ObservedTurn;
@@ -65,7 +69,7 @@ function modelFailure(status: number | null, text: string): NonNullable<AgentOut
 }
 
 function agentError(message: string): NonNullable<AgentOutcome['failure']> {
-  return { code: 'agent-error', message: message.slice(0, 1_000) };
+  return { code: 'agent-error', message: cutText(message, MAX_MESSAGE, '…') };
 }
 
 function messageOf(error: unknown): string {

@@ -2,6 +2,7 @@
 // the end of the last page; it never changes, hence the small cache.
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionMapping, TurnRecord } from '../core/records.ts';
+import { oneLine } from '../text/cut-text.ts';
 
 const MAX_LENGTH = 60;
 const MAX_CACHED = 2_000;
@@ -44,14 +45,7 @@ async function firstMessage(
   return first;
 }
 
-/** One line of at most 60 characters, cut between characters as people see them. */
+/** One line of at most 60 characters. */
 export function shorten(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  if (line.length <= MAX_LENGTH) return line;
-  let out = '';
-  for (const { segment } of new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(line)) {
-    if (out.length + segment.length > MAX_LENGTH - 1) break;
-    out += segment;
-  }
-  return `${out.trimEnd()}…`;
+  return oneLine(text, MAX_LENGTH);
 }

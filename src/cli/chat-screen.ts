@@ -1,6 +1,7 @@
 // Shows one turn's events in a terminal: text as it comes, one line per tool call, and at the end whatever part of
 // the reply has not been shown yet.
 import type { AnswerView } from '../api/views.ts';
+import { oneLine } from '../text/cut-text.ts';
 import type { WatchedEvent } from './api-client.ts';
 import { harmless, type Terminal } from './terminal.ts';
 
@@ -61,6 +62,5 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
 }
 
 function toolLine(summary: string): string {
-  const line = harmless(summary).replace(/\s+/g, ' ').trim();
-  return `• ${line.length > 100 ? `${line.slice(0, 99)}…` : line}`;
+  return `• ${oneLine(harmless(summary), 100)}`;
 }

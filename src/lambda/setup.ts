@@ -14,6 +14,7 @@ import { z } from 'zod';
 import { createTelegramApi } from '../channels/telegram/api.ts';
 import { COMMANDS } from '../channels/telegram/commands.ts';
 import { ALLOWED_UPDATES } from '../channels/telegram/parse-update.ts';
+import { cutText } from '../text/cut-text.ts';
 import { readParameters } from './parameters.ts';
 import { TELEGRAM_WEBHOOK_PATH, VARIABLES } from './variables.ts';
 
@@ -55,7 +56,7 @@ export async function handler(event: CloudFormationCustomResourceEvent, context:
     );
     // What cannot be taken back must not keep the stack from going.
     const Status = event.RequestType === 'Delete' ? 'SUCCESS' : 'FAILED';
-    await answer(event, { Status, Reason: message.slice(0, 1_000), PhysicalResourceId: physicalId });
+    await answer(event, { Status, Reason: cutText(message, 1_000, '…'), PhysicalResourceId: physicalId });
   }
 }
 

@@ -7,6 +7,7 @@ import { Gone, Invalid, isLeaseLost, Refused } from '../../core/errors.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';
 import { splitMarkdown } from '../../core/split-markdown.ts';
+import { oneLine } from '../../text/cut-text.ts';
 import { readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
 import { sendPlaceholder, THINKING } from './placeholder.ts';
@@ -182,7 +183,5 @@ function createView(): View {
 
 /** One short line in which every character stands for itself. */
 function inCode(text: string): string {
-  const flat = text.replace(/\s+/g, ' ').replaceAll('`', "'").trim();
-  const characters = [...flat];
-  return `\`${characters.length > 80 ? `${characters.slice(0, 79).join('')}…` : flat}\``;
+  return `\`${oneLine(text.replaceAll('`', "'"), 80)}\``;
 }

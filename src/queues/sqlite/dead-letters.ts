@@ -5,6 +5,7 @@ import { MAX_TEXT_LENGTH, parseTurnRequest, type TurnRequest } from '../../core/
 import type { DeadLetter, TurnQueue } from '../../core/ports/queue.ts';
 import { decodeCursor, encodeCursor, pageSize } from '../../stores/paging.ts';
 import type { Row, SqliteDatabase } from '../../stores/sqlite/database.ts';
+import { cutText } from '../../text/cut-text.ts';
 
 /** Moves a message out of its group. Inside the caller's transaction. */
 export function moveRowToDeadLetters(db: SqliteDatabase, message: Row, reason: string, nowMs: number): void {
@@ -95,7 +96,7 @@ function placeholderRequest(row: Row): TurnRequest {
     conversation: placeOf(sessionKey),
     kind: 'message',
     part: 0,
-    text: String(row.body).slice(0, MAX_TEXT_LENGTH),
+    text: cutText(String(row.body), MAX_TEXT_LENGTH),
     sender: null,
     replyTarget: null,
     receivedAtMs: Number(row.dead_at_ms),

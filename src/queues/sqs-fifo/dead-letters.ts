@@ -14,6 +14,7 @@ import { conversationOf, type SessionKey, type TurnId } from '../../core/ids.ts'
 import { MAX_TEXT_LENGTH, queueDedupeId, type TurnRequest } from '../../core/messages.ts';
 import type { DeadLetter, TurnQueue } from '../../core/ports/queue.ts';
 import { decodeCursor, encodeCursor, pageSize } from '../../stores/paging.ts';
+import { cutText } from '../../text/cut-text.ts';
 import { asking, bodyOf, groupOf, reasonText, requestOf } from './wire-messages.ts';
 
 const MAX_SEEN = 1_000;
@@ -194,7 +195,7 @@ function placeholderRequest(message: Message): TurnRequest {
     dedupeId: 'unreadable',
     conversation,
     kind: 'message',
-    text: (message.Body ?? '').slice(0, MAX_TEXT_LENGTH),
+    text: cutText(message.Body ?? '', MAX_TEXT_LENGTH),
     sender: null,
     replyTarget: null,
     receivedAtMs: Number(message.Attributes?.SentTimestamp ?? 0),
