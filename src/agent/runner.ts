@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { query, type SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import { Invalid } from '../core/errors.ts';
+import { contextBlock } from '../core/message-context.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { createCliProcess } from './cli-process.ts';
@@ -124,7 +125,7 @@ async function runCliTurn(run: AgentRun, options: AgentRunnerOptions): Promise<A
   });
   const cli = createCliProcess({ directory, sandbox: options.sandbox, folder: options.folder });
   const watcher = createTurnWatcher({ workspace: directory.workspace, progress: run.progress });
-  const input = createInput(messageOf(run));
+  const input = createInput(messageOf(run), contextBlock(run.request.context));
   const conversation = query({
     prompt: input.messages,
     options: await queryOptions({ run, mark, relocation, environment, laid, spawn: cli.spawn, ...options }),
@@ -206,13 +207,20 @@ function failed(
   return { status: 'failed', text: '', demo, failure: { code, message } };
 }
 
+function textBlock(text: string) {
+  return { type: 'text' as const, text };
+}
+
 /** One message, then silence until `end`: an open input is what lets a turn be interrupted. */
-function createInput(text: string): { readonly messages: AsyncIterable<SDKUserMessage>; end(): void } {
+function createInput(
+  text: string,
+  context: string | null,
+): { readonly messages: AsyncIterable<SDKUserMessage>; end(): void } {
   const done = Promise.withResolvers<void>();
   async function* messages(): AsyncGenerator<SDKUserMessage> {
     yield {
       type: 'user',
-      message: { role: 'user', content: text },
+      message: { role: 'user', content: context === null ? text : [textBlock(context), textBlock(text)] },
       parent_tool_use_id: null,
       // "/clear" from a chat is text for the agent, not an order to the CLI.
       ...(text.trimStart().startsWith('/') ? { client_composed: true } : {}),

@@ -57,7 +57,17 @@ export async function replayDeadLetter(deps: ReplayDeps, letter: DeadLetter): Pr
 }
 
 function askedAgain({ id, request }: DeadLetter, receivedAtMs: number): TurnRequest {
-  const { conversation, kind, text, sender, replyTarget, sessionHint } = request;
+  const { conversation, kind, text, sender, replyTarget, sessionHint, context } = request;
   const dedupeId = `replay:${request.turnId}:${id}`;
-  return turnRequest({ conversation, dedupeId, kind, text, sender, replyTarget, receivedAtMs, sessionHint });
+  return turnRequest({
+    conversation,
+    dedupeId,
+    kind,
+    text,
+    sender,
+    replyTarget,
+    receivedAtMs,
+    sessionHint,
+    ...(context ? { context } : {}),
+  });
 }

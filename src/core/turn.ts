@@ -9,6 +9,7 @@ import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId, type TurnId } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
+import { awaitMove, moveConversation } from './move-conversation.ts';
 import type {
   AgentRunner,
   BeginResult,
@@ -99,6 +100,7 @@ export async function runTurn(
   context: TurnContext,
 ): Promise<TurnOutcome> {
   const { store, log } = deps;
+  if (request.kind === 'await-move') return await awaitMove(deps, request);
   // Asked before begin, which would count an attempt: another worker, elsewhere or later, may have the channel.
   if (!deps.channels.has(request.conversation.channel)) {
     return { kind: 'retry', afterMs: NO_CHANNEL_RETRY_MS, reason: 'unknown-channel' };
@@ -177,6 +179,7 @@ async function runLeased(
     onLost: () => stop.abort('lost'),
   });
   try {
+    if (request.kind === 'move') return await moveConversation(deps, request, begun);
     if (isCommitted(begun.turn)) return await finish(deps, request, begun.lease, begun.turn);
     return await runUncommitted(deps, request, context, begun, stop);
   } finally {

@@ -6,6 +6,7 @@ import { acceptAndQueue } from '../api/messages.ts';
 import { parseAllowList } from '../channels/telegram/allow-list.ts';
 import { createTelegramWebhook } from '../channels/telegram/webhook.ts';
 import { systemClock } from '../core/clock.ts';
+import { acceptMove } from '../core/move-conversation.ts';
 import { stopTurns } from '../core/stop.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
@@ -33,6 +34,7 @@ const open = once(async () => {
     policy: { tenant: 'default', allow: parseAllowList(configuration.telegramAllowedUsers) },
     accept: async (request) => void (await acceptAndQueue(deps, request)),
     stop: (key, applies) => stopTurns(deps.store, key, applies),
+    move: (from, to, atMs) => acceptMove(deps, from, to, atMs),
     log,
   });
 });

@@ -7,6 +7,7 @@ import { createTelegramChannel } from '../channels/telegram/channel.ts';
 import { createTelegramPoller } from '../channels/telegram/poller.ts';
 import { systemClock } from '../core/clock.ts';
 import { errorFields, type Log } from '../core/log.ts';
+import { acceptMove } from '../core/move-conversation.ts';
 import type { Channel, SessionStore } from '../core/ports.ts';
 import { stopTurns } from '../core/stop.ts';
 import type { Configuration } from './configuration.ts';
@@ -43,6 +44,7 @@ export function startTelegram(
       policy: { tenant: 'default', allow },
       accept: async (request) => void (await acceptAndQueue(deps, request)),
       stop: (key, applies) => stopTurns(deps.store, key, applies),
+      move: (from, to, atMs) => acceptMove(deps, from, to, atMs),
       log,
     });
     await poller.run(ended.signal);

@@ -142,6 +142,10 @@ export function sessionExists(): Conflict {
   });
 }
 
+export function conversationTaken(): Conflict {
+  return new Conflict('conversation-taken', 'The new key of the conversation points at another session.');
+}
+
 export function notCommitted(): Invalid {
   return new Invalid('not-committed', 'Only a committed turn can be settled.');
 }

@@ -40,6 +40,7 @@ function poll({ api }: Pick<Stage, 'api'>, options: Partial<TelegramPollerOption
     policy: ALLOW_ANNA,
     accept: async (request) => void accepted.push(request),
     stop: async () => 0,
+    move: async () => {},
     clock: hastyClock(waits),
     log: (_, event, fields) => void logged.push({ event, fields }),
     pollSec: 5,

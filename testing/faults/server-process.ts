@@ -12,6 +12,7 @@ import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { createTelegramWebhook } from '../../src/channels/telegram/webhook.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLog } from '../../src/core/log.ts';
+import { acceptMove } from '../../src/core/move-conversation.ts';
 import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { stopTurns } from '../../src/core/stop.ts';
 import { struck } from './faulty.ts';
@@ -93,6 +94,7 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
       await acceptAndQueue(deps, request);
     },
     stop: (key, applies) => stopTurns(deps.store, key, applies),
+    move: (from, to, atMs) => acceptMove(deps, from, to, atMs),
     log: silentLog,
   });
   /** The last moment: the message is durable, its acknowledgement is not out. */

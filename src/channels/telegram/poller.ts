@@ -8,7 +8,7 @@ import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { BotIdentity, TelegramApi } from './api.ts';
 import { COMMANDS } from './commands.ts';
-import { createInlet, type FixedReply, type StopTurns } from './inlet.ts';
+import { createInlet, type FixedReply, type MoveConversation, type StopTurns } from './inlet.ts';
 import { ALLOWED_UPDATES, type UpdatePolicy } from './parse-update.ts';
 
 export interface TelegramPollerOptions {
@@ -18,6 +18,7 @@ export interface TelegramPollerOptions {
   /** Resolves once the turn is durable in the queue; while it rejects, the update stays unconfirmed. */
   readonly accept: (request: TurnRequest) => Promise<void>;
   readonly stop: StopTurns;
+  readonly move: MoveConversation;
   readonly clock?: Clock;
   readonly log?: Log;
   /** How long Telegram holds an empty answer back. */

@@ -8,10 +8,11 @@ import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';
 import { splitMarkdown } from '../../core/split-markdown.ts';
 import { oneLine } from '../../text/cut-text.ts';
-import { readAnchor } from './anchor.ts';
+import { movedAnchor, readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
+import { movedTo } from './api-errors.ts';
 import { sendPlaceholder, THINKING } from './placeholder.ts';
-import { replyTargetOf, type TelegramReplyTarget } from './reply-target.ts';
+import { addressOf, type TelegramAddress } from './reply-target.ts';
 import { MAX_MESSAGE_LENGTH, show } from './show.ts';
 
 export interface ProgressDeps {
@@ -62,11 +63,10 @@ async function run(
   ended: AbortSignal,
   changed: () => Promise<void>,
 ): Promise<void> {
-  const target = replyTargetOf(context.request);
-  const typing = keepTyping(deps, target, ended);
+  const typing = keepTyping(deps, addressOf(context), ended);
   try {
-    const messageId = await placeholder(deps, context, target, ended);
-    if (messageId !== null) await keepEditing(deps, target, messageId, view, ended, changed);
+    const messageId = await placeholder(deps, context, ended);
+    if (messageId !== null) await keepEditing(deps, addressOf(context), messageId, view, ended, changed);
   } finally {
     await typing;
   }
@@ -76,23 +76,28 @@ async function run(
 async function placeholder(
   deps: ProgressDeps,
   context: SendContext,
-  target: TelegramReplyTarget,
   ended: AbortSignal,
 ): Promise<number | null> {
-  const before = readAnchor(context.anchor);
-  const old = [...before.discard, ...before.parts].slice(-MAX_DISCARDED);
   while (!ended.aborted) {
+    const before = readAnchor(context.anchor);
+    const old = [...before.discard, ...before.parts].slice(-MAX_DISCARDED);
+    const target = addressOf(context);
     try {
       const id = await sendPlaceholder(
         deps.api,
         target,
         { text: THINKING, reply: true, silent: old.length > 0 },
-        (fresh) => context.remember({ version: 1, parts: [fresh], discard: old, landed: 0, of: null }),
+        (fresh) => context.remember({ ...before, parts: [fresh], discard: old, landed: 0, of: null }),
       );
       // What fails here is deleted at delivery.
       for (const stale of old) await deps.api.deleteMessage(target.chatId, stale).catch(() => undefined);
       return id;
     } catch (error) {
+      const chatId = movedTo(error);
+      if (chatId !== null && chatId !== target.chatId) {
+        await context.remember(movedAnchor(chatId));
+        continue;
+      }
       // Only a refusal is tried again: after a lost answer a second one might stand beside the first.
       if (!(error instanceof Refused)) throw error;
       await deps.clock.sleep(error.retryAfterMs, ended);
@@ -103,7 +108,7 @@ async function placeholder(
 
 async function keepEditing(
   deps: ProgressDeps,
-  target: TelegramReplyTarget,
+  target: TelegramAddress,
   messageId: number,
   view: View,
   ended: AbortSignal,
@@ -133,11 +138,7 @@ async function keepEditing(
   }
 }
 
-async function keepTyping(
-  deps: ProgressDeps,
-  target: TelegramReplyTarget,
-  ended: AbortSignal,
-): Promise<void> {
+async function keepTyping(deps: ProgressDeps, target: TelegramAddress, ended: AbortSignal): Promise<void> {
   while (!ended.aborted) {
     let waitMs = TYPING_EVERY_MS;
     try {

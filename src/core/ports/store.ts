@@ -38,6 +38,12 @@ export interface CommitInput {
   readonly retentionSec: number;
   /** Point the conversation at this fresh session instead (`/new`); its head is created at generation 0. */
   readonly repointTo?: SessionId;
+  /**
+   * The conversation goes on under this key: its session and mapping are moved there in the same step, and its old
+   * key points nowhere. Conflict('conversation-taken') when the new key points at another session; nothing is
+   * written then. Not together with `repointTo`.
+   */
+  readonly moveTo?: SessionKey;
 }
 
 export interface AdvanceInput {
@@ -114,7 +120,8 @@ export interface SessionStore {
    */
   adopt(input: AdoptInput): Promise<void>;
   /**
-   * Removes the conversation's mapping and every ledger line and head of its sessions; returns the ids of those
+   * Removes the conversation's mapping and every ledger line and head of its sessions, also what it left under the
+   * key that it was moved from; returns the ids of those
    * sessions, whose objects the caller removes. Refused('lease-busy') while a turn runs.
    */
   erase(key: SessionKey): Promise<readonly SessionId[]>;

@@ -3,10 +3,11 @@ import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import { Ambiguous, Conflict, Invalid } from '../../core/errors.ts';
 import type { CommitInput } from '../../core/ports/store.ts';
 import type { Lease, TurnRecord } from '../../core/records.ts';
-import { newMapping } from '../ledger.ts';
+import { conversationTaken, newMapping } from '../ledger.ts';
 import { expression, keyOf, mayHaveHappened } from './client.ts';
 import { headItem, place, stateText, sweepAt, toItem } from './items.ts';
-import { headKey, mappingKey, turnKey } from './tables.ts';
+import { moveWrites, NEW_MAPPING } from './move.ts';
+import { conversationPartition, headKey, mappingKey, turnKey } from './tables.ts';
 import type { DynamoParts, Turns } from './turns.ts';
 
 /** How many committed turns a head remembers, one slot per fence. */
@@ -33,7 +34,9 @@ export function checkGenerations(base: number, generation: number): void {
   }
 }
 
-export function createCommit({ dynamo, mappingTable, stateTable, clock }: DynamoParts, turns: Turns) {
+export function createCommit(parts: DynamoParts, turns: Turns) {
+  const { dynamo, mappingTable, stateTable, clock } = parts;
+
   /**
    *   head      fence 6, generation 3 ──if──> generation 4, state      ┐
    *   turn      running ───────────────if──> committed, reply (outbox) ├ one transaction: all or nothing
@@ -44,7 +47,7 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
    * says that this very lease committed it, and that is a success. No answer: the line is read back.
    */
   function commitWrites(input: CommitInput, committedBy: string): TransactWriteItem[] {
-    const { lease, turnId, baseGeneration, generation, repointTo } = input;
+    const { lease, turnId, baseGeneration, generation, repointTo, moveTo } = input;
     const nowMs = clock.now();
     const target = repointTo ?? lease.sessionId;
     const mapping = newMapping(lease.sessionKey, target, nowMs, input.retentionSec);
@@ -52,53 +55,57 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
     const moves = generation !== baseGeneration;
     const placed = place(input.reply, 'reply-too-large');
     const replies = 'inline' in placed ? '#reply = :reply' : '#reply_apart = :reply';
+    const head: TransactWriteItem = {
+      Update: {
+        TableName: stateTable,
+        Key: keyOf(headKey(lease.tenant, lease.sessionId)),
+        UpdateExpression: '',
+        ...expression({
+          update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}${moveTo ? ', #session_key = :moved, #conversation_list = :list' : ''}`,
+          condition: `${HELD} AND #generation = :base AND #session_key = :key`,
+          values: {
+            ...held(lease),
+            generation,
+            base: baseGeneration,
+            now_ms: nowMs,
+            expires,
+            ttl: sweepAt(expires),
+            turn: turnId,
+            key: lease.sessionKey,
+            ...(moves && { state: stateText(input.state) }),
+            ...(moveTo && { moved: moveTo, list: conversationPartition(moveTo) }),
+          },
+        }),
+      },
+    };
+    const turn: TransactWriteItem = {
+      Update: {
+        TableName: stateTable,
+        Key: keyOf(turnKey(lease.tenant, turnId)),
+        UpdateExpression: '',
+        ...expression({
+          update: `SET #status = :committed, #committed_by = :by, ${replies}, #generation = :generation, #session_id = :session, #generation_session = :session, #updated_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl`,
+          condition: '#status IN (:queued, :running) AND #session_key = :key',
+          values: {
+            committed: 'committed',
+            by: committedBy,
+            reply: 'inline' in placed ? placed.inline : true,
+            generation,
+            session: lease.sessionId,
+            now_ms: nowMs,
+            expires,
+            ttl: sweepAt(expires),
+            queued: 'queued',
+            running: 'running',
+            key: lease.sessionKey,
+          },
+        }),
+      },
+    };
+    if (moveTo) return moveWrites(parts, input, moveTo, head, turn);
     const writes: TransactWriteItem[] = [
-      {
-        Update: {
-          TableName: stateTable,
-          Key: keyOf(headKey(lease.tenant, lease.sessionId)),
-          UpdateExpression: '',
-          ...expression({
-            update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}`,
-            condition: `${HELD} AND #generation = :base AND #session_key = :key`,
-            values: {
-              ...held(lease),
-              generation,
-              base: baseGeneration,
-              now_ms: nowMs,
-              expires,
-              ttl: sweepAt(expires),
-              turn: turnId,
-              key: lease.sessionKey,
-              ...(moves && { state: stateText(input.state) }),
-            },
-          }),
-        },
-      },
-      {
-        Update: {
-          TableName: stateTable,
-          Key: keyOf(turnKey(lease.tenant, turnId)),
-          UpdateExpression: '',
-          ...expression({
-            update: `SET #status = :committed, #committed_by = :by, ${replies}, #generation = :generation, #session_id = :session, #generation_session = :session, #updated_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl`,
-            condition: '#status IN (:queued, :running) AND #session_key = :key',
-            values: {
-              committed: 'committed',
-              by: committedBy,
-              reply: 'inline' in placed ? placed.inline : true,
-              generation,
-              session: lease.sessionId,
-              now_ms: nowMs,
-              expires,
-              ttl: sweepAt(expires),
-              queued: 'queued',
-              running: 'running',
-              key: lease.sessionKey,
-            },
-          }),
-        },
-      },
+      head,
+      turn,
       {
         Update: {
           TableName: mappingTable,
@@ -170,6 +177,13 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
     const taken =
       input.repointTo !== undefined && cancelled?.at(-1) && cancelled.slice(0, -1).every((r) => !r);
     if (taken) throw new Conflict('session-exists', 'The id for the new session is taken.');
+    if (
+      input.moveTo !== undefined &&
+      cancelled?.[NEW_MAPPING] &&
+      cancelled.slice(0, NEW_MAPPING).every((r) => !r)
+    ) {
+      throw conversationTaken();
+    }
     throw lost();
   };
 }

@@ -9,6 +9,7 @@ import { newMapping } from '../ledger.ts';
 import { expression, keyOf, mayHaveHappened } from './client.ts';
 import { alive, headItem, type Item, mappingItem, number, readMapping, toItem } from './items.ts';
 import type { createLists } from './lists.ts';
+import { originKey } from './move.ts';
 import { counterKey, eventsKey, headKey, mappingKey, turnKey } from './tables.ts';
 import type { DynamoParts } from './turns.ts';
 
@@ -105,10 +106,11 @@ export function createAdoptAndErase(parts: DynamoParts, lists: ReturnType<typeof
   async function erase(key: SessionKey): Promise<readonly SessionId[]> {
     const tenant = tenantOf(key);
     const mappingAt = mappingKey(key);
-    const [mapping, indexed, places] = await Promise.all([
+    const [mapping, indexed, places, origin] = await Promise.all([
       dynamo.get(mappingTable, mappingAt),
       lists.allSessions(key),
       lists.allPlaces(key),
+      dynamo.get(stateTable, keyOf(originKey(key))),
     ]);
     const lines = await dynamo.batchGet(
       stateTable,
@@ -132,19 +134,26 @@ export function createAdoptAndErase(parts: DynamoParts, lists: ReturnType<typeof
       await Promise.allSettled(undo.map((release) => release()));
       throw error;
     }
+    const from = origin?.session_key?.S as SessionKey | undefined;
+    const left = from === undefined ? [] : await erase(from);
     const turnItems = places.flatMap(({ turnId }) =>
       (['turn', 'text', 'reply'] as const).map((part) => keyOf(turnKey(tenant, turnId, part))),
     );
     await dynamo.batchDelete(stateTable, distinct(turnItems));
     await eraseEvents(tenant, [...new Set(places.map(({ turnId }) => turnId))]);
     await dynamo.batchDelete(mappingTable, mapping ? [mappingAt] : []);
-    await dynamo.batchDelete(stateTable, [...places.map(({ place }) => place), keyOf(counterKey(key))]);
+    await dynamo.batchDelete(stateTable, [
+      ...places.map(({ place }) => place),
+      keyOf(counterKey(key)),
+      keyOf(originKey(key)),
+    ]);
     await dynamo.batchDelete(
       stateTable,
       sessions.map((sessionId) => keyOf(headKey(tenant, sessionId))),
     );
     const pointed = mapping?.session_id?.S as SessionId | undefined;
-    return pointed && !present.includes(pointed) ? [...present, pointed] : present;
+    const erased = pointed && !present.includes(pointed) ? [...present, pointed] : present;
+    return [...new Set([...erased, ...left])];
   }
 
   return { adopt, erase };

@@ -49,8 +49,13 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoParts) {
           UpdateExpression: '',
           ...expression({
             update: `SET ${change.update}, #updated_at_ms = :now_ms`,
-            condition: `#session_key = :key AND (${change.condition})`,
-            values: { ...change.values, key: lease.sessionKey, now_ms: clock.now() },
+            condition: `(#session_key = :key OR #session_id = :session) AND (${change.condition})`,
+            values: {
+              ...change.values,
+              key: lease.sessionKey,
+              session: lease.sessionId,
+              now_ms: clock.now(),
+            },
           }),
           ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
         },

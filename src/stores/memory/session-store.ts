@@ -20,6 +20,7 @@ import {
   type TurnRecord,
 } from '../../core/records.ts';
 import {
+  conversationTaken,
   epochSec,
   forgivenTurn,
   headMissing,
@@ -118,6 +119,28 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
     return mapping;
   }
 
+  function moveMapping(from: SessionKey, to: SessionKey, session: Session, retentionSec: number): void {
+    const there = liveMapping(to);
+    if (there && there.session_id !== session.head.sessionId) throw conversationTaken();
+    point(to, session.head.sessionId, retentionSec);
+    mappings.delete(from);
+    session.head = { ...session.head, sessionKey: to };
+  }
+
+  /** Also what the conversation left under the key that it was moved from. */
+  function eraseAll(key: SessionKey): readonly SessionId[] {
+    const mine = [...sessions].filter(([, { head }]) => head.sessionKey === key);
+    for (const [, session] of mine) requireFree(session);
+    const ids = new Set(mine.map(([, { head }]) => head.sessionId));
+    const left = [...lines.values()].flatMap(({ turn }) =>
+      turn.sessionKey !== key && turn.sessionId !== null && ids.has(turn.sessionId) ? turn.sessionKey : [],
+    );
+    for (const [id] of mine) sessions.delete(id);
+    for (const [id, { turn }] of lines) if (turn.sessionKey === key) lines.delete(id);
+    mappings.delete(key);
+    return [...ids, ...[...new Set(left)].flatMap(eraseAll)];
+  }
+
   function requireFree({ owner, leaseUntilMs }: Session): void {
     const retryAfterMs = leaseUntilMs - clock.now();
     if (owner === null || retryAfterMs <= 0) return;
@@ -171,7 +194,8 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         if (!mine || session.head.generation !== baseGeneration) throw leaseLost();
         if (mapping && mapping.session_id !== lease.sessionId) throw leaseLost();
         if (input.repointTo) makeSession(lease.sessionKey, input.repointTo, retentionSec);
-        point(lease.sessionKey, input.repointTo ?? lease.sessionId, retentionSec);
+        if (input.moveTo) moveMapping(lease.sessionKey, input.moveTo, session, retentionSec);
+        else point(lease.sessionKey, input.repointTo ?? lease.sessionId, retentionSec);
         const updatedAtMs = clock.now();
         const expiresAtSec = nowSec() + retentionSec;
         const state = generation === baseGeneration ? session.head.state : structuredClone(input.state);
@@ -271,15 +295,7 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         point(sessionKey, sessionId, retentionSec);
       }),
 
-    erase: (key) =>
-      open(() => {
-        const mine = [...sessions].filter(([, { head }]) => head.sessionKey === key);
-        for (const [, session] of mine) requireFree(session);
-        for (const [id] of mine) sessions.delete(id);
-        for (const [id, { turn }] of lines) if (turn.sessionKey === key) lines.delete(id);
-        mappings.delete(key);
-        return mine.map(([, { head }]) => head.sessionId);
-      }),
+    erase: (key) => open(() => eraseAll(key)),
 
     expired: {
       list: (limit) =>

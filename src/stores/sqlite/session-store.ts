@@ -19,6 +19,7 @@ import {
 import { borrowOrOpen, type SqliteDatabase } from './database.ts';
 import { eraseConversation, removeExpired, sweepExpired } from './erase.ts';
 import { sqliteLists } from './lists.ts';
+import { moveConversation } from './move.ts';
 import { headOf, turnOf, updateHead, updateTurn } from './rows.ts';
 import { sqliteSessions } from './sessions.ts';
 
@@ -74,7 +75,8 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
     const mapping = db.get('SELECT session_id FROM mappings WHERE session_key = ?', lease.sessionKey);
     if (mapping && mapping.session_id !== lease.sessionId) throw leaseLost();
     if (input.repointTo) sessions.makeHead(lease.sessionKey, input.repointTo, retentionSec);
-    sessions.point(lease.sessionKey, input.repointTo ?? lease.sessionId, retentionSec);
+    if (input.moveTo) moveConversation(db, sessions, lease, input.moveTo, retentionSec);
+    else sessions.point(lease.sessionKey, input.repointTo ?? lease.sessionId, retentionSec);
     const updatedAtMs = clock.now();
     const expiresAtSec = epochSec(updatedAtMs) + retentionSec;
     const state = generation === baseGeneration ? head.state : input.state;
