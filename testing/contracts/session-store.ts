@@ -10,6 +10,7 @@ import { fenceCases } from './session-store-fence.ts';
 import { isolationCases } from './session-store-isolation.ts';
 import { leaseCases } from './session-store-lease.ts';
 import { listCases } from './session-store-lists.ts';
+import { moveCases } from './session-store-move.ts';
 import { upkeepCases } from './session-store-upkeep.ts';
 
 export interface SessionStoreFixture {
@@ -39,6 +40,7 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     expiryCases(contract, it);
     listCases(contract, it);
     isolationCases(contract, it);
+    moveCases(contract, it);
     upkeepCases(contract, it);
     finish();
   });

@@ -32,6 +32,8 @@ export interface TelegramPoller {
 
 const FIRST_WAIT_MS = 1_000;
 const MAX_WAIT_MS = 30_000;
+/** The call has a time limit of its own; this one holds even if a connection never comes back from it. */
+const WATCHDOG_MS = 120_000;
 
 export function createTelegramPoller(options: TelegramPollerOptions): TelegramPoller {
   const { api, bot, clock = systemClock, log = silentLog, pollSec = 25 } = options;
@@ -45,7 +47,9 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
       while (!signal.aborted) {
         try {
           const query = { timeoutSec: pollSec, allowedUpdates: ALLOWED_UPDATES };
-          const updates = await api.getUpdates(offset === undefined ? query : { ...query, offset }, signal);
+          const updates = await watched(clock, signal, (ended) =>
+            api.getUpdates(offset === undefined ? query : { ...query, offset }, ended),
+          );
           for (const update of updates) {
             if (signal.aborted) break;
             const reply = await inlet.take(update, clock.now());
@@ -65,6 +69,24 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
       if (offset !== undefined) await confirm(api, offset);
     },
   };
+}
+
+/** A poll that hangs is given up: Telegram hands out the same updates to the next one. */
+async function watched<T>(
+  clock: Clock,
+  signal: AbortSignal,
+  poll: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const ended = new AbortController();
+  const hung = clock.sleep(WATCHDOG_MS, AbortSignal.any([signal, ended.signal])).then(() => {
+    throw new Refused('poll-hung', 'A poll hung and was given up.', { retryAfterMs: FIRST_WAIT_MS });
+  });
+  try {
+    return await Promise.race([poll(AbortSignal.any([signal, ended.signal])), hung]);
+  } finally {
+    hung.catch(() => undefined);
+    ended.abort();
+  }
 }
 
 /** So that Telegram offers them while a person types. */
