@@ -61,7 +61,7 @@ export function createCommit(parts: DynamoParts, turns: Turns) {
         Key: keyOf(headKey(lease.tenant, lease.sessionId)),
         UpdateExpression: '',
         ...expression({
-          update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}${moveTo ? ', #session_key = :moved, #conversation_list = :list' : ''}`,
+          update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}${moveTo ? ', #session_key = :moved, #moved_from = :key, #conversation_list = :list' : ''}`,
           condition: `${HELD} AND #generation = :base AND #session_key = :key`,
           values: {
             ...held(lease),

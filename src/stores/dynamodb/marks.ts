@@ -32,7 +32,7 @@ export function createMarks({
    *   A: free? yes, ADD 1 -> |  B: free? no -> busy        |  A comes back: every write of A asks for fence 5
    *                          |  12:01 passes, B: yes ----> |  and fails
    *
-   * `session_key` keeps a wrong hint from leasing a stranger's session. An answer lost on the way back is sent
+   * `session_key` keeps a wrong hint from leasing a stranger's session; a turn from before a move is not a stranger's. An answer lost on the way back is sent
    * again by the AWS client: it then finds its own token in the item, and that is a success.
    */
   async function lease(input: BeginInput, sessionId: SessionId): Promise<Leased> {
@@ -42,7 +42,7 @@ export function createMarks({
     const answer = await dynamo.update(stateTable, headKey(tenantOf(request.sessionKey), sessionId), {
       update: 'SET #lease_owner = :owner, #lease_until_ms = :until, #last_write = :token ADD #fence :one',
       condition:
-        'attribute_exists(#pk) AND #session_key = :key AND (attribute_not_exists(#lease_until_ms) OR #lease_until_ms <= :now)',
+        'attribute_exists(#pk) AND (#session_key = :key OR #moved_from = :key) AND (attribute_not_exists(#lease_until_ms) OR #lease_until_ms <= :now)',
       values: {
         owner,
         until: clock.now() + leaseMs,
@@ -53,7 +53,8 @@ export function createMarks({
       },
     });
     const { item } = answer;
-    if (item?.session_key?.S !== request.sessionKey) return { kind: 'absent' };
+    const keys = [item?.session_key?.S, item?.moved_from?.S];
+    if (!item || !keys.includes(request.sessionKey)) return { kind: 'absent' };
     if (!answer.ok && item.last_write?.S !== token) {
       return { kind: 'busy', untilMs: number(item, 'lease_until_ms') };
     }
