@@ -8,6 +8,7 @@ import type { LogFields } from '../../src/core/log.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
+import { createManualClock } from '../../testing/clock.ts';
 import { ALLOW_ANNA, ANNA, BOT, GROUP, type Stage, stage, TOKEN, until } from './fixture.ts';
 
 /** Waits are noted, not waited. */
@@ -226,4 +227,24 @@ test('stopping interrupts a long poll at once', async () => {
   await new Promise((resolve) => setTimeout(resolve, 20));
   await running.stop();
   await expect(running.ended).resolves.toBeUndefined();
+});
+
+test('a poll that hangs, even if its connection never comes back, is begun anew after two minutes', async () => {
+  const { bot, api } = await stage();
+  const clock = createManualClock();
+  let polls = 0;
+  const hanging: typeof api = {
+    ...api,
+    getUpdates: (query, signal) => (++polls === 1 ? new Promise(() => {}) : api.getUpdates(query, signal)),
+  };
+  const { accepted, logged, stop } = poll({ api: hanging }, { clock });
+  bot.say(ANNA, 'hello');
+  await until(() => polls === 1);
+  await clock.advance(119_000);
+  expect(polls).toBe(1);
+  await clock.advance(1_000);
+  await until(() => logged.some(({ event }) => event === 'telegram-poll-failed'));
+  await clock.advance(1_000);
+  await until(() => accepted.length === 1);
+  await stop();
 });
