@@ -23,9 +23,13 @@ function ready() {
   /** Runs whatever is due, letting time pass, until nothing is left. */
   const settle = async () => {
     for (let idle = 0; idle < 20; ) {
-      const step = fixture.step();
-      await fixture.clock.advance(100);
-      idle = (await step) === null ? idle + 1 : 0;
+      let step: string | null | undefined;
+      void fixture.step().then((kind) => {
+        step = kind;
+      });
+      do await fixture.clock.advance(100);
+      while (step === undefined);
+      idle = step === null ? idle + 1 : 0;
     }
   };
   return { fixture, move, heard, settle };

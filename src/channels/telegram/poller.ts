@@ -23,6 +23,8 @@ export interface TelegramPollerOptions {
   readonly log?: Log;
   /** How long Telegram holds an empty answer back. */
   readonly pollSec?: number;
+  /** A poll that takes longer is given up, even if its connection never comes back; two minutes by default. */
+  readonly watchdogMs?: number;
 }
 
 export interface TelegramPoller {
@@ -32,11 +34,10 @@ export interface TelegramPoller {
 
 const FIRST_WAIT_MS = 1_000;
 const MAX_WAIT_MS = 30_000;
-/** The call has a time limit of its own; this one holds even if a connection never comes back from it. */
 const WATCHDOG_MS = 120_000;
 
 export function createTelegramPoller(options: TelegramPollerOptions): TelegramPoller {
-  const { api, bot, clock = systemClock, log = silentLog, pollSec = 25 } = options;
+  const { api, bot, clock = systemClock, log = silentLog, pollSec = 25, watchdogMs = WATCHDOG_MS } = options;
   const inlet = createInlet({ ...options, log });
 
   return {
@@ -47,7 +48,7 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
       while (!signal.aborted) {
         try {
           const query = { timeoutSec: pollSec, allowedUpdates: ALLOWED_UPDATES };
-          const updates = await watched(clock, signal, (ended) =>
+          const updates = await watched(watchdogMs, signal, (ended) =>
             api.getUpdates(offset === undefined ? query : { ...query, offset }, ended),
           );
           for (const update of updates) {
@@ -71,21 +72,25 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
   };
 }
 
-/** A poll that hangs is given up: Telegram hands out the same updates to the next one. */
+/** Real time, whatever the clock: this is about a connection. Telegram hands the same updates to the next poll. */
 async function watched<T>(
-  clock: Clock,
+  limitMs: number,
   signal: AbortSignal,
   poll: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const ended = new AbortController();
-  const hung = clock.sleep(WATCHDOG_MS, AbortSignal.any([signal, ended.signal])).then(() => {
-    throw new Refused('poll-hung', 'A poll hung and was given up.', { retryAfterMs: FIRST_WAIT_MS });
-  });
+  const given = new AbortController();
+  const hung = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    given.abort();
+    hung.reject(new Refused('poll-hung', 'A poll hung and was given up.'));
+  }, limitMs);
+  const ended = () => hung.reject(new Refused('poll-ended', 'Polling ends.'));
+  signal.addEventListener('abort', ended, { once: true });
   try {
-    return await Promise.race([poll(AbortSignal.any([signal, ended.signal])), hung]);
+    return await Promise.race([poll(AbortSignal.any([signal, given.signal])), hung.promise]);
   } finally {
-    hung.catch(() => undefined);
-    ended.abort();
+    clearTimeout(timer);
+    signal.removeEventListener('abort', ended);
   }
 }
 
