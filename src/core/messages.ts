@@ -42,6 +42,8 @@ const turnRequestSchema = z.object({
   sessionHint: z.string().nullable(),
   /** What people see around the text. Left out by older senders, passed over by older readers. */
   context: messageContextSchema.optional(),
+  /** Messages that follow within this time are parts of the same paste (see gather-paste.ts). */
+  gatherMs: z.number().int().positive().max(60_000).optional(),
 });
 
 export type TurnRequest = z.infer<typeof turnRequestSchema>;
@@ -57,6 +59,7 @@ export interface TurnRequestInput {
   readonly receivedAtMs: number;
   readonly sessionHint?: string | null;
   readonly context?: MessageContext;
+  readonly gatherMs?: number;
 }
 
 /** Builds a request, with its ids derived from conversation and dedupe id. Throws `Invalid`. */
@@ -76,6 +79,7 @@ export function turnRequest(input: TurnRequestInput): TurnRequest {
     receivedAtMs: input.receivedAtMs,
     sessionHint: input.sessionHint ?? null,
     ...(input.context && Object.keys(input.context).length > 0 ? { context: input.context } : {}),
+    ...(input.gatherMs ? { gatherMs: input.gatherMs } : {}),
   });
 }
 

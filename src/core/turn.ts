@@ -5,6 +5,7 @@
 import { type NotNow, runAgentTurn } from './agent-turn.ts';
 import { deliverReply, sendContext, tellUnrecorded } from './delivery.ts';
 import { Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
+import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId, type TurnId } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
@@ -255,7 +256,8 @@ async function decide(
     return { ...unchanged, reply: { outcome: 'stopped', text: withStoppedNote('') } };
   }
   progress({ type: 'status', status: turn.attempts > 1 ? 'retrying' : 'running' });
-  return await runAgentTurn(deps, request, begun, signal, progress);
+  const whole = await withGathered(deps, request, begun, signal);
+  return await runAgentTurn(deps, whole, begun, signal, progress);
 }
 
 /** Delivers a committed turn and closes its record. */

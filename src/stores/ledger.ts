@@ -3,7 +3,7 @@
 import { Conflict, Corrupt, Gone, Invalid } from '../core/errors.ts';
 import { conversationOf, type SessionId, type SessionKey, tenantId, tenantOf } from '../core/ids.ts';
 import type { TurnRequest } from '../core/messages.ts';
-import type { SessionHead, SessionMapping, TurnRecord } from '../core/records.ts';
+import { GATHERED, type SessionHead, type SessionMapping, type TurnRecord } from '../core/records.ts';
 
 export function epochSec(nowMs: number): number {
   return Math.floor(nowMs / 1_000);
@@ -144,6 +144,15 @@ export function sessionExists(): Conflict {
 
 export function conversationTaken(): Conflict {
   return new Conflict('conversation-taken', 'The new key of the conversation points at another session.');
+}
+
+/** The line of a message that another turn of this session took with it. */
+export function gatheredTurn(turn: TurnRecord, sessionId: SessionId, nowMs: number): TurnRecord {
+  return { ...turn, status: 'delivered', sessionId, reply: GATHERED, updatedAtMs: nowMs };
+}
+
+export function notQueued(): Conflict {
+  return new Conflict('not-queued', 'A message that was to be gathered does not wait any more.');
 }
 
 export function notCommitted(): Invalid {

@@ -7,6 +7,7 @@ import { type ContractSkip, cases } from './contract.ts';
 import { commitCases } from './session-store-commit.ts';
 import { expiryCases } from './session-store-expiry.ts';
 import { fenceCases } from './session-store-fence.ts';
+import { gatherCases } from './session-store-gather.ts';
 import { isolationCases } from './session-store-isolation.ts';
 import { leaseCases } from './session-store-lease.ts';
 import { listCases } from './session-store-lists.ts';
@@ -40,6 +41,7 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     expiryCases(contract, it);
     listCases(contract, it);
     isolationCases(contract, it);
+    gatherCases(contract, it);
     moveCases(contract, it);
     upkeepCases(contract, it);
     finish();

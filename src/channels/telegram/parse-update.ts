@@ -1,6 +1,7 @@
 // Reads one update of the Bot API and says what it is to us: a turn, a stop, a fixed answer, or nothing. Pure, and the same
 // for long polling and webhooks. Never throws, whatever the update holds; who is not allowed gets nothing.
 import { z } from 'zod';
+import { PASTE_FROM } from '../../core/gather-paste.ts';
 import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
 import type { AllowList } from './allow-list.ts';
@@ -15,7 +16,11 @@ export const ALLOWED_UPDATES = ['message', 'edited_message'] as const;
 export interface UpdatePolicy {
   readonly tenant: string;
   readonly allow: AllowList;
+  /** How soon the parts of a paste follow each other; 0 takes each message by itself. One second by default. */
+  readonly gatherMs?: number;
 }
+
+const GATHER_MS = 1_000;
 
 /** `next`: what was written behind a command is a message of its own, the next one of the conversation. */
 export type ParsedUpdate =
@@ -126,6 +131,7 @@ export function parseUpdate(
       replyTarget: { ...target },
       receivedAtMs,
       ...(kind === 'message' ? { context: contextOf(raw, bot.id, target.private) } : {}),
+      ...(isCutPaste(message, raw, text) ? { gatherMs: policy.gatherMs ?? GATHER_MS } : {}),
     });
   const id = dedupeIdOf(bot.id, updateId);
   const behind = typedBehind(command);
@@ -142,6 +148,11 @@ export function parseUpdate(
   // In a group, a command that names no bot and is not ours is meant for another one.
   if (command && !target.private && command.addressee === null) return ignore('other-bots-command', message);
   return { kind: 'turn', request: turn('message', withoutMention(said, bot.username), id), next: null };
+}
+
+/** In a private chat one person writes; what was forwarded is whole. */
+function isCutPaste({ chat }: Message, raw: object, text: string): boolean {
+  return chat.type === 'private' && text.length >= PASTE_FROM && !('forward_origin' in raw);
 }
 
 /** Of a link such as `t.me/bot?start=abc` Telegram makes `/start abc`: nobody typed that. */

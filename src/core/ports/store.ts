@@ -58,6 +58,13 @@ export interface AdvanceInput {
   readonly turnId?: TurnId;
 }
 
+export interface GatherInput {
+  readonly lease: Lease;
+  readonly turnId: TurnId;
+  /** Turns of the same conversation; at most 50. */
+  readonly followers: readonly TurnId[];
+}
+
 /** Mapping, head, lease and turn ledger. One conditional write decides; a clock never does. */
 export interface SessionStore {
   /**
@@ -80,6 +87,11 @@ export interface SessionStore {
   commit(input: CommitInput): Promise<TurnRecord>;
   /** Moves the head outside a turn's end: a mid-turn checkpoint, or a compaction (same generation). Fenced. */
   advance(input: AdvanceInput): Promise<void>;
+  /**
+   * The running turn takes `followers` with it: each becomes `delivered` with the reply `GATHERED`, all in one step.
+   * Fenced. Conflict('not-queued') when one of them is not `queued` any more; nothing is written then.
+   */
+  gather(input: GatherInput): Promise<void>;
   /** Records the channel's note before or while it sends. Fenced. */
   setAnchor(lease: Lease, turnId: TurnId, anchor: Json): Promise<void>;
   /** Fails with Conflict('lease-lost') unless the lease still holds: asked right before a send. */

@@ -5,8 +5,9 @@ import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import { Ambiguous, Conflict, Gone, Invalid } from '../../core/errors.ts';
 import type { TurnId } from '../../core/ids.ts';
 import type { Json } from '../../core/messages.ts';
-import type { AdvanceInput } from '../../core/ports/store.ts';
-import type { Lease } from '../../core/records.ts';
+import type { AdvanceInput, GatherInput } from '../../core/ports/store.ts';
+import { GATHERED, type Lease } from '../../core/records.ts';
+import { notQueued } from '../ledger.ts';
 import { type Expression, expression, keyOf, mayHaveHappened } from './client.ts';
 import { checkGenerations, HELD, held, lost } from './commit.ts';
 import { type Plain, stateText } from './items.ts';
@@ -115,6 +116,30 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoParts) {
     if (cancelled) throw lost();
   }
 
+  async function gather({ lease, turnId, followers }: GatherInput): Promise<void> {
+    const running = updateOf(turnKey(lease.tenant, turnId), {
+      update: 'SET #updated_at_ms = :now_ms',
+      condition: '#status = :running AND #session_id = :session',
+      values: { now_ms: clock.now(), running: 'running', session: lease.sessionId },
+    });
+    const taken = followers.map((id) =>
+      updateOf(turnKey(lease.tenant, id), {
+        update: 'SET #status = :delivered, #session_id = :session, #reply = :reply, #updated_at_ms = :now_ms',
+        condition: '#status = :queued',
+        values: {
+          delivered: 'delivered',
+          queued: 'queued',
+          session: lease.sessionId,
+          reply: JSON.stringify(GATHERED),
+          now_ms: clock.now(),
+        },
+      }),
+    );
+    const cancelled = await dynamo.transact([stillHeld(lease), running, ...taken]);
+    if (cancelled?.[0] || cancelled?.[1]) throw lost();
+    if (cancelled) throw notQueued();
+  }
+
   async function setAnchor(lease: Lease, turnId: TurnId, anchor: Json): Promise<void> {
     const value = JSON.stringify(anchor);
     if (Buffer.byteLength(value) > MAX_ANCHOR_BYTES) {
@@ -181,5 +206,5 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoParts) {
     await dynamo.update(stateTable, head(lease), give);
   }
 
-  return { advance, setAnchor, settle, renew, check, release };
+  return { advance, gather, setAnchor, settle, renew, check, release };
 }

@@ -23,11 +23,13 @@ import {
   conversationTaken,
   epochSec,
   forgivenTurn,
+  gatheredTurn,
   headMissing,
   leaseLost,
   newHead,
   newMapping,
   notCommitted,
+  notQueued,
   queuedTurn,
   requireNextGeneration,
   requireSameMessage,
@@ -222,6 +224,15 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
           state: structuredClone(state),
           updatedAtMs: clock.now(),
         };
+      }),
+
+    gather: ({ lease, turnId, followers }) =>
+      open(() => {
+        held(lease);
+        if (lineOf(lease.tenant, turnId).turn.status !== 'running') throw leaseLost();
+        const taken = followers.map((id) => lineOf(lease.tenant, id));
+        if (taken.some(({ turn }) => turn.status !== 'queued')) throw notQueued();
+        for (const line of taken) line.turn = gatheredTurn(line.turn, lease.sessionId, clock.now());
       }),
 
     setAnchor: (lease, turnId, anchor) =>

@@ -9,9 +9,11 @@ import { isCommitted, type TurnRecord } from '../../core/records.ts';
 import {
   epochSec,
   forgivenTurn,
+  gatheredTurn,
   headMissing,
   leaseLost,
   notCommitted,
+  notQueued,
   requireNextGeneration,
   runningTurn,
   unknownSession,
@@ -138,6 +140,18 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
         if (turnId === undefined) return;
         const turn = sessions.runningTurn(lease, turnId);
         updateTurn(db, { ...turn, generation, updatedAtMs });
+      });
+    },
+
+    async gather({ lease, turnId, followers }) {
+      db.write(() => {
+        sessions.heldHead(lease);
+        sessions.runningTurn(lease, turnId);
+        for (const id of followers) {
+          const turn = sessions.knownTurn(lease.tenant, id);
+          if (turn.status !== 'queued') throw notQueued();
+          updateTurn(db, gatheredTurn(turn, lease.sessionId, clock.now()));
+        }
       });
     },
 
