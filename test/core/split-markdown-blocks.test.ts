@@ -106,7 +106,7 @@ function placesOf(text: string): Map<string, string> {
 }
 
 describe('splitMarkdown and blocks', () => {
-  test('1,500 generated replies: every word stands in the same kind of block as before', () => {
+  test('400 generated replies: every word stands in the same kind of block as before', () => {
     let cuts = 0;
     fc.assert(
       fc.property(reply, (text) => {
@@ -120,9 +120,9 @@ describe('splitMarkdown and blocks', () => {
         }
         expect(Object.fromEntries(found)).toEqual(Object.fromEntries(placesOf(text)));
       }),
-      { numRuns: 1_500, seed: 20_261_126 },
+      { numRuns: 400, seed: 20_261_126 },
     );
-    expect(cuts).toBeGreaterThan(3_000);
+    expect(cuts).toBeGreaterThan(800);
   });
 
   test('a table cut in many has its header in every part', () => {
