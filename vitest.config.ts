@@ -1,12 +1,36 @@
 import { defineConfig } from 'vitest/config';
 import { createNoSkips } from './test/no-skips.ts';
+import { TEST_MS, WAIT_MS } from './test/waiting.ts';
+
+/** Everything else is a unit test, so that a new folder is always part of a project. */
+const projects: Readonly<Record<string, readonly string[]>> = {
+  stores: ['test/stores/**/*.test.ts', 'test/queues/**/*.test.ts', 'test/sdk-session-store/**/*.test.ts'],
+  aws: [
+    'test/aws/**/*.test.ts',
+    'test/cdk/**/*.test.ts',
+    'test/lambda/**/*.test.ts',
+    'test/**/*-lambda.test.ts',
+  ],
+  browser: ['test/web/**/*.test.ts'],
+  faults: ['test/faults/**/*.test.ts'],
+};
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     maxWorkers: 2,
     reporters: [createNoSkips(Boolean(process.env.HYBRID_SESSIONS_NO_SKIP)), 'default'],
+    testTimeout: TEST_MS,
+    hookTimeout: TEST_MS,
+    expect: { poll: { timeout: WAIT_MS } },
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: Object.values(projects).flat() },
+      },
+      ...Object.entries(projects).map(([name, include]) => ({
+        extends: true as const,
+        test: { name, include: [...include] },
+      })),
+    ],
   },
 });

@@ -9,10 +9,10 @@ import { createWorkplace } from '../src/agent/workplace.ts';
 import { createHttpChannel } from '../src/channels/http/channel.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { silentLog } from '../src/core/log.ts';
-import type { TurnPoint } from '../src/core/turn.ts';
+import { turnRequest } from '../src/core/messages.ts';
+import type { TurnPoint } from '../src/core/running-turn.ts';
 import { processMessage } from '../src/core/worker.ts';
 import { openStores } from '../src/local/stores.ts';
-import { benchRequest } from './turn.ts';
 
 /** Each span ends at its point and begins at the one before. */
 const SPANS: ReadonlyMap<TurnPoint, string> = new Map([
@@ -98,4 +98,13 @@ async function plainAgent(path: string): Promise<string> {
   await writeFile(join(path, 'system_prompt.md'), 'You answer briefly.');
   await writeFile(join(path, 'settings.json'), JSON.stringify({ tools: { allow: ['Bash', 'Read'] } }));
   return path;
+}
+
+function benchRequest(id: string): ReturnType<typeof turnRequest> {
+  return turnRequest({
+    conversation: { tenant: 'bench', channel: 'http', bot: 'bench', chat: 'bench', thread: null },
+    dedupeId: id,
+    text: 'And one more thing.',
+    receivedAtMs: Date.now(),
+  });
 }

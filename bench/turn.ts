@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { query } from '@anthropic-ai/claude-agent-sdk';
+import { DEFAULT_TIME_LIMITS } from '../src/agent/agent-folder-schema.ts';
 import { agentEnvironment } from '../src/agent/environment.ts';
 import { newSessionId } from '../src/core/ids.ts';
-import { turnRequest } from '../src/core/messages.ts';
 import { createScriptedModel } from '../testing/model/scripted-model.ts';
 import { openBenchWorker } from './bench-worker.ts';
 import { median, type Row } from './table.ts';
@@ -69,6 +69,8 @@ async function openBare(root: string, modelUrl: string): Promise<{ turn(): Promi
     directory,
     model: { baseUrl: modelUrl, apiKey: 'none', demo: false },
     shellPrefix: '',
+    timezone: 'UTC',
+    limits: DEFAULT_TIME_LIMITS,
   });
   const sessionId = newSessionId();
   let begun = false;
@@ -104,13 +106,4 @@ async function coldTurn(dataDir: string, modelUrl: string): Promise<number> {
     );
   });
   return performance.now() - startedAt;
-}
-
-export function benchRequest(id: string): ReturnType<typeof turnRequest> {
-  return turnRequest({
-    conversation: { tenant: 'bench', channel: 'http', bot: 'bench', chat: 'bench', thread: null },
-    dedupeId: id,
-    text: 'And one more thing.',
-    receivedAtMs: Date.now(),
-  });
 }

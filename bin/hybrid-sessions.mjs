@@ -16,6 +16,7 @@ const main = existsSync(source) ? source : join(root, 'dist', 'src', 'cli', 'mai
 if (!existsSync(main)) {
   fail('the package is not built', 'Run `npm run build` first.');
 } else if (Number.parseInt(process.versions.node, 10) >= NEEDED) {
+  followParent(() => process.kill(process.pid, 'SIGTERM'));
   await import(pathToFileURL(main).href);
 } else {
   const node = ownNode();
@@ -44,6 +45,21 @@ function ownNode() {
   return null;
 }
 
+/**
+ * npm and npx run this in a shell, and hand a signal to that shell only: the shell dies of it and this process would
+ * stay. Whoever starts it without npm may well go away and leave it.
+ */
+function followParent(end) {
+  if (!process.env.npm_command && !process.env.npm_lifecycle_event) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    end();
+  }, 500);
+  timer.unref();
+}
+
 function runOn(node) {
   const quiet = '--disable-warning=ExperimentalWarning';
   const child = spawn(node, [quiet, main, ...process.argv.slice(2)], { stdio: 'inherit' });
@@ -51,6 +67,7 @@ function runOn(node) {
     // A terminal sends Ctrl-C to both processes by itself: passing it on would make it two.
     process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
   }
+  followParent(() => child.kill('SIGTERM'));
   child.on('error', (error) => fail(`Node ${NEEDED} did not start: ${error.message}`, 'Install it by hand.'));
   child.on('exit', (code, signal) => {
     process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);

@@ -1,10 +1,15 @@
-// Proves the package as a user gets it: npm pack; then in an empty folder npm i of that file, npx hybrid-sessions
-// init my-agent, start, one turn, stop. Needs a registry or a warm npm cache. Arguments: --keep leaves the folder.
+// Proves the package as a user gets it: npm pack; then in an empty folder init my-agent, npm install, start, one turn,
+// stop; and a program of theirs that embeds it in a Hono and in an Express app, compiled and run. Needs a registry or a
+// warm npm cache. Arguments: --keep leaves the folder.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { addressOf, compileConsumer, importEverything, runConsumers } from './consumer.mjs';
+
+const INSTALL = ['install', '--prefer-offline', '--no-audit', '--no-fund'];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-sessions-package-'));
@@ -43,17 +48,7 @@ async function oneTurn(project) {
   const ended = new Promise((resolve) => server.once('exit', resolve));
   const timeout = setTimeout(() => process.kill(-server.pid, 'SIGKILL'), 90_000);
   try {
-    const url = await new Promise((resolve, reject) => {
-      let said = '';
-      const hear = (piece) => {
-        said += piece;
-        const found = /https?:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
-        if (found) resolve(found);
-      };
-      server.stdout.on('data', hear);
-      server.stderr.on('data', hear);
-      ended.then(() => reject(new Error(`start ended early: ${said}`)));
-    });
+    const url = await addressOf(server, ended);
     const response = await fetch(`${url}/v1/chats/check/messages`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -63,21 +58,44 @@ async function oneTurn(project) {
     if (!reply?.text.includes('it-works')) throw new Error(`unexpected reply: ${JSON.stringify(reply)}`);
     const page = await fetch(url);
     if (!(await page.text()).includes('<html')) throw new Error('the page is missing');
-    process.kill(-server.pid, 'SIGTERM');
-    await ended;
+    // Only npx itself is told, as a service manager would: the server ends with it.
+    server.kill('SIGTERM');
+    await gone(url);
   } finally {
     clearTimeout(timeout);
-    server.kill();
+    stopGroup(server.pid);
   }
+}
+
+function stopGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
+  }
+}
+
+async function gone(url) {
+  for (const untilMs = Date.now() + 30_000; Date.now() < untilMs; await sleep(200)) {
+    if (!(await fetch(`${url}/healthz`).catch(() => null))) return;
+  }
+  throw new Error('The server outlives npx.');
 }
 
 try {
   run(npm, ['pack', '--silent', '--pack-destination', folder], root);
   const file = readdirSync(folder).find((name) => name.endsWith('.tgz'));
-  run(npm, ['init', '-y', '--silent'], folder);
-  run(npm, ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${file}`], folder);
-  run(npx, ['hybrid-sessions', 'init', 'my-agent'], folder);
-  await oneTurn(join(folder, 'my-agent'));
+  const project = join(folder, 'my-agent');
+  // As README says it: init names the file in package.json, so npm install finds the package again.
+  run(npx, ['--yes', '--package', `./${file}`, 'hybrid-sessions', 'init', 'my-agent'], folder);
+  run(npm, [...INSTALL, 'express@5', '@types/express@5', '@types/node@24'], project);
+  await oneTurn(project);
+  // This process runs on the Node that npm put first; the project's programs run there, too.
+  const node = process.execPath;
+  compileConsumer({ root, project, node });
+  await runConsumers({ project, node, env });
+  importEverything({ root, project, node, env });
+  importEverything({ root, project, node: 'node', env });
   console.log('The package works.');
 } finally {
   if (process.argv.includes('--keep')) console.log(`left in ${folder}`);

@@ -1,7 +1,7 @@
 // Builds the ZIP's folder: the five small functions, and beside them the web page and what the API says of itself.
 // Run alone it prints what came out and how long each takes to import; `buildFunctions` is for other scripts.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { deflateRawSync } from 'node:zlib';
@@ -9,6 +9,12 @@ import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const ENTRIES = ['ingress', 'api', 'stranded', 'setup', 'sweep'];
+
+/** The file that exports a function's handler. `programs`: a folder whose files stand in for ours of the same name. */
+export function programOf(name, programs) {
+  const own = programs && join(programs, `${name}.ts`);
+  return own && existsSync(own) ? own : join(root, 'src/lambda/functions', `${name}.ts`);
+}
 const RUNS = 5;
 
 /**
@@ -56,12 +62,12 @@ export const BUNDLE = {
 };
 
 /** Fills `folder` and returns, for each function, its bytes and the modules in it. */
-export async function buildFunctions(folder) {
+export async function buildFunctions(folder, { programs } = {}) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const { metafile } = await build({
     ...BUNDLE,
-    entryPoints: ENTRIES.map((name) => join(root, 'src/lambda', `${name}.ts`)),
+    entryPoints: Object.fromEntries(ENTRIES.map((name) => [name, programOf(name, programs)])),
     outdir: folder,
     absWorkingDir: root,
     // What several functions share is in the ZIP once.
@@ -72,17 +78,25 @@ export async function buildFunctions(folder) {
   return Object.fromEntries(ENTRIES.map((name) => [name, loadedBy(metafile, name)]));
 }
 
-/** What a function reads when it starts: its own file and the shared ones it leads to. */
+/** What a function reads when it starts: its own file and the shared ones it leads to; and what it may read later. */
 function loadedBy(metafile, name) {
   const start = Object.keys(metafile.outputs).find((path) => path.endsWith(`/${name}.mjs`));
-  const files = new Set([start]);
-  for (const path of files) {
-    for (const { path: next, external } of metafile.outputs[path].imports) if (!external) files.add(next);
-  }
-  const outputs = [...files].map((path) => metafile.outputs[path]);
+  const follow = (kinds) => {
+    const files = new Set([start]);
+    for (const path of files) {
+      for (const { path: next, external, kind } of metafile.outputs[path].imports) {
+        if (!external && kinds.includes(kind)) files.add(next);
+      }
+    }
+    return [...files];
+  };
+  const modulesOf = (files) => files.flatMap((path) => Object.keys(metafile.outputs[path].inputs));
+  const first = follow(['import-statement']);
+  const later = follow(['import-statement', 'dynamic-import']).filter((path) => !first.includes(path));
   return {
-    bytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
-    modules: outputs.flatMap((output) => Object.keys(output.inputs)),
+    bytes: first.reduce((sum, path) => sum + metafile.outputs[path].bytes, 0),
+    modules: modulesOf(first),
+    later: modulesOf(later),
   };
 }
 
@@ -130,10 +144,6 @@ const SAMPLE = {
   HYBRID_SESSIONS_DEAD_LETTER_QUEUE_URL: 'https://sqs.us-east-1.amazonaws.com/000000000000/dead.fifo',
   HYBRID_SESSIONS_API_KEY_PARAMETER: '/key',
   HYBRID_SESSIONS_MODEL_PROVIDER: 'demo',
-  HYBRID_SESSIONS_TELEGRAM_SECRET_PARAMETER: '/secret',
-  HYBRID_SESSIONS_TELEGRAM_ALLOWED_USERS: '1',
-  HYBRID_SESSIONS_TELEGRAM_BOT_ID: '1',
-  HYBRID_SESSIONS_TELEGRAM_BOT_USERNAME: 'bot',
   AWS_REGION: 'us-east-1',
 };
 

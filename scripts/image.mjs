@@ -8,19 +8,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { BUNDLE } from './functions.mjs';
+import { BUNDLE, programOf } from './functions.mjs';
 
 const root = join(import.meta.dirname, '..');
 const SDK = '@anthropic-ai/claude-agent-sdk';
 /** Fills `folder` with the Dockerfile and, below `task`, everything but the packages and the agent's folder. */
-export async function assembleContext(folder) {
+export async function assembleContext(folder, { programs } = {}) {
   rmSync(folder, { recursive: true, force: true });
   const task = join(folder, 'task');
   mkdirSync(task, { recursive: true });
   cpSync(join(root, 'Dockerfile'), join(folder, 'Dockerfile'));
   const { metafile } = await build({
     ...BUNDLE,
-    entryPoints: [join(root, 'src/lambda/worker.ts')],
+    entryPoints: { worker: programOf('worker', programs) },
     outdir: task,
     absWorkingDir: root,
     // It finds its native program beside itself.
@@ -34,9 +34,9 @@ export async function assembleContext(folder) {
 }
 
 /** Fills `folder` with what the image holds in its task folder. Packages are hard links: they are large. */
-export async function assembleTree(folder, { agent = join(root, 'examples/agent') } = {}) {
+export async function assembleTree(folder, { agent = join(root, 'examples/agent'), programs } = {}) {
   const context = `${folder}.context`;
-  await assembleContext(context);
+  await assembleContext(context, { programs });
   rmSync(folder, { recursive: true, force: true });
   cpSync(join(context, 'task'), folder, { recursive: true });
   rmSync(context, { recursive: true });

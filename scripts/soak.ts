@@ -80,7 +80,7 @@ const result = await runFaults({
   plan: {
     ...plan,
     messages,
-    strikes: plan.strikes.filter(({ place, how }) => !(place.startsWith('server') && how === 'kill')),
+    faults: plan.faults.filter(({ place, how }) => !(place.startsWith('server') && how === 'kill')),
   },
   store,
   agent,
@@ -121,7 +121,7 @@ function latencies({ sent, history, tookMs }: RunResult): string {
     const done = line.event === 'turn-ended' && (line.outcome === 'done' || line.outcome === 'dead');
     if (done && !doneAtMs.has(line.turn)) doneAtMs.set(line.turn, line.atMs);
   }
-  const struck = new Set(history.filter(({ what }) => what === 'strike').map(({ message }) => message));
+  const struck = new Set(history.filter(({ what }) => what === 'fault').map(({ message }) => message));
   const all = sent.flatMap(({ turnId, sentAtMs, message }) => {
     const at = doneAtMs.get(turnId);
     return at === undefined ? [] : [{ ms: at - sentAtMs, struck: struck.has(message.number) }];

@@ -1,5 +1,7 @@
 // Clocks for tests. The manual one stands still until the test moves it, so waiting costs nothing and nothing
 // depends on how fast the machine is. The skewed one is real time seen by a machine whose clock is wrong.
+import '../src/node-version.ts';
+
 import type { Clock } from '../src/core/ports/clock.ts';
 
 export interface ManualClock extends Clock {

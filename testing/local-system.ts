@@ -1,11 +1,14 @@
 // A whole local system for tests: server, worker processes, real Agent SDK, an own data folder, a model that the
 // test scripts, any free port. Everything is gone after `close`.
+import '../src/node-version.ts';
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ChannelDescriptor } from '../src/channels/descriptor.ts';
 import { silentLog } from '../src/core/log.ts';
 import { type ConfigurationSources, readConfiguration } from '../src/local/configuration.ts';
-import { type LocalSystem, startSystem } from '../src/local/system.ts';
+import { type StartedSystem, startSystem } from '../src/local/system.ts';
 import { createScriptedModel, type Responder, type ScriptedModel } from './model/scripted-model.ts';
 
 export interface LocalSystemOptions {
@@ -19,9 +22,12 @@ export interface LocalSystemOptions {
   readonly env?: ConfigurationSources['env'];
   /** Where `hybrid-sessions.config.json` is looked for. */
   readonly cwd?: string;
+  /** Other channels than those of this package, and the worker's program that knows them. */
+  readonly channels?: readonly ChannelDescriptor[];
+  readonly workerProgram?: URL;
 }
 
-export interface TestSystem extends LocalSystem {
+export interface TestSystem extends StartedSystem {
   /** null where the demo model answers. */
   readonly model: ScriptedModel | null;
   readonly dataDir: string;
@@ -56,14 +62,21 @@ export async function startLocalSystem(options: LocalSystemOptions = {}): Promis
   };
   const { agentDir, workers = 1 } = options;
   const overrides = { port: 0, dataDir, workers, ...(agentDir !== undefined && { agentDir }) };
-  const configuration = readConfiguration({ env, cwd: options.cwd ?? dataDir, overrides });
+  const { channels, workerProgram } = options;
+  const known = channels === undefined ? {} : { channels };
+  const configuration = readConfiguration({ env, cwd: options.cwd ?? dataDir, overrides, ...known });
   const clean = async () => {
     await model?.close();
     if (own) await rm(own, { recursive: true, force: true });
   };
-  let system: LocalSystem;
+  let system: StartedSystem;
   try {
-    system = await startSystem(configuration, { env, version: '0.0.0-test', log: silentLog });
+    system = await startSystem(configuration, {
+      env,
+      log: silentLog,
+      ...known,
+      ...(workerProgram === undefined ? {} : { workerProgram }),
+    });
   } catch (error) {
     await clean();
     throw error;

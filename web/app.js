@@ -1,5 +1,4 @@
 // The page's wiring: which chat is open (the address says so), and who tells whom. No rule of its own beyond that.
-/** @import { ChatSummary } from './types.js' */
 import { createApi } from './api.js';
 import { createChatList, hashOf } from './chat-list.js';
 import { createComposer } from './composer.js';
@@ -8,11 +7,16 @@ import { createConversation } from './conversation.js';
 import { listenForCopy } from './copy.js';
 import { createDeleteDialog } from './delete-dialog.js';
 import { byId } from './dom.js';
-import { keepDraft } from './drafts.js';
+import { DRAFTS, keepDraft } from './drafts.js';
 import { createDrawer } from './drawer.js';
+import { forgetExpiry, rememberExpiry } from './expiries.js';
+import { createFreshSession } from './fresh-session.js';
 import { createKeys } from './keys.js';
-import { createOutbox, randomId } from './outbox.js';
+import { createMissing } from './missing.js';
+import { createOtherPlaces } from './other-places.js';
+import { createOutbox, OUTBOX, randomId } from './outbox.js';
 import { createScrollKeeper } from './scroll.js';
+import { isFragile, onChange } from './storage.js';
 
 const UNTITLED = 'New chat';
 
@@ -20,13 +24,16 @@ const page = {
   turns: byId('turns', HTMLElement),
   older: byId('older', HTMLButtonElement),
   empty: byId('empty', HTMLElement),
-  missing: byId('missing', HTMLElement),
+  fragile: byId('fragile', HTMLElement),
+  scroller: byId('scroller', HTMLElement),
   title: byId('chat-name', HTMLElement),
   banner: byId('demo-banner', HTMLElement),
   notice: byId('connection', HTMLElement),
   live: byId('live', HTMLElement),
   newSession: byId('new-session', HTMLButtonElement),
 };
+
+const newChat = byId('new-chat', HTMLElement);
 
 /** @type {string | null} */
 let chat = null;
@@ -39,19 +46,43 @@ const connection = createConnection({
   },
 });
 const drawer = createDrawer();
+const missing = createMissing({ announce });
 const scroll = createScrollKeeper(
-  byId('scroller', HTMLElement),
+  page.scroller,
   byId('column', HTMLElement),
   byId('jump', HTMLButtonElement),
 );
 
-const chatList = createChatList({ api, connection, onDelete: confirmDelete, onChange: showTitle });
-const askDelete = createDeleteDialog({ api, onErased });
+const chatList = createChatList({
+  api,
+  connection,
+  onDelete: (summary) => askDelete(summary),
+  onChange: showTitle,
+});
+const askDelete = createDeleteDialog({
+  api,
+  isRunning: (asked) => asked === chat && running,
+  onErased(erased) {
+    otherPlaces.tell('erased', erased);
+    const next = chatList.neighbour(erased);
+    const wasOpen = erased === chat;
+    forgetChat(erased, 'Chat deleted.');
+    // The row with the focus is gone: the next one takes it, or the box to write in where the page begins anew.
+    if (!(wasOpen && !drawer.isOpen()) && !chatList.focus(next)) newChat.focus();
+  },
+  onClosed: (kept) => chatList.focus(kept),
+});
 const outbox = createOutbox({
   api,
   connection,
-  onAccepted: (entry, accepted) => conversation.accepted(entry, accepted),
-  onRefused: (entry, error) => conversation.refused(entry, error),
+  onAccepted(entry, accepted) {
+    conversation.accepted(entry, accepted);
+    otherPlaces.tell('changed', entry.chat);
+  },
+  onRefused(entry) {
+    conversation.refused(entry);
+    otherPlaces.tell('changed', entry.chat);
+  },
 });
 const conversation = createConversation({
   root: page.turns,
@@ -69,15 +100,41 @@ const conversation = createConversation({
     if (demo) page.banner.hidden = false;
     void chatList.refresh();
   },
+  onRepeat(text) {
+    send('message', text);
+    focusOn();
+  },
+  onCancelled: focusOn,
   onEdit(text) {
     composer.write(text);
     composer.focus();
   },
-  onMissing() {
-    page.missing.hidden = false;
+  onChanged: (changed) => otherPlaces.tell('changed', changed),
+  onMissing: missing.show,
+  onLoaded(loaded) {
+    missing.hide();
+    rememberExpiry(loaded.chat, loaded.expires_at);
+    if (loaded.turns.some((turn) => turn.reply?.demo)) page.banner.hidden = false;
   },
-  onLoaded(turns) {
-    if (turns.some((turn) => turn.reply?.demo)) page.banner.hidden = false;
+});
+const fresh = createFreshSession({
+  onUndo(undone) {
+    announce('The session goes on.');
+    otherPlaces.tell('changed', undone);
+    focusOn();
+  },
+});
+const otherPlaces = createOtherPlaces({
+  onTidings(tidings) {
+    if (tidings.kind === 'erased') return forgetChat(tidings.chat, 'Chat deleted in another tab.');
+    void chatList.refresh();
+    if (tidings.chat !== chat) return;
+    fresh.show();
+    void conversation.refresh();
+  },
+  async look() {
+    const [isNew] = await Promise.all([conversation.refresh(), chatList.refresh()]);
+    return isNew;
   },
 });
 const composer = createComposer({ onSend: send, onStop: () => conversation.stop() });
@@ -93,14 +150,34 @@ function send(kind, text) {
     outbox.add(begun, kind, text);
     chatList.touch(begun, text);
     show();
+    otherPlaces.tell('changed', begun);
     return;
   }
-  conversation.send(kind, text);
-  page.missing.hidden = true;
-  chatList.touch(chat, text || '/new');
+  if (kind === 'new') {
+    fresh.ask(chat);
+    scroll.toBottom();
+    announce('A new session begins with your next message.');
+    if (isFinePointer()) composer.focus();
+  } else {
+    if (fresh.take(chat)) put(chat, 'new', '');
+    put(chat, kind, text);
+    missing.hide();
+    chatList.touch(chat, text);
+  }
+  otherPlaces.tell('changed', chat);
+}
+
+/** @param {string} open @param {'message' | 'new'} kind @param {string} text */
+function put(open, kind, text) {
+  if (conversation.send(kind, text)) return;
+  // The chat was found gone meanwhile: this message begins it again.
+  outbox.add(open, kind, text);
+  show();
 }
 
 function route() {
+  // Only addresses of chats lead anywhere; any other fragment is none of ours.
+  if (location.hash !== '' && !location.hash.startsWith('#/')) return;
   const [, encoded] = /^#\/c\/([^/?]+)/.exec(location.hash) ?? [];
   chat = encoded === undefined ? null : decode(encoded);
   drawer.close();
@@ -109,12 +186,24 @@ function route() {
 
 function show() {
   page.empty.hidden = chat !== null;
-  page.missing.hidden = true;
+  missing.hide();
   page.newSession.hidden = chat === null;
+  fresh.open(chat);
   composer.open(chat);
   chatList.mark(chat);
   void conversation.show(chat);
-  if (matchMedia('(pointer: fine)').matches) composer.focus();
+  focusOn();
+}
+
+function isFinePointer() {
+  return matchMedia('(pointer: fine)').matches;
+}
+
+/** Where one goes on when what had the focus is gone. */
+function focusOn() {
+  // Where typing brings up a keyboard over half the screen, that is the person's to ask for.
+  if (isFinePointer()) composer.focus();
+  else page.scroller.focus({ preventScroll: true });
 }
 
 function showTitle() {
@@ -123,18 +212,18 @@ function showTitle() {
   document.title = `${title} · hybrid-sessions`;
 }
 
-/** @param {ChatSummary} summary */
-function confirmDelete(summary) {
-  askDelete(summary);
-}
-
-/** @param {string} erased */
-function onErased(erased) {
+/** @param {string} erased @param {string} words */
+function forgetChat(erased, words) {
   outbox.forget(erased);
+  fresh.take(erased);
   keepDraft(erased, '');
+  forgetExpiry(erased);
   chatList.remove(erased);
-  announce('Chat deleted.');
-  if (erased === chat) location.hash = hashOf(null);
+  announce(words);
+  if (erased !== chat) return;
+  history.pushState(null, '', hashOf(null));
+  chat = null;
+  show();
 }
 
 /** @param {string} text */
@@ -172,19 +261,40 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState !== 'visible') return;
   void chatList.refresh();
   void conversation.refresh();
+  // A tab that was closed may have left something behind.
+  outbox.flushAll();
 });
+onChange(showFragile);
+addEventListener('beforeunload', (event) => {
+  if (isFragile([OUTBOX, DRAFTS])) event.preventDefault();
+});
+
+function showFragile() {
+  page.fragile.hidden = !isFragile([OUTBOX, DRAFTS]);
+}
 for (const example of document.querySelectorAll('.example')) {
   example.addEventListener('click', () =>
     send('message', /** @type {HTMLElement} */ (example).dataset.prompt ?? ''),
   );
 }
-byId('retry', HTMLButtonElement).addEventListener('click', () => connection.wake());
-page.older.addEventListener('click', () => void conversation.loadOlder());
+byId('retry', HTMLButtonElement).addEventListener('click', () => {
+  connection.wake();
+  focusOn();
+});
+byId('skip', HTMLAnchorElement).addEventListener('click', (event) => {
+  // The fragment is the chat's address: following the link would leave the chat.
+  event.preventDefault();
+  composer.focus();
+});
+page.older.addEventListener('click', async () => {
+  await conversation.loadOlder();
+  if (page.older.hidden) page.scroller.focus({ preventScroll: true });
+});
 new IntersectionObserver((entries) => {
   if (entries.some((entry) => entry.isIntersecting)) void conversation.loadOlder();
 }).observe(page.older);
 page.newSession.addEventListener('click', () => send('new', ''));
-byId('new-chat', HTMLElement).addEventListener('click', () => {
+newChat.addEventListener('click', () => {
   drawer.close();
   composer.focus();
 });

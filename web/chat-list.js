@@ -4,6 +4,8 @@
 /** @import { Connection } from './connection.js' */
 /** @import { ChatSummary } from './types.js' */
 import { byId, h, iconButton } from './dom.js';
+import { rememberExpiry } from './expiries.js';
+import { harmless } from './harmless.js';
 import { briefTime, fullTime, period } from './time.js';
 
 const REDRAW_MS = 60_000;
@@ -92,6 +94,7 @@ export function createChatList({ api, connection, onDelete, onChange }) {
       if (older.length === 0) cursor = list.cursor;
       known = new Map([...list.chats, ...older].map((chat) => [chat.chat, chat]));
       for (const chat of known.keys()) begun.delete(chat);
+      for (const { chat, expires_at } of list.chats) rememberExpiry(chat, expires_at);
     } catch {
       // What is listed stays; the next look may succeed.
     }
@@ -133,14 +136,34 @@ export function createChatList({ api, connection, onDelete, onChange }) {
       begun.delete(chat);
       draw();
     },
+    /** The row below this chat's, else the one above: where one goes on once it is gone. @param {string} chat */
+    neighbour(chat) {
+      const rows = all().map((listed) => listed.chat);
+      const at = rows.indexOf(chat);
+      return at < 0 ? null : (rows[at + 1] ?? rows[at - 1] ?? null);
+    },
+    /** Puts the focus on a chat's row; false where it is not listed. @param {string | null} chat */
+    focus(chat) {
+      const link = /** @type {HTMLElement | null} */ (
+        root.querySelector(`[data-focus-key="${CSS.escape(`open ${chat}`)}"]`)
+      );
+      link?.focus();
+      return link !== null;
+    },
   };
 }
 
 /** @param {string} chat @param {string} text @returns {ChatSummary} */
 function unlisted(chat, text) {
-  const line = text.trim().replace(/\s+/g, ' ');
-  const title = line.length > 60 ? `${line.slice(0, 59)}…` : line;
+  const line = harmless(text).trim().replace(/\s+/g, ' ');
+  const title = line.length > 60 ? `${cutBefore(line, 59)}…` : line;
   return { chat, channel: 'http', title, session_id: null, created_at: '', updated_at: '', expires_at: '' };
+}
+
+/** The whole characters (as people see them) within the first `end` units. @param {string} text @param {number} end */
+function cutBefore(text, end) {
+  const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text);
+  return text.slice(0, graphemes.containing(end)?.index ?? end).trimEnd();
 }
 
 /** The address of a chat within the page. @param {string | null} chat */

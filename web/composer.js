@@ -1,5 +1,5 @@
-// The box one writes in. Promises: what is typed is kept per chat until it is sent; Enter sends, Shift+Enter breaks
-// the line; the stop button is there exactly while a turn runs or waits.
+// The box one writes in. Promises: what is typed is kept per chat until it is sent, and leaves the box only when it was
+// taken; Enter sends and Shift+Enter breaks the line, but where fingers type Enter breaks it; the stop button is there exactly while a turn runs or waits.
 import { byId } from './dom.js';
 import { draftOf, keepDraft } from './drafts.js';
 
@@ -18,6 +18,8 @@ export function createComposer({ onSend, onStop }) {
   /** @type {string | null} */
   let chat = null;
   let running = false;
+  // A keyboard on glass has no Shift+Enter; the send button is under the thumb.
+  const fingers = matchMedia('(pointer: coarse)');
 
   function show() {
     const text = input.value;
@@ -36,7 +38,10 @@ export function createComposer({ onSend, onStop }) {
         : `${(-over).toLocaleString('en')} characters left`;
     hint.textContent = running
       ? 'A message sent now waits for its turn. Esc stops the running one.'
-      : 'Enter sends, Shift+Enter makes a new line. /new starts a fresh session.';
+      : fingers.matches
+        ? '/new starts a fresh session.'
+        : 'Enter sends, Shift+Enter makes a new line. /new starts a fresh session.';
+    input.enterKeyHint = fingers.matches ? 'enter' : 'send';
   }
 
   /** @param {string} text */
@@ -48,10 +53,15 @@ export function createComposer({ onSend, onStop }) {
 
   function send() {
     const text = input.value;
+    const from = chat;
     if (sendButton.disabled) return;
-    write('');
-    if (text.trim() === '/new') onSend('new', '');
-    else onSend('message', text);
+    const [isNew, rest] = /^\s*\/new(?:\s+(\S[\s\S]*))?\s*$/.exec(text) ?? [];
+    if (isNew !== undefined) onSend('new', '');
+    if (isNew === undefined) onSend('message', text);
+    else if (rest !== undefined) onSend('message', rest);
+    // A first message has begun a chat: this box is that chat's by now.
+    keepDraft(from, '');
+    if (chat === from) write('');
     input.focus();
   }
 
@@ -62,6 +72,7 @@ export function createComposer({ onSend, onStop }) {
   input.addEventListener('keydown', (event) => {
     // Enter that ends the composition of an input method is not meant as "send".
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    if (fingers.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     send();
   });
@@ -78,6 +89,7 @@ export function createComposer({ onSend, onStop }) {
     input.focus();
   });
   addEventListener('resize', show);
+  fingers.addEventListener('change', show);
 
   return {
     focus: () => input.focus(),

@@ -2,20 +2,20 @@
 // page once, whether it came by sending, by reload or from another tab; opening another chat ends every wait of this one.
 /** @import { Api } from './api.js' */
 /** @import { Connection } from './connection.js' */
+/** @import { Activity } from './following.js' */
 /** @import { Outbox } from './outbox.js' */
 /** @import { ScrollKeeper } from './scroll.js' */
-/** @import { Accepted, OutboxEntry, Turn } from './types.js' */
+/** @import { Accepted, ChatPage, OutboxEntry, Turn } from './types.js' */
 /** @import { TurnView } from './turn-view.js' */
 import { ApiProblem } from './api.js';
 import { h, messageOf } from './dom.js';
-import { followTurn } from './events.js';
-import { showSteps } from './steps.js';
+import { createFollowing } from './following.js';
+import { createSteps } from './steps.js';
 import { createTurnView } from './turn-view.js';
 
 const PAGE_TURNS = 30;
 
-/** @typedef {{ running: boolean, stopping: boolean }} Activity */
-/** @typedef {{ chat: string, ended: AbortController, views: TurnView[], cursor: string | null, following: string | null, loadingOlder: boolean }} Open */
+/** @typedef {{ chat: string, ended: AbortController, views: TurnView[], cursor: string | null, steps: ReturnType<typeof createSteps>, following: ReturnType<typeof createFollowing>, loadingOlder: boolean }} Open */
 
 /**
  * @param {{
@@ -24,9 +24,12 @@ const PAGE_TURNS = 30;
  *   announce: (text: string) => void,
  *   onActivity: (activity: Activity) => void,
  *   onSettled: (demo: boolean) => void,
+ *   onRepeat: (text: string) => void,
+ *   onCancelled: () => void,
  *   onEdit: (text: string) => void,
- *   onMissing: () => void,
- *   onLoaded: (turns: Turn[]) => void,
+ *   onChanged: (chat: string) => void,
+ *   onMissing: (chat: string) => void,
+ *   onLoaded: (page: ChatPage) => void,
  * }} options
  */
 export function createConversation(options) {
@@ -39,14 +42,16 @@ export function createConversation(options) {
     return createTurnView({
       source,
       announce,
-      onCancel: (view) => void stopTurn(view),
-      onRepeat: (text) => send('message', text),
+      onCancel(view) {
+        void stopTurn(view);
+        options.onCancelled();
+      },
+      onRepeat: options.onRepeat,
       onEdit(view) {
-        here.views.splice(here.views.indexOf(view), 1);
-        view.element.remove();
+        drop(here, view);
+        if (view.key !== null) outbox().remove(here.chat, view.key);
         options.onEdit(view.text);
       },
-      onSteps: (view) => showSteps({ api, connection, announce, view, signal: here.ended.signal }),
     });
   }
 
@@ -58,13 +63,18 @@ export function createConversation(options) {
     older.hidden = true;
     options.onActivity({ running: false, stopping: false });
     if (chat === null) return;
+    const ended = new AbortController();
+    const { signal } = ended;
+    /** @type {TurnView[]} */
+    const views = [];
     /** @type {Open} */
     const here = {
       chat,
-      ended: new AbortController(),
-      views: [],
+      ended,
+      steps: createSteps({ api, connection, scroll, signal }),
+      following: createFollowing({ ...options, views, signal, lookAgain: refresh }),
+      views,
       cursor: null,
-      following: null,
       loadingOlder: false,
     };
     open = here;
@@ -77,19 +87,19 @@ export function createConversation(options) {
       here.cursor = page.cursor;
       older.hidden = here.cursor === null;
       merge(here, page.turns);
-      options.onLoaded(page.turns);
+      options.onLoaded(page);
       scroll.toBottom();
     } catch (error) {
       waiting.remove();
       if (here.ended.signal.aborted) return;
       const unknown = error instanceof ApiProblem && error.status === 404;
-      if (unknown && here.views.length === 0) options.onMissing();
+      if (unknown && here.views.length === 0) options.onMissing(chat);
       else if (!unknown)
         root.prepend(
           h('p', { class: 'load-problem', role: 'alert' }, `${messageOf(error)} Reload to try again.`),
         );
     }
-    settleDown(here);
+    here.following.settleDown();
   }
 
   /** @param {Open} here @param {string | null} cursor */
@@ -98,8 +108,12 @@ export function createConversation(options) {
     return connection.untilAnswered(() => api.chat(here.chat, { cursor, limit: PAGE_TURNS, signal }), signal);
   }
 
-  /** Brings in turns of the newest page: known ones are updated, others take their place. @param {Open} here @param {Turn[]} turns */
+  /**
+   * Brings in turns of the newest page: known ones are updated, others take their place. True if anything was new.
+   * @param {Open} here @param {Turn[]} turns
+   */
   function merge(here, turns) {
+    let isNew = false;
     const unsent = here.views.find((view) => view.turnId() === null) ?? null;
     for (const turn of turns) {
       let view = here.views.find((known) => known.turnId() === turn.turn_id);
@@ -108,15 +122,21 @@ export function createConversation(options) {
         const at = unsent ? here.views.indexOf(unsent) : here.views.length;
         here.views.splice(at, 0, view);
         root.insertBefore(view.element, unsent?.element ?? null);
+        isNew = true;
       }
+      const before = view.phase();
       view.update(turn);
+      isNew ||= before !== view.phase();
+      here.steps.bring(view);
     }
+    return isNew;
   }
 
   /** @param {Open} here */
   function addPending(here) {
     for (const entry of outbox().pending(here.chat)) {
-      if (here.views.every((view) => view.key !== entry.key)) addView(here, entry);
+      const view = here.views.find((known) => known.key === entry.key) ?? addView(here, entry);
+      if (entry.refused !== undefined && view.phase() !== 'refused') view.refuse(entry.refused);
     }
   }
 
@@ -125,73 +145,17 @@ export function createConversation(options) {
     const view = viewOf(entry, here);
     here.views.push(view);
     root.append(view.element);
-    settleDown(here);
-  }
-
-  /** Reports what runs, and follows the first turn that is not settled: one stream at a time. @param {Open} here */
-  function settleDown(here) {
-    if (open !== here) return;
-    const active = here.views.find((view) => view.phase() === 'queued' || view.phase() === 'running');
-    options.onActivity({ running: active !== undefined, stopping: active?.isStopping() ?? false });
-    const turnId = active?.turnId() ?? null;
-    if (!active || turnId === null || here.following === turnId) return;
-    here.following = turnId;
-    void follow(here, active, turnId);
-  }
-
-  /** @param {Open} here @param {TurnView} view @param {string} turnId */
-  async function follow(here, view, turnId) {
-    const { signal } = here.ended;
-    try {
-      await followTurn({
-        api,
-        connection,
-        turnId,
-        signal,
-        onEvent(event) {
-          const before = view.phase();
-          view.apply(event);
-          if (before !== view.phase() && view.phase() === 'running') announce('The agent is working.');
-          if (event.type === 'final') announceReply(view);
-          if (event.type !== 'text') report(here);
-          if (event.type === 'final') options.onSettled(event.data.reply.demo === true);
-        },
-      });
-      if (view.phase() !== 'settled' && !signal.aborted) await refresh();
-    } catch (error) {
-      if (signal.aborted) return;
-      view.refuse(messageOf(error));
-    }
-    here.following = null;
-    settleDown(here);
-  }
-
-  /** @param {Open} here */
-  function report(here) {
-    if (open !== here) return;
-    const active = here.views.find((view) => view.phase() === 'queued' || view.phase() === 'running');
-    options.onActivity({ running: active !== undefined, stopping: active?.isStopping() ?? false });
-  }
-
-  /** @param {TurnView} view */
-  function announceReply(view) {
-    const text = [...view.reply.element.querySelectorAll('.prose')]
-      .map((prose) => prose.textContent)
-      .join(' ');
-    const said = text.length > 600 ? `${text.slice(0, 600)} … The reply goes on.` : text;
-    announce(
-      view.element.dataset.outcome === 'ok'
-        ? `Reply: ${said}`
-        : `The turn ${view.element.dataset.outcome}. ${said}`,
-    );
+    here.following.settleDown();
+    return view;
   }
 
   /** @param {'message' | 'new'} kind @param {string} text */
   function send(kind, text) {
-    if (!open) return;
+    if (!open) return false;
     const entry = outbox().add(open.chat, kind, text);
     addView(open, entry);
     scroll.toBottom();
+    return true;
   }
 
   /** @param {TurnView} view */
@@ -200,26 +164,63 @@ export function createConversation(options) {
     const here = open;
     if (turnId === null || !here) return;
     view.markStopping();
-    report(here);
+    here.following.report();
     announce('Stopping.');
     try {
       view.update(await connection.untilAnswered(() => api.stop(turnId), here.ended.signal));
+      options.onChanged(here.chat);
     } catch (error) {
       if (!here.ended.signal.aborted) announce(messageOf(error));
     }
   }
 
-  /** Reads the newest page again: another tab or terminal may have written. */
+  /** Reads the newest page again: another tab or terminal may have written. True if something was new. */
   async function refresh() {
     const here = open;
-    if (!here) return;
+    if (!here) return false;
+    addPending(here);
+    let isNew = false;
     try {
       const page = await load(here, null);
-      if (open === here) merge(here, page.turns);
-    } catch {
-      // What is on the page stays; the next look may succeed.
+      if (open !== here) return false;
+      dropSentElsewhere(here);
+      isNew = merge(here, page.turns);
+      options.onLoaded(page);
+    } catch (error) {
+      // What is on the page stays, unless the chat is gone; the next look may succeed.
+      if (open === here && error instanceof ApiProblem && error.status === 404) gone(here);
     }
-    settleDown(here);
+    here.following.settleDown();
+    return isNew;
+  }
+
+  /** Unsent messages that another tab has brought to the server: they come back as turns. @param {Open} here */
+  function dropSentElsewhere(here) {
+    const kept = new Set(
+      outbox()
+        .pending(here.chat)
+        .map((entry) => entry.key),
+    );
+    const unsent = here.views.filter((view) => view.turnId() === null && !kept.has(view.key ?? ''));
+    for (const view of unsent) drop(here, view);
+  }
+
+  /** @param {Open} here @param {TurnView} view */
+  function drop(here, view) {
+    here.views.splice(here.views.indexOf(view), 1);
+    view.element.remove();
+  }
+
+  /** The chat was erased or has expired since it was opened. @param {Open} here */
+  function gone(here) {
+    // What was sent and not yet taken begins the chat again.
+    if (here.views.length === 0 || here.views.some((view) => view.turnId() === null)) return;
+    here.ended.abort();
+    open = null;
+    root.replaceChildren();
+    older.hidden = true;
+    options.onActivity({ running: false, stopping: false });
+    options.onMissing(here.chat);
   }
 
   async function loadOlder() {
@@ -238,7 +239,10 @@ export function createConversation(options) {
           view.update(turn);
           return view;
         });
+      await Promise.all(views.map((view) => view.rendered()));
+      if (open !== here) return;
       here.views.unshift(...views);
+      for (const view of views) here.steps.bring(view);
       scroll.keepPlace(() => root.prepend(...views.map((view) => view.element)));
     } catch (error) {
       if (!here.ended.signal.aborted) announce(messageOf(error));
@@ -265,17 +269,15 @@ export function createConversation(options) {
       const here = open;
       const view = here.views.find((known) => known.key === entry.key);
       const twin = here.views.find((known) => known !== view && known.turnId() === accepted.turn_id);
-      if (view && twin) {
-        here.views.splice(here.views.indexOf(view), 1);
-        view.element.remove();
-      } else view?.update(recordOf(entry, accepted));
-      settleDown(here);
+      if (view && twin) drop(here, view);
+      else view?.update(recordOf(entry, accepted));
+      here.following.settleDown();
     },
-    /** @param {OutboxEntry} entry @param {unknown} error */
-    refused(entry, error) {
+    /** @param {OutboxEntry} entry */
+    refused(entry) {
       const view = open?.views.find((known) => known.key === entry.key);
-      view?.refuse(messageOf(error));
-      announce(`Not sent. ${messageOf(error)}`);
+      view?.refuse(entry.refused ?? '');
+      announce(`Not sent. ${entry.refused}`);
     },
   };
 }

@@ -1,20 +1,17 @@
-// What was typed and not sent, per chat, in local storage: a reload, a crash or another chat never loses it.
+// What was typed and not sent, per chat: a reload, a crash or another chat never loses it.
+import { read, remove, write } from './storage.js';
 
-const PREFIX = 'hybrid-sessions.draft.';
+export const DRAFTS = 'draft.';
 const NEW_CHAT = '(new)';
 
 /** @param {string | null} chat null: the chat that has not begun */
 export function draftOf(chat) {
-  return localStorage.getItem(PREFIX + (chat ?? NEW_CHAT)) ?? '';
+  return read(DRAFTS + (chat ?? NEW_CHAT)) ?? '';
 }
 
 /** @param {string | null} chat @param {string} text */
 export function keepDraft(chat, text) {
-  const name = PREFIX + (chat ?? NEW_CHAT);
-  try {
-    if (text === '') localStorage.removeItem(name);
-    else localStorage.setItem(name, text);
-  } catch {
-    // Full storage: the text still stands in the box.
-  }
+  const name = DRAFTS + (chat ?? NEW_CHAT);
+  if (text === '') remove(name);
+  else write(name, text);
 }

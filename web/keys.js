@@ -1,8 +1,30 @@
-// The bearer key of a server that wants one. It lives in this tab's session storage only, and is asked for once
-// however many requests were refused.
+// The bearer key of a server that wants one. It lives in this tab only (session storage; memory where there is none),
+// and is asked for once however many requests were refused.
 import { byId } from './dom.js';
 
 const STORED = 'hybrid-sessions.key';
+
+/** @type {string | null} */
+let held = null;
+
+function readKey() {
+  try {
+    return held ?? sessionStorage.getItem(STORED);
+  } catch {
+    return held;
+  }
+}
+
+/** @param {string | null} key */
+function keepKey(key) {
+  held = key;
+  try {
+    if (key === null) sessionStorage.removeItem(STORED);
+    else sessionStorage.setItem(STORED, key);
+  } catch {
+    // Memory has it.
+  }
+}
 
 export function createKeys() {
   const dialog = byId('key-dialog', HTMLDialogElement);
@@ -12,19 +34,15 @@ export function createKeys() {
   /** @type {Promise<string> | null} */
   let asking = null;
 
-  function current() {
-    return sessionStorage.getItem(STORED);
-  }
-
   /**
    * @param {string | null} refused the key that was just turned down; a newer one is simply handed back
    * @returns {Promise<string>} resolves when the person gave one; a page without it shows nothing else
    */
   function ask(refused) {
-    const known = current();
+    const known = readKey();
     if (known !== null && known !== refused) return Promise.resolve(known);
     asking ??= new Promise((resolve) => {
-      sessionStorage.removeItem(STORED);
+      keepKey(null);
       problem.hidden = refused === null;
       input.value = '';
       dialog.addEventListener('cancel', keepOpen);
@@ -33,7 +51,7 @@ export function createKeys() {
       form.addEventListener(
         'submit',
         () => {
-          sessionStorage.setItem(STORED, input.value.trim());
+          keepKey(input.value.trim());
           dialog.removeEventListener('cancel', keepOpen);
           asking = null;
           resolve(input.value.trim());
@@ -44,7 +62,7 @@ export function createKeys() {
     return asking;
   }
 
-  return { current, ask };
+  return { current: readKey, ask };
 }
 
 /** @param {Event} event */

@@ -1,11 +1,15 @@
-// Messages on their way to the server. Promises: what the person sent is in local storage before the first attempt
-// and stays there until the server acknowledged it, through reloads and lost connections; each carries one
+// Messages on their way to the server. Promises: what the person sent is kept (see storage.js) before the first attempt
+// and stays kept until the server acknowledged it, through lost connections and reloads; one that the server refuses
+// stays until its author takes it back; each carries one
 // Idempotency-Key for all its attempts, so a repeat is never a second turn; a chat's messages go out in order.
 /** @import { Api } from './api.js' */
 /** @import { Connection } from './connection.js' */
 /** @import { Accepted, OutboxEntry } from './types.js' */
 
-const PREFIX = 'hybrid-sessions.outbox.';
+import { messageOf } from './dom.js';
+import { names, read, remove as removeKept, write } from './storage.js';
+
+export const OUTBOX = 'outbox.';
 
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 
@@ -14,7 +18,7 @@ const PREFIX = 'hybrid-sessions.outbox.';
  *   api: Api,
  *   connection: Connection,
  *   onAccepted: (entry: OutboxEntry, accepted: Accepted) => void,
- *   onRefused: (entry: OutboxEntry, error: unknown) => void,
+ *   onRefused: (entry: OutboxEntry) => void,
  * }} options
  */
 export function createOutbox({ api, connection, onAccepted, onRefused }) {
@@ -24,7 +28,7 @@ export function createOutbox({ api, connection, onAccepted, onRefused }) {
   /** @param {string} chat @returns {OutboxEntry[]} */
   function pending(chat) {
     try {
-      return JSON.parse(localStorage.getItem(PREFIX + chat) ?? '[]');
+      return JSON.parse(read(OUTBOX + chat) ?? '[]');
     } catch {
       return [];
     }
@@ -32,9 +36,12 @@ export function createOutbox({ api, connection, onAccepted, onRefused }) {
 
   /** @param {string} chat @param {OutboxEntry[]} entries */
   function store(chat, entries) {
-    if (entries.length === 0) localStorage.removeItem(PREFIX + chat);
-    else localStorage.setItem(PREFIX + chat, JSON.stringify(entries));
+    if (entries.length === 0) removeKept(OUTBOX + chat);
+    else write(OUTBOX + chat, JSON.stringify(entries));
   }
+
+  /** The first that waits to be sent. @param {string} chat */
+  const first = (chat) => pending(chat).find((entry) => entry.refused === undefined);
 
   /** @param {string} chat @param {string} key */
   function remove(chat, key) {
@@ -57,15 +64,20 @@ export function createOutbox({ api, connection, onAccepted, onRefused }) {
     if (sending.has(chat)) return;
     sending.add(chat);
     try {
-      for (let entry = pending(chat)[0]; entry; entry = pending(chat)[0]) {
+      for (let entry = first(chat); entry; entry = first(chat)) {
         const current = entry;
         try {
           const accepted = await connection.untilAnswered(() => api.send(current));
           remove(chat, current.key);
           onAccepted(current, accepted);
         } catch (error) {
-          remove(chat, current.key);
-          onRefused(current, error);
+          const refused = messageOf(error);
+          const entries = pending(chat);
+          store(
+            chat,
+            entries.map((kept) => (kept.key === current.key ? { ...kept, refused } : kept)),
+          );
+          onRefused({ ...current, refused });
         }
       }
     } finally {
@@ -75,17 +87,15 @@ export function createOutbox({ api, connection, onAccepted, onRefused }) {
 
   /** Sends what an earlier visit left behind, in every chat. */
   function flushAll() {
-    for (const name of Object.keys(localStorage)) {
-      if (name.startsWith(PREFIX)) void flush(name.slice(PREFIX.length));
-    }
+    for (const name of names(OUTBOX)) void flush(name.slice(OUTBOX.length));
   }
 
   /** @param {string} chat */
   function forget(chat) {
-    localStorage.removeItem(PREFIX + chat);
+    removeKept(OUTBOX + chat);
   }
 
-  return { add, pending, flush, flushAll, forget };
+  return { add, pending, remove, flush, flushAll, forget };
 }
 
 /** A random UUID; `crypto.randomUUID` itself exists on HTTPS and loopback only. */

@@ -1,7 +1,7 @@
 // A reply as it grows: pieces of text and tool calls in the order they happened. The committed reply has the last
 // word: where it differs from what was streamed, it replaces the streamed text.
-/** @import { Reply, ToolEvent } from './types.js' */
-import { h } from './dom.js';
+/** @import { Reply, ToolEvent, TurnEvent } from './types.js' */
+import { h, icon } from './dom.js';
 import { createMarkdownView } from './markdown.js';
 import { createToolLine } from './tool-line.js';
 
@@ -26,26 +26,39 @@ export function createReplyView() {
     element.replaceChildren();
   }
 
+  /** @param {string} delta */
+  function addText(delta) {
+    const last = texts.at(-1);
+    const text = last && last.box === element.lastElementChild ? last : startText();
+    text.source += delta;
+    text.view.show(text.source);
+  }
+
+  /** @param {ToolEvent} event */
+  function addTool(event) {
+    const known = tools.get(event.id);
+    if (known) return known.update(event);
+    const line = createToolLine(event);
+    tools.set(event.id, line);
+    element.append(line.element);
+  }
+
   return {
     element,
     reset,
     isEmpty: () => element.childElementCount === 0,
+    hasTools: () => tools.size > 0,
 
-    /** @param {string} delta */
-    addText(delta) {
-      const last = texts.at(-1);
-      const text = last && last.box === element.lastElementChild ? last : startText();
-      text.source += delta;
-      text.view.showSoon(text.source);
-    },
-
-    /** @param {ToolEvent} event */
-    addTool(event) {
-      const known = tools.get(event.id);
-      if (known) return known.update(event);
-      const line = createToolLine(event);
-      tools.set(event.id, line);
-      element.append(line.element);
+    /** What adds to the reply; other events, and what cannot be shown of these, leave it as it is. @param {TurnEvent} event */
+    add(event) {
+      try {
+        if (event.type === 'tool') return addTool(event.data);
+        if ((event.type !== 'text' && event.type !== 'notice') || typeof event.data.text !== 'string') return;
+        if (event.type === 'text') addText(event.data.text);
+        else element.append(h('p', { class: 'notice', role: 'note' }, icon('alert'), event.data.text));
+      } catch {
+        // Progress is best effort; the reply's text comes with the end.
+      }
     },
 
     /** @param {Reply} reply */
@@ -63,6 +76,17 @@ export function createReplyView() {
         if (wanted !== '') startText().source = reply.text;
       }
       for (const { source, view } of texts) view.show(source);
+    },
+
+    /** The bare text, where the rest could not be built. @param {string} text */
+    showBare(text) {
+      reset();
+      element.append(h('p', { class: 'as-text', dir: 'auto' }, text));
+    },
+
+    /** Resolves when all of it stands as it will. */
+    rendered: async () => {
+      await Promise.all(texts.map(({ view }) => view.rendered()));
     },
   };
 }

@@ -1,43 +1,74 @@
-// The tool calls of a reply from an earlier visit: its events are played again, and only the tools are shown.
+// The tool calls of a reply from an earlier visit: its events are played again beside the page, and the reply with them
+// takes the place of the bare one. One turn at a time, the ones in sight first; nothing happens where events are gone.
 /** @import { Api } from './api.js' */
 /** @import { Connection } from './connection.js' */
+/** @import { ScrollKeeper } from './scroll.js' */
 /** @import { TurnView } from './turn-view.js' */
-import { h, messageOf } from './dom.js';
 import { followTurn } from './events.js';
-import { createToolLine } from './tool-line.js';
+import { createReplyView } from './reply-view.js';
 
-/**
- * @param {{
- *   api: Api, connection: Connection, view: TurnView, signal: AbortSignal, announce: (text: string) => void,
- * }} options
- */
-export async function showSteps({ api, connection, view, signal, announce }) {
-  const turnId = view.turnId();
-  if (turnId === null) return;
-  /** @type {Map<string, ReturnType<typeof createToolLine>>} */
-  const lines = new Map();
-  let problem = '';
-  try {
+/** The server keeps events for a day; asking for older ones is asking in vain. */
+const KEPT_MS = 25 * 60 * 60 * 1000;
+
+/** @param {{ api: Api, connection: Connection, scroll: ScrollKeeper, signal: AbortSignal }} options */
+export function createSteps({ api, connection, scroll, signal }) {
+  /** @type {Map<Element, TurnView>} */
+  const watched = new Map();
+  /** @type {TurnView[]} */
+  const waiting = [];
+  let busy = false;
+
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const view = watched.get(entry.target);
+      if (!view || !entry.isIntersecting) continue;
+      observer.unobserve(entry.target);
+      watched.delete(entry.target);
+      waiting.push(view);
+    }
+    void work();
+  });
+  signal.addEventListener('abort', () => observer.disconnect());
+
+  async function work() {
+    if (busy) return;
+    busy = true;
+    for (let view = waiting.pop(); view && !signal.aborted; view = waiting.pop()) {
+      // A reply without its steps is still a reply.
+      await replay(view).catch(() => {});
+    }
+    busy = false;
+  }
+
+  /** @param {TurnView} view */
+  async function replay(view) {
+    const turnId = view.turnId();
+    const settled = view.settled();
+    if (turnId === null || settled === null) return;
+    const reply = createReplyView();
     await followTurn({
       api,
       connection,
       turnId,
       signal,
       onEvent(event) {
-        if (event.type === 'status' && event.data.status === 'retrying') lines.clear();
-        if (event.type !== 'tool') return;
-        const known = lines.get(event.data.id);
-        if (known) known.update(event.data);
-        else lines.set(event.data.id, createToolLine(event.data));
+        if (event.type === 'status' && event.data.status === 'retrying') reply.reset();
+        else reply.add(event);
       },
     });
-  } catch (error) {
-    problem = messageOf(error);
+    if (!reply.hasTools()) return;
+    reply.settle(settled);
+    await reply.rendered();
+    if (!signal.aborted) scroll.keepPlace(() => view.takeReply(reply));
   }
-  for (const line of lines.values()) line.settle();
-  if (lines.size === 0) problem ||= 'No tool calls are on record for this reply.';
-  const note = problem === '' ? null : h('p', { class: 'steps-none' }, problem);
-  const box = h('div', { class: 'steps' }, ...[...lines.values()].map((line) => line.element), note);
-  view.reply.element.before(box);
-  announce(problem || (lines.size === 1 ? 'One step shown.' : `${lines.size} steps shown.`));
+
+  return {
+    /** Brings the steps of this turn once it is in sight. @param {TurnView} view */
+    bring(view) {
+      const at = Date.parse(view.updatedAt());
+      if (!view.needsSteps() || Date.now() - at > KEPT_MS) return;
+      watched.set(view.element, view);
+      observer.observe(view.element);
+    },
+  };
 }

@@ -2,11 +2,21 @@
 // holds until the person makes another one; choosing what the system says anyway hands the choice back to it.
 (() => {
   const STORED = 'hybrid-sessions.theme';
+  /** The choice of this visit, where nothing can be stored. @type {string | null} */
+  let chosen = null;
   const system = matchMedia('(prefers-color-scheme: dark)');
   const systemTheme = () => (system.matches ? 'dark' : 'light');
 
+  function stored() {
+    try {
+      return localStorage.getItem(STORED);
+    } catch {
+      return null;
+    }
+  }
+
   function show() {
-    const theme = localStorage.getItem(STORED) ?? systemTheme();
+    const theme = chosen ?? stored() ?? systemTheme();
     document.documentElement.dataset.theme = theme;
     const button = document.getElementById('theme');
     const label = theme === 'dark' ? 'Use light colours' : 'Use dark colours';
@@ -16,8 +26,13 @@
 
   function toggle() {
     const next = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
-    if (next === systemTheme()) localStorage.removeItem(STORED);
-    else localStorage.setItem(STORED, next);
+    chosen = next === systemTheme() ? null : next;
+    try {
+      if (chosen === null) localStorage.removeItem(STORED);
+      else localStorage.setItem(STORED, chosen);
+    } catch {
+      // Full or forbidden: the choice holds for this visit.
+    }
     show();
   }
 

@@ -17,6 +17,11 @@ export function briefTime(iso, nowMs = Date.now()) {
   return format(then, { day: 'numeric', month: 'short', ...(sameYear ? {} : { year: 'numeric' }) });
 }
 
+/** "14:05:10". @param {number} ms */
+export function clockTime(ms) {
+  return format(new Date(ms), { timeStyle: 'medium' });
+}
+
 /** The whole date and time, for tooltips. @param {string} iso */
 export function fullTime(iso) {
   return format(new Date(iso), { dateStyle: 'full', timeStyle: 'short' });

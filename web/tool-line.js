@@ -1,6 +1,7 @@
-// One tool call as a quiet line: what runs, on what, and how it went. Opens to show the whole of it.
+// One tool call as a quiet line: what runs, on what, and how it went. Opens to its input, its change and its result.
 /** @import { ToolEvent } from './types.js' */
 import { h, icon } from './dom.js';
+import { toolBody } from './tool-body.js';
 
 const ICONS = /** @type {Record<string, string>} */ ({
   Bash: 'terminal',
@@ -25,7 +26,7 @@ export function createToolLine(first) {
   const summary = h('span', { class: 'tool-summary' });
   const mark = h('span', { class: 'tool-mark' });
   const word = h('span', { class: 'tool-word' });
-  const detail = h('pre', { class: 'tool-detail', tabindex: 0 });
+  const body = h('div', { class: 'tool-body' });
   const element = h(
     'details',
     { class: 'tool' },
@@ -39,8 +40,21 @@ export function createToolLine(first) {
       mark,
       icon('chevron'),
     ),
-    detail,
+    body,
   );
+  /** @type {ToolEvent} */
+  let seen = first;
+  let drawn = '';
+  element.addEventListener('toggle', draw);
+
+  /** Only what is open is drawn: a turn may have hundreds of calls. */
+  function draw() {
+    if (!element.open) return;
+    const now = JSON.stringify(seen);
+    if (now !== drawn) body.replaceChildren(...toolBody(seen));
+    drawn = now;
+  }
+
   let asked = '';
   /** @type {ToolEvent['state'] | 'unfinished'} */
   let state = 'started';
@@ -59,11 +73,12 @@ export function createToolLine(first) {
   function update(event) {
     if (event.state === 'started' || asked === '') asked = event.summary;
     // Summaries begin with the tool's name, which stands beside them already.
-    const brief = asked.startsWith(`${first.name}: `) ? asked.slice(first.name.length + 2) : asked;
+    const own = [`${first.name}: `, `${first.name} `].find((start) => asked.startsWith(start)) ?? '';
+    const brief = asked.slice(own.length);
     summary.textContent = brief.split('\n', 1)[0] ?? '';
-    // The end may tell more than the beginning: both are shown.
-    const more = event.summary !== '' && event.summary !== asked ? `\n\n${event.summary}` : '';
-    detail.textContent = `${asked}${more}` || 'No details.';
+    // The end does not repeat what the beginning told.
+    seen = { ...seen, ...event, summary: asked };
+    draw();
     showState(event.state);
   }
 

@@ -1,9 +1,10 @@
 // One turn on the page: what was asked, how the answer comes along, and what became of it.
-/** @import { OutboxEntry, Reply, Turn, TurnEvent } from './types.js' */
+/** @import { OutboxEntry, Reply, StatusEvent, Turn, TurnEvent } from './types.js' */
 import { copy } from './copy.js';
 import { h, icon, iconButton } from './dom.js';
+import { createMessageText } from './message-text.js';
 import { createReplyView } from './reply-view.js';
-import { briefTime, fullTime } from './time.js';
+import { briefTime, clockTime, fullTime } from './time.js';
 
 /** @typedef {ReturnType<typeof createTurnView>} TurnView */
 /** @typedef {'sending' | 'queued' | 'running' | 'settled' | 'refused'} Phase */
@@ -14,12 +15,11 @@ import { briefTime, fullTime } from './time.js';
  *   onCancel: (view: TurnView) => void,
  *   onRepeat: (text: string) => void,
  *   onEdit: (view: TurnView) => void,
- *   onSteps: (view: TurnView) => Promise<void>,
  *   announce: (text: string) => void,
  * }} options
  */
-export function createTurnView({ source, onCancel, onRepeat, onEdit, onSteps, announce }) {
-  const reply = createReplyView();
+export function createTurnView({ source, onCancel, onRepeat, onEdit, announce }) {
+  let reply = createReplyView();
   const note = h('p', { class: 'ask-note', hidden: true });
   const working = h(
     'p',
@@ -38,6 +38,8 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, onSteps, an
   /** @type {Phase} */
   let phase = 'sending';
   let stopping = false;
+  /** What the turn waits for, in words; empty while it goes on. */
+  let waitText = '';
 
   /** @param {Phase} next */
   function enter(next) {
@@ -61,12 +63,31 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, onSteps, an
 
   function showWorking() {
     const text = working.querySelector('.working-text');
-    if (text) text.textContent = stopping ? 'Stopping' : reply.isEmpty() ? 'Working' : '';
+    const said = stopping ? 'Stopping' : waitText || (reply.isEmpty() ? 'Working' : '');
+    if (text && text.textContent !== said) text.textContent = said;
+    working.classList.toggle('waits', waitText !== '' && !stopping);
+    if (waitText !== '' && waitText !== announced) announce(waitText);
+    announced = waitText;
+  }
+  let announced = '';
+
+  /** @param {StatusEvent} data */
+  function applyStatus(data) {
+    if (data.status === 'retrying') reply.reset();
+    if (data.status === 'stopping') stopping = true;
+    waitText = waitTextOf(data);
+    if (data.status === 'queued') enter('queued');
+    else enter(data.status === 'stopping' ? phase : 'running');
   }
 
   /** @param {Reply} settled */
   function settle(settled) {
-    reply.settle(settled);
+    try {
+      reply.settle(settled);
+    } catch {
+      reply.showBare(settled.text);
+    }
+    waitText = '';
     element.dataset.outcome = settled.outcome;
     if (settled.demo) element.dataset.demo = 'true';
     meta.hidden = false;
@@ -79,10 +100,6 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, onSteps, an
   function metaFor(settled) {
     const at = turn?.updated_at ?? new Date().toISOString();
     const copyButton = iconButton('copy', 'Copy reply', () => void copy(settled.text, copyButton, announce));
-    const steps = iconButton('list', 'Show steps', () => {
-      steps.disabled = true;
-      void onSteps(view).finally(() => steps.remove());
-    });
     const badge = { ok: null, stopped: 'Stopped', failed: 'Failed' }[settled.outcome];
     return [
       badge
@@ -98,7 +115,7 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, onSteps, an
       settled.outcome !== 'ok' && source.kind === 'message'
         ? textButton('Send again', () => onRepeat(source.text))
         : '',
-      h('span', { class: 'meta-actions' }, copyButton, watched || source.kind !== 'message' ? null : steps),
+      h('span', { class: 'meta-actions' }, copyButton),
     ].filter((part) => part !== '');
   }
 
@@ -107,12 +124,23 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, onSteps, an
 
   const view = {
     element,
-    reply,
+    reply: () => reply,
     key: 'key' in source ? source.key : null,
     text: source.text,
     turnId: () => turn?.turn_id ?? null,
     phase: () => phase,
     isStopping: () => stopping,
+    updatedAt: () => turn?.updated_at ?? '',
+    settled: () => (phase === 'settled' ? (turn?.reply ?? null) : null),
+    needsSteps: () => phase === 'settled' && source.kind === 'message' && !watched,
+    rendered: () => reply.rendered(),
+
+    /** The same reply with its steps, made ready beside the page. @param {ReturnType<typeof createReplyView>} other */
+    takeReply(other) {
+      watched = true;
+      reply.element.replaceWith(other.element);
+      reply = other;
+    },
 
     /** Takes what the ledger says; never goes back from settled. @param {Turn} record */
     update(record) {
@@ -130,15 +158,11 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, onSteps, an
       watched = true;
       if (event.type === 'final') return settle(event.data.reply);
       if (event.type === 'status') {
-        if (event.data.status === 'retrying') reply.reset();
-        if (event.data.status === 'stopping') stopping = true;
-        enter(
-          event.data.status === 'queued' ? 'queued' : event.data.status === 'stopping' ? phase : 'running',
-        );
+        if (event.data?.status) applyStatus(event.data);
       } else {
         if (phase !== 'running') enter('running');
-        if (event.type === 'text') reply.addText(event.data.text);
-        else reply.addTool(event.data);
+        if (event.type === 'text' || event.type === 'tool') waitText = '';
+        reply.add(event);
       }
       showWorking();
     },
@@ -166,8 +190,8 @@ function askBubble(text, note) {
   return h(
     'div',
     { class: 'ask' },
-    h('h3', { class: 'visually-hidden' }, 'You wrote'),
-    h('p', { class: 'ask-text', dir: 'auto' }, text),
+    h('h2', { class: 'visually-hidden' }, 'You wrote'),
+    ...createMessageText(text),
     note,
   );
 }
@@ -175,4 +199,16 @@ function askBubble(text, note) {
 /** @param {string} label @param {() => void} onclick */
 function textButton(label, onclick) {
   return h('button', { type: 'button', class: 'text-button', onclick }, label);
+}
+
+/** Words for a status that is more than "it runs"; a status of a newer server is shown by its own name. @param {StatusEvent} data */
+function waitTextOf({ status, text, next_try_at }) {
+  if (['queued', 'running', 'stopping'].includes(status)) return '';
+  if (status === 'retrying') return 'Starting over';
+  const words = String(status ?? '')
+    .replaceAll(/[-_]+/g, ' ')
+    .trim();
+  const head = text || `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+  const nextMs = Date.parse(next_try_at ?? '');
+  return Number.isFinite(nextMs) ? `${head} Next try at ${clockTime(nextMs)}.` : head;
 }

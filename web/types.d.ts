@@ -45,6 +45,13 @@ export interface ChatPage {
   generation: number | null;
   turns: Turn[];
   cursor: string | null;
+  expires_at?: string | null;
+}
+
+/** One block of a Markdown text; `html` is null where it has to be shown as the text it is. */
+export interface MarkdownBlock {
+  raw: string;
+  html: string | null;
 }
 
 export interface Info {
@@ -58,12 +65,25 @@ export interface ToolEvent {
   name: string;
   summary: string;
   state: 'started' | 'done' | 'failed';
+  /** JSON text, cut to a bounded size. */
+  input?: string;
+  result?: string;
+  /** Hunks of a unified diff. */
+  diff?: string;
+}
+
+/** `waiting` says for what (`text`, for people), and when the next try is; words this page does not know may come. */
+export interface StatusEvent {
+  status: string;
+  text?: string;
+  next_try_at?: string | null;
 }
 
 export type TurnEvent =
-  | { type: 'status'; data: { status: 'queued' | 'running' | 'retrying' | 'stopping' } }
+  | { type: 'status'; data: StatusEvent }
   | { type: 'text'; data: { text: string } }
   | { type: 'tool'; data: ToolEvent }
+  | { type: 'notice'; data: { text: string } }
   | { type: 'final'; data: { turn_id: string; session_id: string; generation: number; reply: Reply } };
 
 /** A message the page has taken from the person and the server has not yet acknowledged. */
@@ -73,6 +93,8 @@ export interface OutboxEntry {
   kind: 'message' | 'new';
   text: string;
   composedAt: string;
+  /** Why the server will not take it; it waits for its author then. */
+  refused?: string;
 }
 
 export interface Accepted {

@@ -54,13 +54,32 @@ export const mcpSchema = z.strictObject({
   ),
 });
 
+const seconds = z.number().positive().max(86_400);
+
+/** After these the call fails, the model is told so, and the turn goes on. */
+const timeLimitsSchema = z.strictObject({
+  /** A tool server that has not started by then is missing in the turn. */
+  toolServerStartSec: seconds.default(15),
+  /** One call of a tool server's tool. */
+  toolServerCallSec: seconds.default(600),
+  /** A command, where the model names no time of its own. */
+  commandSec: seconds.default(120),
+  /** The longest time that the model may name. */
+  longestCommandSec: seconds.default(600),
+});
+
+export const DEFAULT_TIME_LIMITS = timeLimitsSchema.parse({});
+
 export const settingsSchema = z.strictObject({
   tools: z.strictObject({ allow: z.array(z.string()) }),
   /** `prefer`: use one where the machine has it. `require`: run no turn without. `off`: none. */
   sandbox: z.enum(['prefer', 'require', 'off']).default('prefer'),
   model: z.string().min(1).optional(),
+  /** Of the agent's clock, e.g. `Europe/Madrid`; the machine's own when left out. */
+  timezone: z.string().refine(isTimezone, 'must be a time zone such as "Europe/Madrid" or "UTC"').optional(),
   /** Model round trips in one turn. */
   maxTurns: z.int().min(1).max(10_000).optional(),
+  timeLimits: timeLimitsSchema.default(DEFAULT_TIME_LIMITS),
   /** Handed to Claude Code as its settings, apart from what this file decides itself. */
   claude: z.record(z.string(), z.json()).optional(),
 });
@@ -70,7 +89,17 @@ export const skillSchema = z.object({
   description: z.string().min(1),
 });
 
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export type McpServer = z.infer<typeof stdioServer> | z.infer<typeof remoteServer>;
+export type TimeLimits = z.infer<typeof timeLimitsSchema>;
 export type AgentSettings = z.infer<typeof settingsSchema>;
 
 export interface Subagent {

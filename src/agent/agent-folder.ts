@@ -3,6 +3,7 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
+import { settingFault } from '../setting-fault.ts';
 import {
   type AgentFolder,
   type AgentSettings,
@@ -40,10 +41,9 @@ export async function loadAgentFolder(path: string): Promise<AgentFolder> {
       'Write who the agent is and how it answers, in Markdown.',
     );
   }
-  const settings: AgentSettings = (await readJson(folder, 'settings.json', settingsSchema)) ?? {
-    tools: { allow: [] },
-    sandbox: 'prefer',
-  };
+  const settings: AgentSettings =
+    (await readJson(folder, 'settings.json', settingsSchema)) ??
+    settingsSchema.parse({ tools: { allow: [] } });
   const mcpServers = expandServers((await readJson(folder, 'mcp.json', mcpSchema))?.mcpServers ?? {}, folder);
   checkTools('settings.json: tools.allow', settings.tools.allow, mcpServers);
   checkClaudeSettings(settings);
@@ -81,23 +81,11 @@ async function readJson<T extends z.ZodType>(
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = flatten(parsed.error.issues)[0];
-  const extra = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  const field = [...(issue?.path ?? []), ...(extra === undefined ? [] : [extra])].join('.') || 'value';
   throw badFolder(
-    `${file}: ${field}: ${extra === undefined ? (issue?.message ?? 'wrong') : 'unknown field'}.`,
+    `${file}: ${settingFault(parsed.error)}.`,
     'See docs/agent-folder.md for the fields of this file.',
     parsed.error,
   );
-}
-
-/** A union reports one issue that hides the real ones: take the branch that got furthest. */
-function flatten(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
-  return issues.flatMap((issue) => {
-    if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue];
-    const nearest = [...issue.errors].sort((a, b) => a.length - b.length)[0] ?? [];
-    return flatten(nearest).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
-  });
 }
 
 /** Where the parser stopped, from its message; the last line when it does not say. */

@@ -10,7 +10,8 @@ import { recall } from './demo/recall.ts';
 import { resultsText } from './demo/results.ts';
 import type { ModelEndpoint } from './environment.ts';
 import { isPrompt, lastPromptIndex, type ModelRequest, type ToolUse } from './model-messages.ts';
-import { createModelServer, type ModelBlock, type ModelReply } from './model-server.ts';
+import type { ModelBlock, ModelReply } from './model-reply.ts';
+import { createModelServer } from './model-server.ts';
 
 export interface DemoModel {
   readonly endpoint: ModelEndpoint;

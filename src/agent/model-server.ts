@@ -4,30 +4,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ModelRequest, parseModelRequest } from './model-messages.ts';
+import type { ModelReply } from './model-reply.ts';
 import { writeFault, writeStreamed, writeWhole } from './model-wire.ts';
-
-export type ModelBlock =
-  | { readonly type: 'text'; readonly text: string }
-  | {
-      readonly type: 'tool_use';
-      readonly id?: string;
-      readonly name: string;
-      readonly input: Readonly<Record<string, unknown>>;
-    };
-
-export interface ModelReply {
-  readonly blocks: readonly ModelBlock[];
-  /** Pause before each streamed piece of text. */
-  readonly pauseMs?: number;
-  /** Characters in one streamed piece of text. */
-  readonly pieceLength?: number;
-  readonly usage?: {
-    readonly inputTokens?: number;
-    readonly outputTokens?: number;
-    readonly cacheReadTokens?: number;
-    readonly cacheWriteTokens?: number;
-  };
-}
 
 /** Something other than an answer. `cut` ends the connection after that many events; `hang` never answers. */
 export type ModelFault =

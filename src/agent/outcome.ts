@@ -5,6 +5,7 @@ import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { Usage } from '../core/records.ts';
 import { cutText } from '../text/cut-text.ts';
 import type { Crash } from './cli-process.ts';
+import type { ModelFailure } from './model-gateway.ts';
 import type { ModelTotals, UsageTotals } from './transcript.ts';
 import type { ObservedTurn } from './turn-watcher.ts';
 
@@ -19,6 +20,8 @@ export interface TurnEnd {
   readonly totals: UsageTotals | null;
   readonly crash: Crash | null;
   readonly broken: unknown;
+  /** What the gateway saw of a model that is away. */
+  readonly away: ModelFailure | null;
   readonly demo: boolean;
 }
 
@@ -27,28 +30,41 @@ export function outcomeOf(end: TurnEnd): AgentOutcome {
   const base = { demo: end.demo, ...(result ? { usage: usageOf(result, end.totals, end.demo) } : {}) };
   // A turn that finished before the wish to stop it arrived is finished.
   const finished = result?.subtype === 'success' && !result.is_error;
-  if (end.stopped && !finished) return { ...base, status: end.stopped, text: end.watched.text.trim() };
+  if (end.stopped && !finished) return { ...base, status: end.stopped, text: end.watched.text };
   if (finished && result.subtype === 'success') {
-    return { ...base, status: 'ok', text: result.result.trim() };
+    // Without a word of the model: what the CLI itself has to say.
+    return { ...base, status: 'ok', text: end.watched.answer || result.result.trim() };
   }
-  return { ...base, status: 'failed', text: end.watched.text.trim(), failure: failureOf(end) };
+  if (end.watched.modelError?.kind === 'max_output_tokens' && end.watched.answer !== '') {
+    return { ...base, status: 'ok', text: `${end.watched.answer}\n\n${UNFINISHED}` };
+  }
+  return { ...base, status: 'failed', text: end.watched.text, failure: failureOf(end) };
 }
+
+const UNFINISHED = '_(This answer is longer than I can write at once. Ask me to go on for the rest.)_';
+
+/** The CLI itself says that it found no conversation: no need to look whether it went on from one. */
+export function isAlreadyLost({ result }: ObservedTurn): boolean {
+  return result !== null && 'errors' in result && result.errors.some((text) => text.includes(NOT_FOUND));
+}
+
+const NOT_FOUND = 'No conversation found';
 
 function failureOf(end: TurnEnd): NonNullable<AgentOutcome['failure']> {
   const { result, modelError, retry } = end.watched;
   const errors = [...(result && 'errors' in result ? result.errors : []), messageOf(end.broken)];
-  if (errors.some((text) => text.includes('No conversation found'))) {
+  if (errors.some((text) => text.includes(NOT_FOUND))) {
     return { code: 'resume-lost', message: 'The agent did not find the conversation it was to go on with.' };
   }
   if (result?.subtype === 'success') {
-    return modelFailure(result.api_error_status ?? null, modelError?.text || result.result);
+    return modelFailure(result.api_error_status ?? null, modelError?.text || result.result, end.away);
   }
   if (result?.subtype === 'error_max_turns') {
     return agentError('The agent reached the limit of steps that one turn may take.');
   }
   if (result?.subtype === 'error_max_budget_usd')
     return agentError('The agent reached its budget for one turn.');
-  if (retry && !result) return modelFailure(retry.status, '');
+  if (retry && !result) return modelFailure(retry.status, '', end.away);
   if (end.crash) {
     const told = agentError(`The agent process ended unexpectedly: ${end.crash.reason}.`);
     return end.crash.killed ? { ...told, code: 'agent-crashed' } : told;
@@ -57,15 +73,25 @@ function failureOf(end: TurnEnd): NonNullable<AgentOutcome['failure']> {
   return agentError(told ? `The agent failed: ${withoutPlaces(told)}` : 'The agent ended without an answer.');
 }
 
-function modelFailure(status: number | null, text: string): NonNullable<AgentOutcome['failure']> {
+function modelFailure(
+  seen: number | null,
+  text: string,
+  away: ModelFailure | null,
+): NonNullable<AgentOutcome['failure']> {
+  const status = away ? away.status : seen;
   if (status === null || status === 408 || status === 409 || status === 429 || status >= 500) {
     const reason = status === null ? 'no connection' : `HTTP ${status}`;
-    return { code: 'model-unavailable', message: `The model cannot be reached right now (${reason}).` };
+    const message = `The model cannot be reached right now (${reason}).`;
+    return { code: 'model-unavailable', message, status, ...pick(away) };
   }
   if (status === 401 || status === 403) {
     return agentError(`The model's server refused the credentials of this bot (HTTP ${status}).`);
   }
   return agentError(`The model's server refused the request: ${withoutPlaces(text)}`);
+}
+
+function pick(away: ModelFailure | null): { readonly retryAfterMs?: number } {
+  return away?.retryAfterMs === undefined ? {} : { retryAfterMs: away.retryAfterMs };
 }
 
 function agentError(message: string): NonNullable<AgentOutcome['failure']> {

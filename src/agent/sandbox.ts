@@ -7,6 +7,7 @@ import { realpathSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { SYSTEM_FOLDERS } from '../state/system-folders.ts';
 import { SAFE_PATH } from './environment.ts';
 
 export type SandboxChoice =
@@ -42,7 +43,6 @@ export async function detectSandbox(options: { readonly path?: string } = {}): P
   }
 }
 
-const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/nix/store'];
 const ETC = [
   'alternatives',
   'bash.bashrc',
@@ -83,7 +83,7 @@ export function bubblewrapArguments(options: {
   /** Absolute paths to show read-only, where they exist. */
   readonly readOnly: readonly string[];
 }): string[] {
-  const shown = [...SYSTEM, ...ETC.map((name) => `/etc/${name}`)];
+  const shown = [...SYSTEM_FOLDERS, ...ETC.map((name) => `/etc/${name}`)];
   const args = [
     '--unshare-pid',
     '--unshare-ipc',

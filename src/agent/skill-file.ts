@@ -1,6 +1,7 @@
 // The front matter of a SKILL.md: `name` and `description` between two `---` lines. Plain `key: value` lines,
 // quoted values and folded (`>`, `|`) values; no other YAML.
 import { join } from 'node:path';
+import { settingFault } from '../setting-fault.ts';
 import { type Skill, skillSchema } from './agent-folder-schema.ts';
 import { badFolder } from './bad-folder.ts';
 
@@ -15,9 +16,8 @@ export function readSkill(folder: string, directory: string, text: string | unde
   }
   const parsed = skillSchema.safeParse(fieldsOf(front));
   if (!parsed.success) {
-    const issue = parsed.error.issues[0];
     throw badFolder(
-      `${file}: ${issue?.path.join('.')}: ${issue?.message}.`,
+      `${file}: ${settingFault(parsed.error)}.`,
       'The front matter needs a name (the folder name) and a description (when to use the skill).',
       parsed.error,
     );

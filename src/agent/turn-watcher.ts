@@ -2,13 +2,19 @@
 // outcome is made of. Only the main thread's text is shown; tools of subagents are shown with a mark.
 import type { SDKMessage, SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { TurnEvent } from '../core/ports/channel.ts';
+import { createSaid, isFromModel } from './said.ts';
+import { toolDiff, toolInput, toolResult } from './tool-detail.ts';
 import { summarizeTool } from './tool-summary.ts';
 
 export interface ObservedTurn {
   /** The last result; a turn that hands over has more than one. */
   readonly result: SDKResultMessage | null;
-  /** The main thread's text as it streamed. */
+  /** All of the main thread's text. */
   readonly text: string;
+  /** Of it, what is the answer (see said.ts). */
+  readonly answer: string;
+  /** Messages of the model to the main thread. */
+  readonly answers: number;
   /** Why the last model request failed, as the CLI names it. */
   readonly modelError: { readonly kind: string; readonly text: string } | null;
   /** The last failed attempt at the model, while the CLI still retried. */
@@ -18,6 +24,8 @@ export interface ObservedTurn {
 export interface TurnWatcher {
   see(message: SDKMessage): void;
   seen(): ObservedTurn;
+  /** The turn begins another run: what the last one ended with is the past. What was said stays said. */
+  again(): void;
   /** Marks tools that never came to an end as failed. */
   close(): void;
 }
@@ -30,6 +38,7 @@ interface Block {
   readonly text?: string;
   readonly tool_use_id?: string;
   readonly is_error?: boolean;
+  readonly content?: unknown;
 }
 
 export function createTurnWatcher(options: {
@@ -38,60 +47,60 @@ export function createTurnWatcher(options: {
 }): TurnWatcher {
   const open = new Map<string, { readonly name: string; readonly summary: string }>();
   let result: SDKResultMessage | null = null;
-  let text = '';
+  const said = createSaid();
+  let answers = 0;
   let modelError: ObservedTurn['modelError'] = null;
   let retry: ObservedTurn['retry'] = null;
 
-  const show = (piece: string): void => {
-    text += piece;
-    options.progress({ type: 'text', text: piece });
-  };
-
-  function seeStream(event: { type: string; [key: string]: unknown }): void {
-    if (retry) {
+  function seeText(message: SDKMessage): void {
+    if (message.type === 'stream_event' && retry) {
       retry = null;
       options.progress({ type: 'status', status: 'running' });
     }
-    if (event.type === 'content_block_start') {
-      const block = event.content_block as Block;
-      if (block.type === 'text' && text !== '' && !text.endsWith('\n\n')) show('\n\n');
-    } else if (event.type === 'content_block_delta') {
-      const delta = event.delta as Block;
-      if (delta.type === 'text_delta' && delta.text) show(delta.text);
-    }
+    const piece = said.see(message);
+    if (piece !== '') options.progress({ type: 'text', text: piece });
   }
 
-  function seeTools(content: unknown, parent: string | null): void {
+  function seeTools(content: unknown, parent: string | null, toolUseResult?: unknown): void {
     if (!Array.isArray(content)) return;
     for (const block of content as Block[]) {
       if (block.type === 'tool_use' && block.id && block.name) {
         const own = summarizeTool(block.name, block.input, options.workspace);
         const summary = parent === null ? own : `↳ ${own}`;
         open.set(block.id, { name: block.name, summary });
-        options.progress({ type: 'tool', id: block.id, name: block.name, summary, state: 'started' });
+        const call = { type: 'tool', id: block.id, name: block.name, summary } as const;
+        options.progress({ ...call, state: 'started', input: toolInput(block.input) });
       } else if (block.type === 'tool_result' && block.tool_use_id) {
-        finish(block.tool_use_id, block.is_error === true ? 'failed' : 'done');
+        const diff = toolDiff(toolUseResult);
+        finish(block.tool_use_id, block.is_error === true ? 'failed' : 'done', {
+          result: toolResult(block.content),
+          ...(diff === undefined ? {} : { diff }),
+        });
       }
     }
   }
 
-  function finish(id: string, state: 'done' | 'failed'): void {
+  function finish(
+    id: string,
+    state: 'done' | 'failed',
+    detail: { readonly result?: string; readonly diff?: string } = {},
+  ): void {
     const tool = open.get(id);
     if (!tool) return;
     open.delete(id);
-    options.progress({ type: 'tool', id, ...tool, state });
+    options.progress({ type: 'tool', id, ...tool, state, ...detail });
   }
 
   return {
     see(message) {
-      if (message.type === 'stream_event') {
-        if (message.parent_tool_use_id === null) seeStream(message.event as never);
-      } else if (message.type === 'assistant') {
+      seeText(message);
+      if (isFromModel(message)) answers += 1;
+      if (message.type === 'assistant') {
         const content = message.message.content as unknown;
         if (message.error) modelError = { kind: message.error, text: textOf(content) };
         else seeTools(content, message.parent_tool_use_id);
       } else if (message.type === 'user') {
-        seeTools(message.message.content, message.parent_tool_use_id);
+        seeTools(message.message.content, message.parent_tool_use_id, message.tool_use_result);
       } else if (message.type === 'system' && message.subtype === 'api_retry') {
         retry = { status: message.error_status };
         options.progress({ type: 'status', status: 'retrying' });
@@ -99,7 +108,12 @@ export function createTurnWatcher(options: {
         result = message;
       }
     },
-    seen: () => ({ result, text, modelError, retry }),
+    seen: () => ({ result, text: said.all(), answer: said.answer(), answers, modelError, retry }),
+    again() {
+      result = null;
+      modelError = null;
+      retry = null;
+    },
     close() {
       for (const id of [...open.keys()]) finish(id, 'failed');
     },

@@ -9,7 +9,7 @@ import { Conflict, Invalid } from '../core/errors.ts';
 import type { ExecutionDirectory, Workplace } from '../core/ports/execution.ts';
 import type { Lease } from '../core/records.ts';
 import { isSameProcess, processStart } from './process-identity.ts';
-import { endProcesses } from './processes.ts';
+import { endProcesses, pauseProcesses } from './processes.ts';
 import { removeTree } from './remove-tree.ts';
 
 const noteSchema = z.object({
@@ -18,6 +18,9 @@ const noteSchema = z.object({
   worker: z.object({ pid: z.number(), start: z.string() }),
 });
 type Note = z.infer<typeof noteSchema>;
+
+/** Of making a note in a folder that another worker may remove as empty. */
+const MAX_TRIES = 100;
 
 const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
 
@@ -58,12 +61,8 @@ export function createWorkplace({ root }: WorkplaceOptions): Workplace {
       if (held && held.fence > lease.fence && (await isSameProcess(held.worker))) {
         throw new Conflict('lease-lost', 'A newer lease of this session works here already.');
       }
-      await mkdir(root, { recursive: true, mode: 0o700 });
-      await writeNote(root, `${path}.json`, {
-        owner: lease.owner,
-        fence: lease.fence,
-        worker: { pid: process.pid, start: (await processStart(process.pid)) ?? '' },
-      });
+      const worker = { pid: process.pid, start: (await processStart(process.pid)) ?? '' };
+      await writeNote(root, `${path}.json`, { owner: lease.owner, fence: lease.fence, worker });
       await clear(path);
       const directory: ExecutionDirectory = {
         root: path,
@@ -75,6 +74,8 @@ export function createWorkplace({ root }: WorkplaceOptions): Workplace {
         await mkdir(join(path, part), { mode: 0o700 });
       return directory;
     },
+
+    pause: (lease) => pauseProcesses(pathOf(lease)),
 
     async close(lease) {
       const path = pathOf(lease);
@@ -98,6 +99,15 @@ async function readNote(path: string): Promise<Note | null> {
 
 async function writeNote(root: string, path: string, note: Note): Promise<void> {
   const draft = join(root, `.note-${randomBytes(8).toString('hex')}`);
-  await writeFile(draft, JSON.stringify(note), { mode: 0o600 });
+  for (let tries = 1; ; tries++) {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    try {
+      await writeFile(draft, JSON.stringify(note), { mode: 0o600 });
+      break;
+    } catch (error) {
+      // Another worker closed the last session in it, and removed the empty folder, just now.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === MAX_TRIES) throw error;
+    }
+  }
   await rename(draft, path);
 }

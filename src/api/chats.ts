@@ -1,16 +1,16 @@
 // Chats: the list, one chat with its turns, and erasing one. A chat of this API is a conversation of the `http`
 // channel; conversations of other channels cannot be named through it.
 
-import { Refused } from '../core/errors.ts';
-import { type SessionKey, sessionKeyOf, tenantId } from '../core/ids.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
+import { Conflict, Refused } from '../core/errors.ts';
+import { type SessionKey, sessionKeyOf } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
+import { conversationOfChat } from './chat-name.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
-import { chatOf, pageOf } from './requests.ts';
+import { pageOf } from './requests.ts';
 import { createTitles } from './titles.ts';
 import { chatView, turnView } from './views.ts';
-
-const TENANT = tenantId('default');
 
 export function chatRoutes(deps: ApiDeps): Route[] {
   const titles = createTitles(deps.store);
@@ -24,7 +24,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       method: 'get',
       path: '/v1/chats',
       async handle(context) {
-        const page = await deps.store.listMappings(TENANT, { ...pageOf(context), channel: 'http' });
+        const page = await deps.store.listMappings(DEFAULT_TENANT, { ...pageOf(context), channel: 'http' });
         const chats = await Promise.all(page.items.map(async (m) => chatView(m, await titles.of(m))));
         return context.json({ chats, cursor: page.cursor });
       },
@@ -33,14 +33,14 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       method: 'get',
       path: '/v1/chats/{chat}',
       async handle(context) {
-        const conversation = chatOf(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'));
         const options = pageOf(context);
         const key = sessionKeyOf(conversation);
         const page = await deps.store.listTurns(key, options);
         // Right after the first message there are turns but no session yet: that chat is known, too.
         const mapping = await deps.store.getMapping(key);
         if (mapping === null && page.items.length === 0) await mappingOf(key);
-        const head = mapping && (await deps.store.getHead(TENANT, mapping.session_id));
+        const head = mapping && (await deps.store.getHead(DEFAULT_TENANT, mapping.session_id));
         const view = mapping && chatView(mapping, '');
         return context.json({
           chat: conversation.chat,
@@ -58,7 +58,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       method: 'delete',
       path: '/v1/chats/{chat}',
       async handle(context) {
-        const key = sessionKeyOf(chatOf(context.req.param('chat')));
+        const key = sessionKeyOf(conversationOfChat(context.req.param('chat')));
         const page = await deps.store.listTurns(key, { limit: 1 });
         if (page.items.length === 0) await mappingOf(key);
         await eraseChat(deps, key);
@@ -72,11 +72,13 @@ export function chatRoutes(deps: ApiDeps): Route[] {
 export async function eraseChat(deps: Pick<ApiDeps, 'store' | 'state'>, key: SessionKey): Promise<number> {
   try {
     const sessionIds = await deps.store.erase(key);
-    const tenant = key.slice(0, key.indexOf('/')) as typeof TENANT;
+    const tenant = key.slice(0, key.indexOf('/')) as typeof DEFAULT_TENANT;
     for (const sessionId of sessionIds) await deps.state.erase(tenant, sessionId);
     return sessionIds.length;
   } catch (error) {
     if (!(error instanceof Refused) || error.code !== 'lease-busy') throw error;
-    refuse(409, 'turn-running', 'A turn of this chat is running. Stop it first, then erase.');
+    throw new Conflict('turn-running', 'A turn of this chat is running. Stop it first, then erase.', {
+      cause: error,
+    });
   }
 }

@@ -1,5 +1,6 @@
 // What the API's routes work with: ports and data, no vendor, no file system. The same routes can stand behind
 // any server that speaks `Request` and `Response`.
+import type { Context } from 'hono';
 import type { Log } from '../core/log.ts';
 import type { Clock, EventLog, SessionState, SessionStore, TurnQueue } from '../core/ports.ts';
 
@@ -32,5 +33,5 @@ export interface Route {
   readonly method: 'get' | 'post' | 'delete';
   readonly path: string;
   readonly open?: boolean;
-  readonly handle: (context: import('hono').Context) => Response | Promise<Response>;
+  readonly handle: (context: Context) => Response | Promise<Response>;
 }

@@ -1,11 +1,13 @@
-// Messages in. Accepted into the ledger, then queued, and only then acknowledged: a message that could not be
-// queued gets a 503, and its repeat under the same key is queued again as long as its turn is not committed.
+// Messages in. A message that could not be queued gets a 503, and its repeat under the same key is queued again as long
+// as its turn is not committed.
 import type { Context } from 'hono';
+import { acceptAndQueue } from '../core/accept.ts';
 import { type TurnRequest, turnRequest } from '../core/messages.ts';
-import { isCommitted, type TurnRecord } from '../core/records.ts';
+import { isCommitted } from '../core/records.ts';
+import { conversationOfChat } from './chat-name.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
-import { chatOf, emptyBody, idempotencyKey, jsonBody, messageBody } from './requests.ts';
+import { emptyBody, idempotencyKey, jsonBody, messageBody } from './requests.ts';
 import { eventStream, settled } from './stream.ts';
 import { answerView } from './views.ts';
 
@@ -18,7 +20,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/messages',
       async handle(context) {
-        const conversation = chatOf(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'));
         const { text } = await jsonBody(context, messageBody);
         return take(deps, context, { conversation, kind: 'message', text });
       },
@@ -27,7 +29,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/new',
       async handle(context) {
-        const conversation = chatOf(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'));
         await jsonBody(context, emptyBody, true);
         return take(deps, context, { conversation, kind: 'new', text: '' });
       },
@@ -53,21 +55,6 @@ async function take(
     return context.json({ turn_id: last.turnId, status: last.status }, 202, { location });
   }
   return context.json(answerView(last), 200, { location });
-}
-
-/** Ledger first, queue second. Throws when either fails: nothing was acknowledged then. */
-export async function acceptAndQueue(
-  deps: Pick<ApiDeps, 'store' | 'queue' | 'retentionSec'>,
-  request: TurnRequest,
-): Promise<TurnRecord> {
-  const [turn, mapping] = await Promise.all([
-    deps.store.accept(request, deps.retentionSec),
-    // Only a hint: without it the worker looks for itself, one round trip later.
-    deps.store.getMapping(request.sessionKey).catch(() => null),
-  ]);
-  // A repeat may stand for a send that failed the first time; the queue drops it if not.
-  if (!isCommitted(turn)) await deps.queue.send({ ...request, sessionHint: mapping?.session_id ?? null });
-  return turn;
 }
 
 function acceptsEvents(context: Context): boolean {

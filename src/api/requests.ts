@@ -1,16 +1,16 @@
 // Reading requests: bodies, path parts, query and headers, each checked, each refusal naming what is wrong.
 // Whitelists only: what is not described here is refused, never ignored.
+
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'hono';
 import { z } from 'zod';
-import type { Conversation, TurnId } from '../core/ids.ts';
+import type { TurnId } from '../core/ids.ts';
 import { MAX_TEXT_LENGTH } from '../core/messages.ts';
 import { refuse } from './problems.ts';
 
 export const MAX_BODY_BYTES = 1024 * 1024;
 export const MAX_PAGE = 200;
 const DEFAULT_PAGE = 50;
-const CHAT = /^[A-Za-z0-9._~-]{1,128}$/;
 const TURN = /^turn_[0-9a-f]{32}$/;
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
@@ -23,14 +23,6 @@ export const messageBody = z.strictObject({
 });
 
 export const emptyBody = z.strictObject({});
-
-/** The conversation a chat of this API names. */
-export function chatOf(chat: string | undefined): Conversation {
-  if (chat === undefined || !CHAT.test(chat)) {
-    refuse(400, 'bad-chat', 'A chat name is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -');
-  }
-  return { tenant: 'default', channel: 'http', bot: 'local', chat, thread: null };
-}
 
 export function turnIdFrom(value: string | undefined): TurnId {
   if (value === undefined || !TURN.test(value)) refuse(404, 'unknown-turn', 'There is no such turn.');

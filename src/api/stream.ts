@@ -1,51 +1,20 @@
-// A turn's events as server-sent events, and waiting for a turn to settle. Both read the event log; the ledger
-// has the last word, so a watcher gets the reply even where the log was pruned or its writer died.
-
-import type { TurnEvent } from '../core/ports.ts';
+// A turn's events as server-sent events, and waiting for a turn to settle.
 import { isCommitted, type TurnRecord } from '../core/records.ts';
+import { waitingText } from '../core/waiting.ts';
 import type { ApiDeps } from './deps.ts';
-import { replyView, turnView } from './views.ts';
+import { replyView } from './views.ts';
+import { LOOK_MS, type WatchedEvent, watchTurn } from './watch-turn.ts';
 
-/** A comment line this often keeps proxies from closing a quiet stream. */
-const KEEP_ALIVE_MS = 15_000;
-/** The ledger is looked at this often while nothing is logged. */
-const LOOK_MS = 5_000;
-
-/** The events after `after` as text; it ends behind `final`, when the turn is erased, or when `signal` aborts. */
+/** The events after `after` as text. A comment line now and then keeps proxies from closing a quiet stream. */
 async function* eventText(
   deps: ApiDeps,
   turn: TurnRecord,
   after: number,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const { tenant, turnId } = turn;
-  let sequence = after;
-  let quietSinceMs = deps.clock.now();
-  let current: TurnRecord | null = turn;
-  if (after === 0 && !isCommitted(turn)) {
-    yield line('status', { status: turn.status === 'running' ? 'running' : 'queued' });
-  }
-  while (!signal.aborted && current) {
-    const waitMs = isCommitted(current) ? 0 : LOOK_MS;
-    const logged = await deps.events.read(tenant, turnId, sequence, { waitMs, signal });
-    for (const { sequence: id, event } of logged) {
-      sequence = id;
-      yield line(event.type, eventData(event, current), id);
-      if (event.type === 'final') return;
-    }
-    if (logged.length > 0) {
-      quietSinceMs = deps.clock.now();
-      continue;
-    }
-    if (isCommitted(current)) {
-      yield line('final', finalData(current), sequence + 1);
-      return;
-    }
-    if (deps.clock.now() - quietSinceMs >= KEEP_ALIVE_MS) {
-      quietSinceMs = deps.clock.now();
-      yield ': still here\n\n';
-    }
-    current = await deps.store.getTurn(tenant, turnId);
+  for await (const { sequence, event } of watchTurn(deps, turn, after, signal)) {
+    if (event === null) yield ': still here\n\n';
+    else yield line(event.type, eventData(event, turn), sequence);
   }
 }
 
@@ -104,21 +73,25 @@ export async function settled(
   return current;
 }
 
-function line(event: string, data: unknown, id?: number): string {
-  const name = id === undefined ? '' : `id: ${id}\n`;
+function line(event: string, data: unknown, id: number | null): string {
+  const name = id === null ? '' : `id: ${id}\n`;
   return `${name}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-function eventData(event: TurnEvent, turn: TurnRecord): unknown {
+function eventData(event: WatchedEvent, turn: TurnRecord): unknown {
   if (event.type === 'final') {
     const { sessionId, generation, reply } = event;
-    return { turn_id: turn.turnId, session_id: sessionId, generation, reply: replyView(reply) };
+    return { turn_id: turn.turnId, session_id: sessionId, generation, reply: reply && replyView(reply) };
+  }
+  if (event.type === 'status' && event.status === 'waiting') {
+    const { waitingFor, nextTryAtMs } = event;
+    return {
+      status: 'waiting',
+      waiting_for: waitingFor,
+      next_try_at: nextTryAtMs === null ? null : new Date(nextTryAtMs).toISOString(),
+      text: waitingText({ waitingFor, nextTryAtMs: null }),
+    };
   }
   const { type: _, ...data } = event;
   return data;
-}
-
-function finalData(turn: TurnRecord): unknown {
-  const { turn_id, session_id, generation, reply } = turnView(turn);
-  return { turn_id, session_id, generation, reply };
 }

@@ -3,6 +3,7 @@
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionMapping, TurnRecord } from '../core/records.ts';
 import { oneLine } from '../text/cut-text.ts';
+import { harmless } from '../text/harmless.ts';
 
 const MAX_LENGTH = 60;
 const MAX_CACHED = 2_000;
@@ -45,7 +46,7 @@ async function firstMessage(
   return first;
 }
 
-/** One line of at most 60 characters. */
+/** One line of at most 60 characters, cut between characters as people see them. */
 export function shorten(text: string): string {
-  return oneLine(text, MAX_LENGTH);
+  return oneLine(harmless(text), MAX_LENGTH);
 }

@@ -1,6 +1,8 @@
 // One turn: look at it, watch it, stop it.
+
 import type { Context } from 'hono';
-import { tenantId } from '../core/ids.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
+import type { TurnId } from '../core/ids.ts';
 import { isCommitted, type TurnRecord } from '../core/records.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
@@ -8,11 +10,9 @@ import { emptyBody, jsonBody, turnIdFrom } from './requests.ts';
 import { eventStream } from './stream.ts';
 import { turnView } from './views.ts';
 
-const TENANT = tenantId('default');
-
 export function turnRoutes(deps: ApiDeps): Route[] {
   async function turnOf(context: Context): Promise<TurnRecord> {
-    const turn = await deps.store.getTurn(TENANT, turnIdFrom(context.req.param('id')));
+    const turn = await deps.store.getTurn(DEFAULT_TENANT, turnIdFrom(context.req.param('id')));
     return turn ?? refuse(404, 'unknown-turn', 'There is no such turn.');
   }
 
@@ -38,11 +38,8 @@ export function turnRoutes(deps: ApiDeps): Route[] {
       path: '/v1/turns/{id}/stop',
       async handle(context) {
         await jsonBody(context, emptyBody, true);
-        const before = await turnOf(context);
-        const turn = await deps.store.requestStop(TENANT, before.turnId);
-        if (!isCommitted(turn) && !before.stopRequested) {
-          await deps.events.append(TENANT, turn.turnId, [{ type: 'status', status: 'stopping' }]);
-        }
+        const { turnId } = await turnOf(context);
+        const { turn } = await askToStop(deps, turnId);
         return context.json(turnView(turn), 202);
       },
     },
@@ -52,6 +49,20 @@ export function turnRoutes(deps: ApiDeps): Route[] {
     const [logged] = await deps.events.read(turn.tenant, turn.turnId, sequence - 1, { waitMs: 0 });
     return logged?.sequence === sequence && logged.event.type === 'final';
   }
+}
+
+/** Whoever watches sees that it is stopping. `asked` is false when its outcome is fixed already. `Gone` without it. */
+export async function askToStop(
+  deps: Pick<ApiDeps, 'store' | 'events'>,
+  turnId: TurnId,
+): Promise<{ readonly turn: TurnRecord; readonly asked: boolean }> {
+  const before = await deps.store.getTurn(DEFAULT_TENANT, turnId);
+  const turn = await deps.store.requestStop(DEFAULT_TENANT, turnId);
+  const asked = !isCommitted(turn);
+  if (asked && !before?.stopRequested) {
+    await deps.events.append(DEFAULT_TENANT, turnId, [{ type: 'status', status: 'stopping' }]);
+  }
+  return { turn, asked };
 }
 
 function lastEventId(context: Context): number {

@@ -8,15 +8,24 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { asVariables } from '../channels/deployed.ts';
+import { CHANNELS } from '../channels/index.ts';
+import { RETENTION_DAYS } from '../core/defaults.ts';
 import { VARIABLES } from '../lambda/variables.ts';
 import { allowObjects, allowParameters, allowReadingHeads, allowSend, allowTables } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import { Alarms } from './alarms.ts';
 import { type Assets, assetsFrom, type WorkerImage } from './assets.ts';
+import {
+  channelEnvironment,
+  channelParameters,
+  type InstalledChannel,
+  installedChannels,
+} from './channels.ts';
 import { addDashboard } from './dashboard.ts';
 import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
-import type { HybridSessionsProps, ModelProps, TelegramProps } from './props.ts';
+import type { HybridSessionsProps, ModelProps } from './props.ts';
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
 
@@ -36,13 +45,14 @@ export class HybridSessions extends Construct {
   readonly worker: LoggedFunction;
   /** Where the API and the web page are; undefined without them. */
   readonly apiUrl: FunctionUrl | undefined;
-  /** Where Telegram sends updates; undefined without a bot. */
+  /** Where chat platforms send messages, each to `/<channel>` below it; undefined without such a channel. */
   readonly webhookUrl: FunctionUrl | undefined;
   /** Parameter that holds the key of the API; undefined without an API. */
   readonly apiKeyParameter: string | undefined;
 
   private readonly common: Pick<FunctionProps, 'architecture' | 'logRetention'>;
   private readonly variables: Record<string, string>;
+  private readonly channels: readonly InstalledChannel[];
   private readonly assets: Assets;
   private readonly installation: string;
 
@@ -61,37 +71,35 @@ export class HybridSessions extends Construct {
       deleteWithStack: props.deleteDataWithStack ?? false,
     });
     this.queues = new Queues(this, 'Queues', { workerTimeout, strandedTimeout: STRANDED_TIMEOUT });
-    const { telegram } = props;
     this.variables = {
       [VARIABLES.installation]: this.installation,
       [VARIABLES.mappingTable]: this.data.mapping.tableName,
       [VARIABLES.stateTable]: this.data.state.tableName,
       [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
-      [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(25)).toDays()),
+      [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(RETENTION_DAYS)).toDays()),
     };
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
-    const telegramSecret = telegram ? secretName('telegram-webhook-secret') : undefined;
+    this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
+    const taking = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 
     this.worker = this.addWorker(props, workerTimeout);
     const functions: Record<string, LoggedFunction> = {
       Worker: this.worker,
-      Stranded: this.addStranded(props),
+      Stranded: this.addStranded(),
       Sweep: this.addSweep(),
     };
-    const setup = this.addSetup(
-      [telegramSecret, this.apiKeyParameter].filter((name) => name !== undefined),
-      telegram?.tokenParameter,
-    );
-    if (setup && telegram && telegramSecret) {
-      functions.Ingress = this.addIngress(telegram, telegramSecret, setup);
+    const setup = this.addSetup();
+    if (taking.length > 0) {
+      functions.Ingress = this.addIngress(taking, setup);
       this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
         authType: FunctionUrlAuthType.NONE,
         invokeMode: InvokeMode.BUFFERED,
       });
-      const { tokenParameter } = telegram;
-      setup.registerWebhook({ url: this.webhookUrl.url, tokenParameter, secretParameter: telegramSecret });
+      for (const { channel, settings } of taking) {
+        if (channel.setup?.register) setup?.register(channel.name, this.webhookUrl.url, settings('setup'));
+      }
     }
     if (this.apiKeyParameter) {
       functions.Api = this.addApi(props, this.apiKeyParameter);
@@ -130,7 +138,7 @@ export class HybridSessions extends Construct {
         ...this.variables,
         [VARIABLES.bucket]: data.bucket.bucketName,
         [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
-        ...tokenVariable(props.telegram),
+        ...channelEnvironment(this.channels, 'outgoing'),
         [VARIABLES.temporary]: '/tmp',
         // Half of the disk: the other half is for the checkpoint being written and the agent's own files.
         [VARIABLES.maxWorkspaceBytes]: String((ephemeralStorageMb / 2) * 1024 ** 2),
@@ -146,17 +154,13 @@ export class HybridSessions extends Construct {
     allowSend(worker.role, queues.dead);
     allowTables(worker.role, data);
     allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
-    const secrets = [props.telegram?.tokenParameter];
-    if (props.model.provider === 'anthropic') secrets.push(props.model.keyParameter);
-    allowParameters(
-      worker.role,
-      secrets.filter((name) => name !== undefined),
-    );
+    const modelKey = props.model.provider === 'anthropic' ? [props.model.keyParameter] : [];
+    allowParameters(worker.role, [...channelParameters(this.channels, 'outgoing'), ...modelKey]);
     return worker;
   }
 
   /** Tells the user of a turn that no worker could take on, from code that needs neither image nor agent. */
-  private addStranded(props: HybridSessionsProps): LoggedFunction {
+  private addStranded(): LoggedFunction {
     const { queues, data } = this;
     const stranded = new LoggedFunction(this, 'StrandedTurns', {
       ...this.common,
@@ -169,13 +173,13 @@ export class HybridSessions extends Construct {
         ...this.variables,
         [VARIABLES.queueUrl]: queues.stranded.queueUrl,
         [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
-        ...tokenVariable(props.telegram),
+        ...channelEnvironment(this.channels, 'outgoing'),
       },
     });
     feed(stranded, queues.stranded, 2);
     allowSend(stranded.role, queues.dead);
     allowTables(stranded.role, data);
-    if (props.telegram) allowParameters(stranded.role, [props.telegram.tokenParameter]);
+    allowParameters(stranded.role, channelParameters(this.channels, 'outgoing'));
     return stranded;
   }
 
@@ -209,31 +213,48 @@ export class HybridSessions extends Construct {
     return sweep;
   }
 
-  private addSetup(secrets: readonly string[], tokenParameter: string | undefined): Setup | null {
-    if (secrets.length === 0) return null;
-    const code = this.assets.functions;
-    return new Setup(this, 'Setup', { ...this.common, code, secrets, tokenParameter });
+  /** null where nothing has to be made, asked or registered. */
+  private addSetup(): Setup | null {
+    const made = this.channels.flatMap((one) => one.made);
+    const secrets = this.apiKeyParameter ? [...made, this.apiKeyParameter] : made;
+    const asked = this.channels.filter(({ channel }) => channel.setup);
+    if (secrets.length === 0 && asked.length === 0) return null;
+    const known = new Set(secrets);
+    return new Setup(this, 'Setup', {
+      ...this.common,
+      code: this.assets.functions,
+      secrets,
+      parameters: channelParameters(asked, 'setup').filter((name) => !known.has(name)),
+      identify: Object.fromEntries(
+        asked
+          .filter(({ channel }) => channel.identity)
+          .map(({ channel, settings }) => [channel.name, settings('setup')]),
+      ),
+    });
   }
 
-  private addIngress(props: TelegramProps, telegramSecret: string, setup: Setup): LoggedFunction {
+  private addIngress(taking: readonly InstalledChannel[], setup: Setup | null): LoggedFunction {
+    const identities = taking.map(({ channel }) => {
+      const facts = channel.identity?.map((fact) => [fact, setup?.identity(channel.name, fact) ?? '']);
+      return asVariables(channel, Object.fromEntries(facts ?? []));
+    });
+    const parameters = channelParameters(taking, 'webhook');
     const ingress = new LoggedFunction(this, 'Ingress', {
       ...this.common,
-      description: 'Takes webhooks: checks the secret, writes the turn down, queues it.',
+      description: 'Takes webhooks: checks the caller, writes the turn down, queues it.',
       code: this.assets.functions,
       handler: 'ingress.handler',
       memoryMb: 512,
       timeout: INGRESS_TIMEOUT,
       environment: {
         ...this.variables,
-        [VARIABLES.telegramSecretParameter]: telegramSecret,
-        [VARIABLES.telegramAllowedUsers]: props.allowedUsers.join(','),
-        [VARIABLES.telegramBotId]: setup.botId,
-        [VARIABLES.telegramBotUsername]: setup.botUsername,
+        ...channelEnvironment(taking, 'webhook'),
+        ...Object.assign({}, ...identities),
       },
     });
     allowTables(ingress.role, this.data);
     allowSend(ingress.role, this.queues.turns);
-    allowParameters(ingress.role, [telegramSecret]);
+    allowParameters(ingress.role, parameters);
     return ingress;
   }
 
@@ -270,10 +291,6 @@ function feed(target: LoggedFunction, queue: Queue, maxConcurrency: number): voi
     'Serverless-LambdaEventSourceMappingDestination',
     'Mappings of SQS have no destination for failures: the queue itself has one.',
   );
-}
-
-function tokenVariable(telegram: TelegramProps | undefined): Record<string, string> {
-  return telegram ? { [VARIABLES.telegramTokenParameter]: telegram.tokenParameter } : {};
 }
 
 function modelVariables(model: ModelProps): Record<string, string> {

@@ -2,6 +2,9 @@
 import type { Duration } from 'aws-cdk-lib';
 import type { Architecture, DockerImageCode } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { ChannelProps } from '../channels/deployed.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import type { CHANNELS } from '../channels/index.ts';
 
 /** Where answers come from. Keys lie in SSM Parameter Store as SecureString; only their names are given here. */
 export type ModelProps =
@@ -15,13 +18,6 @@ export type ModelProps =
     }
   /** Answers from a script and says so: shows that everything else works. */
   | { readonly provider: 'demo' };
-
-export interface TelegramProps {
-  /** Parameter (SecureString) that holds the bot's token. */
-  readonly tokenParameter: string;
-  /** Telegram user ids that may write to the bot. Required: a bot can be found by anybody. */
-  readonly allowedUsers: readonly number[];
-}
 
 export interface WorkerProps {
   /** 1,769 MB is one whole CPU. @default 2048 */
@@ -41,12 +37,13 @@ export interface WorkerProps {
   readonly image?: DockerImageCode;
 }
 
-export interface HybridSessionsProps {
+/** Each channel by its name: names of parameters that hold its secrets (`...Parameter`), and its configuration. */
+export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly model: ModelProps;
   /** Who is told when an alarm goes off: an e-mail address. It has to confirm once. */
   readonly alarmEmail: string;
-  /** Leave out for an installation without a Telegram bot. */
-  readonly telegram?: TelegramProps;
+  /** Of an app with channels of its own; its functions must know the same ones. @default those of this package */
+  readonly channels?: readonly ChannelDescriptor[];
   /** The HTTP API and the web page, behind a generated key. @default true */
   readonly http?: boolean;
   /** The folder that says who the agent is. @default the example agent of this package */
@@ -54,7 +51,7 @@ export interface HybridSessionsProps {
   /** Of all functions. @default arm64 */
   readonly architecture?: Architecture;
   readonly worker?: WorkerProps;
-  /** A conversation unused for so long is gone. @default 25 days */
+  /** A conversation unused for so long is gone. @default RETENTION_DAYS of src/core/defaults.ts */
   readonly retention?: Duration;
   /** @default one month */
   readonly logRetention?: RetentionDays;

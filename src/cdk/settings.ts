@@ -1,14 +1,15 @@
 // What the ready app is told: one JSON file, checked. Every field may be left out; then the demo model answers and
-// there is no Telegram bot, which shows a whole installation working before any key is made.
+// there is no chat channel, which shows a whole installation working before any key is made.
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { deployedSchema, parameterName } from '../channels/deployed.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
+import { RETENTION_DAYS } from '../core/defaults.ts';
+import { settingFault } from '../setting-fault.ts';
 
-const parameterName = z
-  .string()
-  .regex(/^\/[\w./-]{1,500}$/, 'must be the name of a parameter, beginning with /, never a secret itself');
-
-export const settingsSchema = z.strictObject({
+const ownFields = {
   $schema: z.string().optional(),
   /** Several installations in one account differ by it. */
   stack: z
@@ -32,9 +33,6 @@ export const settingsSchema = z.strictObject({
       z.strictObject({ provider: z.literal('demo') }),
     ])
     .default({ provider: 'demo' }),
-  telegram: z
-    .strictObject({ tokenParameter: parameterName, allowedUsers: z.array(z.int().positive()).min(1) })
-    .optional(),
   http: z.boolean().default(true),
   /** Relative to this file. */
   agentFolder: z.string().optional(),
@@ -48,18 +46,34 @@ export const settingsSchema = z.strictObject({
       keepSession: z.boolean().optional(),
     })
     .prefault({}),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),
   dashboard: z.boolean().default(true),
-});
+};
+const ownSchema = z.strictObject(ownFields);
 
-export type Settings = z.infer<typeof settingsSchema>;
+/** The settings file, with a section for each channel that has settings. */
+export function settingsSchema(channels: readonly ChannelDescriptor[] = CHANNELS) {
+  const sections = Object.fromEntries(
+    channels.flatMap((channel) => {
+      const section = deployedSchema(channel);
+      return section ? [[channel.name, section.optional()] as const] : [];
+    }),
+  );
+  const taken = Object.keys(sections).filter((name) => name in ownFields);
+  if (taken.length > 0) throw new Error(`No channel can be named ${taken[0]}: it is a setting of its own.`);
+  return z.strictObject({ ...ownFields, ...sections });
+}
+
+/** Sections of channels are known by their names only. */
+export type Settings = z.infer<typeof ownSchema> & { readonly [channel: string]: unknown };
 
 export function readSettings(file: string | undefined): Settings {
-  if (file === undefined) return settingsSchema.parse({});
-  const parsed = settingsSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-  if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
+  const schema = settingsSchema();
+  if (file === undefined) return schema.parse({});
+  const parsed = schema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+  if (!parsed.success) throw new Error(`${file}: ${settingFault(parsed.error)}.`);
   const { agentFolder } = parsed.data;
   return agentFolder ? { ...parsed.data, agentFolder: resolve(dirname(file), agentFolder) } : parsed.data;
 }

@@ -1,9 +1,10 @@
 // What has to happen once at deployment and be taken back at the end: the secrets that nobody has to choose are
-// made before anything needs them, and Telegram is told where to send updates.
+// made before anything needs them, and the channels' platforms are told where to send messages.
 import { CustomResource, Duration } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Code } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import type { EncodedSettings } from '../channels/deployed.ts';
 import { allowParameters, parameterArn } from './access.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 
@@ -11,7 +12,10 @@ export interface SetupProps extends Pick<FunctionProps, 'architecture' | 'logRet
   readonly code: Code;
   /** Names of the parameters to make. */
   readonly secrets: readonly string[];
-  readonly tokenParameter: string | undefined;
+  /** Names of the parameters it reads besides. */
+  readonly parameters: readonly string[];
+  /** Settings of the channels that are asked who they are, by name. */
+  readonly identify: Readonly<Record<string, EncodedSettings>>;
 }
 
 const RESOURCE_TYPE = 'Custom::HybridSessionsSetup';
@@ -23,14 +27,14 @@ export class Setup extends Construct {
 
   constructor(scope: Construct, id: string, props: SetupProps) {
     super(scope, id);
-    const { architecture, logRetention, code, secrets, tokenParameter } = props;
+    const { architecture, logRetention, code, secrets, parameters, identify } = props;
     this.setup = new LoggedFunction(this, 'Setup', {
       architecture,
       logRetention,
       code,
       handler: 'setup.handler',
       description:
-        'At deployment: makes secrets, registers the Telegram webhook. Takes both back at the end.',
+        "At deployment: makes secrets, registers the channels' webhooks. Takes both back at the end.",
       memoryMb: 256,
       timeout: Duration.seconds(60),
       environment: {},
@@ -41,25 +45,19 @@ export class Setup extends Construct {
         resources: secrets.map((name) => parameterArn(this, name)),
       }),
     );
-    if (tokenParameter) allowParameters(this.setup.role, [tokenParameter]);
-    this.prepared = this.step('Prepared', {
-      step: 'prepare',
-      secrets: [...secrets],
-      ...(tokenParameter ? { tokenParameter } : {}),
-    });
+    allowParameters(this.setup.role, parameters);
+    this.prepared = this.step('Prepared', { step: 'prepare', secrets: [...secrets], identify });
   }
 
-  /** Who the bot is, known once this ran. */
-  get botId(): string {
-    return this.prepared.getAttString('botId');
+  /** A fact of a channel's identity, known once this ran. */
+  identity(channel: string, fact: string): string {
+    return this.prepared.getAttString(`${channel}.${fact}`);
   }
 
-  get botUsername(): string {
-    return this.prepared.getAttString('botUsername');
-  }
-
-  registerWebhook(webhook: { url: string; tokenParameter: string; secretParameter: string }): void {
-    this.step('Webhook', { step: 'webhook', ...webhook }).node.addDependency(this.prepared);
+  /** Makes the channel tell its platform to send messages to `url`. */
+  register(channel: string, url: string, settings: EncodedSettings): void {
+    const registered = this.step(`Webhook-${channel}`, { step: 'register', channel, url, settings });
+    registered.node.addDependency(this.prepared);
   }
 
   private step(id: string, properties: Record<string, unknown>): CustomResource {

@@ -2,10 +2,17 @@
 import { CfnOutput, CfnParameter, Duration, Stack } from 'aws-cdk-lib';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
 import { HybridSessions } from './hybrid-sessions.ts';
 import type { Settings } from './settings.ts';
 
-export function createStack(scope: Construct, settings: Settings, assets?: string): Stack {
+export function createStack(
+  scope: Construct,
+  settings: Settings,
+  assets?: string,
+  channels: readonly ChannelDescriptor[] = CHANNELS,
+): Stack {
   const stack = new Stack(scope, settings.stack, {
     description: 'hybrid-sessions: stateful Claude agents on stateless compute',
     ...(settings.account || settings.region
@@ -22,7 +29,8 @@ export function createStack(scope: Construct, settings: Settings, assets?: strin
   const app = new HybridSessions(stack, 'HybridSessions', {
     model: withoutUndefined(settings.model),
     alarmEmail: email.valueAsString,
-    ...pick('telegram', settings.telegram),
+    ...sectionsOf(channels, settings),
+    channels,
     http: settings.http,
     ...pick('agentFolder', settings.agentFolder),
     architecture: settings.architecture === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
@@ -48,7 +56,7 @@ export function createStack(scope: Construct, settings: Settings, assets?: strin
     app.apiKeyParameter,
     'The parameter that holds the key of the API (SecureString).',
   );
-  output('WebhookUrl', app.webhookUrl?.url, 'Where Telegram sends updates; registered already.');
+  output('WebhookUrl', app.webhookUrl?.url, 'Where chat platforms send messages: below it, /<channel>.');
   output('DeadLetterQueue', app.queues.dead.queueUrl, 'Turns that wait for a person.');
   output('MappingTable', app.data.mapping.tableName, 'Conversations.');
   output('StateTable', app.data.state.tableName, 'Heads and turns.');
@@ -57,6 +65,17 @@ export function createStack(scope: Construct, settings: Settings, assets?: strin
   output('RetentionDays', String(settings.retentionDays), 'What a session imported here is given.');
   output('Queue', app.queues.turns.queueUrl, 'Turns on their way.');
   return stack;
+}
+
+function sectionsOf(
+  channels: readonly ChannelDescriptor[],
+  settings: Settings,
+): Readonly<Record<string, object>> {
+  const given = channels.map(({ name, settings: own }) => [
+    name,
+    Object.keys(own).length > 0 && settings[name],
+  ]);
+  return Object.fromEntries(given.filter(([, section]) => section));
 }
 
 function pick<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

@@ -1,13 +1,23 @@
 // The HTTP API as the terminal chat uses it. A lost connection is waited out: events go on behind the last one
 // seen, and a message is repeated under its own key, so nothing is asked twice.
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerInfo } from '../api/deps.ts';
 import type { AnswerView, ChatView, TurnView } from '../api/views.ts';
-import { Gone, Invalid, Refused } from '../core/errors.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { Ambiguous, Conflict, Gone, Invalid, Refused } from '../core/errors.ts';
 import { readEvents } from './event-stream.ts';
 
 export type WatchedEvent =
-  | { readonly event: 'status'; readonly data: { readonly status: string } }
+  | {
+      readonly event: 'status';
+      /** `text` and `next_try_at` (ISO 8601) of `waiting` only. */
+      readonly data: {
+        readonly status: string;
+        readonly text?: string;
+        readonly next_try_at?: string | null;
+      };
+    }
   | { readonly event: 'text'; readonly data: { readonly text: string } }
   | {
       readonly event: 'tool';
@@ -35,7 +45,7 @@ export interface ApiClient {
 }
 
 const PATIENCE_MS = 60_000;
-const MAX_WAIT_MS = 5_000;
+const RECONNECTING = { firstMs: 200, maxMs: 5_000 };
 
 export function createApiClient({ url, key }: { url: string; key: string | null }): ApiClient {
   async function request(path: string, init: RequestInit = {}): Promise<Response> {
@@ -53,7 +63,7 @@ export function createApiClient({ url, key }: { url: string; key: string | null 
         if (!passing || Date.now() > untilMs)
           throw error instanceof TypeError ? unreachable(url, error) : error;
         if (!reached && error instanceof TypeError) throw unreachable(url, error);
-        await sleep(Math.min(100 * 2 ** attempt, MAX_WAIT_MS));
+        await sleep(backoffMs(RECONNECTING, attempt));
       }
     }
   }
@@ -116,6 +126,9 @@ async function problemOf(response: Response): Promise<Error> {
   const code = body.code ?? 'http';
   if (response.status === 404) return new Gone(code, detail);
   if (response.status === 503) return new Refused(code, detail);
+  // Something broke over there; what became of the request is not known.
+  if (response.status >= 500) return new Ambiguous(code, detail);
+  if (response.status === 409) return new Conflict(code, detail);
   const advice = response.status === 401 ? 'Give the key with --key or HYBRID_SESSIONS_API_KEY.' : undefined;
   return new Invalid(code, detail, advice === undefined ? {} : { advice });
 }

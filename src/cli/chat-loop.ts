@@ -3,11 +3,11 @@
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { oneLine } from '../text/cut-text.ts';
+import { harmless } from '../text/harmless.ts';
 import type { ApiClient } from './api-client.ts';
 import { createChatScreen } from './chat-screen.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, errorLine } from './failure.ts';
-import { harmless } from './terminal.ts';
+import { EXIT, errorLine, exitCodeOf } from './failure.ts';
 
 export interface Conversation {
   readonly context: CliContext;
@@ -95,7 +95,7 @@ export async function converse({ context, client, name, chatId }: Conversation):
       else await sendAndShow(text);
     } catch (error) {
       terminal.note(errorLine(error));
-      if (!terminal.interactive) left.resolve(EXIT.failed);
+      if (!terminal.interactive) left.resolve(exitCodeOf(error));
     }
     busy = false;
     await next();

@@ -2,8 +2,9 @@
 // the reply has not been shown yet.
 import type { AnswerView } from '../api/views.ts';
 import { oneLine } from '../text/cut-text.ts';
+import { createPieceJoiner, harmless } from '../text/harmless.ts';
 import type { WatchedEvent } from './api-client.ts';
-import { harmless, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface ChatScreen {
   /** `label` begins the answer's first line. null when the turn vanished (its chat was erased). */
@@ -14,6 +15,8 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   // Text since the last tool line: the reply usually repeats exactly that.
   let shown = '';
   let atLineStart = true;
+  let noticed = '';
+  let pieces = createPieceJoiner();
 
   function write(text: string): void {
     if (text === '') return;
@@ -29,6 +32,14 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
     shown = '';
   }
 
+  /** Once for each new text: a wait is told again only with a new time. */
+  function notice(text: string): void {
+    if (text === noticed) return;
+    noticed = text;
+    if (streams) remark(text);
+    else terminal.note(text);
+  }
+
   function finish(answer: AnswerView): void {
     const reply = answer.reply?.text ?? '';
     const already = shown.trim();
@@ -40,18 +51,22 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   return {
     async show(events, label = '') {
       shown = '';
+      pieces = createPieceJoiner();
       terminal.write(label);
       atLineStart = label === '';
       for await (const { event, data } of events) {
         if (event === 'text') {
-          shown += data.text;
-          write(data.text);
+          const text = pieces.join(data.text);
+          shown += text;
+          write(text);
         } else if (event === 'tool') {
           if (data.state === 'started') remark(toolLine(data.summary || data.name));
           else if (data.state === 'failed') remark(`  ${data.name} failed`);
         } else if (event === 'status') {
-          if (data.status === 'retrying') remark('(interrupted; starting this turn over)');
-        } else {
+          if (data.status === 'retrying' && shown !== '') remark('(interrupted; starting this turn over)');
+          // Never hidden: without it a wait of hours looks like a hang.
+          if (data.status === 'waiting') notice(waitingLine(data.text ?? '', data.next_try_at ?? null));
+        } else if (event === 'final') {
           finish(data);
           return data;
         }
@@ -59,6 +74,11 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
       return null;
     },
   };
+}
+
+function waitingLine(text: string, nextTryAt: string | null): string {
+  const at = nextTryAt === null ? '' : ` Next try at ${new Date(nextTryAt).toLocaleTimeString()}.`;
+  return `${harmless(text)}${at}`;
 }
 
 function toolLine(summary: string): string {

@@ -4,12 +4,12 @@ import { randomUUID } from 'node:crypto';
 import { Invalid } from '../core/errors.ts';
 import { readConfiguration } from '../local/configuration.ts';
 import { startSystem } from '../local/system.ts';
+import { harmless } from '../text/harmless.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { converse } from './chat-loop.ts';
 import { createChatScreen } from './chat-screen.ts';
 import type { AgentOptions, CliContext } from './context.ts';
 import { EXIT } from './failure.ts';
-import { harmless } from './terminal.ts';
 
 export interface ChatOptions extends AgentOptions {
   readonly url?: string;
@@ -51,10 +51,7 @@ async function ownSystem(context: CliContext, options: ChatOptions) {
     },
   });
   // A bot belongs to the server that was started for it; a chat in a terminal does not answer for it.
-  const system = await startSystem(
-    { ...configuration, telegram: null },
-    { env: context.env, version: context.version },
-  );
+  const system = await startSystem({ ...configuration, channels: {} }, { env: context.env });
   return { ...system, key: configuration.apiKeys[0] ?? null };
 }
 

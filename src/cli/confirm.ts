@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { Invalid } from '../core/errors.ts';
 import type { CliContext } from './context.ts';
 
-/** Throws `Invalid('usage')` unless the answer is yes; `otherwise` says what became of it. */
+/** Throws `Invalid('declined')` unless the answer is yes; `otherwise` says what became of it. */
 export async function confirm({ terminal }: CliContext, question: string, otherwise: string): Promise<void> {
   if (!terminal.interactive) {
     throw new Invalid('usage', otherwise, { advice: 'Add --yes where nobody can be asked.' });
@@ -11,5 +11,5 @@ export async function confirm({ terminal }: CliContext, question: string, otherw
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   const answer = await lines.question(`${question} [y/N] `);
   lines.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new Invalid('usage', otherwise);
+  if (!/^y(es)?$/i.test(answer.trim())) throw new Invalid('declined', otherwise);
 }

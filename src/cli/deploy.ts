@@ -6,9 +6,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { INSTALLATION_FILE, installationFrom, writeInstallation } from '../aws/installation.ts';
 import { Invalid } from '../core/errors.ts';
-import { PACKAGE_ROOT } from '../local/configuration.ts';
-import { INSTALLATION_FILE, installationFrom, writeInstallation } from './aws-installation.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
 import type { CliContext } from './context.ts';
 
 export const SETTINGS_FILE = 'hybrid-sessions.deploy.json';

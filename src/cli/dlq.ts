@@ -10,9 +10,9 @@ import type { TurnRecord } from '../core/records.ts';
 import { replayDeadLetter, replayPlan } from '../core/replay.ts';
 import { supportId } from '../core/replies.ts';
 import type { Stores } from '../local/stores.ts';
+import { harmless } from '../text/harmless.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, withStores } from './lookup.ts';
-import { harmless } from './terminal.ts';
 
 const WORDS = {
   'asked-again': 'asks the agent again, as a new turn',

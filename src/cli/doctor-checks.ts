@@ -4,39 +4,36 @@ import { access, constants } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { modelFinding, sandboxOf, toolServerFinding } from '../agent/findings.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { isLoopbackHost } from '../api/guard.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { type Finding, reach } from '../channels/finding.ts';
+import { CHANNELS } from '../channels/index.ts';
+import { switches } from '../channels/settings.ts';
 import { isHybridError } from '../core/errors.ts';
-import { CONFIG_FILE, type Configuration } from '../local/configuration.ts';
+import type { Configuration } from '../local/configuration.ts';
 import { freeBytes } from '../local/data-folder.ts';
 import { describeModel } from '../local/model-choice.ts';
+import { openModelEndpoint } from '../local/model-endpoint.ts';
 import { openStores } from '../local/stores.ts';
 import { bytesText } from './terminal.ts';
-
-export interface Finding {
-  readonly name: string;
-  /** `warn`: it works, but not as well as it could. */
-  readonly status: 'ok' | 'warn' | 'fail';
-  readonly found: string;
-  /** How to mend it. */
-  readonly mend?: string;
-}
 
 type Check = (configuration: Configuration) => Promise<Finding>;
 
 const LITTLE_ROOM_BYTES = 2 * 1024 ** 3;
-const REACH_MS = 5_000;
 
 export const CHECKS: readonly Check[] = [
   node,
   agentProgram,
   agentFolder,
+  toolServers,
   sandbox,
   data,
   port,
   key,
   model,
-  telegram,
+  ...CHANNELS.filter(({ settings }) => Object.keys(settings).length > 0).map(channelCheck),
 ];
 
 async function node(): Promise<Finding> {
@@ -70,7 +67,7 @@ async function agentProgram(): Promise<Finding> {
   };
 }
 
-async function agentFolder({ agentDir }: Configuration): Promise<Finding> {
+async function agentFolder({ agentDir, agentIsExample }: Configuration): Promise<Finding> {
   try {
     const { settings, skills, agents, mcpServers } = await loadAgentFolder(agentDir);
     const counts = [
@@ -79,9 +76,24 @@ async function agentFolder({ agentDir }: Configuration): Promise<Finding> {
       `subagents ${Object.keys(agents).length}`,
       `MCP servers ${Object.keys(mcpServers).length}`,
     ];
+    if (agentIsExample) {
+      const found = `the example, which may run commands (there is no ./agent here): ${counts.join(', ')}`;
+      return { name: 'agent folder', status: 'warn', found, mend: 'Make one with `hybrid-sessions init`.' };
+    }
     return { name: 'agent folder', status: 'ok', found: `${agentDir}: ${counts.join(', ')}` };
   } catch (error) {
     return failed('agent folder', error);
+  }
+}
+
+async function toolServers({ agentDir }: Configuration): Promise<Finding> {
+  const name = 'tool servers';
+  const folder = await loadAgentFolder(agentDir).catch(() => null);
+  if (!folder) return { name, status: 'warn', found: 'not tried: the agent folder cannot be read' };
+  try {
+    return await toolServerFinding(folder, await sandboxOf(folder));
+  } catch (error) {
+    return failed(name, error);
   }
 }
 
@@ -147,30 +159,25 @@ async function model({ model: choice }: Configuration): Promise<Finding> {
       mend: 'Set ANTHROPIC_API_KEY (or the settings of Bedrock) for Claude.',
     };
   }
-  const url = choice.kind === 'anthropic' ? choice.baseUrl : choice.variables.ANTHROPIC_BEDROCK_BASE_URL;
+  if (choice.kind === 'anthropic') {
+    const { endpoint } = await openModelEndpoint(choice);
+    return await modelFinding({ ...endpoint, baseUrl: choice.baseUrl }, found);
+  }
+  const url = choice.variables.ANTHROPIC_BEDROCK_BASE_URL;
   if (url === undefined) return { name, status: 'ok', found };
-  return await reach(name, found, url, 'Check the network, a proxy, and ANTHROPIC_BASE_URL.');
+  return {
+    name,
+    ...(await reach(found, url, 'Check the network, a proxy, and ANTHROPIC_BEDROCK_BASE_URL.')),
+  };
 }
 
-async function telegram({ telegram: settings }: Configuration): Promise<Finding> {
-  const name = 'telegram';
-  if (!settings) return { name, status: 'ok', found: 'off (TELEGRAM_BOT_TOKEN is not set)' };
-  if (settings.allowedUsers.length === 0) {
-    const mend = `Put the ids of the people it may answer into telegram.allowedUsers of ${CONFIG_FILE}.`;
-    return { name, status: 'warn', found: 'nobody is allowed to write to the bot', mend };
-  }
-  const found = `${settings.allowedUsers.length} allowed users`;
-  return await reach(name, found, settings.apiRoot, 'Check the network, a proxy, and TELEGRAM_API_ROOT.');
-}
-
-/** Any answer at all proves the way; whether the key is right shows with the first turn. */
-async function reach(name: string, found: string, url: string, mend: string): Promise<Finding> {
-  try {
-    await fetch(url, { signal: AbortSignal.timeout(REACH_MS), redirect: 'manual' });
-    return { name, status: 'ok', found: `${found}; ${new URL(url).host} answers` };
-  } catch {
-    return { name, status: 'fail', found: `${found}; ${new URL(url).host} does not answer`, mend };
-  }
+function channelCheck(channel: ChannelDescriptor): Check {
+  const { name } = channel;
+  return async ({ channels }) => {
+    const settings = channels[name];
+    if (!settings) return { name, status: 'ok', found: `off (${switches(channel).join(', ')} is not set)` };
+    return { name, ...((await channel.doctor?.(settings, reach)) ?? { status: 'ok', found: 'on' }) };
+  };
 }
 
 export function failed(name: string, error: unknown): Finding {

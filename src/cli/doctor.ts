@@ -1,7 +1,8 @@
 // `doctor`: runs every check, says what is missing and how to mend it. Exit code 3 when something is broken.
+import type { Finding } from '../channels/finding.ts';
 import { CONFIG_FILE, readConfiguration } from '../local/configuration.ts';
 import type { AgentOptions, CliContext } from './context.ts';
-import { CHECKS, type Finding, failed } from './doctor-checks.ts';
+import { CHECKS, failed } from './doctor-checks.ts';
 import { EXIT } from './failure.ts';
 
 const MARKS = { ok: ['green', '✓'], warn: ['yellow', '!'], fail: ['red', '✗'] } as const;

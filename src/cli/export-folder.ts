@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { Invalid } from '../core/errors.ts';
 import type { TurnRecord } from '../core/records.ts';
+import { settingFault } from '../setting-fault.ts';
 
 export const manifestSchema = z.strictObject({
   format: z.literal(1),
@@ -50,9 +51,8 @@ export async function readManifest(folder: string, shown: string): Promise<Manif
   try {
     manifest = manifestSchema.parse(JSON.parse(text));
   } catch (cause) {
-    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
-    const what = issue ? `${issue.path.join('.') || 'value'}: ${issue.message}` : 'not JSON';
-    throw new Invalid('bad-export', `${join(shown, MANIFEST)}: ${what}`, { cause });
+    const what = cause instanceof z.ZodError ? settingFault(cause) : 'not JSON';
+    throw new Invalid('bad-export', `${join(shown, MANIFEST)}: ${what}.`, { cause });
   }
   for (const part of ['config', 'workspace']) {
     const found = await stat(join(folder, part)).catch(() => null);

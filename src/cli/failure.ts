@@ -19,7 +19,8 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof Gone) return EXIT.notFound;
   if (error instanceof Refused || error instanceof Conflict) return EXIT.busy;
   if (error instanceof Corrupt) return EXIT.corrupt;
-  if (error instanceof Invalid) return error.code === 'usage' ? EXIT.usage : EXIT.configuration;
+  if (error instanceof Invalid && error.code === 'usage') return EXIT.usage;
+  if (error instanceof Invalid) return error.code === 'declined' ? EXIT.failed : EXIT.configuration;
   return fromSystem(error) === null ? EXIT.failed : EXIT.configuration;
 }
 

@@ -1,7 +1,10 @@
 // From what a person types to a stored conversation: a chat name, `channel/chat`, or (the beginning of) a session id.
+
 import { resolve } from 'node:path';
+import type * as AwsStores from '../aws/stores.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Gone, Invalid } from '../core/errors.ts';
-import { conversationOf, type SessionId, type SessionKey, sessionKeyOf, tenantId } from '../core/ids.ts';
+import { conversationOf, type SessionId, type SessionKey, sessionKeyOf } from '../core/ids.ts';
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionHead, SessionMapping } from '../core/records.ts';
 import { readConfiguration } from '../local/configuration.ts';
@@ -9,7 +12,6 @@ import { openStores, type Stores } from '../local/stores.ts';
 import type { Progress } from '../state/progress.ts';
 import type { CliContext, DataOptions } from './context.ts';
 
-const TENANT = tenantId('default');
 /** So short a beginning of an id would match by chance. */
 const MIN_PREFIX = 4;
 
@@ -55,9 +57,9 @@ async function openNamed({ env, cwd }: CliContext, options: DataOptions, open: O
 }
 
 /** Loaded only when it is needed: it brings the AWS SDK with it. */
-async function awsStores(): Promise<typeof import('./aws-stores.ts')> {
+async function awsStores(): Promise<typeof AwsStores> {
   try {
-    return await import('./aws-stores.ts');
+    return await import('../aws/stores.ts');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     throw new Invalid('no-aws-sdk', 'The AWS SDK is not installed here.', {
@@ -70,7 +72,7 @@ async function awsStores(): Promise<typeof import('./aws-stores.ts')> {
 export async function findConversation(store: SessionStore, name: string): Promise<Found> {
   for (const key of keysFor(name)) {
     const mapping = await store.getMapping(key);
-    const head = mapping && (await store.getHead(TENANT, mapping.session_id));
+    const head = mapping && (await store.getHead(DEFAULT_TENANT, mapping.session_id));
     if (head) return { head, mapping };
   }
   const head = await headByPrefix(store, name);
@@ -87,7 +89,7 @@ export function chatName(key: SessionKey): string {
 
 /** A conversation of the HTTP API, the only kind that can be named without knowing its bot. */
 export function httpKey(chat: string): SessionKey {
-  return sessionKeyOf({ tenant: 'default', channel: 'http', bot: 'local', chat, thread: null });
+  return sessionKeyOf({ tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null });
 }
 
 function keysFor(name: string): SessionKey[] {
@@ -99,11 +101,11 @@ function keysFor(name: string): SessionKey[] {
 
 async function headByPrefix(store: SessionStore, name: string): Promise<SessionHead | null> {
   const isPrefix = new RegExp(`^[0-9a-f-]{${MIN_PREFIX},36}$`).test(name);
-  if (/^[0-9a-f-]{36}$/.test(name)) return await store.getHead(TENANT, name as SessionId);
+  if (/^[0-9a-f-]{36}$/.test(name)) return await store.getHead(DEFAULT_TENANT, name as SessionId);
   const found: SessionHead[] = [];
   let cursor: string | null | undefined;
   while (cursor !== null) {
-    const page = await store.listHeads(TENANT, { limit: 200, ...(cursor && { cursor }) });
+    const page = await store.listHeads(DEFAULT_TENANT, { limit: 200, ...(cursor && { cursor }) });
     found.push(
       ...page.items.filter(
         (h) => chatName(h.sessionKey) === name || (isPrefix && h.sessionId.startsWith(name)),

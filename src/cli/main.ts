@@ -1,15 +1,16 @@
 // The `hybrid-sessions` command: its words, options and exit codes. Each command is a file of its own, loaded when
 // it is called.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { PACKAGE_ROOT } from '../local/configuration.ts';
+import { CHANNELS } from '../channels/index.ts';
+import { switches } from '../channels/settings.ts';
+import { packageVersion } from '../package-root.ts';
+import { loadDotEnv } from './dot-env.ts';
 import { EXIT, errorLine, exitCodeOf } from './failure.ts';
 import { createTerminal } from './terminal.ts';
 
-const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
-  version: string;
-};
+const version = packageVersion();
+loadDotEnv(join(process.cwd(), '.env'));
 const { stdin, stdout, stderr, env } = process;
 const terminal = createTerminal({ stdin, stdout, stderr, noColor: Boolean(env.NO_COLOR) });
 const context = { env, cwd: process.cwd(), terminal, version };
@@ -36,6 +37,12 @@ const program = new Command('hybrid-sessions')
   .configureHelp({ showGlobalOptions: true })
   .exitOverride();
 
+/** How each channel that is off by itself is switched on. */
+const switchedOn = CHANNELS.flatMap((channel) => {
+  const [variable] = switches(channel);
+  return variable ? [`, and ${channel.title} when ${variable} is set`] : [];
+}).join('');
+
 const withData = (command: Command) =>
   command.option('--data <dir>', 'data folder (HYBRID_SESSIONS_DIR, else .hybrid-sessions)');
 /** What needs no server: it works on an installation on AWS, too. */
@@ -48,7 +55,7 @@ const withAgent = (command: Command) =>
   );
 
 withAgent(program.command('start'))
-  .description('run the server: web page, HTTP API, workers, and Telegram when TELEGRAM_BOT_TOKEN is set')
+  .description(`run the server: web page, HTTP API, workers${switchedOn}`)
   .option('--port <number>', 'port (PORT, else 8787); 0 takes a free one', port)
   .option('--host <address>', 'address to listen on (HOST, else 127.0.0.1)')
   .option('--workers <number>', 'worker processes', whole)
@@ -143,6 +150,20 @@ withStored(dlq.command('drop'))
   .argument('<id>', 'as for show')
   .option('--json', 'print JSON')
   .action(async (id, options) => (await import('./dlq.ts')).drop(context, id, options));
+
+const backup = program.command('backup').description('the whole data folder, while it is in use');
+
+withData(backup.command('create'))
+  .description('copy every session, turn and waiting message to a new folder')
+  .argument('<dir>', 'a new folder')
+  .option('--json', 'print JSON')
+  .action(async (dir, options) => (await import('./backup.ts')).create(context, dir, options));
+
+withData(backup.command('restore'))
+  .description('make the data folder from a backup; it must not exist yet')
+  .argument('<dir>', 'a folder written by create')
+  .option('--json', 'print JSON')
+  .action(async (dir, options) => (await import('./backup.ts')).restore(context, dir, options));
 
 withAgent(program.command('doctor'))
   .description('check what is missing here and say how to mend it')

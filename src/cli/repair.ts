@@ -7,10 +7,11 @@ import type { SessionHead } from '../core/records.ts';
 import type { Stores } from '../local/stores.ts';
 import { repairedState } from '../state/record.ts';
 import { findOrphans, type StateReport, verifyState } from '../state/verify.ts';
+import { harmless } from '../text/harmless.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, findConversation, withStores } from './lookup.ts';
-import { bytesText, harmless } from './terminal.ts';
+import { bytesText } from './terminal.ts';
 
 const LEASE_MS = 60_000;
 

@@ -1,18 +1,15 @@
 // `sessions list|show|erase`: straight from the data folder, with or without a server running on it.
 
 import { eraseChat } from '../api/chats.ts';
-import { ProblemError } from '../api/problems.ts';
 import { createTitles, shorten } from '../api/titles.ts';
 import { chatView, turnView } from '../api/views.ts';
-import { Conflict, isHybridError } from '../core/errors.ts';
-import { conversationOf, tenantId } from '../core/ids.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
+import { conversationOf } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
+import { harmless } from '../text/harmless.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, findConversation, withStores } from './lookup.ts';
-import { harmless } from './terminal.ts';
-
-const TENANT = tenantId('default');
 
 export async function list(context: CliContext, options: DataOptions & { limit: number }): Promise<void> {
   const { terminal } = context;
@@ -22,13 +19,13 @@ export async function list(context: CliContext, options: DataOptions & { limit: 
     let cursor: string | null | undefined;
     while (cursor !== null && mappings.length < options.limit) {
       const limit = Math.min(options.limit - mappings.length, 200);
-      const page = await store.listMappings(TENANT, { limit, ...(cursor && { cursor }) });
+      const page = await store.listMappings(DEFAULT_TENANT, { limit, ...(cursor && { cursor }) });
       mappings.push(...page.items);
       cursor = page.cursor;
     }
     const rows = await Promise.all(
       mappings.map(async (mapping) => {
-        const head = await store.getHead(TENANT, mapping.session_id);
+        const head = await store.getHead(DEFAULT_TENANT, mapping.session_id);
         return { ...chatView(mapping, await titles.of(mapping)), generation: head?.generation ?? 0 };
       }),
     );
@@ -98,15 +95,7 @@ export async function erase(
     const name = chatName(head.sessionKey);
     if (!options.yes)
       await confirm(context, `Erase ${name} with its turns and files for good?`, 'Nothing was erased.');
-    let sessions: number;
-    try {
-      sessions = await eraseChat(stores, head.sessionKey);
-    } catch (error) {
-      if (error instanceof ProblemError && !isHybridError(error)) {
-        throw new Conflict('turn-running', error.message, { cause: error });
-      }
-      throw error;
-    }
+    const sessions = await eraseChat(stores, head.sessionKey);
     if (options.json) terminal.json({ erased: name, sessions });
     else terminal.line(`Erased ${name} (${sessions} session${sessions === 1 ? '' : 's'}).`);
   });

@@ -1,6 +1,8 @@
 // What the commands write with: colours only where a person looks and has not said NO_COLOR, progress bars only
-// on a terminal's standard error, tables that fit any width. Standard output carries results and nothing else.
+// on a terminal's standard error, tables that fit any width. Standard output carries results and nothing else. What
+// is written may be anybody's text: but for colours nothing in it acts on the terminal.
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { harmless, harmlessJson } from '../text/harmless.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -36,12 +38,12 @@ const REDRAW_MS = 80;
 
 export function createTerminal({ stdin, stdout, stderr, noColor }: TerminalStreams): Terminal {
   const colours = stdout.isTTY === true && !noColor;
-  const line = (text = '') => void stdout.write(`${text}\n`);
+  const line = (text = '') => void stdout.write(`${onlyColours(text)}\n`);
   return {
     line,
-    write: (text) => void stdout.write(text),
-    note: (text) => void stderr.write(`${text}\n`),
-    json: (value) => line(JSON.stringify(value, null, 2)),
+    write: (text) => void stdout.write(onlyColours(text)),
+    note: (text) => void stderr.write(`${onlyColours(text)}\n`),
+    json: (value) => line(harmlessJson(JSON.stringify(value, null, 2))),
     style: (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text),
     interactive: stdin.isTTY === true && stdout.isTTY === true,
     table(heads, rows) {
@@ -59,6 +61,14 @@ export function createTerminal({ stdin, stdout, stderr, noColor }: TerminalStrea
   };
 }
 
+/** Callers style what they wrote themselves; anything but that is made harmless, whoever forgot to. */
+function onlyColours(text: string): string {
+  return text
+    .split(/(\x1b\[[\d;]*m)/)
+    .map((part, i) => (i % 2 === 1 ? part : harmless(part)))
+    .join('');
+}
+
 function createProgress(stderr: NodeJS.WriteStream, label: string): Progress {
   if (!stderr.isTTY) return { update: () => {}, end: () => {} };
   let drawnAtMs = Number.NEGATIVE_INFINITY;
@@ -70,7 +80,7 @@ function createProgress(stderr: NodeJS.WriteStream, label: string): Progress {
       const share = total === 0 ? 1 : Math.min(done / total, 1);
       const full = Math.round(share * BAR_CELLS);
       const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_CELLS - full)}`;
-      stderr.write(`\r\x1b[K${label} ${bar} ${Math.floor(share * 100)} %`);
+      stderr.write(`\r\x1b[K${harmless(label)} ${bar} ${Math.floor(share * 100)} %`);
     },
     end: () => void stderr.write('\r\x1b[K'),
   };
@@ -105,12 +115,6 @@ function cut(text: string, cells: number): string {
     out += char;
   }
   return `${out}…`;
-}
-
-/** Text from a conversation for a terminal: control characters could move the cursor or change its settings. */
-export function harmless(text: string): string {
-  // biome-ignore lint/complexity/useRegexLiterals: escapes are easier to read than the characters themselves.
-  return text.replace(new RegExp('[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]', 'g'), '');
 }
 
 export function bytesText(bytes: number): string {

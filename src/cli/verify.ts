@@ -1,13 +1,13 @@
 // `sessions verify`: reads every stored byte of every kept generation, checks it against its hash, and says which
 // sessions can be read back. A session whose newest generation is whole but an older one is not is damaged, too.
-import { tenantId } from '../core/ids.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import type { ObjectStore, SessionStore } from '../core/ports.ts';
 import type { SessionHead } from '../core/records.ts';
 import { verifyState } from '../state/verify.ts';
+import { harmless } from '../text/harmless.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { EXIT } from './failure.ts';
 import { chatName, findConversation, withStores } from './lookup.ts';
-import { harmless } from './terminal.ts';
 
 interface Finding {
   readonly session_id: string;
@@ -89,7 +89,7 @@ async function allHeads(store: SessionStore): Promise<SessionHead[]> {
   const heads: SessionHead[] = [];
   let cursor: string | null | undefined;
   while (cursor !== null) {
-    const page = await store.listHeads(tenantId('default'), { limit: 200, ...(cursor && { cursor }) });
+    const page = await store.listHeads(DEFAULT_TENANT, { limit: 200, ...(cursor && { cursor }) });
     heads.push(...page.items);
     cursor = page.cursor;
   }

@@ -1,52 +1,45 @@
 // The part of a turn between lease and commit that needs a directory: restore, run the agent, checkpoint. Ends
 // with a decision to commit, or with "not now". The directory is gone when it returns, unless the workplace keeps it
 // for a next turn that begins with exactly what this one leaves.
-import { Conflict, Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
+import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
-import type {
-  AgentOutcome,
-  BeginResult,
-  ExecutionDirectory,
-  HeldFiles,
-  RestoredState,
-  TurnEvent,
-} from './ports.ts';
-import type { Reply, SessionHead } from './records.ts';
-import { failedReply, stateUnreadable, tooLarge, withRefusedNote, withStoppedNote } from './replies.ts';
+import type { AgentOutcome, ExecutionDirectory, HeldFiles } from './ports.ts';
+import type { Reply } from './records.ts';
+import {
+  failedReply,
+  modelRefuses,
+  stateUnreadable,
+  tooLarge,
+  withRefusedNote,
+  withStoppedNote,
+} from './replies.ts';
 import { retryWrite } from './retry-write.ts';
-import type { Decision, TurnDeps } from './turn.ts';
+import { type Decision, insistently, type NotNow, type RunningTurn } from './running-turn.ts';
+import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
+import { isDoubtful } from './waiting.ts';
 
-/** Nothing to commit yet. */
-export type NotNow = 'continue' | 'model-unavailable' | 'agent-crashed';
-
-export async function runAgentTurn(
-  deps: TurnDeps,
-  request: TurnRequest,
-  begun: BeginResult,
-  signal: AbortSignal,
-  progress: (event: TurnEvent) => void,
-): Promise<Decision | NotNow> {
-  const hot = await deps.workplace.reopen?.(begun.lease, begun.head);
-  const directory = hot?.directory ?? (await deps.workplace.open(begun.lease));
+export async function runAgentTurn(running: RunningTurn): Promise<Decision | NotNow> {
+  const { deps, lease, head } = running;
+  const hot = await deps.workplace.reopen?.(lease, head);
+  const directory = hot?.directory ?? (await deps.workplace.open(lease));
   let result: AgentTurn | null = null;
   try {
-    let restored: Pick<RestoredState, 'baseline'>;
+    let baseline: unknown;
     try {
-      restored = hot ?? (await deps.state.restore(begun.head, directory));
+      ({ baseline } = hot ?? (await deps.state.restore(head, directory)));
     } catch (error) {
-      if (error instanceof Corrupt) return unreadable(deps, request, begun, error);
+      if (error instanceof Corrupt) return unreadable(running, error);
       throw error;
     }
     await deps.at?.('after-restore');
-    result = await runRestored(deps, request, begun, directory, restored, signal, progress);
+    result = await runRestored(running, directory, createStateSaver(running, directory, baseline));
     return result;
   } finally {
-    const files = typeof result === 'object' ? result?.files : undefined;
-    const { lease } = begun;
+    const files = result && 'files' in result ? result.files : undefined;
     const left = files && deps.workplace.keep?.(lease, files);
     await (left ?? deps.workplace.close(lease)).catch((error: unknown) => {
-      deps.log('error', 'directory-not-removed', { turn: request.turnId, ...errorFields(error) });
+      deps.log('error', 'directory-not-removed', { turn: running.request.turnId, ...errorFields(error) });
     });
   }
 }
@@ -55,61 +48,36 @@ export async function runAgentTurn(
 type AgentTurn = (Decision & { readonly files?: HeldFiles }) | NotNow;
 
 async function runRestored(
-  deps: TurnDeps,
-  request: TurnRequest,
-  begun: BeginResult,
+  running: RunningTurn,
   directory: ExecutionDirectory,
-  restored: Pick<RestoredState, 'baseline'>,
-  signal: AbortSignal,
-  progress: (event: TurnEvent) => void,
+  saver: StateSaver,
 ): Promise<AgentTurn> {
-  const { turn, lease } = begun;
-  const saver = stateSaver(deps, request, begun, directory, restored);
-  // A first turn is worth saving once the agent has shown a sign of life: before that its directory may hold no
-  // trace of a conversation, and a state without one is later taken for one that lost it.
-  let alive = begun.head.generation > 0;
-  const midTurn = saveEvery(deps, saver, () => alive);
-  let toolsRan = false;
-  let outcome: AgentOutcome;
-  try {
-    const running = deps.runner.run({
-      sessionId: lease.sessionId,
-      resume: begun.head.generation > 0,
-      continuing: turn.generation !== null,
-      directory,
-      request,
-      progress(event) {
-        alive = true;
-        if (event.type === 'tool') toolsRan = true;
-        progress(event);
-      },
-      signal,
-    });
-    await deps.at?.('mid-run');
-    outcome = await running;
-  } finally {
-    await midTurn.end();
-  }
+  const { deps, request, signal } = running;
+  const { outcome, toolsRan } = await runAgent(running, directory, saver);
   await deps.at?.('after-agent');
   if (signal.aborted && signal.reason === 'lost') {
     throw new Conflict('lease-lost', 'The lease was lost while the agent ran.');
   }
-  if (outcome.failure?.code === 'resume-lost') {
-    return unreadable(deps, request, begun, new Corrupt('resume-lost', outcome.failure.message));
+  const failure = outcome.failure?.code;
+  if (failure === 'resume-lost') {
+    return unreadable(running, new Corrupt('resume-lost', outcome.failure?.message ?? ''));
   }
+  const insist = insistently(running);
   const reply = replyOf(outcome, request);
   try {
-    const failure = outcome.failure?.code;
+    if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {
+      return { ...unchanged(saver, modelRefuses(request.turnId)), dead: 'model-refuses' };
+    }
     if (failure === 'model-unavailable' || failure === 'agent-crashed') {
       // What tools did outside the workspace cannot be taken back: the next attempt must know that they ran.
-      if (toolsRan) await retryWrite(saver.save, { ...deps, signal });
-      return failure;
+      if (toolsRan) await retryWrite(saver.save, insist);
+      return { notNow: failure, retryAfterMs: outcome.failure?.retryAfterMs ?? 0 };
     }
     if (outcome.status === 'deadline') {
-      await retryWrite(saver.save, { ...deps, signal });
-      return 'continue';
+      await retryWrite(saver.save, insist);
+      return { notNow: 'continue' };
     }
-    const { head, baseline, refused, compactionDue } = await retryWrite(saver.prepare, { ...deps, signal });
+    const { head, baseline, refused, compactionDue } = await retryWrite(saver.prepare, insist);
     await deps.at?.('after-pack');
     const isComplete = reply.outcome === 'ok' && refused.length === 0;
     return {
@@ -123,15 +91,49 @@ async function runRestored(
   } catch (error) {
     if (!(error instanceof Invalid) || error.code !== 'workspace-too-large') throw error;
     // Also where the turn was to go on later: it would only come to the same end again.
-    const { generation, state } = saver.head;
     const advice = error.advice ?? error.message;
-    return {
-      baseGeneration: generation,
-      generation,
-      state,
-      reply: { ...reply, ...tooLarge(outcome.text, advice, request.turnId) },
-    };
+    return unchanged(saver, { ...reply, ...tooLarge(outcome.text, advice, request.turnId) });
   }
+}
+
+async function runAgent(
+  running: RunningTurn,
+  directory: ExecutionDirectory,
+  saver: StateSaver,
+): Promise<{ readonly outcome: AgentOutcome; readonly toolsRan: boolean }> {
+  const { deps, request, record, head, signal } = running;
+  // A first turn is worth saving once the agent has shown a sign of life: before that its directory may hold no
+  // trace of a conversation, and a state without one is later taken for one that lost it.
+  let alive = head.generation > 0;
+  let toolsRan = false;
+  const midTurn = saveEvery(running, saver, () => alive);
+  try {
+    const ending = deps.runner.run({
+      sessionId: head.sessionId,
+      resume: head.generation > 0,
+      continuing: record.generation !== null,
+      directory,
+      request,
+      progress(event) {
+        alive = true;
+        if (event.type === 'tool') toolsRan = true;
+        running.progress(event);
+      },
+      tries: running.tries,
+      signal,
+    });
+    await deps.at?.('mid-run');
+    return { outcome: await ending, toolsRan };
+  } finally {
+    await midTurn.end();
+  }
+}
+
+/** A request that fails again and again while the model answers others is no outage: waiting would not end. */
+async function isLasting({ deps, request, tries }: RunningTurn, { failure }: AgentOutcome): Promise<boolean> {
+  const ageMs = deps.clock.now() - request.receivedAtMs;
+  if (!isDoubtful(failure?.status, tries, ageMs)) return false;
+  return (await deps.runner.modelAnswers?.()) ?? false;
 }
 
 function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
@@ -154,105 +156,20 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
 }
 
 /** NO-AMNESIA: the state stays as it is, the person is told, the operator is alarmed. */
-function unreadable(deps: TurnDeps, request: TurnRequest, begun: BeginResult, error: Corrupt): Decision {
-  const { generation, state, sessionId } = begun.head;
+function unreadable(running: RunningTurn, error: Corrupt): Decision {
+  const { deps, request, head } = running;
   deps.log('error', 'state-unreadable', {
     alarm: true,
     turn: request.turnId,
-    session: sessionId,
-    generation,
+    session: head.sessionId,
+    generation: head.generation,
     ...errorFields(error),
   });
-  return {
-    baseGeneration: generation,
-    generation,
-    state,
-    reply: stateUnreadable(request.turnId),
-    dead: 'state-unreadable',
-  };
+  return { ...unchanged(running, stateUnreadable(request.turnId)), dead: 'state-unreadable' };
 }
 
-interface StateSaver {
-  /** The head as last advanced: what a commit must be based on. */
-  readonly head: SessionHead;
-  /** Checkpoints, without moving the head. */
-  prepare(): Promise<{
-    head: SessionHead;
-    baseline: unknown;
-    refused: readonly { path: string; reason: string }[];
-    compactionDue: boolean;
-  }>;
-  /** Checkpoints and moves the head: this much of the turn survives a crash. */
-  save(): Promise<void>;
-}
-
-function stateSaver(
-  deps: TurnDeps,
-  request: TurnRequest,
-  begun: BeginResult,
-  directory: ExecutionDirectory,
-  restored: Pick<RestoredState, 'baseline'>,
-): StateSaver {
-  let head = begun.head;
-  let baseline = restored.baseline;
-  const prepare: StateSaver['prepare'] = async () => {
-    const generation = head.generation + 1;
-    const result = await deps.state.checkpoint({
-      head,
-      generation,
-      fence: begun.lease.fence,
-      baseline,
-      directory,
-    });
-    baseline = result.baseline;
-    return {
-      head: { ...head, generation, state: result.state },
-      baseline,
-      refused: result.refused,
-      compactionDue: result.compactionDue,
-    };
-  };
-  return {
-    get head() {
-      return head;
-    },
-    prepare,
-    async save() {
-      const next = (await prepare()).head;
-      await deps.store.advance({
-        lease: begun.lease,
-        baseGeneration: head.generation,
-        generation: next.generation,
-        state: next.state ?? null,
-        turnId: request.turnId,
-      });
-      head = next;
-    },
-  };
-}
-
-/** Saves the running turn now and then. A failed save only means that a crash would cost more. */
-function saveEvery(deps: TurnDeps, saver: StateSaver, worthSaving: () => boolean): { end(): Promise<void> } {
-  const everyMs = deps.timing.checkpointEveryMs;
-  if (everyMs <= 0) return { end: async () => {} };
-  const ended = new AbortController();
-  const running = (async () => {
-    while (!ended.signal.aborted) {
-      await deps.clock.sleep(everyMs, ended.signal);
-      if (ended.signal.aborted) return;
-      if (!worthSaving()) continue;
-      try {
-        await saver.save();
-      } catch (error) {
-        deps.log('warn', 'mid-turn-checkpoint-failed', errorFields(error));
-        if (isLeaseLost(error) || !(error instanceof Refused)) return;
-      }
-    }
-  })();
-  return {
-    async end() {
-      ended.abort();
-      await running;
-    },
-  };
+/** A reply over the state as it was last moved. */
+export function unchanged({ head }: Pick<RunningTurn, 'head'>, reply: Reply): Decision {
+  const { generation, state } = head;
+  return { baseGeneration: generation, generation, state, reply };
 }

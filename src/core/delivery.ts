@@ -1,11 +1,12 @@
 // Brings a committed reply to its chat. The model is out of the picture here: whatever happens, only the send is
-// repeated. Refused sends are tried again for a short while; what lasts longer goes back to the queue. After an hour
+// repeated. Refused sends are tried again for a short while; what lasts longer goes back to the queue. After a day
 // of refusals the reply counts as undeliverable, so that no chat is blocked for ever; a person can have it sent again.
+import { backoffMs } from './backoff.ts';
 import { Ambiguous, Gone, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { type SessionId, type TurnId, tenantOf } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { Json, TurnRequest } from './messages.ts';
-import type { Channel, Clock, SendContext, SessionStore } from './ports.ts';
+import type { Channel, Clock, SendContext, SessionStore, WaitingFor } from './ports.ts';
 import type { Lease, Reply, TurnRecord } from './records.ts';
 
 export interface DeliveryDeps {
@@ -18,7 +19,9 @@ export type DeliveryOutcome = 'delivered' | 'undeliverable' | { readonly retryAf
 
 const TRIES_IN_PLACE = 4;
 const MAX_WAIT_IN_PLACE_MS = 10_000;
-const GIVE_UP_AFTER_MS = 60 * 60_000;
+const GIVE_UP_AFTER_MS = 24 * 3_600_000;
+/** Where the platform names no time. */
+const SENDING = { firstMs: 1_000, maxMs: MAX_WAIT_IN_PLACE_MS };
 
 export async function deliverReply(
   deps: DeliveryDeps,
@@ -38,7 +41,7 @@ export async function deliverReply(
       if (isLeaseLost(error)) throw error;
       deps.log('warn', 'delivery-failed', { turn: turn.turnId, attempt, ...errorFields(error) });
       if (error instanceof Gone || error instanceof Invalid) return 'undeliverable';
-      const waitMs = error instanceof Refused ? error.retryAfterMs : 500 * 2 ** attempt;
+      const waitMs = error instanceof Refused ? error.retryAfterMs : backoffMs(SENDING, attempt);
       const known = error instanceof Refused || error instanceof Ambiguous;
       if (!known || attempt >= TRIES_IN_PLACE || waitMs > MAX_WAIT_IN_PLACE_MS) {
         if (deps.clock.now() - (turn.reply.fixedAtMs ?? turn.receivedAtMs) < GIVE_UP_AFTER_MS) {
@@ -87,18 +90,30 @@ export async function tellUnrecorded(
   log: Log,
 ): Promise<void> {
   try {
-    await channel.deliver(
-      {
-        request,
-        tenant: tenantOf(request.sessionKey),
-        sessionId: (request.sessionHint ?? 'unknown') as SessionId,
-        generation: 0,
-        anchor: null,
-        remember: async () => {},
-      },
-      reply,
-    );
+    await channel.deliver(unrecordedContext(request), reply);
   } catch (error) {
     log('warn', 'not-told', { turn: request.turnId, ...errorFields(error) });
   }
+}
+
+/** The same for what a turn waits for before it can begin. It stays in the chat, so it names no time. */
+export async function tellWaiting(
+  channel: Channel,
+  request: TurnRequest,
+  waitingFor: WaitingFor,
+): Promise<void> {
+  const sink = channel.open(unrecordedContext(request));
+  sink.push({ type: 'status', status: 'waiting', waitingFor, nextTryAtMs: null });
+  await sink.close();
+}
+
+function unrecordedContext(request: TurnRequest): SendContext {
+  return {
+    request,
+    tenant: tenantOf(request.sessionKey),
+    sessionId: (request.sessionHint ?? 'unknown') as SessionId,
+    generation: 0,
+    anchor: null,
+    remember: async () => {},
+  };
 }

@@ -3,9 +3,9 @@
 // fenced step (`SessionStore.gather`), so that each is run once whatever dies, and their queue messages find nothing to do.
 // Only channels where one person writes ask for it (`TurnRequest.gatherMs`).
 import { MAX_TEXT_LENGTH, type TurnRequest } from './messages.ts';
-import type { BeginResult, SessionStore } from './ports.ts';
+import type { SessionStore } from './ports.ts';
 import { GATHERED, isCommitted, type TurnRecord } from './records.ts';
-import type { TurnDeps } from './turn.ts';
+import type { RunningTurn } from './running-turn.ts';
 
 /** A part this long may have been cut by the app; a shorter one ends a paste. */
 export const PASTE_FROM = 3_000;
@@ -16,11 +16,9 @@ const LOOK_EVERY_MS = 200;
 
 /** The request with the text of all its parts. */
 export async function withGathered(
-  deps: Pick<TurnDeps, 'store' | 'clock'>,
-  request: TurnRequest,
-  { lease, turn }: Pick<BeginResult, 'lease' | 'turn'>,
-  signal: AbortSignal,
+  running: Pick<RunningTurn, 'deps' | 'request' | 'record' | 'lease' | 'signal'>,
 ): Promise<TurnRequest> {
+  const { deps, request, record: turn, lease, signal } = running;
   const { gatherMs } = request;
   if (gatherMs === undefined) return request;
   for (;;) {

@@ -7,7 +7,7 @@ import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, tenantOf
 import { type TurnRequest, turnRequest } from './messages.ts';
 import type { BeginResult, SessionStore, TurnQueue } from './ports.ts';
 import { isCommitted } from './records.ts';
-import type { TurnDeps, TurnOutcome } from './turn.ts';
+import type { TurnDeps, TurnOutcome } from './running-turn.ts';
 
 export interface MoveDeps {
   readonly store: Pick<SessionStore, 'accept' | 'getMapping' | 'listTurns'>;
@@ -63,7 +63,7 @@ export async function awaitMove(deps: TurnDeps, request: TurnRequest): Promise<T
 export async function moveConversation(
   deps: TurnDeps,
   request: TurnRequest,
-  begun: BeginResult,
+  begun: Pick<BeginResult, 'lease' | 'head' | 'turn'>,
 ): Promise<TurnOutcome> {
   const { lease, turn, head } = begun;
   if (!isCommitted(turn)) {

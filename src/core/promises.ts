@@ -84,6 +84,21 @@ export const PROMISES = [
     text: 'Retention is honoured: expired is absent; erase removes every object and item of a session, chat or tenant',
     status: 'kept',
   },
+  {
+    id: 'HEARD',
+    text: 'Whatever is away, the person reads within 30 s what is waited for and that the message is kept; no outage, however long, burns a message',
+    status: 'kept',
+  },
+  {
+    id: 'APART',
+    text: "One conversation's trouble costs no other conversation its answer",
+    status: 'planned',
+  },
+  {
+    id: 'MOMENT',
+    text: "What a save holds is one moment of the session's files, as a power cut would leave them",
+    status: 'kept',
+  },
 ] as const satisfies readonly ProductPromise[];
 
 export type PromiseId = (typeof PROMISES)[number]['id'];

@@ -18,7 +18,22 @@ export function failedReply(code: string, text: string, turnId: TurnId): Reply {
 export function gaveUp(turnId: TurnId, attempts: number): Reply {
   return failedReply(
     'gave-up',
-    `I could not answer this message: it failed ${attempts} times. Nothing said before is lost; you can go on writing.`,
+    attempts > 0
+      ? `I could not answer this message: it failed ${times(attempts)}. Nothing said before is lost; you can go on writing.`
+      : 'I could not answer this message: nothing here was able to take it on. Nothing said before is lost; please send it again.',
+    turnId,
+  );
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+export function modelRefuses(turnId: TurnId): Reply {
+  return failedReply(
+    'model-refuses',
+    "The model's server failed on this message again and again, while it answers others, so I stopped trying. " +
+      'Nothing said before is lost. You can send it again in other words or in smaller parts, or start a fresh session with /new.',
     turnId,
   );
 }

@@ -1,98 +1,46 @@
 // One turn: lease -> restore -> run -> checkpoint -> commit -> deliver -> settle -> forget. Everything before the
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
-
-import { type NotNow, runAgentTurn } from './agent-turn.ts';
-import { deliverReply, sendContext, tellUnrecorded } from './delivery.ts';
-import { Corrupt, Invalid, isLeaseLost, Refused } from './errors.ts';
+import { runAgentTurn, unchanged } from './agent-turn.ts';
+import { backoffAfterMs, backoffMs } from './backoff.ts';
+import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
+import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { newSessionId, type TurnId } from './ids.ts';
-import { errorFields, type Log } from './log.ts';
+import { newSessionId } from './ids.ts';
+import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
-import type {
-  AgentRunner,
-  BeginResult,
-  Channel,
-  Clock,
-  SessionState,
-  SessionStore,
-  Workplace,
-} from './ports.ts';
-import { isCommitted, type Lease, type Reply, type TurnRecord } from './records.ts';
+import type { BeginResult, WaitingFor } from './ports.ts';
+import { isCommitted, type Lease, type TurnRecord } from './records.ts';
 import { gaveUp, NEW_SESSION_TEXT, sessionUnreadable, withStoppedNote } from './replies.ts';
-import { retryWrite } from './retry-write.ts';
+import { mayPass, retryWrite } from './retry-write.ts';
+import {
+  channelOf,
+  type Decision,
+  insistently,
+  type NotNow,
+  type RunningTurn,
+  type TurnContext,
+  type TurnDeps,
+  type TurnOutcome,
+} from './running-turn.ts';
+import { outageWaitMs } from './waiting.ts';
 
-/** Named places where a fault kit may strike; in order. */
-export const TURN_POINTS = [
-  'before-lease',
-  'after-lease',
-  'after-restore',
-  'mid-run',
-  'after-agent',
-  'after-pack',
-  'after-commit',
-  'after-send',
-  'after-mark',
-] as const;
-export type TurnPoint = (typeof TURN_POINTS)[number];
-
-export interface TurnTiming {
-  /** How long a lease lives without a heartbeat. */
-  readonly leaseMs: number;
-  readonly heartbeatMs: number;
-  /** How often a running turn looks whether it is to stop; at every heartbeat when left out. */
-  readonly stopEveryMs?: number;
-  /** A checkpoint this often while the agent runs; 0 for none. */
-  readonly checkpointEveryMs: number;
-}
-
-export interface TurnDeps {
-  readonly store: SessionStore;
-  readonly state: SessionState;
-  readonly workplace: Workplace;
-  readonly runner: AgentRunner;
-  readonly channels: ReadonlyMap<string, Channel>;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly timing: TurnTiming;
-  readonly retentionSec: number;
-  /** After this many begun attempts the turn is given up with an honest message. */
-  readonly maxAttempts: number;
-  /** For fault injection; production passes nothing. */
-  readonly at?: (point: TurnPoint) => Promise<void> | void;
-}
-
-export interface TurnContext {
-  readonly owner: string;
-  /** Keeps the queue message invisible while the turn lives. */
-  readonly onBeat: () => Promise<void>;
-  /** Aborts when this worker must hand the turn on: its deadline, or its own end. */
-  readonly deadline: AbortSignal;
-}
-
-export type TurnOutcome =
-  | { readonly kind: 'done' }
-  /** The reply is out and says that the turn failed for good; a person should look. */
-  | { readonly kind: 'dead'; readonly reason: string }
-  | { readonly kind: 'retry'; readonly afterMs: number; readonly reason: string }
-  /** Cut off at the deadline with its state saved: to be continued at once. */
-  | { readonly kind: 'continue' };
-
-const MODEL_RETRY_MS = 15_000;
+/** Between attempts that failed by themselves. */
+const FAILED = { firstMs: 2_000, maxMs: 60_000 };
 const NO_CHANNEL_RETRY_MS = 15_000;
-const STORE_RETRY_MS = 5_000;
+/** The lease or the room is somebody else's for a moment. */
+const BUSY: ReadonlySet<string> = new Set(['lease-busy', 'contended', 'workplace-busy']);
+/** A lease is given back for no longer. */
+const RELEASE_MS = 5_000;
+/** The second: a blink of a store is no news, and the wait before it is below half a minute. */
+const SAID_AT_RECEIVE = 2;
 
-/** What to commit. */
-export interface Decision {
-  readonly baseGeneration: number;
-  readonly generation: number;
-  readonly state: BeginResult['head']['state'];
-  readonly reply: Reply;
-  readonly repointTo?: ReturnType<typeof newSessionId>;
-  readonly dead?: string;
-  readonly compactionDue?: boolean;
+/** How a lease ends. `forgive`: the attempt that begin counted is taken back. */
+interface Ended {
+  readonly outcome: TurnOutcome;
+  readonly forgive?: boolean;
 }
 
 export async function runTurn(
@@ -100,24 +48,45 @@ export async function runTurn(
   request: TurnRequest,
   context: TurnContext,
 ): Promise<TurnOutcome> {
-  const { store, log } = deps;
   if (request.kind === 'await-move') return await awaitMove(deps, request);
   // Asked before begin, which would count an attempt: another worker, elsewhere or later, may have the channel.
   if (!deps.channels.has(request.conversation.channel)) {
     return { kind: 'retry', afterMs: NO_CHANNEL_RETRY_MS, reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
-  let begun: BeginResult;
+  const begun = await begin(deps, request, context);
+  if ('kind' in begun) return begun;
+  await deps.at?.('after-lease');
+  let ended: Ended | undefined;
   try {
-    begun = await store.begin({
-      request,
-      owner: context.owner,
-      leaseMs: deps.timing.leaseMs,
-      newSessionId: newSessionId(),
-      retentionSec: deps.retentionSec,
-    });
+    ended = await runLeased(deps, request, context, begun);
   } catch (error) {
-    if (error instanceof Refused) return { kind: 'retry', afterMs: error.retryAfterMs, reason: error.code };
+    ended = failed(deps, begun, error, context.receives);
+  } finally {
+    await release(deps, begun, ended);
+  }
+  return ended.outcome;
+}
+
+async function begin(
+  deps: TurnDeps,
+  request: TurnRequest,
+  { owner, receives }: TurnContext,
+): Promise<BeginResult | TurnOutcome> {
+  const { store, log, timing, retentionSec } = deps;
+  try {
+    const { leaseMs } = timing;
+    return await store.begin({ request, owner, leaseMs, newSessionId: newSessionId(), retentionSec });
+  } catch (error) {
+    // Somebody else's turn on this session runs: it ends, or its lease does.
+    if (error instanceof Refused && BUSY.has(error.code)) {
+      return { kind: 'retry', afterMs: error.retryAfterMs, reason: error.code };
+    }
+    if (mayPass(error)) {
+      // Once: nothing can be recorded now, so saying it at each try would fill the chat.
+      if (receives === SAID_AT_RECEIVE) await tellWaiting(channelOf(deps, request), request, 'store');
+      return waitFor('store', receives, error);
+    }
     // Trying again changes nothing, and would hold up the conversation for ever.
     if (!(error instanceof Invalid || error instanceof Corrupt)) throw error;
     log('error', 'turn-cannot-begin', { alarm: true, turn: request.turnId, ...errorFields(error) });
@@ -126,162 +95,160 @@ export async function runTurn(
     }
     return { kind: 'dead', reason: error.code };
   }
-  await deps.at?.('after-lease');
-  let agentRan = false;
-  const runner: AgentRunner = {
-    run(run) {
-      agentRan = true;
-      return deps.runner.run(run);
-    },
-  };
-  let forgiven = false;
-  try {
-    return await runLeased({ ...deps, runner }, request, context, begun);
-  } catch (error) {
-    if (isLeaseLost(error)) {
-      log('warn', 'lease-lost', { turn: request.turnId, fence: begun.lease.fence });
-      return { kind: 'retry', afterMs: 1_000, reason: 'lease-lost' };
-    }
-    log('error', 'turn-failed', {
-      turn: request.turnId,
-      attempt: begun.turn.attempts,
-      ...errorFields(error),
-    });
-    // A store that is away for a while is not this turn's fault, and asking again costs no model call. A full disk
-    // may well be the turn's own doing.
-    forgiven = error instanceof Refused && !agentRan && error.code !== 'disk-full';
-    const waitMs = error instanceof Refused ? error.retryAfterMs : backoffMs(begun.turn);
-    const afterMs = forgiven ? Math.max(waitMs, STORE_RETRY_MS) : waitMs;
-    return { kind: 'retry', afterMs, reason: error instanceof Error ? error.message : String(error) };
-  } finally {
-    await release(deps, begun.lease, forgiven ? { forgive: request.turnId } : {});
+}
+
+/** What becomes of an attempt that threw. */
+function failed({ log }: TurnDeps, { turn, lease }: BeginResult, error: unknown, receives: number): Ended {
+  if (isLeaseLost(error)) {
+    log('warn', 'lease-lost', { turn: turn.turnId, fence: lease.fence });
+    return { outcome: { kind: 'retry', afterMs: 1_000, reason: 'lease-lost' } };
   }
+  log('error', 'turn-failed', { turn: turn.turnId, attempt: turn.attempts, ...errorFields(error) });
+  // Somebody else's absence is not this turn's fault. A full disk may well be the turn's own doing.
+  if (error instanceof Refused && BUSY.has(error.code)) {
+    return { outcome: { kind: 'retry', afterMs: error.retryAfterMs, reason: error.code }, forgive: true };
+  }
+  if (mayPass(error)) return { outcome: waitFor('store', receives, error), forgive: true };
+  const reason = error instanceof Error ? error.message : String(error);
+  return { outcome: { kind: 'retry', afterMs: backoffAfterMs(error, FAILED, turn.attempts), reason } };
 }
 
 async function runLeased(
   deps: TurnDeps,
   request: TurnRequest,
   context: TurnContext,
-  begun: BeginResult,
-): Promise<TurnOutcome> {
+  { lease, head, turn: record }: BeginResult,
+): Promise<Ended> {
   const stop = new AbortController();
+  const { leaseMs, heartbeatMs, stopEveryMs = heartbeatMs } = deps.timing;
   // A send that has to wait its time out needs the lease no less than the agent does.
   const heartbeat = startHeartbeat({
-    store: deps.store,
-    clock: deps.clock,
-    log: deps.log,
-    lease: begun.lease,
+    ...deps,
+    lease,
     turnId: request.turnId,
-    leaseMs: deps.timing.leaseMs,
-    everyMs: deps.timing.heartbeatMs,
-    stopEveryMs: deps.timing.stopEveryMs ?? deps.timing.heartbeatMs,
+    leaseMs,
+    everyMs: heartbeatMs,
+    stopEveryMs,
     onBeat: context.onBeat,
     onStop: () => stop.abort('stop'),
     onLost: () => stop.abort('lost'),
   });
+  const channel = channelOf(deps, request);
+  const { receives: tries } = context;
+  const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal };
   try {
-    if (request.kind === 'move') return await moveConversation(deps, request, begun);
-    if (isCommitted(begun.turn)) return await finish(deps, request, begun.lease, begun.turn);
-    return await runUncommitted(deps, request, context, begun, stop);
+    if (request.kind === 'move') {
+      return { outcome: await moveConversation(deps, request, { lease, head, turn: record }) };
+    }
+    if (isCommitted(record)) return { outcome: await finish(running, record) };
+    const onDeadline = () => stop.abort('deadline');
+    context.deadline.addEventListener('abort', onDeadline, { once: true });
+    if (context.deadline.aborted) onDeadline();
+    try {
+      return await runUncommitted(running);
+    } finally {
+      context.deadline.removeEventListener('abort', onDeadline);
+    }
   } finally {
     await heartbeat.end();
   }
 }
 
-async function runUncommitted(
-  deps: TurnDeps,
-  request: TurnRequest,
-  context: TurnContext,
-  begun: BeginResult,
-  stop: AbortController,
-): Promise<TurnOutcome> {
-  const onDeadline = () => stop.abort('deadline');
-  context.deadline.addEventListener('abort', onDeadline, { once: true });
-  if (context.deadline.aborted) onDeadline();
-  const progress = channelOf(deps, request).open(sendContext(deps.store, begun.lease, request, begun.turn));
+async function runUncommitted(unshown: Omit<RunningTurn, 'progress'>): Promise<Ended> {
+  const { deps, request, lease, record, channel } = unshown;
+  const context = sendContext(deps.store, lease, request, record);
+  const sink = channel.open(context);
+  const running: RunningTurn = { ...unshown, progress: (event) => sink.push(event) };
   try {
-    const result = await decide(deps, request, begun, stop.signal, (event) => progress.push(event));
-    if (result === 'agent-crashed') {
-      return { kind: 'retry', afterMs: backoffMs(begun.turn), reason: result };
-    }
-    if (result === 'continue' || result === 'model-unavailable') {
-      await deps.store.release(begun.lease, { forgive: request.turnId });
-      if (result === 'continue') return { kind: 'continue' };
-      return { kind: 'retry', afterMs: MODEL_RETRY_MS, reason: result };
-    }
-    await progress.close();
-    const commit = {
-      lease: begun.lease,
-      turnId: request.turnId,
-      baseGeneration: result.baseGeneration,
-      generation: result.generation,
-      state: result.state,
-      reply: { ...result.reply, fixedAtMs: deps.clock.now() },
-      retentionSec: deps.retentionSec,
-      ...(result.repointTo ? { repointTo: result.repointTo } : {}),
-    };
-    const committed = await retryWrite(() => deps.store.commit(commit), { ...deps, signal: stop.signal });
+    const result = await decide(running);
+    if ('notNow' in result) return notNow(running, result);
+    const committed = await commit(running, result);
+    // Still open until here: a store that is away just now is told of, too.
+    await sink.close();
     await deps.at?.('after-commit');
-    const outcome = await finish(deps, request, begun.lease, committed);
-    if (result.compactionDue && outcome.kind !== 'retry') await compact(deps, begun.lease);
-    return result.dead && outcome.kind === 'done' ? { kind: 'dead', reason: result.dead } : outcome;
+    const outcome = await finish(running, { ...committed, anchor: context.anchor });
+    if (result.compactionDue && outcome.kind !== 'retry') await compact(deps, lease);
+    return {
+      outcome: result.dead && outcome.kind === 'done' ? { kind: 'dead', reason: result.dead } : outcome,
+    };
+  } catch (error) {
+    if (mayPass(error)) {
+      const nextTryAtMs = deps.clock.now() + outageWaitMs(running.tries);
+      running.progress({ type: 'status', status: 'waiting', waitingFor: 'store', nextTryAtMs });
+    }
+    throw error;
   } finally {
-    context.deadline.removeEventListener('abort', onDeadline);
-    await progress.close();
+    await sink.close();
   }
 }
 
-function backoffMs({ attempts }: TurnRecord): number {
-  return 2_000 * 2 ** (attempts - 1);
+function notNow({ deps, record, tries, progress }: RunningTurn, result: NotNow): Ended {
+  if (result.notNow === 'continue') return { outcome: { kind: 'continue' }, forgive: true };
+  if (result.notNow === 'agent-crashed') {
+    return { outcome: { kind: 'retry', afterMs: backoffMs(FAILED, record.attempts), reason: result.notNow } };
+  }
+  const outcome = waitFor('model', tries, result);
+  const nextTryAtMs = deps.clock.now() + outcome.afterMs;
+  progress({ type: 'status', status: 'waiting', waitingFor: 'model', nextTryAtMs });
+  return { outcome, forgive: true };
+}
+
+function waitFor(waitingFor: WaitingFor, tries: number, refusal: unknown) {
+  const { retryAfterMs = 0 } = refusal as { readonly retryAfterMs?: number };
+  const reason = refusal instanceof HybridError ? refusal.code : `${waitingFor}-unavailable`;
+  return { kind: 'retry', afterMs: outageWaitMs(tries, retryAfterMs), reason, waitingFor } as const;
 }
 
 /** Works out what to commit. Only this part may call the model. */
-async function decide(
-  deps: TurnDeps,
-  request: TurnRequest,
-  begun: BeginResult,
-  signal: AbortSignal,
-  progress: Parameters<typeof runAgentTurn>[4],
-): Promise<Decision | NotNow> {
-  const { head, turn } = begun;
-  const unchanged = { baseGeneration: head.generation, generation: head.generation, state: head.state };
-  if (turn.attempts > deps.maxAttempts) {
-    const reason = `gave up after ${turn.attempts - 1} attempts`;
-    return { ...unchanged, reply: gaveUp(request.turnId, turn.attempts - 1), dead: reason };
+async function decide(running: RunningTurn): Promise<Decision | NotNow> {
+  const { deps, request, record } = running;
+  if (record.attempts > deps.maxAttempts) {
+    const failures = record.attempts - 1;
+    const reason = `gave up after ${failures} attempts`;
+    return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if (request.kind === 'new') {
-    return { ...unchanged, reply: { outcome: 'ok', text: NEW_SESSION_TEXT }, repointTo: newSessionId() };
+    return {
+      ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT }),
+      repointTo: newSessionId(),
+    };
   }
-  if (turn.stopRequested && turn.attempts === 1) {
-    return { ...unchanged, reply: { outcome: 'stopped', text: withStoppedNote('') } };
+  if (record.stopRequested && record.attempts === 1) {
+    return unchanged(running, { outcome: 'stopped', text: withStoppedNote('') });
   }
-  progress({ type: 'status', status: turn.attempts > 1 ? 'retrying' : 'running' });
-  const whole = await withGathered(deps, request, begun, signal);
-  return await runAgentTurn(deps, whole, begun, signal, progress);
+  running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
+  return await runAgentTurn({ ...running, request: await withGathered(running) });
+}
+
+async function commit(running: RunningTurn, result: Decision): Promise<TurnRecord> {
+  const { deps, request, lease } = running;
+  const input = {
+    lease,
+    turnId: request.turnId,
+    baseGeneration: result.baseGeneration,
+    generation: result.generation,
+    state: result.state,
+    reply: { ...result.reply, fixedAtMs: deps.clock.now() },
+    retentionSec: deps.retentionSec,
+    ...(result.repointTo ? { repointTo: result.repointTo } : {}),
+  };
+  return await retryWrite(() => deps.store.commit(input), insistently(running));
 }
 
 /** Delivers a committed turn and closes its record. */
 async function finish(
-  deps: TurnDeps,
-  request: TurnRequest,
-  lease: Lease,
+  { deps, channel, lease, request, tries }: Omit<RunningTurn, 'progress'>,
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
-  const outcome = await deliverReply(deps, channelOf(deps, request), lease, request, turn);
+  const outcome = await deliverReply(deps, channel, lease, request, turn);
   if (typeof outcome === 'object') {
-    return { kind: 'retry', afterMs: outcome.retryAfterMs, reason: 'delivery-refused' };
+    return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }
   await deps.at?.('after-send');
   await deps.store.settle(lease, turn.turnId, outcome);
   await deps.at?.('after-mark');
   return outcome === 'delivered' ? { kind: 'done' } : { kind: 'dead', reason: 'undeliverable' };
-}
-
-function channelOf(deps: TurnDeps, request: TurnRequest): Channel {
-  const channel = deps.channels.get(request.conversation.channel);
-  if (channel) return channel;
-  throw new Invalid('unknown-channel', `No channel "${request.conversation.channel}" is configured here.`);
 }
 
 /** Runs once the reply is out. A failure costs nothing but the merge: it is tried again after a later turn. */
@@ -291,21 +258,21 @@ async function compact(deps: TurnDeps, lease: Lease): Promise<void> {
     if (!head) return;
     const merged = await deps.state.compact(head, lease.fence);
     if (!merged) return;
-    await deps.store.advance({
-      lease,
-      baseGeneration: head.generation,
-      generation: head.generation,
-      state: merged.state,
-    });
+    const { generation } = head;
+    await deps.store.advance({ lease, baseGeneration: generation, generation, state: merged.state });
     await deps.state.collect(merged.garbage);
   } catch (error) {
     deps.log('warn', 'compaction-failed', { session: lease.sessionId, ...errorFields(error) });
   }
 }
 
-async function release(deps: TurnDeps, lease: Lease, options: { forgive?: TurnId }): Promise<void> {
+/** The only place where a turn gives its lease back. */
+async function release(deps: TurnDeps, { lease, turn }: BeginResult, ended?: Ended): Promise<void> {
   try {
-    await deps.store.release(lease, options);
+    const giveBack = () => deps.store.release(lease, ended?.forgive ? { forgive: turn.turnId } : {});
+    // An attempt that is forgiven is worth asking twice; the lease runs out by itself.
+    const { signal } = new AbortController();
+    await (ended?.forgive ? retryWrite(giveBack, { ...deps, signal, maxMs: RELEASE_MS }) : giveBack());
   } catch (error) {
     deps.log('warn', 'release-failed', { session: lease.sessionId, ...errorFields(error) });
   }

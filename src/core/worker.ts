@@ -1,10 +1,17 @@
 // Takes turns off the queue and runs them, one at a time per worker. Several workers may run at once, here and
 // on other machines: the queue keeps a conversation's order, the lease keeps its turns single.
 import { randomUUID } from 'node:crypto';
-import { Refused } from './errors.ts';
+import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { errorFields } from './log.ts';
 import type { ReceivedMessage, TurnQueue } from './ports.ts';
-import { runTurn, type TurnDeps, type TurnOutcome } from './turn.ts';
+import type { TurnDeps, TurnOutcome } from './running-turn.ts';
+import { runTurn } from './turn.ts';
+import { MAX_WAIT_MS } from './waiting.ts';
+
+/** A queue that does not answer. */
+const RECEIVING = { firstMs: 2_000, maxMs: 60_000 };
+/** A turn that ended as none should. */
+const UNEXPECTED = { firstMs: 5_000, maxMs: 60_000 };
 
 export interface WorkerDeps extends TurnDeps {
   readonly queue: TurnQueue;
@@ -21,6 +28,7 @@ export interface WorkerOptions {
 
 /** Runs until `signal` aborts. Errors of the queue itself are waited out, not thrown. */
 export async function runWorker(deps: WorkerDeps, options: WorkerOptions): Promise<void> {
+  let failures = 0;
   while (!options.signal.aborted) {
     let deliveries: readonly ReceivedMessage[];
     try {
@@ -30,9 +38,10 @@ export async function runWorker(deps: WorkerDeps, options: WorkerOptions): Promi
         visibilityMs: deps.visibilityMs,
         signal: options.signal,
       });
+      failures = 0;
     } catch (error) {
       deps.log('error', 'receive-failed', errorFields(error));
-      await deps.clock.sleep(error instanceof Refused ? error.retryAfterMs : 2_000, options.signal);
+      await deps.clock.sleep(backoffAfterMs(error, RECEIVING, ++failures), options.signal);
       continue;
     }
     for (const delivery of deliveries) {
@@ -54,11 +63,12 @@ export async function processMessage(
     outcome = await runTurn(deps, request, {
       owner: randomUUID(),
       deadline,
+      receives: delivery.receiveCount,
       onBeat: () => delivery.extend(deps.visibilityMs),
     });
   } catch (error) {
     deps.log('error', 'turn-failed', { turn: request.turnId, ...errorFields(error) });
-    outcome = { kind: 'retry', afterMs: 5_000, reason: 'unexpected' };
+    outcome = { kind: 'retry', afterMs: backoffMs(UNEXPECTED, delivery.receiveCount), reason: 'unexpected' };
   }
   deps.log('info', 'turn-ended', {
     turn: request.turnId,
@@ -68,6 +78,16 @@ export async function processMessage(
     waitedMs: startedAtMs - request.receivedAtMs,
     tookMs: deps.clock.now() - startedAtMs,
   });
+  if (outcome.kind === 'retry' && outcome.waitingFor !== undefined) {
+    deps.log('warn', 'turn-waits', {
+      turn: request.turnId,
+      waitingFor: outcome.waitingFor,
+      reason: outcome.reason,
+      tries: delivery.receiveCount,
+      nextTryInMs: outcome.afterMs,
+      ageMs: deps.clock.now() - request.receivedAtMs,
+    });
+  }
   try {
     await answerQueue(deps, delivery, outcome);
   } catch (error) {
@@ -84,7 +104,7 @@ async function answerQueue(deps: WorkerDeps, delivery: ReceivedMessage, outcome:
     case 'dead':
       return await delivery.deadLetter(outcome.reason);
     case 'retry':
-      return await delivery.retry(Math.min(outcome.afterMs, longestWaitMs(outcome.reason)));
+      return await delivery.retry(Math.min(outcome.afterMs, longestWaitMs(outcome)));
     case 'continue':
       // Behind what the person wrote meanwhile: their message runs first, over the state saved here.
       await deps.queue.send({ ...delivery.request, part: delivery.request.part + 1 });
@@ -92,7 +112,7 @@ async function answerQueue(deps: WorkerDeps, delivery: ReceivedMessage, outcome:
   }
 }
 
-/** A platform that names the time to send again is obeyed; nothing else may hold a conversation up for long. */
-function longestWaitMs(reason: string): number {
-  return reason === 'delivery-refused' ? 60 * 60_000 : 60_000;
+/** An outage is waited out, and a platform that names a time is obeyed; nothing else holds a conversation up for long. */
+function longestWaitMs({ reason, waitingFor }: Extract<TurnOutcome, { kind: 'retry' }>): number {
+  return waitingFor !== undefined || reason === 'delivery-refused' ? MAX_WAIT_MS : 60_000;
 }

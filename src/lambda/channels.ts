@@ -1,26 +1,57 @@
-// The channels a function can answer in: HTTP always, Telegram where there is a bot.
-import { createHttpChannel } from '../channels/http/channel.ts';
-import { createTelegramApi } from '../channels/telegram/api.ts';
-import { createTelegramChannel } from '../channels/telegram/channel.ts';
+// The channels of an installation, as its functions see them: those without settings, and those that the deployment
+// names. A function reads only what its part may know.
+import { decodeSettings, type EncodedSettings, fromVariables, parametersIn } from '../channels/deployed.ts';
+import type { ChannelDescriptor, Part } from '../channels/descriptor.ts';
+import { openOutgoing } from '../channels/outgoing.ts';
+import type { ChannelSettings } from '../channels/settings.ts';
 import type { Log } from '../core/log.ts';
 import type { Channel, EventLog } from '../core/ports.ts';
+import type { Environment } from './configuration.ts';
+import { VARIABLES } from './variables.ts';
 
 /** Every write of the event log is billed: deltas are gathered for longer than on one machine. */
 const GATHER_MS = 300;
 
-export function openChannels(options: {
-  readonly events: EventLog;
-  readonly telegramToken: string | undefined;
-  readonly telegramApiRoot: string | undefined;
-  readonly log: Log;
-}): ReadonlyMap<string, Channel> {
-  const { events, telegramToken, telegramApiRoot, log } = options;
-  const channels: Channel[] = [createHttpChannel({ events, log, gatherMs: GATHER_MS })];
-  if (telegramToken !== undefined) {
-    const apiRoot = telegramApiRoot === undefined ? {} : { apiRoot: telegramApiRoot };
-    channels.push(
-      createTelegramChannel({ api: createTelegramApi({ token: telegramToken, ...apiRoot }), log }),
-    );
-  }
-  return new Map(channels.map((channel) => [channel.name, channel]));
+export interface DeployedChannel {
+  readonly channel: ChannelDescriptor;
+  /** Names of the parameters that hold its secrets. */
+  readonly parameters: readonly string[];
+  settings(secrets: ReadonlyMap<string, string>): ChannelSettings;
+}
+
+/** Throws `Invalid('bad-config')` that names the variable which is missing. */
+export function readChannels(
+  channels: readonly ChannelDescriptor[],
+  part: Part,
+  env: Environment,
+): readonly DeployedChannel[] {
+  const named = (env[VARIABLES.channels] ?? '').split(',');
+  return channels
+    .filter(({ name, settings }) => named.includes(name) || Object.keys(settings).length === 0)
+    .map((channel) => deployedChannel(channel, part, fromVariables(channel, part, env)));
+}
+
+export function deployedChannel(
+  channel: ChannelDescriptor,
+  part: Part,
+  encoded: EncodedSettings,
+): DeployedChannel {
+  return {
+    channel,
+    parameters: parametersIn(channel, encoded),
+    settings: (secrets) => decodeSettings(channel, part, encoded, secrets),
+  };
+}
+
+/** The outgoing sides, as the turn's code wants them. */
+export function openChannels(
+  deployed: readonly DeployedChannel[],
+  secrets: ReadonlyMap<string, string>,
+  context: { readonly events: EventLog; readonly log: Log },
+): Promise<ReadonlyMap<string, Channel>> {
+  const settings = new Map(deployed.map((one) => [one.channel, one.settings(secrets)]));
+  return openOutgoing([...settings.keys()], (channel) => settings.get(channel) ?? null, {
+    ...context,
+    gatherMs: GATHER_MS,
+  });
 }

@@ -1,6 +1,7 @@
 // What each function is told, checked once at its start: the only place here that knows the environment. A missing
 // or malformed variable ends the start with its name; secrets are not among them (see parameters.ts).
 import { z } from 'zod';
+import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { VARIABLES } from './variables.ts';
 
@@ -16,22 +17,12 @@ const base = {
   mappingTable: text,
   stateTable: text,
   queueUrl: z.url(),
-  retentionDays: whole.default(25),
+  retentionDays: whole.default(RETENTION_DAYS),
 };
 
-const outgoing = {
-  telegramTokenParameter: parameter.optional(),
-  telegramApiRoot: z.url().optional(),
-  deadLetterQueueUrl: z.url(),
-};
+const outgoing = { deadLetterQueueUrl: z.url() };
 
-export const ingressSchema = z.object({
-  ...base,
-  telegramSecretParameter: parameter,
-  telegramAllowedUsers: text,
-  telegramBotId: z.string().regex(/^\d+$/),
-  telegramBotUsername: text,
-});
+export const ingressSchema = z.object(base);
 
 export const apiSchema = z.object({
   ...base,
@@ -68,9 +59,6 @@ export const workerSchema = z.object({
   modelBaseUrl: z.url().optional(),
 });
 
-export type IngressConfiguration = z.infer<typeof ingressSchema>;
-export type ApiConfiguration = z.infer<typeof apiSchema>;
-export type StrandedConfiguration = z.infer<typeof strandedSchema>;
 export type WorkerConfiguration = z.infer<typeof workerSchema>;
 
 /** Reads a function's variables. Throws `Invalid('bad-config')` that names the variable, never its value. */

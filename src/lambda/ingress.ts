@@ -1,50 +1,50 @@
-// Takes Telegram's webhooks. Nobody but Telegram knows the secret a request must carry; it is compared in constant
-// time before anything is read. A 200 says that the turn is in the durable queue (ACKED). Holds no bot token and no
-// agent: small, and awake within a moment.
+// Takes the webhooks of all channels. Each checks its caller before it reads anything else; a 200 says that the turn
+// is in the durable queue (ACKED). Holds no agent, and of the channels' secrets only those that check callers:
+// small, and awake within a moment.
 import type { APIGatewayProxyStructuredResultV2, LambdaFunctionURLEvent } from 'aws-lambda';
-import { acceptAndQueue } from '../api/messages.ts';
-import { parseAllowList } from '../channels/telegram/allow-list.ts';
-import { createTelegramWebhook } from '../channels/telegram/webhook.ts';
+import { identityFrom } from '../channels/deployed.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { createInletApp, inletContext, type Webhook } from '../channels/inlets.ts';
 import { systemClock } from '../core/clock.ts';
-import { acceptMove } from '../core/move-conversation.ts';
-import { stopTurns } from '../core/stop.ts';
+import { DAY_SEC } from '../core/defaults.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { readChannels } from './channels.ts';
 import { ingressSchema, readConfiguration } from './configuration.ts';
 import { requestOf, wholeAnswer } from './function-url.ts';
 import { createObservability } from './observability.ts';
-import { once } from './once.ts';
 import { readParameters } from './parameters.ts';
-import { TELEGRAM_WEBHOOK_PATH } from './variables.ts';
 
-const configuration = readConfiguration(ingressSchema, process.env);
-const { log, flush } = createObservability(configuration);
-
-const open = once(async () => {
-  const { mappingTable, stateTable, queueUrl, telegramSecretParameter } = configuration;
-  const secrets = await readParameters([telegramSecretParameter]);
+export function createIngress(
+  channels: readonly ChannelDescriptor[],
+): (event: LambdaFunctionURLEvent) => Promise<APIGatewayProxyStructuredResultV2> {
+  const configuration = readConfiguration(ingressSchema, process.env);
+  const { log, flush } = createObservability(configuration);
+  const { mappingTable, stateTable, queueUrl } = configuration;
   const deps = {
     store: createDynamoSessionStore({ mappingTable, stateTable, clock: systemClock }),
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
-    retentionSec: configuration.retentionDays * 86_400,
-  };
-  return createTelegramWebhook({
-    secret: secrets.get(telegramSecretParameter) ?? '',
-    bot: { id: configuration.telegramBotId, username: configuration.telegramBotUsername },
-    policy: { tenant: 'default', allow: parseAllowList(configuration.telegramAllowedUsers) },
-    accept: async (request) => void (await acceptAndQueue(deps, request)),
-    stop: (key, applies) => stopTurns(deps.store, key, applies),
-    move: (from, to, atMs) => acceptMove(deps, from, to, atMs),
+    retentionSec: configuration.retentionDays * DAY_SEC,
     log,
+  };
+  const webhooks = readChannels(channels, 'webhook', process.env).flatMap((deployed): Webhook[] => {
+    const { channel, parameters } = deployed;
+    const { webhook } = channel;
+    if (!webhook) return [];
+    const identity = identityFrom(channel, process.env);
+    const open = async () => {
+      const settings = deployed.settings(await readParameters(parameters));
+      return await webhook.open({ ...inletContext(deps), settings, identity });
+    };
+    return [{ channel, open }];
   });
-});
+  const app = createInletApp(webhooks);
 
-export async function handler(event: LambdaFunctionURLEvent): Promise<APIGatewayProxyStructuredResultV2> {
-  try {
-    if (event.rawPath !== TELEGRAM_WEBHOOK_PATH) return { statusCode: 404 };
-    const webhook = await open();
-    return await wholeAnswer(await webhook(requestOf(event)));
-  } finally {
-    flush();
-  }
+  return async (event) => {
+    try {
+      return await wholeAnswer(await app.fetch(requestOf(event)));
+    } finally {
+      flush();
+    }
+  };
 }

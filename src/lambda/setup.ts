@@ -1,7 +1,7 @@
-// Runs when a stack is deployed, changed or removed, as two CloudFormation custom resources. `prepare` makes the
-// secrets that nobody has to know beforehand and asks the bot who it is; `webhook` tells Telegram where to send
-// updates, and takes that back at the end unless the bot points elsewhere by then. Always answers CloudFormation:
-// a stack that waits for an answer hangs for an hour.
+// Runs when a stack is deployed, changed or removed, as CloudFormation custom resources. `prepare` makes the secrets
+// that nobody has to know beforehand and asks each channel's platform who it is there; `register` lets a channel tell its
+// platform where to send messages, and takes that back at the end. Always answers CloudFormation: a stack that waits
+// for an answer hangs for an hour.
 import { randomBytes } from 'node:crypto';
 import {
   DeleteParametersCommand,
@@ -11,58 +11,69 @@ import {
 } from '@aws-sdk/client-ssm';
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
 import { z } from 'zod';
-import { createTelegramApi } from '../channels/telegram/api.ts';
-import { COMMANDS } from '../channels/telegram/commands.ts';
-import { ALLOWED_UPDATES } from '../channels/telegram/parse-update.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import type { ChannelSettings } from '../channels/settings.ts';
+import { Invalid } from '../core/errors.ts';
 import { cutText } from '../text/cut-text.ts';
+import { deployedChannel } from './channels.ts';
 import { readParameters } from './parameters.ts';
-import { TELEGRAM_WEBHOOK_PATH, VARIABLES } from './variables.ts';
 
+const encodedSettings = z.record(z.string(), z.string());
 const propertiesSchema = z.discriminatedUnion('step', [
   z.object({
     step: z.literal('prepare'),
     secrets: z.array(z.string()),
-    tokenParameter: z.string().optional(),
+    /** Settings of the channels that have an identity, by name. */
+    identify: z.record(z.string(), encodedSettings).default({}),
   }),
   z.object({
-    step: z.literal('webhook'),
+    step: z.literal('register'),
+    channel: z.string(),
+    /** Address of the function that takes webhooks. */
     url: z.url(),
-    tokenParameter: z.string(),
-    secretParameter: z.string(),
+    settings: encodedSettings,
   }),
 ]);
 type Properties = z.infer<typeof propertiesSchema>;
+type SetupEvent = CloudFormationCustomResourceEvent;
 
 interface Outcome {
   readonly physicalId: string;
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** What Telegram may send at once; more waits at Telegram. */
-const MAX_CONNECTIONS = 40;
 const MAX_DELETED_AT_ONCE = 10;
 
 const ssm = new SSMClient({ maxAttempts: 5 });
 
-export async function handler(event: CloudFormationCustomResourceEvent, context: Context): Promise<void> {
-  const physicalId = 'PhysicalResourceId' in event ? event.PhysicalResourceId : context.awsRequestId;
-  try {
-    const outcome = await run(event);
-    await answer(event, { Status: 'SUCCESS', PhysicalResourceId: outcome.physicalId, Data: outcome.data });
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    console.error(
-      JSON.stringify({ level: 'ERROR', message: 'setup-failed', request: event.RequestType, error: message }),
-    );
-    // What cannot be taken back must not keep the stack from going.
-    const Status = event.RequestType === 'Delete' ? 'SUCCESS' : 'FAILED';
-    await answer(event, { Status, Reason: cutText(message, 1_000, '…'), PhysicalResourceId: physicalId });
-  }
+export function createSetup(
+  channels: readonly ChannelDescriptor[],
+): (event: SetupEvent, context: Context) => Promise<void> {
+  return async (event, context) => {
+    const physicalId = 'PhysicalResourceId' in event ? event.PhysicalResourceId : context.awsRequestId;
+    try {
+      const outcome = await run(channels, event);
+      await answer(event, { Status: 'SUCCESS', PhysicalResourceId: outcome.physicalId, Data: outcome.data });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      console.error(
+        JSON.stringify({
+          level: 'ERROR',
+          message: 'setup-failed',
+          request: event.RequestType,
+          error: message,
+        }),
+      );
+      // What cannot be taken back must not keep the stack from going.
+      const Status = event.RequestType === 'Delete' ? 'SUCCESS' : 'FAILED';
+      await answer(event, { Status, Reason: cutText(message, 1_000, '…'), PhysicalResourceId: physicalId });
+    }
+  };
 }
 
-async function run(event: CloudFormationCustomResourceEvent): Promise<Outcome> {
+async function run(channels: readonly ChannelDescriptor[], event: SetupEvent): Promise<Outcome> {
   const properties = propertiesSchema.parse(event.ResourceProperties);
-  if (properties.step === 'webhook') return await webhook(event.RequestType, properties);
+  if (properties.step === 'register') return await register(channels, event.RequestType, properties);
   const before =
     event.RequestType === 'Update' ? propertiesSchema.safeParse(event.OldResourceProperties).data : null;
   const dropped =
@@ -73,11 +84,8 @@ async function run(event: CloudFormationCustomResourceEvent): Promise<Outcome> {
         );
   if (event.RequestType !== 'Delete') await makeSecrets(properties.secrets);
   await deleteSecrets(dropped);
-  const bot =
-    event.RequestType !== 'Delete' && properties.tokenParameter
-      ? await identify(properties.tokenParameter)
-      : {};
-  return { physicalId: 'prepare', data: bot };
+  const data = event.RequestType === 'Delete' ? {} : await identify(channels, properties.identify);
+  return { physicalId: 'prepare', data };
 }
 
 /** A secret that exists stays: a second deployment changes no key. */
@@ -97,37 +105,40 @@ async function deleteSecrets(names: readonly string[]): Promise<void> {
   }
 }
 
-async function identify(tokenParameter: string): Promise<Record<string, string>> {
-  const bot = await (await telegram(tokenParameter)).getMe();
-  return { botId: bot.id, botUsername: bot.username };
+/** Facts as `<channel>.<fact>`. */
+async function identify(
+  channels: readonly ChannelDescriptor[],
+  wanted: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): Promise<Record<string, string>> {
+  const told = Object.entries(wanted).map(async ([name, encoded]) => {
+    const { channel, settings } = await open(channels, name, encoded);
+    const facts = (await channel.setup?.identify?.(settings)) ?? {};
+    return Object.entries(facts).map(([fact, value]) => [`${name}.${fact}`, value] as const);
+  });
+  return Object.fromEntries((await Promise.all(told)).flat());
 }
 
-async function webhook(
-  request: CloudFormationCustomResourceEvent['RequestType'],
-  properties: Extract<Properties, { step: 'webhook' }>,
+async function register(
+  channels: readonly ChannelDescriptor[],
+  request: SetupEvent['RequestType'],
+  properties: Extract<Properties, { step: 'register' }>,
 ): Promise<Outcome> {
-  const url = new URL(TELEGRAM_WEBHOOK_PATH, properties.url).href;
-  const api = await telegram(properties.tokenParameter);
-  if (request === 'Delete') {
-    const { url: current } = await api.getWebhookInfo();
-    if (current === url) await api.deleteWebhook();
-    return { physicalId: url };
-  }
-  const secrets = await readParameters([properties.secretParameter], ssm);
-  await api.setWebhook({
-    url,
-    secret: secrets.get(properties.secretParameter) ?? '',
-    allowedUpdates: ALLOWED_UPDATES,
-    maxConnections: MAX_CONNECTIONS,
-  });
-  await api.setCommands(COMMANDS);
+  const url = new URL(`/${properties.channel}`, properties.url).href;
+  const { channel, settings } = await open(channels, properties.channel, properties.settings);
+  if (request === 'Delete') await channel.setup?.unregister?.(settings, url);
+  else await channel.setup?.register?.(settings, url);
   return { physicalId: url };
 }
 
-async function telegram(tokenParameter: string) {
-  const secrets = await readParameters([tokenParameter], ssm);
-  const apiRoot = process.env[VARIABLES.telegramApiRoot];
-  return createTelegramApi({ token: secrets.get(tokenParameter) ?? '', ...(apiRoot ? { apiRoot } : {}) });
+async function open(
+  channels: readonly ChannelDescriptor[],
+  name: string,
+  encoded: Readonly<Record<string, string>>,
+): Promise<{ channel: ChannelDescriptor; settings: ChannelSettings }> {
+  const channel = channels.find((known) => known.name === name);
+  if (!channel) throw new Invalid('no-channel', `This function knows no channel ${name}.`);
+  const { parameters, settings } = deployedChannel(channel, 'setup', encoded);
+  return { channel, settings: settings(await readParameters(parameters, ssm)) };
 }
 
 async function answer(

@@ -3,71 +3,73 @@
 // through the ledger, sent once, fenced), and is then set aside in the dead letters for a person. Runs from the small
 // ZIP: it needs neither the image nor the agent, which may be what is broken.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
+import { DAY_SEC, STRANDED_TIMES } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { once } from '../core/once.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
-import { openChannels } from './channels.ts';
+import { openChannels, readChannels } from './channels.ts';
 import { readConfiguration, strandedSchema } from './configuration.ts';
 import { createObservability } from './observability.ts';
-import { once } from './once.ts';
 import { readParameters } from './parameters.ts';
-
-const configuration = readConfiguration(strandedSchema, process.env);
-const { log, flush } = createObservability(configuration);
 
 const noAgent = async (): Promise<never> => {
   throw new Invalid('no-agent-here', 'This function gives turns up; it runs none.');
 };
 
-const open = once(async () => {
-  const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl, telegramTokenParameter } = configuration;
-  const secrets = await readParameters(telegramTokenParameter ? [telegramTokenParameter] : []);
-  const tables = { mappingTable, stateTable, clock: systemClock };
-  const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
-  const deps: WorkerDeps = {
-    store: createDynamoSessionStore(tables),
-    queue,
-    state: {
-      restore: noAgent,
-      checkpoint: noAgent,
-      compact: async () => null,
-      collect: noAgent,
-      erase: noAgent,
-    },
-    workplace: { open: noAgent, close: noAgent },
-    runner: { run: noAgent },
-    channels: openChannels({
-      events: createDynamoEventLog(tables),
-      telegramToken: secrets.get(telegramTokenParameter ?? ''),
-      telegramApiRoot: configuration.telegramApiRoot,
-      log,
-    }),
-    clock: systemClock,
-    log,
-    timing: { leaseMs: 30_000, heartbeatMs: 10_000, checkpointEveryMs: 0 },
-    retentionSec: configuration.retentionDays * 86_400,
-    // None is left: whatever is not committed is given up, whatever is committed is delivered.
-    maxAttempts: 0,
-    visibilityMs: 60_000,
-  };
-  return { deps, queue };
-});
+export function createStranded(
+  channels: readonly ChannelDescriptor[],
+): (event: SQSEvent) => Promise<SQSBatchResponse> {
+  const configuration = readConfiguration(strandedSchema, process.env);
+  const deployed = readChannels(channels, 'outgoing', process.env);
+  const { log, flush } = createObservability(configuration);
 
-export async function handler(event: SQSEvent): Promise<SQSBatchResponse> {
-  try {
-    const { deps, queue } = await open();
-    const batch = await queue.deliveriesOf(event);
-    for (const group of batch.groups) {
-      for (const delivery of group) {
-        const outcome = await processMessage(deps, delivery, new AbortController().signal);
-        if (outcome.kind === 'retry') break;
+  const open = once(async () => {
+    const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
+    const secrets = await readParameters(deployed.flatMap(({ parameters }) => parameters));
+    const tables = { mappingTable, stateTable, clock: systemClock };
+    const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
+    const deps: WorkerDeps = {
+      store: createDynamoSessionStore(tables),
+      queue,
+      state: {
+        restore: noAgent,
+        checkpoint: noAgent,
+        compact: async () => null,
+        collect: noAgent,
+        erase: noAgent,
+      },
+      workplace: { open: noAgent, close: noAgent },
+      runner: { run: noAgent },
+      channels: await openChannels(deployed, secrets, { events: createDynamoEventLog(tables), log }),
+      clock: systemClock,
+      log,
+      timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },
+      retentionSec: configuration.retentionDays * DAY_SEC,
+      // None is left: whatever is not committed is given up, whatever is committed is delivered.
+      maxAttempts: 0,
+      visibilityMs: STRANDED_TIMES.visibilityMs,
+    };
+    return { deps, queue };
+  });
+
+  return async (event) => {
+    try {
+      const { deps, queue } = await open();
+      const batch = await queue.messagesOf(event);
+      for (const group of batch.groups) {
+        for (const delivery of group) {
+          const outcome = await processMessage(deps, delivery, new AbortController().signal);
+          if (outcome.kind === 'retry') break;
+        }
       }
+      return batch.response();
+    } finally {
+      flush();
     }
-    return batch.response();
-  } finally {
-    flush();
-  }
+  };
 }

@@ -5,7 +5,7 @@
 // other case, and for any other session, they are removed first. Processes, home and temporary files never stay.
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { endProcesses } from '../agent/processes.ts';
+import { endProcesses, pauseProcesses } from '../agent/processes.ts';
 import { removeTree } from '../agent/remove-tree.ts';
 import { Refused } from '../core/errors.ts';
 import type { ExecutionDirectory, HeldFiles, Workplace } from '../core/ports/execution.ts';
@@ -62,6 +62,7 @@ export function createTemporaryWorkplace(
         throw error;
       }
     },
+    pause: () => pauseProcesses(root),
     async close(lease) {
       if (!isHolder(lease)) return;
       try {

@@ -15,13 +15,8 @@ export const VARIABLES = {
   logLevel: 'HYBRID_SESSIONS_LOG_LEVEL',
   apiKeyParameter: 'HYBRID_SESSIONS_API_KEY_PARAMETER',
   maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
-  telegramTokenParameter: 'HYBRID_SESSIONS_TELEGRAM_TOKEN_PARAMETER',
-  telegramSecretParameter: 'HYBRID_SESSIONS_TELEGRAM_SECRET_PARAMETER',
-  telegramAllowedUsers: 'HYBRID_SESSIONS_TELEGRAM_ALLOWED_USERS',
-  telegramApiRoot: 'HYBRID_SESSIONS_TELEGRAM_API_ROOT',
-  /** Who the bot is, asked once at deployment: ingress needs no token. */
-  telegramBotId: 'HYBRID_SESSIONS_TELEGRAM_BOT_ID',
-  telegramBotUsername: 'HYBRID_SESSIONS_TELEGRAM_BOT_USERNAME',
+  /** Names of the channels that the deployment has settings for, with commas; theirs are in src/channels/deployed.ts. */
+  channels: 'HYBRID_SESSIONS_CHANNELS',
   /** `anthropic`; `demo` answers from a script, for trying the whole way without a key. */
   modelProvider: 'HYBRID_SESSIONS_MODEL_PROVIDER',
   model: 'HYBRID_SESSIONS_MODEL',
@@ -33,6 +28,3 @@ export const VARIABLES = {
   /** `false`: the folder is emptied after each turn, too. */
   keepSession: 'HYBRID_SESSIONS_KEEP_SESSION',
 } as const;
-
-/** Path of the webhook below the ingress function's address. */
-export const TELEGRAM_WEBHOOK_PATH = '/telegram';

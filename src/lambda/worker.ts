@@ -6,8 +6,17 @@ import { join } from 'node:path';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { createAgentRunner } from '../agent/runner.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
-import { errorFields } from '../core/log.ts';
+import {
+  CHECKPOINT_EVERY_SEC,
+  DAY_SEC,
+  LAMBDA_TIMES,
+  MAX_ATTEMPTS,
+  WORKSPACE_LIMITS,
+} from '../core/defaults.ts';
+import { errorFields, type Log } from '../core/log.ts';
+import { once } from '../core/once.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
@@ -15,93 +24,91 @@ import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
-import { openChannels } from './channels.ts';
+import { openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
 import { createObservability } from './observability.ts';
-import { once } from './once.ts';
 import { readParameters } from './parameters.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
 
-/** What a killed worker costs its conversation. */
-const VISIBILITY_MS = 60_000;
-const TIMING = { leaseMs: 45_000, heartbeatMs: 12_000, stopEveryMs: 1_500, checkpointEveryMs: 60_000 };
-const MAX_ATTEMPTS = 3;
 /** For ending the agent, the checkpoint and its upload. */
 const MARGIN_MS = 30_000;
-const MAX_WORKSPACE_FILES = 50_000;
 
-const configuration = readConfiguration(workerSchema, process.env);
-const { log, flush } = createObservability(configuration);
-const shutdown = new AbortController();
-process.once('SIGTERM', () => shutdown.abort());
+export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
 
-const open = once(async () => {
-  const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl, bucket, temporary } = configuration;
-  const { telegramTokenParameter, modelKeyParameter } = configuration;
-  const names = [telegramTokenParameter, modelKeyParameter].filter((name) => name !== undefined);
-  const [secrets, folder] = await Promise.all([
-    readParameters(names),
-    loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
-  ]);
-  const tables = { mappingTable, stateTable, clock: systemClock };
-  const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
-  const deps: WorkerDeps = {
-    store: createDynamoSessionStore(tables),
-    queue,
-    state: createSessionState({
-      objects: createS3ObjectStore({ bucket }),
-      limits: { maxWorkspaceBytes: configuration.maxWorkspaceBytes, maxWorkspaceFiles: MAX_WORKSPACE_FILES },
-      temporaryDirectory: temporary,
-    }),
-    workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
-    runner: createAgentRunner({
-      folder,
-      model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
-      sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
-    }),
-    channels: openChannels({
-      events: createDynamoEventLog(tables),
-      telegramToken: secrets.get(telegramTokenParameter ?? ''),
-      telegramApiRoot: configuration.telegramApiRoot,
+export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandler {
+  const configuration = readConfiguration(workerSchema, process.env);
+  const deployed = readChannels(channels, 'outgoing', process.env);
+  const { log, flush } = createObservability(configuration);
+  const shutdown = new AbortController();
+  process.once('SIGTERM', () => shutdown.abort());
+
+  const open = once(async () => {
+    const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl, bucket, temporary } = configuration;
+    const { modelKeyParameter } = configuration;
+    const names = deployed.flatMap(({ parameters }) => parameters);
+    const [secrets, folder] = await Promise.all([
+      readParameters(modelKeyParameter === undefined ? names : [...names, modelKeyParameter]),
+      loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
+    ]);
+    const tables = { mappingTable, stateTable, clock: systemClock };
+    const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
+    const deps: WorkerDeps = {
+      store: createDynamoSessionStore(tables),
+      queue,
+      state: createSessionState({
+        objects: createS3ObjectStore({ bucket }),
+        limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
+        temporaryDirectory: temporary,
+      }),
+      workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
+      runner: createAgentRunner({
+        folder,
+        model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
+        sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+        log,
+      }),
+      channels: await openChannels(deployed, secrets, { events: createDynamoEventLog(tables), log }),
+      clock: systemClock,
       log,
-    }),
-    clock: systemClock,
-    log,
-    timing: TIMING,
-    retentionSec: configuration.retentionDays * 86_400,
-    maxAttempts: MAX_ATTEMPTS,
-    visibilityMs: VISIBILITY_MS,
-  };
-  return { deps, queue };
-});
+      timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
+      retentionSec: configuration.retentionDays * DAY_SEC,
+      maxAttempts: MAX_ATTEMPTS,
+      visibilityMs: LAMBDA_TIMES.visibilityMs,
+    };
+    return { deps, queue };
+  });
 
-export async function handler(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
-  const ending = new AbortController();
-  const timer = setTimeout(() => ending.abort(), Math.max(0, context.getRemainingTimeInMillis() - MARGIN_MS));
-  const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
-  try {
-    const { deps, queue } = await open();
-    const batch = await queue.deliveriesOf(event);
-    await Promise.all(batch.groups.flat().map(shorten));
-    // In order, one at a time: the workplace holds one session.
-    for (const group of batch.groups) {
-      for (const delivery of group) {
-        const outcome = await processMessage(deps, delivery, deadline);
-        if (outcome.kind === 'retry') break;
+  return async (event, context) => {
+    const ending = new AbortController();
+    const timer = setTimeout(
+      () => ending.abort(),
+      Math.max(0, context.getRemainingTimeInMillis() - MARGIN_MS),
+    );
+    const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
+    try {
+      const { deps, queue } = await open();
+      const batch = await queue.messagesOf(event);
+      await Promise.all(batch.groups.flat().map((delivery) => shorten(delivery, log)));
+      // In order, one at a time: the workplace holds one session.
+      for (const group of batch.groups) {
+        for (const delivery of group) {
+          const outcome = await processMessage(deps, delivery, deadline);
+          if (outcome.kind === 'retry') break;
+        }
       }
+      return batch.response();
+    } finally {
+      clearTimeout(timer);
+      flush();
     }
-    return batch.response();
-  } finally {
-    clearTimeout(timer);
-    flush();
-  }
+  };
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
-async function shorten(delivery: ReceivedMessage): Promise<void> {
+async function shorten(delivery: ReceivedMessage, log: Log): Promise<void> {
   try {
-    await delivery.extend(VISIBILITY_MS);
+    await delivery.extend(LAMBDA_TIMES.visibilityMs);
   } catch (error) {
     log('warn', 'visibility-not-shortened', { turn: delivery.request.turnId, ...errorFields(error) });
   }

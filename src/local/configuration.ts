@@ -2,68 +2,55 @@
 // once, where a program starts; everything below gets values. docs/configuration.md lists each one, and a test
 // holds it to that.
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
+import { type ChannelsSettings, fileSections, readChannelSettings } from '../channels/settings.ts';
+import {
+  CHECKPOINT_EVERY_SEC,
+  DAY_SEC,
+  KEPT_GENERATIONS,
+  RETENTION_DAYS,
+  WORKERS,
+  WORKSPACE_LIMITS,
+} from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports.ts';
+import { EXAMPLE_AGENT } from '../package-root.ts';
+import { settingFault } from '../setting-fault.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const CONFIG_FILE = 'hybrid-sessions.config.json';
-const GIB = 1024 ** 3;
 
-/** The configuration file: every field may be left out. */
-export const configFileSchema = z.strictObject({
+const ownFields = {
   /** Where editors find help; not used otherwise. */
   $schema: z.string().optional(),
-  workers: z.int().min(1).max(64).default(2),
-  retentionDays: z.int().min(1).max(3650).default(25),
+  workers: z.int().min(1).max(64).default(WORKERS),
+  retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   limits: z
     .strictObject({
-      workspaceBytes: z.int().min(1024).default(GIB),
-      workspaceFiles: z.int().min(1).default(50_000),
+      workspaceBytes: z.int().min(1024).default(WORKSPACE_LIMITS.maxWorkspaceBytes),
+      workspaceFiles: z.int().min(1).default(WORKSPACE_LIMITS.maxWorkspaceFiles),
     })
     .prefault({}),
-  keepGenerations: z.int().min(1).max(1000).default(10),
-  checkpointEverySec: z.number().min(0).max(3600).default(60),
+  keepGenerations: z.int().min(1).max(1000).default(KEPT_GENERATIONS),
+  checkpointEverySec: z.number().min(0).max(3600).default(CHECKPOINT_EVERY_SEC),
   apiKeys: z
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
   model: z.string().min(1).optional(),
-  telegram: z.strictObject({ allowedUsers: z.array(z.int().positive()).default([]) }).prefault({}),
-});
-
-/** Every environment variable that is read, with what it is for. */
-export const ENVIRONMENT: Readonly<Record<string, string>> = {
-  PORT: 'port of the server',
-  HOST: 'address to listen on',
-  HYBRID_SESSIONS_DIR: 'data folder',
-  HYBRID_SESSIONS_AGENT: 'agent folder',
-  HYBRID_SESSIONS_CONFIG: 'configuration file',
-  HYBRID_SESSIONS_API_KEY: 'a bearer key of the HTTP API',
-  HYBRID_SESSIONS_AWS: 'file that names an installation on AWS',
-  HYBRID_SESSIONS_LOG: 'log level',
-  ANTHROPIC_API_KEY: 'key of the Claude API',
-  ANTHROPIC_AUTH_TOKEN: 'bearer token of a compatible endpoint',
-  ANTHROPIC_BASE_URL: 'address of a compatible endpoint',
-  ANTHROPIC_MODEL: 'model name',
-  CLAUDE_CODE_USE_BEDROCK: 'use Amazon Bedrock',
-  ANTHROPIC_BEDROCK_BASE_URL: 'address of Bedrock or a gateway before it',
-  AWS_BEARER_TOKEN_BEDROCK: 'API key of Bedrock',
-  AWS_REGION: 'region of Bedrock',
-  AWS_ACCESS_KEY_ID: 'credentials for Bedrock',
-  AWS_SECRET_ACCESS_KEY: 'credentials for Bedrock',
-  AWS_SESSION_TOKEN: 'credentials for Bedrock',
-  TELEGRAM_BOT_TOKEN: 'token of a Telegram bot',
-  TELEGRAM_API_ROOT: 'address of the Bot API',
-  HTTPS_PROXY: 'proxy on the way to the model',
-  HTTP_PROXY: 'proxy on the way to the model',
-  NO_PROXY: 'hosts that need no proxy',
-  NO_COLOR: 'plain output',
-  DEBUG: 'stack traces of errors',
 };
+
+/** The configuration file, with a section for each channel that has fields there. Every field may be left out. */
+export function configFileSchema(channels: readonly ChannelDescriptor[] = CHANNELS) {
+  const sections = fileSections(channels);
+  const taken = Object.keys(sections).filter((name) => name in ownFields);
+  if (taken.length > 0) throw new Error(`No channel can be named ${taken[0]}: it is a field of its own.`);
+  return z.strictObject({ ...ownFields, ...sections });
+}
 
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
 
@@ -76,6 +63,8 @@ export interface Configuration {
   readonly port: number;
   readonly dataDir: string;
   readonly agentDir: string;
+  /** Nobody named an agent, and there is no ./agent. */
+  readonly agentIsExample: boolean;
   /** The file that was read, if any. */
   readonly configFile: string | null;
   readonly apiKeys: readonly string[];
@@ -86,11 +75,8 @@ export interface Configuration {
   /** A running turn is saved this often; 0 for never. */
   readonly checkpointEveryMs: number;
   readonly model: ModelChoice;
-  readonly telegram: {
-    readonly token: string;
-    readonly apiRoot: string;
-    readonly allowedUsers: readonly number[];
-  } | null;
+  /** The channels that are on. */
+  readonly channels: ChannelsSettings;
   /** The proxy on the way to the model, as its usual variables. */
   readonly proxy: Readonly<Record<string, string>>;
   readonly logLevel: LogThreshold;
@@ -104,11 +90,14 @@ export interface ConfigurationSources {
   readonly overrides?: Partial<
     Pick<Configuration, 'host' | 'port' | 'dataDir' | 'agentDir' | 'logLevel' | 'workers'>
   >;
+  /** The channels there are. */
+  readonly channels?: readonly ChannelDescriptor[];
 }
 
 /** Throws `Invalid` that names the variable or field and says what it must be. */
-export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSources): Configuration {
-  const { file, values } = readFile(env, cwd);
+export function readConfiguration(sources: ConfigurationSources): Configuration {
+  const { env, cwd, overrides = {}, channels = CHANNELS } = sources;
+  const { file, values } = readFile(env, cwd, configFileSchema(channels));
   const ownKey = env.HYBRID_SESSIONS_API_KEY;
   if (ownKey !== undefined && ownKey !== '' && !/^[\x21-\x7e]{16,}$/.test(ownKey)) {
     bad('HYBRID_SESSIONS_API_KEY', 'must be at least 16 visible ASCII characters');
@@ -117,11 +106,11 @@ export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSou
     host: overrides.host ?? (env.HOST || '127.0.0.1'),
     port: overrides.port ?? portFrom(env.PORT),
     dataDir: resolve(cwd, overrides.dataDir ?? (env.HYBRID_SESSIONS_DIR || '.hybrid-sessions')),
-    agentDir: agentFolder(env, cwd, overrides.agentDir),
+    ...agentFolder(sources),
     configFile: file,
     apiKeys: [...(ownKey ? [ownKey] : []), ...values.apiKeys],
     workers: overrides.workers ?? values.workers,
-    retentionSec: values.retentionDays * 24 * 3600,
+    retentionSec: values.retentionDays * DAY_SEC,
     limits: {
       maxWorkspaceBytes: values.limits.workspaceBytes,
       maxWorkspaceFiles: values.limits.workspaceFiles,
@@ -129,19 +118,22 @@ export function readConfiguration({ env, cwd, overrides = {} }: ConfigurationSou
     keepGenerations: values.keepGenerations,
     checkpointEveryMs: Math.round(values.checkpointEverySec * 1000),
     model: modelFrom(env, values.model),
-    telegram: telegramFrom(env, values.telegram.allowedUsers),
+    channels: channelsFrom(channels, env, values),
     proxy: proxyFrom(env),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
   };
 }
 
+type FileValues = z.infer<ReturnType<typeof configFileSchema>>;
+
 function readFile(
   env: Environment,
   cwd: string,
-): { file: string | null; values: z.infer<typeof configFileSchema> } {
+  schema: ReturnType<typeof configFileSchema>,
+): { file: string | null; values: FileValues } {
   const named = env.HYBRID_SESSIONS_CONFIG;
   const file = resolve(cwd, named || CONFIG_FILE);
-  if (!named && !existsSync(file)) return { file: null, values: configFileSchema.parse({}) };
+  if (!named && !existsSync(file)) return { file: null, values: schema.parse({}) };
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -158,31 +150,24 @@ function readFile(
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new Invalid('bad-config', `${file} is not JSON: ${message}`, { cause });
   }
-  const parsed = configFileSchema.safeParse(value);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return { file, values: parsed.data };
-  const issue = parsed.error.issues[0];
-  const path = [...(issue?.path ?? []), ...(issue?.code === 'unrecognized_keys' ? issue.keys : [])].join('.');
-  const what = issue?.code === 'unrecognized_keys' ? 'no such field' : issue?.message;
-  throw new Invalid('bad-config', `${file}: ${path || 'file'}: ${what}`, {
-    advice: 'docs/configuration.md lists every field.',
+  throw new Invalid('bad-config', `${file}: ${settingFault(parsed.error)}.`, {
+    advice: 'docs/configuration.md lists every field, those of a channel are on its own page.',
   });
 }
 
-/** The folder that ships with the package holds the example agent. */
-export const PACKAGE_ROOT = packageRoot();
-
-function packageRoot(): string {
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  // src/server in a checkout, dist/src/server when installed.
-  const up = [join(here, '..', '..'), join(here, '..', '..', '..')];
-  return resolve(up.find((folder) => existsSync(join(folder, 'package.json'))) ?? up[0] ?? here);
-}
-
-function agentFolder(env: Environment, cwd: string, override: string | undefined): string {
-  const named = override ?? env.HYBRID_SESSIONS_AGENT;
-  if (named) return resolve(cwd, named);
+/** The example that ships with the package may run commands: whoever runs it is told. */
+function agentFolder({
+  env,
+  cwd,
+  overrides = {},
+}: ConfigurationSources): Pick<Configuration, 'agentDir' | 'agentIsExample'> {
+  const named = overrides.agentDir ?? env.HYBRID_SESSIONS_AGENT;
+  if (named) return { agentDir: resolve(cwd, named), agentIsExample: false };
   const local = resolve(cwd, 'agent');
-  return existsSync(local) ? local : join(PACKAGE_ROOT, 'examples', 'agent');
+  const agentIsExample = !existsSync(local);
+  return { agentDir: agentIsExample ? EXAMPLE_AGENT : local, agentIsExample };
 }
 
 function portFrom(value: string | undefined): number {
@@ -198,14 +183,16 @@ function logLevelFrom(value: string | undefined): LogThreshold {
   return level ?? bad('HYBRID_SESSIONS_LOG', `must be one of ${LOG_LEVELS.join(', ')}`);
 }
 
-function telegramFrom(env: Environment, allowedUsers: readonly number[]): Configuration['telegram'] {
-  const token = env.TELEGRAM_BOT_TOKEN;
-  if (!token) return null;
-  if (!/^\d+:[\w-]+$/.test(token))
-    bad('TELEGRAM_BOT_TOKEN', 'must look like 123456:ABC-DEF, as BotFather gives it');
-  const apiRoot = env.TELEGRAM_API_ROOT || 'https://api.telegram.org';
-  if (!URL.canParse(apiRoot)) bad('TELEGRAM_API_ROOT', 'must be a URL');
-  return { token, apiRoot, allowedUsers };
+function channelsFrom(
+  channels: readonly ChannelDescriptor[],
+  env: Environment,
+  values: Readonly<Record<string, unknown>>,
+): ChannelsSettings {
+  const on = channels.flatMap((channel) => {
+    const settings = readChannelSettings(channel, env, values[channel.name]);
+    return settings === null ? [] : [[channel.name, settings] as const];
+  });
+  return Object.fromEntries(on);
 }
 
 function proxyFrom(env: Environment): Record<string, string> {

@@ -1,5 +1,5 @@
-// The data folder: one database and one folder of objects. Everything a local system keeps is in it; copying it
-// while nothing runs is a backup.
+// The data folder: one database and one folder of objects. Everything a local system keeps is in it; backup.ts copies
+// it while it is in use.
 
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';

@@ -1,5 +1,7 @@
 // Log lines of a local system, on standard error: short and readable in a terminal, JSON anywhere else.
+// Values may be anybody's text: what could act on a terminal is written as an escape.
 import type { Log, LogLevel } from '../core/log.ts';
+import { harmless, harmlessJson } from '../text/harmless.ts';
 import { LOG_LEVELS, type LogThreshold } from './configuration.ts';
 
 export interface LogLinesOptions {
@@ -16,7 +18,10 @@ export function createLogLines({ threshold, terminal, write, now }: LogLinesOpti
     const time = new Date(now()).toISOString();
     const known = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
     if (terminal) write(`${time.slice(11, 19)} ${mark(level)}${event}${known.map(pair).join('')}\n`);
-    else write(`${JSON.stringify({ time, level, event, ...Object.fromEntries(known) })}\n`);
+    else {
+      const json = JSON.stringify({ time, level, event, ...Object.fromEntries(known) });
+      write(`${harmlessJson(json)}\n`);
+    }
   };
 }
 
@@ -26,5 +31,6 @@ function mark(level: LogLevel): string {
 
 function pair([name, value]: [string, unknown]): string {
   const text = String(value);
-  return ` ${name}=${/[\s"]/.test(text) ? JSON.stringify(text) : text}`;
+  const isPlain = !/[\s"]/.test(text) && harmless(text) === text;
+  return ` ${name}=${isPlain ? text : harmlessJson(JSON.stringify(text))}`;
 }

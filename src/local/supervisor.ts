@@ -1,8 +1,10 @@
 // Keeps N worker processes running. Each is a process of its own, so that a turn really is "woken from nothing":
 // it shares no memory with the server. One that dies is started again, more slowly each time it dies young. A
 // worker ends when its pipe to this process closes, so a killed server leaves none behind.
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { backoffMs } from '../core/backoff.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Configuration, Environment } from './configuration.ts';
@@ -13,6 +15,8 @@ export interface SupervisorOptions {
   /** The server's environment; workers get the harmless part of it. */
   readonly env: Environment;
   readonly log: Log;
+  /** What a worker process runs. */
+  readonly program?: URL;
 }
 
 export interface Supervisor {
@@ -26,9 +30,11 @@ export interface Supervisor {
 const HARMLESS =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|COMSPEC|PATHEXT|WINDIR|USERPROFILE|APPDATA|LOCALAPPDATA|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|DEBUG|NO_COLOR|IS_SANDBOX)$/i;
 
+/** Flags of the program's Node that a worker takes over; what loads or runs code is the program's own business. */
+const KEPT_FLAGS = /^--(no-warnings|enable-source-maps|use-[\w-]+|(disable-warning|max-[\w-]+)=.+)$/;
+
 const YOUNG_MS = 20_000;
-const FIRST_WAIT_MS = 250;
-const MAX_WAIT_MS = 15_000;
+const RESTARTING = { firstMs: 250, maxMs: 15_000 };
 /** So many in a row before a worker was ever ready: the start has failed. */
 const MAX_YOUNG_DEATHS = 4;
 /** Saving a turn that was cut off takes a moment. */
@@ -38,11 +44,11 @@ const SAVE_MS = 5_000;
 export async function startWorkers(options: SupervisorOptions): Promise<Supervisor> {
   const slots = Array.from({ length: options.configuration.workers }, () => createWorkerSlot(options));
   const supervisor: Supervisor = {
-    pids: () => slots.flatMap((seat) => seat.pid() ?? []),
-    stop: async (graceMs) => void (await Promise.all(slots.map((seat) => seat.stop(graceMs)))),
+    pids: () => slots.flatMap((slot) => slot.pid() ?? []),
+    stop: async (graceMs) => void (await Promise.all(slots.map((slot) => slot.stop(graceMs)))),
   };
   try {
-    await Promise.all(slots.map((seat) => seat.ready));
+    await Promise.all(slots.map((slot) => slot.ready));
   } catch (error) {
     await supervisor.stop(0);
     throw error;
@@ -56,7 +62,7 @@ interface WorkerSlot {
   stop(graceMs: number): Promise<void>;
 }
 
-function createWorkerSlot({ configuration, env, log }: SupervisorOptions): WorkerSlot {
+function createWorkerSlot({ configuration, env, log, program }: SupervisorOptions): WorkerSlot {
   const ready = Promise.withResolvers<void>();
   let child: ChildProcess | undefined;
   let restart: NodeJS.Timeout | undefined;
@@ -65,13 +71,13 @@ function createWorkerSlot({ configuration, env, log }: SupervisorOptions): Worke
 
   function start(): void {
     const startedAtMs = performance.now();
-    const worker = fork(workerFile(), {
+    const worker = fork(fileURLToPath(program ?? workerProgram()), {
       // A group of its own: Ctrl-C in a terminal reaches the server only, which then ends its workers in order.
       detached: true,
       env: Object.fromEntries(
         Object.entries(env).filter(([name]) => HARMLESS.test(name)),
       ) as NodeJS.ProcessEnv,
-      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
+      execArgv: process.execArgv.filter((argument) => KEPT_FLAGS.test(argument)),
       serialization: 'json',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
@@ -93,7 +99,7 @@ function createWorkerSlot({ configuration, env, log }: SupervisorOptions): Worke
           new Invalid('worker', `Worker processes end at once (${signal ?? `exit code ${code}`}).`),
         );
       }
-      const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (deaths - 1), MAX_WAIT_MS);
+      const waitMs = backoffMs(RESTARTING, deaths);
       log('warn', 'worker-died', { pid: worker.pid, code, signal, restartInMs: waitMs });
       restart = setTimeout(start, waitMs);
     });
@@ -124,7 +130,7 @@ function say(worker: ChildProcess, message: ToWorker): void {
 }
 
 /** The same kind of file as this one: TypeScript in a checkout, JavaScript when installed. */
-function workerFile(): string {
+function workerProgram(): URL {
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return fileURLToPath(new URL(`./worker-process.${ending}`, import.meta.url));
+  return new URL(`./worker-program.${ending}`, import.meta.url);
 }

@@ -1,48 +1,143 @@
-// A whole local system in one call: stores, workers, HTTP server, Telegram. Whoever starts it gets its address and
-// a way to end it; everything that can be wrong is found before the first message is taken.
-import { readFileSync } from 'node:fs';
+// A whole local system: stores, workers, channels, the sweep. `openLocalSystem` gives it to a program; `startSystem`
+// is the same behind an address of its own. Everything that can be wrong is found before the first message is taken.
 import { join } from 'node:path';
-import { serve } from '@hono/node-server';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { describePolicy } from '../agent/tool-policy.ts';
-import { createApp } from '../api/app.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
 import { systemClock } from '../core/clock.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { startSweep } from '../core/sweep.ts';
-import { type Configuration, type Environment, PACKAGE_ROOT } from './configuration.ts';
+import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
+import { createSystem } from '../system/create-system.ts';
+import type { System } from '../system/system.ts';
+import { startInlets } from './channels.ts';
+import type { Configuration, Environment } from './configuration.ts';
+import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
 import { describeModel } from './model-choice.ts';
 import { openStores } from './stores.ts';
 import { startWorkers } from './supervisor.ts';
-import { startTelegram } from './telegram.ts';
 
-export interface SystemOptions {
+export interface LocalSystemOptions {
   /** The program's environment: workers get the harmless part of it. */
   readonly env: Environment;
-  readonly version: string;
   readonly log?: Log;
+  /** Keys of `fetch`, of which one must be sent; none means no check. */
+  readonly apiKeys: readonly string[];
+  /** Names besides loopback ones that `fetch` answers to; null for any. */
+  readonly knownHosts: readonly string[] | null;
+  /** Whether `fetch` serves the chat page, too. */
+  readonly page: boolean;
+  /** The channels there are; the worker's program must know the same ones. @default those of this package */
+  readonly channels?: readonly ChannelDescriptor[];
+  /** A program that calls `runWorkerProcess`. @default the one that knows this package's channels */
+  readonly workerProgram?: URL;
 }
 
-export interface LocalSystem {
-  readonly url: string;
+export interface LocalSystem extends System {
   /** Lines for the operator: model, tools, data folder. */
   readonly lines: readonly (readonly [name: string, text: string])[];
   workerPids(): readonly number[];
-  /** Ends turns in hand within `graceMs`, or saves them to be continued; then everything. */
-  close(graceMs: number): Promise<void>;
 }
 
+/** A system that listens by itself. */
+export interface StartedSystem extends LocalSystem {
+  readonly url: string;
+}
+
+/** What a turn in hand gets to end by itself before it is saved, to be continued by the next start. */
+const GRACE_MS = 2_000;
+
+export async function openLocalSystem(
+  configuration: Configuration,
+  options: LocalSystemOptions,
+): Promise<LocalSystem> {
+  const { env, log = logLines(configuration) } = options;
+  const { agentDir, model } = configuration;
+  const folder = await loadAgentFolder(agentDir);
+  const sandbox = await detectSandbox();
+  const ending = new AbortController();
+  const ends: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  try {
+    const stores = await openStores(configuration, { create: true });
+    ends.push(() => stores.close());
+    const { idle, ...system } = createSystem({
+      ...stores,
+      ending: ending.signal,
+      clock: systemClock,
+      log,
+      info: {
+        name: 'hybrid-sessions',
+        version: packageVersion(),
+        model: { demo: model.kind === 'demo', name: modelName(configuration) },
+        sandbox: folder.settings.sandbox === 'off' ? 'none' : sandbox.kind,
+        tools: folder.settings.tools.allow,
+        workers: configuration.workers,
+      },
+      apiKeys: options.apiKeys,
+      knownHosts: options.knownHosts,
+      page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
+    });
+    const { channels = CHANNELS, workerProgram } = options;
+    // Only when the workers have ended: who waits for a turn that ends within its grace gets the answer.
+    ends.push(async () => {
+      ending.abort();
+      await idle();
+    });
+    let graceMs = GRACE_MS;
+    const program = workerProgram === undefined ? {} : { program: workerProgram };
+    const workers = await startWorkers({ configuration, env, log, ...program });
+    ends.push(() => workers.stop(graceMs));
+    const sweep = startSweep(stores, log);
+    ends.push(() => sweep.stop());
+    const accepting = { ...stores, retentionSec: configuration.retentionSec, log };
+    const inlets = startInlets(channels, configuration.channels, accepting);
+    ends.push(() => inlets.stop());
+    return {
+      ...system,
+      fetch: (request) => inlets.fetch(request) ?? system.fetch(request),
+      lines: [
+        [
+          'model',
+          describeModel(model) + (model.kind === 'demo' ? ' (set ANTHROPIC_API_KEY for Claude)' : ''),
+        ],
+        ['tools', describePolicy(folder, sandbox).replace(/^Tools: |\.$/g, '')],
+        [
+          'agent',
+          configuration.agentIsExample
+            ? 'the example, which may run commands; there is no ./agent here (`hybrid-sessions init` makes one)'
+            : agentDir,
+        ],
+        ['data', configuration.dataDir],
+        ...inlets.lines,
+      ],
+      workerPids: workers.pids,
+      async close(grace = GRACE_MS) {
+        graceMs = grace;
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The same on an address of its own, with the chat page. */
 export async function startSystem(
   configuration: Configuration,
-  options: SystemOptions,
-): Promise<LocalSystem> {
-  const log = options.log ?? logLines(configuration);
-  const { host, agentDir, model } = configuration;
-  if (!isLoopbackHost(host) && configuration.apiKeys.length === 0) {
+  options: Omit<LocalSystemOptions, 'apiKeys' | 'knownHosts' | 'page'>,
+): Promise<StartedSystem> {
+  const { host, port, apiKeys } = configuration;
+  if (!isLoopbackHost(host) && apiKeys.length === 0) {
     throw new Invalid(
       'key-required',
       `Listening on ${host} lets other machines in, and no bearer key is set.`,
@@ -51,69 +146,25 @@ export async function startSystem(
       },
     );
   }
-  const folder = await loadAgentFolder(agentDir);
-  const sandbox = await detectSandbox();
-  const ends: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (const end of ends.splice(0).reverse()) await end();
-  };
+  // A port that is taken is found before anything is started.
+  const system = Promise.withResolvers<LocalSystem>();
+  system.promise.catch(() => {});
+  const server = await listen(async (request) => (await system.promise).fetch(request), host, port);
   try {
-    const stores = await openStores(configuration, { create: true });
-    ends.push(() => stores.close());
-    const ending = new AbortController();
-    const app = createApp({
-      ...stores,
-      ending: ending.signal,
-      clock: systemClock,
-      log,
-      retentionSec: configuration.retentionSec,
-      info: {
-        name: 'hybrid-sessions',
-        version: options.version,
-        model: { demo: model.kind === 'demo', name: modelName(configuration) },
-        sandbox: folder.settings.sandbox === 'off' ? 'none' : sandbox.kind,
-        tools: folder.settings.tools.allow,
-        workers: configuration.workers,
-      },
-      apiKeys: configuration.apiKeys,
-      knownHosts: isLoopbackHost(host) ? [] : null,
-      openapi: JSON.parse(readFileSync(join(PACKAGE_ROOT, 'openapi.json'), 'utf8')),
-      page: servePageFrom(join(PACKAGE_ROOT, 'web')),
-    });
-    const { url, stop } = await listen(app.fetch, host, configuration.port);
-    ends.push(async () => {
-      ending.abort();
-      await stop();
-    });
-    let graceMs = 0;
-    const workers = await startWorkers({ configuration, env: options.env, log });
-    ends.push(() => workers.stop(graceMs));
-    const sweep = startSweep(stores, log);
-    ends.push(() => sweep.stop());
-    const telegram = configuration.telegram
-      ? startTelegram(configuration.telegram, { ...stores, retentionSec: configuration.retentionSec, log })
-      : null;
-    if (telegram) ends.push(() => telegram.stop());
+    const knownHosts = isLoopbackHost(host) ? [] : null;
+    const opened = await openLocalSystem(configuration, { ...options, apiKeys, knownHosts, page: true });
+    system.resolve(opened);
     return {
-      url,
-      lines: [
-        [
-          'model',
-          describeModel(model) + (model.kind === 'demo' ? ' (set ANTHROPIC_API_KEY for Claude)' : ''),
-        ],
-        ['tools', describePolicy(folder, sandbox).replace(/^Tools: |\.$/g, '')],
-        ['agent', agentDir],
-        ['data', configuration.dataDir],
-        ...(telegram ? ([['telegram', telegram.line]] as const) : []),
-      ],
-      workerPids: workers.pids,
-      async close(grace) {
-        graceMs = grace;
-        await close();
+      ...opened,
+      url: server.url,
+      async close(graceMs) {
+        await opened.close(graceMs);
+        await server.stop();
       },
     };
   } catch (error) {
-    await close();
+    system.reject(error);
+    await server.stop();
     throw error;
   }
 }
@@ -129,48 +180,4 @@ function logLines(configuration: Configuration): Log {
     write: (line) => void process.stderr.write(line),
     now: () => systemClock.now(),
   });
-}
-
-function listen(
-  fetch: (request: Request) => Response | Promise<Response>,
-  host: string,
-  port: number,
-): Promise<{ url: string; stop(): Promise<void> }> {
-  return new Promise((resolve, reject) => {
-    const server = serve({ fetch, hostname: host, port }, (address) => {
-      const name = host.includes(':') ? `[${host}]` : host;
-      resolve({
-        url: `http://${name}:${address.port}`,
-        stop: () =>
-          new Promise((closed) => {
-            server.close(() => closed());
-            // Streams of turns that go on elsewhere would hold it open; clients come back by Last-Event-ID.
-            if ('closeAllConnections' in server) server.closeAllConnections();
-          }),
-      });
-    });
-    server.on('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port)));
-  });
-}
-
-function listenError(cause: NodeJS.ErrnoException, host: string, port: number): unknown {
-  if (cause.code === 'EADDRINUSE') {
-    return new Invalid('port-in-use', `Port ${port} is in use.`, {
-      cause,
-      advice: 'Stop what runs there, or set PORT to another one (0 takes any free one).',
-    });
-  }
-  if (cause.code === 'EACCES') {
-    return new Invalid('port-refused', `This user may not listen on port ${port}.`, {
-      cause,
-      advice: 'Set PORT to one above 1023.',
-    });
-  }
-  if (cause.code === 'EADDRNOTAVAIL' || cause.code === 'ENOTFOUND') {
-    return new Invalid('bad-host', `${host} is not an address of this machine.`, {
-      cause,
-      advice: 'Set HOST to 127.0.0.1, or to an address that this machine has.',
-    });
-  }
-  return cause;
 }

@@ -4,48 +4,48 @@ import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { createWorkplace } from '../agent/workplace.ts';
-import { createHttpChannel } from '../channels/http/channel.ts';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { openOutgoing } from '../channels/outgoing.ts';
+import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
+import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
-import { errorFields, type Log } from '../core/log.ts';
-import type { Channel } from '../core/ports.ts';
+import { errorFields } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import { createLogLines } from './log-lines.ts';
 import { openModelEndpoint } from './model-endpoint.ts';
 import { openStores } from './stores.ts';
-import { telegramChannel } from './telegram.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
-/** A killed worker costs its conversation this long: its lease and its message become free. */
-const TIMING = { leaseMs: 10_000, heartbeatMs: 1_000 };
-const VISIBILITY_MS = 10_000;
-const MAX_ATTEMPTS = 3;
 /** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
 const ORPHAN_GRACE_MS = 5_000;
 
 const stopping = new AbortController();
 const deadline = new AbortController();
 
-process.on('message', (message: ToWorker) => {
-  if (message.type === 'boot') boot(message.configuration).catch(unfit);
-  else stop(message.graceMs);
-});
-process.on('disconnect', () => {
-  stop(0);
-  setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
-});
-process.on('SIGTERM', () => stop(0));
-// Ctrl-C is the server's to answer: it stops its workers in order.
-process.on('SIGINT', () => {});
+/** Makes this process a worker of the server that started it. */
+export function runWorkerProcess(channels: readonly ChannelDescriptor[]): void {
+  process.on('message', (message: ToWorker) => {
+    if (message.type === 'boot') boot(message.configuration, channels).catch(unfit);
+    else stop(message.graceMs);
+  });
+  process.on('disconnect', () => {
+    stop(0);
+    setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
+  });
+  process.on('SIGTERM', () => stop(0));
+  // Ctrl-C is the server's to answer: it stops its workers in order.
+  process.on('SIGINT', () => {});
+}
 
 function stop(graceMs: number): void {
   stopping.abort();
   setTimeout(() => deadline.abort(), graceMs).unref();
 }
 
-async function boot(configuration: Configuration): Promise<void> {
+async function boot(configuration: Configuration, channels: readonly ChannelDescriptor[]): Promise<void> {
   const log = createLogLines({
     threshold: configuration.logLevel,
     terminal: process.stderr.isTTY === true,
@@ -61,6 +61,7 @@ async function boot(configuration: Configuration): Promise<void> {
       folder,
       model: model.endpoint,
       sandbox: await detectSandbox(),
+      log,
       ...proxy,
     });
     const working = runWorker(
@@ -68,13 +69,16 @@ async function boot(configuration: Configuration): Promise<void> {
         ...stores,
         workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
         runner,
-        channels: channels(configuration, stores.events, log),
+        channels: await openOutgoing(channels, outgoingSettings(configuration), {
+          events: stores.events,
+          log,
+        }),
         clock: systemClock,
         log,
-        timing: { ...TIMING, checkpointEveryMs: configuration.checkpointEveryMs },
+        timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },
         retentionSec: configuration.retentionSec,
         maxAttempts: MAX_ATTEMPTS,
-        visibilityMs: VISIBILITY_MS,
+        visibilityMs: LOCAL_TIMES.visibilityMs,
       },
       { signal: stopping.signal, deadline: deadline.signal },
     );
@@ -90,13 +94,12 @@ async function boot(configuration: Configuration): Promise<void> {
   process.exit(0);
 }
 
-function channels(
-  configuration: Configuration,
-  events: Parameters<typeof createHttpChannel>[0]['events'],
-  log: Log,
-): ReadonlyMap<string, Channel> {
-  const telegram = configuration.telegram ? [telegramChannel(configuration.telegram, log)] : [];
-  return new Map([createHttpChannel({ events, log }), ...telegram].map((channel) => [channel.name, channel]));
+/** A channel without settings is always on, also where a configuration switched the others off. */
+function outgoingSettings({ channels }: Configuration) {
+  return (channel: ChannelDescriptor) => {
+    const values = channels[channel.name] ?? (Object.keys(channel.settings).length === 0 ? {} : null);
+    return values && settingsOf(channel, 'outgoing', values);
+  };
 }
 
 /** Tells the server why, then ends. */

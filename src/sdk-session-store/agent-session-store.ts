@@ -1,6 +1,7 @@
 // The Agent SDK's `SessionStore` over this package's head and packs: durable transcripts for programs that want only
 // those. An append is atomic, kept once however often it is sent, and ordered by commits, not by clocks; a second live
 // writer of a session is refused; a load reads at most eight packs at any age. Needs no directory and no worker.
+
 import { tmpdir } from 'node:os';
 import type {
   SessionStore as SdkSessionStore,
@@ -9,6 +10,7 @@ import type {
   SessionSummaryEntry,
 } from '@anthropic-ai/claude-agent-sdk';
 import { systemClock } from '../core/clock.ts';
+import { DEFAULT_TENANT, RETENTION_SEC } from '../core/defaults.ts';
 import { sessionKeyOf } from '../core/ids.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
@@ -16,8 +18,8 @@ import type { SessionStore } from '../core/ports/store.ts';
 import { conversationFor, fileOf, type SessionName } from './keys.ts';
 import { lineOf } from './known-entries.ts';
 import { createListing } from './listing.ts';
-import { createPatience } from './retry.ts';
-import { createSessionDesk, type SessionDesk } from './session-writer.ts';
+import { createRetry } from './retry.ts';
+import { createSessionWriter, type SessionWriter } from './session-writer.ts';
 
 export interface AgentSessionStoreOptions {
   /** Heads and leases: DynamoDB, SQLite or memory. Stays the caller's to close. */
@@ -53,27 +55,26 @@ export interface AgentSessionStore extends SdkSessionStore {
   release(key?: SessionName): Promise<void>;
 }
 
-const DAY_SEC = 86_400;
-/** Desks without a lease or anything remembered cost little, but not nothing. */
-const MAX_DESKS = 10_000;
+/** Writers without a lease or anything remembered cost little, but not nothing. */
+const MAX_WRITERS = 10_000;
 
 export function createAgentSessionStore(options: AgentSessionStoreOptions): AgentSessionStore {
-  const { store, objects, tenant = 'default', clock = systemClock } = options;
-  const { leaseMs = 15_000, takeoverWaitMs = 20_000, retentionSec = 25 * DAY_SEC } = options;
+  const { store, objects, tenant = DEFAULT_TENANT, clock = systemClock } = options;
+  const { leaseMs = 15_000, takeoverWaitMs = 20_000, retentionSec = RETENTION_SEC } = options;
   const { temporaryDirectory = tmpdir(), maxRememberedEntries = 200_000 } = options;
-  const patiently = createPatience(clock);
-  const listing = createListing({ store, tenant, patiently });
+  const retry = createRetry(clock);
+  const listing = createListing({ store, tenant, retry });
   /** Least recently used first. */
-  const desks = new Map<string, SessionDesk>();
+  const writers = new Map<string, SessionWriter>();
 
-  function deskOf(name: SessionName): SessionDesk {
+  function writerOf(name: SessionName): SessionWriter {
     const conversation = conversationFor(tenant, name);
     const key = sessionKeyOf(conversation);
     const { projectKey, sessionId } = name;
-    const known = desks.get(key);
-    const desk =
+    const known = writers.get(key);
+    const writer =
       known ??
-      createSessionDesk({
+      createSessionWriter({
         name: { projectKey, sessionId },
         conversation,
         store,
@@ -83,26 +84,26 @@ export function createAgentSessionStore(options: AgentSessionStoreOptions): Agen
         takeoverWaitMs,
         retentionSec,
         temporaryDirectory,
-        patiently,
+        retry,
       });
-    desks.delete(key);
-    desks.set(key, desk);
+    writers.delete(key);
+    writers.set(key, writer);
     if (known === undefined) makeRoom();
-    return desk;
+    return writer;
   }
 
   function makeRoom(): void {
     let entries = 0;
-    for (const desk of desks.values()) entries += desk.weight;
-    for (const [key, desk] of desks) {
-      const tooMany = desks.size > MAX_DESKS;
+    for (const writer of writers.values()) entries += writer.weight;
+    for (const [key, writer] of writers) {
+      const tooMany = writers.size > MAX_WRITERS;
       if (!tooMany && entries <= maxRememberedEntries) return;
-      if (!desk.idle) continue;
-      entries -= desk.weight;
-      desk.forget();
+      if (!writer.idle) continue;
+      entries -= writer.weight;
+      writer.forget();
       if (!tooMany) continue;
-      desks.delete(key);
-      void desk.release().catch(() => {}); // Runs out by itself.
+      writers.delete(key);
+      void writer.release().catch(() => {}); // Runs out by itself.
     }
   }
 
@@ -110,28 +111,28 @@ export function createAgentSessionStore(options: AgentSessionStoreOptions): Agen
     // `async` throughout: a bad key is a rejection, never a throw.
     async append(key, entries) {
       const file = fileOf(key.subpath);
-      await deskOf(key).append(file, entries.map(lineOf));
+      await writerOf(key).append(file, entries.map(lineOf));
     },
 
     async load(key) {
       const file = fileOf(key.subpath);
-      return await deskOf(key).load(file);
+      return await writerOf(key).load(file);
     },
 
     async delete(key) {
-      if (key.subpath === undefined) await deskOf(key).removeSession();
-      else await deskOf(key).removeTranscript(fileOf(key.subpath));
+      if (key.subpath === undefined) await writerOf(key).removeSession();
+      else await writerOf(key).removeTranscript(fileOf(key.subpath));
     },
 
     async listSubkeys(key) {
-      return await deskOf(key).subpaths();
+      return await writerOf(key).subpaths();
     },
 
     listSessions: listing.sessions,
     listSessionSummaries: listing.summaries,
 
     async release(key) {
-      await Promise.all((key ? [deskOf(key)] : [...desks.values()]).map((desk) => desk.release()));
+      await Promise.all((key ? [writerOf(key)] : [...writers.values()]).map((writer) => writer.release()));
     },
   };
 }

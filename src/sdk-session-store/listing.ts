@@ -5,7 +5,7 @@ import { tenantId } from '../core/ids.ts';
 import type { Page, SessionStore } from '../core/ports/store.ts';
 import type { SessionHead } from '../core/records.ts';
 import { conversationFor, nameOf } from './keys.ts';
-import type { Patiently } from './retry.ts';
+import type { Retry } from './retry.ts';
 import { factsOf, type TranscriptFacts } from './transcript-state.ts';
 
 const PAGE = 200;
@@ -18,12 +18,12 @@ export interface Listing {
 export function createListing(options: {
   readonly store: SessionStore;
   readonly tenant: string;
-  readonly patiently: Patiently;
+  readonly retry: Retry;
 }): Listing {
   const tenant = tenantId(options.tenant);
 
   const page = (cursor: string | null): Promise<Page<SessionHead>> =>
-    options.patiently(() =>
+    options.retry(() =>
       options.store.listHeads(tenant, { limit: PAGE, ...(cursor === null ? {} : { cursor }) }),
     );
 

@@ -1,23 +1,23 @@
 // Repeats what a store refused, with growing pauses, for a few seconds: shorter than the SDK waits for an append.
+import { backoffMs } from '../core/backoff.ts';
 import { Refused } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 
 const ATTEMPTS = 6;
-const FIRST_PAUSE_MS = 50;
-const MAX_PAUSE_MS = 2_000;
+const PAUSES = { firstMs: 50, maxMs: 2_000 };
 
-export type Patiently = <T>(step: () => Promise<T>) => Promise<T>;
+export type Retry = <T>(step: () => Promise<T>) => Promise<T>;
 
 /** The pause before trying again after `failed` failures. */
 export function pauseMs(failed: number): number {
-  return Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failed - 1));
+  return backoffMs(PAUSES, failed);
 }
 
 export function mayTryAgain(failed: number): boolean {
   return failed < ATTEMPTS;
 }
 
-export function createPatience(clock: Clock): Patiently {
+export function createRetry(clock: Clock): Retry {
   return async (step) => {
     for (let failed = 1; ; failed++) {
       try {

@@ -1,12 +1,12 @@
 // Where the conversation stood when this instance loaded it or last wrote to it. Going on from there after somebody
 // else has carried it on would interleave two conversations, so it is refused until the session is loaded again.
-// An instance that has neither loaded nor written has no standpoint and may append; titles and tags move nothing.
+// An instance that has neither loaded nor written has seen no position and may append; titles and tags move nothing.
 import { Conflict } from '../core/errors.ts';
 import type { SessionHead } from '../core/records.ts';
 import { newest } from '../state/record.ts';
 import { readTranscriptState } from './transcript-state.ts';
 
-export interface Standpoint {
+export interface SeenPosition {
   readonly sessionId: string | null;
   /** Throws Conflict('writer-replaced') when the conversation moved on without us. */
   check(head: SessionHead | null): void;
@@ -17,7 +17,7 @@ export interface Standpoint {
   reset(): void;
 }
 
-export function createStandpoint(): Standpoint {
+export function createSeenPosition(): SeenPosition {
   let at: { readonly sessionId: string | null; readonly movedAt: number } | null = null;
   let replaced = false;
   const unsure = new Set<string>();

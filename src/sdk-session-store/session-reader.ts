@@ -7,10 +7,11 @@ import type { ObjectStore } from '../core/ports/objects.ts';
 import type { SessionStore } from '../core/ports/store.ts';
 import type { SessionHead } from '../core/records.ts';
 import { newest } from '../state/record.ts';
+import { storeError } from '../stores/rules/errors.ts';
 import { type Content, contentOf, emptyContent } from './content.ts';
 import { createKnownEntries, type KnownEntries, uuidOf } from './known-entries.ts';
 import { parseLine, readIndex, readLines } from './reading.ts';
-import type { Patiently } from './retry.ts';
+import type { Retry } from './retry.ts';
 import { readTranscriptState } from './transcript-state.ts';
 
 export interface SessionReader {
@@ -38,22 +39,22 @@ export function createSessionReader(options: {
   readonly store: SessionStore;
   readonly objects: ObjectStore;
   readonly key: SessionKey;
-  readonly patiently: Patiently;
+  readonly retry: Retry;
 }): SessionReader {
-  const { store, objects, key, patiently } = options;
+  const { store, objects, key, retry } = options;
   const tenant = tenantOf(key);
 
   async function findHead(): Promise<SessionHead | null> {
     for (let attempt = 1; ; attempt++) {
-      const mapping = await patiently(() => store.getMapping(key));
+      const mapping = await retry(() => store.getMapping(key));
       if (mapping === null) return null;
-      const head = await patiently(() => store.getHead(tenant, mapping.session_id));
+      const head = await retry(() => store.getHead(tenant, mapping.session_id));
       if (head?.sessionKey === key) return head;
       if (head !== null) throw new Corrupt('corrupt-state', 'The head belongs to another conversation.');
       // Erased or expired between the two reads: then the mapping is gone by now, or points elsewhere.
-      const again = await patiently(() => store.getMapping(key));
+      const again = await retry(() => store.getMapping(key));
       if (again?.session_id === mapping.session_id || attempt === MAX_TRIES) {
-        throw new Corrupt('head-missing', 'The conversation points at a session whose head is missing.');
+        throw storeError('head-missing', { data: { sessionId: mapping.session_id } });
       }
     }
   }
@@ -65,7 +66,7 @@ export function createSessionReader(options: {
       let head = await findHead();
       for (let attempt = 1; ; attempt++) {
         try {
-          return await patiently(() => use(head));
+          return await retry(() => use(head));
         } catch (error) {
           const missing =
             error instanceof Gone || (error instanceof Corrupt && error.code === 'missing-pack');

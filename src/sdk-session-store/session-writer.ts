@@ -12,19 +12,19 @@ import { factsAfter, movesOn } from './facts.ts';
 import { type SessionName, subpathOf } from './keys.ts';
 import { createKnownEntries, type Line } from './known-entries.ts';
 import { readIndex } from './reading.ts';
-import { createStandpoint } from './seen-position.ts';
+import { createSeenPosition } from './seen-position.ts';
 import { createSessionReader, isSame } from './session-reader.ts';
 import { encodeTranscriptState, readTranscriptState, type TranscriptFacts } from './transcript-state.ts';
-import { type Tenure, type TenureOptions, takeTenure, whenFree } from './writer-lease.ts';
+import { takeWriterLease, type WriterLease, type WriterLeaseOptions, whenFree } from './writer-lease.ts';
 import { type WriteParts, type WriteResult, writeLines, writeRemoval } from './writing.ts';
 
-export interface DeskOptions extends TenureOptions {
+export interface SessionWriterOptions extends WriterLeaseOptions {
   readonly name: SessionName;
   readonly objects: ObjectStore;
   readonly temporaryDirectory: string;
 }
 
-export interface SessionDesk {
+export interface SessionWriter {
   append(file: string, lines: readonly Line[]): Promise<void>;
   /** null when there is no such transcript. */
   load(file: string): Promise<SessionStoreEntry[] | null>;
@@ -54,16 +54,16 @@ const DUE_GARBAGE = 8;
 const MAX_TRIES = 4;
 const DELETE_BATCH = 500;
 
-export function createSessionDesk(options: DeskOptions): SessionDesk {
-  const { store, objects, clock, name, patiently } = options;
+export function createSessionWriter(options: SessionWriterOptions): SessionWriter {
+  const { store, objects, clock, name, retry } = options;
   const key = sessionKeyOf(options.conversation);
   const tenant = tenantOf(key);
-  const reader = createSessionReader({ store, objects, key, patiently });
-  const standpoint = createStandpoint();
+  const reader = createSessionReader({ store, objects, key, retry });
+  const seenPosition = createSeenPosition();
   const waiting: Waiting[] = [];
   let tail: Promise<unknown> = Promise.resolve();
   let busy = 0;
-  let tenure: Tenure | null = null;
+  let writerLease: WriterLease | null = null;
   let content: Content | null = null;
   let overtaken = false;
 
@@ -78,40 +78,40 @@ export function createSessionDesk(options: DeskOptions): SessionDesk {
   }
 
   async function giveBack(): Promise<void> {
-    const held = tenure;
-    tenure = null;
+    const held = writerLease;
+    writerLease = null;
     await held?.release();
   }
 
   /** Leased, and knowing what the needed transcripts hold. `moves`: the conversation is to be carried on. */
-  async function hold(needed: readonly string[], moves: boolean): Promise<{ at: Content; by: Tenure }> {
-    if (tenure?.stale()) await giveBack();
+  async function hold(needed: readonly string[], moves: boolean): Promise<{ at: Content; by: WriterLease }> {
+    if (writerLease?.stale()) await giveBack();
     let head: SessionHead;
-    if (tenure === null) {
+    if (writerLease === null) {
       // Before waiting for a lease that would be of no use.
-      if (overtaken && moves) standpoint.check(await reader.findHead());
-      tenure = await takeTenure(options, standpoint.sessionId);
+      if (overtaken && moves) seenPosition.check(await reader.findHead());
+      writerLease = await takeWriterLease(options, seenPosition.sessionId);
       overtaken = false;
-      head = tenure.head;
+      head = writerLease.head;
     } else {
-      await tenure.renew();
-      head = content?.head ?? (await ownHead(tenure));
+      await writerLease.renew();
+      head = content?.head ?? (await ownHead(writerLease));
     }
-    if (moves) standpoint.check(head);
+    if (moves) seenPosition.check(head);
     if (content === null || !isSame(content.head, head)) {
       content = readTranscriptState(head) === null ? emptyContent(head) : null;
     }
     const have = content;
-    if (have === null) content = await patiently(() => reader.read(head, null, () => true));
+    if (have === null) content = await retry(() => reader.read(head, null, () => true));
     else if (needed.some((file) => have.files.has(file) && !have.known.has(file))) {
-      content = await patiently(() => reader.read(head, have, (file) => needed.includes(file)));
+      content = await retry(() => reader.read(head, have, (file) => needed.includes(file)));
     }
-    return { at: content ?? emptyContent(head), by: tenure };
+    return { at: content ?? emptyContent(head), by: writerLease };
   }
 
   /** The head while the lease is ours. */
-  async function ownHead(held: Tenure): Promise<SessionHead> {
-    const head = await patiently(() => store.getHead(tenant, held.head.sessionId));
+  async function ownHead(held: WriterLease): Promise<SessionHead> {
+    const head = await retry(() => store.getHead(tenant, held.head.sessionId));
     if (head?.fence === held.fence) return head;
     throw new Conflict('lease-lost', 'This writer no longer holds the session.');
   }
@@ -130,7 +130,12 @@ export function createSessionDesk(options: DeskOptions): SessionDesk {
     }
   }
 
-  async function save(at: Content, by: Tenure, written: WriteResult, facts: TranscriptFacts): Promise<void> {
+  async function save(
+    at: Content,
+    by: WriterLease,
+    written: WriteResult,
+    facts: TranscriptFacts,
+  ): Promise<void> {
     const dead = at.record?.garbage ?? [];
     let { record } = written;
     if (dead.length >= DUE_GARBAGE) {
@@ -141,14 +146,14 @@ export function createSessionDesk(options: DeskOptions): SessionDesk {
     const state = encodeTranscriptState({ record, facts });
     const generation = at.head.generation + 1;
     const moved = facts.movedAt === generation;
-    standpoint.writing(written.pack, moved);
+    seenPosition.writing(written.pack, moved);
     await by.move(at.head.generation, state, (head) => {
       const now = readTranscriptState(head);
       return [...(now ? newest(now.record).packs : []), ...(now?.record.garbage ?? [])].some(
         (pack) => pack.name === written.pack,
       );
     });
-    standpoint.written(at.head.sessionId, generation, moved);
+    seenPosition.written(at.head.sessionId, generation, moved);
     const { entries, files } = written;
     const head = { ...at.head, generation, state };
     content = { head, record, facts, entries, files, known: at.known, index: null };
@@ -159,7 +164,7 @@ export function createSessionDesk(options: DeskOptions): SessionDesk {
     packs: readonly { readonly name: string }[],
   ): Promise<void> {
     const keys = packs.map((pack) => packKey({ tenant, sessionId }, pack.name));
-    await patiently(() => objects.delete(keys));
+    await retry(() => objects.delete(keys));
   }
 
   async function flush(): Promise<void> {
@@ -202,7 +207,7 @@ export function createSessionDesk(options: DeskOptions): SessionDesk {
 
   function writeParts(): WriteParts {
     const { temporaryDirectory } = options;
-    return { objects, temporaryDirectory, nowMs: Math.floor(clock.now()), patiently };
+    return { objects, temporaryDirectory, nowMs: Math.floor(clock.now()), retry };
   }
 
   async function takeOut(file: string): Promise<void> {
@@ -210,7 +215,7 @@ export function createSessionDesk(options: DeskOptions): SessionDesk {
     const { record } = at;
     if (record === null || !at.files.has(file)) return;
     const kept = newest(record);
-    const index = at.index ?? (await patiently(() => readIndex({ objects, scope: at.head, kept })));
+    const index = at.index ?? (await retry(() => readIndex({ objects, scope: at.head, kept })));
     const written = await writeRemoval(writeParts(), at, by.fence, file, index);
     const known = new Map(at.known);
     known.delete(file);
@@ -235,7 +240,7 @@ export function createSessionDesk(options: DeskOptions): SessionDesk {
           entries.length = 0;
           const wanted = (each: string) => each === file;
           content = head && (await reader.read(head, content, wanted, (entry) => entries.push(entry)));
-          standpoint.loaded(head);
+          seenPosition.loaded(head);
           return content?.files.has(file) ?? false;
         });
         return there ? entries : null;
@@ -259,12 +264,12 @@ export function createSessionDesk(options: DeskOptions): SessionDesk {
         content = null;
         // First what makes it a session, then its bytes: whoever is writing finds the head gone and stops.
         const sessions = await whenFree(options, () => store.erase(key));
-        standpoint.reset();
+        seenPosition.reset();
         for (const sessionId of sessions) {
           const keys: string[] = [];
           for await (const object of objects.list(prefixOf(tenant, sessionId))) keys.push(object.key);
           for (let at = 0; at < keys.length; at += DELETE_BATCH) {
-            await patiently(() => objects.delete(keys.slice(at, at + DELETE_BATCH)));
+            await retry(() => objects.delete(keys.slice(at, at + DELETE_BATCH)));
           }
         }
       }),

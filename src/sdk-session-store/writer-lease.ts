@@ -8,29 +8,29 @@ import { type Json, turnRequest } from '../core/messages.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { SessionStore } from '../core/ports/store.ts';
 import type { SessionHead } from '../core/records.ts';
-import { mayTryAgain, type Patiently, pauseMs } from './retry.ts';
+import { mayTryAgain, pauseMs, type Retry } from './retry.ts';
 
-export interface TenureOptions {
+export interface WriterLeaseOptions {
   readonly store: SessionStore;
   readonly clock: Clock;
   readonly conversation: Conversation;
   readonly leaseMs: number;
   readonly takeoverWaitMs: number;
   readonly retentionSec: number;
-  readonly patiently: Patiently;
+  readonly retry: Retry;
 }
 
-export interface Tenure {
+export interface WriterLease {
   /** The head as it was when the lease was granted. */
   readonly head: SessionHead;
   readonly fence: number;
-  /** True when the session's retention should slide: give this tenure back and take another. */
+  /** True when the session's retention should slide: give this lease back and take another. */
   stale(): boolean;
   /** Renews the lease when half of it has passed. Conflict('lease-lost') when somebody else took over. */
   renew(): Promise<void>;
   /**
    * Generation + 1 with this state. `landed` recognises it in a head. Conflict('lease-lost') if not ours any more.
-   * After any failure the tenure is spent: give it back and take another.
+   * After any failure the lease is spent: give it back and take another.
    */
   move(baseGeneration: number, state: Json, landed: (head: SessionHead) => boolean): Promise<void>;
   release(): Promise<void>;
@@ -43,13 +43,13 @@ const SLIDES = 20;
 
 /** Waits for another writer's lease to run out; Conflict('another-writer') when it lives on. */
 export async function whenFree<T>(
-  { clock, patiently, takeoverWaitMs }: Pick<TenureOptions, 'clock' | 'patiently' | 'takeoverWaitMs'>,
+  { clock, retry, takeoverWaitMs }: Pick<WriterLeaseOptions, 'clock' | 'retry' | 'takeoverWaitMs'>,
   step: () => Promise<T>,
 ): Promise<T> {
   const untilMs = clock.now() + takeoverWaitMs;
   for (;;) {
     try {
-      return await patiently(step);
+      return await retry(step);
     } catch (error) {
       if (!(error instanceof Refused && error.code === 'lease-busy')) throw error;
       const leftMs = untilMs - clock.now();
@@ -66,8 +66,11 @@ export async function whenFree<T>(
 }
 
 /** Throws Conflict('another-writer') when another's lease lives on. */
-export async function takeTenure(options: TenureOptions, sessionHint: string | null): Promise<Tenure> {
-  const { store, clock, conversation, leaseMs, retentionSec, patiently } = options;
+export async function takeWriterLease(
+  options: WriterLeaseOptions,
+  sessionHint: string | null,
+): Promise<WriterLease> {
+  const { store, clock, conversation, leaseMs, retentionSec, retry } = options;
   const request = turnRequest({
     conversation,
     dedupeId: `writer-${randomUUID()}`,
@@ -105,7 +108,7 @@ export async function takeTenure(options: TenureOptions, sessionHint: string | n
     async renew() {
       const askedAtMs = clock.now();
       if (askedAtMs - provenAtMs < leaseMs / 2) return;
-      await patiently(() => store.renew(lease, leaseMs, turnId));
+      await retry(() => store.renew(lease, leaseMs, turnId));
       provenAtMs = askedAtMs;
     },
 
@@ -118,7 +121,7 @@ export async function takeTenure(options: TenureOptions, sessionHint: string | n
         } catch (error) {
           const unsure = isLeaseLost(error) || error instanceof Ambiguous || !isHybridError(error);
           if (unsure) {
-            const now = await patiently(() => store.getHead(lease.tenant, lease.sessionId));
+            const now = await retry(() => store.getHead(lease.tenant, lease.sessionId));
             if (now !== null && landed(now)) break;
           }
           const again = error instanceof Refused || error instanceof Ambiguous;

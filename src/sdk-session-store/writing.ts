@@ -25,7 +25,7 @@ export interface WriteParts {
   readonly temporaryDirectory: string;
   readonly nowMs: number;
   /** Repeats a step that was refused. */
-  readonly patiently: <T>(step: () => Promise<T>) => Promise<T>;
+  readonly retry: <T>(step: () => Promise<T>) => Promise<T>;
 }
 
 export interface WriteResult {
@@ -77,7 +77,7 @@ export async function writeLines(
     }
     const packs = packsOf(content);
     const generation = content.head.generation + 1;
-    const { entry } = await parts.patiently(() =>
+    const { entry } = await parts.retry(() =>
       writer.put(
         parts.objects,
         { scope: content.head, generation, fence },
@@ -119,7 +119,7 @@ export async function writeRemoval(
     table.delete(file);
     const generation = content.head.generation + 1;
     const packs = packsOf(content);
-    const { entry } = await parts.patiently(() =>
+    const { entry } = await parts.retry(() =>
       writer.put(
         parts.objects,
         { scope: content.head, generation, fence },
@@ -155,7 +155,7 @@ async function settled(
   if (start === null) return withGeneration(content.record, kept, 1);
   const place = { scope: content.head, generation, fence };
   const { objects, temporaryDirectory } = parts;
-  const merged = await parts.patiently(() =>
+  const merged = await parts.retry(() =>
     mergeTail({ objects, place, packs, start, spillDirectory: temporaryDirectory, progress: () => {} }),
   );
   const list = mergedList(packs, start, merged.entry);

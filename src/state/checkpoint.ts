@@ -36,6 +36,7 @@ export interface CheckpointInput {
   readonly previous: StoredGeneration | null;
   readonly baseline: Baseline;
   readonly progress: Progress;
+  readonly onRead: () => void;
 }
 
 export interface CheckpointOutput {
@@ -56,6 +57,8 @@ export async function writeCheckpoint(input: CheckpointInput): Promise<Checkpoin
   try {
     const refused: Refusal[] = [...scan.refused];
     const next = await readChanges(input, scan, writer, refused);
+    scan.shut();
+    input.onRead();
     const delta = deltaBetween(baseline.table, next.table);
     if (previous !== null && delta.removed.size === 0 && delta.set.size === 0) {
       const kept: StoredGeneration = { ...previous, generation: place.generation };

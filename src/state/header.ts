@@ -3,10 +3,12 @@
 // the header's digest, the header keeps the chunks' hashes: so the head vouches for every byte that is restored.
 import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+// Not by name: a Node without zstd would fail to link before it could say that it is too old.
+import zlib from 'node:zlib';
 import { Corrupt } from '../core/errors.ts';
 import { MAX_CHUNK_BYTES } from './chunker.ts';
 import { byteLength, MAX_TARGET_BYTES, shown } from './paths.ts';
+import { isSystemPath } from './system-folders.ts';
 import type { ChunkRef, Delta, Entry, PatchEntry, Splice } from './table.ts';
 
 const MAGIC = Buffer.from('HSPK');
@@ -37,13 +39,13 @@ export interface PackHeader {
 }
 
 export function compress(bytes: Uint8Array): Buffer {
-  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+  return zlib.zstdCompressSync(bytes, { params: { [zlib.constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
 }
 
 /** Inflates exactly `rawBytes`; null when the bytes do not. */
 export function decompress(bytes: Uint8Array, rawBytes: number): Buffer | null {
   try {
-    const raw = zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, rawBytes) });
+    const raw = zlib.zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, rawBytes) });
     return raw.length === rawBytes ? raw : null;
   } catch {
     return null;
@@ -183,7 +185,10 @@ function parseEntry(item: readonly unknown[], hashes: readonly string[]): [strin
     need(Number.isSafeInteger(mtimeMs) && typeof rooted === 'boolean', `${shown(path)} is malformed`);
     need(isText(target) && (target !== '' || rooted), `the link ${shown(path)} has no target`);
     need(!target.includes('\0') && byteLength(target) <= MAX_TARGET_BYTES, `${shown(path)} has a bad target`);
-    need(rooted || !target.startsWith('/'), `the link ${shown(path)} leaves its root`);
+    need(
+      rooted || !target.startsWith('/') || isSystemPath(target),
+      `the link ${shown(path)} leaves its root`,
+    );
     return [path, { kind: 'link', mtimeMs: mtimeMs as number, target, rooted }];
   }
   const [, , mode, mtimeMs, bytes, list] = item;

@@ -3,10 +3,15 @@
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports/execution.ts';
 import { shown } from './paths.ts';
-import type { Scanned } from './scan.ts';
+import type { Entry } from './table.ts';
+
+/** What a scan found, as far as limits ask. */
+type Sized =
+  | { readonly kind: 'file'; readonly bytes: number }
+  | { readonly kind: Exclude<Entry['kind'], 'file'> };
 
 /** Throws Invalid('workspace-too-large'), with an advice fit for the person in the chat. */
-export function checkLimits(entries: ReadonlyMap<string, Scanned>, limits: StateLimits): void {
+export function checkLimits(entries: ReadonlyMap<string, Sized>, limits: StateLimits): void {
   let bytes = 0;
   let files = 0;
   const byTop = new Map<string, { bytes: number; files: number }>();

@@ -1,6 +1,8 @@
 // The state layer's own record in a session's head: which packs hold the last generations. A few kilobytes at any
 // age. It is read from a store, so it is checked like any input: no name in it can point at another session.
+
 import { z } from 'zod';
+import { KEPT_GENERATIONS } from '../core/defaults.ts';
 import { Corrupt, Gone } from '../core/errors.ts';
 import type { SessionId, Tenant } from '../core/ids.ts';
 import type { Json } from '../core/messages.ts';
@@ -145,47 +147,24 @@ export function packsIn(history: readonly StoredGeneration[]): Map<string, PackE
   return packs;
 }
 
-/** Generations that can be restored from this state, oldest first. Empty for a session without state. */
-export function restorableGenerations(state: Json | null): readonly number[] {
-  return parseRecord(state)?.history.map((kept) => kept.generation) ?? [];
-}
-
-function keptAt(state: Json, generation: number): { record: StateRecord; kept: StoredGeneration } {
-  const record = parseRecord(state)!;
-  const kept = record.history.find((item) => item.generation === generation);
-  if (kept === undefined) {
-    const first = record.history[0]!.generation;
-    throw new Gone('generation-gone', `Generation ${generation} is not kept; the oldest is ${first}.`);
-  }
-  return { record, kept };
-}
-
-/** A state for `restore` only: an older generation as if it were the newest. Gone('generation-gone'). */
-export function stateAt(state: Json, generation: number): Json {
-  return encodeRecord({ history: [keptAt(state, generation).kept], garbage: [] });
-}
-
 /**
- * A state to commit: generation `as` (newer than all) with the files of `generation`, nothing uploaded. The
- * generations between stay restorable, so that an undo can be undone. Gone('generation-gone').
- */
-export function revertState(state: Json, generation: number, as: number, keepGenerations = 10): Json {
-  const { record, kept } = keptAt(state, generation);
-  return encodeRecord(withGeneration(record, { ...kept, generation: as }, keepGenerations));
-}
-
-/**
- * As {@link revertState}, but of the other generations only `sound` ones stay: what cannot be restored is given up,
- * and packs that only it needed become garbage. Gone('generation-gone').
+ * A state to commit: generation `as` (newer than all) with the files of `generation`, nothing uploaded. Of the other
+ * generations only `sound` ones stay: what cannot be restored is given up, and packs that only it needed become
+ * garbage. Gone('generation-gone').
  */
 export function repairedState(
   state: Json,
   generation: number,
   as: number,
   sound: ReadonlySet<number>,
-  keepGenerations = 10,
+  keepGenerations = KEPT_GENERATIONS,
 ): Json {
-  const { record, kept } = keptAt(state, generation);
+  const record = parseRecord(state)!;
+  const kept = record.history.find((item) => item.generation === generation);
+  if (kept === undefined) {
+    const first = record.history[0]!.generation;
+    throw new Gone('generation-gone', `Generation ${generation} is not kept; the oldest is ${first}.`);
+  }
   const history = record.history.filter((item) => sound.has(item.generation));
   return encodeRecord(withGeneration(trimmed(record, history), { ...kept, generation: as }, keepGenerations));
 }

@@ -19,6 +19,7 @@ import {
   shown,
   textOf,
 } from './paths.ts';
+import { isSystemPath } from './system-folders.ts';
 import { type Entry, type LinkEntry, leavesRoot } from './table.ts';
 
 export interface ScannedFile {
@@ -124,7 +125,7 @@ async function walk(directory: ExecutionDirectory, doors: ReturnType<typeof open
           doors.open(onDisk, mode);
           folders.push(path);
         } else if (stats.isSymbolicLink()) {
-          const link = linkEntry(onDisk, bases, mtimeMs);
+          const link = linkEntry(root, onDisk, bases, mtimeMs);
           if (typeof link === 'string') refuse(path, link);
           else {
             entries.set(path, link);
@@ -229,7 +230,12 @@ function list(onDisk: string | Buffer): string[] {
   return plain.sort();
 }
 
-function linkEntry(onDisk: string | Buffer, bases: readonly string[], mtimeMs: number): LinkEntry | string {
+function linkEntry(
+  root: RootName,
+  onDisk: string | Buffer,
+  bases: readonly string[],
+  mtimeMs: number,
+): LinkEntry | string {
   const target = textOf(readlinkSync(onDisk, { encoding: 'buffer' }));
   if (target.length > MAX_TARGET_BYTES / 4 && bytesOf(target).length > MAX_TARGET_BYTES) {
     return 'the link has a target too long to keep';
@@ -241,6 +247,7 @@ function linkEntry(onDisk: string | Buffer, bases: readonly string[], mtimeMs: n
       return { kind: 'link', mtimeMs, target: target.slice(base.length + 1), rooted: true };
     }
   }
+  if (root === 'workspace' && isSystemPath(target)) return { kind: 'link', mtimeMs, target, rooted: false };
   return 'the link leads out of its folder';
 }
 

@@ -1,7 +1,9 @@
 // The SessionState port over any ObjectStore: restore, checkpoint, compact, collect, erase. Holds nothing between
 // calls; what it needs is in the head and in the baseline it handed out.
+
 import { tmpdir } from 'node:os';
 import { sep } from 'node:path';
+import { KEPT_GENERATIONS } from '../core/defaults.ts';
 import { Conflict, Corrupt } from '../core/errors.ts';
 import type { ExecutionDirectory, SessionState, StateLimits } from '../core/ports/execution.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
@@ -42,7 +44,7 @@ const DELETE_BATCH = 500;
 
 export function createSessionState(options: SessionStateOptions): SessionState {
   const { objects, limits } = options;
-  const keepGenerations = options.keepGenerations ?? 10;
+  const keepGenerations = options.keepGenerations ?? KEPT_GENERATIONS;
   const temporaryDirectory = options.temporaryDirectory ?? tmpdir();
   const progress = options.progress ?? (() => {});
 
@@ -60,7 +62,7 @@ export function createSessionState(options: SessionStateOptions): SessionState {
       return { ...done, objectsRead: kept.packs.length };
     },
 
-    async checkpoint({ head, generation, fence, baseline, directory }) {
+    async checkpoint({ head, generation, fence, baseline, directory, onRead = () => {} }) {
       checkDirectory(directory);
       if (generation <= head.generation) {
         throw new Conflict(
@@ -75,6 +77,7 @@ export function createSessionState(options: SessionStateOptions): SessionState {
           objects,
           place: { scope: head, generation, fence },
           directory,
+          onRead,
           limits,
           previous,
           baseline:

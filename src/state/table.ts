@@ -2,6 +2,7 @@
 // headers, oldest first; merging packs composes their deltas. Nothing here touches a disk.
 import { Corrupt } from '../core/errors.ts';
 import { parentOf, ROOTS, shown, unsafePath } from './paths.ts';
+import { isSystemPath } from './system-folders.ts';
 
 /** A chunk by its hash, or so many bytes of zeros that are stored nowhere. */
 export type ChunkRef = string | number;
@@ -22,7 +23,10 @@ export interface LinkEntry {
   readonly kind: 'link';
   readonly mtimeMs: number;
   readonly target: string;
-  /** An absolute link: `target` is relative to the root, and is made absolute under the root of the machine. */
+  /**
+   * An absolute link into its own root: `target` is relative to the root, and is made absolute under the root of the
+   * machine. Otherwise `target` is relative to the link, or an absolute path in one of the SYSTEM_FOLDERS.
+   */
   readonly rooted: boolean;
 }
 export type Entry = DirectoryEntry | FileEntry | LinkEntry;
@@ -240,10 +244,13 @@ const MAX_HOPS = 40;
 
 /**
  * True when following the link could lead out of its root. Walks the target name by name through the other links of
- * the table; what does not exist is taken literally. A loop stays inside.
+ * the table; what does not exist is taken literally. A loop stays inside. A way into a system folder ends there.
  */
 export function leavesRoot(table: ReadonlyMap<string, Entry>, path: string, link: LinkEntry): boolean {
   const root = path.slice(0, path.indexOf('/'));
+  const leaves = (target: string, rest: readonly string[]) =>
+    root !== 'workspace' || rest.includes('..') || !isSystemPath(target);
+  if (!link.rooted && link.target.startsWith('/')) return leaves(link.target, []);
   let hops = 0;
   const at = link.rooted ? [root] : parentOf(path).split('/');
   const todo = link.target.split('/').reverse();
@@ -259,6 +266,7 @@ export function leavesRoot(table: ReadonlyMap<string, Entry>, path: string, link
     const met = table.get(at.join('/'));
     if (met?.kind !== 'link') continue;
     if (++hops > MAX_HOPS) return false;
+    if (!met.rooted && met.target.startsWith('/')) return leaves(met.target, todo);
     at.pop();
     if (met.rooted) at.length = 1;
     todo.push(...met.target.split('/').reverse());

@@ -2,11 +2,14 @@
 // every kept generation put together. Reports what is wrong instead of stopping at the first fault.
 import { isHybridError } from '../core/errors.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
+import type { SessionHead } from '../core/records.ts';
 import { assembleGeneration, type HeaderOf } from './generation.ts';
-import type { StateHead } from './inspect.ts';
 import { chunksOf, openPack } from './pack-reader.ts';
 import type { Progress } from './progress.ts';
 import { packKey, packsIn, parseRecord, prefixOf } from './record.ts';
+
+/** Any head, also one whose state was narrowed to an older generation. */
+type StateHead = Pick<SessionHead, 'tenant' | 'sessionId' | 'state'>;
 
 export interface StateReport {
   /** Kept generations, newest last, and whether each can be restored. */

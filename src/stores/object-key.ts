@@ -26,8 +26,11 @@ export function noObject(key: string): Gone {
   return new Gone('no-object', 'There is no such object.', { data: { key } });
 }
 
-export function sizeMismatch(told: number, found: number): Invalid {
-  return new Invalid('size-mismatch', `The file has ${found} bytes, not the ${told} it was said to have.`);
+export function sizeMismatch(expectedBytes: number, found: number): Invalid {
+  return new Invalid(
+    'size-mismatch',
+    `The file has ${found} bytes, not the ${expectedBytes} it was said to have.`,
+  );
 }
 
 /** The order of `list`: by UTF-8 bytes, as S3 has it. */

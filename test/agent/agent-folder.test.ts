@@ -61,11 +61,11 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   ],
   ['JSON that stops', { 'mcp.json': '{\n "mcpServers": {' }, /^mcp\.json: line 2: not JSON/],
   ['a missing field', { 'settings.json': {} }, /^settings\.json: tools: /],
-  ['an unknown field', { 'settings.json': { ...allow(), tols: 1 } }, /^settings\.json: tols: unknown field/],
+  ['an unknown field', { 'settings.json': { ...allow(), tols: 1 } }, /^settings\.json: tols: no such field/],
   [
     'a deep unknown field',
     { 'agents.json': { a: { ...agent, tool: [] } } },
-    /^agents\.json: a\.tool: unknown field/,
+    /^agents\.json: a\.tool: no such field/,
   ],
   ['a wrong type', { 'settings.json': { tools: { allow: 'Bash' } } }, /^settings\.json: tools\.allow: /],
   ['a wrong choice', { 'settings.json': { ...allow(), sandbox: 'yes' } }, /^settings\.json: sandbox: /],

@@ -20,6 +20,7 @@ const outcome = await runner.run({
     workspace: `${input.root}/workspace`,
   },
   request: requestOf(input.text, 'elsewhere'),
+  tries: 1,
   signal: new AbortController().signal,
   progress: () => {},
 });

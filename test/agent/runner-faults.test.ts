@@ -3,10 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { transcriptPath } from '../../src/agent/transcript.ts';
+import { writeConversationNote } from '../../src/agent/conversation-note.ts';
+import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import { promise } from '../../src/core/promises.ts';
+import { until } from '../waiting.ts';
 import { bash, call, createFixture, type Fixture, obey, SANDBOX, say } from './turn-fixture.ts';
 
 let fixture: Fixture;
@@ -94,7 +95,7 @@ describe('a stop', () => {
       signal: controller.signal,
       onEvent: async (event) => {
         if (event.type !== 'tool') return;
-        while (!(await exists(join(fixture.directory.workspace, 'begun.txt')))) await sleep(10);
+        await until(() => exists(join(fixture.directory.workspace, 'begun.txt')));
         controller.abort('deadline');
       },
     });
@@ -107,7 +108,7 @@ describe('a stop', () => {
     fixture.model.respondWith(() => ({ fault: 'hang' }));
     const controller = new AbortController();
     const running = fixture.turn('hello', { signal: controller.signal });
-    while (fixture.model.requests.length === 0) await sleep(10);
+    await until(() => fixture.model.requests.length > 0);
     controller.abort('lost');
     expect((await running).status).toBe('stopped');
   });
@@ -192,6 +193,7 @@ describe(`${promise('NO-AMNESIA')} a resumed turn`, () => {
     };
     const orphan = { ...entry, isSidechain: false, type: 'attachment' };
     await writeFile(transcript(), `${JSON.stringify(entry)}\n${JSON.stringify(orphan)}\n`);
+    await writeConversationNote(fixture.directory.config, { begun: true, bytes: 0 });
     const outcome = await fixture.turn('hello', { resume: true });
     expect(outcome).toMatchObject({ status: 'failed', failure: { code: 'resume-lost' } });
   });

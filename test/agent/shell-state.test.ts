@@ -139,3 +139,52 @@ test('a tool server under the wrapper neither reads nor writes the state', async
   expect(server.out).toBe('[]\n');
   expect(await readFile(state, 'utf8')).toBe('export A=1\n');
 });
+
+test.each([
+  ['its own EXIT trap', `trap 'echo bye $?' EXIT; export V=yes`, 'bye 0\n', 0],
+  [
+    'its own EXIT trap, set -e and a failure',
+    `set -e; trap 'echo bye $?' EXIT; export V=yes; false`,
+    'bye 1\n',
+    1,
+  ],
+  ['its own EXIT trap and exit', `trap 'echo bye $?' EXIT INT; export V=yes; exit 7`, 'bye 7\n', 7],
+  ['an EXIT trap that exits', `trap 'exit 9' EXIT; export V=yes; exit 7`, '', 9],
+  ['an EXIT trap that exports', `trap 'export V=yes' EXIT; export V=no`, '', 0],
+  ['an EXIT trap that is taken back', `trap 'echo bye' EXIT; trap - EXIT; export V=yes`, '', 0],
+  ['a trap of a subshell', `export V=yes; (trap 'echo inner' EXIT); echo outer`, 'inner\nouter\n', 0],
+  ['a trap by `builtin`', `export V=yes; builtin trap 'echo bye' EXIT`, 'bye\n', 0],
+  ['listing its traps', `export V=yes; trap 'echo bye' EXIT; trap -p`, 'trap -- echo\\ bye EXIT\nbye\n', 0],
+  ['a trap of another signal', `export V=yes; trap 'echo usr' USR1; kill -USR1 $$`, 'usr\n', 0],
+  ['exec of another program', 'export V=yes; exec /bin/echo gone', 'gone\n', 0],
+  ['exec in a function', 'f() { exec /bin/echo gone; }; export V=yes; f', 'gone\n', 0],
+  ['exec of a redirection', 'exec 3>&1; export V=yes; echo three >&3', 'three\n', 0],
+  // The CLI puts the command into an `&&` list, where `set -e` has no effect.
+  ['set -e and a failure', 'export V=yes; set -eu; false; echo on', 'on\n', 0],
+  ['set -x', 'export V=yes; exec 2>/dev/null; set -x; true', '', 0],
+  ['noclobber', 'set -o noclobber; export V=yes', '', 0],
+  [
+    'functions in the place of builtins',
+    'printf() { :; }; read() { return 1; }; compgen() { :; }; local() { :; }; export V=yes',
+    '',
+    0,
+  ],
+  [
+    'functions in the place of unset, set, exit and test',
+    'export V=yes; unset() { :; }; set() { :; }; exit() { :; }; [() { return 1; }; return() { :; }',
+    '',
+    0,
+  ],
+  ['a function in the place of builtin', 'export V=yes; builtin() { :; }', '', 0],
+  ['POSIX mode', 'set -o posix; export V=yes', '', 0],
+  ['an unquoted IFS', 'IFS=ye; export V=yes', '', 0],
+])(`${promise('WHOLE')} exports hold after %s`, async (_name, command, out, code) => {
+  expect(await shell(command)).toEqual({ out, err: '', code });
+  expect((await shell('echo "[$V]"')).out).toBe('[yes]\n');
+});
+
+test('a trace that a command turns on shows nothing of the wrapper', async () => {
+  const { err } = await shell('set -x; export V=1');
+  expect(err).toContain('export V=1');
+  expect(err).not.toContain('__hs_');
+});

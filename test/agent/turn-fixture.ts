@@ -111,6 +111,7 @@ export async function createFixture(options: Partial<AgentRunnerOptions> = {}): 
         continuing: turn.continuing ?? false,
         directory,
         request: requestOf(text, `message-${turns}`),
+        tries: 1,
         signal: turn.signal ?? new AbortController().signal,
         progress: (event) => {
           events.push(event);

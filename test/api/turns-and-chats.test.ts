@@ -1,8 +1,8 @@
 // Looking at turns and chats, watching, stopping and erasing.
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type TurnId, tenantId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
+import { until } from '../waiting.ts';
 import { type ApiFixture, type ApiFixtureOptions, createApiFixture, eventsOf, says } from './fixture.ts';
 
 const fixtures: ApiFixture[] = [];
@@ -18,7 +18,8 @@ afterEach(async () => {
 /** The next one is said later by the clock, too: what happens within a millisecond has no order to be listed in. */
 async function say(fixture: ApiFixture, text: string, chat = 'c') {
   const answer = await (await fixture.call('POST', `/v1/chats/${chat}/messages`, { text })).json();
-  for (const saidAtMs = Date.now(); Date.now() <= saidAtMs; ) await pause(1);
+  const saidAtMs = Date.now();
+  await until(() => Date.now() > saidAtMs);
   return answer;
 }
 

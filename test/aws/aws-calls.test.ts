@@ -1,5 +1,6 @@
 // Counts the AWS calls of real turns (the core's own, over DynamoDB Local, our S3 and our SQS) and compares them with
 // the table in docs/aws-calls.md, so that the table cannot drift.
+
 import { mkdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,8 @@ import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, expect, test } from 'vitest';
-import { acceptAndQueue } from '../../src/api/messages.ts';
+import { acceptAndQueue } from '../../src/core/accept.ts';
+import { RETENTION_SEC } from '../../src/core/defaults.ts';
 import { newSessionId } from '../../src/core/ids.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { type TurnRequestInput, turnRequest } from '../../src/core/messages.ts';
@@ -87,7 +89,7 @@ if ('unavailable' in dynamo) {
     clock,
     log: silentLog,
     timing: { leaseMs: 45_000, heartbeatMs: 12_000, checkpointEveryMs: 0 },
-    retentionSec: 25 * 86_400,
+    retentionSec: RETENTION_SEC,
     maxAttempts: 3,
     visibilityMs: 60_000,
   };
@@ -145,7 +147,7 @@ if ('unavailable' in dynamo) {
 
     const said = (await readFile(DOCUMENT, 'utf8')).split('\n').filter((line) => / \| \$\d/.test(line));
     expect(said).toEqual(rows);
-  }, 60_000);
+  });
 
   test('an existing session begins in one parallel round trip', async () => {
     const { sessionKey } = say();

@@ -1,14 +1,33 @@
 // The session store contract over DynamoDB Local: Amazon's own code judges the conditions.
-import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { DeleteItemCommand, DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, test } from 'vitest';
+import { refusal } from '../../src/aws/client-errors.ts';
+import { Invalid, Refused } from '../../src/core/errors.ts';
+import type { Tenant } from '../../src/core/ids.ts';
+import type { SessionStore } from '../../src/core/ports/store.ts';
+import { keyOf } from '../../src/stores/dynamodb/client.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
+import { headKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
-import { createManualClock } from '../../testing/clock.ts';
+import { createManualClock, settle } from '../../testing/clock.ts';
+import { conversation, message } from '../../testing/contracts/contract.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
-import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { begin, commitOf, replyOf } from '../../testing/contracts/session-store-steps.ts';
+import { until } from '../waiting.ts';
+import { countInFlight } from './in-flight.ts';
+
+const noise = randomBytes(400_000).toString('base64');
+
+/** What the AWS client throws for a service's own refusal; faults on the way are in dynamodb-faults.test.ts. */
+function clientError(name: string, code: string, family: PlatformError['family'], advice?: RegExp) {
+  const provoke = async () => {
+    throw refusal('DynamoDB', Object.assign(new Error(name), { name }));
+  };
+  return { code, family, ...(advice && { advice }), provoke };
+}
 
 const started = await startDynamoDbLocal();
 
@@ -25,9 +44,33 @@ if ('unavailable' in started) {
       const clock = createManualClock();
       const client = local.client();
       const store = createDynamoSessionStore({ client, ...tables, clock });
+      const plain = local.client();
       return {
         store,
         clock,
+        async damageState({ tenant, sessionId }) {
+          const command = new UpdateItemCommand({
+            TableName: tables.stateTable,
+            Key: keyOf(headKey(tenant, sessionId)),
+            UpdateExpression: 'SET #state = :torn',
+            ExpressionAttributeNames: { '#state': 'state' },
+            ExpressionAttributeValues: { ':torn': { S: '{' } },
+          });
+          await plain.send(command);
+        },
+        eraseLineDuringBegin(turnId) {
+          const Key = keyOf(turnKey('acme' as Tenant, turnId));
+          client.middlewareStack.add(
+            (next, context) => async (args) => {
+              // The lease is the first update: between it and the next one the line goes.
+              if (context.commandName === 'UpdateItemCommand') {
+                await plain.send(new DeleteItemCommand({ TableName: tables.stateTable, Key }));
+              }
+              return await next(args);
+            },
+            { step: 'initialize' },
+          );
+        },
         reopen: async () => createDynamoSessionStore({ client: local.client(), ...tables, clock }),
         close: () => store.close(),
       };
@@ -39,20 +82,51 @@ if ('unavailable' in started) {
       const store = createDynamoSessionStore({ client, ...tables, clock: createManualClock() });
       return { store, close: async () => client.destroy() };
     },
+    platformErrors: [
+      tooLarge('text-too-large', (store) => store.accept({ ...message(conversation()), text: noise }, 60)),
+      tooLarge('reply-too-large', async (store) =>
+        store.commit(commitOf(await begin(store, message(conversation())), { reply: replyOf(noise) })),
+      ),
+      tooLarge('state-too-large', async (store) =>
+        store.commit(commitOf(await begin(store, message(conversation())), { state: noise })),
+      ),
+      clientError('ThrottlingException', 'throttled', Refused, /limits/),
+      clientError('AccessDeniedException', 'store-not-set-up', Refused, /permissions/),
+      clientError('InternalServerError', 'store-unavailable', Refused),
+    ],
   });
+
+  /** Random text: it cannot be compressed below what an item may have. */
+  function tooLarge(code: string, provoke: (store: SessionStore) => Promise<unknown>): PlatformError {
+    return {
+      code,
+      family: Invalid,
+      advice: /400 KB/,
+      async provoke() {
+        const tables = await local.createTables(randomUUID());
+        const clock = createManualClock();
+        return await provoke(createDynamoSessionStore({ client: local.client(), ...tables, clock }));
+      },
+    };
+  }
 
   eventLogContract({
     name: 'DynamoDB',
     async create() {
       const { stateTable } = await local.createTables(randomUUID());
       const clock = createManualClock();
-      const open = () => createDynamoEventLog({ client: local.client(), stateTable, clock });
+      const client = local.client();
+      const inFlight = countInFlight(client);
+      const open = () => createDynamoEventLog({ client, stateTable, clock });
       return {
         log: open(),
         reopen: async () => open(),
         async advance(ms) {
-          await clock.advance(ms);
-          await pause(3);
+          for (const passMs of [ms, 0]) {
+            await settle();
+            await until(() => inFlight() === 0);
+            await clock.advance(passMs);
+          }
         },
         close: async () => {},
       };

@@ -43,16 +43,16 @@ describe.skipIf('unavailable' in local)(
       await local.close();
     });
 
-    /** Strikes the first `times` requests of an operation. */
-    function strike(operation: string, fault: Fault, times = 1): void {
+    /** Injects it into the first `times` requests of an operation. */
+    function inject(operation: string, fault: Fault, times = 1): void {
       let left = times;
       proxy.onRequest = (request) => (request.operation === operation && left-- > 0 ? fault : undefined);
     }
 
     test('a throttled call is tried again, and the turn goes on', async () => {
-      strike('UpdateItem', dynamoThrottled);
+      inject('UpdateItem', dynamoThrottled);
       const begun = await begin(store, message(conversation()));
-      strike('TransactWriteItems', dynamoThrottled);
+      inject('TransactWriteItems', dynamoThrottled);
       expect((await store.commit(commitOf(begun))).status).toBe('committed');
     });
 
@@ -69,7 +69,7 @@ describe.skipIf('unavailable' in local)(
     });
 
     test('a request that nobody answers is given up and sent again', async () => {
-      strike('GetItem', { kind: 'hold', until: new Promise(() => {}) });
+      inject('GetItem', { kind: 'hold', until: new Promise(() => {}) });
       const { sessionKey } = message(conversation());
       expect(await store.getMapping(sessionKey)).toBeNull();
       // An earlier test's last request may still be on its way.
@@ -81,7 +81,7 @@ describe.skipIf('unavailable' in local)(
       const log = createDynamoEventLog({ client, stateTable: tables.stateTable, clock });
       const turnId = message(conversation()).turnId;
       const tenant = 'acme' as Tenant;
-      strike('PutItem', { kind: 'lose-answer' });
+      inject('PutItem', { kind: 'lose-answer' });
       await log.append(tenant, turnId, [{ type: 'text', text: 'once' }]);
       await log.append(tenant, turnId, [{ type: 'text', text: 'after' }]);
       const logged = await log.read(tenant, turnId, 0, { waitMs: 0 });
@@ -100,7 +100,7 @@ describe.skipIf('unavailable' in local)(
 
     test(`${promise('ATOMIC')} a commit that happened, its answer lost once: the client's repeat applies nothing twice`, async () => {
       const begun = await begin(store, message(conversation()));
-      strike('TransactWriteItems', { kind: 'lose-answer' });
+      inject('TransactWriteItems', { kind: 'lose-answer' });
       const turn = await store.commit(commitOf(begun));
       expect(turn).toMatchObject({ status: 'committed', generation: 1 });
       expect(proxy.seen.filter(({ operation }) => operation === 'TransactWriteItems').length).toBeGreaterThan(
@@ -111,7 +111,7 @@ describe.skipIf('unavailable' in local)(
 
     test(`${promise('ATOMIC')} a commit that happened, every answer lost: recognised by reading back`, async () => {
       const begun = await begin(store, message(conversation()));
-      strike('TransactWriteItems', { kind: 'lose-answer' }, 100);
+      inject('TransactWriteItems', { kind: 'lose-answer' }, 100);
       const turn = await store.commit(commitOf(begun));
       expect(turn).toMatchObject({ status: 'committed', generation: 1 });
       expect(await plain.getTurn(turn.tenant, turn.turnId)).toEqual(turn);
@@ -120,7 +120,7 @@ describe.skipIf('unavailable' in local)(
     test(`${promise('ATOMIC')} a commit that never arrived is Refused, and can be repeated`, async () => {
       const begun = await begin(store, message(conversation()));
       const before = await snapshot(plain, begun);
-      strike('TransactWriteItems', { kind: 'break' }, 100);
+      inject('TransactWriteItems', { kind: 'break' }, 100);
       await expectFailure(store.commit(commitOf(begun)), Refused, 'store-unavailable');
       expect(await snapshot(plain, begun)).toEqual(before);
       proxy.onRequest = () => undefined;
@@ -144,7 +144,7 @@ describe.skipIf('unavailable' in local)(
       const first = await wholeTurn(plain, message(of));
       const request = message(of, { sessionHint: first.lease.sessionId });
       await plain.accept(request, RETENTION_SEC);
-      strike('UpdateItem', { kind: 'lose-answer' }, 2);
+      inject('UpdateItem', { kind: 'lose-answer' }, 2);
       const begun = await begin(store, request);
       expect(begun.lease.fence).toBe(first.lease.fence + 1);
       expect(begun.turn.attempts).toBe(1);
@@ -155,9 +155,9 @@ describe.skipIf('unavailable' in local)(
       const request = message(conversation());
       const begun = await begin(store, request);
       const step = { lease: begun.lease, baseGeneration: 0, generation: 1, state: { packs: ['mid'] } };
-      strike('UpdateItem', { kind: 'lose-answer' }, 100);
+      inject('UpdateItem', { kind: 'lose-answer' }, 100);
       await store.advance(step);
-      strike('TransactWriteItems', { kind: 'lose-answer' }, 100);
+      inject('TransactWriteItems', { kind: 'lose-answer' }, 100);
       const next = { ...step, baseGeneration: 1, generation: 2, turnId: request.turnId };
       await store.advance(next);
       expect((await snapshot(plain, begun)).turn?.generation).toBe(2);

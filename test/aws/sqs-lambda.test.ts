@@ -47,7 +47,7 @@ beforeEach(async () => {
   const asked = new GetQueueAttributesCommand({ QueueUrl: deadLetterQueueUrl, AttributeNames: ['QueueArn'] });
   const deadLetterTargetArn = (await direct.send(asked)).Attributes?.QueueArn;
   queueUrl = await make(JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 3 }));
-  queue = createSqsTurnQueue({ client, queueUrl, deadLetterQueueUrl, clock, lookWaitSec: 0 });
+  queue = createSqsTurnQueue({ client, queueUrl, deadLetterQueueUrl, clock, browseWaitSec: 0 });
 });
 afterAll(async () => {
   direct.destroy();
@@ -85,7 +85,7 @@ test(`${promise('ORDER')} a batch comes as groups in order; the first that is no
   for (const text of ['a1', 'a2', 'a3']) await queue.send(message(a, { text }));
   for (const text of ['b1', 'b2']) await queue.send(message(b, { text }));
   const given = await event();
-  const batch = await queue.deliveriesOf(given);
+  const batch = await queue.messagesOf(given);
   expect(batch.groups.map(texts)).toEqual([
     ['a1', 'a2', 'a3'],
     ['b1', 'b2'],
@@ -103,7 +103,7 @@ test(`${promise('ORDER')} a batch comes as groups in order; the first that is no
 
 test('nothing answered is all failed; an acknowledged batch reports nothing and calls nothing', async () => {
   await queue.send(message(conversation()));
-  const batch = await queue.deliveriesOf(await event());
+  const batch = await queue.messagesOf(await event());
   expect(batch.response().batchItemFailures).toHaveLength(1);
   proxy.seen.length = 0;
   await batch.groups[0]?.[0]?.ack();
@@ -113,7 +113,7 @@ test('nothing answered is all failed; an acknowledged batch reports nothing and 
 
 test('visibility given by the event source can be shortened at once and extended', async () => {
   await queue.send(message(conversation()));
-  const batch = await queue.deliveriesOf(await event());
+  const batch = await queue.messagesOf(await event());
   await batch.groups[0]?.[0]?.extend(60_000);
   await clock.advance(59_000);
   expect(await take(queue)).toEqual([]);
@@ -132,7 +132,7 @@ test('a record that is no request is set aside before the batch is handed on', a
   };
   await direct.send(new SendMessageCommand(body));
   await queue.send(message(of, { text: 'fine' }));
-  const batch = await queue.deliveriesOf(await event());
+  const batch = await queue.messagesOf(await event());
   expect(batch.groups.map(texts)).toEqual([['fine']]);
   await batch.groups[0]?.[0]?.ack();
   expect(batch.response()).toEqual({ batchItemFailures: [] });

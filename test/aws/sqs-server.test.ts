@@ -1,7 +1,6 @@
 // Our SQS stand-in held to the rules of FIFO queues, by the AWS client itself. What it got wrong here, every queue
 // test above it would get wrong with it.
 
-import { setTimeout as pause } from 'node:timers/promises';
 import {
   ChangeMessageVisibilityCommand,
   CreateQueueCommand,
@@ -19,6 +18,7 @@ import { afterAll, expect, test } from 'vitest';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import { startSqsFifoServer } from '../../testing/aws/sqs/server.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { until } from '../waiting.ts';
 
 const clock = createManualClock();
 const server = await startSqsFifoServer({ clock });
@@ -151,21 +151,21 @@ test('after maxReceiveCount a message dies into the other queue, and its group g
 test('a long poll wakes on a message, on an unlocked group and on a message that shows again; else it ends', async () => {
   const url = await makeQueue({ VisibilityTimeout: '5' });
   const sending = receive(url, 1, 20);
-  await pause(30);
+  await until(() => clock.sleepers === 1);
   await send(url, 'A', '1');
   const [first] = await sending;
   expect(first?.Body).toBe('1');
   await send(url, 'A', '2');
   const unlocking = receive(url, 1, 20);
-  await pause(30);
+  await until(() => clock.sleepers === 1);
   await remove(url, first);
   expect(bodies(await unlocking)).toEqual(['2']);
   const showing = receive(url, 1, 20);
-  await pause(30);
+  await until(() => clock.sleepers === 1);
   await clock.advance(6_000);
   expect(bodies(await showing)).toEqual(['2']);
   const ending = receive(url, 1, 3);
-  await pause(30);
+  await until(() => clock.sleepers === 1);
   await clock.advance(3_001);
   expect(await ending).toEqual([]);
 });
@@ -175,10 +175,10 @@ test('a poll whose client has gone takes nothing', async () => {
   const stop = new AbortController();
   const command = new ReceiveMessageCommand({ QueueUrl: url, WaitTimeSeconds: 20 });
   const polling = client.send(command, { abortSignal: stop.signal }).catch(() => 'aborted');
-  await pause(30);
+  await until(() => clock.sleepers === 1);
   stop.abort();
   expect(await polling).toBe('aborted');
-  await pause(30);
+  await until(() => clock.sleepers === 0);
   await send(url, 'A', 'kept');
   expect((await attributes(url)).ApproximateNumberOfMessages).toBe('1');
 });

@@ -2,8 +2,11 @@ import { type App, Stack } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { installationFrom, OUTPUTS } from '../../src/aws/installation.ts';
 import { HybridSessions } from '../../src/cdk/index.ts';
-import { installationFrom, OUTPUTS } from '../../src/cli/aws-installation.ts';
+import { variableOf } from '../../src/channels/deployed.ts';
+import type { ChannelDescriptor } from '../../src/channels/descriptor.ts';
+import { CHANNELS } from '../../src/channels/index.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
 import { tableDefinitions } from '../../src/stores/dynamodb/tables.ts';
 import { FULL, ofType, type Resource, type Synthesized, synthesize, target } from './synthesize.ts';
@@ -207,10 +210,8 @@ describe('who may do what', () => {
     const secrets = urls.map(([, url]) => {
       const { Properties } = full.resources[target(url.Properties.TargetFunctionArn)] as Resource;
       const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
-      return [
-        Properties.Handler,
-        Variables[VARIABLES.telegramSecretParameter] ?? Variables[VARIABLES.apiKeyParameter],
-      ];
+      const named = Object.entries(Variables).filter(([name]) => name.endsWith('_PARAMETER'));
+      return [Properties.Handler, ...named.map(([, value]) => value)];
     });
     expect(secrets.sort()).toEqual([
       ['api.handler', expect.stringMatching(/^\/hybrid-sessions\/.+\/api-key$/)],
@@ -222,7 +223,14 @@ describe('who may do what', () => {
     const variables = ofType(full, 'AWS::Lambda::Function').flatMap(([, { Properties }]) =>
       Object.entries((Properties.Environment as { Variables?: object } | undefined)?.Variables ?? {}),
     );
-    const known = new Set<string>(Object.values(VARIABLES));
+    const known = new Set<string>([
+      ...Object.values(VARIABLES),
+      ...CHANNELS.flatMap((channel: ChannelDescriptor) =>
+        [...Object.keys(channel.settings), ...(channel.identity ?? [])].map((field) =>
+          variableOf(channel, field),
+        ),
+      ),
+    ]);
     expect(variables.length).toBeGreaterThan(20);
     for (const [name, value] of variables) {
       expect(known).toContain(name);
@@ -346,9 +354,12 @@ describe('the whole', () => {
 
   test('the webhook is registered with the bot, by a function that runs at deployment', () => {
     full.template.hasResourceProperties('Custom::HybridSessionsSetup', {
-      step: 'webhook',
-      tokenParameter: '/bots/telegram-token',
-      secretParameter: Match.stringLikeRegexp('telegram-webhook-secret$'),
+      step: 'register',
+      channel: 'telegram',
+      settings: {
+        token: '/bots/telegram-token',
+        webhookSecret: Match.stringLikeRegexp('telegram-webhook-secret$'),
+      },
       url: Match.anyValue(),
     });
     const [, prepare] =

@@ -37,7 +37,7 @@ export function synthesize(settings: object, build?: (app: App, assets: string) 
     writeFileSync(join(assets, 'image/Dockerfile'), 'FROM scratch\n');
     const outdir = join(folder, 'out');
     const app = new App({ outdir });
-    const stack = build ? build(app, assets) : createStack(app, settingsSchema.parse(settings), assets);
+    const stack = build ? build(app, assets) : createStack(app, settingsSchema().parse(settings), assets);
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));
     let findings: string[] = [];
     try {

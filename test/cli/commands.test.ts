@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { openDatabase } from '../../src/stores/sqlite/index.ts';
@@ -190,7 +190,18 @@ describe('init', () => {
       'README.md',
       'agent',
       'hybrid-sessions.config.json',
+      'package.json',
     ]);
+    // From a checkout it is installed from there; scripts/check-package.mjs does it from a packed file.
+    const manifest = JSON.parse(await readFile(join(place, 'package.json'), 'utf8'));
+    expect(manifest).toMatchObject({
+      name: 'my-agent',
+      private: true,
+      scripts: { start: 'hybrid-sessions start' },
+    });
+    const source = manifest.dependencies['hybrid-sessions'].replace('file:', '');
+    expect(resolve(place, source)).toBe(resolve('.'));
+
     expect(await readFile(join(place, '.gitignore'), 'utf8')).toContain('.hybrid-sessions/');
     const checked = await run(['doctor', '--json'], { cwd: place, env: { PORT: '0' } });
     expect(checked.code, checked.out).toBe(0);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
+import { addressOf } from '../waiting.ts';
 import { LAUNCHER, plainEnvironment, run as runIn, start } from './fixture.ts';
 
 let cwd: string;
@@ -158,7 +159,7 @@ describe('start', () => {
       for (const server of servers) server.kill('SIGTERM');
       expect(await Promise.all(ended)).toEqual([0, 0]);
     }
-  }, 60_000);
+  });
 
   test('a killed server leaves no worker behind', async () => {
     const server = start(['start', '--port', '0', '--workers', '1'], { cwd });
@@ -166,7 +167,7 @@ describe('start', () => {
     const workers = await childrenOf(server.pid ?? 0);
     if (process.platform === 'linux') expect(workers.length).toBe(1);
     server.kill('SIGKILL');
-    await expect.poll(() => workers.filter(isAlive), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => workers.filter(isAlive)).toEqual([]);
   });
 });
 
@@ -182,21 +183,6 @@ async function post(
     body: JSON.stringify({ text }),
   });
   return (await response.json()) as { reply: { text: string; outcome: string } };
-}
-
-function addressOf(server: ReturnType<typeof spawn>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let said = '';
-    const hear = (piece: unknown) => {
-      said += piece;
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
-      // All of its lines come at once; the last one follows when the workers are ready.
-      if (found && said.includes('Ctrl-C')) resolve(found);
-    };
-    server.stdout?.on('data', hear);
-    server.stderr?.on('data', hear);
-    server.once('exit', (code) => reject(new Error(`ended with ${code}: ${said}`)));
-  });
 }
 
 async function childrenOf(pid: number): Promise<number[]> {

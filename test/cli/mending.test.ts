@@ -81,4 +81,4 @@ test(`${promise('NO-AMNESIA')} repair goes back to the newest readable generatio
   expect(again).toMatchObject({ status: 'delivered', reply: { outcome: 'ok' } });
   expect(again.reply.text).toContain('teal');
   expect(again.reply.text).not.toContain('number is 7');
-}, 120_000);
+});

@@ -1,7 +1,8 @@
 // Dependencies point inward: the core names no vendor and reads no environment; heavy parts load only where used.
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { sessionStoreErrors } from '../../src/stores/rules/errors.ts';
 
 const source = join(import.meta.dirname, '../../src');
 
@@ -41,10 +42,28 @@ describe('the core', () => {
     expect(escapes).toEqual([]);
     expect(filesOf('text').flatMap((f) => importsOf(f.text))).toEqual([]);
   });
+
+  test('goes round in no circle, types included', () => {
+    const imports = new Map(
+      filesOf('core').map(({ path, text }) => [
+        path,
+        importsOf(text)
+          .filter((s) => s.startsWith('.'))
+          .map((s) => join(dirname(path), s)),
+      ]),
+    );
+    const circles: string[] = [];
+    const walk = (path: string, way: readonly string[]): void => {
+      if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' -> '));
+      else for (const next of imports.get(path) ?? []) walk(next, [...way, path]);
+    };
+    for (const path of imports.keys()) walk(path, []);
+    expect([...new Set(circles)]).toEqual([]);
+  });
 });
 
 describe('libraries', () => {
-  const programs = /^(server|cli|lambda|cdk)\//;
+  const programs = /^(local|cli|lambda|cdk)\//;
 
   test('process.env is read only where a program starts', () => {
     const readers = filesOf('.')
@@ -53,12 +72,23 @@ describe('libraries', () => {
     expect(readers).toEqual([]);
   });
 
+  test('the rules of the session stores know no store, and nobody but them makes their errors', () => {
+    const foreign = filesOf('stores/rules').flatMap((f) =>
+      importsOf(f.text).filter((s) => !/^(\.\/|\.\.\/\.\.\/core\/)/.test(s)),
+    );
+    expect(foreign).toEqual([]);
+    const codes = Object.keys(sessionStoreErrors).join('|');
+    const own = new RegExp(`new (Refused|Conflict|Invalid|Gone|Corrupt|Ambiguous)\\(\\s*'(${codes})'`);
+    const strays = filesOf('stores').filter((f) => own.test(f.text));
+    expect(strays.map((f) => f.path)).toEqual([]);
+  });
+
   test('the Agent SDK is imported only by src/agent, the AWS SDK only by AWS adapters and functions', () => {
     const strays = filesOf('.').flatMap((f) =>
       importsOf(f.text)
         .filter(
           (s) =>
-            (s.startsWith('@anthropic-ai/') && !/^(agent|session-store)\//.test(f.path)) ||
+            (s.startsWith('@anthropic-ai/') && !/^(agent|sdk-session-store)\//.test(f.path)) ||
             (s.startsWith('@aws-sdk/') &&
               !/^(stores\/(dynamodb|s3)|queues\/sqs|lambda\/|cdk\/)/.test(f.path)),
         )

@@ -1,5 +1,6 @@
 // A whole worker over in-memory ports: real store and queue logic, a state that is a list of words, an agent that
 // does what the message says. For tests of the turn's order and of what each failure leaves behind.
+import { RETENTION_SEC } from '../../src/core/defaults.ts';
 import { Corrupt } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { type TurnRequest, turnRequest } from '../../src/core/messages.ts';
@@ -68,6 +69,7 @@ export function createFixture(): Fixture {
   };
   const root = (lease: Lease) => `/${lease.sessionId}/${lease.fence}`;
   const workplace: Workplace = {
+    pause: async () => ({ resume() {} }),
     async open(lease) {
       open.add(root(lease));
       return { root: root(lease), config: `${root(lease)}/config`, workspace: `${root(lease)}/workspace` };
@@ -101,7 +103,7 @@ export function createFixture(): Fixture {
     clock,
     log: silentLog,
     timing: { leaseMs: 30_000, heartbeatMs: 1_000, checkpointEveryMs: 0 },
-    retentionSec: 25 * 24 * 3600,
+    retentionSec: RETENTION_SEC,
     maxAttempts: 3,
     visibilityMs: 60_000,
   };

@@ -26,7 +26,7 @@ async function start(environment: Record<string, string>): Promise<FunctionEnvir
     name: 'image',
     folder: join(folder, 'task'),
     handler: handlerOfImage(),
-    timeoutMs: 60_000,
+    timeoutMs: 900_000,
     environment,
   });
   return worker;

@@ -1,12 +1,13 @@
 // A whole installation: ingress -> SQS -> worker (real runtime client, real agent) -> reply, over DynamoDB Local and
 // the stand-ins for S3 and SQS. Only the model is scripted.
+
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { RETENTION_SEC } from '../../src/core/defaults.ts';
 import { newSessionId, sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -16,18 +17,19 @@ import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import { ALLOWED_USER, type Installation } from '../../testing/lambda/installation.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+import { until } from '../waiting.ts';
 import { startBuiltInstallation } from './built-installation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-installation-'));
 const model: ScriptedModel = await createScriptedModel(answerAsDemo);
 const CHAT = { tenant: 'default', channel: 'http', bot: 'local', thread: null };
 let output = '';
+let workerTimeoutMs = 900_000;
 
 const started = await startBuiltInstallation({
   folder,
   modelUrl: model.url,
-  // The worker saves and hands on 30 s before its end: 8 s into a turn.
-  workerTimeoutMs: 38_000,
+  workerTimeoutMs: () => workerTimeoutMs,
   onOutput: (text) => {
     output += text;
   },
@@ -44,29 +46,17 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function until<T>(
-  what: string,
-  look: () => T | undefined | false | Promise<T | undefined | false>,
-): Promise<T> {
-  const endMs = Date.now() + 25_000;
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    if (Date.now() > endMs) throw new Error(`Waited in vain for ${what}.`);
-    await sleep(40);
-  }
-}
-
 /** Says something in a private chat; waits for the whole answer, and for the turn to be over. */
 async function ask(chat: number, text: string, answer: RegExp): Promise<void> {
   onTestFailed(() => console.error(output.slice(-3_000)));
   const from = output.length;
   installation.bot.say(chat, text, { from: ALLOWED_USER });
-  await until(`${answer} in answer to "${text}"`, () =>
-    installation.bot.chat(chat).botTexts.find((said) => answer.test(said)),
+  await until(
+    () => installation.bot.chat(chat).botTexts.find((said) => answer.test(said)),
+    `${answer} in answer to "${text}"`,
   );
   // Text is shown while the turn runs; only after its end is nothing of it left to be saved.
-  await until('the end of the turn', () => outcomesSince(from).includes('done'));
+  await until(() => outcomesSince(from).includes('done'), 'the end of the turn');
 }
 
 function outcomesSince(from: number): string[] {
@@ -79,6 +69,8 @@ function outcomesSince(from: number): string[] {
     return message === 'turn-ended' && outcome ? [outcome] : [];
   });
 }
+
+const handedOn = (from: number) => outcomesSince(from).filter((outcome) => outcome === 'continue').length;
 
 function api(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { authorization: `Bearer ${installation.apiKey}`, 'content-type': 'application/json' };
@@ -118,9 +110,7 @@ describe.skipIf(unavailable)('an installation', () => {
     const { bot } = installation;
     const { updateId } = bot.say(ALLOWED_USER, 'run: echo only-once-$((6*7))');
     await bot.redeliver(updateId);
-    await until('the reply', () =>
-      bot.chat(ALLOWED_USER).botTexts.find((said) => said.includes('only-once-42')),
-    );
+    await until(() => bot.chat(ALLOWED_USER).botTexts.find((said) => said.includes('only-once-42')));
     await bot.redeliver(updateId);
     await ask(ALLOWED_USER, 'run: echo after-it', /after-it/);
     const replies = bot.chat(ALLOWED_USER).botTexts.filter((said) => said.includes('only-once-42'));
@@ -169,16 +159,22 @@ describe.skipIf(unavailable)('an installation', () => {
       const prompt = JSON.stringify(request.raw);
       if (!prompt.includes('a long piece of work')) return answerAsDemo(request);
       asked += 1;
-      const text = asked === 1 ? 'Working on it '.repeat(200) : 'Finished after a break.';
-      return { blocks: [{ type: 'text', text }], ...(asked === 1 ? { pauseMs: 150 } : {}) };
+      if (asked > 1) return { blocks: [{ type: 'text', text: 'Finished after a break.' }] };
+      // The next invocation has all the time it may need.
+      workerTimeoutMs = 900_000;
+      return { blocks: [{ type: 'text', text: 'Working on it '.repeat(20_000) }], pauseMs: 150 };
     });
     const from = output.length;
+    // The worker saves and hands on 30 s before its end: 8 s into a turn.
+    workerTimeoutMs = 38_000;
     try {
       await ask(ALLOWED_USER + 1, 'a long piece of work', /Finished after a break/);
     } finally {
       model.respondWith(answerAsDemo);
     }
-    expect(outcomesSince(from)).toEqual(['continue', 'done']);
+    // On a busy machine the first 8 s may end before the model was asked; such a part is handed on as well.
+    expect(outcomesSince(from)).toEqual([...Array(handedOn(from)).fill('continue'), 'done']);
+    expect(handedOn(from)).toBeGreaterThan(0);
   });
 
   test('a turn that no worker could take on is given up with one message, and waits for a person', async () => {
@@ -197,7 +193,7 @@ describe.skipIf(unavailable)('an installation', () => {
     });
     try {
       await stranded.send(request);
-      const turn = await until('the failed reply', async () => {
+      const turn = await until(async () => {
         const found = (await (await api(`/v1/turns/${request.turnId}`)).json()) as {
           status?: string;
           reply?: { outcome: string; code: string };
@@ -205,7 +201,7 @@ describe.skipIf(unavailable)('an installation', () => {
         return found.status === 'delivered' ? found : undefined;
       });
       expect(turn.reply).toMatchObject({ outcome: 'failed', code: 'gave-up' });
-      const dead = await until('the dead letter', async () => (await stranded.deadLetters.list()).items[0]);
+      const dead = await until(async () => (await stranded.deadLetters.list()).items[0]);
       expect(dead.request.turnId).toBe(request.turnId);
     } finally {
       await stranded.close();
@@ -223,7 +219,7 @@ describe.skipIf(unavailable)('an installation', () => {
     const sessionId = newSessionId();
     const client = dynamo.client();
     const then = createDynamoSessionStore({ client, ...tables, clock: longAgo });
-    await then.adopt({ sessionKey, sessionId, generation: 1, state: {}, retentionSec: 25 * 86_400 });
+    await then.adopt({ sessionKey, sessionId, generation: 1, state: {}, retentionSec: RETENTION_SEC });
     const objects = createS3ObjectStore({
       ...localAws,
       endpoint: s3.endpoint,
@@ -259,20 +255,14 @@ describe.skipIf(unavailable)('an installation', () => {
   });
 
   test('setup keeps secrets on an update; at the end it takes webhook and secrets back, but no webhook of another', async () => {
-    const { setup, parameters, bot, webhookUrl } = installation;
+    const { setup, parameters, bot, webhookUrl, prepare, registrations } = installation;
     const secrets = [...parameters.values.keys()].filter((name) => /secret|api-key/.test(name));
     expect(secrets).toHaveLength(2);
-    const prepare = { step: 'prepare', secrets, tokenParameter: '/local/telegram-token' };
     const before = secrets.map((name) => parameters.values.get(name));
     await setup({ type: 'Update', properties: prepare, before: prepare, physicalId: 'prepare' });
     expect(secrets.map((name) => parameters.values.get(name))).toEqual(before);
 
-    const webhook = (url: string) => ({
-      step: 'webhook',
-      url,
-      tokenParameter: '/local/telegram-token',
-      secretParameter: secrets.find((name) => name.includes('secret')) ?? '',
-    });
+    const webhook = (url: string) => ({ ...registrations[0], url });
     await setup({ type: 'Delete', properties: webhook('https://another.example/'), physicalId: 'x' });
     expect(bot.feed.webhook?.url).toBe(webhookUrl);
     await setup({ type: 'Delete', properties: webhook(new URL('/', webhookUrl).href), physicalId: 'x' });
@@ -280,7 +270,10 @@ describe.skipIf(unavailable)('an installation', () => {
     await setup({ type: 'Delete', properties: prepare, physicalId: 'prepare' });
     expect(secrets.filter((name) => parameters.values.has(name))).toEqual([]);
     await expect(
-      setup({ type: 'Create', properties: { ...prepare, tokenParameter: '/local/absent' } }),
+      setup({
+        type: 'Create',
+        properties: { ...prepare, identify: { telegram: { token: '/local/absent' } } },
+      }),
     ).rejects.toThrow('/local/absent');
   });
 });

@@ -14,7 +14,7 @@ export const handler = async (event, context) => {
   if (event.crash) process.exit(3);
   if (event.fail) throw new RangeError('out of range');
   if (event.hang) console.log('working');
-  if (event.hang) await new Promise((resolve) => setTimeout(resolve, 60_000));
+  if (event.hang) await new Promise(() => setInterval(() => {}, 60_000));
   return { echo: event, calls, leftMs: context.getRemainingTimeInMillis(), secret: process.env.HOME ?? null };
 };
 export const streaming = awslambda.streamifyResponse(async (event, stream) => {
@@ -36,7 +36,7 @@ const environments: FunctionEnvironment[] = [];
 
 async function start(
   handler: string,
-  timeoutMs = 20_000,
+  timeoutMs: number | (() => number) = 900_000,
   onOutput: (text: string) => void = () => {},
 ): Promise<FunctionEnvironment> {
   const options = { name: 'probe', folder, handler, timeoutMs, environment: {}, onOutput };
@@ -57,13 +57,14 @@ afterAll(async () => {
 
 describe('one environment', () => {
   test('answers, stays warm, reports errors, and starts anew after a crash or a timeout', async () => {
-    const probe = await start('probe.handler', 1_500);
+    let timeoutMs = 900_000;
+    const probe = await start('probe.handler', () => timeoutMs);
     const first = await probe.invoke({ n: 1 });
     expect(JSON.parse(first.body.toString())).toMatchObject({ echo: { n: 1 }, calls: 1, secret: null });
     const pid = probe.pid;
     const second = JSON.parse((await probe.invoke({})).body.toString());
     expect(second.calls).toBe(2);
-    expect(second.leftMs).toBeLessThanOrEqual(1_500);
+    expect(second.leftMs).toBeLessThanOrEqual(900_000);
 
     const failed = await probe.invoke({ fail: true });
     expect(failed.error).toEqual({ errorType: 'RangeError', errorMessage: 'out of range' });
@@ -71,14 +72,16 @@ describe('one environment', () => {
 
     const crashed = await probe.invoke({ crash: true });
     expect(crashed.error?.errorType).toBe('Runtime.ExitError');
+    timeoutMs = 1_500;
     const hung = await probe.invoke({ hang: true });
+    timeoutMs = 900_000;
     expect(hung.error).toMatchObject({ errorType: 'Sandbox.Timedout' });
     expect(JSON.parse((await probe.invoke({})).body.toString()).calls).toBe(1);
   });
 
   test('a killed process fails what it was doing, and says how it ended', async () => {
     const working = Promise.withResolvers<void>();
-    const probe = await start('probe.handler', 20_000, () => working.resolve());
+    const probe = await start('probe.handler', 900_000, () => working.resolve());
     const cut = probe.invoke({ hang: true });
     await working.promise;
     await probe.kill();

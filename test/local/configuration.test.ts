@@ -1,8 +1,11 @@
 // Settings: what each source says, and that the reference page has every one of them.
-import { readFile } from 'node:fs/promises';
+import { glob, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { configFileSchema, ENVIRONMENT, readConfiguration } from '../../src/local/configuration.ts';
+import type { ChannelDescriptor } from '../../src/channels/descriptor.ts';
+import { CHANNELS } from '../../src/channels/index.ts';
+import { RETENTION_SEC } from '../../src/core/defaults.ts';
+import { configFileSchema, readConfiguration } from '../../src/local/configuration.ts';
 import { modelFrom } from '../../src/local/model-choice.ts';
 
 const read = (env: Record<string, string> = {}) => readConfiguration({ env, cwd: '/nowhere' });
@@ -14,11 +17,11 @@ test('without any setting: loopback, demo model, the example agent', () => {
     port: 8787,
     dataDir: '/nowhere/.hybrid-sessions',
     workers: 2,
-    retentionSec: 25 * 24 * 3600,
+    retentionSec: RETENTION_SEC,
     keepGenerations: 10,
     checkpointEveryMs: 60_000,
     model: { kind: 'demo' },
-    telegram: null,
+    channels: { http: {} },
     apiKeys: [],
   });
   expect(configuration.agentDir).toMatch(/examples.agent$/);
@@ -57,14 +60,47 @@ test('a gateway before Bedrock that is named without credentials signs by itself
 
 test('docs/configuration.md has every variable and field, and every default', async () => {
   const page = await readFile('docs/configuration.md', 'utf8');
-  for (const name of Object.keys(ENVIRONMENT)) expect(page, name).toContain(`\`${name}\``);
-  const fields = leaves(z.toJSONSchema(configFileSchema, { io: 'input' }) as Schema);
+  const variables = await variablesRead();
+  for (const name of ['PORT', 'NO_COLOR', 'HTTPS_PROXY', 'AWS_REGION']) expect(variables).toContain(name);
+  for (const name of variables) expect(page, name).toContain(`\`${name}\``);
+  const fields = leaves(z.toJSONSchema(configFileSchema([]), { io: 'input' }) as Schema);
   expect(fields.map(([name]) => name)).toContain('limits.workspaceBytes');
-  for (const [name, fallback] of fields) {
-    const shown = fallback === undefined ? 'none' : `\`${JSON.stringify(fallback)}\``;
-    expect(page, name).toContain(`| \`${name}\` | ${shown} |`);
-  }
+  for (const [name, fallback] of fields) expect(page, name).toContain(row(name, fallback));
 });
+
+test.each(
+  (CHANNELS as readonly ChannelDescriptor[])
+    .filter(({ settings }) => Object.keys(settings).length > 0)
+    .map((channel) => [channel.name, channel] as const),
+)('docs/%s.md has every variable and field of the channel, with its default', async (name, channel) => {
+  const page = await readFile(`docs/${name}.md`, 'utf8');
+  const variables = Object.values(channel.settings).flatMap(({ env }) => env ?? []);
+  expect(variables).not.toEqual([]);
+  for (const variable of variables) {
+    expect(page, variable).toContain(`| \`${variable}\` |`);
+  }
+  const own = leaves(z.toJSONSchema(configFileSchema([channel]), { io: 'input' }) as Schema).filter(
+    ([field]) => field.startsWith(`${name}.`),
+  );
+  for (const [field, fallback] of own) expect(page, field).toContain(row(field, fallback));
+});
+
+function row(name: string, fallback: unknown): string {
+  return `| \`${name}\` | ${fallback === undefined ? 'none' : `\`${JSON.stringify(fallback)}\``} |`;
+}
+
+/** Every environment variable that a program on a person's own machine reads, found in its source; those of channels are data. */
+async function variablesRead(): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  const families = 'ANTHROPIC|AWS|CLAUDE_CODE|HYBRID_SESSIONS|HTTPS?_PROXY|NO_PROXY';
+  const read = new RegExp(`\\benv\\.([A-Z][A-Z_]+)\\b|'((?:${families})[A-Z_]*)'`, 'g');
+  for await (const file of glob('src/{local,cli}/**/*.ts')) {
+    for (const [, dotted, quoted] of (await readFile(file, 'utf8')).matchAll(read)) {
+      names.add(dotted ?? quoted ?? '');
+    }
+  }
+  return names;
+}
 
 interface Schema {
   readonly properties?: Record<string, Schema>;

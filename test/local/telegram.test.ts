@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import { type FakeTelegram, startFakeTelegram } from '../../testing/telegram/fake-telegram.ts';
+import { COUNT_ON } from '../waiting.ts';
 
 const TOKEN = '4242:secret-of-the-bot';
 const ANN = 1001;
@@ -39,10 +40,10 @@ const lastText = (chat: number) => bot.chat(chat).botTexts.at(-1) ?? '';
 test(`${promise('ONCE-IN')} an allowed person is answered, once, also when Telegram repeats the update`, async () => {
   bot.say(STRANGER, 'let me in');
   const { updateId } = bot.say(ANN, 'run: echo hello-from-$((40 + 2))');
-  await expect.poll(() => lastText(ANN), { timeout: 15_000 }).toContain('hello-from-42');
+  await expect.poll(() => lastText(ANN)).toContain('hello-from-42');
   await bot.redeliver(updateId);
   bot.say(ANN, 'what do you remember?');
-  await expect.poll(() => lastText(ANN), { timeout: 15_000 }).not.toContain('hello-from-42');
+  await expect.poll(() => lastText(ANN)).not.toContain('hello-from-42');
   expect(bot.chat(ANN).botTexts.filter((text) => text.includes('hello-from-42'))).toHaveLength(1);
 });
 
@@ -53,13 +54,11 @@ test('a stranger gets no answer and no turn', async () => {
 
 test('/stop reaches the running turn past the queue, keeps what was done, and is honest when nothing runs', async () => {
   const said = () => bot.chat(ANN).botTexts;
-  bot.say(ANN, 'count to 500');
-  await expect.poll(() => lastText(ANN), { timeout: 15_000 }).toMatch(/\b3\b/);
+  bot.say(ANN, COUNT_ON);
+  await expect.poll(() => lastText(ANN)).toMatch(/\b3\b/);
   bot.say(ANN, '/stop');
-  await expect.poll(() => said().includes('Stopping.'), { timeout: 10_000 }).toBe(true);
-  await expect
-    .poll(() => said().some((text) => /\b3\b[\s\S]*\(stopped\)/.test(text)), { timeout: 10_000 })
-    .toBe(true);
+  await expect.poll(() => said().includes('Stopping.')).toBe(true);
+  await expect.poll(() => said().some((text) => /\b3\b[\s\S]*\(stopped\)/.test(text))).toBe(true);
   bot.say(ANN, '/stop');
-  await expect.poll(() => said().includes('Nothing is running.'), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => said().includes('Nothing is running.')).toBe(true);
 });

@@ -85,4 +85,4 @@ test(`${promise('NO-AMNESIA')} process 2 resumes from the store only, with the s
     await model.close();
     await rm(base, { recursive: true, force: true });
   }
-}, 60_000);
+});

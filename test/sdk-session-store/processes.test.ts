@@ -66,4 +66,4 @@ test(`${promise('FENCED', 'ATOMIC', 'ONCE-IN')} processes that contend for a ses
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}, 60_000);
+});

@@ -22,9 +22,7 @@ function transcriptLines(random: () => number): string {
   return out;
 }
 
-test(`${promise('DELTA')} 1,000 turns: bytes written by a turn and objects read by a restore do not grow`, {
-  timeout: 120_000,
-}, async () => {
+test(`${promise('DELTA')} 1,000 turns: bytes written by a turn and objects read by a restore do not grow`, async () => {
   const session = testSession();
   const directory = freshDirectory();
   const random = seeded(42);

@@ -6,6 +6,7 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -22,7 +23,7 @@ import { describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { freshDirectory, randomBytesOf, seeded, snapshot, testSession } from './fixture.ts';
 
-describe('a restored tree is the tree that was checkpointed', { timeout: 90_000 }, () => {
+describe('a restored tree is the tree that was checkpointed', () => {
   test(`${promise('WHOLE')} modes, times, empty folders, empty files, deep trees`, async () => {
     const session = testSession();
     const directory = freshDirectory();
@@ -94,6 +95,37 @@ describe('a restored tree is the tree that was checkpointed', { timeout: 90_000 
     const restored = await session.restore();
     expect(snapshot(restored.directory)).toEqual(before);
     expect((await session.commit(restored.directory, restored.baseline)).bytesWritten).toBe(0);
+  });
+
+  test(`${promise('WHOLE')} links into the system's own folders survive, and ways out of them do not`, async () => {
+    const session = testSession();
+    const directory = freshDirectory();
+    const kept: Record<string, string> = {
+      interpreter: '/usr/bin/env',
+      'through-another': 'interpreter',
+      folder: '/usr/share',
+      'below-a-folder': 'folder/doc',
+      missing: '/usr/lib/not-here',
+    };
+    const refused: Record<string, string> = {
+      account: '/etc/passwd',
+      'out-again': '/usr/../etc/passwd',
+      'out-through-a-folder': 'folder/../../etc/passwd',
+      'the-folder-itself': '/usr',
+      'alike-by-name': '/usrlocal/bin',
+    };
+    for (const [name, target] of Object.entries({ ...kept, ...refused }))
+      symlinkSync(target, join(directory.workspace, name));
+    symlinkSync('/usr/bin/env', join(directory.config, 'settings'));
+    const { refused: named } = await session.commit(directory);
+    expect(named.map(({ path }) => path).sort()).toEqual(
+      ['config/settings', ...Object.keys(refused).map((name) => `workspace/${name}`)].sort(),
+    );
+    const { directory: elsewhere } = await session.restore();
+    expect(readdirSync(elsewhere.workspace).sort()).toEqual(Object.keys(kept).sort());
+    for (const [name, target] of Object.entries(kept)) {
+      expect(readlinkSync(join(elsewhere.workspace, name))).toBe(target);
+    }
   });
 
   test(`${promise('WHOLE')} links inside survive, whatever leads out or is no file is refused by name`, async () => {

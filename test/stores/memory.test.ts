@@ -26,6 +26,14 @@ sessionStoreContract({
       reason: 'nothing outlives the process',
       tests: ['what one store wrote another over the same data reads'],
     },
+    {
+      reason: 'records are objects, nothing is parsed',
+      tests: ['error record-unreadable: family, code and advice, whichever way it comes'],
+    },
+    {
+      reason: 'a begin is one step, nothing can come between',
+      tests: ['error contended: family, code and advice, whichever way it comes'],
+    },
   ],
 });
 

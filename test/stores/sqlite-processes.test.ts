@@ -78,7 +78,7 @@ test(`${promise('ORDER', 'ONCE-IN', 'ACKED')} four processes on one file: every 
   expect(await queue.depth()).toBe(0);
   await queue.close();
   await store.close();
-}, 60_000);
+});
 
 test(`${promise('ACKED', 'ATOMIC')} what was sent and committed is there after a kill -9`, async () => {
   const folder = temporaryFolder();
@@ -110,7 +110,7 @@ test(`${promise('ACKED', 'ATOMIC')} what was sent and committed is there after a
   await rest.close();
   await queue.close();
   await store.close();
-}, 60_000);
+});
 
 test('a reader in this process is woken by a writer on another connection, in real time', async () => {
   const folder = temporaryFolder();

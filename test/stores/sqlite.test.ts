@@ -1,9 +1,12 @@
 // The sqlite stores under the contracts of their ports.
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Ambiguous, Corrupt, Invalid, Refused } from '../../src/core/errors.ts';
+import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
 import { createSqliteEventLog, createSqliteSessionStore } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
-import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 sessionStoreContract({
@@ -21,6 +24,11 @@ sessionStoreContract({
         stores.push(store);
         return store;
       },
+      async damageState({ sessionId }) {
+        const raw = new DatabaseSync(join(folder.path, 'hybrid-sessions.db'));
+        raw.prepare("UPDATE heads SET state = '{' WHERE session_id = ?").run(sessionId);
+        raw.close();
+      },
       async close() {
         for (const store of stores) await store.close();
         folder.remove();
@@ -33,7 +41,40 @@ sessionStoreContract({
     await store.close();
     return { store, close: async () => folder.remove() };
   },
+  platformErrors: [
+    sqliteError(5, 'store-busy', Refused),
+    sqliteError(6, 'store-busy', Refused),
+    sqliteError(8, 'read-only', Refused, /writable/),
+    sqliteError(3, 'read-only', Refused, /writable/),
+    sqliteError(13, 'disk-full', Refused, /Free some space/),
+    sqliteError(14, 'store-unreachable', Refused, /exists/),
+    sqliteError(10, 'store-io', Ambiguous, /Check the disk/),
+    sqliteError(26, 'database-unreadable', Invalid, /Move the file away/),
+    sqliteError(11, 'database-corrupt', Corrupt, /backup/),
+    {
+      code: 'store-defect',
+      family: Corrupt,
+      provoke: async () => {
+        throw translateSqliteError(new TypeError('not bound'));
+      },
+    },
+  ],
+  skip: [
+    {
+      reason: 'a begin is one transaction, nothing can come between',
+      tests: ['error contended: family, code and advice, whichever way it comes'],
+    },
+  ],
 });
+
+/** As `node:sqlite` throws it; how real files come to it is in sqlite-database.test.ts. */
+function sqliteError(errcode: number, code: string, family: PlatformError['family'], advice?: RegExp) {
+  const thrown = Object.assign(new Error(`SQLite says ${errcode}`), { errcode });
+  const provoke = async () => {
+    throw translateSqliteError(thrown);
+  };
+  return { code, family, ...(advice && { advice }), provoke };
+}
 
 eventLogContract({
   name: 'sqlite',

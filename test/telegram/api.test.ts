@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { createTelegramApi, type TelegramApi } from '../../src/channels/telegram/api.ts';
 import { Ambiguous, Gone, Invalid, Refused } from '../../src/core/errors.ts';
-import { ANNA, GROUP, stage, TOKEN } from './fixture.ts';
+import { ANNA, GROUP, startFixture, TOKEN } from './fixture.ts';
 
 const to = { chatId: ANNA, threadId: null };
 const send = (api: TelegramApi) => api.sendText(to, 'hello');
@@ -17,7 +17,7 @@ async function failure(call: Promise<unknown>): Promise<Error & { code?: string;
 
 describe('errors by family', () => {
   test('429 is a refusal with its waiting time, for sends and edits', async () => {
-    const { bot, api } = await stage();
+    const { bot, api } = await startFixture();
     bot.chat(ANNA);
     const id = await send(api);
     bot.faults.add({ kind: 'rate-limit', retryAfterSec: 7, times: 2 });
@@ -31,7 +31,7 @@ describe('errors by family', () => {
   test.each(['cut-before', 'cut-after'] as const)(
     '%s: a send is ambiguous, an edit may be repeated',
     async (kind) => {
-      const { bot, api } = await stage();
+      const { bot, api } = await startFixture();
       bot.chat(ANNA);
       const id = await send(api);
       bot.faults.add({ kind, method: 'sendMessage' });
@@ -44,7 +44,7 @@ describe('errors by family', () => {
   );
 
   test('5xx: a send is ambiguous, an edit may be repeated', async () => {
-    const { bot, api } = await stage();
+    const { bot, api } = await startFixture();
     bot.chat(ANNA);
     const id = await send(api);
     bot.faults.add({ kind: 'error', status: 502, description: 'Bad Gateway', times: 2 });
@@ -53,14 +53,14 @@ describe('errors by family', () => {
   });
 
   test('no answer in time is the same as none', async () => {
-    const { bot, api } = await stage({ timeoutMs: 30 });
+    const { bot, api } = await startFixture({ timeoutMs: 30 });
     bot.chat(ANNA);
-    bot.faults.add({ kind: 'slow', ms: 200, method: 'sendMessage' });
+    bot.faults.add({ kind: 'silent', method: 'sendMessage' });
     expect(await failure(send(api))).toBeInstanceOf(Ambiguous);
   });
 
   test('a chat that cannot be reached is gone', async () => {
-    const { bot, api } = await stage();
+    const { bot, api } = await startFixture();
     expect(await failure(send(api)), 'unknown chat').toMatchObject({ name: 'Gone', code: 'chat-gone' });
     bot.chat(ANNA).block();
     expect(await failure(send(api)), 'blocked').toBeInstanceOf(Gone);
@@ -76,7 +76,7 @@ describe('errors by family', () => {
   });
 
   test('an edit to what it says already succeeds; an edit of nothing says that the message is gone', async () => {
-    const { bot, api } = await stage();
+    const { bot, api } = await startFixture();
     bot.chat(ANNA);
     const id = await send(api);
     await api.edit(ANNA, id, { plain: 'hello' });
@@ -87,7 +87,7 @@ describe('errors by family', () => {
   });
 
   test('other refusals are of the content', async () => {
-    const { bot, api } = await stage();
+    const { bot, api } = await startFixture();
     bot.chat(ANNA);
     for (const text of ['   ', 'x'.repeat(4_097)]) {
       expect(await failure(api.sendText(to, text))).toMatchObject({
@@ -100,7 +100,7 @@ describe('errors by family', () => {
 
 describe('the token', () => {
   test('a wrong one is refused with advice', async () => {
-    const { apiRoot } = await stage();
+    const { apiRoot } = await startFixture();
     const api = createTelegramApi({ token: '4242:some-other-secret', apiRoot });
     expect(await failure(api.getMe())).toMatchObject({ name: 'Invalid', code: 'bad-token' });
     expect(() => createTelegramApi({ token: 'no token', apiRoot })).toThrow(Invalid);
@@ -108,12 +108,13 @@ describe('the token', () => {
   });
 
   test('stands in no error, whatever failed', async () => {
-    const { bot, api } = await stage({ timeoutMs: 30 });
+    const { bot, api, apiRoot } = await startFixture();
+    const impatient = createTelegramApi({ token: TOKEN, apiRoot, timeoutMs: 30 });
     bot.chat(ANNA);
     bot.faults.add({ kind: 'error', status: 400, description: `Bad Request: /bot${TOKEN}/sendMessage` });
     bot.faults.add({ kind: 'cut-before' });
-    bot.faults.add({ kind: 'slow', ms: 100 });
-    const errors = [await failure(send(api)), await failure(send(api)), await failure(send(api))];
+    bot.faults.add({ kind: 'silent' });
+    const errors = [await failure(send(api)), await failure(send(api)), await failure(send(impatient))];
     const nowhere = createTelegramApi({ token: TOKEN, apiRoot: 'http://127.0.0.1:1' });
     // `fetch` refuses such an address with a message that quotes all of it.
     const quoted = createTelegramApi({ token: TOKEN, apiRoot: 'http://user:password@127.0.0.1:1' });

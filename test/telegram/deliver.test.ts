@@ -4,7 +4,7 @@ import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import { Gone, Invalid } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { Reply } from '../../src/core/records.ts';
-import { ANNA, ask, GROUP, insist, ledger, stage } from './fixture.ts';
+import { ANNA, ask, GROUP, ledger, retryDelivery, startFixture } from './fixture.ts';
 import { markdown, pick, seeded } from './texts.ts';
 
 const ok = (text: string): Reply => ({ outcome: 'ok', text });
@@ -14,7 +14,7 @@ const LONG = Array.from({ length: 120 }, (_, i) => `Paragraph ${i}: ${'word '.re
 const squash = (text: string) => text.replace(/\s+/g, ' ').trim();
 
 async function ready(options: { chat?: number; thread?: number } = {}) {
-  const { bot, api } = await stage({ timeoutMs: 2_000 });
+  const { bot, api } = await startFixture();
   const request = ask(bot, 'question', options);
   const line = ledger(request);
   const channel = createTelegramChannel({ api });
@@ -77,7 +77,7 @@ test.each([
     for (let after = 0; after < 4; after++) {
       const { channel, line, bot, chat } = await ready();
       bot.faults.add({ method, kind, after });
-      await insist(() => channel.deliver(line.attempt(), ok(LONG)), 4);
+      await retryDelivery(() => channel.deliver(line.attempt(), ok(LONG)), 4);
       const texts = chat.botTexts.filter((text) => text !== '…');
       expect(squash(texts.join(' ')), `fault after ${after}`).toBe(squash(LONG));
       const strays = chat.botTexts.length - texts.length;
@@ -88,7 +88,7 @@ test.each([
 );
 
 test(`${promise('ONCE-OUT')} 100 seeded storms of faults: the final text always lands, once`, async () => {
-  const { bot, api } = await stage({ timeoutMs: 2_000 });
+  const { bot, api } = await startFixture();
   const random = seeded(99);
   for (let run = 0; run < 100; run++) {
     const chatId = 20_000 + run;
@@ -114,7 +114,7 @@ test(`${promise('ONCE-OUT')} 100 seeded storms of faults: the final text always 
     }
     const text = run % 3 === 0 ? LONG : `reply ${run}`;
     const workers = [createTelegramChannel({ api }), createTelegramChannel({ api })];
-    await insist(() => pick(random, workers).deliver(line.attempt(), ok(text)), 40);
+    await retryDelivery(() => pick(random, workers).deliver(line.attempt(), ok(text)), 40);
     const shown = bot.chat(chatId).botTexts.filter((shownText) => shownText !== '…');
     expect(squash(shown.join(' ')), `run ${run}`).toBe(squash(text));
   }
@@ -215,7 +215,7 @@ test('pictures become links: Telegram fetches no address the model wrote; code k
 });
 
 test('250 generated replies: none refused, every letter there', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const channel = createTelegramChannel({ api });
   const random = seeded(4);
   const letters = (text: string) => text.replace(/[^\p{L}\p{N}]+/gu, '');

@@ -16,14 +16,14 @@ export const GROUP = -5005;
 export const BOT = { id: '4242', username: 'hybrid_test_bot' };
 export const ALLOW_ANNA = { tenant: 'acme', allow: parseAllowList(String(ANNA)) };
 
-export interface Stage {
+export interface Fixture {
   readonly bot: FakeBot;
   readonly api: TelegramApi;
   readonly apiRoot: string;
 }
 
 /** A fake server with one bot; closed when the test ends. */
-export async function stage(options: { timeoutMs?: number } = {}): Promise<Stage> {
+export async function startFixture(options: { timeoutMs?: number } = {}): Promise<Fixture> {
   const telegram = await startFakeTelegram();
   onTestFinished(() => telegram.close());
   const bot = telegram.addBot({ token: TOKEN, username: BOT.username });
@@ -81,8 +81,8 @@ export function ledger(request: TurnRequest): Ledger {
   return line;
 }
 
-/** Repeats a delivery as the core does (without its patience), until it stands or `tries` are used up. */
-export async function insist(deliver: () => Promise<void>, tries: number): Promise<void> {
+/** Repeats a delivery as the core does (without its pauses), until it stands or `tries` are used up. */
+export async function retryDelivery(deliver: () => Promise<void>, tries: number): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await deliver();
@@ -91,13 +91,5 @@ export async function insist(deliver: () => Promise<void>, tries: number): Promi
       const waitMs = (error as { retryAfterMs?: number }).retryAfterMs ?? 0;
       await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, 4)));
     }
-  }
-}
-
-/** Waits for something that other processes or sockets bring about. */
-export async function until(condition: () => boolean): Promise<void> {
-  for (let left = 2_000; !condition(); left--) {
-    if (left === 0) throw new Error(`Never became true: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

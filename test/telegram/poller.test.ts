@@ -8,7 +8,8 @@ import type { LogFields } from '../../src/core/log.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import { ALLOW_ANNA, ANNA, BOT, GROUP, type Stage, stage, TOKEN, until } from './fixture.ts';
+import { until } from '../waiting.ts';
+import { ALLOW_ANNA, ANNA, BOT, type Fixture, GROUP, startFixture, TOKEN } from './fixture.ts';
 
 /** Waits are noted, not waited. */
 function hastyClock(waits: number[]): Clock {
@@ -29,7 +30,7 @@ interface Running {
   stop(): Promise<void>;
 }
 
-function poll({ api }: Pick<Stage, 'api'>, options: Partial<TelegramPollerOptions> = {}): Running {
+function poll({ api }: Pick<Fixture, 'api'>, options: Partial<TelegramPollerOptions> = {}): Running {
   const accepted: TurnRequest[] = [];
   const waits: number[] = [];
   const logged: Running['logged'] = [];
@@ -57,7 +58,7 @@ function poll({ api }: Pick<Stage, 'api'>, options: Partial<TelegramPollerOption
 }
 
 test(`${promise('ORDER')} updates are handed on in order and confirmed`, async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   for (const text of ['one', 'two', 'three']) bot.say(ANNA, text);
   const running = poll({ api });
   await until(() => running.accepted.length === 3);
@@ -76,7 +77,7 @@ test(`${promise('ORDER')} updates are handed on in order and confirmed`, async (
 });
 
 test(`${promise('ACKED')} what could not be queued is not confirmed, and comes again`, async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const texts = ['one', 'two', 'three'];
   for (const text of texts) bot.say(ANNA, text);
   const queued: string[] = [];
@@ -102,7 +103,7 @@ test(`${promise('ACKED')} what could not be queued is not confirmed, and comes a
 });
 
 test(`${promise('ACKED')} a poller that dies before the queue had it leaves the update to the next`, async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   bot.say(ANNA, 'keep me');
   const dying = poll({ api }, { accept: () => Promise.reject(new Error('killed')) });
   await until(() => dying.waits.length > 0);
@@ -114,7 +115,7 @@ test(`${promise('ACKED')} a poller that dies before the queue had it leaves the 
 });
 
 test(`${promise('ONCE-IN')} an update handed out twice is the same turn`, async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const running = poll({ api });
   const { updateId } = bot.say(ANNA, 'once');
   await until(() => running.accepted.length === 1);
@@ -125,7 +126,7 @@ test(`${promise('ONCE-IN')} an update handed out twice is the same turn`, async 
 });
 
 test('a message that can never be queued does not hold up the others, and its writer is told', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   bot.say(GROUP, 'bad', { from: ANNA, thread: 3 });
   bot.say(ANNA, 'good');
   const queued: string[] = [];
@@ -144,7 +145,7 @@ test('a message that can never be queued does not hold up the others, and its wr
 });
 
 test('fixed answers need no turn; an album gets one', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   bot.say(ANNA, '/help');
   for (let i = 0; i < 4; i++) bot.say(ANNA, '', { fields: { photo: [], media_group_id: 'album' } });
   bot.say(ANNA, 'end');
@@ -156,7 +157,7 @@ test('fixed answers need no turn; an album gets one', async () => {
 });
 
 test('nobody is answered while the list is empty, and the log says so once', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   for (let i = 0; i < 5; i++) bot.say(ANNA, ['hello', '/help', '/new', '/start', 'x'][i] ?? '');
   const policy = { tenant: 'acme', allow: parseAllowList('') };
   const running = poll({ api }, { policy });
@@ -168,7 +169,7 @@ test('nobody is answered while the list is empty, and the log says so once', asy
 });
 
 test('a stranger is not answered, and the log names their id once, never what they wrote', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   for (let i = 0; i < 3; i++) bot.say(6666, 'let me in');
   const running = poll({ api });
   await until(() => bot.feed.pending.length === 0);
@@ -179,7 +180,7 @@ test('a stranger is not answered, and the log names their id once, never what th
 });
 
 test('errors are waited out with growing pauses, retry_after obeyed', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   bot.faults.add({ kind: 'cut-before', method: 'getUpdates', times: 3 });
   bot.faults.add({ kind: 'error', status: 502, method: 'getUpdates' });
   bot.faults.add({ kind: 'rate-limit', retryAfterSec: 60, method: 'getUpdates' });
@@ -190,7 +191,7 @@ test('errors are waited out with growing pauses, retry_after obeyed', async () =
 });
 
 test('another poller or a webhook is named in the log, with advice', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   await api.setWebhook({
     url: 'https://example.test/hook',
     secret: 'x'.repeat(20),
@@ -203,7 +204,7 @@ test('another poller or a webhook is named in the log, with advice', async () =>
   bot.say(ANNA, 'now');
   await until(() => running.accepted.length === 1);
 
-  const first = createTelegramApi({ token: TOKEN, apiRoot: (await stage()).apiRoot });
+  const first = createTelegramApi({ token: TOKEN, apiRoot: (await startFixture()).apiRoot });
   const one = poll({ api: first });
   const other = poll({ api: first });
   await until(() =>
@@ -214,22 +215,21 @@ test('another poller or a webhook is named in the log, with advice', async () =>
 });
 
 test('a revoked token ends the poller; nothing else does', async () => {
-  const { apiRoot } = await stage();
+  const { apiRoot } = await startFixture();
   const running = poll({ api: createTelegramApi({ token: '4242:revoked-token', apiRoot }) });
   await expect(running.ended).rejects.toMatchObject({ code: 'bad-token' });
 });
 
 test('stopping interrupts a long poll at once', async () => {
-  const { api } = await stage();
+  const { bot, api } = await startFixture();
   const running = poll({ api }, { pollSec: 3_000 });
-  // Long enough for the request to be under way; stopping works before that, too.
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => bot.feed.waitingPolls === 1);
   await running.stop();
   await expect(running.ended).resolves.toBeUndefined();
 });
 
 test('a poll that hangs, even if its connection never comes back, is begun anew', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   let polls = 0;
   const hanging: typeof api = {
     ...api,

@@ -6,10 +6,11 @@ import { Refused } from '../../src/core/errors.ts';
 import type { ProgressSink } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createManualClock } from '../../testing/clock.ts';
-import { ANNA, ask, GROUP, insist, ledger, stage, until } from './fixture.ts';
+import { until } from '../waiting.ts';
+import { ANNA, ask, GROUP, ledger, retryDelivery, startFixture } from './fixture.ts';
 
 async function watch(options: { chat?: number; thread?: number } = {}) {
-  const { bot, api } = await stage({ timeoutMs: 2_000 });
+  const { bot, api } = await startFixture();
   const clock = createManualClock();
   const channel = createTelegramChannel({ api, clock });
   const line = ledger(ask(bot, 'question', options));
@@ -136,7 +137,7 @@ test('after close nothing more is written, even with text waiting', async () => 
 });
 
 test('trouble while streaming never reaches the turn', async () => {
-  const { bot, api } = await stage({ timeoutMs: 2_000 });
+  const { bot, api } = await startFixture();
   for (const kind of ['cut-before', 'cut-after'] as const) {
     const line = ledger(ask(bot, `question ${kind}`));
     const channel = createTelegramChannel({ api });
@@ -191,12 +192,12 @@ test(`${promise('ONCE-OUT')} half an answer of an earlier attempt is gone in the
   await until(() => bot.faults.left === 1);
   await again.close();
   expect(chat.botTexts).toEqual(['Half an ans', 'Thinking…']);
-  await insist(() => second.deliver(context, { outcome: 'ok', text: 'The whole answer.' }), 3);
+  await retryDelivery(() => second.deliver(context, { outcome: 'ok', text: 'The whole answer.' }), 3);
   expect(chat.botTexts).toEqual(['The whole answer.']);
 });
 
 test('a placeholder that could not be recorded is taken back before another is sent', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const line = ledger(ask(bot, 'question'));
   const context = line.attempt();
   let busy = 1;
@@ -212,7 +213,7 @@ test('a placeholder that could not be recorded is taken back before another is s
 });
 
 test(`${promise('FENCED')} a placeholder sent without the lease is taken back`, async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const context = ledger(ask(bot, 'question')).attempt();
   context.lose();
   const sink = createTelegramChannel({ api }).open(context);

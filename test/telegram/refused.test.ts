@@ -5,7 +5,7 @@ import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import { Invalid } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { Reply } from '../../src/core/records.ts';
-import { ANNA, ask, GROUP, ledger, stage } from './fixture.ts';
+import { ANNA, ask, GROUP, ledger, startFixture } from './fixture.ts';
 
 const ok = (text: string): Reply => ({ outcome: 'ok', text });
 const SUPERGROUP = -1_005_005;
@@ -21,7 +21,7 @@ const REFUSALS = [
 test.each(REFUSALS)(
   'refused in every form (%s): a line with a support id, and the operator hears of it',
   async (description) => {
-    const { bot, api } = await stage();
+    const { bot, api } = await startFixture();
     const request = ask(bot, 'question');
     bot.faults.add({
       kind: 'error',
@@ -46,14 +46,14 @@ test.each(REFUSALS)(
 );
 
 test('half a surrogate pair is mended, not refused', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const request = ask(bot, 'question');
   await createTelegramChannel({ api }).deliver(ledger(request).attempt(), ok('torn \ud83d'));
   expect(bot.chat(ANNA).botTexts).toEqual(['torn \ufffd']);
 });
 
 test(`${promise('ONCE-OUT')} a reply begun in a group lands in the supergroup that it became, once`, async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   bot.chat(GROUP, 'group');
   const line = ledger(ask(bot, 'question', { chat: GROUP }));
   const channel = createTelegramChannel({ api });

@@ -12,7 +12,7 @@ import { ANNA, BOT, GROUP } from './fixture.ts';
 const STRANGER = 2002;
 const RETENTION_SEC = 3600;
 
-function desk() {
+function startFixture() {
   const store = createMemorySessionStore();
   const turns: TurnRequest[] = [];
   const inlet = createInlet({
@@ -46,7 +46,7 @@ function desk() {
     store.begin({
       request,
       owner: 'worker',
-      leaseMs: 1_000,
+      leaseMs: 600_000,
       newSessionId: 'f0e1d2c3-0000-4000-8000-000000000000' as never,
       retentionSec: RETENTION_SEC,
     });
@@ -54,7 +54,7 @@ function desk() {
 }
 
 test('stops what runs and what waits behind it in this chat, and says so', async () => {
-  const { turns, write, stopped, begin } = desk();
+  const { turns, write, stopped, begin } = startFixture();
   expect(await write('/stop')).toBe('Nothing is running.');
   await write('first');
   await begin(turns[0]!);
@@ -67,7 +67,7 @@ test('stops what runs and what waits behind it in this chat, and says so', async
 });
 
 test('a turn that is answered is nothing to stop', async () => {
-  const { store, turns, write, begin } = desk();
+  const { store, turns, write, begin } = startFixture();
   await write('first');
   const { lease, turn } = await begin(turns[0]!);
   await store.commit({
@@ -83,7 +83,7 @@ test('a turn that is answered is nothing to stop', async () => {
 });
 
 test('repeated by Telegram, a stop leaves alone what was written after it', async () => {
-  const { write, stopped } = desk();
+  const { write, stopped } = startFixture();
   await write('first', { update: 10 });
   expect(await write('/stop', { update: 11 })).toBe('Stopping.');
   await write('second', { update: 12 });
@@ -92,7 +92,7 @@ test('repeated by Telegram, a stop leaves alone what was written after it', asyn
 });
 
 test('a stranger stops nothing, and another bot is not us', async () => {
-  const { write, stopped } = desk();
+  const { write, stopped } = startFixture();
   await write('in a group', { chat: GROUP });
   expect(await write('/stop', { chat: GROUP, from: STRANGER })).toBeNull();
   expect(await write('/stop@other_bot', { chat: GROUP })).toBeNull();

@@ -4,7 +4,7 @@ import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createFixture } from '../core/fixture.ts';
-import { ANNA, ask, stage } from './fixture.ts';
+import { ANNA, ask, startFixture } from './fixture.ts';
 
 /** Retries wait a moment, not seconds. */
 const hasty: Clock = { now: () => Date.now(), sleep: (ms, signal) => pause(Math.min(ms, 5), signal) };
@@ -20,7 +20,7 @@ function pause(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 async function ready() {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const fixture = createFixture();
   const channels = new Map([['telegram', createTelegramChannel({ api, clock: hasty })]]);
   const put = async (text: string) => {

@@ -5,7 +5,8 @@ import { createTelegramWebhook, verifyWebhook } from '../../src/channels/telegra
 import { Refused } from '../../src/core/errors.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
-import { ALLOW_ANNA, ANNA, BOT, stage, until } from './fixture.ts';
+import { until } from '../waiting.ts';
+import { ALLOW_ANNA, ANNA, BOT, startFixture } from './fixture.ts';
 
 const SECRET = 'a-webhook-secret_0123456789';
 
@@ -85,7 +86,7 @@ test('bad input is refused plainly', async () => {
 });
 
 test(`${promise('ACKED')} while the queue fails Telegram is told 503 and sends the update again`, async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const queued: TurnRequest[] = [];
   let refusals = 0;
   const url = await listen(
@@ -107,7 +108,7 @@ test(`${promise('ACKED')} while the queue fails Telegram is told 503 and sends t
 });
 
 test(`${promise('ONCE-IN')} duplicates, even at once, name the same turn`, async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const queued: TurnRequest[] = [];
   const url = await listen(handler(async (request) => void queued.push(request)));
   await api.setWebhook({ url, secret: SECRET, allowedUpdates: ['message'] });
@@ -119,7 +120,7 @@ test(`${promise('ONCE-IN')} duplicates, even at once, name the same turn`, async
 });
 
 test('/help is answered in the response itself, without a turn or a token', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const queued: TurnRequest[] = [];
   const url = await listen(handler(async (request) => void queued.push(request)));
   await api.setWebhook({ url, secret: SECRET, allowedUpdates: ['message'] });
@@ -131,7 +132,7 @@ test('/help is answered in the response itself, without a turn or a token', asyn
 });
 
 test('a wrong secret on the way leaves the update with Telegram', async () => {
-  const { bot, api } = await stage();
+  const { bot, api } = await startFixture();
   const url = await listen(handler(async () => {}));
   await api.setWebhook({ url, secret: 'another-secret-entirely', allowedUpdates: ['message'] });
   bot.say(ANNA, 'x');

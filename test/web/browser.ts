@@ -2,6 +2,7 @@
 // none, the tests are skipped and say so. A page that logs an error or breaks its content policy fails its test.
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { WAIT_MS } from '../waiting.ts';
 
 const CANDIDATES = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'];
 
@@ -22,6 +23,8 @@ export async function launchBrowser(): Promise<Browser> {
         '--disable-quic',
         '--no-first-run',
         '--disable-sync',
+        // A turn of the wheel has its whole effect at once.
+        '--disable-smooth-scrolling',
       ],
       ...['--disable-background-networking', '--disable-component-update'],
     ],
@@ -41,7 +44,7 @@ export async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<WatchedPage> {
   const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(WAIT_MS);
   const page = await context.newPage();
   const defects: string[] = [];
   page.on('pageerror', (error) => defects.push(String(error)));

@@ -21,7 +21,7 @@ const TYPES: Record<string, string> = {
 
 /** As strict as the real server's. */
 const POLICY = [
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'",
+  "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'",
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 ].join('; ');
 
@@ -47,7 +47,13 @@ export interface FakeTurn {
   readonly watchers: Set<() => void>;
   run(): void;
   say(text: string): void;
-  tool(id: string, name: string, summary: string, state: 'started' | 'done' | 'failed'): void;
+  tool(
+    id: string,
+    name: string,
+    summary: string,
+    state: 'started' | 'done' | 'failed',
+    detail?: { input?: string; result?: string; diff?: string },
+  ): void;
   emit(type: string, data: unknown): void;
   finish(reply?: Partial<FakeReply>): void;
 }
@@ -59,8 +65,10 @@ export interface FakeApi {
   readonly requests: { line: string; headers: IncomingMessage['headers'] }[];
   /** What a turn does by itself once accepted; the default waits for the test. */
   auto: (turn: FakeTurn) => void;
-  /** Answers 409 to the next delete. */
-  refuseDelete: boolean;
+  /** Refuses to delete a chat while a turn of it runs, as the real server does. */
+  refuseRunning: boolean;
+  /** When chats expire. */
+  expiresAt: string;
   /** Accepts the next message but cuts the line before the answer. */
   dropAfterAccept: boolean;
   /** Cuts every connection, and refuses new ones while true. */
@@ -94,7 +102,8 @@ export async function createFakeApi(options: { key?: string; demo?: boolean } = 
     turns,
     requests,
     auto: () => {},
-    refuseDelete: false,
+    refuseRunning: true,
+    expiresAt: new Date(Date.now() + 30 * 86_400_000).toISOString(),
     dropAfterAccept: false,
     down(now) {
       refusing = now;
@@ -148,12 +157,14 @@ export async function createFakeApi(options: { key?: string; demo?: boolean } = 
         chat: id,
         session_id: 's',
         generation: 1,
+        expires_at: api.expiresAt,
         turns: newestFirst.reverse(),
         cursor,
       });
     }
     if (route === 'DELETE chats/x') {
-      if (api.refuseDelete)
+      if (!turns.some((turn) => turn.chat === id)) throw new Problem(404, 'There is no such chat.');
+      if (api.refuseRunning && turns.some((turn) => turn.chat === id && turn.status === 'running'))
         throw new Problem(409, 'A turn of this chat is running. Stop it first, then erase.');
       turns.splice(0, turns.length, ...turns.filter((turn) => turn.chat !== id));
       response.writeHead(204).end();
@@ -210,11 +221,12 @@ function fakeTurn(chat: string, kind: 'message' | 'new', text: string, key: stri
       turn.emit('status', { status: 'running' });
     },
     say: (part) => turn.emit('text', { text: part }),
-    tool: (id, name, summary, state) => turn.emit('tool', { id, name, summary, state }),
+    tool: (id, name, summary, state, detail = {}) =>
+      turn.emit('tool', { id, name, summary, state, ...detail }),
     finish(reply = {}) {
       const said = turn.events
         .filter(({ type }) => type === 'text')
-        .map(({ data }) => (data as { text: string }).text);
+        .map(({ data }) => (data as { text?: string } | null)?.text ?? '');
       turn.reply = { text: said.join(''), outcome: 'ok', ...reply };
       turn.status = 'delivered';
       turn.emit('final', { turn_id: turn.id, session_id: 's', generation: 1, reply: turn.reply });

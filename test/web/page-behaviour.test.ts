@@ -3,6 +3,7 @@
 import type { Browser, Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
+import { until } from '../waiting.ts';
 import { browserNote, chromiumPath, launchBrowser, openPage, type WatchedPage } from './browser.ts';
 import { createFakeApi, type FakeApi } from './fake-api.ts';
 
@@ -10,6 +11,7 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
   let browser: Browser;
   let api: FakeApi;
   let page: WatchedPage;
+  let laterTold = () => false;
 
   beforeAll(async () => {
     browser = await launchBrowser();
@@ -34,6 +36,31 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     return api.turnOf(text);
   }
 
+  /** From now on such requests are told to come back in an hour, so that only the person can be earlier. */
+  async function comeBackLater(pattern: string): Promise<void> {
+    let told = false;
+    await page.route(pattern, (route) => {
+      told = true;
+      return route.fulfill({ status: 503, headers: { 'Retry-After': '3600' } });
+    });
+    laterTold = () => told;
+  }
+
+  /** Presses "Try now" until the notice goes: a press between two attempts has nothing to wake. */
+  async function tryNow(): Promise<void> {
+    const notice = page.locator('#connection');
+    await until(laterTold);
+    await page.unrouteAll();
+    await until(async () => {
+      if (await notice.isHidden()) return true;
+      await page
+        .getByRole('button', { name: 'Try now' })
+        .click({ timeout: 1_000 })
+        .catch(() => {});
+      return false;
+    });
+  }
+
   test('a message is sent, its reply streams in, and the chat gets an address and a place in the list', async () => {
     const sent = await send('Hello there');
     await turn(0).getByText('Queued').waitFor();
@@ -47,16 +74,19 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     await turn(0).locator('.prose strong', { hasText: 'here' }).waitFor();
     sent.finish();
     await page.locator('.turn[data-outcome=ok]').waitFor();
-    expect(await textOf(turn(0).locator('.prose'))).toBe('I am here');
+    await expect.poll(() => textOf(turn(0).locator('.prose'))).toBe('I am here');
     expect(new URL(page.url()).hash).toBe(`#/c/${sent.chat}`);
     await page.locator('.chat-link[aria-current=page]', { hasText: 'Hello there' }).waitFor();
     expect(await page.title()).toBe('Hello there · hybrid-sessions');
+    await page.getByRole('link', { name: 'New chat' }).click();
+    await page.locator('#empty').waitFor();
+    expect(await page.inputValue('#message')).toBe('');
   });
 
   test('an example of the empty page is sent as it stands', async () => {
     await page.getByRole('button', { name: 'Run: uname -a' }).click();
     expect((await api.turnOf('Run: uname -a')).kind).toBe('message');
-    expect(await page.locator('#empty').isVisible()).toBe(false);
+    await page.locator('#empty').waitFor({ state: 'hidden' });
   });
 
   test('tool calls are lines that say running, done or failed, and open to show all of it', async () => {
@@ -104,7 +134,7 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     sent.say('The whole answer.');
     sent.finish({ text: 'The whole answer.' });
     await page.locator('.turn[data-outcome=ok]').waitFor();
-    expect(await textOf(turn(0).locator('.reply'))).toBe('The whole answer.');
+    await expect.poll(() => textOf(turn(0).locator('.reply'))).toBe('The whole answer.');
   });
 
   test(`${promise('ORDER')} a message sent while a turn runs is shown as queued, can be called off, and the first goes on`, async () => {
@@ -115,7 +145,8 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     await turn(1).getByText('Queued').waitFor();
     await turn(1).getByRole('button', { name: 'Cancel' }).click();
     await turn(1).getByText('Will be skipped').waitFor();
-    expect([first.stopRequested, second.stopRequested]).toEqual([false, true]);
+    await until(() => second.stopRequested);
+    expect(first.stopRequested).toBe(false);
   });
 
   test.each(['button', 'Escape'])('a running turn is stopped by %s and looks stopped', async (way) => {
@@ -127,10 +158,10 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     if (way === 'button') await page.getByRole('button', { name: 'Stop the running turn' }).click();
     else await page.keyboard.press('Escape');
     await turn(0).getByText('Stopping').waitFor();
-    expect(sent.stopRequested).toBe(true);
+    await until(() => sent.stopRequested);
     sent.finish({ outcome: 'stopped' });
     await turn(0).locator('.badge-stopped').waitFor();
-    expect(await page.locator('#stop').isVisible()).toBe(false);
+    await page.locator('#stop').waitFor({ state: 'hidden' });
   });
 
   test('an old chat is opened from the list and continued; a failed reply offers to send again', async () => {
@@ -172,15 +203,15 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     await page.press('#message', 'Enter');
     await page.locator('#connection').waitFor();
     await page.fill('#message', 'a draft');
+    await comeBackLater('**/messages');
     await page.reload();
     await turn(1).getByText('Not lost').waitFor();
     expect(await page.inputValue('#message')).toBe('a draft');
-    await page.unroute('**/messages');
-    await page.getByRole('button', { name: 'Try now' }).click();
+    await tryNow();
     const sent = await api.turnOf('Not lost');
     expect(sent.chat).toBe(first.chat);
     await turn(1).getByText('Queued').waitFor();
-    expect(await page.locator('#connection').isVisible()).toBe(false);
+    await page.locator('#connection').waitFor({ state: 'hidden' });
   });
 
   test('a lost line is a quiet notice; the stream goes on behind the last event seen, nothing twice', async () => {
@@ -188,60 +219,98 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     sent.run();
     sent.say('one ');
     await turn(0).getByText('one').waitFor();
+    await comeBackLater('**/events');
     api.down(true);
     await page.locator('#connection').waitFor();
     sent.say('two ');
     api.down(false);
-    await page.getByRole('button', { name: 'Try now' }).click();
+    await tryNow();
     await turn(0).getByText('one two').waitFor();
     sent.say('three');
     sent.finish();
     await page.locator('.turn[data-outcome=ok]').waitFor();
-    expect(await textOf(turn(0).locator('.prose'))).toBe('one two three');
+    await expect.poll(() => textOf(turn(0).locator('.prose'))).toBe('one two three');
     const resumed = api.requests.filter(({ line }) => line.endsWith('/events')).at(-1);
     expect(resumed?.headers['last-event-id']).toBe('2');
-    expect(await page.locator('#connection').isVisible()).toBe(false);
+    await page.locator('#connection').waitFor({ state: 'hidden' });
   });
 
-  test('a refused message says why, and its text can be had back', async () => {
+  test('a refused message says why, through a reload, and its text can be had back', async () => {
     await page.fill('#message', 'please [refuse] this');
     await page.press('#message', 'Enter');
+    await turn(0).getByText('Not sent. The message was not to its liking.').waitFor();
+    await page.reload();
     await turn(0).getByText('Not sent. The message was not to its liking.').waitFor();
     await turn(0).getByRole('button', { name: 'Edit' }).click();
     expect(await page.inputValue('#message')).toBe('please [refuse] this');
     expect(await page.locator('.turn').count()).toBe(0);
   });
 
-  test('/new starts a fresh session in the same chat', async () => {
+  test('a new session begins with the next message, and can be undone until then', async () => {
     const first = await send('Begin');
     first.finish({ text: 'Yes.' });
     await turn(0).getByText('Yes.').waitFor();
+    await page.getByRole('button', { name: 'New session in this chat (/new)' }).click();
+    await page.locator('#fresh').getByText('Begins with your next message.').waitFor();
+    await page.reload();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.locator('#fresh').waitFor({ state: 'hidden' });
+    await send('Same session');
+    expect(api.turns.map(({ kind }) => kind)).toEqual(['message', 'message']);
     await page.fill('#message', '/ne');
     await page.locator('#commands').click();
     await page.press('#message', 'Enter');
-    await turn(1).getByText('New session').waitFor();
-    const fresh = await api.turnOf('');
-    expect([fresh.kind, fresh.chat]).toEqual(['new', first.chat]);
+    await page.locator('#fresh').waitFor();
+    await send('Fresh one');
+    await turn(2).getByText('New session').waitFor();
+    expect(api.turns.map(({ kind, text }) => [kind, text]).slice(2)).toEqual([
+      ['new', ''],
+      ['message', 'Fresh one'],
+    ]);
+    expect(new Set(api.turns.map(({ chat }) => chat))).toEqual(new Set([first.chat]));
   });
 
-  test('a chat is deleted only after a second yes, and a refusal is told', async () => {
-    api.add('web-gone', 'Delete me').finish({ text: 'Ok.' });
+  test('text behind /new is the first message of the new session', async () => {
+    (await send('Begin')).finish({ text: 'Yes.' });
+    await turn(0).getByText('Yes.').waitFor();
+    await page.fill('#message', '/new and then\nthis');
+    await page.press('#message', 'Enter');
+    await api.turnOf('and then\nthis');
+    expect(api.turns.map(({ kind }) => kind)).toEqual(['message', 'new', 'message']);
+  });
+
+  test('a chat is deleted only after a second yes; a running turn is stopped first, when that is said yes to', async () => {
+    const running = api.add('web-gone', 'Delete me');
+    running.run();
     await page.goto(`${api.url}/#/c/web-gone`);
     await page.reload();
-    await turn(0).getByText('Ok.').waitFor();
+    await turn(0).getByText('Working').waitFor();
     const remove = page.getByRole('button', { name: 'Delete chat: Delete me' });
     await remove.click();
     await page.getByRole('button', { name: 'Keep it' }).click();
     expect(api.turns).toHaveLength(1);
-    api.refuseDelete = true;
+    // Known to run here; what runs without this page's knowledge is told by the server's refusal.
     await remove.click();
-    await page.getByRole('button', { name: 'Delete', exact: true }).click();
-    await page.getByText('Stop it first').waitFor();
-    api.refuseDelete = false;
-    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByText('A turn of this chat is running. It is stopped first.').waitFor();
+    await page.getByRole('button', { name: 'Stop and delete' }).click();
+    await expect.poll(() => running.stopRequested).toBe(true);
+    running.finish({ outcome: 'stopped' });
     await page.locator('#empty').waitFor();
     expect(api.turns).toHaveLength(0);
-    expect(await page.locator('.chat-link').count()).toBe(0);
+    await page.locator('.chat-link').waitFor({ state: 'detached' });
+  });
+
+  test('a refusal to delete a chat that runs elsewhere becomes the offer to stop it', async () => {
+    const elsewhere = api.add('web-elsewhere', 'Runs elsewhere');
+    elsewhere.run();
+    await page.reload();
+    await page.getByRole('button', { name: 'Delete chat: Runs elsewhere' }).click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('button', { name: 'Stop and delete' }).click();
+    await expect.poll(() => elsewhere.stopRequested).toBe(true);
+    elsewhere.finish({ outcome: 'stopped' });
+    await expect.poll(() => api.turns.length).toBe(0);
+    await page.locator('dialog[open]').waitFor({ state: 'detached' });
   });
 
   test('a long chat loads by pages, and reading further up is not disturbed by new text', async () => {
@@ -270,14 +339,21 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
       .toBeLessThan(2);
   });
 
-  test('the steps of an earlier reply are shown when asked for', async () => {
+  test('tool calls of an earlier visit stand where they were, among the text', async () => {
     const old = api.add('web-steps', 'Look');
+    old.say('First I look.');
     old.tool('1', 'Read', 'a.txt', 'started');
     old.tool('1', 'Read', 'a.txt', 'done');
+    old.say('Seen.');
     old.finish({ text: 'Seen.' });
     await page.goto(`${api.url}/#/c/web-steps`);
-    await page.getByRole('button', { name: 'Show steps' }).click();
     await turn(0).locator('.tool[data-state=done]', { hasText: 'a.txt' }).waitFor();
+    expect(
+      await turn(0)
+        .locator('.reply > *')
+        .evaluateAll((all) => all.map((part) => part.className)),
+    ).toEqual(['prose', 'tool', 'prose']);
+    expect(await textOf(turn(0).locator('.prose').last())).toBe('Seen.');
   });
 
   test('an unknown chat says so and leads back', async () => {

@@ -5,16 +5,14 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
-import { browserNote, chromiumPath, launchBrowser, openPage, type WatchedPage } from './browser.ts';
+import { addressOf, COUNT_ON } from '../waiting.ts';
+import { browserNote, chromiumPath, launchBrowser, openPage } from './browser.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/hybrid-sessions.mjs', import.meta.url));
-/** A first turn starts a worker and the SDK's own process on a machine that may be busy. */
-const TURN_MS = 60_000;
 
 describe.skipIf(!chromiumPath)(`the chat page on the real system${browserNote}`, () => {
   let browser: Browser;
@@ -41,16 +39,8 @@ describe.skipIf(!chromiumPath)(`the chat page on the real system${browserNote}`,
     if (folder) await rm(folder, { recursive: true, force: true });
   });
 
-  async function openChat(): Promise<WatchedPage> {
+  test(`${promise('WHOLE')} a chat is written, reloaded, found in the list and continued, and the agent remembers`, async () => {
     const page = await openPage(browser, url);
-    page.setDefaultTimeout(TURN_MS);
-    return page;
-  }
-
-  test(`${promise('WHOLE')} a chat is written, reloaded, found in the list and continued, and the agent remembers`, {
-    timeout: 3 * TURN_MS,
-  }, async () => {
-    const page = await openChat();
     await page.locator('#demo-banner').waitFor();
     await page.getByRole('button', { name: 'Remember that my colour is teal' }).click();
     await page.locator('.turn[data-outcome=ok] .badge-demo').waitFor();
@@ -68,42 +58,46 @@ describe.skipIf(!chromiumPath)(`the chat page on the real system${browserNote}`,
     await page.context().close();
   });
 
-  test('a command runs as a tool that the page shows', { timeout: 2 * TURN_MS }, async () => {
-    const page = await openChat();
+  test('a command runs as a tool that the page shows, with its result, after a reload, too', async () => {
+    const page = await openPage(browser, url);
     await page.getByRole('button', { name: 'Run: uname -a' }).click();
     await page.locator('.turn[data-outcome=ok]').waitFor();
     await page.locator('.tool[data-state=done]', { hasText: 'Bash' }).waitFor();
     expect(await page.locator('.reply').textContent()).toMatch(/Linux|Darwin/);
+    await page.reload();
+    await page.locator('.tool[data-state=done] summary', { hasText: 'uname -a' }).click();
+    expect(await page.locator('.tool-detail').first().textContent()).toBe('uname -a');
+    expect(await page.locator('.tool-detail').nth(1).textContent()).toMatch(/Linux|Darwin/);
     await page.context().close();
   });
 
-  test('a reply streams, goes on through a reload, and is stopped half way', {
-    timeout: 3 * TURN_MS,
-  }, async () => {
-    const page = await openChat();
-    await page.fill('#message', 'count to 200');
+  test('a file that is written over is shown as a diff', async () => {
+    const page = await openPage(browser, url);
+    for (const [n, text] of [
+      'Write notes.md: buy milk',
+      'Read notes.md',
+      'Write notes.md: buy bread',
+    ].entries()) {
+      await page.fill('#message', text);
+      await page.press('#message', 'Enter');
+      await page.locator('.turn[data-outcome=ok]').nth(n).waitFor();
+    }
+    await page.locator('.tool summary', { hasText: 'Write' }).last().click();
+    await page.locator('.diff-removed', { hasText: '-buy milk' }).waitFor();
+    await page.locator('.diff-added', { hasText: '+buy bread' }).waitFor();
+    await page.context().close();
+  });
+
+  test('a reply streams, goes on through a reload, and is stopped half way', async () => {
+    const page = await openPage(browser, url);
+    await page.fill('#message', COUNT_ON);
     await page.press('#message', 'Enter');
     await page.locator('.turn[data-phase=running] .prose', { hasText: '2' }).waitFor();
     await page.reload();
     await page.locator('.turn[data-phase=running] .prose', { hasText: '3' }).waitFor();
     await page.getByRole('button', { name: 'Stop the running turn' }).click();
     await page.locator('.turn[data-outcome=stopped] .badge-stopped').waitFor();
-    expect(await page.locator('.reply').textContent()).not.toContain('200');
+    expect(await page.locator('.reply').textContent()).not.toContain('2500');
     await page.context().close();
   });
 });
-
-/** Waits for the line with the address; a program that ends before gives its own words. */
-async function addressOf(program: ChildProcess): Promise<string> {
-  const said: string[] = [];
-  program.stderr?.on('data', (text) => said.push(String(text)));
-  for await (const line of createInterface({ input: program.stdout! })) {
-    said.push(line);
-    const address = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0];
-    if (address) {
-      program.stdout?.resume();
-      return address;
-    }
-  }
-  throw new Error(`The program ended: ${said.join('\n')}`);
-}

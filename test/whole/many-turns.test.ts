@@ -60,4 +60,4 @@ test(`${promise('DELTA', 'WHOLE')} ${TURNS} turns through the real SDK, restored
   const mean = (values: readonly number[]) => values.reduce((sum, bytes) => sum + bytes, 0) / values.length;
   // The first turns also write what there is only one of: settings of the CLI, the snapshot of the environment.
   expect(mean(written.slice(-4))).toBeLessThan(mean(written.slice(2, 6)) * 1.5);
-}, 120_000);
+});

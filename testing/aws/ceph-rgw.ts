@@ -72,7 +72,7 @@ async function startAll(home: string, started: Started[]) {
   await run('ceph-osd', ['-i', '0', '-c', config, '--mkfs', '--osd-uuid', disk]);
   started.push(startProcess('ceph-osd', ['-f', '-i', '0', '-c', config]));
   await ceph('osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=h');
-  await waitFor(async () => (await ceph('osd', 'stat')).stdout.includes('1 up'), started[1] ?? null, 30_000);
+  await waitFor(async () => (await ceph('osd', 'stat')).stdout.includes('1 up'), started[1] ?? null);
 
   const credentials = { accessKeyId: 'test', secretAccessKey: `secret-${randomUUID()}` };
   const user = ['user', 'create', '--uid=test', '--display-name=test'];
@@ -80,7 +80,7 @@ async function startAll(home: string, started: Started[]) {
   await run('radosgw-admin', ['-c', config, ...user, ...keys]);
   const gateway = startProcess('radosgw', ['-f', '-c', config, '-n', 'client.rgw']);
   started.push(gateway);
-  await waitFor(async () => (await fetch(endpoint)).ok, gateway, 30_000);
+  await waitFor(async () => (await fetch(endpoint)).ok, gateway);
   return { endpoint, credentials };
 }
 

@@ -70,7 +70,7 @@ export function startProcess(
 export async function waitFor(
   ready: () => Promise<boolean>,
   started: Started | null,
-  timeoutMs = 30_000,
+  timeoutMs = 300_000,
 ): Promise<void> {
   const until = Date.now() + timeoutMs;
   while (!(await ready().catch(() => false))) {

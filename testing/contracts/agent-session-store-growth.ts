@@ -2,8 +2,8 @@
 import { expect } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { settle } from '../clock.ts';
-import type { Fixture } from './agent-session-store.ts';
 import { faultyPorts } from './agent-session-store-faults.ts';
+import type { Fixture } from './agent-session-store-fixture.ts';
 import { entriesOf, entryOf, sessionName } from './agent-session-store-sdk.ts';
 import { type Declare, withFixture } from './contract.ts';
 

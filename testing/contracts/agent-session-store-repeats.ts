@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { Corrupt, Invalid } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
-import type { Fixture } from './agent-session-store.ts';
 import { faultyPorts, Killed } from './agent-session-store-faults.ts';
+import type { Fixture } from './agent-session-store-fixture.ts';
 import { entriesOf, entryOf, sessionName } from './agent-session-store-sdk.ts';
 import { type Declare, expectFailure, withFixture } from './contract.ts';
 

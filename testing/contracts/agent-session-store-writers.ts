@@ -4,8 +4,8 @@ import { expect } from 'vitest';
 import { Conflict } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createSkewedClock } from '../clock.ts';
-import { type Fixture, LEASE_MS } from './agent-session-store.ts';
 import { faultyPorts } from './agent-session-store-faults.ts';
+import { type Fixture, LEASE_MS } from './agent-session-store-fixture.ts';
 import { entriesOf, entryOf, sessionName } from './agent-session-store-sdk.ts';
 import { type Declare, expectFailure, withFixture } from './contract.ts';
 

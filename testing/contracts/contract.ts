@@ -66,13 +66,11 @@ export async function failure(promise: Promise<unknown>): Promise<HybridError> {
   throw new Error(`Expected a failure, got ${JSON.stringify(value)}`);
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: any constructor of a family will do
+export type Family = abstract new (...args: any[]) => HybridError;
+
 /** Asserts family and code of a rejection. */
-export async function expectFailure(
-  promise: Promise<unknown>,
-  // biome-ignore lint/suspicious/noExplicitAny: any constructor of a family will do
-  family: abstract new (...args: any[]) => HybridError,
-  code: string,
-): Promise<void> {
+export async function expectFailure(promise: Promise<unknown>, family: Family, code: string): Promise<void> {
   const error = await failure(promise);
   expect(error).toBeInstanceOf(family);
   expect(error.code).toBe(code);

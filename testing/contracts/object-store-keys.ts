@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { Invalid } from '../../src/core/errors.ts';
 import { type Declare, expectFailure, withFixture } from './contract.ts';
-import type { ObjectStoreContract } from './object-store.ts';
+import type { ObjectStoreContract } from './object-store-fixture.ts';
 import { collect, keysOf, text } from './object-store-steps.ts';
 
 const MANY = 1_050;

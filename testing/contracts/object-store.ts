@@ -6,27 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { Gone, Invalid } from '../../src/core/errors.ts';
-import type { ObjectStore } from '../../src/core/ports/objects.ts';
 import { promise } from '../../src/core/promises.ts';
-import { type ContractSkip, cases, type Declare, expectFailure, failure, withFixture } from './contract.ts';
+import { cases, type Declare, expectFailure, failure, withFixture } from './contract.ts';
+import type { ObjectStoreContract } from './object-store-fixture.ts';
 import { keyCases } from './object-store-keys.ts';
 import { collect, keysOf, text } from './object-store-steps.ts';
 
-export interface ObjectStoreFixture {
-  readonly store: ObjectStore;
-  /** Another store over the same data, as a second process would open it; absent where there can be none. */
-  reopen?(): Promise<ObjectStore>;
-  close(): Promise<void>;
-}
-
-export interface ObjectStoreContract {
-  readonly name: string;
-  /** A store with no objects. */
-  create(): Promise<ObjectStoreFixture>;
-  /** A store that cannot reach its data. */
-  createBroken?(): Promise<ObjectStoreFixture>;
-  readonly skip?: readonly ContractSkip[];
-}
+export type { ObjectStoreContract, ObjectStoreFixture } from './object-store-fixture.ts';
 
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 

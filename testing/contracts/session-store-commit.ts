@@ -5,7 +5,7 @@ import { newSessionId, type TurnId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { Reply } from '../../src/core/records.ts';
 import { conversation, type Declare, expectFailure, failure, message, withFixture } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { begin, commitOf, RETENTION_SEC, replyOf, snapshot, wholeTurn } from './session-store-steps.ts';
 
 const FULL_REPLY: Reply = {

@@ -5,7 +5,7 @@ import { Conflict, Refused } from '../../src/core/errors.ts';
 import { newSessionId, type SessionKey, sessionKeyOf, type Tenant, type TurnId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, expectFailure, failure, message, withFixture } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
 const RETENTION_MS = RETENTION_SEC * 1_000;
@@ -61,6 +61,37 @@ export function expiryCases({ create, createBroken }: SessionStoreContract, it: 
       const again = await begin(store, request);
       expect(again.lease.sessionId).not.toBe(first.lease.sessionId);
       expect(again.turn).toMatchObject({ status: 'running', generation: null });
+    }));
+
+  it(`${promise('EXPIRE')} beginning a committed turn again does not bring an expired conversation back`, () =>
+    withFixture(create, async ({ store, clock }) => {
+      const request = message(conversation());
+      const first = await wholeTurn(store, request);
+      const { sessionKey } = first.lease;
+      const state = { packs: [] };
+      const sessionId = newSessionId();
+      await store.adopt({ sessionKey, sessionId, generation: 1, state, retentionSec: 60 });
+      await clock.advance(65_000);
+      const again = await begin(store, request);
+      expect(again).toMatchObject({
+        lease: { sessionId: first.lease.sessionId },
+        turn: { status: 'delivered' },
+      });
+      expect(Object.keys(again.mapping)).toHaveLength(7);
+      expect(await store.getMapping(sessionKey)).toBeNull();
+    }));
+
+  it('a conversation whose retention ends while its turn runs goes on as the same one', () =>
+    withFixture(create, async ({ store, clock }) => {
+      const request = message(conversation());
+      await store.accept(request, RETENTION_SEC);
+      const begun = await begin(store, request, { retentionSec: 60 });
+      await clock.advance(65_000);
+      await store.commit(commitOf(begun));
+      expect(await store.getMapping(begun.lease.sessionKey)).toMatchObject({
+        session_id: begun.lease.sessionId,
+        created_at: begun.mapping.created_at,
+      });
     }));
 
   it(`${promise('EXPIRE')} erase removes a conversation whole, and names its sessions`, () =>

@@ -4,7 +4,7 @@ import { Conflict, Gone, Refused } from '../../src/core/errors.ts';
 import type { TurnId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, expectFailure, failure, message, withFixture } from './contract.ts';
-import type { SessionStoreContract, SessionStoreFixture } from './session-store.ts';
+import type { SessionStoreContract, SessionStoreFixture } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC, snapshot, wholeTurn } from './session-store-steps.ts';
 
 /** One worker holds the lease, falls asleep past its end, and another takes over the same turn. */

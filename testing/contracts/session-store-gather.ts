@@ -4,7 +4,7 @@ import { Conflict } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import { GATHERED } from '../../src/core/records.ts';
 import { conversation, type Declare, expectFailure, message, withFixture } from './contract.ts';
-import type { SessionStoreContract, SessionStoreFixture } from './session-store.ts';
+import type { SessionStoreContract, SessionStoreFixture } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC } from './session-store-steps.ts';
 
 export function gatherCases(contract: SessionStoreContract, it: Declare): void {

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { Gone } from '../../src/core/errors.ts';
 import { type Conversation, sessionKeyOf, type Tenant, tenantId } from '../../src/core/ids.ts';
 import { conversation, type Declare, expectFailure, message, withFixture } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { allPages, begin, commitOf, wholeTurn } from './session-store-steps.ts';
 
 const HOSTILE: readonly string[] = [

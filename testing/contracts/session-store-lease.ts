@@ -12,7 +12,7 @@ import {
   needed,
   withFixture,
 } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
 const SEVEN_FIELDS = [
@@ -171,6 +171,43 @@ export function leaseCases({ create }: SessionStoreContract, it: Declare): void 
       // A wrong hint left the stranger's session as it was: neither leased nor fenced.
       const again = await begin(store, message({ ...conversation(), chat: conversationChat(stranger) }));
       expect(again.lease.fence).toBe(stranger.lease.fence + 1);
+    }));
+
+  it('a begin with the hint of an older session leaves the running turn as it is', () =>
+    withFixture(create, async ({ store }) => {
+      const of = conversation();
+      const older = await wholeTurn(store, message(of, { kind: 'new' }), { repointTo: newSessionId() });
+      const request = message(of, { sessionHint: older.lease.sessionId });
+      const begun = await begin(store, request);
+      await expectFailure(begin(store, request), Refused, 'lease-busy');
+      const { lease, turn } = begun;
+      expect(await store.getTurn(lease.tenant, turn.turnId)).toEqual(turn);
+      await store.advance({ lease, baseGeneration: 0, generation: 1, state: {}, turnId: turn.turnId });
+      const committed = await store.commit(commitOf(begun, { baseGeneration: 1, generation: 2 }));
+      expect(committed).toMatchObject({ status: 'committed', sessionId: lease.sessionId });
+    }));
+
+  it('a turn that a session of an expired conversation ran goes on in the new one, hint or not', () =>
+    withFixture(create, async ({ store, clock }) => {
+      const of = conversation();
+      const request = message(of);
+      await store.accept(request, RETENTION_SEC);
+      await begin(store, request, { retentionSec: 60 });
+      await clock.advance(65_000);
+      const fresh = await wholeTurn(store, message(of));
+      const again = await begin(store, { ...request, sessionHint: fresh.lease.sessionId });
+      expect(again.lease.sessionId).toBe(fresh.lease.sessionId);
+      expect(again.turn).toMatchObject({ status: 'running', sessionId: fresh.lease.sessionId, attempts: 2 });
+      expect((await store.commit(commitOf(again))).generation).toBe(2);
+    }));
+
+  it(`${promise('ONCE-IN')} a message with half a surrogate pair is the same when it comes again`, () =>
+    withFixture(create, async ({ store }) => {
+      const request = message(conversation(), { text: 'cut \ud83d' });
+      const first = await store.accept(request, RETENTION_SEC);
+      const again = { ...request, text: request.text.toWellFormed() };
+      expect((await store.accept(again, RETENTION_SEC)).turnId).toBe(first.turnId);
+      expect((await begin(store, again)).turn.attempts).toBe(1);
     }));
 
   it(`${promise('ORDER')} while someone else's lease lives, begin is refused and says for how long`, () =>

@@ -3,8 +3,8 @@ import { expect } from 'vitest';
 import { Conflict, Invalid } from '../../src/core/errors.ts';
 import { newSessionId, sessionKeyOf, type Tenant } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
-import { conversation, type Declare, expectFailure, failure, message, withFixture } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import { conversation, type Declare, expectFailure, message, withFixture } from './contract.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { allPages, begin, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
 const ACME = 'acme' as Tenant;
@@ -76,6 +76,16 @@ export function listCases({ create }: SessionStoreContract, it: Declare): void {
         const largest = await store.listTurns(key, { limit: 10_000 });
         expect(largest.items).toHaveLength(200);
         expect(largest.cursor).not.toBeNull();
+        const sizes: [number, number][] = [
+          [0, 1],
+          [-3, 1],
+          [2.9, 2],
+          [Number.NaN, 50],
+          [Number.POSITIVE_INFINITY, 50],
+        ];
+        for (const [limit, size] of sizes) {
+          expect([limit, (await store.listTurns(key, { limit })).items.length]).toEqual([limit, size]);
+        }
       }),
     60_000,
   );
@@ -135,6 +145,18 @@ export function listCases({ create }: SessionStoreContract, it: Declare): void {
       }
     }));
 
+  it('a channel that cannot be one is Invalid', () =>
+    withFixture(create, async ({ store }) => {
+      const asked: [string, string][] = [
+        ['', 'empty-id'],
+        ['x'.repeat(257), 'id-too-long'],
+        ['\ud800', 'malformed-id'],
+      ];
+      for (const [channel, code] of asked) {
+        await expectFailure(store.listMappings(ACME, { channel }), Invalid, code);
+      }
+    }));
+
   it('adopt makes a session known and points the conversation at it', () =>
     withFixture(create, async ({ store, clock }) => {
       const of = conversation({ thread: 'topic' });
@@ -183,6 +205,7 @@ export function listCases({ create }: SessionStoreContract, it: Declare): void {
         Array.from({ length: 10 }, () => store.adopt({ ...input, sessionId: 'same-id' as typeof sessionId })),
       );
       expect(crowd.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
-      await failure(store.adopt({ ...input, sessionKey: 'not a key' as typeof sessionKey }));
+      const noKey = { ...input, sessionKey: 'not a key' as typeof sessionKey };
+      await expectFailure(store.adopt(noKey), Invalid, 'malformed-key');
     }));
 }

@@ -4,7 +4,7 @@ import { Conflict } from '../../src/core/errors.ts';
 import { conversationOf, type SessionKey } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, expectFailure, message, withFixture } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, wholeTurn } from './session-store-steps.ts';
 
 export function moveCases(contract: SessionStoreContract, it: Declare): void {

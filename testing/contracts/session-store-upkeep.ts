@@ -4,7 +4,7 @@ import { Conflict, Gone, Refused } from '../../src/core/errors.ts';
 import { newSessionId, type Tenant, type TurnId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, expectFailure, message, needed, withFixture } from './contract.ts';
-import type { SessionStoreContract } from './session-store.ts';
+import type { SessionStoreContract } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
 export function upkeepCases({ create }: SessionStoreContract, it: Declare): void {

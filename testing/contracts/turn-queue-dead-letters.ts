@@ -12,7 +12,7 @@ import {
   withFixture,
 } from './contract.ts';
 import { allPages } from './session-store-steps.ts';
-import type { TurnQueueContract } from './turn-queue.ts';
+import type { TurnQueueContract } from './turn-queue-fixture.ts';
 import { drain, take, takeOne } from './turn-queue-steps.ts';
 
 export function deadLetterCases({ create }: TurnQueueContract, it: Declare): void {

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, failure, message, needed, withFixture } from './contract.ts';
-import type { TurnQueueContract } from './turn-queue.ts';
+import type { TurnQueueContract } from './turn-queue-fixture.ts';
 import { drain, take, takeOne, texts } from './turn-queue-steps.ts';
 
 const DEDUPE_WINDOW_MS = 5 * 60_000;

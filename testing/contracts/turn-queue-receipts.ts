@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { Conflict } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, expectFailure, message, withFixture } from './contract.ts';
-import type { TurnQueueContract, TurnQueueFixture } from './turn-queue.ts';
+import type { TurnQueueContract, TurnQueueFixture } from './turn-queue-fixture.ts';
 import { drain, take, takeOne } from './turn-queue-steps.ts';
 
 /** Two messages of one conversation; the first was received, ran out, and is held by someone else. */

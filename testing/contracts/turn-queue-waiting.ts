@@ -1,7 +1,7 @@
 // Long polls: they end at once when something comes, when they are called off, or when the queue closes.
 import { expect } from 'vitest';
 import { conversation, type Declare, failure, message, needed, withFixture } from './contract.ts';
-import type { TurnQueueContract } from './turn-queue.ts';
+import type { TurnQueueContract } from './turn-queue-fixture.ts';
 import { pass, take, takeOne, texts, VISIBILITY_MS } from './turn-queue-steps.ts';
 
 const LONG = { max: 1, waitMs: 20_000, visibilityMs: VISIBILITY_MS };

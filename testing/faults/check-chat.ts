@@ -4,7 +4,7 @@
 import { THINKING, WAITING } from '../../src/channels/telegram/placeholder.ts';
 import { MAX_MESSAGE_LENGTH } from '../../src/channels/telegram/show.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
-import type { Outcome } from './check.ts';
+import type { Outcome } from './check-input.ts';
 import type { Findings } from './findings.ts';
 import { canaryOf } from './plan.ts';
 import { telegramChatId } from './simulated-users.ts';

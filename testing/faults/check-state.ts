@@ -1,14 +1,16 @@
 // One conversation's stored state: the ledger holds each message once, every kept generation is whole, and what the
 // newest one restores to holds every prompt once and in order, every file, and nothing of another chat.
+
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONTINUATION } from '../../src/agent/continuation.ts';
-import { transcriptPath } from '../../src/agent/transcript.ts';
+import { transcriptPath } from '../../src/agent/transcript-file.ts';
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import type { SessionKey } from '../../src/core/ids.ts';
 import type { SessionHead, TurnRecord } from '../../src/core/records.ts';
 import { findOrphans, verifyState } from '../../src/state/verify.ts';
-import type { CheckInput, Outcome } from './check.ts';
 import { ownCanaryOnly } from './check-chat.ts';
+import type { CheckInput, Outcome } from './check-input.ts';
 import type { Findings } from './findings.ts';
 import { fileOf } from './model.ts';
 import { canaryOf, promptOf } from './plan.ts';
@@ -41,7 +43,7 @@ export async function checkState(
   );
 
   const mapping = await ports.store.getMapping(key);
-  const head = mapping && (await ports.store.getHead('default' as SessionHead['tenant'], mapping.session_id));
+  const head = mapping && (await ports.store.getHead(DEFAULT_TENANT, mapping.session_id));
   expect(!!head, 'state', null, () => `Chat ${number} has no session.`);
   if (!head) return 0;
   const report = await verifyState(ports.objects, head);

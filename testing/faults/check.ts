@@ -1,37 +1,13 @@
 // The verdict on a run: what each person sees in their chat, and what is stored. It reads the stores directly and
 // the history only to know which faults struck (an agent that was killed may answer that it was).
-import { isCommitted, type TurnRecord } from '../../src/core/records.ts';
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
+import { isCommitted } from '../../src/core/records.ts';
 import { supportId } from '../../src/core/replies.ts';
-import type { FakeBot } from '../telegram/fake-bot.ts';
 import { checkChat } from './check-chat.ts';
+import type { CheckInput, Outcome } from './check-input.ts';
 import { checkState } from './check-state.ts';
 import { createFindings, type Findings } from './findings.ts';
-import type { HistoryLine } from './injected-faults.ts';
-import type { ModelCall } from './model.ts';
 import { canaryOf } from './plan.ts';
-import type { OpenPorts } from './ports.ts';
-import type { Sent } from './simulated-users.ts';
-
-export interface CheckInput {
-  readonly sent: readonly Sent[];
-  readonly ports: OpenPorts;
-  readonly bot: FakeBot;
-  readonly modelCalls: readonly ModelCall[];
-  readonly history: readonly HistoryLine[];
-  /** A folder to restore into. */
-  readonly folder: string;
-}
-
-/** One message with what became of it. */
-export interface Outcome {
-  readonly sent: Sent;
-  readonly number: number;
-  readonly turn: TurnRecord | null;
-  /** The agent answered; otherwise the reply is an honest failure. */
-  readonly answered: boolean;
-  /** Cut off at a deadline and queued again behind what was written meanwhile. */
-  readonly continued: boolean;
-}
 
 export async function check(
   input: CheckInput,
@@ -39,7 +15,7 @@ export async function check(
   const findings = createFindings();
   const outcomes = new Map<number, Outcome>();
   for (const sent of input.sent) {
-    const turn = await input.ports.store.getTurn('default' as TurnRecord['tenant'], sent.turnId);
+    const turn = await input.ports.store.getTurn(DEFAULT_TENANT, sent.turnId);
     const number = sent.message.number;
     outcomes.set(number, {
       sent,
@@ -82,7 +58,7 @@ function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { e
   expect(turn.status === 'delivered', 'settled', number, () => `Its turn is left ${turn.status}.`);
   const { reply } = turn;
   if (!isCommitted(turn) || reply === null) return;
-  const struck = history.filter((line) => line.message === number && line.what === 'strike');
+  const struck = history.filter((line) => line.message === number && line.what === 'fault');
   const attempts = history.filter(
     (line) => line.message === number && line.what === 'begun' && line.status === 'running',
   );

@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Ambiguous, Refused } from '../../src/core/errors.ts';
 import type { ObjectStore, ReceivedMessage, SessionStore, TurnQueue } from '../../src/core/ports.ts';
-import type { Note, Strikes } from './injected-faults.ts';
+import type { InjectedFaults, Note } from './injected-faults.ts';
 import { numberIn, type Place, STORE_CALLS } from './plan.ts';
 import { MAX_RETRY_MS } from './settings.ts';
 
@@ -18,29 +18,29 @@ const LOST = () => new Ambiguous('injected', 'The fault kit lost the answer of t
 const FULL = () =>
   new Refused('disk-full', 'The fault kit says that the disk is full.', { retryAfterMs: 50 });
 
-async function struck<T>(
-  strikes: Strikes,
+async function injecting<T>(
+  faults: InjectedFaults,
   place: Place,
   message: number | null,
   call: () => Promise<T>,
 ): Promise<T> {
-  const strike = strikes.take(place, message);
-  if (strike === null) return await call();
-  if (strike.how === 'kill') {
+  const fault = faults.take(place, message);
+  if (fault === null) return await call();
+  if (fault.how === 'kill') {
     process.kill(process.pid, 'SIGKILL');
     await new Promise(() => {});
   }
-  if (strike.how === 'refuse') throw REFUSED();
-  if (strike.how === 'full') throw FULL();
-  if (strike.how === 'slow') await pause(strike.ms ?? 0);
+  if (fault.how === 'refuse') throw REFUSED();
+  if (fault.how === 'full') throw FULL();
+  if (fault.how === 'slow') await pause(fault.ms ?? 0);
   const result = await call();
-  if (strike.how === 'lose') throw LOST();
+  if (fault.how === 'lose') throw LOST();
   return result;
 }
 
 export function faultyStore(
   store: SessionStore,
-  strikes: Strikes,
+  faults: InjectedFaults,
   current: Current,
   note: Note,
 ): SessionStore {
@@ -76,22 +76,22 @@ export function faultyStore(
   for (const name of STORE_CALLS) {
     const call = noting[name] as (...args: unknown[]) => Promise<unknown>;
     faulty[name] = (...args: unknown[]) =>
-      struck(strikes, `store.${name}`, current.message, () => call(...args));
+      injecting(faults, `store.${name}`, current.message, () => call(...args));
   }
   return faulty as unknown as SessionStore;
 }
 
-export function faultyObjects(objects: ObjectStore, strikes: Strikes, current: Current): ObjectStore {
+export function faultyObjects(objects: ObjectStore, faults: InjectedFaults, current: Current): ObjectStore {
   return {
     ...objects,
-    put: (key, body) => struck(strikes, 'objects.put', current.message, () => objects.put(key, body)),
-    get: (key, range) => struck(strikes, 'objects.get', current.message, () => objects.get(key, range)),
+    put: (key, body) => injecting(faults, 'objects.put', current.message, () => objects.put(key, body)),
+    get: (key, range) => injecting(faults, 'objects.get', current.message, () => objects.get(key, range)),
     async *stream(key) {
-      const strike = strikes.take('objects.stream', current.message);
-      if (strike?.how === 'refuse') throw REFUSED();
-      if (strike?.how === 'slow') await pause(strike.ms ?? 0);
+      const fault = faults.take('objects.stream', current.message);
+      if (fault?.how === 'refuse') throw REFUSED();
+      if (fault?.how === 'slow') await pause(fault.ms ?? 0);
       for await (const piece of objects.stream(key)) {
-        if (strike?.how === 'cut') {
+        if (fault?.how === 'cut') {
           yield piece.subarray(0, Math.floor(piece.length / 2));
           throw REFUSED();
         }
@@ -102,11 +102,11 @@ export function faultyObjects(objects: ObjectStore, strikes: Strikes, current: C
 }
 
 export interface FaultyQueueOptions {
-  readonly strikes: Strikes;
+  readonly faults: InjectedFaults;
   readonly current: Current;
   readonly note: Note;
   /** Deliveries that come again, as an at-least-once queue may do: given to whichever worker asks next. */
-  readonly ghosts: {
+  readonly redeliveries: {
     put(request: ReceivedMessage['request'], afterMs: number): void;
     take(): ReceivedMessage['request'] | null;
   };
@@ -114,7 +114,7 @@ export interface FaultyQueueOptions {
 
 export function faultyQueue(
   queue: TurnQueue,
-  { strikes, current, note, ghosts }: FaultyQueueOptions,
+  { faults, current, note, redeliveries }: FaultyQueueOptions,
 ): TurnQueue {
   function faultyDelivery(delivery: ReceivedMessage): ReceivedMessage {
     const { request } = delivery;
@@ -122,10 +122,10 @@ export function faultyQueue(
     return {
       request,
       receiveCount: delivery.receiveCount,
-      extend: (ms) => struck(strikes, 'queue.extend', message, () => delivery.extend(ms)),
-      ack: () => struck(strikes, 'queue.ack', message, () => delivery.ack()),
+      extend: (ms) => injecting(faults, 'queue.extend', message, () => delivery.extend(ms)),
+      ack: () => injecting(faults, 'queue.ack', message, () => delivery.ack()),
       retry: (ms) =>
-        struck(strikes, 'queue.retry', message, () => delivery.retry(Math.min(ms, MAX_RETRY_MS))),
+        injecting(faults, 'queue.retry', message, () => delivery.retry(Math.min(ms, MAX_RETRY_MS))),
       deadLetter: (reason) => delivery.deadLetter(reason),
     };
   }
@@ -133,17 +133,17 @@ export function faultyQueue(
   return {
     ...queue,
     async receive(options) {
-      // Short polls, so that a ghost is noticed soon.
+      // Short polls, so that a redelivery is noticed soon.
       const untilMs = Date.now() + options.waitMs;
       while (!options.signal?.aborted && Date.now() < untilMs) {
-        const ghost = ghosts.take();
-        if (ghost) {
-          current.message = numberIn(ghost.text);
-          note('received', { message: current.message, ghost: true });
+        const redelivery = redeliveries.take();
+        if (redelivery) {
+          current.message = numberIn(redelivery.text);
+          note('received', { message: current.message, redelivery: true });
           const nothing = async () => {};
           return [
             {
-              request: ghost,
+              request: redelivery,
               receiveCount: 1,
               extend: nothing,
               ack: nothing,
@@ -160,8 +160,8 @@ export function faultyQueue(
           part: delivery.request.part,
           count: delivery.receiveCount,
         });
-        const strike = strikes.take('queue.receive', current.message);
-        if (strike) ghosts.put(delivery.request, strike.ms ?? 0);
+        const fault = faults.take('queue.receive', current.message);
+        if (fault) redeliveries.put(delivery.request, fault.ms ?? 0);
         return [faultyDelivery(delivery)];
       }
       return [];
@@ -169,4 +169,4 @@ export function faultyQueue(
   };
 }
 
-export { struck };
+export { injecting };

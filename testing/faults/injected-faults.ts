@@ -1,9 +1,9 @@
-// A process's share of the plan: which strike is due here and now, and the history that all processes of a run write
-// together. A strike is claimed by making a file that must not exist yet, so it happens once however many processes
+// A process's share of the plan: which fault is due here and now, and the history that all processes of a run write
+// together. A fault is claimed by making a file that must not exist yet, so it happens once however many processes
 // and attempts come by.
 import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Place, Strike } from './plan.ts';
+import type { Place, PlannedFault } from './plan.ts';
 
 export interface HistoryLine {
   readonly atMs: number;
@@ -22,23 +22,27 @@ export function createNote(folder: string, who: string): Note {
     appendFileSync(path, `${JSON.stringify({ atMs: Date.now(), who, what, ...fields })}\n`);
 }
 
-export interface Strikes {
-  /** Claims the strike that waits at this place for this message, if there is one left. */
-  take(place: Place, message: number | null): Strike | null;
+export interface InjectedFaults {
+  /** Claims the fault that waits at this place for this message, if there is one left. */
+  take(place: Place, message: number | null): PlannedFault | null;
 }
 
-export function createStrikes(folder: string, planned: readonly Strike[], note: Note): Strikes {
+export function createInjectedFaults(
+  folder: string,
+  planned: readonly PlannedFault[],
+  note: Note,
+): InjectedFaults {
   const passed = new Map<string, number>();
   return {
     take(place, message) {
       if (message === null) return null;
-      for (const strike of planned) {
-        if (strike.message !== message || strike.place !== place) continue;
-        const seen = passed.get(strike.id) ?? 0;
-        passed.set(strike.id, seen + 1);
-        if (seen < (strike.after ?? 0) || !claim(join(folder, 'struck', strike.id))) continue;
-        note('strike', { message, place, how: strike.how, ms: strike.ms, strike: strike.id });
-        return strike;
+      for (const fault of planned) {
+        if (fault.message !== message || fault.place !== place) continue;
+        const seen = passed.get(fault.id) ?? 0;
+        passed.set(fault.id, seen + 1);
+        if (seen < (fault.after ?? 0) || !claim(join(folder, 'injected', fault.id))) continue;
+        note('fault', { message, place, how: fault.how, ms: fault.ms, id: fault.id });
+        return fault;
       }
       return null;
     },

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { CONTINUATION } from '../../src/agent/continuation.ts';
 import { readConversationNote, writeConversationNote } from '../../src/agent/conversation-note.ts';
 import { endProcesses, ROOT_MARKER } from '../../src/agent/processes.ts';
-import { continuesFrom, dropTornLine, markTranscript, transcriptPath } from '../../src/agent/transcript.ts';
+import { continuesFrom, dropTornLine, markTranscript } from '../../src/agent/transcript.ts';
+import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../../src/core/ports.ts';
 import type { LightAgentInput, LightAgentOutput } from './light-agent.ts';
 

@@ -2,8 +2,9 @@
 // of the conversation: what a person reads in the reply is thereby the proof of what the agent remembered.
 
 import type { ModelRequest } from '../../src/agent/model-messages.ts';
-import { createModelServer, type ModelReply, type Responder } from '../../src/agent/model-server.ts';
-import type { Note, Strikes } from './injected-faults.ts';
+import type { ModelReply } from '../../src/agent/model-reply.ts';
+import { createModelServer, type Responder } from '../../src/agent/model-server.ts';
+import type { InjectedFaults, Note } from './injected-faults.ts';
 import { canaryOf, numberIn } from './plan.ts';
 
 export interface ModelCall {
@@ -21,7 +22,7 @@ export interface FaultModel {
 export const fileOf = (message: number): string => `turns/m${message}.txt`;
 
 export async function startFaultModel(
-  strikes: Strikes,
+  faults: InjectedFaults,
   note: Note,
   agent: 'light' | 'real',
 ): Promise<FaultModel> {
@@ -31,19 +32,19 @@ export async function startFaultModel(
   const respond: Responder = async (request) => {
     const asked = promptsIn(request);
     const message = asked.at(-1) ?? null;
-    const strike = strikes.take('model', message);
+    const fault = faults.take('model', message);
     const reply = replyTo(request, asked, agent, run);
-    if (strike === null) return reply;
-    if (strike.how === 'hang') return { fault: 'hang' };
-    if (strike.how === 'slow') {
-      await new Promise((resolve) => setTimeout(resolve, strike.ms ?? 0));
+    if (fault === null) return reply;
+    if (fault.how === 'hang') return { fault: 'hang' };
+    if (fault.how === 'slow') {
+      await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 0));
       return reply;
     }
-    if (strike.how === 'cut') {
+    if (fault.how === 'cut') {
       // A whole answer cannot be cut in the middle by this server; a server error is as good as one.
       return request.stream ? { fault: 'cut', afterEvents: 3, reply } : { fault: 'status', status: 500 };
     }
-    return { fault: 'status', status: Number(strike.how), retryAfterSec: 0 };
+    return { fault: 'status', status: Number(fault.how), retryAfterSec: 0 };
   };
   const server = await createModelServer({
     respond,

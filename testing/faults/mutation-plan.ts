@@ -1,8 +1,9 @@
 // A short plan in which every promise is put to the test, written by hand: eight chats, each with the faults that
 // would show a certain mutation. A mutation is run with the chats that matter to it, everything with none.
+
+import { MAX_ATTEMPTS } from '../../src/core/defaults.ts';
 import type { Mutation } from './mutations.ts';
-import type { Place, Plan, Strike } from './plan.ts';
-import { MAX_ATTEMPTS } from './settings.ts';
+import type { Place, Plan, PlannedFault } from './plan.ts';
 
 /** Which chats show it. */
 const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
@@ -60,7 +61,7 @@ export function mutationPlan(mutation: Mutation | null): Plan {
   const wanted = MESSAGES.map(([chat, ...faults], index) => ({ number: index + 1, chat, faults })).filter(
     ({ chat }) => chats === null || chats.includes(chat),
   );
-  const strikes: Strike[] = wanted.flatMap(({ number, faults }) =>
+  const faults: PlannedFault[] = wanted.flatMap(({ number, faults }) =>
     faults.map(([place, how, ms = 0, after = 0], index) => ({
       id: `${number}-${index}`,
       message: number,
@@ -83,7 +84,7 @@ export function mutationPlan(mutation: Mutation | null): Plan {
       duplicates: number === 9 ? 2 : 0,
       againAfterMs: number === 9 ? 1_000 : null,
     })),
-    strikes,
+    faults,
   };
 }
 

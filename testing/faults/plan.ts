@@ -1,10 +1,10 @@
 // What a run will do, as plain data: who writes what when, and which fault strikes where. Everything follows from
-// the seed; what the machine's scheduling adds is written into the history instead. A strike happens at most once,
+// the seed; what the machine's scheduling adds is written into the history instead. A fault happens at most once,
 // in whichever process gets there first.
-import { TURN_POINTS, type TurnPoint } from '../../src/core/turn.ts';
+import { TURN_POINTS, type TurnPoint } from '../../src/core/running-turn.ts';
 import { createRandom, type Random } from './random.ts';
 
-/** Where a strike waits: a named point of the turn, or a call of a port. */
+/** Where a fault waits: a named point of the turn, or a call of a port. */
 export type Place =
   | `at:${TurnPoint}`
   | `store.${StoreCall}`
@@ -25,7 +25,7 @@ export const STORE_CALLS = [
   'release',
 ] as const;
 
-export interface Strike {
+export interface PlannedFault {
   /** Unique in the plan. */
   readonly id: string;
   /** The message whose turn it strikes. */
@@ -64,7 +64,7 @@ export interface Plan {
   /** How far each worker's clock is off. */
   readonly skewMs: readonly number[];
   readonly messages: readonly PlannedMessage[];
-  readonly strikes: readonly Strike[];
+  readonly faults: readonly PlannedFault[];
 }
 
 export interface PlanOptions {
@@ -89,31 +89,36 @@ export const numberIn = (text: string): number | null => {
 export function createPlan(options: PlanOptions): Plan {
   const { seed, turns, chats, workers = 3, faultRate = 0.45, agent, meanPauseMs = 150 } = options;
   const random = createRandom(seed);
-  const people = random.fork('people');
-  const faults = random.fork('faults');
+  const users = random.fork('people');
+  const faultRandom = random.fork('faults');
   const messages: PlannedMessage[] = [];
-  const strikes: Strike[] = [];
+  const faults: PlannedFault[] = [];
   for (let number = 1; number <= turns; number++) {
-    const chat = number <= chats ? number : people.between(1, chats);
+    const chat = number <= chats ? number : users.between(1, chats);
     messages.push({
       number,
       chat,
       channel: chat % 2 === 1 ? 'telegram' : 'http',
-      pauseMs: people.between(0, meanPauseMs * 2),
-      duplicates: people.chance(0.15) ? people.between(1, 2) : 0,
-      againAfterMs: people.chance(0.1) ? people.between(0, 4_000) : null,
+      pauseMs: users.between(0, meanPauseMs * 2),
+      duplicates: users.chance(0.15) ? users.between(1, 2) : 0,
+      againAfterMs: users.chance(0.1) ? users.between(0, 4_000) : null,
     });
-    if (faults.chance(faultRate)) strikes.push(...strikesOn(number, chat % 2 === 1, agent, faults));
+    if (faultRandom.chance(faultRate)) faults.push(...faultsOn(number, chat % 2 === 1, agent, faultRandom));
   }
   const skews = random.fork('clocks');
   const skewMs = Array.from({ length: workers }, (_, index) => (index === 0 ? 0 : skews.between(-900, 900)));
-  return { seed, workers, skewMs, messages, strikes };
+  return { seed, workers, skewMs, messages, faults };
 }
 
-type Draft = Omit<Strike, 'id' | 'message'>;
+type Draft = Omit<PlannedFault, 'id' | 'message'>;
 
 /** One to three faults; at most two that cost an attempt, so that the third can succeed. */
-function strikesOn(message: number, telegram: boolean, agent: 'light' | 'real', random: Random): Strike[] {
+function faultsOn(
+  message: number,
+  telegram: boolean,
+  agent: 'light' | 'real',
+  random: Random,
+): PlannedFault[] {
   const drafts: Draft[] = [];
   let costly = 0;
   for (let left = random.between(1, 3); left > 0; left--) {

@@ -80,7 +80,7 @@ export async function openPorts(
     queueUrl: settings.queueUrl,
     deadLetterQueueUrl: settings.deadLetterQueueUrl,
     clock: queueClock,
-    lookWaitSec: 0,
+    browseWaitSec: 0,
   });
   return {
     store,

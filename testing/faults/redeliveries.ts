@@ -6,18 +6,18 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFile
 import { join } from 'node:path';
 import { parseTurnRequest, type TurnRequest } from '../../src/core/messages.ts';
 
-export function createGhosts(folder: string) {
-  const place = join(folder, 'ghosts');
+export function createRedeliveries(folder: string) {
+  const place = join(folder, 'redeliveries');
   mkdirSync(place, { recursive: true });
   return {
     put(request: TurnRequest, afterMs: number): void {
       const name = join(place, randomUUID());
       writeFileSync(name, JSON.stringify(request));
-      renameSync(name, join(place, `${Date.now() + afterMs}.${randomUUID()}.ghost`));
+      renameSync(name, join(place, `${Date.now() + afterMs}.${randomUUID()}.redelivery`));
     },
     take(): TurnRequest | null {
       const due = readdirSync(place).find(
-        (name) => name.endsWith('.ghost') && Number(name.split('.')[0]) <= Date.now(),
+        (name) => name.endsWith('.redelivery') && Number(name.split('.')[0]) <= Date.now(),
       );
       if (due === undefined) return null;
       const mine = join(place, randomUUID());

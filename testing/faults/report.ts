@@ -7,9 +7,9 @@ import type { RunResult } from './run.ts';
 const SHOWN_FAILURES = 12;
 
 export function summaryOf(result: RunResult): string {
-  const strikes = result.history.filter(({ what }) => what === 'strike' || what === 'laid');
+  const faults = result.history.filter(({ what }) => what === 'fault' || what === 'laid');
   const kinds = new Map<string, number>();
-  for (const { place, how } of strikes) {
+  for (const { place, how } of faults) {
     const name = `${String(place)} ${String(how)}`;
     kinds.set(name, (kinds.get(name) ?? 0) + 1);
   }
@@ -20,7 +20,7 @@ export function summaryOf(result: RunResult): string {
   ).size;
   return [
     `${result.sent.length} messages, ${begun} attempts, ${(result.tookMs / 1_000).toFixed(1)} s`,
-    `faults: ${strikes.length} planned ones struck, ${count('network')} in the network; ` +
+    `faults: ${faults.length} planned ones struck, ${count('network')} in the network; ` +
       `${result.workerDeaths} worker and ${result.serverDeaths} server processes died, ${count('paused')} paused`,
     `given up: ${gaveUp}; lone placeholders: ${result.leftovers}; orphan objects: ${result.orphans}`,
     `struck: ${[...kinds]
@@ -48,7 +48,7 @@ export function historyOf(history: readonly HistoryLine[], message: number): str
   const startMs = history[0]?.atMs ?? 0;
   return history
     .filter((line) => line.message === message || (turn !== undefined && line.turn === turn))
-    .map(({ atMs, who, what, message: _, turn: __, strike: ___, ...fields }) => {
+    .map(({ atMs, who, what, message: _, turn: __, id: ___, ...fields }) => {
       const rest = Object.entries(fields).map(
         ([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
       );

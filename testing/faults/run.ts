@@ -1,21 +1,22 @@
 // One fault run from plan to verdict. Everything it starts it ends, by pid; when the time is over it looks at what
 // there is and says what is missing.
+
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../src/core/clock.ts';
-import type { TurnRecord } from '../../src/core/records.ts';
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
 import { check } from './check.ts';
 import { createProcessSlot, type ProcessSlot } from './children.ts';
 import type { Failure } from './findings.ts';
-import { createNote, createStrikes, type HistoryLine, type Note } from './injected-faults.ts';
+import { createInjectedFaults, createNote, type HistoryLine, type Note } from './injected-faults.ts';
 import { type FaultModel, startFaultModel } from './model.ts';
 import type { Mutation } from './mutations.ts';
-import { numberIn, type Plan, type Strike } from './plan.ts';
+import { numberIn, type Plan, type PlannedFault } from './plan.ts';
 import { type OpenPorts, openPorts } from './ports.ts';
 import type { Settings } from './settings.ts';
 import { playChat, type Sent, telegramChatId } from './simulated-users.ts';
@@ -62,7 +63,7 @@ const SECRET = 'fault-kit-webhook-secret';
 
 export async function runFaults(options: RunOptions): Promise<RunResult> {
   const folder = await mkdtemp(join(tmpdir(), 'hybrid-faults-'));
-  for (const name of ['struck', 'ghosts']) mkdirSync(join(folder, name));
+  for (const name of ['injected', 'redeliveries']) mkdirSync(join(folder, name));
   const ends: (() => Promise<unknown>)[] = [
     () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   ];
@@ -94,23 +95,27 @@ async function play(
     store,
     folder,
     plan.seed,
-    plan.strikes.length > 0 ? 1 : 0,
+    plan.faults.length > 0 ? 1 : 0,
     note,
   );
   ends.push(standIns.close);
-  const model: FaultModel = await startFaultModel(createStrikes(folder, plan.strikes, note), note, agent);
+  const model: FaultModel = await startFaultModel(
+    createInjectedFaults(folder, plan.faults, note),
+    note,
+    agent,
+  );
   ends.push(model.close);
   const telegram: FakeTelegram = await startFakeTelegram();
   ends.push(telegram.close);
   const bot = telegram.addBot({ token: TOKEN, webhookRetryMs: 30 });
-  layTelegramFaults(bot, plan.strikes, note);
+  layTelegramFaults(bot, plan.faults, note);
 
   const chats = [...new Set(plan.messages.map(({ chat }) => chat))];
   const settings: Settings = {
     folder,
     codeFolder: options.codeFolder ?? join(folder, 'code'),
     store: standIns.faulty,
-    strikes: plan.strikes,
+    faults: plan.faults,
     agent,
     modelUrl: model.url,
     telegram: {
@@ -122,12 +127,12 @@ async function play(
     mutation,
   };
   const server = createProcessSlot({ program: 'server-process', name: 'server', settings, skewMs: 0, note });
-  const seats: ProcessSlot[] = [server];
-  ends.push(() => Promise.all(seats.map((seat) => seat.stop(0))));
+  const slots: ProcessSlot[] = [server];
+  ends.push(() => Promise.all(slots.map((slot) => slot.stop(0))));
   await server.ready;
   for (let index = 0; index < plan.workers; index++) {
     const skewMs = plan.skewMs[index] ?? 0;
-    seats.push(
+    slots.push(
       createProcessSlot({
         program: 'worker-process',
         name: `worker-${index}`,
@@ -138,29 +143,29 @@ async function play(
       }),
     );
   }
-  await Promise.all(seats.map((seat) => seat.ready));
+  await Promise.all(slots.map((slot) => slot.ready));
   options.signal?.throwIfAborted();
   await setWebhook(telegram.apiRoot, server.port);
 
   const ports = await openPorts(standIns.direct, systemClock, systemClock);
   ends.push(ports.close);
   const sent: Sent[] = [];
-  const watching = watch(options, seats, sent);
+  const watching = watch(options, slots, sent);
   ends.push(async () => watching.end());
-  const people = { bot, serverUrl: () => `http://127.0.0.1:${server.port}`, note, signal: over };
+  const users = { bot, serverUrl: () => `http://127.0.0.1:${server.port}`, note, signal: over };
   await Promise.all(
     chats.map((chat) =>
       playChat(
         plan.messages.filter((message) => message.chat === chat),
-        people,
+        users,
         sent,
       ),
     ),
   );
   await comeToRest(ports, sent, folder, over, restWithinMs, note);
   options.signal?.throwIfAborted();
-  const workers = seats.filter((seat) => seat !== server);
-  await Promise.all(workers.map((seat) => seat.stop(mutation === null ? 5_000 : 500)));
+  const workers = slots.filter((slot) => slot !== server);
+  await Promise.all(workers.map((slot) => slot.stop(mutation === null ? 5_000 : 500)));
   await server.stop(0);
   watching.end();
 
@@ -173,7 +178,7 @@ async function play(
     orphans: verdict.orphans,
     history,
     sent,
-    workerDeaths: workers.reduce((sum, seat) => sum + seat.deaths, 0),
+    workerDeaths: workers.reduce((sum, slot) => sum + slot.deaths, 0),
     serverDeaths: server.deaths,
     tookMs: Date.now() - startedAtMs,
   };
@@ -193,10 +198,10 @@ async function comeToRest(
   for (;;) {
     const before = open.size;
     for (const turnId of open) {
-      const turn = await ports.store.getTurn('default' as TurnRecord['tenant'], turnId);
+      const turn = await ports.store.getTurn(DEFAULT_TENANT, turnId);
       if (turn?.status === 'delivered' || turn?.status === 'undeliverable') open.delete(turnId);
     }
-    if (open.size === 0 && (await ports.unacknowledged()) === 0 && !ghostsLeft(folder)) return;
+    if (open.size === 0 && (await ports.unacknowledged()) === 0 && !redeliveriesLeft(folder)) return;
     if (open.size < before) progressAtMs = Date.now();
     if (over.aborted || Date.now() - progressAtMs > restWithinMs)
       return note('time-over', { open: open.size });
@@ -204,8 +209,8 @@ async function comeToRest(
   }
 }
 
-function layTelegramFaults(bot: FakeBot, strikes: readonly Strike[], note: Note): void {
-  for (const { id, place, message, how, method, ms = 0, after = 0 } of strikes) {
+function layTelegramFaults(bot: FakeBot, faults: readonly PlannedFault[], note: Note): void {
+  for (const { id, place, message, how, method, ms = 0, after = 0 } of faults) {
     if (place !== 'telegram') continue;
     const text = (said: string) => {
       // A placeholder does not say whose it is; an edit does.
@@ -217,7 +222,7 @@ function layTelegramFaults(bot: FakeBot, strikes: readonly Strike[], note: Note)
       text,
       after: method === 'editMessageText' ? after : message + after,
     };
-    note('laid', { message, place, how, method, strike: id });
+    note('laid', { message, place, how, method, id });
     if (how === 'rate-limit') bot.faults.add({ ...common, kind: 'rate-limit', retryAfterSec: ms / 1_000 });
     else if (how === '500') bot.faults.add({ ...common, kind: 'error', status: 500 });
     else if (how === '500-applied') bot.faults.add({ ...common, kind: 'error', status: 500, applied: true });
@@ -235,19 +240,19 @@ async function setWebhook(apiRoot: string, port: number): Promise<void> {
   if (!answer.ok) throw new Error(`The fake Telegram refused the webhook: ${await answer.text()}`);
 }
 
-function watch(options: RunOptions, seats: readonly ProcessSlot[], sent: readonly Sent[]): { end(): void } {
+function watch(options: RunOptions, slots: readonly ProcessSlot[], sent: readonly Sent[]): { end(): void } {
   const look = options.watch;
   if (!look) return { end() {} };
   const timer = setInterval(
     () =>
-      look({ processes: seats.flatMap(({ name, pid }) => (pid === undefined ? [] : [{ name, pid }])), sent }),
+      look({ processes: slots.flatMap(({ name, pid }) => (pid === undefined ? [] : [{ name, pid }])), sent }),
     1_000,
   );
   return { end: () => clearInterval(timer) };
 }
 
-function ghostsLeft(folder: string): boolean {
-  return readdirSync(join(folder, 'ghosts')).length > 0;
+function redeliveriesLeft(folder: string): boolean {
+  return readdirSync(join(folder, 'redeliveries')).length > 0;
 }
 
 function readHistory(folder: string): HistoryLine[] {

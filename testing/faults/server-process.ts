@@ -1,5 +1,6 @@
 // The server-side parts of a fault run, as a process of their own: the HTTP API and the Telegram webhook on one
 // loopback port. Faults strike between accepting, queueing and acknowledging a message.
+
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { flushCompileCache } from 'node:module';
@@ -7,19 +8,20 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { createApp } from '../../src/api/app.ts';
-import { acceptAndQueue } from '../../src/api/messages.ts';
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { createTelegramWebhook } from '../../src/channels/telegram/webhook.ts';
+import { acceptAndQueue } from '../../src/core/accept.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { DEFAULT_TENANT, RETENTION_SEC } from '../../src/core/defaults.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { acceptMove } from '../../src/core/move-conversation.ts';
 import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { stopTurns } from '../../src/core/stop.ts';
-import { struck } from './faulty.ts';
-import { createNote, createStrikes } from './injected-faults.ts';
-import { numberIn, type Place, type Strike } from './plan.ts';
+import { injecting } from './faulty.ts';
+import { createInjectedFaults, createNote } from './injected-faults.ts';
+import { numberIn, type Place, type PlannedFault } from './plan.ts';
 import { openPorts, openState } from './ports.ts';
-import { type FromChild, RETENTION_SEC, type Settings, type ToChild } from './settings.ts';
+import type { FromChild, Settings, ToChild } from './settings.ts';
 
 /** The message that the mutation `out-of-order` lets others pass. */
 const HELD_BACK = 2;
@@ -35,24 +37,26 @@ process.on('disconnect', () => process.exit(1));
 
 async function boot(settings: Settings, name: string, port: number): Promise<void> {
   const note = createNote(settings.folder, name);
-  const strikes = createStrikes(settings.folder, settings.strikes, note);
+  const faults = createInjectedFaults(settings.folder, settings.faults, note);
   const ports = await openPorts(settings.store, systemClock, systemClock);
 
   const dying = {
-    take(place: Place, message: number | null): Strike | null {
-      const strike = strikes.take(place, message);
-      if (strike?.how === 'kill') process.kill(process.pid, 'SIGKILL');
-      return strike;
+    take(place: Place, message: number | null): PlannedFault | null {
+      const fault = faults.take(place, message);
+      if (fault?.how === 'kill') process.kill(process.pid, 'SIGKILL');
+      return fault;
     },
   };
   const store: SessionStore = {
     ...ports.store,
     accept: (request, retentionSec) =>
-      struck(dying, 'server.accept', numberIn(request.text), () => ports.store.accept(request, retentionSec)),
+      injecting(dying, 'server.accept', numberIn(request.text), () =>
+        ports.store.accept(request, retentionSec),
+      ),
   };
   const queue: TurnQueue = {
     ...ports.queue,
-    send: (request) => struck(dying, 'server.send', numberIn(request.text), () => sendMutated(request)),
+    send: (request) => injecting(dying, 'server.send', numberIn(request.text), () => sendMutated(request)),
   };
   const sentBefore = new Set<string>();
   const sendMutated: TurnQueue['send'] = async (request) => {
@@ -89,7 +93,7 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
   const webhook = createTelegramWebhook({
     secret: settings.telegram.secret,
     bot: { id: settings.telegram.token.split(':')[0] ?? '', username: 'hybrid_test_bot' },
-    policy: { tenant: 'default', allow: parseAllowList([...settings.telegram.users]) },
+    policy: { tenant: DEFAULT_TENANT, allow: parseAllowList([...settings.telegram.users]) },
     accept: async (request) => {
       await acceptAndQueue(deps, request);
     },
@@ -102,9 +106,9 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
     const body = request.method === 'POST' ? await request.clone().text() : '';
     const response =
       new URL(request.url).pathname === '/telegram' ? await webhook(request) : await app.fetch(request);
-    const strike = body === '' ? null : dying.take('server.answer', numberIn(body));
-    if (strike?.how === 'slow') await pause(strike.ms ?? 0);
-    if (strike?.how === 'refuse' || strike?.how === 'lose') throw new Error('The answer is lost.');
+    const fault = body === '' ? null : dying.take('server.answer', numberIn(body));
+    if (fault?.how === 'slow') await pause(fault.ms ?? 0);
+    if (fault?.how === 'refuse' || fault?.how === 'lose') throw new Error('The answer is lost.');
     return response;
   };
   const listener = getRequestListener(answering, {

@@ -1,6 +1,6 @@
 // What the kit tells each of its processes over the pipe: plain data, secrets of stand-ins only.
 import type { Mutation } from './mutations.ts';
-import type { Strike } from './plan.ts';
+import type { PlannedFault } from './plan.ts';
 
 export interface LocalStore {
   readonly kind: 'local';
@@ -23,12 +23,12 @@ export interface AwsStore {
 export type StoreSettings = LocalStore | AwsStore;
 
 export interface Settings {
-  /** Of this run: history, claimed strikes, data. */
+  /** Of this run: history, claimed faults, data. */
   readonly folder: string;
   /** Compiled code, so that the next process starts in half the time. */
   readonly codeFolder: string;
   readonly store: StoreSettings;
-  readonly strikes: readonly Strike[];
+  readonly faults: readonly PlannedFault[];
   readonly agent: 'light' | 'real';
   readonly modelUrl: string;
   readonly telegram: {
@@ -61,9 +61,7 @@ export type FromChild =
 export const TIMING = { leaseMs: 1_500, heartbeatMs: 300, checkpointEveryMs: 250 } as const;
 export const VISIBILITY_MS = 1_500;
 /** Leases, visibility and pauses last this much longer: the AWS clients' own retries take their time. */
-export const patienceOf = (store: StoreSettings): number => (store.kind === 'aws' ? 2.5 : 1);
-export const MAX_ATTEMPTS = 3;
-export const RETENTION_SEC = 25 * 86_400;
+export const timeFactorOf = (store: StoreSettings): number => (store.kind === 'aws' ? 2.5 : 1);
 export const KEEP_GENERATIONS = 4;
 /** Waits that are seconds in production are cut to this. */
 export const MAX_RETRY_MS = 400;

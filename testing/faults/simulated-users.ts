@@ -1,6 +1,8 @@
 // Everyone who writes: one person per chat, over the fake Telegram or the HTTP API, sending again what may not have
 // arrived, and some of it twice at once. A message counts as acknowledged when its platform was told so.
+
 import { setTimeout as pause } from 'node:timers/promises';
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import {
   type Conversation,
   type SessionKey,
@@ -20,7 +22,7 @@ export interface Sent {
   acknowledgedAtMs: number | null;
 }
 
-export interface PeopleOptions {
+export interface UserOptions {
   readonly bot: FakeBot;
   /** Where the HTTP API is now; it may come back elsewhere. */
   readonly serverUrl: () => string;
@@ -37,7 +39,7 @@ const HTTP_TIMEOUT_MS = 2_000;
 /** Plays a chat's messages in order; resolves when all are acknowledged or the run is over. */
 export async function playChat(
   messages: readonly PlannedMessage[],
-  options: PeopleOptions,
+  options: UserOptions,
   sent: Sent[],
 ): Promise<void> {
   const later: Promise<unknown>[] = [];
@@ -52,7 +54,7 @@ export async function playChat(
 
 type Say = (
   message: PlannedMessage,
-  options: PeopleOptions,
+  options: UserOptions,
   sent: Sent[],
 ) => Promise<{ readonly copies: Promise<unknown> }>;
 
@@ -60,7 +62,7 @@ const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
   const chatId = telegramChatId(message.chat);
   const { updateId } = bot.say(chatId, promptOf(message));
   const conversation = {
-    tenant: 'default',
+    tenant: DEFAULT_TENANT,
     channel: 'telegram',
     bot: String(bot.id),
     chat: String(chatId),
@@ -79,7 +81,7 @@ const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
 
 const sayOverHttp: Say = async (message, { serverUrl, note, signal }, sent) => {
   const chat = `chat-${message.chat}`;
-  const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat, thread: null };
+  const conversation = { tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null };
   const key = `key-${message.number}`;
   const entry = entryOf(message, conversation, key);
   sent.push(entry);

@@ -8,25 +8,24 @@ import { createHttpChannel } from '../../src/channels/http/channel.ts';
 import { createTelegramApi } from '../../src/channels/telegram/api.ts';
 import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { MAX_ATTEMPTS, RETENTION_SEC } from '../../src/core/defaults.ts';
 import type { Log } from '../../src/core/log.ts';
 import type { AgentRunner } from '../../src/core/ports.ts';
-import type { TurnPoint } from '../../src/core/turn.ts';
+import type { TurnPoint } from '../../src/core/running-turn.ts';
 import { runWorker } from '../../src/core/worker.ts';
 import { createSkewedClock } from '../clock.ts';
 import { type Current, faultyObjects, faultyQueue, faultyStore } from './faulty.ts';
-import { createNote, createStrikes, type Note, type Strikes } from './injected-faults.ts';
+import { createInjectedFaults, createNote, type InjectedFaults, type Note } from './injected-faults.ts';
 import { createLightRunner } from './light-runner.ts';
 import { mutate, mutateObjects } from './mutations.ts';
 import { openPorts, openState } from './ports.ts';
-import { createGhosts } from './redeliveries.ts';
+import { createRedeliveries } from './redeliveries.ts';
 import {
   type FromChild,
-  MAX_ATTEMPTS,
-  patienceOf,
-  RETENTION_SEC,
   type Settings,
   TIMING,
   type ToChild,
+  timeFactorOf,
   VISIBILITY_MS,
 } from './settings.ts';
 
@@ -49,18 +48,18 @@ process.on('disconnect', () => process.exit(1));
 async function boot(settings: Settings, name: string, skewMs: number, spared: boolean): Promise<void> {
   const note = createNote(settings.folder, name);
   const planned = spared
-    ? settings.strikes.filter(({ how }) => how !== 'kill' && how !== 'deadline')
-    : settings.strikes;
-  const strikes = createStrikes(settings.folder, planned, note);
+    ? settings.faults.filter(({ how }) => how !== 'kill' && how !== 'deadline')
+    : settings.faults;
+  const faults = createInjectedFaults(settings.folder, planned, note);
   const current: Current = { message: null, fence: 0 };
   const clock = createSkewedClock(systemClock, skewMs);
   const ports = await openPorts(settings.store, clock, systemClock);
-  const objects = mutateObjects(faultyObjects(ports.objects, strikes, current), settings.mutation);
+  const objects = mutateObjects(faultyObjects(ports.objects, faults, current), settings.mutation);
   const log: Log = (level, event, fields) => {
     const { message: text, ...rest } = fields ?? {};
     if (level !== 'debug') note('log', { ...rest, level, event, text, message: current.message });
   };
-  const patience = patienceOf(settings.store);
+  const timeFactor = timeFactorOf(settings.store);
   let agentRoot = '';
   const runner = await openRunner(settings, current, note);
   const { token, apiRoot } = settings.telegram;
@@ -71,8 +70,13 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
     createHttpChannel({ events: ports.events, log }),
   ];
   const deps = {
-    store: faultyStore(ports.store, strikes, current, note),
-    queue: faultyQueue(ports.queue, { strikes, current, note, ghosts: createGhosts(settings.folder) }),
+    store: faultyStore(ports.store, faults, current, note),
+    queue: faultyQueue(ports.queue, {
+      faults,
+      current,
+      note,
+      redeliveries: createRedeliveries(settings.folder),
+    }),
     state: openState(objects),
     workplace: createWorkplace({ root: `${settings.folder}/exec-${name}` }),
     runner: {
@@ -90,11 +94,11 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
     channels: new Map(channels.map((channel) => [channel.name, channel])),
     clock,
     log,
-    timing: { ...TIMING, leaseMs: TIMING.leaseMs * patience },
+    timing: { ...TIMING, leaseMs: TIMING.leaseMs * timeFactor },
     retentionSec: RETENTION_SEC,
     maxAttempts: MAX_ATTEMPTS,
-    visibilityMs: VISIBILITY_MS * patience,
-    at: (point: TurnPoint) => strikeAt(point, strikes, current, patience, () => agentRoot),
+    visibilityMs: VISIBILITY_MS * timeFactor,
+    at: (point: TurnPoint) => injectAt(point, faults, current, timeFactor, () => agentRoot),
   };
   // Now, since it may never come to an end of its own.
   flushCompileCache();
@@ -132,30 +136,30 @@ async function openRunner(settings: Settings, current: Current, note: Note): Pro
   };
 }
 
-async function strikeAt(
+async function injectAt(
   point: TurnPoint,
-  strikes: Strikes,
+  faults: InjectedFaults,
   current: Current,
-  patience: number,
+  timeFactor: number,
   agentRoot: () => string,
 ): Promise<void> {
-  const strike = strikes.take(`at:${point}`, current.message);
-  if (strike === null) return;
-  const ms = strike.ms ?? 0;
+  const fault = faults.take(`at:${point}`, current.message);
+  if (fault === null) return;
+  const ms = fault.ms ?? 0;
   const later = (act: () => void) => void setTimeout(act, ms);
-  if (strike.how === 'agent-kill') later(() => void endProcesses(agentRoot()).catch(() => {}));
-  else if (strike.how === 'deadline')
+  if (fault.how === 'agent-kill') later(() => void endProcesses(agentRoot()).catch(() => {}));
+  else if (fault.how === 'deadline')
     later(() => {
       stopping.abort();
       deadline.abort();
     });
-  else if (strike.how === 'kill' && ms > 0) later(() => process.kill(process.pid, 'SIGKILL'));
-  else if (strike.how === 'kill') {
+  else if (fault.how === 'kill' && ms > 0) later(() => process.kill(process.pid, 'SIGKILL'));
+  else if (fault.how === 'kill') {
     process.kill(process.pid, 'SIGKILL');
     await new Promise(() => {});
-  } else if (strike.how === 'pause') {
+  } else if (fault.how === 'pause') {
     await new Promise<void>((resolve) =>
-      process.send?.({ type: 'pausing', ms: ms * patience } satisfies FromChild, undefined, {}, () =>
+      process.send?.({ type: 'pausing', ms: ms * timeFactor } satisfies FromChild, undefined, {}, () =>
         resolve(),
       ),
     );

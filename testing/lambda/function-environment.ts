@@ -19,7 +19,8 @@ export interface FunctionOptions {
   readonly handler: string;
   /** The function's own variables. Nothing else of this process's environment gets in. */
   readonly environment: Readonly<Record<string, string>>;
-  readonly timeoutMs: number;
+  /** Of one invocation; a function is asked before each. */
+  readonly timeoutMs: number | (() => number);
   readonly memoryMb?: number;
   /** Gets every line of the function's output. */
   readonly onOutput?: (text: string) => void;
@@ -105,7 +106,8 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
     },
     async invoke(event, onChunk) {
       if (!child) start();
-      return await api.invoke(event, { timeoutMs: options.timeoutMs, ...(onChunk ? { onChunk } : {}) });
+      const timeoutMs = typeof options.timeoutMs === 'number' ? options.timeoutMs : options.timeoutMs();
+      return await api.invoke(event, { timeoutMs, ...(onChunk ? { onChunk } : {}) });
     },
     kill: () => end('SIGKILL'),
     async stop() {

@@ -7,8 +7,12 @@ import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { endProcesses } from '../../src/agent/processes.ts';
-import { INSTALLATION_FILE, writeInstallation } from '../../src/cli/aws-installation.ts';
-import { TELEGRAM_WEBHOOK_PATH, VARIABLES } from '../../src/lambda/variables.ts';
+import { INSTALLATION_FILE, writeInstallation } from '../../src/aws/installation.ts';
+import { channelEnvironment, installedChannels } from '../../src/cdk/channels.ts';
+import { asVariables } from '../../src/channels/deployed.ts';
+import type { ChannelDescriptor } from '../../src/channels/descriptor.ts';
+import { CHANNELS } from '../../src/channels/index.ts';
+import { VARIABLES } from '../../src/lambda/variables.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../aws/dynamodb-local.ts';
 import type { Unavailable } from '../aws/process.ts';
 import { type S3Server, startS3Server } from '../aws/s3/server.ts';
@@ -31,18 +35,32 @@ export interface InstallationOptions {
   /** Address of a Messages API; the demo model answers without one. */
   readonly modelUrl?: string;
   readonly workers?: number;
-  readonly workerTimeoutMs?: number;
+  /** Of the workers' invocations; a function is asked before each. */
+  readonly workerTimeoutMs?: number | (() => number);
   /** Receives before SQS takes a turn from the workers. */
   readonly maxReceives?: number;
   /** Ports of the API and of the fake Telegram; free ones otherwise. */
   readonly ports?: { readonly api?: number; readonly telegram?: number };
   readonly onOutput?: (text: string) => void;
+  /** Channels besides those of this package. The built functions must know them. */
+  readonly channels?: readonly OwnChannel[];
+}
+
+export interface OwnChannel {
+  readonly channel: ChannelDescriptor;
+  /** Its section of the deployment's settings. */
+  readonly section: Readonly<Record<string, unknown>>;
+  /** Values of the parameters that the section names. */
+  readonly secrets: Readonly<Record<string, string>>;
 }
 
 export interface Installation {
   readonly apiUrl: string;
   readonly apiKey: string;
+  /** Where Telegram sends updates. */
   readonly webhookUrl: string;
+  /** Below it every channel has its routes. */
+  readonly ingressUrl: string;
   readonly telegram: FakeTelegram;
   readonly bot: FakeBot;
   readonly workers: readonly FunctionEnvironment[];
@@ -62,6 +80,13 @@ export interface Installation {
   /** What `hybrid-sessions sessions --aws` is given, and the credentials it wants in its environment. */
   readonly awsFile: string;
   readonly credentials: Readonly<Record<'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY', string>>;
+  /** Properties of the custom resources that the setup function was run with. */
+  readonly prepare: { readonly step: string; readonly secrets: readonly string[] };
+  readonly registrations: readonly {
+    readonly step: string;
+    readonly channel: string;
+    readonly url: string;
+  }[];
   /** Runs the setup function as CloudFormation does. */
   setup(resource: CustomResource): Promise<Record<string, string>>;
   close(): Promise<void>;
@@ -73,7 +98,6 @@ const BUCKET = 'sessions';
 const NAMES = {
   token: '/local/telegram-token',
   modelKey: '/local/model-key',
-  secret: '/local/telegram-webhook-secret',
   apiKey: '/local/api-key',
 };
 const API_ENVIRONMENTS = 6;
@@ -97,8 +121,26 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     const telegram = opened(
       await startFakeTelegram(telegramPort === undefined ? {} : { port: telegramPort }),
     );
+    const own = options.channels ?? [];
     const parameters = opened(
-      await startParameterStore({ [NAMES.token]: BOT_TOKEN, [NAMES.modelKey]: 'sk-local-model-key' }),
+      await startParameterStore({
+        [NAMES.token]: BOT_TOKEN,
+        [NAMES.modelKey]: 'sk-local-model-key',
+        ...Object.assign({}, ...own.map(({ secrets }) => secrets)),
+      }),
+    );
+    const sections = {
+      telegram: {
+        tokenParameter: NAMES.token,
+        allowedUsers: [ALLOWED_USER],
+        apiRoot: telegram.apiRoot,
+      },
+      ...Object.fromEntries(own.map(({ channel, section }) => [channel.name, section])),
+    };
+    const channels = installedChannels(
+      [...CHANNELS, ...own.map(({ channel }) => channel)],
+      sections,
+      (name) => `/local/${name}`,
     );
     const bot = telegram.addBot({ token: BOT_TOKEN, username: 'local_hybrid_bot', webhookRetryMs: 200 });
     const tables = await dynamo.createTables('local');
@@ -130,18 +172,17 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       [VARIABLES.mappingTable]: tables.mappingTable,
       [VARIABLES.stateTable]: tables.stateTable,
       [VARIABLES.queueUrl]: queueUrls.turns,
-      [VARIABLES.telegramApiRoot]: telegram.apiRoot,
     };
     const start = async (
       name: string,
       more: Record<string, string>,
-      other: { readonly folder?: string; readonly timeoutMs?: number } = {},
+      other: { readonly folder?: string; readonly timeoutMs?: number | (() => number) } = {},
     ) => {
       const environment = await startFunction({
         name,
         folder: other.folder ?? options.functions,
         handler: `${name.replace(/-.+$/, '')}.handler`,
-        timeoutMs: other.timeoutMs ?? 60_000,
+        timeoutMs: other.timeoutMs ?? 900_000,
         environment: { ...aws, ...more },
         ...(options.onOutput ? { onOutput: options.onOutput } : {}),
       });
@@ -151,27 +192,40 @@ export async function startInstallation(options: InstallationOptions): Promise<I
 
     const setupFunction = await start('setup', {});
     const setup = (resource: CustomResource) => runCustomResource(setupFunction, resource);
-    const { botId = '', botUsername = '' } = await setup({
-      type: 'Create',
-      properties: { step: 'prepare', secrets: [NAMES.secret, NAMES.apiKey], tokenParameter: NAMES.token },
-    });
+    const prepare = {
+      step: 'prepare',
+      secrets: [...channels.flatMap(({ made }) => made), NAMES.apiKey],
+      identify: Object.fromEntries(
+        channels
+          .filter(({ channel }) => channel.identity)
+          .map(({ channel, settings }) => [channel.name, settings('setup')]),
+      ),
+    };
+    const told = await setup({ type: 'Create', properties: prepare });
 
+    const taking = channels.filter(({ channel }) => channel.webhook);
+    const identities = taking.map(({ channel }) =>
+      asVariables(
+        channel,
+        Object.fromEntries(
+          (channel.identity ?? []).map((fact) => [fact, told[`${channel.name}.${fact}`] ?? '']),
+        ),
+      ),
+    );
     const ingress = await start('ingress', {
-      [VARIABLES.telegramSecretParameter]: NAMES.secret,
-      [VARIABLES.telegramAllowedUsers]: String(ALLOWED_USER),
-      [VARIABLES.telegramBotId]: botId,
-      [VARIABLES.telegramBotUsername]: botUsername,
+      ...channelEnvironment(taking, 'webhook'),
+      ...Object.assign({}, ...identities),
     });
     const webhook = opened(await createFunctionUrl({ environments: [ingress], mode: 'BUFFERED' }));
-    await setup({
-      type: 'Create',
-      properties: {
-        step: 'webhook',
+    const registrations = taking
+      .filter(({ channel }) => channel.setup?.register)
+      .map(({ channel, settings }) => ({
+        step: 'register',
+        channel: channel.name,
         url: `${webhook.url}/`,
-        tokenParameter: NAMES.token,
-        secretParameter: NAMES.secret,
-      },
-    });
+        settings: settings('setup'),
+      }));
+    for (const properties of registrations) await setup({ type: 'Create', properties });
 
     const api = await Promise.all(
       Array.from({ length: API_ENVIRONMENTS }, (_, i) =>
@@ -198,7 +252,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
 
     const outgoing = {
       [VARIABLES.deadLetterQueueUrl]: queueUrls.dead,
-      [VARIABLES.telegramTokenParameter]: NAMES.token,
+      ...channelEnvironment(channels, 'outgoing'),
     };
     const stranded = await start('stranded', { ...outgoing, [VARIABLES.queueUrl]: queueUrls.stranded });
     const sweep = await start('sweep', { [VARIABLES.bucket]: BUCKET });
@@ -252,7 +306,10 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     return {
       apiUrl: apiUrl.url,
       apiKey: parameters.values.get(NAMES.apiKey) ?? '',
-      webhookUrl: `${webhook.url}${TELEGRAM_WEBHOOK_PATH}`,
+      webhookUrl: `${webhook.url}/telegram`,
+      ingressUrl: webhook.url,
+      prepare,
+      registrations,
       telegram,
       bot,
       workers,

@@ -1,4 +1,6 @@
 // A model for tests and benches: answers what a function says, remembers what it was asked, fails on demand.
+import '../../src/node-version.ts';
+
 import {
   createModelServer,
   type LoggedRequest,
@@ -6,7 +8,8 @@ import {
   type Responder,
 } from '../../src/agent/model-server.ts';
 
-export type { ModelFault, ModelReply, Responder } from '../../src/agent/model-server.ts';
+export type { ModelReply } from '../../src/agent/model-reply.ts';
+export type { ModelFault, Responder } from '../../src/agent/model-server.ts';
 
 export interface ScriptedModel extends ModelServer {
   /** Every request so far, count_tokens too. */

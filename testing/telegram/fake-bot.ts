@@ -44,7 +44,7 @@ export interface FakeBot {
   readonly calls: readonly BotCall[];
   readonly commands: readonly unknown[];
   /** Updates not yet confirmed, and the webhook. */
-  readonly feed: Pick<UpdateFeed, 'pending' | 'webhook'>;
+  readonly feed: Pick<UpdateFeed, 'pending' | 'webhook' | 'waitingPolls'>;
   /** The chat; made on first use, private for positive ids and a supergroup for negative ones. */
   chat(chatId: number, type?: ChatType): FakeChat;
   /** A person writes. */

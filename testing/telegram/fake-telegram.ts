@@ -9,6 +9,8 @@
 //   bot.chat(1001).botTexts;                      // what they see in answer
 //   bot.faults.add({ method: 'sendMessage', kind: 'cut-after' });
 //   await telegram.close();
+import '../../src/node-version.ts';
+
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BotApiError } from './bot-api-error.ts';
@@ -86,6 +88,7 @@ async function serve(
     request.socket.destroy();
     return;
   }
+  if (fault?.kind === 'silent') return;
   if (fault?.kind === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.ms));
   if (fault?.kind === 'error') answer(response, errorBody(errorOf(fault)));
   else answer(response, body);

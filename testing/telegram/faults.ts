@@ -16,7 +16,9 @@ export type FaultKind =
   /** The call is carried out, the connection is cut before the answer: the lost response. */
   | { readonly kind: 'cut-after' }
   /** The call is carried out, but no answer comes for `ms`. */
-  | { readonly kind: 'slow'; readonly ms: number };
+  | { readonly kind: 'slow'; readonly ms: number }
+  /** The call is carried out, but no answer ever comes; the connection stays open. */
+  | { readonly kind: 'silent' };
 
 type Fault = FaultKind & {
   /** A Bot API method; all if left out. */

@@ -16,6 +16,8 @@ interface WebhookState {
 export interface UpdateFeed {
   readonly pending: readonly FakeUpdate[];
   readonly webhook: WebhookState;
+  /** Long polls that wait for an update now. */
+  readonly waitingPolls: number;
   add(update: FakeUpdate): void;
   /** Hands an old update out once more: from the poll queue, or pushed at once beside whatever is on its way. */
   redeliver(updateId: number): Promise<void>;
@@ -110,6 +112,9 @@ export function createUpdateFeed(options: UpdateFeedOptions): UpdateFeed {
     },
     get webhook() {
       return webhook;
+    },
+    get waitingPolls() {
+      return waiting.size;
     },
     add(update) {
       known.set(update.update_id, update);

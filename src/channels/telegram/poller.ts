@@ -1,6 +1,7 @@
 // Long polling: for machines that Telegram cannot reach. Updates are taken in order, one after another. An update is
 // confirmed (by asking for what follows it) only after its turn is in the durable queue; a crash in between means
 // that Telegram hands it out again, and the ledger finds it known. Telegram keeps the offset, so nothing is stored here.
+import { backoffAfterMs } from '../../core/backoff.ts';
 import { systemClock } from '../../core/clock.ts';
 import { Conflict, Invalid, Refused } from '../../core/errors.ts';
 import { errorFields, type Log, silentLog } from '../../core/log.ts';
@@ -32,9 +33,8 @@ export interface TelegramPoller {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const FIRST_WAIT_MS = 1_000;
-const MAX_WAIT_MS = 30_000;
 const WATCHDOG_MS = 120_000;
+const POLLING = { firstMs: 1_000, maxMs: 30_000 };
 
 export function createTelegramPoller(options: TelegramPollerOptions): TelegramPoller {
   const { api, bot, clock = systemClock, log = silentLog, pollSec = 25, watchdogMs = WATCHDOG_MS } = options;
@@ -61,7 +61,7 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
         } catch (error) {
           if (signal.aborted) break;
           if (error instanceof Invalid && error.code === 'bad-token') throw error;
-          const waitMs = waitAfter(error, failures++);
+          const waitMs = backoffAfterMs(error, POLLING, ++failures);
           const advice = error instanceof Conflict ? error.advice : undefined;
           log('warn', 'telegram-poll-failed', { bot: bot.id, waitMs, advice, ...errorFields(error) });
           await clock.sleep(waitMs, signal);
@@ -116,9 +116,4 @@ async function answer(api: TelegramApi, log: Log, reply: FixedReply): Promise<vo
 async function confirm(api: TelegramApi, offset: number): Promise<void> {
   const query = { offset, limit: 1, timeoutSec: 0, allowedUpdates: ALLOWED_UPDATES };
   await api.getUpdates(query, AbortSignal.timeout(2_000)).catch(() => undefined);
-}
-
-function waitAfter(error: unknown, failures: number): number {
-  const backoffMs = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures, 10));
-  return error instanceof Refused ? Math.max(error.retryAfterMs, backoffMs) : backoffMs;
 }

@@ -3,9 +3,20 @@ import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Reply } from '../records.ts';
 
+/** A part that a turn can do nothing without. */
+export type WaitingFor = 'model' | 'store';
+
 /** What a person may watch while a turn runs. */
 export type TurnEvent =
   | { readonly type: 'status'; readonly status: 'queued' | 'running' | 'retrying' | 'stopping' }
+  | {
+      readonly type: 'status';
+      /** Something the turn needs is away. The message is kept; `waitingText` says it to a person. */
+      readonly status: 'waiting';
+      readonly waitingFor: WaitingFor;
+      /** null while an answer to the last try is still hoped for. */
+      readonly nextTryAtMs: number | null;
+    }
   | { readonly type: 'text'; readonly text: string }
   | {
       readonly type: 'tool';
@@ -13,6 +24,12 @@ export type TurnEvent =
       readonly name: string;
       readonly summary: string;
       readonly state: 'started' | 'done' | 'failed';
+      /** JSON of what the tool was given, cut to a size fit for an event; with `started`. */
+      readonly input?: string;
+      /** What it answered, cut the same way; with `done` and `failed`. */
+      readonly result?: string;
+      /** Hunks of a unified diff, where it changed a file. */
+      readonly diff?: string;
     }
   | {
       readonly type: 'final';
@@ -74,6 +91,6 @@ export interface SendContext {
 
 export interface ProgressSink {
   push(event: TurnEvent): void;
-  /** Flushes what is due; after it nothing more is shown by this sink. */
+  /** Flushes what is due, that something is waited for above all; after it nothing more is shown by this sink. */
   close(): Promise<void>;
 }

@@ -20,6 +20,11 @@ export interface Workplace {
   /** Ends the turn's processes and removes the directory. Safe to call twice. */
   close(lease: Lease): Promise<void>;
   /**
+   * Stops the turn's processes for a moment, all of them, so that a checkpoint in mid-turn holds one moment of its files.
+   * null when they cannot be stopped now: then no checkpoint is taken. Absent where they never can.
+   */
+  pause?(lease: Lease): Promise<{ resume(): void } | null>;
+  /**
    * In place of `close`: ends the turn's processes, and may keep its files for the same session's next turn here.
    * `files` need not have been committed: `reopen` compares them with what was.
    */
@@ -77,6 +82,8 @@ export interface SessionState {
     readonly fence: number;
     readonly baseline: unknown;
     readonly directory: ExecutionDirectory;
+    /** Called when the files have been read: what follows needs the directory no more. */
+    readonly onRead?: () => void;
   }): Promise<CheckpointResult>;
   /** Merges packs so that the generation needs at most 8, and names what nothing refers to any more. */
   compact(
@@ -98,6 +105,8 @@ export interface AgentRun {
   readonly directory: ExecutionDirectory;
   readonly request: TurnRequest;
   readonly progress: (event: TurnEvent) => void;
+  /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
+  readonly tries: number;
   /** Aborts to stop: `reason` is 'stop' (the user), 'deadline' or 'lost' (no longer ours). */
   readonly signal: AbortSignal;
 }
@@ -116,10 +125,15 @@ export interface AgentOutcome {
   readonly failure?: {
     readonly code: 'model-unavailable' | 'agent-crashed' | 'agent-error' | 'resume-lost';
     readonly message: string;
+    /** Of `model-unavailable`: the HTTP status, null without an answer, and the time that the model's server named. */
+    readonly status?: number | null;
+    readonly retryAfterMs?: number;
   };
 }
 
 /** Runs one turn of the agent over a restored directory. All processes it started are gone when it returns. */
 export interface AgentRunner {
   run(run: AgentRun): Promise<AgentOutcome>;
+  /** Asks the model for a word. Tells an outage from one request that it fails on; absent where it cannot be asked. */
+  modelAnswers?(): Promise<boolean>;
 }

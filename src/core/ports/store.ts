@@ -75,7 +75,8 @@ export interface SessionStore {
   /**
    * Leases the conversation's session, making both when the conversation points nowhere: grants fence + 1, marks
    * an uncommitted turn `running` with attempts + 1. Accepts the turn first where ingress could not.
-   * Someone else's lease is alive: Refused('lease-busy', retryAfterMs).
+   * Someone else's lease is alive: Refused('lease-busy', retryAfterMs). The session it points at is not there:
+   * Corrupt('head-missing').
    */
   begin(input: BeginInput): Promise<BeginResult>;
   /** Extends the lease and reports a stop asked for `turnId`. Conflict('lease-lost') when the fence moved on. */
@@ -92,11 +93,11 @@ export interface SessionStore {
    * Fenced. Conflict('not-queued') when one of them is not `queued` any more; nothing is written then.
    */
   gather(input: GatherInput): Promise<void>;
-  /** Records the channel's note before or while it sends. Fenced. */
+  /** Records the channel's note before or while it sends. Fenced. Gone('unknown-turn'), Invalid('anchor-too-large'). */
   setAnchor(lease: Lease, turnId: TurnId, anchor: Json): Promise<void>;
   /** Fails with Conflict('lease-lost') unless the lease still holds: asked right before a send. */
   check(lease: Lease): Promise<void>;
-  /** Closes a committed turn. Fenced; closing twice is harmless. */
+  /** Closes a committed turn. Fenced; closing twice is harmless. Gone('unknown-turn'), Invalid('not-committed'). */
   settle(lease: Lease, turnId: TurnId, status: 'delivered' | 'undeliverable'): Promise<void>;
   /**
    * Gives the lease back; does nothing when it is no longer ours. `forgive` takes back the attempt that begin

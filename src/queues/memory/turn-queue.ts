@@ -1,12 +1,12 @@
 // A queue in this process's memory: for tests, and the reference model of the port. A list in order of sending; a
 // message may go when it is the first of its conversation and visible. Nothing survives the process.
 import { systemClock } from '../../core/clock.ts';
-import { Conflict, Gone, Refused } from '../../core/errors.ts';
 import { parseTurnRequest, queueDedupeId, type TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { DeadLetter, ReceivedMessage, TurnQueue } from '../../core/ports/queue.ts';
-import { decodeCursor, encodeCursor, pageSize } from '../../stores/paging.ts';
+import { decodeCursor, encodeCursor, pageSize } from '../../stores/rules/paging.ts';
 import { createWakeUp } from '../../stores/wake-up.ts';
+import { noDeadLetter, queueClosed, receiptLost } from '../errors.ts';
 
 export interface MemoryTurnQueueOptions {
   readonly clock?: Clock;
@@ -25,14 +25,14 @@ const DEDUPE_MS = 5 * 60_000;
 export function createMemoryTurnQueue(options: MemoryTurnQueueOptions = {}): TurnQueue {
   const clock = options.clock ?? systemClock;
   let messages: Message[] = [];
-  let dead: (DeadLetter & { order: number })[] = [];
+  let deadLetters: (DeadLetter & { order: number })[] = [];
   const sentAtMs = new Map<string, number>();
   const changed = createWakeUp();
-  let deaths = 0;
+  let deadCount = 0;
   let closed = false;
 
   function requireOpen(): void {
-    if (closed) throw new Refused('queue-closed', 'The queue is closed.');
+    if (closed) throw queueClosed();
   }
 
   function enqueue(request: TurnRequest): void {
@@ -50,7 +50,7 @@ export function createMemoryTurnQueue(options: MemoryTurnQueueOptions = {}): Tur
     changed.wake();
   }
 
-  function deliver(message: Message, visibilityMs: number): ReceivedMessage {
+  function receiveMessage(message: Message, visibilityMs: number): ReceivedMessage {
     const receipt = {};
     message.receipt = receipt;
     message.receiveCount += 1;
@@ -61,7 +61,7 @@ export function createMemoryTurnQueue(options: MemoryTurnQueueOptions = {}): Tur
       request: structuredClone(message.request),
       receiveCount,
       async extend(ms) {
-        if (!mine()) throw new Conflict('receipt-lost', 'The message was handed to someone else.');
+        if (!mine()) throw receiptLost();
         message.visibleAtMs = clock.now() + ms;
         changed.wake();
       },
@@ -76,11 +76,11 @@ export function createMemoryTurnQueue(options: MemoryTurnQueueOptions = {}): Tur
       },
       async deadLetter(reason) {
         if (!mine()) return;
-        deaths += 1;
+        deadCount += 1;
         const { request } = message;
-        dead.push({
-          id: `dead-${deaths}`,
-          order: deaths,
+        deadLetters.push({
+          id: `dead-${deadCount}`,
+          order: deadCount,
           request,
           reason,
           receiveCount,
@@ -99,7 +99,7 @@ export function createMemoryTurnQueue(options: MemoryTurnQueueOptions = {}): Tur
       groups.add(message.request.sessionKey);
       if (first && message.visibleAtMs <= clock.now() && due.length < max) due.push(message);
     }
-    return due.map((message) => deliver(message, visibilityMs));
+    return due.map((message) => receiveMessage(message, visibilityMs));
   }
 
   /** How long until some message may become visible by the passing of time alone. */
@@ -122,9 +122,9 @@ export function createMemoryTurnQueue(options: MemoryTurnQueueOptions = {}): Tur
       const untilMs = clock.now() + waitMs;
       for (;;) {
         if (closed || signal?.aborted) return [];
-        const deliveries = takeVisible(max, visibilityMs);
+        const received = takeVisible(max, visibilityMs);
         const leftMs = untilMs - clock.now();
-        if (deliveries.length > 0 || leftMs <= 0) return deliveries;
+        if (received.length > 0 || leftMs <= 0) return received;
         await changed.wait(clock, Math.min(leftMs, untilNextMs()), signal);
       }
     },
@@ -139,7 +139,7 @@ export function createMemoryTurnQueue(options: MemoryTurnQueueOptions = {}): Tur
       async list(options) {
         requireOpen();
         const [after = 0] = decodeCursor(options?.cursor, ['number']) ?? [];
-        const rest = dead.filter(({ order }) => order > Number(after));
+        const rest = deadLetters.filter(({ order }) => order > Number(after));
         const shown = rest.slice(0, pageSize(options));
         const last = shown.at(-1);
         return {
@@ -164,9 +164,9 @@ export function createMemoryTurnQueue(options: MemoryTurnQueueOptions = {}): Tur
   };
 
   function takeDead(id: string): DeadLetter {
-    const found = dead.find((letter) => letter.id === id);
-    if (!found) throw new Gone('no-dead-letter', 'There is no such dead letter.');
-    dead = dead.filter((letter) => letter !== found);
+    const found = deadLetters.find((letter) => letter.id === id);
+    if (!found) throw noDeadLetter();
+    deadLetters = deadLetters.filter((letter) => letter !== found);
     return found;
   }
 }

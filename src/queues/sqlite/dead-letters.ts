@@ -1,11 +1,9 @@
 // Dead letters of the sqlite queue. A body that could not be read is kept too, shown as text, and never replayed.
-import { Gone, Invalid } from '../../core/errors.ts';
-import { type Conversation, conversationOf, type SessionKey, type TurnId } from '../../core/ids.ts';
-import { MAX_TEXT_LENGTH, parseTurnRequest, type TurnRequest } from '../../core/messages.ts';
 import type { DeadLetter, TurnQueue } from '../../core/ports/queue.ts';
-import { decodeCursor, encodeCursor, pageSize } from '../../stores/paging.ts';
+import { decodeCursor, encodeCursor, pageSize } from '../../stores/rules/paging.ts';
 import type { Row, SqliteDatabase } from '../../stores/sqlite/database.ts';
-import { cutText } from '../../text/cut-text.ts';
+import { noDeadLetter, unreadableDeadLetter } from '../errors.ts';
+import { placeholderRequest, readRequest } from '../unreadable-message.ts';
 
 /** Moves a message out of its group. Inside the caller's transaction. */
 export function moveRowToDeadLetters(db: SqliteDatabase, message: Row, reason: string, nowMs: number): void {
@@ -31,7 +29,7 @@ export function sqliteDeadLetters(
     const row = /^[1-9][0-9]{0,14}$/.test(id)
       ? db.get('SELECT * FROM dead_letters WHERE id = ?', Number(id))
       : undefined;
-    if (!row) throw new Gone('no-dead-letter', 'There is no such dead letter.');
+    if (!row) throw noDeadLetter();
     return row;
   }
 
@@ -50,11 +48,7 @@ export function sqliteDeadLetters(
       requireOpen();
       db.write(() => {
         const row = find(id);
-        if (!readRequest(row)) {
-          throw new Invalid('bad-message', 'This dead letter is no message that can be sent again.', {
-            advice: 'Drop it.',
-          });
-        }
+        if (!readRequest(String(row.body))) throw unreadableDeadLetter();
         enqueue(row);
         db.run('DELETE FROM dead_letters WHERE id = ?', row.id!);
       });
@@ -68,46 +62,14 @@ export function sqliteDeadLetters(
 }
 
 function deadLetter(row: Row): DeadLetter {
+  const body = String(row.body);
+  const deadAtMs = Number(row.dead_at_ms);
+  const unread = { id: String(row.turn_id), sessionKey: String(row.session_key), body, atMs: deadAtMs };
   return {
     id: String(row.id),
-    request: readRequest(row) ?? placeholderRequest(row),
+    request: readRequest(body) ?? placeholderRequest(unread),
     reason: String(row.reason),
     receiveCount: Number(row.receive_count),
-    deadAtMs: Number(row.dead_at_ms),
+    deadAtMs,
   };
-}
-
-function readRequest(row: Row): TurnRequest | null {
-  try {
-    return parseTurnRequest(JSON.parse(String(row.body)));
-  } catch {
-    return null;
-  }
-}
-
-/** What is known of a message whose body cannot be read: where it was sent, and the body itself as text. */
-function placeholderRequest(row: Row): TurnRequest {
-  const sessionKey = String(row.session_key) as SessionKey;
-  return {
-    version: 1,
-    turnId: String(row.turn_id) as TurnId,
-    sessionKey,
-    dedupeId: 'unreadable',
-    conversation: placeOf(sessionKey),
-    kind: 'message',
-    part: 0,
-    text: cutText(String(row.body), MAX_TEXT_LENGTH),
-    sender: null,
-    replyTarget: null,
-    receivedAtMs: Number(row.dead_at_ms),
-    sessionHint: null,
-  };
-}
-
-function placeOf(key: SessionKey): Conversation {
-  try {
-    return conversationOf(key);
-  } catch {
-    return { tenant: '', channel: '', bot: '', chat: '', thread: null };
-  }
 }

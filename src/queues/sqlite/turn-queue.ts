@@ -3,11 +3,11 @@
 // Long polls notice another process's messages within about 20 ms.
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../../core/clock.ts';
-import { Conflict, Refused } from '../../core/errors.ts';
 import { parseTurnRequest, queueDedupeId, type TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { ReceivedMessage, TurnQueue } from '../../core/ports/queue.ts';
 import { borrowOrOpen, type Row, type SqliteDatabase } from '../../stores/sqlite/database.ts';
+import { queueClosed, receiptLost } from '../errors.ts';
 import { moveRowToDeadLetters, sqliteDeadLetters } from './dead-letters.ts';
 
 export interface SqliteTurnQueueOptions {
@@ -27,7 +27,7 @@ export function createSqliteTurnQueue(options: SqliteTurnQueueOptions): TurnQueu
   const closing = new AbortController();
 
   function requireOpen(): void {
-    if (closing.signal.aborted) throw new Refused('queue-closed', 'The queue is closed.');
+    if (closing.signal.aborted) throw queueClosed();
   }
 
   function dueRows(max: number): Row[] {
@@ -61,14 +61,14 @@ export function createSqliteTurnQueue(options: SqliteTurnQueueOptions): TurnQueu
           const request = readBody(row);
           if (request instanceof Error)
             moveRowToDeadLetters(db, row, `Unreadable message: ${request.message}`, clock.now());
-          else taken.push(deliver(row, request, visibilityMs));
+          else taken.push(receiveMessage(row, request, visibilityMs));
         }
       }
       return taken;
     });
   }
 
-  function deliver(row: Row, request: TurnRequest, visibilityMs: number): ReceivedMessage {
+  function receiveMessage(row: Row, request: TurnRequest, visibilityMs: number): ReceivedMessage {
     const id = Number(row.id);
     const receipt = randomUUID();
     const receiveCount = Number(row.receive_count) + 1;
@@ -85,7 +85,7 @@ export function createSqliteTurnQueue(options: SqliteTurnQueueOptions): TurnQueu
       async extend(ms) {
         const sql = 'UPDATE messages SET visible_at_ms = ? WHERE id = ? AND receipt = ?';
         if (db.write(() => db.run(sql, clock.now() + ms, id, receipt)) === 1) return;
-        throw new Conflict('receipt-lost', 'The message was handed to someone else, or is done.');
+        throw receiptLost();
       },
       async ack() {
         db.write(() => db.run('DELETE FROM messages WHERE id = ? AND receipt = ?', id, receipt));
@@ -126,11 +126,11 @@ export function createSqliteTurnQueue(options: SqliteTurnQueueOptions): TurnQueu
       const stop = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
       for (;;) {
         if (stop.aborted) return [];
-        const mark = db.changeMark();
-        const deliveries = takeVisible(max, visibilityMs);
+        const version = db.dataVersion();
+        const received = takeVisible(max, visibilityMs);
         const leftMs = untilMs - clock.now();
-        if (deliveries.length > 0 || leftMs <= 0) return deliveries;
-        await db.waitForChange(mark, clock, Math.min(leftMs, untilNextMs()), stop);
+        if (received.length > 0 || leftMs <= 0) return received;
+        await db.waitForChange(version, clock, Math.min(leftMs, untilNextMs()), stop);
       }
     },
 

@@ -1,6 +1,6 @@
-// Dead letters in an SQS queue of their own. SQS cannot be browsed: a list takes every message for a moment and gives
-// it back, so two lists at once may each miss what the other holds, and at most 1,000 are seen. Fit for a person
-// looking after a failure; a queue that holds thousands wants SQS's own redrive.
+// Dead letters in an SQS queue of their own. SQS cannot list messages: a list receives every
+// message for a moment and makes it visible again, so two lists at once may each miss what the other holds, and at most
+// 1,000 are seen. Fit for a person looking after a failure; a queue that holds thousands wants SQS's own redrive.
 import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageCommand,
@@ -9,28 +9,27 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import { Gone, Invalid } from '../../core/errors.ts';
-import { conversationOf, type SessionKey, type TurnId } from '../../core/ids.ts';
-import { MAX_TEXT_LENGTH, queueDedupeId, type TurnRequest } from '../../core/messages.ts';
+import { queueDedupeId } from '../../core/messages.ts';
 import type { DeadLetter, TurnQueue } from '../../core/ports/queue.ts';
-import { decodeCursor, encodeCursor, pageSize } from '../../stores/paging.ts';
-import { cutText } from '../../text/cut-text.ts';
-import { asking, bodyOf, groupOf, reasonText, requestOf } from './wire-messages.ts';
+import { decodeCursor, encodeCursor, pageSize } from '../../stores/rules/paging.ts';
+import { noDeadLetter, unreadableDeadLetter } from '../errors.ts';
+import { placeholderRequest, readRequest } from '../unreadable-message.ts';
+import { bodyOf, groupOf, reasonText, withSqsErrors } from './wire-messages.ts';
 
 const MAX_SEEN = 1_000;
 const BATCH = 10;
-const LOOK_SEC = 30;
+const BROWSE_SEC = 30;
 
 export interface DeadLetterQueueOptions {
   readonly client: SQSClient;
   readonly queueUrl: string;
   readonly deadLetterQueueUrl: string;
-  /** How long a look waits for more before it takes the queue for seen. */
-  readonly lookWaitSec: number;
+  /** How long a list waits for more messages before it ends. */
+  readonly browseWaitSec: number;
   readonly requireOpen: () => void;
 }
 
-/** What a message was when it died. */
+/** A message as it was received for the last time. */
 export interface FailedMessage {
   readonly messageId: string;
   readonly body: string;
@@ -41,9 +40,9 @@ export interface FailedMessage {
 export function createDeadLetters(options: DeadLetterQueueOptions) {
   const { client, queueUrl, deadLetterQueueUrl } = options;
 
-  /** Safe to repeat: the dying message's own id is the deduplication id. A group of its own hides no other. */
+  /** Safe to repeat: the failed message's own id is the deduplication id. Its own group keeps it from blocking others. */
   async function moveToDeadLetters(message: FailedMessage, reason: string): Promise<void> {
-    await asking(() =>
+    await withSqsErrors(() =>
       client.send(
         new SendMessageCommand({
           QueueUrl: deadLetterQueueUrl,
@@ -60,18 +59,18 @@ export function createDeadLetters(options: DeadLetterQueueOptions) {
     );
   }
 
-  /** Takes what is there; `until` ends the look early. Everything not kept is given back. */
-  async function look<T>(read: (messages: readonly Message[]) => Promise<T>, until?: string): Promise<T> {
+  /** Receives what is there, until `until` is found. All is made visible again at the end. */
+  async function browse<T>(read: (messages: readonly Message[]) => Promise<T>, until?: string): Promise<T> {
     const seen = new Map<string, Message>();
     try {
       while (seen.size < MAX_SEEN && !(until !== undefined && seen.has(until))) {
-        const page = await asking(() =>
+        const page = await withSqsErrors(() =>
           client.send(
             new ReceiveMessageCommand({
               QueueUrl: deadLetterQueueUrl,
               MaxNumberOfMessages: BATCH,
-              VisibilityTimeout: LOOK_SEC,
-              WaitTimeSeconds: options.lookWaitSec,
+              VisibilityTimeout: BROWSE_SEC,
+              WaitTimeSeconds: options.browseWaitSec,
               MessageSystemAttributeNames: ['All'],
               MessageAttributeNames: ['All'],
             }),
@@ -104,25 +103,24 @@ export function createDeadLetters(options: DeadLetterQueueOptions) {
 
   async function find<T>(id: string, use: (message: Message) => Promise<T>): Promise<T> {
     options.requireOpen();
-    const gone = () => new Gone('no-dead-letter', 'There is no such dead letter.');
-    if (!/^[\w-]{8,100}$/.test(id)) throw gone();
-    return await look(async (messages) => {
+    if (!/^[\w-]{8,100}$/.test(id)) throw noDeadLetter();
+    return await browse(async (messages) => {
       const message = messages.find(({ MessageId }) => MessageId === id);
-      if (!message) throw gone();
+      if (!message) throw noDeadLetter();
       return await use(message);
     }, id);
   }
 
   async function remove(message: Message): Promise<void> {
     const command = { QueueUrl: deadLetterQueueUrl, ReceiptHandle: message.ReceiptHandle };
-    await asking(() => client.send(new DeleteMessageCommand(command)));
+    await withSqsErrors(() => client.send(new DeleteMessageCommand(command)));
   }
 
   const deadLetters: TurnQueue['deadLetters'] = {
     async list(page) {
       options.requireOpen();
       const after = decodeCursor(page?.cursor, ['number', 'string']);
-      const all = await look(async (messages) => messages.map(deadLetterOf));
+      const all = await browse(async (messages) => messages.map(deadLetterOf));
       all.sort((a, b) => a.deadAtMs - b.deadAtMs || (a.id < b.id ? -1 : 1));
       const rest = all.filter((letter) => {
         if (!after) return true;
@@ -138,13 +136,9 @@ export function createDeadLetters(options: DeadLetterQueueOptions) {
     /** Sent first, deleted second: cut off between, it is there twice, and the ledger makes one turn of it. */
     async replay(id) {
       await find(id, async (message) => {
-        const request = requestOf(message.Body ?? '');
-        if (!request) {
-          throw new Invalid('bad-message', 'This dead letter is no message that can be sent again.', {
-            advice: 'Drop it.',
-          });
-        }
-        await asking(() =>
+        const request = readRequest(message.Body ?? '');
+        if (!request) throw unreadableDeadLetter();
+        await withSqsErrors(() =>
           client.send(
             new SendMessageCommand({
               QueueUrl: queueUrl,
@@ -167,38 +161,20 @@ export function createDeadLetters(options: DeadLetterQueueOptions) {
 }
 
 function deadLetterOf(message: Message): DeadLetter {
-  const note = message.MessageAttributes ?? {};
-  const receives = note.receives?.StringValue ?? message.Attributes?.ApproximateReceiveCount;
+  const attributes = message.MessageAttributes ?? {};
+  const atMs = Number(message.Attributes?.SentTimestamp ?? 0);
+  const unread = {
+    id: message.MessageId ?? '',
+    sessionKey: attributes.group?.StringValue ?? '',
+    body: message.Body ?? '',
+    atMs,
+  };
+  const receives = attributes.receives?.StringValue ?? message.Attributes?.ApproximateReceiveCount;
   return {
     id: message.MessageId ?? '',
-    request: requestOf(message.Body ?? '') ?? placeholderRequest(message),
-    reason: note.reason?.StringValue ?? 'SQS moved it here: it was received too often without an end.',
+    request: readRequest(message.Body ?? '') ?? placeholderRequest(unread),
+    reason: attributes.reason?.StringValue ?? 'SQS moved it here: it was received too often without an end.',
     receiveCount: Number(receives ?? 0),
-    deadAtMs: Number(message.Attributes?.SentTimestamp ?? 0),
-  };
-}
-
-/** What is known of a message whose body cannot be read: where it was sent, and the body itself as text. */
-function placeholderRequest(message: Message): TurnRequest {
-  const sessionKey = (message.MessageAttributes?.group?.StringValue ?? '') as SessionKey;
-  let conversation: TurnRequest['conversation'];
-  try {
-    conversation = { ...conversationOf(sessionKey) };
-  } catch {
-    conversation = { tenant: '', channel: '', bot: '', chat: '', thread: null };
-  }
-  return {
-    version: 1,
-    part: 0,
-    turnId: (message.MessageId ?? '') as TurnId,
-    sessionKey,
-    dedupeId: 'unreadable',
-    conversation,
-    kind: 'message',
-    text: cutText(message.Body ?? '', MAX_TEXT_LENGTH),
-    sender: null,
-    replyTarget: null,
-    receivedAtMs: Number(message.Attributes?.SentTimestamp ?? 0),
-    sessionHint: null,
+    deadAtMs: atMs,
   };
 }

@@ -1,6 +1,6 @@
 // TurnQueue on an SQS FIFO queue and its dead-letter queue. SQS keeps the order and locks a group while one of its
-// messages is in flight; this asks for one message at a time, so that it never holds two of one group. Called off, a
-// poll may swallow a message that was just on its way: it shows again after its visibility time.
+// messages is in flight; this asks for one message at a time, so that it never holds two of one group. A poll that
+// is aborted may lose a message that was just on its way: it becomes visible again after its visibility time.
 import { randomUUID } from 'node:crypto';
 import {
   ChangeMessageVisibilityCommand,
@@ -11,21 +11,22 @@ import {
   SendMessageCommand,
 } from '@aws-sdk/client-sqs';
 import { systemClock } from '../../core/clock.ts';
-import { Conflict, Refused } from '../../core/errors.ts';
+import { Conflict } from '../../core/errors.ts';
 import { queueDedupeId, type TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { ReceivedMessage, TurnQueue } from '../../core/ports/queue.ts';
+import { queueClosed, receiptLost } from '../errors.ts';
+import { readRequest } from '../unreadable-message.ts';
 import { createDeadLetters } from './dead-letters.ts';
 import { batchItemFailures, groupIdOf, type SqsBatch, type SqsEvent } from './lambda-batch.ts';
 import {
-  asking,
   bodyOf,
   createSqsClient,
   groupOf,
   isReceiptLost,
-  requestOf,
   type SqsConnection,
   secondsOf,
+  withSqsErrors,
 } from './wire-messages.ts';
 
 const MAX_POLL_SEC = 20;
@@ -39,13 +40,13 @@ export interface SqsTurnQueueOptions extends SqsConnection {
   readonly queueUrl: string;
   readonly deadLetterQueueUrl: string;
   readonly clock?: Clock;
-  /** Seconds a look at the dead letters waits for more (default 1: it then asks all of SQS's servers). */
-  readonly lookWaitSec?: number;
+  /** Seconds a list of the dead letters waits for more (default 1: it then asks all of SQS's servers). */
+  readonly browseWaitSec?: number;
 }
 
 export interface SqsTurnQueue extends TurnQueue {
-  /** A Lambda event as deliveries. What cannot be read has gone to the dead-letter queue when this returns. */
-  deliveriesOf(event: SqsEvent): Promise<SqsBatch>;
+  /** The messages of a Lambda event. What cannot be read has gone to the dead-letter queue when this returns. */
+  messagesOf(event: SqsEvent): Promise<SqsBatch>;
 }
 
 interface Received {
@@ -61,11 +62,11 @@ export function createSqsTurnQueue(options: SqsTurnQueueOptions): SqsTurnQueue {
   const client = options.client ?? createSqsClient(options);
   const clock = options.clock ?? systemClock;
   const closing = new AbortController();
-  const lookWaitSec = options.lookWaitSec ?? 1;
-  const dead = createDeadLetters({ client, queueUrl, deadLetterQueueUrl, lookWaitSec, requireOpen });
+  const browseWaitSec = options.browseWaitSec ?? 1;
+  const dead = createDeadLetters({ client, queueUrl, deadLetterQueueUrl, browseWaitSec, requireOpen });
 
   function requireOpen(): void {
-    if (closing.signal.aborted) throw new Refused('queue-closed', 'The queue is closed.');
+    if (closing.signal.aborted) throw queueClosed();
   }
 
   async function changeVisibility(handle: string, seconds: number): Promise<void> {
@@ -73,8 +74,8 @@ export function createSqsTurnQueue(options: SqsTurnQueueOptions): SqsTurnQueue {
     try {
       await client.send(new ChangeMessageVisibilityCommand(command));
     } catch (error) {
-      if (!isReceiptLost(error)) return await asking(() => Promise.reject(error));
-      throw new Conflict('receipt-lost', 'The message was handed to someone else.', { cause: error });
+      if (!isReceiptLost(error)) return await withSqsErrors(() => Promise.reject(error));
+      throw receiptLost(error);
     }
   }
 
@@ -82,13 +83,13 @@ export function createSqsTurnQueue(options: SqsTurnQueueOptions): SqsTurnQueue {
     try {
       await client.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: handle }));
     } catch (error) {
-      if (!isReceiptLost(error)) await asking(() => Promise.reject(error));
+      if (!isReceiptLost(error)) await withSqsErrors(() => Promise.reject(error));
     }
   }
 
   /**
-   * The receipt is proved by the visibility change before anything is sent; deleted last. Cut off before the
-   * delete, the message comes again, and its second burial is dropped as a duplicate.
+   * The visibility change proves the receipt before anything is sent; deleted last. Cut off before the
+   * delete, the message comes again, and sending it to the dead letters again is dropped as a duplicate.
    */
   async function moveToDeadLetters(message: Received, reason: string): Promise<void> {
     await changeVisibility(message.handle, MOVE_SEC);
@@ -96,8 +97,8 @@ export function createSqsTurnQueue(options: SqsTurnQueueOptions): SqsTurnQueue {
     await remove(message.handle);
   }
 
-  /** `done`: how this receipt ends well; in Lambda a mark, elsewhere a delete. */
-  function delivery(
+  /** `done` acknowledges it: Lambda is told at the end of the batch, elsewhere the message is deleted. */
+  function receivedMessage(
     message: Received,
     request: TurnRequest,
     done: () => Promise<void> | void,
@@ -107,7 +108,7 @@ export function createSqsTurnQueue(options: SqsTurnQueueOptions): SqsTurnQueue {
       request,
       receiveCount: message.receiveCount,
       async extend(ms) {
-        if (!open) throw new Conflict('receipt-lost', 'The message was answered already.');
+        if (!open) throw receiptLost();
         await changeVisibility(message.handle, secondsOf(ms));
       },
       async ack() {
@@ -144,7 +145,7 @@ export function createSqsTurnQueue(options: SqsTurnQueueOptions): SqsTurnQueue {
       return Messages?.[0] ? received(Messages[0]) : null;
     } catch (error) {
       if (signal.aborted) return null;
-      return await asking(() => Promise.reject(error));
+      return await withSqsErrors(() => Promise.reject(error));
     }
   }
 
@@ -174,28 +175,28 @@ export function createSqsTurnQueue(options: SqsTurnQueueOptions): SqsTurnQueue {
         MessageGroupId: groupOf(request.sessionKey),
         MessageDeduplicationId: queueDedupeId(request),
       });
-      await asking(() => client.send(command));
+      await withSqsErrors(() => client.send(command));
     },
 
     async receive({ max, waitMs, visibilityMs, signal }) {
       requireOpen();
       const stop = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
       const untilMs = clock.now() + waitMs;
-      const deliveries: ReceivedMessage[] = [];
-      while (deliveries.length < max) {
-        const first = deliveries.length === 0;
+      const messages: ReceivedMessage[] = [];
+      while (messages.length < max) {
+        const first = messages.length === 0;
         const message = first
           ? await receiveFirst(untilMs, visibilityMs, stop)
           : await poll(0, visibilityMs, stop).catch(() => null);
         if (!message) break;
-        const request = requestOf(message.body);
-        if (request) deliveries.push(delivery(message, request, () => remove(message.handle)));
+        const request = readRequest(message.body);
+        if (request) messages.push(receivedMessage(message, request, () => remove(message.handle)));
         else await moveToDeadLetters(message, 'bad-message: the body is no request');
       }
-      return deliveries;
+      return messages;
     },
 
-    async deliveriesOf(event) {
+    async messagesOf(event) {
       const done = new Set<string>();
       const groups = new Map<string, ReceivedMessage[]>();
       for (const record of event.Records) {
@@ -206,11 +207,11 @@ export function createSqsTurnQueue(options: SqsTurnQueueOptions): SqsTurnQueue {
           group: groupIdOf(record),
           receiveCount: Number(record.attributes.ApproximateReceiveCount),
         };
-        const request = requestOf(record.body);
+        const request = readRequest(record.body);
         const finish = () => void done.add(record.messageId);
         if (request) {
           const group = groups.get(message.group) ?? [];
-          group.push(delivery(message, request, finish));
+          group.push(receivedMessage(message, request, finish));
           groups.set(message.group, group);
         } else {
           await moveToDeadLetters(message, 'bad-message: the body is no request');
@@ -227,7 +228,7 @@ export function createSqsTurnQueue(options: SqsTurnQueueOptions): SqsTurnQueue {
       requireOpen();
       const AttributeNames = ['ApproximateNumberOfMessages' as const];
       const command = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames });
-      const { Attributes } = await asking(() => client.send(command));
+      const { Attributes } = await withSqsErrors(() => client.send(command));
       return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
     },
 

@@ -5,7 +5,7 @@ import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs';
 import { refusal } from '../../aws/client-errors.ts';
 import { timeOuts } from '../../aws/time-outs.ts';
 import { Invalid } from '../../core/errors.ts';
-import { parseTurnRequest, type TurnRequest } from '../../core/messages.ts';
+import type { TurnRequest } from '../../core/messages.ts';
 import { cutText } from '../../text/cut-text.ts';
 
 const MAX_BODY_BYTES = 1_048_576;
@@ -25,7 +25,7 @@ export interface SqsConnection {
   readonly credentials?: NonNullable<SQSClientConfig['credentials']>;
 }
 
-/** A client with bounded retries, patient enough for a 20-second poll. */
+/** A client with bounded retries, with time for a 20-second poll. */
 export function createSqsClient(options: SqsConnection): SQSClient {
   return new SQSClient({
     ...(options.region !== undefined && { region: options.region }),
@@ -47,18 +47,11 @@ export function bodyOf(request: TurnRequest): string {
   const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16)}`;
   const body = JSON.stringify(request).replace(NONCHARACTERS, escaped);
   if (Buffer.byteLength(body) > MAX_BODY_BYTES) {
-    throw new Invalid('message-too-large', 'The message is larger than the queue takes (1 MiB).');
+    throw new Invalid('message-too-large', 'The message is larger than the queue takes (1 MiB).', {
+      advice: 'Send it in parts.',
+    });
   }
   return body;
-}
-
-/** null when the body is no request. */
-export function requestOf(body: string): TurnRequest | null {
-  try {
-    return parseTurnRequest(JSON.parse(body));
-  } catch {
-    return null;
-  }
 }
 
 export function secondsOf(ms: number): number {
@@ -77,7 +70,7 @@ export function isReceiptLost(error: unknown): boolean {
   return /InvalidParameterValue/.test(error.name) && /receipt ?handle|does not exist/i.test(error.message);
 }
 
-export async function asking<T>(send: () => Promise<T>): Promise<T> {
+export async function withSqsErrors<T>(send: () => Promise<T>): Promise<T> {
   try {
     return await send();
   } catch (error) {

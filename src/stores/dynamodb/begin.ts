@@ -5,9 +5,8 @@
 //                  turn: mark running ───┘   anything else: undo what was taken, then as below
 //   without        mapping + turn: read ──> head: lease, if free (or make head + mapping) ──> turn: mark running
 //
-// The turn's mark may land before another worker's commit of the same turn and our lease after it. The head
-// remembers the last turns committed on it, so the worker that gets the lease sees that and asks the ledger again.
-import { Conflict, Corrupt, Refused } from '../../core/errors.ts';
+// The turn may be marked before another worker commits it and our lease be granted after that. The head remembers the
+// last turns committed on it, so the worker that gets the lease sees it and asks the ledger again.
 import { type SessionId, tenantOf } from '../../core/ids.ts';
 import type { BeginInput, BeginResult } from '../../core/ports/store.ts';
 import {
@@ -17,74 +16,59 @@ import {
   type SessionMapping,
   type TurnRecord,
 } from '../../core/records.ts';
-import { newMapping } from '../ledger.ts';
+import { expiredMapping, requireHead, sessionToLease } from '../rules/begin.ts';
+import { storeError } from '../rules/errors.ts';
+import { isSessionId, requireSessionId } from '../rules/keys.ts';
+import { grantLease, leaseOf, unleased } from '../rules/lease.ts';
+import { newHead, newMapping } from '../rules/new-records.ts';
+import { epochSec } from '../rules/retention.ts';
+import { createBeginWrites, type LeaseAnswer, type RunningAnswer } from './begin-writes.ts';
 import { expression } from './client.ts';
 import { RECENT_TURNS } from './commit.ts';
-import { alive, headItem, type Item, mappingItem, readHead, readMapping, readTurn, toItem } from './items.ts';
-import { createMarks, type Leased, type Marked } from './marks.ts';
+import { ABSENT } from './conditions.ts';
+import { type Item, isLiveItem, leasedHeadItem, mappingItem, readMapping, readTurn } from './items.ts';
 import { mappingKey } from './tables.ts';
-import type { DynamoParts, Turns } from './turns.ts';
+import type { DynamoContext, Turns } from './turns.ts';
 
 const ROUNDS = 6;
-const HINT = /^[A-Za-z0-9_-]{1,64}$/;
 
-export function createBegin(parts: DynamoParts, turns: Turns, release: (lease: Lease) => Promise<void>) {
-  const { dynamo, mappingTable, stateTable, clock } = parts;
-  const { lease, mark, unmark } = createMarks(parts);
+export function createBegin(context: DynamoContext, turns: Turns, release: (lease: Lease) => Promise<void>) {
+  const { dynamo, mappingTable, stateTable, clock } = context;
+  const { takeLease, markRunning, takeAttemptBack } = createBeginWrites(context);
 
   /** Head and mapping together, if the conversation still points nowhere. Already leased by us. */
   async function create(input: BeginInput): Promise<{ head: SessionHead; mapping: SessionMapping } | null> {
-    const { request, newSessionId: sessionId, retentionSec } = input;
+    const { newSessionId, owner, leaseMs, retentionSec } = input;
+    const key = input.request.sessionKey;
     const nowMs = clock.now();
-    const mapping = newMapping(request.sessionKey, sessionId, nowMs, retentionSec);
-    const item = {
-      ...headItem({
-        sessionKey: request.sessionKey,
-        sessionId,
-        generation: 0,
-        fence: 1,
-        state: null,
-        nowMs,
-        expiresAtSec: mapping.ttl,
-      }),
-      ...toItem({ lease_owner: input.owner, lease_until_ms: nowMs + input.leaseMs }),
-    };
+    const mapping = newMapping(key, newSessionId, nowMs, retentionSec);
+    const fresh = unleased(newHead(key, newSessionId, nowMs, retentionSec));
+    const { session } = grantLease(fresh, owner, leaseMs, nowMs);
+    const absent = expression({ condition: ABSENT });
     const cancelled = await dynamo.transact([
-      {
-        Put: { TableName: stateTable, Item: item, ...expression({ condition: 'attribute_not_exists(#pk)' }) },
-      },
+      { Put: { TableName: stateTable, Item: leasedHeadItem(session), ...absent } },
       {
         Put: {
           TableName: mappingTable,
           Item: mappingItem(mapping),
           ...expression({
             condition: 'attribute_not_exists(#session_key) OR #ttl <= :now',
-            values: { now: Math.floor(nowMs / 1000) },
+            values: { now: epochSec(nowMs) },
           }),
         },
       },
     ]);
-    if (cancelled === null) return { head: readHead(item), mapping };
+    if (cancelled === null) return { head: session.head, mapping };
     if (cancelled[1]) return null;
-    throw new Conflict('session-exists', 'The id for the new session is taken.');
+    throw storeError('session-exists');
   }
 
   async function readLiveMapping(input: BeginInput): Promise<SessionMapping | null> {
     const item = await dynamo.get(mappingTable, mappingKey(input.request.sessionKey));
-    return alive(item, clock.now(), 'ttl') ? readMapping(item, input.request.sessionKey) : null;
+    return isLiveItem(item, clock.now(), 'ttl') ? readMapping(item, input.request.sessionKey) : null;
   }
 
-  function leaseOf(input: BeginInput, head: SessionHead): Lease {
-    const { tenant, sessionId, sessionKey, fence } = head;
-    return { tenant, sessionId, sessionKey, owner: input.owner, fence };
-  }
-
-  function busy(untilMs: number): Refused {
-    const retryAfterMs = Math.max(1, untilMs - clock.now());
-    return new Refused('lease-busy', 'Another worker holds this session.', { retryAfterMs });
-  }
-
-  /** Gives the lease back if the step fails; what then stays held runs out by itself. */
+  /** Gives the lease back if the step fails; if that fails too, it runs out by itself. */
   async function whileHeld<T>(lease: Lease, step: () => Promise<T>): Promise<T> {
     try {
       return await step();
@@ -94,113 +78,113 @@ export function createBegin(parts: DynamoParts, turns: Turns, release: (lease: L
     }
   }
 
-  /** null: the hint did not lead anywhere; nothing is held. */
+  /** null: the hint was wrong, and no lease is left. */
   async function beginByHint(input: BeginInput, hint: SessionId): Promise<BeginResult | null> {
+    const { request, owner } = input;
     const [mapped, leased, marked] = await Promise.allSettled([
       readLiveMapping(input),
-      lease(input, hint),
-      mark(input, hint),
+      takeLease(input, hint),
+      markRunning(input, hint, false),
     ]);
     const undo = async () => {
-      const held = leased.status === 'fulfilled' && leased.value.kind === 'granted' ? leased.value : null;
-      const counted = marked.status === 'fulfilled' && marked.value.kind === 'running';
-      await Promise.all([held && release(leaseOf(input, held.head)), counted && unmark(input)]);
+      const granted = leased.status === 'fulfilled' && leased.value.kind === 'granted' ? leased.value : null;
+      const isCounted = marked.status === 'fulfilled' && marked.value.kind === 'running';
+      await Promise.all([
+        granted && release(leaseOf(granted.head, owner)),
+        isCounted && takeAttemptBack(input),
+      ]);
     };
     const failed = [mapped, leased, marked].find((result) => result.status === 'rejected');
     if (failed) {
-      await undo().catch(() => {}); // What stays held runs out by itself; the first error is the one to report.
+      await undo().catch(() => {}); // A lease that stays runs out by itself; the first error is the one to report.
       throw failed.reason;
     }
     const mapping = (mapped as PromiseFulfilledResult<SessionMapping | null>).value;
-    const answer = (leased as PromiseFulfilledResult<Leased>).value;
-    const turn = (marked as PromiseFulfilledResult<Marked>).value;
+    const answer = (leased as PromiseFulfilledResult<LeaseAnswer>).value;
+    const turn = (marked as PromiseFulfilledResult<RunningAnswer>).value;
     if (mapping?.session_id !== hint || answer.kind !== 'granted') {
       await undo();
-      if (turn.kind === 'mismatch') turns.match(turn.item, input.request);
-      if (mapping?.session_id === hint && answer.kind === 'busy') throw busy(answer.untilMs);
+      if (turn.kind === 'mismatch') turns.requireSame(turn.item, request);
+      if (mapping?.session_id === hint && answer.kind === 'busy') throw answer.error;
       return null;
     }
-    const { request } = input;
-    const held = { lease: leaseOf(input, answer.head), head: answer.head, mapping };
+    const { head } = answer;
+    const lease = leaseOf(head, owner);
     if (turn.kind === 'unknown') {
-      const accepted = await whileHeld(held.lease, () => turns.accept(request, input.retentionSec));
-      return await running(input, answer.head, mapping, accepted);
+      const accepted = await whileHeld(lease, () => turns.accept(request, input.retentionSec));
+      return await markUnderLease(input, head, mapping, accepted);
     }
-    if (turn.kind === 'running' && answer.sure && !remembers(answer.item, request.turnId)) {
-      return { ...held, turn: readTurn({ ...turn.item, text: { S: JSON.stringify(request.text) } }) };
+    if (turn.kind === 'running' && answer.isQuick && !isRecent(answer.item, request.turnId)) {
+      return { lease, head, mapping, turn: readTurn(withText(turn.item, request.text)) };
     }
-    if (turn.kind === 'mismatch') await whileHeld(held.lease, async () => turns.match(turn.item, request));
-    const now = await whileHeld(held.lease, () => turns.read(held.lease.tenant, request.turnId));
-    if (now && (turn.kind === 'running' || now.turn.sessionId === hint) && !tooLate(turn, now.turn)) {
-      return { ...held, turn: now.turn };
+    if (turn.kind === 'mismatch') await whileHeld(lease, async () => turns.requireSame(turn.item, request));
+    const now = (await whileHeld(lease, () => turns.read(lease.tenant, request.turnId)))?.turn;
+    if (now && turn.kind === 'elsewhere') return await markUnderLease(input, head, mapping, now);
+    // Marked, but committed before our lease: then the attempt has to be taken back.
+    const isTooLate = now && turn.kind === 'running' && isCommitted(now);
+    if (now && !isTooLate && (turn.kind === 'running' || now.sessionId === hint)) {
+      return { lease, head, mapping, turn: now };
     }
     await undo();
     return null;
   }
 
   async function beginByMapping(input: BeginInput): Promise<BeginResult> {
-    const { request } = input;
-    const tenant = tenantOf(request.sessionKey);
+    const { request, owner } = input;
+    const { sessionKey: key } = request;
     for (let round = 1; round <= ROUNDS; round++) {
       const [mapping, known] = await Promise.all([
         readLiveMapping(input),
-        turns.read(tenant, request.turnId),
+        turns.read(tenantOf(key), request.turnId),
       ]);
-      if (known) turns.match(known.item, request);
+      if (known) turns.requireSame(known.item, request);
       const turn = known?.turn ?? (await turns.accept(request, input.retentionSec));
-      // A committed turn is leased where it was committed: `/new` may have moved the conversation since.
-      const settled = isCommitted(turn) && turn.sessionId ? await lease(input, turn.sessionId) : null;
-      if (settled?.kind === 'busy') throw busy(settled.untilMs);
-      if (settled?.kind === 'granted') {
-        const now = mapping ?? newMapping(request.sessionKey, settled.head.sessionId, clock.now(), 0);
-        return begun(input, settled.head, now, turn);
-      }
-      if (!mapping) {
+      const sessionId = sessionToLease(turn, mapping);
+      if (sessionId === null) {
         const made = await create(input);
-        if (!made) continue;
-        return await running(input, made.head, made.mapping, turn);
+        if (made) return await markUnderLease(input, made.head, made.mapping, turn);
+        continue;
       }
-      const leased = await lease(input, mapping.session_id);
-      if (leased.kind === 'busy') throw busy(leased.untilMs);
-      if (leased.kind === 'granted') return await running(input, leased.head, mapping, turn);
-      const still = await readLiveMapping(input);
-      if (still?.session_id === mapping.session_id) {
-        throw new Corrupt('head-missing', 'The conversation points at a session whose head is gone.');
+      const answer = await takeLease(input, sessionId);
+      if (answer.kind === 'busy') throw answer.error;
+      if (answer.kind === 'granted') {
+        const { head } = answer;
+        const shown = mapping ?? expiredMapping(key, sessionId, clock.now());
+        if (isCommitted(turn)) return { lease: leaseOf(head, owner), head, mapping: shown, turn };
+        return await markUnderLease(input, head, shown, turn);
       }
+      // Erased or moved between the two calls: then it is named no more.
+      const [mappingNow, turnNow] = await Promise.all([
+        readLiveMapping(input),
+        turns.read(tenantOf(key), request.turnId),
+      ]);
+      if (turnNow && sessionToLease(turnNow.turn, mappingNow) === sessionId) requireHead(null, sessionId);
     }
-    throw new Refused('contended', 'The conversation kept changing hands.', { retryAfterMs: 1_000 });
+    throw storeError('contended');
   }
 
   /** Marks the turn, now that the lease is held: nobody can commit it in between. */
-  async function running(
+  async function markUnderLease(
     input: BeginInput,
     head: SessionHead,
     mapping: SessionMapping,
     turn: TurnRecord,
   ): Promise<BeginResult> {
-    if (isCommitted(turn)) return begun(input, head, mapping, turn);
-    const marked = await whileHeld(leaseOf(input, head), () => mark(input, head.sessionId));
+    const lease = leaseOf(head, input.owner);
+    if (isCommitted(turn)) return { lease, head, mapping, turn };
+    const marked = await whileHeld(lease, () => markRunning(input, head.sessionId, true));
     if (marked.kind === 'running') {
-      const item = { ...marked.item, text: { S: JSON.stringify(input.request.text) } };
-      return begun(input, head, mapping, readTurn(item));
+      return { lease, head, mapping, turn: readTurn(withText(marked.item, input.request.text)) };
     }
     // Committed or erased between our read and our lease: begin again from what is there now.
-    await release(leaseOf(input, head));
-    throw new Refused('contended', 'The turn changed while it was begun.', { retryAfterMs: 200 });
-  }
-
-  function begun(
-    input: BeginInput,
-    head: SessionHead,
-    mapping: SessionMapping,
-    turn: TurnRecord,
-  ): BeginResult {
-    return { lease: leaseOf(input, head), head, mapping, turn };
+    await release(lease);
+    throw storeError('contended', { retryAfterMs: 200 });
   }
 
   return async function begin(input: BeginInput): Promise<BeginResult> {
+    requireSessionId(input.newSessionId);
     const hint = input.request.sessionHint;
-    if (hint !== null && HINT.test(hint)) {
+    if (hint !== null && isSessionId(hint)) {
       const done = await beginByHint(input, hint as SessionId);
       if (done) return done;
     }
@@ -208,12 +192,13 @@ export function createBegin(parts: DynamoParts, turns: Turns, release: (lease: L
   };
 }
 
-/** Our mark landed, but the turn was committed before our lease: the mark is to be taken back. */
-function tooLate(marked: Marked, now: TurnRecord): boolean {
-  return marked.kind === 'running' && isCommitted(now);
+/** The text is at hand: a long one need not be read from its own item. */
+function withText(item: Item, text: string): Item {
+  return { ...item, text: { S: JSON.stringify(text) } };
 }
 
-function remembers(head: Item, turnId: string): boolean {
+/** True when the turn is among the last that were committed on this head. */
+function isRecent(head: Item, turnId: string): boolean {
   for (let slot = 0; slot < RECENT_TURNS; slot++) if (head[`recent_${slot}`]?.S === turnId) return true;
   return false;
 }

@@ -1,6 +1,7 @@
 // The few DynamoDB calls the store makes, with errors sorted into families. A failed condition is an answer and
 // comes back as a value. Two transactions that touch one item at once are told to try again: done here, with
 // jitter, a bounded number of times; throttling and lost connections are retried by the AWS client itself.
+
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   BatchGetItemCommand,
@@ -19,11 +20,14 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { errorName, isOutcomeUnknown, refusal } from '../../aws/client-errors.ts';
+import { backoffMs } from '../../core/backoff.ts';
 import { Refused } from '../../core/errors.ts';
+import { storeError } from '../rules/errors.ts';
 import { attribute, type Item, type Plain } from './items.ts';
 import type { StateKey } from './tables.ts';
 
 const CONFLICT_ATTEMPTS = 10;
+const CONFLICT_BACKOFF = { firstMs: 40, maxMs: 400, jitter: 1 };
 const BATCH_GET_KEYS = 100;
 const BATCH_WRITE_ITEMS = 25;
 
@@ -73,14 +77,17 @@ export function mayHaveHappened(error: unknown): boolean {
 }
 
 export function createDynamo(client: DynamoDBClient) {
+  let isClosed = false;
+
   async function call<T>(send: () => Promise<T>): Promise<T> {
+    if (isClosed) throw storeError('store-closed');
     for (let attempt = 1; ; attempt++) {
       try {
         return await send();
       } catch (error) {
         if (!isConflict(error)) throw error;
         if (attempt === CONFLICT_ATTEMPTS) throw refusal('DynamoDB', error);
-        await pause(Math.random() * Math.min(20 * 2 ** attempt, 400));
+        await pause(backoffMs(CONFLICT_BACKOFF, attempt));
       }
     }
   }
@@ -107,6 +114,11 @@ export function createDynamo(client: DynamoDBClient) {
   }
 
   return {
+    /** Whatever is asked from now on is refused. The client is its maker's to destroy. */
+    close(): void {
+      isClosed = true;
+    },
+
     /** Strongly consistent. */
     async get(table: string, key: Item): Promise<Item | undefined> {
       const command = new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true });
@@ -170,7 +182,7 @@ export function createDynamo(client: DynamoDBClient) {
         let wanted = keys.slice(at, at + BATCH_GET_KEYS);
         for (let attempt = 1; wanted.length > 0; attempt++) {
           if (attempt > CONFLICT_ATTEMPTS) throw overloaded();
-          if (attempt > 1) await pause(Math.random() * Math.min(20 * 2 ** attempt, 400));
+          if (attempt > 1) await pause(backoffMs(CONFLICT_BACKOFF, attempt - 1));
           const request = { [table]: { Keys: wanted, ConsistentRead: true } };
           const page = await read(() => client.send(new BatchGetItemCommand({ RequestItems: request })));
           found.push(...(page.Responses?.[table] ?? []));
@@ -186,7 +198,7 @@ export function createDynamo(client: DynamoDBClient) {
         let wanted = keys.slice(at, at + BATCH_WRITE_ITEMS).map((Key) => ({ DeleteRequest: { Key } }));
         for (let attempt = 1; wanted.length > 0; attempt++) {
           if (attempt > CONFLICT_ATTEMPTS) throw overloaded();
-          if (attempt > 1) await pause(Math.random() * Math.min(20 * 2 ** attempt, 400));
+          if (attempt > 1) await pause(backoffMs(CONFLICT_BACKOFF, attempt - 1));
           const request = { [table]: wanted };
           const page = await read(() => client.send(new BatchWriteItemCommand({ RequestItems: request })));
           wanted = (page.UnprocessedItems?.[table] ?? []) as typeof wanted;

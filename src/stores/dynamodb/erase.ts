@@ -1,55 +1,58 @@
 // Taking a session in, and taking a conversation out. Erase first fences every session it knows, so nothing can be
-// committed any more, then deletes lines, places, mapping, and last the heads: cut off half-way, it can be repeated
+// committed any more, then deletes lines, their order, mapping, and last the heads: stopped half-way, it can be repeated
 // and still names the sessions whose objects are to go.
 import { randomUUID } from 'node:crypto';
-import { Conflict, Invalid, Refused } from '../../core/errors.ts';
-import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../../core/ids.ts';
+import {
+  conversationOf,
+  type SessionId,
+  type SessionKey,
+  type Tenant,
+  type TurnId,
+  tenantOf,
+} from '../../core/ids.ts';
 import type { AdoptInput } from '../../core/ports/store.ts';
-import { newMapping } from '../ledger.ts';
+import { requireGeneration } from '../rules/commit.ts';
+import { storeError } from '../rules/errors.ts';
+import { requireSessionId } from '../rules/keys.ts';
+import { newHead, newMapping } from '../rules/new-records.ts';
+import { busyError } from './begin-writes.ts';
 import { expression, keyOf, mayHaveHappened } from './client.ts';
-import { alive, headItem, type Item, mappingItem, number, readMapping, toItem } from './items.ts';
-import type { createLists } from './lists.ts';
+import { ABSENT, FREE } from './conditions.ts';
+import { headItem, type Item, isLiveItem, mappingItem, readMapping, toItem } from './items.ts';
+import type { Lists } from './lists.ts';
 import { originKey } from './move.ts';
 import { counterKey, eventsKey, headKey, mappingKey, turnKey } from './tables.ts';
-import type { DynamoParts } from './turns.ts';
+import type { DynamoContext } from './turns.ts';
 
 const ERASE_LEASE_MS = 60_000;
 const PARALLEL_ERASERS = 8;
-const SESSION_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-export function createAdoptAndErase(parts: DynamoParts, lists: ReturnType<typeof createLists>) {
-  const { dynamo, mappingTable, stateTable, clock } = parts;
+export function createAdoptAndErase(context: DynamoContext, lists: Lists) {
+  const { dynamo, mappingTable, stateTable, clock } = context;
 
   async function adopt(input: AdoptInput): Promise<void> {
-    const { sessionKey, sessionId, generation, state, retentionSec } = input;
-    if (!SESSION_ID.test(sessionId)) throw new Invalid('bad-session-id', 'This is not a session id.');
+    const { sessionKey: key, sessionId, generation, state, retentionSec } = input;
+    conversationOf(key);
+    requireSessionId(sessionId);
+    requireGeneration(generation);
     const nowMs = clock.now();
-    const fresh = newMapping(sessionKey, sessionId, nowMs, retentionSec);
-    const current = await dynamo.get(mappingTable, mappingKey(sessionKey));
-    const createdAt = alive(current, nowMs, 'ttl')
-      ? readMapping(current, sessionKey).created_at
-      : fresh.created_at;
+    const current = await dynamo.get(mappingTable, mappingKey(key));
+    const createdAt = isLiveItem(current, nowMs, 'ttl') ? readMapping(current, key).created_at : undefined;
+    const mapping = newMapping(key, sessionId, nowMs, retentionSec, createdAt);
     const token = randomUUID();
-    const expiresAtSec = fresh.ttl;
     const head = {
-      ...headItem({ sessionKey, sessionId, generation, fence: 0, state, nowMs, expiresAtSec }),
+      ...headItem(newHead(key, sessionId, nowMs, retentionSec, { generation, state })),
       ...toItem({ last_write: token }),
     };
     try {
       const cancelled = await dynamo.transact([
-        {
-          Put: {
-            TableName: stateTable,
-            Item: head,
-            ...expression({ condition: 'attribute_not_exists(#pk)' }),
-          },
-        },
-        { Put: { TableName: mappingTable, Item: mappingItem({ ...fresh, created_at: createdAt }) } },
+        { Put: { TableName: stateTable, Item: head, ...expression({ condition: ABSENT }) } },
+        { Put: { TableName: mappingTable, Item: mappingItem(mapping) } },
       ]);
-      if (cancelled) throw new Conflict('session-exists', 'A session of this id is there already.');
+      if (cancelled) throw storeError('session-exists');
     } catch (error) {
       if (!mayHaveHappened(error)) throw error;
-      const written = await dynamo.get(stateTable, keyOf(headKey(tenantOf(sessionKey), sessionId)));
+      const written = await dynamo.get(stateTable, keyOf(headKey(tenantOf(key), sessionId)));
       if (written?.last_write?.S !== token) throw error;
     }
   }
@@ -64,15 +67,11 @@ export function createAdoptAndErase(parts: DynamoParts, lists: ReturnType<typeof
     const nowMs = clock.now();
     const answer = await dynamo.update(stateTable, at, {
       update: 'SET #lease_owner = :owner, #lease_until_ms = :until ADD #fence :one',
-      condition:
-        'attribute_exists(#pk) AND #session_key = :key AND (attribute_not_exists(#lease_until_ms) OR #lease_until_ms <= :now OR #lease_owner = :owner)',
+      condition: `#session_key = :key AND (${FREE} OR #lease_owner = :owner)`,
       values: { owner, until: nowMs + ERASE_LEASE_MS, one: 1, key, now: nowMs },
     });
     if (answer.item?.session_key?.S !== key) return null;
-    if (!answer.ok) {
-      const retryAfterMs = Math.max(1, number(answer.item, 'lease_until_ms') - nowMs);
-      throw new Refused('lease-busy', 'A turn runs in this conversation.', { retryAfterMs });
-    }
+    if (!answer.ok) throw busyError(answer.item, nowMs);
     return () =>
       dynamo.update(stateTable, at, {
         update: 'REMOVE #lease_owner, #lease_until_ms',
@@ -106,15 +105,15 @@ export function createAdoptAndErase(parts: DynamoParts, lists: ReturnType<typeof
   async function erase(key: SessionKey): Promise<readonly SessionId[]> {
     const tenant = tenantOf(key);
     const mappingAt = mappingKey(key);
-    const [mapping, indexed, places, origin] = await Promise.all([
+    const [mapping, indexed, turns, origin] = await Promise.all([
       dynamo.get(mappingTable, mappingAt),
       lists.allSessions(key),
-      lists.allPlaces(key),
+      lists.allTurns(key),
       dynamo.get(stateTable, keyOf(originKey(key))),
     ]);
     const lines = await dynamo.batchGet(
       stateTable,
-      [...new Set(places.map(({ turnId }) => turnId))].map((turnId) => keyOf(turnKey(tenant, turnId))),
+      [...new Set(turns.map(({ turnId }) => turnId))].map((turnId) => keyOf(turnKey(tenant, turnId))),
     );
     // The index may be a moment behind; the mapping and the ledger are not.
     const named = [...indexed, mapping?.session_id?.S, ...lines.map((line) => line.session_id?.S)];
@@ -136,14 +135,14 @@ export function createAdoptAndErase(parts: DynamoParts, lists: ReturnType<typeof
     }
     const from = origin?.session_key?.S as SessionKey | undefined;
     const left = from === undefined ? [] : await erase(from);
-    const turnItems = places.flatMap(({ turnId }) =>
+    const turnItems = turns.flatMap(({ turnId }) =>
       (['turn', 'text', 'reply'] as const).map((part) => keyOf(turnKey(tenant, turnId, part))),
     );
     await dynamo.batchDelete(stateTable, distinct(turnItems));
-    await eraseEvents(tenant, [...new Set(places.map(({ turnId }) => turnId))]);
+    await eraseEvents(tenant, [...new Set(turns.map(({ turnId }) => turnId))]);
     await dynamo.batchDelete(mappingTable, mapping ? [mappingAt] : []);
     await dynamo.batchDelete(stateTable, [
-      ...places.map(({ place }) => place),
+      ...turns.map(({ orderItem }) => orderItem),
       keyOf(counterKey(key)),
       keyOf(originKey(key)),
     ]);

@@ -1,16 +1,17 @@
 // EventLog on the state table, for watchers on other machines than the worker. One item per append, keyed by its
-// first number and put only if that place is free: numbers have no gaps, whoever writes. A waiting reader asks again
+// first number and put only if that number is free: numbers have no gaps, whoever writes. A waiting reader asks again
 // and again (DynamoDB cannot wake it). Events are kept for a day; no promise rests on them but their order.
 import { randomUUID } from 'node:crypto';
 import type { Tenant, TurnId } from '../../core/ids.ts';
 import type { EventLog, LoggedEvent, TurnEvent } from '../../core/ports/channel.ts';
 import type { Clock } from '../../core/ports/clock.ts';
+import { expiryOf } from '../rules/retention.ts';
 import { createDynamo } from './client.ts';
-import { alive, type Item, number, place, readPlaced, toItem } from './items.ts';
+import { type Item, isLiveItem, number, readValue, storedValue, toItem } from './items.ts';
 import { createDynamoClient, type DynamoConnection } from './session-store.ts';
 import { eventsKey } from './tables.ts';
 
-/** At most this many events lie in one item, so a reader knows how far before its place to begin. */
+/** At most this many events lie in one item, so a reader knows how far back to begin. */
 const EVENTS_PER_ITEM = 64;
 const MAX_TURNS_REMEMBERED = 1_000;
 const MAX_ATTEMPTS = 50;
@@ -49,12 +50,12 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
       found.push(...page.items);
       start = newest ? undefined : page.next;
     } while (start);
-    return found.filter((item) => alive(item, clock.now(), 'ttl'));
+    return found.filter((item) => isLiveItem(item, clock.now(), 'ttl'));
   }
 
   async function write(tenant: Tenant, turnId: TurnId, events: readonly TurnEvent[]): Promise<void> {
     const id = `${tenant}#${turnId}`;
-    const placed = place(events, 'event-too-large');
+    const stored = storedValue(events, 'event-too-large');
     // Tells our own put, whose answer was lost and which the client sent again, from another writer's.
     const append = randomUUID();
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
@@ -65,8 +66,8 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
         count: events.length,
         append,
         at_ms: clock.now(),
-        ttl: Math.floor(clock.now() / 1000) + retentionSec,
-        ...('inline' in placed ? { events: placed.inline } : { events_apart: true, body: placed.apart }),
+        ttl: expiryOf(clock.now(), retentionSec),
+        ...('inline' in stored ? { events: stored.inline } : { events_apart: true, body: stored.separate }),
       });
       const answer = await dynamo.put(stateTable, item, { condition: 'attribute_not_exists(#pk)' });
       const mine = !answer.ok && answer.item?.append?.S === append;
@@ -115,7 +116,7 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
 }
 
 function loggedEvents(item: Item): LoggedEvent[] {
-  const events = readPlaced<TurnEvent[]>(item, 'events', item) ?? [];
+  const events = readValue<TurnEvent[]>(item, 'events', item) ?? [];
   const [first, atMs] = [number(item, 'first'), number(item, 'at_ms')];
   return events.map((event, i) => ({ sequence: first + i, atMs, event }));
 }

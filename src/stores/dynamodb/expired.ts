@@ -1,21 +1,31 @@
 // What is left of sessions whose retention is over, for the sweep. DynamoDB deletes heads by itself a day later, but
-// nothing would remove their objects then as soon; so they are found before. Lines of the ledger are left to it.
+// nothing would name their objects then; so they are found before. Lines of the ledger are left to DynamoDB.
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import type { ExpiredSessions } from '../../core/ports/store.ts';
+import { storeError } from '../rules/errors.ts';
+import { requireHeld } from '../rules/lease.ts';
+import { epochSec } from '../rules/retention.ts';
 import { expression, keyOf } from './client.ts';
-import { HELD, held, lost } from './commit.ts';
-import { alive, type Item, number, readHead } from './items.ts';
+import { HELD, heldValues } from './conditions.ts';
+import { type Item, isLiveItem, number, readHead, readLeaseState } from './items.ts';
 import { HEADS_INDEX, headKey, mappingKey, type StateKey } from './tables.ts';
-import type { DynamoParts } from './turns.ts';
+import type { DynamoContext } from './turns.ts';
 
-export function createExpired({ dynamo, mappingTable, stateTable, clock }: DynamoParts): ExpiredSessions {
+export function createExpired({ dynamo, mappingTable, stateTable, clock }: DynamoContext): ExpiredSessions {
   const deletion = (table: string, key: Item, condition: Parameters<typeof expression>[0]) =>
-    ({ Delete: { TableName: table, Key: key, ...expression(condition) } }) satisfies TransactWriteItem;
+    ({
+      Delete: {
+        TableName: table,
+        Key: key,
+        ...expression(condition),
+        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+      },
+    }) satisfies TransactWriteItem;
 
   return {
     /** Reads the whole index of heads, about 200 bytes a session: for a sweep now and then. */
     async list(limit) {
-      const nowSec = Math.floor(clock.now() / 1000);
+      const nowSec = epochSec(clock.now());
       const found: { key: StateKey; expiresAtSec: number }[] = [];
       let start: Item | undefined;
       do {
@@ -39,7 +49,7 @@ export function createExpired({ dynamo, mappingTable, stateTable, clock }: Dynam
         found.slice(0, limit).map(({ key }) => keyOf(key)),
       );
       return items
-        .filter((item) => !alive(item, clock.now()))
+        .filter((item) => !isLiveItem(item, clock.now()))
         .map(readHead)
         .sort((a, b) => a.expiresAtSec - b.expiresAtSec);
     },
@@ -48,13 +58,18 @@ export function createExpired({ dynamo, mappingTable, stateTable, clock }: Dynam
       const { tenant, sessionId, sessionKey } = lease;
       const head = deletion(stateTable, keyOf(headKey(tenant, sessionId)), {
         condition: HELD,
-        values: held(lease),
+        values: heldValues(lease),
       });
-      if (await dynamo.transact([head])) throw lost();
-      // Points at nothing now. One that lives points elsewhere and stays.
+      const cancelled = await dynamo.transact([head]);
+      if (cancelled) {
+        const item = cancelled[0]?.item;
+        requireHeld(item && readLeaseState(item), lease);
+        throw storeError('contended');
+      }
+      // An expired mapping that pointed at this session goes too; a live one stays.
       const mapping = deletion(mappingTable, mappingKey(sessionKey), {
         condition: '#session_id = :session AND #ttl <= :now',
-        values: { session: sessionId, now: Math.floor(clock.now() / 1000) },
+        values: { session: sessionId, now: epochSec(clock.now()) },
       });
       await dynamo.transact([mapping]);
     },

@@ -2,26 +2,42 @@
 // a worker that was overtaken, or gave the lease back, changes nothing.
 import { randomUUID } from 'node:crypto';
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
-import { Ambiguous, Conflict, Gone, Invalid } from '../../core/errors.ts';
+import { Ambiguous } from '../../core/errors.ts';
 import type { TurnId } from '../../core/ids.ts';
 import type { Json } from '../../core/messages.ts';
 import type { AdvanceInput, GatherInput } from '../../core/ports/store.ts';
 import { GATHERED, type Lease } from '../../core/records.ts';
-import { notQueued } from '../ledger.ts';
+import { requireBase, requireNextGeneration } from '../rules/commit.ts';
+import { storeError } from '../rules/errors.ts';
+import { requireHeld } from '../rules/lease.ts';
+import { epochSec } from '../rules/retention.ts';
+import { requireCommitted, requireRunning, requireSmallAnchor, requireTurnOfLease } from '../rules/turn.ts';
 import { type Expression, expression, keyOf, mayHaveHappened } from './client.ts';
-import { checkGenerations, HELD, held, lost } from './commit.ts';
-import { type Plain, stateText } from './items.ts';
+import {
+  HELD,
+  HELD_AT_BASE,
+  heldValues,
+  OF_LEASE,
+  RUNNING_UNDER_LEASE,
+  runningValues,
+} from './conditions.ts';
+import { type Item, type Plain, readLeaseState, readTurnState, stateText } from './items.ts';
 import { headKey, type StateKey, turnKey } from './tables.ts';
-import type { DynamoParts } from './turns.ts';
+import type { DynamoContext } from './turns.ts';
 
-const MAX_ANCHOR_BYTES = 64_000;
-
-export function createFenced({ dynamo, stateTable, clock }: DynamoParts) {
+export function createFenced({ dynamo, stateTable, clock }: DynamoContext) {
   const head = (lease: Lease) => headKey(lease.tenant, lease.sessionId);
 
   function updateOf(key: StateKey, change: Expression): TransactWriteItem {
-    const Key = keyOf(key);
-    return { Update: { TableName: stateTable, Key, UpdateExpression: change.update, ...expression(change) } };
+    return {
+      Update: {
+        TableName: stateTable,
+        Key: keyOf(key),
+        UpdateExpression: change.update,
+        ...expression(change),
+        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+      },
+    };
   }
 
   function stillHeld(lease: Lease): TransactWriteItem {
@@ -30,50 +46,57 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoParts) {
         TableName: stateTable,
         Key: keyOf(head(lease)),
         ConditionExpression: '',
-        ...expression({ condition: HELD, values: held(lease) }),
+        ...expression({ condition: HELD, values: heldValues(lease) }),
+        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
       },
     };
   }
 
-  /** One change to a turn's line, if the lease holds and the condition does. */
+  /** A condition on the head failed: the rule says so over the item that failed it. */
+  function explainHead(item: Item | undefined, lease: Lease, baseGeneration?: number): never {
+    const state = item && readLeaseState(item);
+    if (baseGeneration === undefined) requireHeld(state, lease);
+    else requireBase(state, lease, baseGeneration);
+    throw storeError('contended');
+  }
+
+  /** One change to a turn's line, if the lease holds. `explain` gets the line where `condition` does not hold. */
   async function changeTurn(
     lease: Lease,
     turnId: TurnId,
-    change: { update: string; condition: string; values: Record<string, Plain> },
-  ) {
-    return await dynamo.transact([
+    change: { update: string; condition?: string; values: Record<string, Plain> },
+    explain: typeof requireTurnOfLease,
+  ): Promise<void> {
+    const nowMs = clock.now();
+    const cancelled = await dynamo.transact([
       stillHeld(lease),
-      {
-        Update: {
-          TableName: stateTable,
-          Key: keyOf(turnKey(lease.tenant, turnId)),
-          UpdateExpression: '',
-          ...expression({
-            update: `SET ${change.update}, #updated_at_ms = :now_ms`,
-            condition: `(#session_key = :key OR #session_id = :session) AND (${change.condition})`,
-            values: {
-              ...change.values,
-              key: lease.sessionKey,
-              session: lease.sessionId,
-              now_ms: clock.now(),
-            },
-          }),
-          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+      updateOf(turnKey(lease.tenant, turnId), {
+        update: `SET ${change.update}, #updated_at_ms = :now_ms`,
+        condition: change.condition === undefined ? OF_LEASE : `${OF_LEASE} AND ${change.condition}`,
+        values: {
+          ...change.values,
+          key: lease.sessionKey,
+          session: lease.sessionId,
+          now: epochSec(nowMs),
+          now_ms: nowMs,
         },
-      },
+      }),
     ]);
+    const [head, line] = cancelled ?? [];
+    if (head) explainHead(head.item, lease);
+    if (line) explain(line.item && readTurnState(line.item), lease, nowMs);
   }
 
   /** The token makes a repeat after a lost answer recognisable. With a turn, head and line move together. */
   async function advance(input: AdvanceInput): Promise<void> {
     const { lease, baseGeneration, generation, turnId } = input;
-    checkGenerations(baseGeneration, generation);
+    requireNextGeneration(baseGeneration, generation);
     const token = randomUUID();
     const change = {
       update: 'SET #generation = :generation, #state = :state, #used_at_ms = :now_ms, #last_write = :token',
-      condition: `${HELD} AND #generation = :base`,
+      condition: HELD_AT_BASE,
       values: {
-        ...held(lease),
+        ...heldValues(lease),
         generation,
         base: baseGeneration,
         state: stateText(input.state),
@@ -84,7 +107,9 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoParts) {
     try {
       if (turnId !== undefined) return await advanceWithTurn(input, turnId, change);
       const answer = await dynamo.update(stateTable, head(lease), change);
-      if (!answer.ok && answer.item?.last_write?.S !== token) throw lost();
+      if (!answer.ok && answer.item?.last_write?.S !== token) {
+        explainHead(answer.item, lease, baseGeneration);
+      }
     } catch (error) {
       if (!mayHaveHappened(error)) throw error;
       const now = await dynamo.get(stateTable, keyOf(head(lease))).catch((cause: unknown) => {
@@ -97,74 +122,69 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoParts) {
   }
 
   async function advanceWithTurn(input: AdvanceInput, turnId: TurnId, change: Expression): Promise<void> {
-    const { lease, generation } = input;
-    const line = {
-      update: 'SET #generation = :generation, #generation_session = :session, #updated_at_ms = :now_ms',
-      condition: '#status = :running AND #session_key = :key',
-      values: {
-        generation,
-        session: lease.sessionId,
-        now_ms: clock.now(),
-        running: 'running',
-        key: lease.sessionKey,
-      },
-    };
+    const { lease, baseGeneration, generation } = input;
     const cancelled = await dynamo.transact([
       updateOf(head(lease), change),
-      updateOf(turnKey(lease.tenant, turnId), line),
+      updateOf(turnKey(lease.tenant, turnId), {
+        update: 'SET #generation = :generation, #generation_session = :session, #updated_at_ms = :now_ms',
+        condition: RUNNING_UNDER_LEASE,
+        values: { ...runningValues(lease), generation, now_ms: clock.now() },
+      }),
     ]);
-    if (cancelled) throw lost();
+    if (!cancelled) return;
+    const [session, line] = cancelled;
+    if (session) explainHead(session.item, lease, baseGeneration);
+    requireRunning(line?.item && readTurnState(line.item), lease);
+    throw storeError('contended');
   }
 
   async function gather({ lease, turnId, followers }: GatherInput): Promise<void> {
-    const running = updateOf(turnKey(lease.tenant, turnId), {
-      update: 'SET #updated_at_ms = :now_ms',
-      condition: '#status = :running AND #session_id = :session',
-      values: { now_ms: clock.now(), running: 'running', session: lease.sessionId },
-    });
-    const taken = followers.map((id) =>
-      updateOf(turnKey(lease.tenant, id), {
-        update: 'SET #status = :delivered, #session_id = :session, #reply = :reply, #updated_at_ms = :now_ms',
-        condition: '#status = :queued',
-        values: {
-          delivered: 'delivered',
-          queued: 'queued',
-          session: lease.sessionId,
-          reply: JSON.stringify(GATHERED),
-          now_ms: clock.now(),
-        },
+    const nowMs = clock.now();
+    const cancelled = await dynamo.transact([
+      stillHeld(lease),
+      updateOf(turnKey(lease.tenant, turnId), {
+        update: 'SET #updated_at_ms = :now_ms',
+        condition: RUNNING_UNDER_LEASE,
+        values: { ...runningValues(lease), now_ms: nowMs },
       }),
-    );
-    const cancelled = await dynamo.transact([stillHeld(lease), running, ...taken]);
-    if (cancelled?.[0] || cancelled?.[1]) throw lost();
-    if (cancelled) throw notQueued();
+      ...followers.map((id) =>
+        updateOf(turnKey(lease.tenant, id), {
+          update:
+            'SET #status = :delivered, #session_id = :session, #reply = :reply, #updated_at_ms = :now_ms',
+          condition: '#status = :queued AND #session_key = :key AND #expires_at > :now',
+          values: {
+            delivered: 'delivered',
+            queued: 'queued',
+            key: lease.sessionKey,
+            session: lease.sessionId,
+            reply: JSON.stringify(GATHERED),
+            now: epochSec(nowMs),
+            now_ms: nowMs,
+          },
+        }),
+      ),
+    ]);
+    if (!cancelled) return;
+    const [session, line] = cancelled;
+    if (session) explainHead(session.item, lease);
+    if (line) requireRunning(line.item && readTurnState(line.item), lease);
+    throw storeError('not-queued');
   }
 
   async function setAnchor(lease: Lease, turnId: TurnId, anchor: Json): Promise<void> {
-    const value = JSON.stringify(anchor);
-    if (Buffer.byteLength(value) > MAX_ANCHOR_BYTES) {
-      throw new Invalid('anchor-too-large', "The channel's note is too large.");
-    }
-    const cancelled = await changeTurn(lease, turnId, {
-      update: '#anchor = :anchor',
-      condition: 'attribute_exists(#pk)',
-      values: { anchor: value },
-    });
-    if (cancelled?.[0]) throw lost();
-    if (cancelled) throw new Gone('unknown-turn', 'There is no such turn.');
+    requireSmallAnchor(anchor);
+    const change = { update: '#anchor = :anchor', values: { anchor: JSON.stringify(anchor) } };
+    await changeTurn(lease, turnId, change, requireTurnOfLease);
   }
 
   async function settle(lease: Lease, turnId: TurnId, status: 'delivered' | 'undeliverable'): Promise<void> {
-    const cancelled = await changeTurn(lease, turnId, {
+    const change = {
       update: '#status = :status',
       condition: '#status = :committed',
       values: { status, committed: 'committed' },
-    });
-    if (cancelled?.[0]) throw lost();
-    const was = cancelled?.[1]?.item?.status?.S;
-    if (cancelled && was !== 'delivered' && was !== 'undeliverable') {
-      throw new Conflict('not-committed', 'Only a committed turn can be closed.');
-    }
+    };
+    // A turn that was settled before fails the condition and passes the rule: nothing to do.
+    await changeTurn(lease, turnId, change, requireCommitted);
   }
 
   async function renew(lease: Lease, leaseMs: number, turnId: TurnId): Promise<{ stopRequested: boolean }> {
@@ -172,30 +192,30 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoParts) {
       dynamo.update(stateTable, head(lease), {
         update: 'SET #lease_until_ms = :until',
         condition: HELD,
-        values: { ...held(lease), until: clock.now() + leaseMs },
+        values: { ...heldValues(lease), until: clock.now() + leaseMs },
       }),
       dynamo.get(stateTable, keyOf(turnKey(lease.tenant, turnId))),
     ]);
-    if (!answer.ok) throw lost();
+    if (!answer.ok) explainHead(answer.item, lease);
     return { stopRequested: turn?.stop_requested?.BOOL === true };
   }
 
   async function check(lease: Lease): Promise<void> {
     const item = await dynamo.get(stateTable, keyOf(head(lease)));
-    if (item?.fence?.N !== String(lease.fence) || item.lease_owner?.S !== lease.owner) throw lost();
+    requireHeld(item && readLeaseState(item), lease);
   }
 
   async function release(lease: Lease, options?: { readonly forgive?: TurnId }): Promise<void> {
     const give = {
       update: 'REMOVE #lease_owner, #lease_until_ms',
       condition: HELD,
-      values: held(lease),
+      values: heldValues(lease),
     };
     if (options?.forgive !== undefined) {
       const forgiven = {
         update: 'SET #updated_at_ms = :now_ms ADD #attempts :less',
-        condition: '#status = :running AND #attempts > :none AND #session_key = :key',
-        values: { now_ms: clock.now(), less: -1, running: 'running', none: 0, key: lease.sessionKey },
+        condition: `${RUNNING_UNDER_LEASE} AND #attempts > :none`,
+        values: { ...runningValues(lease), now_ms: clock.now(), less: -1, none: 0 },
       };
       const cancelled = await dynamo.transact([
         updateOf(head(lease), give),

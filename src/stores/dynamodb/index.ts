@@ -1,4 +1,6 @@
 // Everything needed to keep sessions and events in DynamoDB: the store, the event log, and the two tables to create.
+import '../../node-version.ts';
+
 export { createDynamoEventLog, type DynamoEventLogOptions } from './event-log.ts';
 export {
   createDynamoClient,

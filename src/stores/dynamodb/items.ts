@@ -1,13 +1,25 @@
 // Items as DynamoDB holds them, and back. Opaque JSON is kept as a string; a text too long to rewrite with every
-// change of its turn lies compressed in an item of its own, so that 100,000 characters of any kind stay below the
-// 400 KB an item may have.
+// change of its turn is kept compressed in an item of its own (the turn's item then has the attribute `text_apart` or
+// `reply_apart`), so that 100,000 characters of any kind stay below the 400 KB an item may have.
 import { createHash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { Corrupt, Invalid } from '../../core/errors.ts';
+import { Invalid } from '../../core/errors.ts';
 import { type SessionId, type SessionKey, type TurnId, tenantOf } from '../../core/ids.ts';
 import type { Json, TurnRequest } from '../../core/messages.ts';
-import type { Reply, SessionHead, SessionMapping, TurnRecord, TurnStatus } from '../../core/records.ts';
+import type {
+  Lease,
+  Reply,
+  SessionHead,
+  SessionMapping,
+  TurnRecord,
+  TurnStatus,
+} from '../../core/records.ts';
+import type { StoredTurn } from '../rules/commit.ts';
+import { storeError } from '../rules/errors.ts';
+import type { LeaseState, StoredSession } from '../rules/lease.ts';
+import { isLive } from '../rules/retention.ts';
+import { messageContent, type TurnState } from '../rules/turn.ts';
 import { conversationPartition, headKey, storedKey, tenantList } from './tables.ts';
 
 export type Item = Record<string, AttributeValue>;
@@ -38,13 +50,13 @@ export function toItem(values: Readonly<Record<string, Plain | undefined>>): Ite
 
 export function text(item: Item, name: string): string {
   const value = item[name]?.S;
-  if (value === undefined) throw new Corrupt('item-unreadable', `An item lacks its attribute ${name}.`);
+  if (value === undefined) throw storeError('record-unreadable', { data: { attribute: name } });
   return value;
 }
 
 export function number(item: Item, name: string): number {
   const value = Number(item[name]?.N);
-  if (!Number.isFinite(value)) throw new Corrupt('item-unreadable', `An item lacks its number ${name}.`);
+  if (!Number.isFinite(value)) throw storeError('record-unreadable', { data: { attribute: name } });
   return value;
 }
 
@@ -54,7 +66,7 @@ function json<T>(item: Item, name: string): T | null {
   try {
     return JSON.parse(value) as T;
   } catch (error) {
-    throw new Corrupt('item-unreadable', `The attribute ${name} of an item is no JSON.`, { cause: error });
+    throw storeError('record-unreadable', { cause: error, data: { attribute: name } });
   }
 }
 
@@ -75,45 +87,56 @@ export function readMapping(item: Item, key: SessionKey): SessionMapping {
   };
 }
 
-/** Deletion by DynamoDB comes a day after expiry: a live mapping never points at a head swept a moment early. */
-export function sweepAt(expiresAtSec: number): number {
+/** DynamoDB deletes an item a day after its expiry: a live mapping never points at a head deleted a moment early. */
+export function deletionTime(expiresAtSec: number): number {
   return expiresAtSec + DAY_SEC;
 }
 
-/** The state as stored; too large to store is said before anything is written. */
+/** A value above what an item may have is refused before anything is written. */
+function tooLarge(code: string, what: string): Invalid {
+  return new Invalid(code, `The ${what} is larger than a DynamoDB item may be.`, {
+    advice: 'An item may have 400 KB: store less in one record.',
+  });
+}
+
 export function stateText(state: Json): string {
   const value = JSON.stringify(state);
-  if (Buffer.byteLength(value) > MAX_ITEM_BYTES) {
-    throw new Invalid('state-too-large', 'The session state record is larger than a DynamoDB item may be.');
-  }
+  if (Buffer.byteLength(value) > MAX_ITEM_BYTES) throw tooLarge('state-too-large', 'session state record');
   return value;
 }
 
-export interface NewHead {
-  readonly sessionKey: SessionKey;
-  readonly sessionId: SessionId;
-  readonly generation: number;
-  readonly fence: number;
-  readonly state: Json | null;
-  readonly nowMs: number;
-  readonly expiresAtSec: number;
-}
-
-export function headItem(head: NewHead): Item {
+export function headItem(head: SessionHead): Item {
   return toItem({
-    ...headKey(tenantOf(head.sessionKey), head.sessionId),
+    ...headKey(head.tenant, head.sessionId),
     session_id: head.sessionId,
     session_key: head.sessionKey,
     generation: head.generation,
     fence: head.fence,
     state: head.state === null ? undefined : stateText(head.state),
-    created_at_ms: head.nowMs,
-    used_at_ms: head.nowMs,
+    created_at_ms: head.createdAtMs,
+    used_at_ms: head.updatedAtMs,
     expires_at: head.expiresAtSec,
-    ttl: sweepAt(head.expiresAtSec),
-    tenant_list: tenantList(tenantOf(head.sessionKey)),
+    ttl: deletionTime(head.expiresAtSec),
+    tenant_list: tenantList(head.tenant),
     conversation_list: conversationPartition(head.sessionKey),
   });
+}
+
+/** A head that is leased from the start. */
+export function leasedHeadItem({ head, owner, leaseUntilMs }: StoredSession): Item {
+  return { ...headItem(head), ...toItem({ lease_owner: owner ?? undefined, lease_until_ms: leaseUntilMs }) };
+}
+
+/** As much of a head's item as the rules about leases ask for. */
+export function readLeaseState(item: Item): LeaseState {
+  const head = { fence: number(item, 'fence'), generation: number(item, 'generation') };
+  const isLeased = item.lease_owner !== undefined;
+  const leaseUntilMs = isLeased ? number(item, 'lease_until_ms') : 0;
+  return { head, owner: item.lease_owner?.S ?? null, leaseUntilMs };
+}
+
+export function readSession(item: Item): StoredSession {
+  return { ...readLeaseState(item), head: readHead(item) };
 }
 
 export function readHead(item: Item): SessionHead {
@@ -131,37 +154,61 @@ export function readHead(item: Item): SessionHead {
   };
 }
 
-/** What makes two messages with one id the same message. */
-export function requestDigest(request: Pick<TurnRequest, 'kind' | 'text'>): string {
-  return createHash('sha256')
-    .update(JSON.stringify([request.kind, request.text]))
-    .digest('base64url');
+/** Stands for a message's content, so that a condition can compare it. */
+export function contentDigest(request: Pick<TurnRequest, 'kind' | 'text'>): string {
+  return createHash('sha256').update(messageContent(request)).digest('base64url');
 }
 
-/** A value either inside its turn's item, or compressed for an item of its own. */
-export type Placed = { readonly inline: string } | { readonly apart: Uint8Array };
+/** A value as it is stored: inside its record's item, or compressed in an item of its own. */
+export type StoredValue = { readonly inline: string } | { readonly separate: Uint8Array };
 
-export function place(value: unknown, code: string): Placed {
+export function storedValue(
+  value: unknown,
+  code: 'text-too-large' | 'reply-too-large' | 'event-too-large',
+): StoredValue {
   const encoded = JSON.stringify(value);
   if (Buffer.byteLength(encoded) <= INLINE_BYTES) return { inline: encoded };
-  const apart = deflateRawSync(Buffer.from(encoded));
-  if (apart.length > MAX_ITEM_BYTES) {
-    throw new Invalid(code, 'The text is larger than a DynamoDB item may be, even compressed.');
-  }
-  return { apart };
+  const separate = deflateRawSync(Buffer.from(encoded));
+  if (separate.length > MAX_ITEM_BYTES) throw tooLarge(code, 'text, even compressed,');
+  return { separate };
 }
 
-export function readPlaced<T>(item: Item, name: string, apart: Item | undefined): T | null {
+/** `separate`: the item that holds the value where it is not inline. */
+export function readValue<T>(item: Item, name: string, separate: Item | undefined): T | null {
   const inline = json<T>(item, name);
   if (inline !== null || item[`${name}_apart`]?.BOOL !== true) return inline;
-  const body = apart?.body?.B;
-  if (!body) throw new Corrupt('item-unreadable', `The ${name} of a turn is missing.`);
-  return JSON.parse(inflateRawSync(body).toString('utf8')) as T;
+  const body = separate?.body?.B;
+  if (!body) throw storeError('record-unreadable', { data: { attribute: name } });
+  try {
+    return JSON.parse(inflateRawSync(body).toString('utf8')) as T;
+  } catch (error) {
+    throw storeError('record-unreadable', { cause: error, data: { attribute: name } });
+  }
 }
 
-/** True when a part of the turn lies in an item of its own. */
-export function isApart(item: Item, name: 'text' | 'reply'): boolean {
+/** True when this part of a turn is in an item of its own. */
+export function isSeparate(item: Item, name: 'text' | 'reply'): boolean {
   return item[`${name}_apart`]?.BOOL === true;
+}
+
+/** As much of a turn's item as decides what may be done with it. */
+export function readTurnState(item: Item): TurnState {
+  return {
+    status: text(item, 'status') as TurnStatus,
+    sessionKey: text(item, 'session_key') as SessionKey,
+    sessionId: (item.session_id?.S as SessionId | undefined) ?? null,
+    expiresAtSec: number(item, 'expires_at'),
+  };
+}
+
+/** `committed_by` says which lease committed a turn: its session, fence and owner. */
+export function committedBy({ sessionId, fence, owner }: Lease): string {
+  return `${sessionId}:${fence}:${owner}`;
+}
+
+export function readStoredTurn(item: Item, turn: TurnRecord): StoredTurn {
+  const by = item.committed_by?.S;
+  return { turn, committedFence: by === undefined ? null : Number(by.split(':')[1]) };
 }
 
 /** A ledger line from its item and the items of its long parts. */
@@ -179,13 +226,13 @@ export function readTurn(
     tenant: tenantOf(sessionKey),
     kind: text(item, 'kind') as TurnRecord['kind'],
     dedupeId: text(item, 'dedupe_id'),
-    text: readPlaced<string>(item, 'text', parts.text) ?? '',
+    text: readValue<string>(item, 'text', parts.text) ?? '',
     status: text(item, 'status') as TurnStatus,
     attempts: number(item, 'attempts'),
     stopRequested: item.stop_requested?.BOOL === true,
     sessionId: (item.session_id?.S as SessionId | undefined) ?? null,
     generation: ofThisSession ? number(item, 'generation') : null,
-    reply: readPlaced<Reply>(item, 'reply', parts.reply),
+    reply: readValue<Reply>(item, 'reply', parts.reply),
     anchor: json<Json>(item, 'anchor'),
     sequence: number(item, 'sequence'),
     receivedAtMs: number(item, 'received_at_ms'),
@@ -195,10 +242,10 @@ export function readTurn(
 }
 
 /** Expired is absent, whether or not DynamoDB has deleted it. */
-export function alive(
+export function isLiveItem(
   item: Item | undefined,
   nowMs: number,
   name: 'expires_at' | 'ttl' = 'expires_at',
 ): item is Item {
-  return item !== undefined && number(item, name) > Math.floor(nowMs / 1000);
+  return item !== undefined && isLive(number(item, name), nowMs);
 }

@@ -1,18 +1,13 @@
 // Lists for people: sessions and conversations by last use, turns in order. Queries only, never a scan. The order of
 // heads comes from an index (a moment behind); what is shown of each is read from the tables themselves.
-import { Invalid } from '../../core/errors.ts';
-import {
-  type SessionId,
-  type SessionKey,
-  sessionKeyOf,
-  type Tenant,
-  type TurnId,
-  tenantOf,
-} from '../../core/ids.ts';
+import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../../core/ids.ts';
 import type { ListOptions, Page } from '../../core/ports/store.ts';
 import type { SessionHead, SessionMapping, TurnRecord } from '../../core/records.ts';
+import { storeError } from '../rules/errors.ts';
+import { encodedChannel, isSessionId } from '../rules/keys.ts';
+import { decodeCursor, encodeCursor, pageSize } from '../rules/paging.ts';
 import { keyOf } from './client.ts';
-import { alive, type Item, isApart, number, readHead, readMapping, readTurn, text } from './items.ts';
+import { type Item, isLiveItem, isSeparate, number, readHead, readMapping, readTurn, text } from './items.ts';
 import {
   channelPrefix,
   conversationPartition,
@@ -24,10 +19,12 @@ import {
   tenantList,
   turnKey,
 } from './tables.ts';
-import type { DynamoParts } from './turns.ts';
+import type { DynamoContext } from './turns.ts';
 
-const DEFAULT_LIMIT = 50;
-const MAX_LIMIT = 200;
+/** Index entries read at once: most of them are shown. */
+const INDEX_PAGE = 200;
+
+export type Lists = ReturnType<typeof createLists>;
 
 interface UsedHead {
   readonly sessionId: SessionId;
@@ -35,7 +32,7 @@ interface UsedHead {
   readonly conversation: string;
 }
 
-export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoParts) {
+export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoContext) {
   /** Heads by last use, newest first, page by page from the index; `channel` filters on the way. */
   async function* heads(
     tenant: Tenant,
@@ -65,7 +62,7 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoP
         },
         ...(prefix !== null && { FilterExpression: 'begins_with(conversation_list, :prefix)' }),
         ScanIndexForward: false,
-        Limit: MAX_LIMIT,
+        Limit: INDEX_PAGE,
         ...(start && { ExclusiveStartKey: start }),
       });
       yield page.items.map((item) => ({
@@ -112,12 +109,12 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoP
     if (sessionKey !== undefined && tenantOf(sessionKey) !== tenant) return { items: [], cursor: null };
     return await collect(
       heads(tenant, sessionKey === undefined ? {} : { sessionKey }, after),
-      limitOf(options),
+      pageSize(options),
       async (some) => {
         const byId = await readHeads(tenant, some);
         return some.map(({ sessionId }) => {
           const item = byId.get(sessionId);
-          return alive(item, clock.now()) ? readHead(item) : null;
+          return isLiveItem(item, clock.now()) ? readHead(item) : null;
         });
       },
     );
@@ -131,7 +128,7 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoP
     const { channel } = options;
     return await collect(
       heads(tenant, channel === undefined ? {} : { channel }, after),
-      limitOf(options),
+      pageSize(options),
       async (some) => {
         const stored = some.map((head) => afterLastHash(head.conversation));
         const digested = some.filter((_, i) => isDigested(stored[i]!));
@@ -143,10 +140,10 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoP
           readHeads(tenant, digested),
         ]);
         const byKey = new Map(found.map((item) => [item.session_key?.S, item]));
-        // A conversation shows at the place of the session it points at now; its older sessions show nothing.
+        // A conversation is listed once, where the session is that it points at now; its older sessions are skipped.
         return some.map((head, i) => {
           const item = byKey.get(stored[i]);
-          if (!alive(item, clock.now(), 'ttl') || item.session_id?.S !== head.sessionId) return null;
+          if (!isLiveItem(item, clock.now(), 'ttl') || item.session_id?.S !== head.sessionId) return null;
           const key = isDigested(stored[i]!) ? long.get(head.sessionId)?.session_key?.S : stored[i];
           return key === undefined ? null : readMapping(item, key as SessionKey);
         });
@@ -154,8 +151,8 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoP
     );
   }
 
-  /** The places of a conversation's turns, newest first, strongly consistent. */
-  async function places(
+  /** The order items of a conversation's turns, newest first, strongly consistent. */
+  async function orderItems(
     key: SessionKey,
     before: number | null,
     limit: number,
@@ -177,24 +174,24 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoP
   }
 
   async function listTurns(key: SessionKey, options: ListOptions = {}): Promise<Page<TurnRecord>> {
-    const before = readTurnCursor(options.cursor);
+    const [before = null] = (decodeCursor(options.cursor, ['number']) ?? []) as number[];
     const tenant = tenantOf(key);
-    const { items, more } = await places(key, before, limitOf(options));
+    const { items, more } = await orderItems(key, before, pageSize(options));
     const lines = await dynamo.batchGet(
       stateTable,
       items.map((item) => keyOf(turnKey(tenant, text(item, 'turn_id')))),
     );
-    const shown = lines.filter((line) => alive(line, clock.now()));
-    const apart = await dynamo.batchGet(
+    const shown = lines.filter((line) => isLiveItem(line, clock.now()));
+    const separate = await dynamo.batchGet(
       stateTable,
       shown.flatMap((line) =>
         (['text', 'reply'] as const)
-          .filter((part) => isApart(line, part))
+          .filter((part) => isSeparate(line, part))
           .map((part) => keyOf(turnKey(tenant, text(line, 'turn_id'), part))),
       ),
     );
     const part = (line: Item, sk: string) =>
-      apart.find((item) => item.pk?.S === line.pk?.S && item.sk?.S === sk);
+      separate.find((item) => item.pk?.S === line.pk?.S && item.sk?.S === sk);
     const turns = shown.map((line) => {
       const [body, reply] = [part(line, 'text'), part(line, 'reply')];
       return readTurn(line, { ...(body && { text: body }), ...(reply && { reply }) });
@@ -202,18 +199,18 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoP
     const oldest = items.at(-1);
     return {
       items: turns.sort((a, b) => a.sequence - b.sequence),
-      cursor: more && oldest ? `t${number(oldest, 'sequence')}` : null,
+      cursor: more && oldest ? encodeCursor([number(oldest, 'sequence')]) : null,
     };
   }
 
-  /** Every turn id of a conversation, with the key of its place; expired ones too. */
-  async function allPlaces(key: SessionKey): Promise<{ turnId: TurnId; place: Item }[]> {
-    const all: { turnId: TurnId; place: Item }[] = [];
+  /** Every turn of a conversation with the key of its order item; expired ones too. */
+  async function allTurns(key: SessionKey): Promise<{ turnId: TurnId; orderItem: Item }[]> {
+    const all: { turnId: TurnId; orderItem: Item }[] = [];
     for (let before: number | null = null; ; ) {
-      const { items, more } = await places(key, before, 1_000);
+      const { items, more } = await orderItems(key, before, 1_000);
       for (const item of items) {
-        const place = keyOf({ pk: text(item, 'pk'), sk: text(item, 'sk') });
-        all.push({ turnId: text(item, 'turn_id') as TurnId, place });
+        const orderItem = keyOf({ pk: text(item, 'pk'), sk: text(item, 'sk') });
+        all.push({ turnId: text(item, 'turn_id') as TurnId, orderItem });
       }
       const oldest = items.at(-1);
       if (!more || !oldest) return all;
@@ -230,11 +227,7 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoP
     return ids;
   }
 
-  return { listHeads, listMappings, listTurns, allPlaces, allSessions };
-}
-
-function encodedChannel(channel: string): string {
-  return sessionKeyOf({ tenant: 'x', channel, bot: 'x', chat: 'x', thread: null }).split('/')[1]!;
+  return { listHeads, listMappings, listTurns, allTurns, allSessions };
 }
 
 /** `#` occurs in no id. */
@@ -242,29 +235,15 @@ function afterLastHash(key: string): string {
   return key.slice(key.lastIndexOf('#') + 1);
 }
 
-function limitOf({ limit }: ListOptions): number {
-  return Math.min(Math.max(Math.trunc(limit ?? DEFAULT_LIMIT) || DEFAULT_LIMIT, 1), MAX_LIMIT);
-}
-
 function headCursor(head: UsedHead): string {
-  return `h${head.usedAtMs}.${head.sessionId}`;
+  return encodeCursor([head.usedAtMs, head.sessionId]);
 }
 
 /** A cursor holds no key of its own: tenant and conversation always come from the call. */
 function readHeadCursor(cursor: string | undefined): { sessionId: string; usedAtMs: number } | null {
-  if (cursor === undefined) return null;
-  const found = /^h(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(cursor);
-  if (!found) throw badCursor();
-  return { usedAtMs: Number(found[1]), sessionId: found[2]! };
-}
-
-function readTurnCursor(cursor: string | undefined): number | null {
-  if (cursor === undefined) return null;
-  const found = /^t(\d{1,15})$/.exec(cursor);
-  if (!found) throw badCursor();
-  return Number(found[1]);
-}
-
-function badCursor(): Invalid {
-  return new Invalid('bad-cursor', 'This cursor was not handed out by this list.');
+  const position = decodeCursor(cursor, ['number', 'string']);
+  if (!position) return null;
+  const [usedAtMs, sessionId] = position as [number, string];
+  if (!isSessionId(sessionId)) throw storeError('bad-cursor');
+  return { usedAtMs, sessionId };
 }

@@ -9,34 +9,28 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import type { SessionKey } from '../../core/ids.ts';
 import type { CommitInput } from '../../core/ports/store.ts';
-import { newMapping } from '../ledger.ts';
+import { newMapping } from '../rules/new-records.ts';
+import { epochSec } from '../rules/retention.ts';
 import { expression } from './client.ts';
-import { mappingItem, sweepAt, toItem, WAITING_SEC } from './items.ts';
+import { deletionTime, mappingItem, toItem, WAITING_SEC } from './items.ts';
 import { conversationPartition, mappingKey } from './tables.ts';
-import type { DynamoParts } from './turns.ts';
-
-/** Where `moveWrites` puts the new mapping: the one whose refusal means that the key is taken. */
-export const NEW_MAPPING = 3;
+import type { DynamoContext } from './turns.ts';
 
 export function originKey(key: SessionKey): { readonly pk: string; readonly sk: string } {
   return { pk: conversationPartition(key), sk: 'origin' };
 }
 
-/** `head` and `turn`: those writes of the plain commit; the head's sets the new key, too. */
+/** In place of the mapping's own write; head and turn are written as in any commit, the head with the new key, too. */
 export function moveWrites(
-  { mappingTable, stateTable, clock }: Pick<DynamoParts, 'mappingTable' | 'stateTable' | 'clock'>,
+  { mappingTable, stateTable, clock }: DynamoContext,
   input: CommitInput,
   to: SessionKey,
-  head: TransactWriteItem,
-  turn: TransactWriteItem,
 ): TransactWriteItem[] {
   const { lease, retentionSec } = input;
   const nowMs = clock.now();
   const mapping = newMapping(to, lease.sessionId, nowMs, retentionSec);
-  const ttl = sweepAt(mapping.ttl) + WAITING_SEC;
+  const ttl = deletionTime(mapping.ttl) + WAITING_SEC;
   return [
-    head,
-    turn,
     {
       Delete: {
         TableName: mappingTable,
@@ -53,7 +47,7 @@ export function moveWrites(
         Item: mappingItem(mapping),
         ...expression({
           condition: 'attribute_not_exists(#session_key) OR #ttl <= :now OR #session_id = :session',
-          values: { now: Math.floor(nowMs / 1000), session: lease.sessionId },
+          values: { now: epochSec(nowMs), session: lease.sessionId },
         }),
       },
     },

@@ -1,4 +1,4 @@
-// SessionStore on two DynamoDB tables (see dynamodb-tables.ts for their keys, design/aws.md for the writes drawn out).
+// SessionStore on two DynamoDB tables (tables.ts has their keys, design/aws.md the writes).
 // Promises rest on conditional writes and strongly consistent reads only; lists come from an index and may be a
 // moment behind. Throttling and lost connections are retried by the AWS client (bounded, with jitter) before they
 // surface as `Refused`. It does not create tables.
@@ -13,11 +13,11 @@ import { createCommit } from './commit.ts';
 import { createAdoptAndErase } from './erase.ts';
 import { createExpired } from './expired.ts';
 import { createFenced } from './fenced.ts';
-import { alive, readHead, readMapping } from './items.ts';
+import { isLiveItem, readHead, readMapping } from './items.ts';
 import { createLists } from './lists.ts';
 import { headKey, mappingKey } from './tables.ts';
 import { createTurns } from './turns.ts';
-import { createUpkeep } from './upkeep.ts';
+import { createUpkeepLease } from './upkeep-lease.ts';
 
 export interface DynamoConnection {
   /** A ready client; then `region`, `endpoint` and `credentials` are not used, and closing it is the caller's. */
@@ -53,43 +53,45 @@ export function createDynamoSessionStore(options: DynamoSessionStoreOptions): Se
   const client = options.client ?? createDynamoClient(options);
   const dynamo = createDynamo(client);
   const { rereadAfterMs } = options;
-  const parts = {
+  const context = {
     dynamo,
     mappingTable,
     stateTable,
     clock,
     ...(rereadAfterMs !== undefined && { rereadAfterMs }),
   };
-  const turns = createTurns(parts);
-  const fenced = createFenced(parts);
-  const lists = createLists(parts);
+  const turns = createTurns(context);
+  const fenced = createFenced(context);
+  const lists = createLists(context);
 
   return {
     accept: turns.accept,
-    begin: createBegin(parts, turns, fenced.release),
-    commit: createCommit(parts, turns),
+    begin: createBegin(context, turns, fenced.release),
+    commit: createCommit(context, turns),
     ...fenced,
-    ...createUpkeep(parts, turns),
+    lease: createUpkeepLease(context),
     requestStop: turns.requestStop,
+    reopen: turns.reopen,
     async getTurn(tenant, turnId) {
       return (await turns.read(tenant, turnId))?.turn ?? null;
     },
     async getMapping(key) {
       const item = await dynamo.get(mappingTable, mappingKey(key));
-      return alive(item, clock.now(), 'ttl') ? readMapping(item, key) : null;
+      return isLiveItem(item, clock.now(), 'ttl') ? readMapping(item, key) : null;
     },
     async getHead(tenant, sessionId) {
       const item = await dynamo.get(stateTable, keyOf(headKey(tenant, sessionId)));
-      if (!alive(item, clock.now())) return null;
+      if (!isLiveItem(item, clock.now())) return null;
       const head = readHead(item);
       return tenantOf(head.sessionKey) === tenant ? head : null;
     },
     listMappings: lists.listMappings,
     listHeads: lists.listHeads,
     listTurns: lists.listTurns,
-    ...createAdoptAndErase(parts, lists),
-    expired: createExpired(parts),
+    ...createAdoptAndErase(context, lists),
+    expired: createExpired(context),
     async close() {
+      dynamo.close();
       if (!options.client) client.destroy();
     },
   };

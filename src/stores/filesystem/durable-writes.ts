@@ -29,16 +29,16 @@ async function writeFlushed(path: string, body: Uint8Array): Promise<void> {
   await file.sync();
 }
 
-async function copyFlushed(path: string, source: string, told: number): Promise<void> {
+async function copyFlushed(path: string, source: string, expectedBytes: number): Promise<void> {
   const found = await stat(source).catch((cause) => {
     throw new Refused('source-unreadable', 'The file to store cannot be read.', { cause });
   });
-  if (found.size !== told) throw sizeMismatch(told, found.size);
+  if (found.size !== expectedBytes) throw sizeMismatch(expectedBytes, found.size);
   await copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   await using file = await open(path, 'r+');
   await file.chmod(0o600);
   const { size } = await file.stat();
-  if (size !== told) throw sizeMismatch(told, size);
+  if (size !== expectedBytes) throw sizeMismatch(expectedBytes, size);
   await file.sync();
 }
 

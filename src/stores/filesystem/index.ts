@@ -1,2 +1,4 @@
 // Objects in a folder of a local disk.
+import '../../node-version.ts';
+
 export { createFilesystemObjectStore, type FilesystemObjectStoreOptions } from './object-store.ts';

@@ -1,4 +1,4 @@
-// Objects as files below one folder. An object appears whole under its name (written aside, flushed, then linked,
+// Objects as files below one folder. An object appears whole under its name (written to a temporary file, flushed, then linked,
 // which fails if the name is taken) and is on the disk when `put` returns. Needs a file system with hard links.
 // A marker file tells an empty store from a folder whose disk is not there.
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -13,20 +13,20 @@ import { foldersOf, keyOfPath, pathOfKey } from './object-path.ts';
 export interface FilesystemObjectStoreOptions {
   /** The folder; made where there is none. */
   readonly root: string;
-  /** Files that a crashed writer left aside are removed at the start when they are older. Default: one hour. */
+  /** Temporary files that a crashed writer left are removed at the start when they are older. Default: one hour. */
   readonly staleAfterMs?: number;
 }
 
 /** Keys never begin with a dot on disk, so these cannot be objects. */
-const ASIDE = '.tmp';
+const TEMPORARY_FOLDER = '.tmp';
 const MARKER = '.hybrid-sessions-objects';
 const PIECE_BYTES = 1024 * 1024;
 const ONE_HOUR_MS = 60 * 60_000;
 
 export function createFilesystemObjectStore(options: FilesystemObjectStoreOptions): ObjectStore {
   const { root } = options;
-  const aside = join(root, ASIDE);
-  prepare(root, aside, options.staleAfterMs ?? ONE_HOUR_MS);
+  const temporaryFolder = join(root, TEMPORARY_FOLDER);
+  prepare(root, temporaryFolder, options.staleAfterMs ?? ONE_HOUR_MS);
   const folders = createFolderFlusher(root);
 
   /** Absent is only absent while the store itself is there. */
@@ -67,7 +67,7 @@ export function createFilesystemObjectStore(options: FilesystemObjectStoreOption
   async function put(key: string, body: Parameters<ObjectStore['put']>[1]): Promise<'created' | 'exists'> {
     const target = join(root, ...pathOfKey(key));
     await requireStore();
-    const temporary = await writeTemporary(aside, body);
+    const temporary = await writeTemporary(temporaryFolder, body);
     try {
       const result = await linkIfAbsent(temporary, target);
       // Also when it exists: whoever linked it may not have flushed the folder yet.
@@ -185,15 +185,15 @@ async function* translatedPieces<T>(work: AsyncIterable<T>): AsyncIterable<T> {
   }
 }
 
-/** Makes folder and marker, and sweeps what crashed writers left aside. */
-function prepare(root: string, aside: string, staleAfterMs: number): void {
+/** Makes folder and marker, and removes temporary files of crashed writers. */
+function prepare(root: string, temporaryFolder: string, staleAfterMs: number): void {
   try {
-    mkdirSync(aside, { recursive: true, mode: 0o700 });
+    mkdirSync(temporaryFolder, { recursive: true, mode: 0o700 });
     writeFileSync(join(root, MARKER), 'Objects of hybrid-sessions. Do not remove this file.\n', {
       mode: 0o600,
     });
-    for (const name of readdirSync(aside)) {
-      const path = join(aside, name);
+    for (const name of readdirSync(temporaryFolder)) {
+      const path = join(temporaryFolder, name);
       const found = statSync(path, { throwIfNoEntry: false });
       if (found && Date.now() - found.mtimeMs > staleAfterMs) rmSync(path, { force: true });
     }

@@ -1,5 +1,7 @@
 // Stores in this process's memory: for tests, and the reference model of the ports, written to be obviously right.
 // Nothing survives the process. Every method runs to its end without yielding, so each is atomic by itself.
+import '../../node-version.ts';
+
 export { createMemoryEventLog, type MemoryEventLogOptions } from './event-log.ts';
 export { createMemoryObjectStore } from './object-store.ts';
 export { createMemorySessionStore, type MemorySessionStoreOptions } from './session-store.ts';

@@ -52,13 +52,13 @@ export function createMemoryObjectStore(options: { now?: () => number } = {}): O
   };
 }
 
-async function fileBytes(file: string, told: number): Promise<Uint8Array> {
+async function fileBytes(file: string, expectedBytes: number): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(file);
   } catch (cause) {
     throw new Refused('source-unreadable', 'The file to store cannot be read.', { cause });
   }
-  if (bytes.length !== told) throw sizeMismatch(told, bytes.length);
+  if (bytes.length !== expectedBytes) throw sizeMismatch(expectedBytes, bytes.length);
   return bytes;
 }

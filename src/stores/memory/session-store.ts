@@ -1,138 +1,119 @@
-// Sessions in memory. Four maps; every rule of the port is one line of plain code here.
+// Sessions in memory. Three maps; what may be written is decided by the rules, and written here.
 import { systemClock } from '../../core/clock.ts';
-import { Refused } from '../../core/errors.ts';
-import {
-  conversationOf,
-  type SessionId,
-  type SessionKey,
-  type Tenant,
-  type TurnId,
-  tenantOf,
-} from '../../core/ids.ts';
+import { conversationOf, type SessionId, type SessionKey, type Tenant, tenantOf } from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SessionStore } from '../../core/ports/store.ts';
+import { isCommitted, type SessionHead, type SessionMapping, type TurnRecord } from '../../core/records.ts';
+import { expiredMapping, requireHead, sessionToLease } from '../rules/begin.ts';
 import {
-  isCommitted,
-  type Lease,
-  type SessionHead,
-  type SessionMapping,
-  type TurnRecord,
-} from '../../core/records.ts';
+  advance,
+  commitTurn,
+  requireCommitInput,
+  requireGeneration,
+  requireNextGeneration,
+  type StoredTurn,
+} from '../rules/commit.ts';
+import { storeError } from '../rules/errors.ts';
+import { requireSessionId } from '../rules/keys.ts';
 import {
-  conversationTaken,
-  epochSec,
+  grantLease,
+  isHeldBy,
+  requireFree,
+  requireHeld,
+  type StoredSession,
+  unleased,
+} from '../rules/lease.ts';
+import { newHead, newMapping, queuedTurn } from '../rules/new-records.ts';
+import { isLive } from '../rules/retention.ts';
+import {
   forgivenTurn,
   gatheredTurn,
-  headMissing,
-  leaseLost,
-  newHead,
-  newMapping,
-  notCommitted,
-  notQueued,
-  queuedTurn,
-  requireNextGeneration,
+  reopenedTurn,
+  requireCommitted,
+  requireRunning,
   requireSameMessage,
+  requireSmallAnchor,
+  requireTurn,
+  requireTurnOfLease,
   runningTurn,
-  sessionExists,
-  unknownSession,
-  unknownTurn,
-} from '../ledger.ts';
+  settledTurn,
+  stoppedTurn,
+} from '../rules/turn.ts';
 import { memoryLists } from './lists.ts';
 
 export interface MemorySessionStoreOptions {
   readonly clock?: Clock;
 }
 
-interface Session {
-  head: SessionHead;
-  owner: string | null;
-  leaseUntilMs: number;
-}
-
-interface Line {
-  turn: TurnRecord;
-  committedFence: number | null;
-}
-
 export function createMemorySessionStore(options: MemorySessionStoreOptions = {}): SessionStore {
   const clock = options.clock ?? systemClock;
   const mappings = new Map<SessionKey, SessionMapping>();
-  const sessions = new Map<string, Session>();
-  const lines = new Map<string, Line>();
+  const sessions = new Map<string, StoredSession>();
+  const lines = new Map<string, StoredTurn>();
   let sequence = 0;
   let closed = false;
 
-  const nowSec = () => epochSec(clock.now());
-  const named = (tenant: Tenant, id: string) => `${tenant}/${id}`;
+  const mapKey = (tenant: Tenant, id: string) => `${tenant}/${id}`;
+  const sessionOf = (of: { tenant: Tenant; sessionId: SessionId }) =>
+    sessions.get(mapKey(of.tenant, of.sessionId));
+  const turnOf = (tenant: Tenant, turnId: string) => lines.get(mapKey(tenant, turnId))?.turn;
   const live = <T extends { expiresAtSec: number }>(item: T | undefined) =>
-    item && item.expiresAtSec > nowSec() ? item : null;
+    item && isLive(item.expiresAtSec, clock.now()) ? item : null;
   const liveMapping = (key: SessionKey) => {
     const mapping = mappings.get(key);
-    return mapping && mapping.ttl > nowSec() ? mapping : null;
+    return mapping && isLive(mapping.ttl, clock.now()) ? mapping : null;
   };
 
-  /** Everything that comes in or goes out is copied, so that nobody shares an object with the store. */
-  function open<T>(work: () => T): Promise<T> {
+  /** What goes out is a copy, as is what comes in, so that nobody shares an object with the store. */
+  function atomically<T>(work: () => T): Promise<T> {
     return new Promise((resolve) => {
-      if (closed) throw new Refused('store-closed', 'The session store is closed.');
+      if (closed) throw storeError('store-closed');
       resolve(structuredClone(work()));
     });
   }
 
-  function held(lease: Lease): Session {
-    const session = sessions.get(named(lease.tenant, lease.sessionId));
-    if (!session || session.owner !== lease.owner || session.head.fence !== lease.fence) throw leaseLost();
-    return session;
+  function putSession(session: StoredSession): void {
+    sessions.set(mapKey(session.head.tenant, session.head.sessionId), session);
   }
 
-  function lineOf(tenant: Tenant, turnId: TurnId): Line {
-    const line = lines.get(named(tenant, turnId));
-    if (!line || !live(line.turn)) throw unknownTurn();
-    return line;
+  function putHead(head: SessionHead): void {
+    putSession({ ...(sessionOf(head) ?? unleased(head)), head: structuredClone(head) });
   }
 
-  function acceptNow(request: TurnRequest, retentionSec: number): Line {
-    const id = named(tenantOf(request.sessionKey), request.turnId);
-    const known = lines.get(id);
-    if (known && live(known.turn)) {
-      requireSameMessage(known.turn, request);
+  function putTurn(turn: TurnRecord, committedFence?: number): TurnRecord {
+    const id = mapKey(turn.tenant, turn.turnId);
+    const fence = committedFence ?? lines.get(id)?.committedFence ?? null;
+    lines.set(id, { turn: structuredClone(turn), committedFence: fence });
+    return turn;
+  }
+
+  function accept(request: TurnRequest, retentionSec: number): TurnRecord {
+    const id = mapKey(tenantOf(request.sessionKey), request.turnId);
+    const known = live(lines.get(id)?.turn);
+    if (known) {
+      requireSameMessage(known, request);
       return known;
     }
     sequence += 1;
-    const line = { turn: queuedTurn(request, sequence, clock.now(), retentionSec), committedFence: null };
-    lines.set(id, line);
-    return line;
+    lines.delete(id);
+    return putTurn(queuedTurn(request, sequence, clock.now(), retentionSec));
   }
 
-  function makeSession(key: SessionKey, sessionId: SessionId, retentionSec: number): Session {
-    const tenant = tenantOf(key);
-    if (sessions.has(named(tenant, sessionId))) throw sessionExists();
-    const head = newHead(key, sessionId, clock.now(), retentionSec);
-    const session = { head, owner: null, leaseUntilMs: 0 };
-    sessions.set(named(tenant, sessionId), session);
-    return session;
+  function requireNewId(tenant: Tenant, sessionId: SessionId): void {
+    if (sessionOf({ tenant, sessionId })) throw storeError('session-exists');
   }
 
-  function point(key: SessionKey, sessionId: SessionId, retentionSec: number): SessionMapping {
-    const createdAt = liveMapping(key)?.created_at;
-    const mapping = newMapping(key, sessionId, clock.now(), retentionSec, createdAt);
-    mappings.set(key, mapping);
-    return mapping;
-  }
-
-  function moveMapping(from: SessionKey, to: SessionKey, session: Session, retentionSec: number): void {
-    const there = liveMapping(to);
-    if (there && there.session_id !== session.head.sessionId) throw conversationTaken();
-    point(to, session.head.sessionId, retentionSec);
-    mappings.delete(from);
-    session.head = { ...session.head, sessionKey: to };
+  function makeSession(key: SessionKey, sessionId: SessionId, retentionSec: number): StoredSession {
+    requireNewId(tenantOf(key), sessionId);
+    mappings.set(key, newMapping(key, sessionId, clock.now(), retentionSec));
+    return unleased(newHead(key, sessionId, clock.now(), retentionSec));
   }
 
   /** Also what the conversation left under the key that it was moved from. */
-  function eraseAll(key: SessionKey): readonly SessionId[] {
+  function erase(key: SessionKey): readonly SessionId[] {
     const mine = [...sessions].filter(([, { head }]) => head.sessionKey === key);
-    for (const [, session] of mine) requireFree(session);
+    for (const [, session] of mine) requireFree(session, clock.now());
     const ids = new Set(mine.map(([, { head }]) => head.sessionId));
     const left = [...lines.values()].flatMap(({ turn }) =>
       turn.sessionKey !== key && turn.sessionId !== null && ids.has(turn.sessionId) ? turn.sessionKey : [],
@@ -140,177 +121,145 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
     for (const [id] of mine) sessions.delete(id);
     for (const [id, { turn }] of lines) if (turn.sessionKey === key) lines.delete(id);
     mappings.delete(key);
-    return [...ids, ...[...new Set(left)].flatMap(eraseAll)];
-  }
-
-  function requireFree({ owner, leaseUntilMs }: Session): void {
-    const retryAfterMs = leaseUntilMs - clock.now();
-    if (owner === null || retryAfterMs <= 0) return;
-    throw new Refused('lease-busy', 'Another worker runs this session.', { retryAfterMs });
-  }
-
-  function grant(session: Session, owner: string, leaseMs: number): Lease {
-    session.owner = owner;
-    session.leaseUntilMs = clock.now() + leaseMs;
-    session.head = { ...session.head, fence: session.head.fence + 1 };
-    const { tenant, sessionId, sessionKey, fence } = session.head;
-    return { tenant, sessionId, sessionKey, owner, fence };
+    return [...ids, ...[...new Set(left)].flatMap(erase)];
   }
 
   return {
-    accept: (request, retentionSec) => open(() => acceptNow(request, retentionSec).turn),
+    accept: (request, retentionSec) => atomically(() => accept(request, retentionSec)),
 
     begin: ({ request, owner, leaseMs, newSessionId, retentionSec }) =>
-      open(() => {
-        const key = request.sessionKey;
-        const tenant = tenantOf(key);
-        const line = acceptNow(request, retentionSec);
-        // The outbox of a committed turn belongs to the session that made it, wherever the conversation points now.
-        const pointed = liveMapping(key)?.session_id;
-        const of = isCommitted(line.turn) ? (line.turn.sessionId ?? pointed) : pointed;
-        const known = of === undefined ? undefined : sessions.get(named(tenant, of));
-        if (of !== undefined && !known) throw headMissing();
-        const session = known ?? makeSession(key, newSessionId, retentionSec);
-        requireFree(session);
-        const mapping = liveMapping(key) ?? point(key, session.head.sessionId, retentionSec);
-        const lease = grant(session, owner, leaseMs);
-        if (!isCommitted(line.turn)) line.turn = runningTurn(line.turn, lease.sessionId, clock.now());
-        return { lease, head: session.head, mapping, turn: line.turn };
+      atomically(() => {
+        requireSessionId(newSessionId);
+        const { sessionKey: key } = request;
+        const nowMs = clock.now();
+        const turn = accept(request, retentionSec);
+        const sessionId = sessionToLease(turn, liveMapping(key));
+        const known =
+          sessionId === null
+            ? makeSession(key, newSessionId, retentionSec)
+            : requireHead(sessionOf({ tenant: turn.tenant, sessionId }), sessionId);
+        const { session, lease } = grantLease(known, owner, leaseMs, nowMs);
+        putSession(session);
+        const mapping = liveMapping(key) ?? expiredMapping(key, lease.sessionId, nowMs);
+        const begun = isCommitted(turn) ? turn : putTurn(runningTurn(turn, lease.sessionId, nowMs));
+        return { lease, head: session.head, mapping, turn: begun };
       }),
 
     renew: (lease, leaseMs, turnId) =>
-      open(() => {
-        held(lease).leaseUntilMs = clock.now() + leaseMs;
-        return { stopRequested: lines.get(named(lease.tenant, turnId))?.turn.stopRequested ?? false };
+      atomically(() => {
+        putSession({ ...requireHeld(sessionOf(lease), lease), leaseUntilMs: clock.now() + leaseMs });
+        return { stopRequested: turnOf(lease.tenant, turnId)?.stopRequested ?? false };
       }),
 
     commit: (input) =>
-      open(() => {
-        const { lease, baseGeneration, generation, retentionSec } = input;
-        const line = lines.get(named(lease.tenant, input.turnId));
-        if (line?.committedFence === lease.fence && line.turn.sessionId === lease.sessionId) return line.turn;
-        requireNextGeneration(baseGeneration, generation);
-        const session = held(lease);
-        const mapping = mappings.get(lease.sessionKey);
-        const mine = line && line.turn.status === 'running' && line.turn.sessionId === lease.sessionId;
-        if (!mine || session.head.generation !== baseGeneration) throw leaseLost();
-        if (mapping && mapping.session_id !== lease.sessionId) throw leaseLost();
-        if (input.repointTo) makeSession(lease.sessionKey, input.repointTo, retentionSec);
-        if (input.moveTo) moveMapping(lease.sessionKey, input.moveTo, session, retentionSec);
-        else point(lease.sessionKey, input.repointTo ?? lease.sessionId, retentionSec);
-        const updatedAtMs = clock.now();
-        const expiresAtSec = nowSec() + retentionSec;
-        const state = generation === baseGeneration ? session.head.state : structuredClone(input.state);
-        session.head = { ...session.head, generation, state, updatedAtMs, expiresAtSec };
-        const reply = structuredClone(input.reply);
-        line.turn = { ...line.turn, status: 'committed', generation, reply, updatedAtMs, expiresAtSec };
-        line.committedFence = lease.fence;
-        return line.turn;
+      atomically(() => {
+        requireCommitInput(input);
+        const { lease, repointTo, moveTo } = input;
+        const found = {
+          line: lines.get(mapKey(lease.tenant, input.turnId)),
+          session: sessionOf(lease),
+          mapping: mappings.get(lease.sessionKey),
+          isTaken: repointTo !== undefined && sessions.has(mapKey(lease.tenant, repointTo)),
+          there: moveTo === undefined ? null : liveMapping(moveTo),
+        };
+        const { turn, writes } = commitTurn(input, found, clock.now());
+        if (!writes) return turn;
+        putHead(writes.head);
+        if (writes.freshHead) putHead(writes.freshHead);
+        if (writes.leftKey) mappings.delete(writes.leftKey);
+        mappings.set(writes.mapping.session_key, writes.mapping);
+        return putTurn(turn, lease.fence);
       }),
 
-    advance: ({ lease, baseGeneration, generation, state, turnId }) =>
-      open(() => {
-        requireNextGeneration(baseGeneration, generation);
-        const session = held(lease);
-        if (session.head.generation !== baseGeneration) throw leaseLost();
-        if (turnId !== undefined) {
-          const line = lines.get(named(lease.tenant, turnId));
-          if (line?.turn.status !== 'running' || line.turn.sessionId !== lease.sessionId) throw leaseLost();
-          line.turn = { ...line.turn, generation, updatedAtMs: clock.now() };
-        }
-        session.head = {
-          ...session.head,
-          generation,
-          state: structuredClone(state),
-          updatedAtMs: clock.now(),
-        };
+    advance: (input) =>
+      atomically(() => {
+        requireNextGeneration(input.baseGeneration, input.generation);
+        const { lease, turnId } = input;
+        const line = turnId === undefined ? null : turnOf(lease.tenant, turnId);
+        const { head, turn } = advance(input, sessionOf(lease), line, clock.now());
+        putHead(head);
+        if (turn) putTurn(turn);
       }),
 
     gather: ({ lease, turnId, followers }) =>
-      open(() => {
-        held(lease);
-        if (lineOf(lease.tenant, turnId).turn.status !== 'running') throw leaseLost();
-        const taken = followers.map((id) => lineOf(lease.tenant, id));
-        if (taken.some(({ turn }) => turn.status !== 'queued')) throw notQueued();
-        for (const line of taken) line.turn = gatheredTurn(line.turn, lease.sessionId, clock.now());
+      atomically(() => {
+        requireHeld(sessionOf(lease), lease);
+        requireRunning(turnOf(lease.tenant, turnId), lease);
+        const taken = followers.map((id) =>
+          gatheredTurn(requireTurn(turnOf(lease.tenant, id), clock.now()), lease, clock.now()),
+        );
+        for (const turn of taken) putTurn(turn);
       }),
 
     setAnchor: (lease, turnId, anchor) =>
-      open(() => {
-        held(lease);
-        const line = lineOf(lease.tenant, turnId);
-        line.turn = { ...line.turn, anchor: structuredClone(anchor), updatedAtMs: clock.now() };
+      atomically(() => {
+        requireSmallAnchor(anchor);
+        requireHeld(sessionOf(lease), lease);
+        const turn = requireTurnOfLease(turnOf(lease.tenant, turnId), lease, clock.now());
+        putTurn({ ...turn, anchor, updatedAtMs: clock.now() });
       }),
 
-    check: (lease) => open(() => void held(lease)),
+    check: (lease) => atomically(() => void requireHeld(sessionOf(lease), lease)),
 
     settle: (lease, turnId, status) =>
-      open(() => {
-        held(lease);
-        const line = lineOf(lease.tenant, turnId);
-        if (!isCommitted(line.turn)) throw notCommitted();
-        if (line.turn.status === 'committed') line.turn = { ...line.turn, status, updatedAtMs: clock.now() };
+      atomically(() => {
+        requireHeld(sessionOf(lease), lease);
+        const turn = requireCommitted(turnOf(lease.tenant, turnId), lease, clock.now());
+        putTurn(settledTurn(turn, status, clock.now()));
       }),
 
     release: (lease, options) =>
-      open(() => {
-        const session = sessions.get(named(lease.tenant, lease.sessionId));
-        if (!session || session.owner !== lease.owner || session.head.fence !== lease.fence) return;
-        session.owner = null;
-        const line = options?.forgive && lines.get(named(lease.tenant, options.forgive));
-        if (line && line.turn.status === 'running') line.turn = forgivenTurn(line.turn, clock.now());
+      atomically(() => {
+        const session = sessionOf(lease);
+        if (!session || !isHeldBy(session, lease)) return;
+        putSession(unleased(session.head));
+        const turn = options?.forgive === undefined ? null : turnOf(lease.tenant, options.forgive);
+        const forgiven = forgivenTurn(turn, lease, clock.now());
+        if (forgiven) putTurn(forgiven);
       }),
 
     lease: ({ tenant, sessionId, owner, leaseMs }) =>
-      open(() => {
-        const session = sessions.get(named(tenant, sessionId));
-        if (!session) throw unknownSession();
-        requireFree(session);
-        return { lease: grant(session, owner, leaseMs), head: session.head };
+      atomically(() => {
+        const known = sessionOf({ tenant, sessionId });
+        if (!known) throw storeError('unknown-session');
+        const { session, lease } = grantLease(known, owner, leaseMs, clock.now());
+        putSession(session);
+        return { lease, head: session.head };
       }),
 
     requestStop: (tenant, turnId) =>
-      open(() => {
-        const line = lineOf(tenant, turnId);
-        if (!isCommitted(line.turn)) {
-          line.turn = { ...line.turn, stopRequested: true, updatedAtMs: clock.now() };
-        }
-        return line.turn;
-      }),
+      atomically(() => putTurn(stoppedTurn(requireTurn(turnOf(tenant, turnId), clock.now()), clock.now()))),
 
     reopen: (tenant, turnId) =>
-      open(() => {
-        const line = lineOf(tenant, turnId);
-        if (line.turn.status === 'undeliverable') {
-          line.turn = { ...line.turn, status: 'committed', updatedAtMs: clock.now() };
-        }
-        return line.turn;
-      }),
+      atomically(() => putTurn(reopenedTurn(requireTurn(turnOf(tenant, turnId), clock.now()), clock.now()))),
 
-    getTurn: (tenant, turnId) => open(() => live(lines.get(named(tenant, turnId))?.turn)),
-    getMapping: (key) => open(() => liveMapping(key)),
-    getHead: (tenant, sessionId) => open(() => live(sessions.get(named(tenant, sessionId))?.head)),
+    getTurn: (tenant, turnId) => atomically(() => live(turnOf(tenant, turnId))),
+    getMapping: (key) => atomically(() => liveMapping(key)),
+    getHead: (tenant, sessionId) => atomically(() => live(sessionOf({ tenant, sessionId })?.head)),
 
     ...memoryLists({
-      open,
-      mappings: () => [...mappings.values()].filter((mapping) => mapping.ttl > nowSec()),
+      atomically,
+      mappings: () => [...mappings.values()].filter((mapping) => isLive(mapping.ttl, clock.now())),
       heads: () => [...sessions.values()].flatMap(({ head }) => live(head) ?? []),
       turns: () => [...lines.values()].flatMap(({ turn }) => live(turn) ?? []),
     }),
 
-    adopt: ({ sessionKey, sessionId, generation, state, retentionSec }) =>
-      open(() => {
-        conversationOf(sessionKey);
-        const session = makeSession(sessionKey, sessionId, retentionSec);
-        session.head = { ...session.head, generation, state: structuredClone(state) };
-        point(sessionKey, sessionId, retentionSec);
+    adopt: ({ sessionKey: key, sessionId, generation, state, retentionSec }) =>
+      atomically(() => {
+        conversationOf(key);
+        requireSessionId(sessionId);
+        requireGeneration(generation);
+        requireNewId(tenantOf(key), sessionId);
+        const nowMs = clock.now();
+        putHead(newHead(key, sessionId, nowMs, retentionSec, { generation, state }));
+        mappings.set(key, newMapping(key, sessionId, nowMs, retentionSec, liveMapping(key)?.created_at));
       }),
 
-    erase: (key) => open(() => eraseAll(key)),
+    erase: (key) => atomically(() => erase(key)),
 
     expired: {
       list: (limit) =>
-        open(() =>
+        atomically(() =>
           [...sessions.values()]
             .map(({ head }) => head)
             .filter((head) => !live(head))
@@ -319,9 +268,9 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         ),
 
       remove: (lease) =>
-        open(() => {
-          const { head } = held(lease);
-          sessions.delete(named(lease.tenant, lease.sessionId));
+        atomically(() => {
+          const { head } = requireHeld(sessionOf(lease), lease);
+          sessions.delete(mapKey(lease.tenant, lease.sessionId));
           for (const [id, { turn }] of lines) {
             if (turn.sessionKey === head.sessionKey && !live(turn)) lines.delete(id);
           }

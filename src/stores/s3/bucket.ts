@@ -3,6 +3,9 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { refusal } from '../../aws/client-errors.ts';
 import { checkObjectKey } from '../object-key.ts';
 
+/** Between tries that the client does not make by itself. */
+export const BACKOFF = { firstMs: 100, maxMs: 400, jitter: 1 };
+
 export interface S3Bucket {
   readonly client: S3Client;
   /** For a command's input. Throws Invalid for what is no key. */
@@ -19,7 +22,7 @@ export function createS3Bucket(client: S3Client, Bucket: string, prefix: string)
   };
 }
 
-export async function asking<T>(send: () => Promise<T>): Promise<T> {
+export async function withS3Errors<T>(send: () => Promise<T>): Promise<T> {
   try {
     return await send();
   } catch (error) {

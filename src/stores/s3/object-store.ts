@@ -1,5 +1,5 @@
-// ObjectStore on S3 or anything that speaks it. `put if absent` is `If-None-Match: *` (s3-put.ts); reads are ranged and
-// parallel (s3-reads.ts). Digests are sent with every upload, and checked on whole reads where the server keeps them
+// ObjectStore on S3 or anything that speaks it. `put if absent` is `If-None-Match: *` (put.ts); reads are ranged and
+// parallel (reads.ts). Digests are sent with every upload, and checked on whole reads where the server keeps them
 // (parts of objects are checked by the pack layer). A server that ignores the condition on completion (Ceph 16) is only
 // protected by the look before the upload.
 import {
@@ -12,7 +12,7 @@ import {
 import { timeOuts } from '../../aws/time-outs.ts';
 import { Refused } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
-import { asking, createS3Bucket } from './bucket.ts';
+import { createS3Bucket, withS3Errors } from './bucket.ts';
 import { createS3Put } from './put.ts';
 import { createS3Reads } from './reads.ts';
 
@@ -61,7 +61,7 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
     async *list(under) {
       let ContinuationToken: string | undefined;
       do {
-        const page = await asking(() =>
+        const page = await withS3Errors(() =>
           client.send(
             new ListObjectsV2Command({
               Bucket,
@@ -82,13 +82,13 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
     async delete(keys) {
       const all = [...new Set(keys)].map((key) => at.named(key).Key);
       for (const Key of all.filter((key) => OUTSIDE_XML.test(key))) {
-        await asking(() => client.send(new DeleteObjectCommand({ Bucket, Key })));
+        await withS3Errors(() => client.send(new DeleteObjectCommand({ Bucket, Key })));
       }
       const plain = all.filter((key) => !OUTSIDE_XML.test(key));
       for (let from = 0; from < plain.length; from += DELETE_KEYS) {
         const Objects = plain.slice(from, from + DELETE_KEYS).map((Key) => ({ Key }));
         const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } });
-        const { Errors } = await asking(() => client.send(command));
+        const { Errors } = await withS3Errors(() => client.send(command));
         const failed = Errors?.find(({ Code }) => Code !== 'NoSuchKey');
         if (failed) throw new Refused('store-unavailable', `S3 did not delete an object (${failed.Code}).`);
       }

@@ -1,5 +1,6 @@
 // Writing to S3, if absent: small bodies in one request, large ones in parts with the condition on completion. A write
-// carries a mark of its own, so that one whose answer was lost is recognised when it finds its key taken.
+// carries an id of its own in the metadata, so that one whose answer was lost is recognised when it finds its key taken.
+
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -12,10 +13,11 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { errorName, refusal, statusOf } from '../../aws/client-errors.ts';
+import { backoffMs } from '../../core/backoff.ts';
 import { Refused } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
 import { checkObjectKey, sizeMismatch } from '../object-key.ts';
-import { asking, type S3Bucket } from './bucket.ts';
+import { BACKOFF, type S3Bucket, withS3Errors } from './bucket.ts';
 
 /** Larger bodies go up in parts. */
 const SINGLE_PUT_BYTES = 16 * 1024 * 1024;
@@ -43,31 +45,31 @@ export function createS3Put({ client, named }: S3Bucket): ObjectStore['put'] {
           return tries > 1 || attempt > 1 ? 'taken-after-retry' : 'taken';
         }
         if (status !== 409 || attempt === TRIES) throw refusal('S3', error);
-        await pause(Math.random() * 50 * 2 ** attempt);
+        await pause(backoffMs(BACKOFF, attempt));
       }
     }
   }
 
-  /** A write whose answer was lost and which was sent again finds the key taken by itself: its own mark tells. */
-  async function isOurs(key: string, mark: string): Promise<boolean> {
+  /** A write whose answer was lost and which was sent again finds the key taken by itself: its write id tells. */
+  async function isOurs(key: string, writeId: string): Promise<boolean> {
     try {
-      return (await client.send(new HeadObjectCommand(named(key)))).Metadata?.write === mark;
+      return (await client.send(new HeadObjectCommand(named(key)))).Metadata?.write === writeId;
     } catch (error) {
       throw refusal('S3', error);
     }
   }
 
-  async function outcome(key: string, mark: string, result: unknown): Promise<'created' | 'exists'> {
+  async function outcome(key: string, writeId: string, result: unknown): Promise<'created' | 'exists'> {
     if (result === 'taken') return 'exists';
-    if (result === 'taken-after-retry') return (await isOurs(key, mark)) ? 'created' : 'exists';
+    if (result === 'taken-after-retry') return (await isOurs(key, writeId)) ? 'created' : 'exists';
     return 'created';
   }
 
   async function putWhole(key: string, source: Source): Promise<'created' | 'exists'> {
     const Body = await source.read(0, source.bytes);
-    const mark = randomUUID();
-    const input = { ...named(key), Body, IfNoneMatch: '*', Metadata: { write: mark } };
-    return outcome(key, mark, await ifAbsent(() => client.send(new PutObjectCommand(input))));
+    const writeId = randomUUID();
+    const input = { ...named(key), Body, IfNoneMatch: '*', Metadata: { write: writeId } };
+    return outcome(key, writeId, await ifAbsent(() => client.send(new PutObjectCommand(input))));
   }
 
   async function exists(key: string): Promise<boolean> {
@@ -83,24 +85,25 @@ export function createS3Put({ client, named }: S3Bucket): ObjectStore['put'] {
   /** All parts or nothing: what fails is aborted; what dies is swept by the bucket's lifecycle rule. */
   async function putParts(key: string, source: Source): Promise<'created' | 'exists'> {
     if (await exists(key)) return 'exists';
-    const mark = randomUUID();
+    const writeId = randomUUID();
     const at = named(key);
     const create = new CreateMultipartUploadCommand({
       ...at,
       ChecksumAlgorithm: 'CRC32',
-      Metadata: { write: mark },
+      Metadata: { write: writeId },
     });
-    const { UploadId } = await asking(() => client.send(create));
+    const { UploadId } = await withS3Errors(() => client.send(create));
     try {
       const Parts = await uploadParts(key, UploadId, source);
       const complete = { ...at, UploadId, IfNoneMatch: '*', MultipartUpload: { Parts } };
       const result = await ifAbsent(() => client.send(new CompleteMultipartUploadCommand(complete)));
-      const done = await outcome(key, mark, result);
+      const done = await outcome(key, writeId, result);
       if (done === 'exists') await abort(key, UploadId);
       return done;
     } catch (error) {
       // A completion whose answer was lost leaves no upload to complete again.
-      if (errorName((error as Error).cause) === 'NoSuchUpload' && (await isOurs(key, mark))) return 'created';
+      if (errorName((error as Error).cause) === 'NoSuchUpload' && (await isOurs(key, writeId)))
+        return 'created';
       await abort(key, UploadId);
       throw error;
     }
@@ -122,7 +125,7 @@ export function createS3Put({ client, named }: S3Bucket): ObjectStore['put'] {
           Body,
           ChecksumAlgorithm: 'CRC32',
         });
-        const { ETag, ChecksumCRC32 } = await asking(() => client.send(command));
+        const { ETag, ChecksumCRC32 } = await withS3Errors(() => client.send(command));
         parts[i] = { PartNumber, ...(ETag && { ETag }), ...(ChecksumCRC32 && { ChecksumCRC32 }) };
       }
     };
@@ -170,11 +173,16 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-async function readExactly(file: FileHandle, start: number, end: number, told: number): Promise<Uint8Array> {
+async function readExactly(
+  file: FileHandle,
+  start: number,
+  end: number,
+  expectedBytes: number,
+): Promise<Uint8Array> {
   const bytes = Buffer.alloc(end - start);
   for (let at = 0; at < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, at, bytes.length - at, start + at);
-    if (bytesRead === 0) throw sizeMismatch(told, start + at);
+    if (bytesRead === 0) throw sizeMismatch(expectedBytes, start + at);
     at += bytesRead;
   }
   return bytes;

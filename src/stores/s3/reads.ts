@@ -1,12 +1,14 @@
 // Reading from S3: whole objects and ranges in one request each, long objects as pieces fetched ahead in parallel with
 // bounded memory. What breaks off is asked for again.
+
 import { setTimeout as pause } from 'node:timers/promises';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { errorName, refusal, statusOf } from '../../aws/client-errors.ts';
+import { backoffMs } from '../../core/backoff.ts';
 import { Refused } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
 import { checkObjectKey, checkRange, noObject } from '../object-key.ts';
-import type { S3Bucket } from './bucket.ts';
+import { BACKOFF, type S3Bucket } from './bucket.ts';
 
 /** A stream holds at most this many pieces of this size. */
 const PIECE_BYTES = 8 * 1024 * 1024;
@@ -36,7 +38,7 @@ export function createS3Reads({ client, named }: S3Bucket): Pick<ObjectStore, 'g
         if (errorName(error) === 'NoSuchKey') throw noObject(key);
         if (statusOf(error) === 416) return { body: null, size: 0 };
         if (statusOf(error) !== undefined || attempt === TRIES) throw refusal('S3', error);
-        await pause(Math.random() * 50 * 2 ** attempt);
+        await pause(backoffMs(BACKOFF, attempt));
       }
     }
   }

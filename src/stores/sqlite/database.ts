@@ -3,9 +3,10 @@
 // `busyTimeoutMs`, then the call is Refused. Waiting for changes polls `data_version`, which costs microseconds.
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { Refused } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
+import { storeError } from '../rules/errors.ts';
 import { createWakeUp } from '../wake-up.ts';
 import { isBusy, translateSqliteError } from './errors.ts';
 import { prepareSchema } from './schema.ts';
@@ -30,9 +31,9 @@ export interface SqliteDatabase {
   /** All of `work` or nothing; nobody else writes meanwhile. */
   write<T>(work: () => T): T;
   /** Differs from an earlier one when anything was written since, by any process. */
-  changeMark(): string;
-  /** Until something is written after `mark`, `ms` have passed, or `signal` aborts. */
-  waitForChange(mark: string, clock: Clock, ms: number, signal?: AbortSignal): Promise<void>;
+  dataVersion(): string;
+  /** Until something is written after the version `since`, `ms` have passed, or `signal` aborts. */
+  waitForChange(since: string, clock: Clock, ms: number, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -48,7 +49,7 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
   let closed = false;
 
   function statement(sql: string): StatementSync {
-    if (closed) throw new Refused('store-closed', 'The database is closed.');
+    if (closed) throw storeError('store-closed');
     let known = statements.get(sql);
     if (!known) {
       known = db.prepare(sql);
@@ -82,13 +83,13 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
       written.wake();
       return result;
     },
-    changeMark() {
+    dataVersion() {
       // `data_version` tells only of other connections' writes.
       return closed ? 'closed' : `${self.get('PRAGMA data_version')?.data_version}/${writes}`;
     },
-    async waitForChange(mark, clock, ms, signal) {
+    async waitForChange(since, clock, ms, signal) {
       const untilMs = clock.now() + ms;
-      while (!signal?.aborted && self.changeMark() === mark) {
+      while (!signal?.aborted && self.dataVersion() === since) {
         const leftMs = untilMs - clock.now();
         if (leftMs <= 0) return;
         await written.wait(clock, Math.min(POLL_MS, leftMs), signal);
@@ -116,7 +117,9 @@ function translated<T>(work: () => T): T {
 function connect(path: string, options: OpenDatabaseOptions): DatabaseSync {
   const timeout = options.busyTimeoutMs ?? BUSY_TIMEOUT_MS;
   makeFile(path);
-  const db = new DatabaseSync(path, { timeout });
+  // Not imported by name: a Node without it would fail to link before it could say that it is too old.
+  const sqlite = process.getBuiltinModule('node:sqlite');
+  const db = new sqlite.DatabaseSync(path, { timeout });
   try {
     // Switching to WAL does not always wait for the busy timeout when several processes open a new file at once.
     untilFree(timeout, () => {

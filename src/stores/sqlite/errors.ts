@@ -1,4 +1,4 @@
-// What SQLite's result codes mean to us. A code not named here is a defect of ours or of the file, and is told as
+// What SQLite's result codes mean to us. A code not named here is a defect of ours or of the file, and is reported as
 // such: nothing about the data may be concluded from it.
 import { Ambiguous, Corrupt, type HybridError, Invalid, isHybridError, Refused } from '../../core/errors.ts';
 

@@ -61,7 +61,7 @@ export function createSqliteEventLog(options: SqliteEventLogOptions): EventLog &
     async read(tenant, turnId, afterSequence, { waitMs, signal }) {
       const untilMs = clock.now() + waitMs;
       for (;;) {
-        const mark = db.changeMark();
+        const version = db.dataVersion();
         const rows = db.all(
           `SELECT sequence, at_ms, event FROM events WHERE tenant = ? AND turn_id = ? AND sequence > ?
            ORDER BY sequence LIMIT ?`,
@@ -72,7 +72,7 @@ export function createSqliteEventLog(options: SqliteEventLogOptions): EventLog &
         );
         const leftMs = untilMs - clock.now();
         if (rows.length > 0 || leftMs <= 0 || signal?.aborted) return rows.map(loggedEvent);
-        await db.waitForChange(mark, clock, leftMs, signal);
+        await db.waitForChange(version, clock, leftMs, signal);
       }
     },
 

@@ -1,4 +1,6 @@
 // SQLite stores of one machine, by `node:sqlite`. One file holds sessions, queue and events; see design/stores.md.
+import '../../node-version.ts';
+
 export { type OpenDatabaseOptions, openDatabase, type SqliteDatabase } from './database.ts';
 export { createSqliteEventLog, type SqliteEventLogOptions } from './event-log.ts';
 export { createSqliteSessionStore, type SqliteSessionStoreOptions } from './session-store.ts';

@@ -1,17 +1,18 @@
-// The lists of the sqlite store. Paging goes by the last item's place, never by an offset, so that a page is not
+// The lists of the sqlite store. Paging goes by the last item's position, never by an offset, so that a page is not
 // shifted by what was written meanwhile.
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SessionStore } from '../../core/ports/store.ts';
-import { afterPrefix, epochSec, keyPrefix } from '../ledger.ts';
-import { decodeCursor, encodeCursor, type Place, pageSize } from '../paging.ts';
+import { afterPrefix, keyPrefix } from '../rules/keys.ts';
+import { decodeCursor, encodeCursor, type Position, pageSize } from '../rules/paging.ts';
+import { epochSec } from '../rules/retention.ts';
 import type { Row, SqliteDatabase } from './database.ts';
 import { headOf, mappingOf, turnOf } from './rows.ts';
 
 /** Cuts the one row too many that tells whether there is a next page. */
-function page<T>(rows: Row[], limit: number, place: (item: T) => Place, read: (row: Row) => T) {
+function page<T>(rows: Row[], limit: number, positionOf: (item: T) => Position, read: (row: Row) => T) {
   const items = rows.slice(0, limit).map(read);
   const last = items.at(-1);
-  return { items, cursor: last && rows.length > limit ? encodeCursor(place(last)) : null };
+  return { items, cursor: last && rows.length > limit ? encodeCursor(positionOf(last)) : null };
 }
 
 export function sqliteLists(

@@ -1,27 +1,13 @@
-// A conversation that goes on under another key, inside the commit's transaction.
+// A conversation that goes on under another key: what its commit changes besides, and what it leaves behind.
 import type { SessionKey } from '../../core/ids.ts';
-import type { Lease } from '../../core/records.ts';
-import { conversationTaken } from '../ledger.ts';
+import type { SessionHead } from '../../core/records.ts';
 import type { SqliteDatabase } from './database.ts';
-import type { sqliteSessions } from './sessions.ts';
 
-export function moveConversation(
-  db: SqliteDatabase,
-  sessions: ReturnType<typeof sqliteSessions>,
-  lease: Lease,
-  to: SessionKey,
-  retentionSec: number,
-): void {
-  const there = sessions.liveMapping(to);
-  if (there && there.session_id !== lease.sessionId) throw conversationTaken();
-  sessions.point(to, lease.sessionId, retentionSec);
-  db.run('DELETE FROM mappings WHERE session_key = ?', lease.sessionKey);
-  db.run(
-    'UPDATE heads SET session_key = ? WHERE tenant = ? AND session_id = ?',
-    to,
-    lease.tenant,
-    lease.sessionId,
-  );
+/** Inside the commit's transaction: the head goes to its new key, and the old one points nowhere. */
+export function leaveKey(db: SqliteDatabase, left: SessionKey, head: SessionHead): void {
+  db.run('DELETE FROM mappings WHERE session_key = ?', left);
+  const sql = 'UPDATE heads SET session_key = ? WHERE tenant = ? AND session_id = ?';
+  db.run(sql, head.sessionKey, head.tenant, head.sessionId);
 }
 
 /** The keys that conversations now under `key` were moved from: their lines are still there. */

@@ -1,8 +1,10 @@
 // Rows to records and back. What cannot be read back as it was written is Corrupt, never absent.
-import { Corrupt } from '../../core/errors.ts';
 import type { SessionId, SessionKey, Tenant, TurnId } from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Reply, SessionHead, SessionMapping, TurnRecord, TurnStatus } from '../../core/records.ts';
+import type { StoredTurn } from '../rules/commit.ts';
+import { storeError } from '../rules/errors.ts';
+import type { StoredSession } from '../rules/lease.ts';
 import type { Row, SqliteDatabase } from './database.ts';
 
 export function parseColumn<T>(name: string, value: unknown): T | null {
@@ -10,7 +12,7 @@ export function parseColumn<T>(name: string, value: unknown): T | null {
   try {
     return JSON.parse(String(value)) as T;
   } catch (cause) {
-    throw new Corrupt('row-unreadable', `The ${name} column of a row holds no JSON.`, { cause });
+    throw storeError('record-unreadable', { cause, data: { column: name } });
   }
 }
 
@@ -44,6 +46,10 @@ export function headOf(row: Row): SessionHead {
   };
 }
 
+export function sessionOf(row: Row): StoredSession {
+  return { head: headOf(row), owner: text(row.lease_owner), leaseUntilMs: Number(row.lease_until_ms) };
+}
+
 export function turnOf(row: Row): TurnRecord {
   return {
     turnId: String(row.turn_id) as TurnId,
@@ -64,6 +70,11 @@ export function turnOf(row: Row): TurnRecord {
     updatedAtMs: Number(row.updated_at_ms),
     expiresAtSec: Number(row.expires_at_sec),
   };
+}
+
+export function storedTurnOf(row: Row): StoredTurn {
+  const { committed_fence: fence } = row;
+  return { turn: turnOf(row), committedFence: fence === null ? null : Number(fence) };
 }
 
 function json(value: unknown): string | null {
@@ -90,11 +101,11 @@ export function insertTurn(db: SqliteDatabase, turn: TurnRecord): void {
   );
 }
 
-/** Writes all that can change in a line, except the fence it was committed with. */
-export function updateTurn(db: SqliteDatabase, turn: TurnRecord): void {
+/** Writes all that can change in a line; without a fence, the one it was committed with stays. */
+export function updateTurn(db: SqliteDatabase, turn: TurnRecord, committedFence: number | null = null): void {
   db.run(
     `UPDATE turns SET status = ?, attempts = ?, stop_requested = ?, session_id = ?, generation = ?, reply = ?,
-       anchor = ?, updated_at_ms = ?, expires_at_sec = ?
+       anchor = ?, updated_at_ms = ?, expires_at_sec = ?, committed_fence = coalesce(?, committed_fence)
      WHERE tenant = ? AND turn_id = ?`,
     turn.status,
     turn.attempts,
@@ -105,6 +116,7 @@ export function updateTurn(db: SqliteDatabase, turn: TurnRecord): void {
     json(turn.anchor),
     turn.updatedAtMs,
     turn.expiresAtSec,
+    committedFence,
     turn.tenant,
     turn.turnId,
   );
@@ -130,13 +142,24 @@ export function insertHead(db: SqliteDatabase, head: SessionHead): void {
 
 export function updateHead(db: SqliteDatabase, head: SessionHead): void {
   db.run(
-    `UPDATE heads SET generation = ?, fence = ?, state = ?, updated_at_ms = ?, expires_at_sec = ?
+    `UPDATE heads SET generation = ?, state = ?, updated_at_ms = ?, expires_at_sec = ?
      WHERE tenant = ? AND session_id = ?`,
     head.generation,
-    head.fence,
     json(head.state),
     head.updatedAtMs,
     head.expiresAtSec,
+    head.tenant,
+    head.sessionId,
+  );
+}
+
+/** Writes who holds a session until when, and the fence that says so. */
+export function updateLease(db: SqliteDatabase, { head, owner, leaseUntilMs }: StoredSession): void {
+  db.run(
+    'UPDATE heads SET fence = ?, lease_owner = ?, lease_until_ms = ? WHERE tenant = ? AND session_id = ?',
+    head.fence,
+    owner,
+    leaseUntilMs,
     head.tenant,
     head.sessionId,
   );

@@ -2,27 +2,41 @@
 // so several processes may share the file. Expired lines and mappings are swept now and then; heads stay until
 // they are removed by name, because they alone name the objects that have to go with them.
 import { systemClock } from '../../core/clock.ts';
-import { tenantOf } from '../../core/ids.ts';
+import { conversationOf, type SessionId, type SessionKey } from '../../core/ids.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { BeginInput, BeginResult, CommitInput, SessionStore } from '../../core/ports/store.ts';
 import { isCommitted, type TurnRecord } from '../../core/records.ts';
+import { expiredMapping, requireHead, sessionToLease } from '../rules/begin.ts';
 import {
-  epochSec,
+  advance,
+  commitTurn,
+  requireCommitInput,
+  requireGeneration,
+  requireNextGeneration,
+} from '../rules/commit.ts';
+import { storeError } from '../rules/errors.ts';
+import { requireSessionId } from '../rules/keys.ts';
+import { grantLease, isHeldBy, requireFree, type StoredSession, unleased } from '../rules/lease.ts';
+import { newHead, newMapping } from '../rules/new-records.ts';
+import { epochSec, isLive } from '../rules/retention.ts';
+import {
   forgivenTurn,
   gatheredTurn,
-  headMissing,
-  leaseLost,
-  notCommitted,
-  notQueued,
-  requireNextGeneration,
+  reopenedTurn,
+  requireCommitted,
+  requireRunning,
+  requireSmallAnchor,
+  requireTurn,
+  requireTurnOfLease,
   runningTurn,
-  unknownSession,
-} from '../ledger.ts';
+  settledTurn,
+  stoppedTurn,
+} from '../rules/turn.ts';
 import { borrowOrOpen, type SqliteDatabase } from './database.ts';
 import { eraseConversation, removeExpired, sweepExpired } from './erase.ts';
 import { sqliteLists } from './lists.ts';
-import { moveConversation } from './move.ts';
-import { headOf, turnOf, updateHead, updateTurn } from './rows.ts';
+import { leaveKey } from './move.ts';
+import { headOf, putMapping, sessionOf, updateHead, updateLease, updateTurn } from './rows.ts';
 import { sqliteSessions } from './sessions.ts';
 
 export interface SqliteSessionStoreOptions {
@@ -45,60 +59,52 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
     sweptAtMs = clock.now();
   }
 
+  function makeSession(key: SessionKey, sessionId: SessionId, retentionSec: number): StoredSession {
+    const head = newHead(key, sessionId, clock.now(), retentionSec);
+    sessions.addHead(head);
+    putMapping(db, newMapping(key, sessionId, clock.now(), retentionSec));
+    return unleased(head);
+  }
+
   function begin({ request, owner, leaseMs, newSessionId, retentionSec }: BeginInput): BeginResult {
-    const key = request.sessionKey;
-    const tenant = tenantOf(key);
+    requireSessionId(newSessionId);
+    const { sessionKey: key } = request;
+    const nowMs = clock.now();
     const turn = sessions.accept(request, retentionSec);
-    const pointed = sessions.liveMapping(key);
-    // The outbox of a committed turn belongs to the session that made it, wherever the conversation points now:
-    // leasing that one is what fences the worker that committed it.
-    const of = isCommitted(turn) && turn.sessionId !== null ? turn.sessionId : pointed?.session_id;
-    const row = of === undefined ? undefined : sessions.headRow(tenant, of);
-    if (of !== undefined && !row) throw headMissing();
-    if (row) sessions.requireFree(row);
-    const known = row ? headOf(row) : sessions.makeHead(key, newSessionId, retentionSec);
-    const mapping = pointed ?? sessions.point(key, known.sessionId, retentionSec);
-    const { lease, head } = sessions.grant(known, owner, leaseMs);
-    if (isCommitted(turn)) return { lease, head, mapping, turn };
-    const running = runningTurn(turn, head.sessionId, clock.now());
-    updateTurn(db, running);
-    return { lease, head, mapping, turn: running };
+    const sessionId = sessionToLease(turn, sessions.liveMapping(key));
+    const known =
+      sessionId === null
+        ? makeSession(key, newSessionId, retentionSec)
+        : requireHead(sessions.session(turn.tenant, sessionId), sessionId);
+    const { session, lease } = grantLease(known, owner, leaseMs, nowMs);
+    updateLease(db, session);
+    const mapping = sessions.liveMapping(key) ?? expiredMapping(key, lease.sessionId, nowMs);
+    const begun = isCommitted(turn) ? turn : changed(runningTurn(turn, lease.sessionId, nowMs));
+    return { lease, head: session.head, mapping, turn: begun };
   }
 
   function commit(input: CommitInput): TurnRecord {
-    const { lease, turnId, baseGeneration, generation, retentionSec } = input;
-    const row = sessions.turnRow(lease.tenant, turnId);
-    const turn = row ? turnOf(row) : null;
-    const ours = turn?.sessionId === lease.sessionId;
-    if (turn && ours && row?.committed_fence === lease.fence) return turn;
-    requireNextGeneration(baseGeneration, generation);
-    const head = sessions.heldHead(lease);
-    if (!turn || !ours || turn.status !== 'running' || head.generation !== baseGeneration) throw leaseLost();
-    const mapping = db.get('SELECT session_id FROM mappings WHERE session_key = ?', lease.sessionKey);
-    if (mapping && mapping.session_id !== lease.sessionId) throw leaseLost();
-    if (input.repointTo) sessions.makeHead(lease.sessionKey, input.repointTo, retentionSec);
-    if (input.moveTo) moveConversation(db, sessions, lease, input.moveTo, retentionSec);
-    else sessions.point(lease.sessionKey, input.repointTo ?? lease.sessionId, retentionSec);
-    const updatedAtMs = clock.now();
-    const expiresAtSec = epochSec(updatedAtMs) + retentionSec;
-    const state = generation === baseGeneration ? head.state : input.state;
-    updateHead(db, { ...head, generation, state, updatedAtMs, expiresAtSec });
-    const committed: TurnRecord = {
-      ...turn,
-      status: 'committed',
-      generation,
-      reply: input.reply,
-      updatedAtMs,
-      expiresAtSec,
+    const { lease, turnId, repointTo, moveTo } = input;
+    const found = {
+      line: sessions.line(lease.tenant, turnId),
+      session: sessions.session(lease.tenant, lease.sessionId),
+      mapping: sessions.mapping(lease.sessionKey),
+      isTaken: repointTo !== undefined && sessions.session(lease.tenant, repointTo) !== null,
+      there: moveTo === undefined ? null : sessions.liveMapping(moveTo),
     };
-    updateTurn(db, committed);
-    db.run(
-      'UPDATE turns SET committed_fence = ? WHERE tenant = ? AND turn_id = ?',
-      lease.fence,
-      lease.tenant,
-      turnId,
-    );
-    return committed;
+    const { turn, writes } = commitTurn(input, found, clock.now());
+    if (!writes) return turn;
+    updateHead(db, writes.head);
+    if (writes.freshHead) sessions.addHead(writes.freshHead);
+    if (writes.leftKey) leaveKey(db, writes.leftKey, writes.head);
+    putMapping(db, writes.mapping);
+    updateTurn(db, turn, lease.fence);
+    return turn;
+  }
+
+  function changed(turn: TurnRecord): TurnRecord {
+    updateTurn(db, turn);
+    return turn;
   }
 
   return {
@@ -115,108 +121,94 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
 
     async renew(lease, leaseMs, turnId) {
       return db.write(() => {
-        sessions.heldHead(lease);
-        db.run(
-          'UPDATE heads SET lease_until_ms = ? WHERE tenant = ? AND session_id = ?',
-          clock.now() + leaseMs,
-          lease.tenant,
-          lease.sessionId,
-        );
-        return { stopRequested: sessions.turnRow(lease.tenant, turnId)?.stop_requested === 1 };
+        updateLease(db, { ...sessions.heldSession(lease), leaseUntilMs: clock.now() + leaseMs });
+        return { stopRequested: sessions.line(lease.tenant, turnId)?.turn.stopRequested ?? false };
       });
     },
 
     async commit(input) {
+      requireCommitInput(input);
       return db.write(() => commit(input));
     },
 
-    async advance({ lease, baseGeneration, generation, state, turnId }) {
-      requireNextGeneration(baseGeneration, generation);
+    async advance(input) {
+      requireNextGeneration(input.baseGeneration, input.generation);
+      const { lease, turnId } = input;
       db.write(() => {
-        const head = sessions.heldHead(lease);
-        if (head.generation !== baseGeneration) throw leaseLost();
-        const updatedAtMs = clock.now();
-        updateHead(db, { ...head, generation, state, updatedAtMs });
-        if (turnId === undefined) return;
-        const turn = sessions.runningTurn(lease, turnId);
-        updateTurn(db, { ...turn, generation, updatedAtMs });
+        const session = sessions.session(lease.tenant, lease.sessionId);
+        const line = turnId === undefined ? null : sessions.line(lease.tenant, turnId);
+        const { head, turn } = advance(input, session, line?.turn, clock.now());
+        updateHead(db, head);
+        if (turn) updateTurn(db, turn);
       });
     },
 
     async gather({ lease, turnId, followers }) {
       db.write(() => {
-        sessions.heldHead(lease);
-        sessions.runningTurn(lease, turnId);
+        sessions.heldSession(lease);
+        requireRunning(sessions.line(lease.tenant, turnId)?.turn, lease);
         for (const id of followers) {
-          const turn = sessions.knownTurn(lease.tenant, id);
-          if (turn.status !== 'queued') throw notQueued();
-          updateTurn(db, gatheredTurn(turn, lease.sessionId, clock.now()));
+          const turn = requireTurn(sessions.line(lease.tenant, id)?.turn, clock.now());
+          updateTurn(db, gatheredTurn(turn, lease, clock.now()));
         }
       });
     },
 
     async setAnchor(lease, turnId, anchor) {
+      requireSmallAnchor(anchor);
       db.write(() => {
-        sessions.heldHead(lease);
-        updateTurn(db, { ...sessions.knownTurn(lease.tenant, turnId), anchor, updatedAtMs: clock.now() });
+        sessions.heldSession(lease);
+        const line = sessions.line(lease.tenant, turnId);
+        const turn = requireTurnOfLease(line?.turn, lease, clock.now());
+        updateTurn(db, { ...turn, anchor, updatedAtMs: clock.now() });
       });
     },
 
     async check(lease) {
-      sessions.heldHead(lease);
+      sessions.heldSession(lease);
     },
 
     async settle(lease, turnId, status) {
       db.write(() => {
-        sessions.heldHead(lease);
-        const turn = sessions.knownTurn(lease.tenant, turnId);
-        if (!isCommitted(turn)) throw notCommitted();
-        if (turn.status === 'committed') updateTurn(db, { ...turn, status, updatedAtMs: clock.now() });
+        sessions.heldSession(lease);
+        const turn = requireCommitted(sessions.line(lease.tenant, turnId)?.turn, lease, clock.now());
+        updateTurn(db, settledTurn(turn, status, clock.now()));
       });
     },
 
     async release(lease, releaseOptions) {
       db.write(() => {
-        const given = db.run(
-          `UPDATE heads SET lease_owner = NULL, lease_until_ms = 0
-           WHERE tenant = ? AND session_id = ? AND lease_owner = ? AND fence = ?`,
-          lease.tenant,
-          lease.sessionId,
-          lease.owner,
-          lease.fence,
-        );
-        if (given === 0 || !releaseOptions?.forgive) return;
-        const turn = sessions.liveTurn(lease.tenant, releaseOptions.forgive);
-        if (turn?.status === 'running') updateTurn(db, forgivenTurn(turn, clock.now()));
+        const session = sessions.session(lease.tenant, lease.sessionId);
+        if (!session || !isHeldBy(session, lease)) return;
+        updateLease(db, unleased(session.head));
+        const { forgive } = releaseOptions ?? {};
+        const turn = forgive === undefined ? null : sessions.line(lease.tenant, forgive)?.turn;
+        const forgiven = forgivenTurn(turn, lease, clock.now());
+        if (forgiven) updateTurn(db, forgiven);
       });
     },
 
     async lease({ tenant, sessionId, owner, leaseMs }) {
       return db.write(() => {
-        const row = sessions.headRow(tenant, sessionId);
-        if (!row) throw unknownSession();
-        sessions.requireFree(row);
-        return sessions.grant(headOf(row), owner, leaseMs);
+        const known = sessions.session(tenant, sessionId);
+        if (!known) throw storeError('unknown-session');
+        const { session, lease } = grantLease(known, owner, leaseMs, clock.now());
+        updateLease(db, session);
+        return { lease, head: session.head };
       });
     },
 
     async requestStop(tenant, turnId) {
       return db.write(() => {
-        const turn = sessions.knownTurn(tenant, turnId);
-        if (isCommitted(turn)) return turn;
-        const stopped = { ...turn, stopRequested: true, updatedAtMs: clock.now() };
-        updateTurn(db, stopped);
-        return stopped;
+        const turn = requireTurn(sessions.line(tenant, turnId)?.turn, clock.now());
+        return changed(stoppedTurn(turn, clock.now()));
       });
     },
 
     async reopen(tenant, turnId) {
       return db.write(() => {
-        const turn = sessions.knownTurn(tenant, turnId);
-        if (turn.status !== 'undeliverable') return turn;
-        const reopened: TurnRecord = { ...turn, status: 'committed', updatedAtMs: clock.now() };
-        updateTurn(db, reopened);
-        return reopened;
+        const turn = requireTurn(sessions.line(tenant, turnId)?.turn, clock.now());
+        return changed(reopenedTurn(turn, clock.now()));
       });
     },
 
@@ -229,21 +221,26 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
     },
 
     async getHead(tenant, sessionId) {
-      const row = sessions.headRow(tenant, sessionId);
-      return row && Number(row.expires_at_sec) > epochSec(clock.now()) ? headOf(row) : null;
+      const head = sessions.session(tenant, sessionId)?.head;
+      return head && isLive(head.expiresAtSec, clock.now()) ? head : null;
     },
 
     ...sqliteLists(db, clock),
 
-    async adopt({ sessionKey, sessionId, generation, state, retentionSec }) {
+    async adopt({ sessionKey: key, sessionId, generation, state, retentionSec }) {
+      conversationOf(key);
+      requireSessionId(sessionId);
+      requireGeneration(generation);
       db.write(() => {
-        sessions.point(sessionKey, sessionId, retentionSec);
-        sessions.makeHead(sessionKey, sessionId, retentionSec, { generation, state });
+        const nowMs = clock.now();
+        sessions.addHead(newHead(key, sessionId, nowMs, retentionSec, { generation, state }));
+        const createdAt = sessions.liveMapping(key)?.created_at;
+        putMapping(db, newMapping(key, sessionId, nowMs, retentionSec, createdAt));
       });
     },
 
     async erase(key) {
-      return db.write(() => eraseConversation(db, key, (row) => sessions.requireFree(row)));
+      return db.write(() => eraseConversation(db, key, (row) => requireFree(sessionOf(row), clock.now())));
     },
 
     expired: {
@@ -254,7 +251,7 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
 
       async remove(lease) {
         db.write(() => {
-          sessions.heldHead(lease);
+          sessions.heldSession(lease);
           removeExpired(db, lease, epochSec(clock.now()));
         });
       },

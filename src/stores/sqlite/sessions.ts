@@ -1,84 +1,48 @@
-// The small steps that the sqlite store's writes are made of: find, make, point, hold. Each runs inside the
-// caller's transaction.
-import { Refused } from '../../core/errors.ts';
+// What the sqlite session store reads and makes within a transaction: sessions, lines, mappings.
 import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Lease, SessionHead, SessionMapping, TurnRecord } from '../../core/records.ts';
-import {
-  epochSec,
-  leaseLost,
-  newHead,
-  newMapping,
-  queuedTurn,
-  requireSameMessage,
-  sessionExists,
-  unknownTurn,
-} from '../ledger.ts';
-import type { Row, SqliteDatabase } from './database.ts';
-import { headOf, insertHead, insertTurn, mappingOf, putMapping, turnOf } from './rows.ts';
+import type { StoredTurn } from '../rules/commit.ts';
+import { storeError } from '../rules/errors.ts';
+import { requireHeld, type StoredSession } from '../rules/lease.ts';
+import { queuedTurn } from '../rules/new-records.ts';
+import { isLive } from '../rules/retention.ts';
+import { requireSameMessage } from '../rules/turn.ts';
+import type { SqliteDatabase } from './database.ts';
+import { insertHead, insertTurn, mappingOf, sessionOf, storedTurnOf } from './rows.ts';
 
 export function sqliteSessions(db: SqliteDatabase, clock: Clock) {
-  const nowSec = () => epochSec(clock.now());
+  function session(tenant: Tenant, sessionId: SessionId): StoredSession | null {
+    const row = db.get('SELECT * FROM heads WHERE tenant = ? AND session_id = ?', tenant, sessionId);
+    return row ? sessionOf(row) : null;
+  }
 
-  const headRow = (tenant: Tenant, sessionId: string): Row | undefined =>
-    db.get('SELECT * FROM heads WHERE tenant = ? AND session_id = ?', tenant, sessionId);
+  /** Conflict('lease-lost'). */
+  function heldSession(lease: Lease): StoredSession {
+    return requireHeld(session(lease.tenant, lease.sessionId), lease);
+  }
 
-  const turnRow = (tenant: Tenant, turnId: TurnId): Row | undefined =>
-    db.get('SELECT * FROM turns WHERE tenant = ? AND turn_id = ?', tenant, turnId);
+  /** The line, expired or not. */
+  function line(tenant: Tenant, turnId: TurnId): StoredTurn | null {
+    const row = db.get('SELECT * FROM turns WHERE tenant = ? AND turn_id = ?', tenant, turnId);
+    return row ? storedTurnOf(row) : null;
+  }
 
   function liveTurn(tenant: Tenant, turnId: TurnId): TurnRecord | null {
-    const row = turnRow(tenant, turnId);
-    return row && Number(row.expires_at_sec) > nowSec() ? turnOf(row) : null;
+    const turn = line(tenant, turnId)?.turn;
+    return turn && isLive(turn.expiresAtSec, clock.now()) ? turn : null;
   }
 
-  function knownTurn(tenant: Tenant, turnId: TurnId): TurnRecord {
-    const turn = liveTurn(tenant, turnId);
-    if (!turn) throw unknownTurn();
-    return turn;
-  }
-
-  /** The turn that this lease runs; lost when someone else fixed its outcome or took it elsewhere. */
-  function runningTurn(lease: Lease, turnId: TurnId): TurnRecord {
-    const turn = liveTurn(lease.tenant, turnId);
-    if (turn?.status !== 'running' || turn.sessionId !== lease.sessionId) throw leaseLost();
-    return turn;
-  }
-
-  function liveMapping(key: SessionKey): SessionMapping | null {
-    const row = db.get('SELECT * FROM mappings WHERE session_key = ? AND ttl > ?', key, nowSec());
+  /** The mapping, expired or not. */
+  function mapping(key: SessionKey): SessionMapping | null {
+    const row = db.get('SELECT * FROM mappings WHERE session_key = ?', key);
     return row ? mappingOf(row) : null;
   }
 
-  /** The head if the lease is still the one that holds it. */
-  function heldHead(lease: Lease): SessionHead {
-    const row = headRow(lease.tenant, lease.sessionId);
-    if (!row || row.lease_owner !== lease.owner || Number(row.fence) !== lease.fence) throw leaseLost();
-    return headOf(row);
-  }
-
-  function requireFree(row: Row): void {
-    const retryAfterMs = Number(row.lease_until_ms) - clock.now();
-    if (row.lease_owner === null || retryAfterMs <= 0) return;
-    throw new Refused('lease-busy', 'Another worker runs this session.', { retryAfterMs });
-  }
-
-  function grant(
-    known: SessionHead,
-    owner: string,
-    leaseMs: number,
-  ): { readonly lease: Lease; readonly head: SessionHead } {
-    const head = { ...known, fence: known.fence + 1 };
-    const { tenant, sessionId, sessionKey, fence } = head;
-    db.run(
-      'UPDATE heads SET fence = ?, lease_owner = ?, lease_until_ms = ? WHERE tenant = ? AND session_id = ?',
-      fence,
-      owner,
-      clock.now() + leaseMs,
-      tenant,
-      sessionId,
-    );
-    return { lease: { tenant, sessionId, sessionKey, owner, fence }, head };
+  function liveMapping(key: SessionKey): SessionMapping | null {
+    const stored = mapping(key);
+    return stored && isLive(stored.ttl, clock.now()) ? stored : null;
   }
 
   function accept(request: TurnRequest, retentionSec: number): TurnRecord {
@@ -93,39 +57,11 @@ export function sqliteSessions(db: SqliteDatabase, clock: Clock) {
     return turn;
   }
 
-  function makeHead(
-    key: SessionKey,
-    sessionId: SessionId,
-    retentionSec: number,
-    begun?: Pick<SessionHead, 'generation' | 'state'>,
-  ): SessionHead {
-    const tenant = tenantOf(key);
-    if (headRow(tenant, sessionId)) throw sessionExists();
-    const head = newHead(key, sessionId, clock.now(), retentionSec, begun);
+  /** Conflict('session-exists'). */
+  function addHead(head: SessionHead): void {
+    if (session(head.tenant, head.sessionId)) throw storeError('session-exists');
     insertHead(db, head);
-    return head;
   }
 
-  /** Points the conversation at a session, and lets its retention begin anew. */
-  function point(key: SessionKey, sessionId: SessionId, retentionSec: number): SessionMapping {
-    const createdAt = liveMapping(key)?.created_at;
-    const mapping = newMapping(key, sessionId, clock.now(), retentionSec, createdAt);
-    putMapping(db, mapping);
-    return mapping;
-  }
-
-  return {
-    headRow,
-    turnRow,
-    liveTurn,
-    knownTurn,
-    runningTurn,
-    liveMapping,
-    heldHead,
-    requireFree,
-    grant,
-    accept,
-    makeHead,
-    point,
-  };
+  return { session, heldSession, line, liveTurn, mapping, liveMapping, accept, addHead };
 }

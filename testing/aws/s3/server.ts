@@ -1,6 +1,8 @@
 // A small, strict S3 in this process: signatures and digests checked, conditions exact, parts, ranges, listings.
 // Path-style addresses only. It keeps everything in memory and knows no versions, tags, policies or lifecycles; what
 // it does not know it refuses. It passes the same contract as Ceph's gateway.
+import '../../../src/node-version.ts';
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { bodyOf, serveLoopback } from '../loopback.ts';
 import type { StandIn } from '../process.ts';

@@ -1,6 +1,8 @@
 // SQS as `@aws-sdk/client-sqs` speaks to it (AWS JSON 1.0), in this process and in memory. Written because no
 // obtainable stand-in keeps the rules of FIFO groups; test/aws/sqs-server.test.ts holds it to them. Signatures are
 // not checked (S3's are, where tenants share a bucket); a request without one is refused.
+import '../../../src/node-version.ts';
+
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { systemClock } from '../../../src/core/clock.ts';
@@ -20,6 +22,8 @@ const MAX_WAIT_SEC = 20;
 export interface SqsFifoServer extends StandIn {
   /** The queue's messages without a network, for looking and for faults. */
   queue(url: string): Queue;
+  /** Long polls that wait for a message now. */
+  readonly waitingPolls: number;
 }
 
 type Action = (input: Input, gone: AbortSignal) => object | Promise<object>;
@@ -262,5 +266,12 @@ export async function startSqsFifoServer(
 
   const server = await serveLoopback(handle, options.port);
   endpoint = server.endpoint;
-  return { endpoint, close: server.close, queue: byUrl };
+  return {
+    endpoint,
+    close: server.close,
+    queue: byUrl,
+    get waitingPolls() {
+      return waiting.size;
+    },
+  };
 }

@@ -1,0 +1,40 @@
+// A system in front of an installation on AWS, for a back-end that sends: it needs the rights of the api function
+// (docs/embed.md), and neither worker nor agent.
+import { systemClock } from '../core/clock.ts';
+import { silentLog } from '../core/log.ts';
+import { packageVersion } from '../package-root.ts';
+import { createSystem } from '../system/create-system.ts';
+import { type AwsSettings, checksFor } from '../system/settings.ts';
+import type { System } from '../system/system.ts';
+import { openAwsStores } from './stores.ts';
+
+export async function openAwsSystem(settings: AwsSettings): Promise<System> {
+  const { aws, access = 'loopback', log = silentLog } = settings;
+  const checks = checksFor(access);
+  const stores = await openAwsStores(aws, {});
+  const ending = new AbortController();
+  const { idle, ...system } = createSystem({
+    ...stores,
+    ...checks,
+    ending: ending.signal,
+    clock: systemClock,
+    log,
+    // What the installation was deployed with is not known here; every answer says whether a demo model wrote it.
+    info: {
+      name: 'hybrid-sessions',
+      version: packageVersion(),
+      model: { demo: false, name: 'as deployed' },
+      sandbox: 'none',
+      tools: [],
+      workers: 0,
+    },
+    page: null,
+  });
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    ending.abort();
+    await idle();
+    await stores.close();
+  };
+  return { ...system, close: () => (closing ??= close()) };
+}

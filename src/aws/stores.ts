@@ -1,0 +1,56 @@
+// The ports of an installation on AWS, for programs outside it: commands that look at or mend what is stored there,
+// and back-ends that send. A module of its own because it loads the AWS SDK.
+import { systemClock } from '../core/clock.ts';
+import { DAY_SEC, KEPT_GENERATIONS, WORKSPACE_LIMITS } from '../core/defaults.ts';
+import type { Stores } from '../local/stores.ts';
+import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
+import type { Progress } from '../state/progress.ts';
+import { createSessionState } from '../state/session-state.ts';
+import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createS3ObjectStore } from '../stores/s3/object-store.ts';
+import { type AwsInstallation, checkInstallation, readInstallation } from './installation.ts';
+
+export async function openAwsStores(
+  installation: string | AwsInstallation,
+  { progress }: { readonly progress?: Progress },
+): Promise<Stores> {
+  const known =
+    typeof installation === 'string'
+      ? readInstallation(installation)
+      : checkInstallation(installation, 'aws');
+  const { region, mappingTable, stateTable, bucket, endpoints, ...rest } = known;
+  const { queueUrl, deadLetterQueueUrl, retentionDays } = rest;
+  const at = (endpoint: string | undefined) => ({ region, ...(endpoint !== undefined && { endpoint }) });
+  const client = createDynamoClient(at(endpoints.dynamodb));
+  const tables = { client, mappingTable, stateTable, clock: systemClock };
+  const store = createDynamoSessionStore(tables);
+  const events = createDynamoEventLog(tables);
+  const queue = createSqsTurnQueue({ ...at(endpoints.sqs), queueUrl, deadLetterQueueUrl });
+  const objects = createS3ObjectStore({
+    ...at(endpoints.s3),
+    bucket,
+    // Few servers other than Amazon's have a host name per bucket.
+    forcePathStyle: endpoints.s3 !== undefined,
+  });
+  return {
+    retentionSec: retentionDays * DAY_SEC,
+    keepGenerations: KEPT_GENERATIONS,
+    store,
+    queue,
+    events,
+    objects,
+    state: createSessionState({
+      objects,
+      // The worker holds a session to the room on its own disk.
+      limits: WORKSPACE_LIMITS,
+      keepGenerations: KEPT_GENERATIONS,
+      ...(progress && { progress }),
+    }),
+    async close() {
+      await queue.close();
+      await store.close();
+      client.destroy();
+    },
+  };
+}

@@ -1,0 +1,5 @@
+// The channels there are. Every program takes this list unless it is given another one.
+import { http } from './http/descriptor.ts';
+import { telegram } from './telegram/descriptor.ts';
+
+export const CHANNELS = [http, telegram] as const;

@@ -1,0 +1,53 @@
+// Telegram in a local system: finds out who the bot is, then polls. An address that does not answer yet is waited
+// for; a wrong token ends it.
+import { backoffMs } from '../../core/backoff.ts';
+import { errorFields, type Log } from '../../core/log.ts';
+import type { Clock } from '../../core/ports.ts';
+import { parseAllowList } from './allow-list.ts';
+import { type BotIdentity, createTelegramApi, type TelegramApi } from './api.ts';
+import { createTelegramPoller, type TelegramPollerOptions } from './poller.ts';
+
+const REACHING = { firstMs: 1_000, maxMs: 60_000 };
+
+export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | 'stop' | 'move'> {
+  readonly settings: {
+    readonly token: string;
+    readonly apiRoot: string;
+    readonly allowedUsers: readonly number[];
+  };
+  readonly tenant: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export async function pollTelegram(context: PollingContext, signal: AbortSignal): Promise<void> {
+  const { settings, tenant, accept, stop, move, clock, log } = context;
+  const api = createTelegramApi(settings);
+  const bot = await whoAmI(api, context, signal);
+  if (bot === null) return;
+  log('info', 'telegram-polling', { bot: bot.username });
+  const policy = { tenant, allow: parseAllowList(settings.allowedUsers) };
+  await createTelegramPoller({ api, bot, policy, accept, stop, move, clock, log }).run(signal);
+}
+
+async function whoAmI(
+  api: TelegramApi,
+  { clock, log }: PollingContext,
+  signal: AbortSignal,
+): Promise<BotIdentity | null> {
+  for (let failures = 1; !signal.aborted; failures++) {
+    try {
+      return await api.getMe(signal);
+    } catch (error) {
+      if (isWrongToken(error)) throw error;
+      const waitMs = backoffMs(REACHING, failures);
+      log('warn', 'telegram-unreachable', { waitMs, ...errorFields(error) });
+      await clock.sleep(waitMs, signal);
+    }
+  }
+  return null;
+}
+
+function isWrongToken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'bad-token';
+}

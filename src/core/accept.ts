@@ -1,0 +1,23 @@
+// A message comes in: into the ledger, then into the queue, and only then is it acknowledged (ACKED). Every inlet ends
+// here, whatever platform it belongs to.
+import type { TurnRequest } from './messages.ts';
+import type { SessionStore, TurnQueue } from './ports.ts';
+import { isCommitted, type TurnRecord } from './records.ts';
+
+export interface AcceptDeps {
+  readonly store: Pick<SessionStore, 'accept' | 'getMapping'>;
+  readonly queue: Pick<TurnQueue, 'send'>;
+  readonly retentionSec: number;
+}
+
+/** Throws when either step fails: nothing was acknowledged then, and the same message may come again. */
+export async function acceptAndQueue(deps: AcceptDeps, request: TurnRequest): Promise<TurnRecord> {
+  const [turn, mapping] = await Promise.all([
+    deps.store.accept(request, deps.retentionSec),
+    // Only a hint: without it the worker looks for itself, one round trip later.
+    deps.store.getMapping(request.sessionKey).catch(() => null),
+  ]);
+  // A repeat may stand for a send that failed the first time; the queue drops it if not.
+  if (!isCommitted(turn)) await deps.queue.send({ ...request, sessionHint: mapping?.session_id ?? null });
+  return turn;
+}

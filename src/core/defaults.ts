@@ -1,0 +1,44 @@
+// What holds where nothing else is said, each stated once: settings, installations on AWS, commands and tests take it
+// from here. docs/configuration.md and docs/deploy-aws.md tell people the same.
+import type { Tenant } from './ids.ts';
+import type { StateLimits } from './ports.ts';
+
+export const DAY_SEC = 86_400;
+
+/** A conversation unused for so long is gone. */
+export const RETENTION_DAYS = 25;
+export const RETENTION_SEC = RETENTION_DAYS * DAY_SEC;
+
+/** Owner of everything, where no tenants are told apart. */
+export const DEFAULT_TENANT = 'default' as Tenant;
+
+export const WORKSPACE_LIMITS: StateLimits = {
+  maxWorkspaceBytes: 1024 ** 3,
+  maxWorkspaceFiles: 50_000,
+};
+
+/** Earlier generations that a session can go back to, the newest included. */
+export const KEPT_GENERATIONS = 10;
+
+/** Turns at once on one machine. */
+export const WORKERS = 2;
+
+/** A running turn is saved this often, so that a crash costs no more. */
+export const CHECKPOINT_EVERY_SEC = 60;
+
+/** Failures of its own after which a turn is given up. */
+export const MAX_ATTEMPTS = 3;
+
+/** On one machine: what a killed worker costs its conversation. */
+export const LOCAL_TIMES = { leaseMs: 10_000, heartbeatMs: 1_000, visibilityMs: 10_000 } as const;
+
+/** On AWS, where each beat is a request that is paid for. */
+export const LAMBDA_TIMES = {
+  leaseMs: 45_000,
+  heartbeatMs: 12_000,
+  visibilityMs: 60_000,
+  stopEveryMs: 1_500,
+} as const;
+
+/** On AWS, where a turn is only given up and delivered. */
+export const STRANDED_TIMES = { leaseMs: 30_000, heartbeatMs: 10_000, visibilityMs: 60_000 } as const;

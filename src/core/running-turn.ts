@@ -1,0 +1,127 @@
+// A turn that runs, as its steps see it: what it works with, what it was begun with, and how it may end.
+import { Invalid } from './errors.ts';
+import type { SessionId } from './ids.ts';
+import type { Log } from './log.ts';
+import type { TurnRequest } from './messages.ts';
+import type {
+  AgentRunner,
+  BeginResult,
+  Channel,
+  Clock,
+  SessionState,
+  SessionStore,
+  TurnEvent,
+  WaitingFor,
+  Workplace,
+} from './ports.ts';
+import type { Reply } from './records.ts';
+import type { RetryWriteOptions } from './retry-write.ts';
+
+/** Named places where a fault kit may strike; in order. */
+export const TURN_POINTS = [
+  'before-lease',
+  'after-lease',
+  'after-restore',
+  'mid-run',
+  'after-agent',
+  'after-pack',
+  'after-commit',
+  'after-send',
+  'after-mark',
+] as const;
+export type TurnPoint = (typeof TURN_POINTS)[number];
+
+export interface TurnTiming {
+  /** How long a lease lives without a heartbeat. */
+  readonly leaseMs: number;
+  readonly heartbeatMs: number;
+  /** How often a running turn looks whether it is to stop; at every heartbeat when left out. */
+  readonly stopEveryMs?: number;
+  /** A checkpoint this often while the agent runs; 0 for none. */
+  readonly checkpointEveryMs: number;
+}
+
+export interface TurnDeps {
+  readonly store: SessionStore;
+  readonly state: SessionState;
+  readonly workplace: Workplace;
+  readonly runner: AgentRunner;
+  readonly channels: ReadonlyMap<string, Channel>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly timing: TurnTiming;
+  readonly retentionSec: number;
+  /** After this many begun attempts the turn is given up with an honest message. */
+  readonly maxAttempts: number;
+  /** For fault injection; production passes nothing. */
+  readonly at?: (point: TurnPoint) => Promise<void> | void;
+}
+
+export interface TurnContext {
+  readonly owner: string;
+  /** Keeps the queue message invisible while the turn lives. */
+  readonly onBeat: () => Promise<void>;
+  /** Times the queue handed this message out, this one included. */
+  readonly receives: number;
+  /** Aborts when this worker must hand the turn on: its deadline, or its own end. */
+  readonly deadline: AbortSignal;
+}
+
+export type TurnOutcome =
+  | { readonly kind: 'done' }
+  /** The reply is out and says that the turn failed for good; a person should look. */
+  | { readonly kind: 'dead'; readonly reason: string }
+  | {
+      readonly kind: 'retry';
+      readonly afterMs: number;
+      readonly reason: string;
+      /** Set when a part is away: the wait holds however long it is. */
+      readonly waitingFor?: WaitingFor;
+    }
+  /** Cut off at the deadline with its state saved: to be continued at once. */
+  | { readonly kind: 'continue' };
+
+/** One attempt, from its lease on. */
+export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
+  readonly deps: TurnDeps;
+  readonly request: TurnRequest;
+  /** The ledger line as it was begun. */
+  readonly record: BeginResult['turn'];
+  readonly channel: Channel;
+  /** Times this message was taken up, this one included. */
+  readonly tries: number;
+  /** Aborts with a reason: 'stop' (the person's wish), 'deadline', or 'lost' (the lease). */
+  readonly signal: AbortSignal;
+  /** Shows the person what happens. */
+  readonly progress: (event: TurnEvent) => void;
+}
+
+/** What to commit. */
+export interface Decision {
+  readonly baseGeneration: number;
+  readonly generation: number;
+  readonly state: BeginResult['head']['state'];
+  readonly reply: Reply;
+  readonly repointTo?: SessionId;
+  readonly dead?: string;
+  readonly compactionDue?: boolean;
+}
+
+/** Nothing to commit yet. */
+export type NotNow =
+  | { readonly notNow: 'continue' | 'agent-crashed' }
+  | { readonly notNow: 'model-unavailable'; readonly retryAfterMs: number };
+
+/** For writes after the agent has run; the person is told when one has to be repeated. */
+export function insistently({ deps, signal, progress }: RunningTurn): RetryWriteOptions {
+  const { clock, log } = deps;
+  const onRepeat = () =>
+    progress({ type: 'status', status: 'waiting', waitingFor: 'store', nextTryAtMs: null });
+  return { clock, log, signal, onRepeat };
+}
+
+export function channelOf(deps: Pick<TurnDeps, 'channels'>, request: TurnRequest): Channel {
+  const channel = deps.channels.get(request.conversation.channel);
+  if (channel) return channel;
+  throw new Invalid('unknown-channel', `No channel "${request.conversation.channel}" is configured here.`);
+}

@@ -1,0 +1,81 @@
+// The HTTP API and the web page behind a function URL that streams. The turn itself runs in the worker, where the
+// queue puts it: what streams here is read from the event log, so order holds, a lost connection loses nothing, and
+// this function holds a fraction of the worker's memory while it waits (design/lambda.md). Every route but the page,
+// its parts and /healthz wants the key.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import type { Context, LambdaFunctionURLEvent } from 'aws-lambda';
+import { createApp } from '../../api/app.ts';
+import { servePageFrom } from '../../api/static.ts';
+import { systemClock } from '../../core/clock.ts';
+import { DAY_SEC } from '../../core/defaults.ts';
+import { once } from '../../core/once.ts';
+import { createSqsTurnQueue } from '../../queues/sqs-fifo/turn-queue.ts';
+import { createSessionState } from '../../state/session-state.ts';
+import { createDynamoEventLog } from '../../stores/dynamodb/event-log.ts';
+import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
+import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
+import { apiSchema, readConfiguration } from '../configuration.ts';
+import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
+import { createObservability } from '../observability.ts';
+import { readParameters } from '../parameters.ts';
+
+declare const awslambda: {
+  streamifyResponse<E>(
+    handler: (event: E, stream: Writable, context: Context) => Promise<void>,
+  ): (event: E, context: Context) => Promise<void>;
+  readonly HttpResponseStream: ResponseStreams;
+};
+
+/** A stream is ended in time for its last words; a watcher comes back with Last-Event-ID. */
+const MARGIN_MS = 10_000;
+
+const configuration = readConfiguration(apiSchema, process.env);
+const { log, flush } = createObservability(configuration);
+const files = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
+
+const open = once(async () => {
+  const { mappingTable, stateTable, queueUrl, apiKeyParameter, bucket, modelProvider } = configuration;
+  const secrets = await readParameters([apiKeyParameter]);
+  const tables = { mappingTable, stateTable, clock: systemClock };
+  const { info, openapi } = JSON.parse(readFileSync(join(files, 'api.json'), 'utf8'));
+  return createApp({
+    store: createDynamoSessionStore(tables),
+    queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
+    events: createDynamoEventLog(tables),
+    state: createSessionState({
+      objects: createS3ObjectStore({ bucket }),
+      limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 },
+    }),
+    clock: systemClock,
+    log,
+    info: {
+      ...info,
+      model: {
+        demo: modelProvider === 'demo',
+        name: configuration.model ?? (modelProvider === 'demo' ? 'demo' : 'Claude'),
+      },
+      sandbox: 'none',
+      workers: configuration.maxConcurrency,
+    },
+    retentionSec: configuration.retentionDays * DAY_SEC,
+    apiKeys: [secrets.get(apiKeyParameter) ?? ''],
+    knownHosts: null,
+    openapi,
+    page: servePageFrom(join(files, 'web')),
+  });
+});
+
+export const handler = awslambda.streamifyResponse<LambdaFunctionURLEvent>(async (event, stream, context) => {
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(), context.getRemainingTimeInMillis() - MARGIN_MS);
+  try {
+    const app = await open();
+    const request = new Request(requestOf(event), { signal: ending.signal });
+    await streamAnswer(await app.fetch(request), stream, awslambda.HttpResponseStream);
+  } finally {
+    clearTimeout(timer);
+    flush();
+  }
+});

@@ -1,0 +1,35 @@
+// Removes sessions whose retention is over, once a day: their objects, then their heads and mappings, each under a
+// lease (see server/sweep.ts). Ledger lines and events go by DynamoDB's own time to live. What one round does not
+// get done is left to the next.
+import type { Context } from 'aws-lambda';
+import { systemClock } from '../../core/clock.ts';
+import { sweep } from '../../core/sweep.ts';
+import { createSessionState } from '../../state/session-state.ts';
+import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
+import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
+import { readConfiguration, sweepSchema } from '../configuration.ts';
+import { createObservability } from '../observability.ts';
+
+/** For ending what is at hand. */
+const MARGIN_MS = 30_000;
+
+const configuration = readConfiguration(sweepSchema, process.env);
+const { log, flush } = createObservability(configuration);
+const { mappingTable, stateTable, bucket } = configuration;
+const store = createDynamoSessionStore({ mappingTable, stateTable, clock: systemClock });
+const objects = createS3ObjectStore({ bucket });
+// It only erases: limits are for checkpoints.
+const state = createSessionState({ objects, limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 } });
+
+export async function handler(_event: unknown, context: Context): Promise<{ readonly removed: number }> {
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(), Math.max(0, context.getRemainingTimeInMillis() - MARGIN_MS));
+  try {
+    const removed = await sweep({ store, objects, state }, systemClock, ending.signal);
+    log('info', 'expired-removed', { sessions: removed, complete: !ending.signal.aborted });
+    return { removed };
+  } finally {
+    clearTimeout(timer);
+    flush();
+  }
+}

@@ -1,0 +1,52 @@
+// Listens with a fetch handler on a port of this machine; what keeps it from doing so is said in words.
+import { serve } from '@hono/node-server';
+import { Invalid } from '../core/errors.ts';
+
+export interface Listening {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export function listen(
+  fetch: (request: Request) => Response | Promise<Response>,
+  host: string,
+  port: number,
+): Promise<Listening> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch, hostname: host, port }, (address) => {
+      const name = host.includes(':') ? `[${host}]` : host;
+      resolve({
+        url: `http://${name}:${address.port}`,
+        stop: () =>
+          new Promise((closed) => {
+            server.close(() => closed());
+            // Streams of turns that go on elsewhere would hold it open; clients come back by Last-Event-ID.
+            if ('closeAllConnections' in server) server.closeAllConnections();
+          }),
+      });
+    });
+    server.on('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port)));
+  });
+}
+
+function listenError(cause: NodeJS.ErrnoException, host: string, port: number): unknown {
+  if (cause.code === 'EADDRINUSE') {
+    return new Invalid('port-in-use', `Port ${port} is in use.`, {
+      cause,
+      advice: 'Stop what runs there, or set PORT to another one (0 takes any free one).',
+    });
+  }
+  if (cause.code === 'EACCES') {
+    return new Invalid('port-refused', `This user may not listen on port ${port}.`, {
+      cause,
+      advice: 'Set PORT to one above 1023.',
+    });
+  }
+  if (cause.code === 'EADDRNOTAVAIL' || cause.code === 'ENOTFOUND') {
+    return new Invalid('bad-host', `${host} is not an address of this machine.`, {
+      cause,
+      advice: 'Set HOST to 127.0.0.1, or to an address that this machine has.',
+    });
+  }
+  return cause;
+}

@@ -1,0 +1,143 @@
+// The program interface over ports: the same on one machine and in front of AWS.
+import { randomUUID } from 'node:crypto';
+import { type AppOptions, createApp } from '../api/app.ts';
+import { conversationOfChat } from '../api/chat-name.ts';
+import { eraseChat } from '../api/chats.ts';
+import type { ApiDeps } from '../api/deps.ts';
+import { problemResponse } from '../api/problems.ts';
+import { askToStop } from '../api/turns.ts';
+import { watchTurn } from '../api/watch-turn.ts';
+import { acceptAndQueue } from '../core/accept.ts';
+import { Gone, Invalid, Refused } from '../core/errors.ts';
+import { sessionKeyOf, type TurnId } from '../core/ids.ts';
+import { type TurnRequest, turnRequest } from '../core/messages.ts';
+import { isCommitted, type Reply, type TurnRecord } from '../core/records.ts';
+import { openapiDocument } from '../package-root.ts';
+import { createSentTurn } from './sent-turn.ts';
+import type { Answer, AnswerEvent, SendOptions, SentTurn, System, Turn } from './system.ts';
+
+export interface CreateSystemOptions extends ApiDeps, Pick<AppOptions, 'apiKeys' | 'knownHosts' | 'page'> {
+  /** Aborts when the system ends: waiting ends with it. */
+  readonly ending: AbortSignal;
+}
+
+/** So many turns of a chat are looked at to stop them. */
+const MAX_STOPPED = 200;
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** Closing belongs to whoever opened the ports. */
+export interface SystemOverPorts extends Omit<System, 'close'> {
+  /** Once `ending` has aborted: resolves when no request works with the ports any more. */
+  idle(): Promise<void>;
+}
+
+export function createSystem(options: CreateSystemOptions): SystemOverPorts {
+  const { store, clock, ending } = options;
+  const app = createApp({ ...options, openapi: openapiDocument() });
+  const answering = new Set<Promise<Response>>();
+
+  function send(
+    chat: string,
+    message: Pick<TurnRequest, 'kind' | 'text'>,
+    { idempotencyKey = randomUUID(), signal }: SendOptions,
+  ): SentTurn {
+    const request = requestFor(chat, message, idempotencyKey);
+    const begun = ending.aborted ? Promise.reject(closed()) : acceptAndQueue(options, request);
+    const ended = signal ? AbortSignal.any([signal, ending]) : ending;
+    async function* watch(): AsyncGenerator<AnswerEvent, void, undefined> {
+      const turn = await begun;
+      for await (const { event } of watchTurn(options, turn, 0, ended)) {
+        if (event === null) continue;
+        if (event.type !== 'final') yield event;
+        else if (event.reply !== null) {
+          const answer = answerOf({ ...event, turnId: turn.turnId }, event.reply);
+          return yield { type: 'final', answer };
+        }
+      }
+      signal?.throwIfAborted();
+      if (ending.aborted) throw closed();
+      throw new Gone('unknown-turn', 'This chat was erased while the turn waited.');
+    }
+    return createSentTurn({ turnId: request.turnId, begun, watch });
+  }
+
+  function requestFor(chat: string, message: Pick<TurnRequest, 'kind' | 'text'>, dedupeId: string) {
+    if (!KEY.test(dedupeId)) {
+      throw new Invalid('bad-idempotency-key', 'An idempotency key is 1 to 255 visible ASCII characters.');
+    }
+    const conversation = conversationOfChat(chat);
+    return turnRequest({ ...message, conversation, dedupeId, receivedAtMs: clock.now() });
+  }
+
+  return {
+    send(chat, text, sendOptions = {}) {
+      if (text.trim() === '') throw new Invalid('blank-text', 'A message must not be blank.');
+      return send(chat, { kind: 'message', text }, sendOptions);
+    },
+    startOver: (chat, sendOptions = {}) => send(chat, { kind: 'new', text: '' }, sendOptions),
+    async stop(what) {
+      if (typeof what === 'object') return (await askToStop(options, what.turnId as TurnId)).asked ? 1 : 0;
+      const key = sessionKeyOf(conversationOfChat(what));
+      const { items } = await store.listTurns(key, { limit: MAX_STOPPED });
+      const unfinished = items.filter((turn) => !isCommitted(turn) && turn.kind !== 'new');
+      const asked = await Promise.all(unfinished.map(({ turnId }) => askToStop(options, turnId)));
+      return asked.filter((one) => one.asked).length;
+    },
+    async history(chat, historyOptions = {}) {
+      const key = sessionKeyOf(conversationOfChat(chat));
+      const { items, cursor } = await store.listTurns(key, historyOptions);
+      return { turns: items.map(turnOf), cursor };
+    },
+    async erase(chat) {
+      const key = sessionKeyOf(conversationOfChat(chat));
+      const [mapping, { items }] = await Promise.all([
+        store.getMapping(key),
+        store.listTurns(key, { limit: 1 }),
+      ]);
+      await eraseChat(options, key);
+      return mapping !== null || items.length > 0;
+    },
+    async fetch(request) {
+      if (ending.aborted) {
+        return problemResponse({ status: 503, code: closed().code, detail: closed().message });
+      }
+      const answer = Promise.resolve(app.fetch(request));
+      answering.add(answer);
+      try {
+        return await answer;
+      } finally {
+        answering.delete(answer);
+      }
+    },
+    idle: async () => void (await Promise.allSettled(answering)),
+  };
+}
+
+type Ended = Pick<TurnRecord, 'turnId' | 'sessionId' | 'generation'>;
+
+function answerOf({ turnId, sessionId, generation }: Ended, reply: Reply): Answer {
+  const { text, outcome, code, demo, usage } = reply;
+  return {
+    text,
+    outcome,
+    ...(code !== undefined && { code }),
+    ...(demo !== undefined && { demo }),
+    ...(usage !== undefined && { usage }),
+    turnId,
+    sessionId,
+    generation,
+  };
+}
+
+function turnOf(turn: TurnRecord): Turn {
+  const { turnId, kind, text, status, stopRequested, receivedAtMs, reply } = turn;
+  const answer = reply && answerOf(turn, reply);
+  return { turnId, kind, text, status, stopRequested, receivedAt: new Date(receivedAtMs), answer };
+}
+
+function closed(): Refused {
+  return new Refused('system-closed', 'This system was closed.', {
+    advice:
+      'A message that was accepted is answered after the next start; send it again with its key to get the answer.',
+  });
+}

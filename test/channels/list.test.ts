@@ -1,0 +1,114 @@
+// Rules for every channel of the list, and that only its folder and the list know a channel by name.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import {
+  asVariables,
+  decodeSettings,
+  encodeSettings,
+  fromVariables,
+  madeSecrets,
+  parametersIn,
+} from '../../src/channels/deployed.ts';
+import type { ChannelDescriptor, Part } from '../../src/channels/descriptor.ts';
+import { CHANNELS } from '../../src/channels/index.ts';
+import { WITH_PAGER } from './pager/descriptor.ts';
+
+const root = join(import.meta.dirname, '../..');
+const list: readonly ChannelDescriptor[] = WITH_PAGER;
+const PARTS: readonly Part[] = ['outgoing', 'webhook', 'poller', 'setup'];
+/** First parts of the local server's own paths. */
+const TAKEN = ['v1', 'assets', 'healthz', 'openapi', 'metrics'];
+
+test.each(list.map((channel) => [channel.name, channel] as const))('%s is well-formed', (name, channel) => {
+  expect(name).toMatch(/^[a-z][a-z0-9]{1,30}$/);
+  expect(TAKEN).not.toContain(name);
+  for (const [field, setting] of Object.entries(channel.settings)) {
+    expect(field).toMatch(/^[a-z][A-Za-z0-9]*$/);
+    expect(setting.usedBy.length, field).toBeGreaterThan(0);
+    // Else nobody could ever give it.
+    if (setting.kind === 'secret') expect(setting.made || setting.env, field).toBeTruthy();
+    if (setting.usedBy.includes('poller')) expect(channel.poller, field).toBeDefined();
+    if (setting.usedBy.includes('webhook')) expect(channel.webhook, field).toBeDefined();
+  }
+  for (const { path } of channel.webhook?.routes ?? []) expect(path).toMatch(/^(\/[\w:.-]+)*$/);
+  // What a webhook is told of the account, somebody must ask for.
+  if (channel.identity) expect(channel.setup?.identify).toBeDefined();
+});
+
+test('names and variables are unique', () => {
+  const names = list.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  const variables = list.flatMap(({ settings }) => Object.values(settings).flatMap(({ env }) => env ?? []));
+  expect(new Set(variables).size).toBe(variables.length);
+});
+
+describe('outside its folder', () => {
+  const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+
+  test.each(
+    (CHANNELS as readonly ChannelDescriptor[])
+      // The API's channel has the name of a protocol.
+      .filter(({ name }) => name !== 'http')
+      .map(({ name }) => name),
+  )('%s is named by the list alone, and has a page of its own', (name) => {
+    const naming = files.filter(
+      (file) =>
+        !file.startsWith(join('src', 'channels', name)) &&
+        readFileSync(join(root, file), 'utf8').toLowerCase().includes(name),
+    );
+    expect(naming).toEqual([join('src', 'channels', 'index.ts')]);
+    expect(existsSync(join(root, 'docs', `${name}.md`))).toBe(true);
+  });
+});
+
+describe('settings on their way to a function', () => {
+  const values: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+    telegram: {
+      tokenParameter: '/a/token',
+      allowedUsers: [1, 2_000_000_000_000],
+      apiRoot: 'http://b/?c=[1]',
+    },
+    pager: {
+      tokenParameter: '/p',
+      pagers: ['1', '[2]', '', '"', 'ä,b'],
+      apiRoot: 'http://p',
+      signature: '',
+    },
+  };
+  const deployed = list.flatMap((channel) => {
+    const section = values[channel.name];
+    return section ? [[channel.name, channel, section] as const] : [];
+  });
+
+  test.each(deployed)(
+    '%s: every part gets its own ones, unchanged, and no others',
+    (_name, channel, section) => {
+      const made = madeSecrets(channel, (name) => `/made/${name}`);
+      for (const part of PARTS) {
+        const encoded = encodeSettings(channel, part, section, made);
+        const own = Object.entries(channel.settings).filter(([, { usedBy }]) => usedBy.includes(part));
+        expect(Object.keys(encoded).sort()).toEqual(own.map(([field]) => field).sort());
+        const variables = asVariables(channel, encoded);
+        expect(fromVariables(channel, part, variables)).toEqual(encoded);
+        const secrets = new Map(parametersIn(channel, encoded).map((name) => [name, sampleSecret(channel)]));
+        const decoded = decodeSettings(channel, part, encoded, secrets);
+        for (const [field, { kind }] of own) {
+          expect(decoded[field], field).toEqual(kind === 'secret' ? sampleSecret(channel) : section[field]);
+        }
+      }
+    },
+  );
+
+  test.each(deployed)('%s: a variable or a secret that is missing is named', (_name, channel, section) => {
+    const encoded = encodeSettings(channel, 'outgoing', section, {});
+    expect(() => fromVariables(channel, 'outgoing', {})).toThrow(/_TOKEN_PARAMETER is missing/);
+    expect(() => decodeSettings(channel, 'outgoing', encoded, new Map())).toThrow(/_TOKEN_PARAMETER: /);
+  });
+});
+
+function sampleSecret({ name }: ChannelDescriptor): string {
+  return name === 'telegram' ? '42:abc' : 'pt-12345678';
+}

@@ -1,0 +1,5 @@
+// As src/lambda/functions/worker.ts, of a product that has pagers, too.
+import { createWorker } from '../../../../src/lambda/worker.ts';
+import { WITH_PAGER } from '../descriptor.ts';
+
+export const handler = createWorker(WITH_PAGER);

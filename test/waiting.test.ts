@@ -1,0 +1,35 @@
+// No test sets a limit of its own or sleeps for a time that should suffice: on a busy machine both fail for nothing.
+import { glob, readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+
+const FORBIDDEN: readonly { readonly what: string; readonly pattern: RegExp }[] = [
+  { what: 'a limit on a test or a wait', pattern: /\btimeout: [\d_A-Z]|^\s*\}, [\d_]+\);$/ },
+  { what: 'a sleep', pattern: /\bsetTimeout\b|\bsetInterval\b/ },
+];
+
+/** Lines that may stay, each with its reason. */
+const ALLOWED: Readonly<Record<string, string>> = {
+  'test/waiting.ts': 'the one place that looks again after a while',
+  'test/agent/pause.test.ts': 'random moments to pause at, and a time in which nothing may happen',
+  'test/aws/real-account.test.ts': 'waits for a server that keeps its own time',
+  'test/lambda/runtime.test.ts': 'the source of a function that hangs, and of one that waits for a file',
+  'test/telegram/fixture.ts': 'repeats as the core does, with shorter pauses',
+  'test/telegram/poller.test.ts': 'a clock with shorter pauses',
+  'test/telegram/turn.test.ts': 'a clock with shorter pauses',
+  'test/web/hostile-content.test.ts': 'gives the browser time to report long tasks',
+  'test/web/one-chat-many-places.test.ts': 'keeps the page from looking by itself',
+  'test/web/page-behaviour.test.ts': 'a click that is tried again when the button has gone meanwhile',
+};
+
+test('tests wait for events, with the limits of test/waiting.ts', async () => {
+  const found = new Map<string, string[]>();
+  for await (const file of glob('test/**/*.ts')) {
+    for (const line of (await readFile(file, 'utf8')).split('\n')) {
+      const { what } = FORBIDDEN.find(({ pattern }) => pattern.test(line)) ?? {};
+      if (what) found.set(file, [...(found.get(file) ?? []), `${what}: ${line.trim()}`]);
+    }
+  }
+  const refused = [...found].filter(([file]) => !(file in ALLOWED));
+  expect(Object.fromEntries(refused)).toEqual({});
+  expect(Object.keys(ALLOWED).filter((file) => !found.has(file))).toEqual([]);
+});
