@@ -113,13 +113,6 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
   };
 }
 
-/** What this function needs is away: its turns wait as in any outage. */
-async function putOff(delivery: ReceivedMessage, log: Log): Promise<void> {
-  const nextTryInMs = outageWaitMs(delivery.receiveCount);
-  log('warn', 'turn-waits', { turn: delivery.request.turnId, waitingFor: 'settings', nextTryInMs });
-  await delivery.retry(nextTryInMs).catch(() => {});
-}
-
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
 async function shorten(delivery: ReceivedMessage, log: Log): Promise<void> {
   try {
