@@ -18,7 +18,6 @@ import {
 import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
-import { outageWaitMs } from '../core/waiting.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
