@@ -10,7 +10,7 @@ import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/executio
 import type { AgentFolder } from './agent-folder.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
-import { CONTINUATION } from './continuation.ts';
+import { type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import type { ModelEndpoint } from './environment.ts';
 import {
@@ -54,6 +54,7 @@ export interface AgentRunnerOptions {
 }
 
 const PUBLIC_API = 'https://api.anthropic.com';
+const ASK_MS = 30_000;
 
 export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const { folder } = options;
@@ -69,11 +70,22 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
     );
   }
   const connections = createUpstreamConnections(options.proxy);
+  /** Of the request that failed last. */
+  let model: string | undefined;
   return {
     async run(run) {
       const gateway = await openGateway(options.model, connections, run);
       try {
         return await runCliTurn(run, { ...options, sandbox, ...gateway });
+      } finally {
+        model = gateway.away()?.model ?? model;
+        await gateway.close();
+      }
+    },
+    async modelAnswers() {
+      const gateway = await openGateway(options.model, connections, { tries: 1, progress: () => {} });
+      try {
+        return model !== undefined && (await answersAWord(gateway.model, model));
       } finally {
         await gateway.close();
       }
@@ -91,7 +103,7 @@ interface Gateway {
 async function openGateway(
   model: ModelEndpoint,
   connections: UpstreamConnections,
-  run: AgentRun,
+  run: Pick<AgentRun, 'tries' | 'progress'>,
 ): Promise<Gateway> {
   const { apiKey, authToken, ...rest } = model;
   if (model.bedrock || (apiKey === undefined && authToken === undefined)) {
@@ -116,6 +128,24 @@ async function openGateway(
     away: gateway.failure,
     close: gateway.close,
   };
+}
+
+async function answersAWord({ baseUrl, apiKey }: ModelEndpoint, model: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${baseUrl ?? PUBLIC_API}/v1/messages`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'anthropic-version': '2023-06-01',
+        'x-api-key': apiKey ?? '',
+      },
+      body: JSON.stringify({ model, max_tokens: 1, messages: [{ role: 'user', content: 'Say yes.' }] }),
+      signal: AbortSignal.timeout(ASK_MS),
+    });
+    return response.ok;
+  } catch {
+    return false;
+  }
 }
 
 type TurnOptions = AgentRunnerOptions & Pick<Gateway, 'away'>;
@@ -167,7 +197,9 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     notices.see(message);
   };
   let from = mark;
-  let input = createInput(command ? command.text : messageOf(run), command !== null);
+  let input = command
+    ? createInput({ text: command.text }, true)
+    : createInput(await promptOf(run, transcript));
   let end: CliEnd;
   try {
     for (let runs = 1; ; runs++) {
@@ -189,7 +221,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
       if (end.stopped || signal.aborted || !(await recovery.mend(watcher.seen()))) break;
       watcher.again();
       from = await markTranscript(transcript);
-      input = createInput(GO_ON);
+      input = createInput({ text: GO_ON });
     }
   } finally {
     slow.close();
@@ -234,12 +266,6 @@ async function isLost(
   return note ? note.begun : (await holdsConversation(transcript)) !== false;
 }
 
-/** A turn that was cut off and starts again finds its message in the conversation, or not quite yet. */
-function messageOf(run: AgentRun): string {
-  const { text } = run.request;
-  return run.continuing ? `${CONTINUATION}${text === '' ? '' : `\n\n${text}`}` : text;
-}
-
 function statusOf(signal: AbortSignal): 'stopped' | 'deadline' {
   return signal.reason === 'deadline' ? 'deadline' : 'stopped';
 }
@@ -253,13 +279,14 @@ function failed(
 }
 
 /** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
-function createInput(text: string, order = false): CliInput {
+function createInput({ text, uuid }: Prompt, order = false): CliInput {
   const done = Promise.withResolvers<void>();
   async function* messages(): AsyncGenerator<SDKUserMessage> {
     yield {
       type: 'user',
       message: { role: 'user', content: text },
       parent_tool_use_id: null,
+      ...(uuid === undefined ? {} : { uuid }),
       ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
     };
     await done.promise;

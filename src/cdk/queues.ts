@@ -11,9 +11,12 @@ export interface QueuesProps {
   readonly strandedTimeout: Duration;
 }
 
-/** The ledger counts attempts; this only catches turns that never get that far, and a model away for long. */
-const RECEIVES_BEFORE_STRANDED = 20;
-const RECEIVES_BEFORE_DEAD = 50;
+/**
+ * The most that SQS allows. What a turn fails by itself the ledger counts; each wait in an outage is a receive, so with a
+ * wait of up to ten minutes this lasts for about a week. Only turns that no worker could take on in all that time get here.
+ */
+const RECEIVES_BEFORE_STRANDED = 1_000;
+const RECEIVES_BEFORE_DEAD = 1_000;
 
 export class Queues extends Construct {
   readonly turns: Queue;

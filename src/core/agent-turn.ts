@@ -15,7 +15,7 @@ import {
   withStoppedNote,
 } from './replies.ts';
 import { retryWrite } from './retry-write.ts';
-import type { Decision, NotNow, RunningTurn } from './running-turn.ts';
+import { type Decision, insistently, type NotNow, type RunningTurn } from './running-turn.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
 
@@ -62,7 +62,7 @@ async function runRestored(
   if (failure === 'resume-lost') {
     return unreadable(running, new Corrupt('resume-lost', outcome.failure?.message ?? ''));
   }
-  const insist = { ...deps, signal };
+  const insist = insistently(running);
   const reply = replyOf(outcome, request);
   try {
     if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {

@@ -18,6 +18,7 @@ import {
 import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
+import { outageWaitMs } from '../core/waiting.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
@@ -42,9 +43,11 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
   const { log, flush } = createObservability(configuration);
   const shutdown = new AbortController();
   process.once('SIGTERM', () => shutdown.abort());
+  const { queueUrl, deadLetterQueueUrl } = configuration;
+  const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async () => {
-    const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl, bucket, temporary } = configuration;
+    const { mappingTable, stateTable, bucket, temporary } = configuration;
     const { modelKeyParameter } = configuration;
     const names = deployed.flatMap(({ parameters }) => parameters);
     const [secrets, folder] = await Promise.all([
@@ -52,7 +55,6 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
     ]);
     const tables = { mappingTable, stateTable, clock: systemClock };
-    const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
     const deps: WorkerDeps = {
       store: createDynamoSessionStore(tables),
       queue,
@@ -76,7 +78,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       maxAttempts: MAX_ATTEMPTS,
       visibilityMs: LAMBDA_TIMES.visibilityMs,
     };
-    return { deps, queue };
+    return deps;
   });
 
   return async (event, context) => {
@@ -87,9 +89,19 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
     );
     const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
     try {
-      const { deps, queue } = await open();
       const batch = await queue.messagesOf(event);
+      // Before all that may fail or take its time: until it is done, a message stays hidden longer than a turn may take.
       await Promise.all(batch.groups.flat().map((delivery) => shorten(delivery, log)));
+      let deps: WorkerDeps;
+      try {
+        deps = await open();
+      } catch (error) {
+        log('error', 'worker-cannot-start', errorFields(error));
+        await Promise.all(
+          batch.groups.flatMap((group) => group.slice(0, 1).map((first) => putOff(first, log))),
+        );
+        return batch.response();
+      }
       // In order, one at a time: the workplace holds one session.
       for (const group of batch.groups) {
         for (const delivery of group) {
@@ -103,6 +115,13 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       flush();
     }
   };
+}
+
+/** What this function needs is away: its turns wait as in any outage. */
+async function putOff(delivery: ReceivedMessage, log: Log): Promise<void> {
+  const nextTryInMs = outageWaitMs(delivery.receiveCount);
+  log('warn', 'turn-waits', { turn: delivery.request.turnId, waitingFor: 'settings', nextTryInMs });
+  await delivery.retry(nextTryInMs).catch(() => {});
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */

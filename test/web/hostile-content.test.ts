@@ -94,6 +94,9 @@ describe.skipIf(!chromiumPath)(`hostile content on the chat page${browserNote}`,
     turn.emit('status', { status: 'warming_up' });
     await page.getByText('Warming up').waitFor();
     turn.emit('status', {});
+    for (const type of ['status', 'text', 'tool', 'notice'])
+      for (const data of [null, {}, [], 'text', { id: 7, name: null, summary: 3, input: 1, result: {} }])
+        turn.emit(type, data);
     turn.emit('telepathy', { of: 'the future' });
     turn.emit('notice', { text: 'The tool server "notes" did not start.' });
     await page.locator('.notice', { hasText: 'The tool server "notes" did not start.' }).waitFor();
