@@ -17,6 +17,8 @@ export interface WorkerDeps extends TurnDeps {
   readonly queue: TurnQueue;
   /** How long a message stays invisible without a heartbeat: what a killed worker costs its conversation. */
   readonly visibilityMs: number;
+  /** Told how each turn ended here, for status pages. */
+  readonly onEnded?: (outcome: TurnOutcome) => void;
 }
 
 export interface WorkerOptions {
@@ -78,6 +80,7 @@ export async function processMessage(
     waitedMs: startedAtMs - request.receivedAtMs,
     tookMs: deps.clock.now() - startedAtMs,
   });
+  deps.onEnded?.(outcome);
   if (outcome.kind === 'retry' && outcome.waitingFor !== undefined) {
     deps.log('warn', 'turn-waits', {
       turn: request.turnId,

@@ -11,6 +11,7 @@ import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields } from '../core/log.ts';
+import type { TurnOutcome } from '../core/running-turn.ts';
 import { runWorker } from '../core/worker.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
@@ -79,6 +80,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
         retentionSec: configuration.retentionSec,
         maxAttempts: MAX_ATTEMPTS,
         visibilityMs: LOCAL_TIMES.visibilityMs,
+        onEnded: tellServer,
       },
       { signal: stopping.signal, deadline: deadline.signal },
     );
@@ -100,6 +102,14 @@ function outgoingSettings({ channels }: Configuration) {
     const values = channels[channel.name] ?? (Object.keys(channel.settings).length === 0 ? {} : null);
     return values && settingsOf(channel, 'outgoing', values);
   };
+}
+
+/** So that its status page knows what is away. */
+function tellServer(outcome: TurnOutcome): void {
+  if (outcome.kind === 'done') say({ type: 'answered' });
+  if (outcome.kind !== 'retry' || outcome.waitingFor === undefined) return;
+  const { waitingFor, afterMs } = outcome;
+  say({ type: 'waits', waitingFor, nextTryAtMs: systemClock.now() + afterMs });
 }
 
 /** Tells the server why, then ends. */
