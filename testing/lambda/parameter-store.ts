@@ -39,12 +39,12 @@ function answer(
   if (names.length > MAX_AT_ONCE) return refusal('ValidationException', 'At most 10 names.');
   if (operation === 'GetParameters') {
     // As on AWS: whoever forgets to ask for decryption gets something, and nothing that works.
-    const valueOf = (name: string) => (input.WithDecryption ? kept.get(name) : 'AQICAHencrypted');
+    const shownValue = (name: string) => (input.WithDecryption ? kept.get(name) : 'AQICAHencrypted');
     const found = names.filter((name) => kept.has(name));
     return {
       status: 200,
       body: {
-        Parameters: found.map((Name) => ({ Name, Type: 'SecureString', Value: valueOf(Name), Version: 1 })),
+        Parameters: found.map((Name) => ({ Name, Type: 'SecureString', Value: shownValue(Name), Version: 1 })),
         InvalidParameters: names.filter((name) => !kept.has(name)),
       },
     };
