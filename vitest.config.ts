@@ -5,7 +5,12 @@ import { TEST_MS, WAIT_MS } from './test/waiting.ts';
 /** Everything else is a unit test, so that a new folder is always part of a project. */
 const projects: Readonly<Record<string, readonly string[]>> = {
   stores: ['test/stores/**/*.test.ts', 'test/queues/**/*.test.ts', 'test/sdk-session-store/**/*.test.ts'],
-  aws: ['test/aws/**/*.test.ts', 'test/cdk/**/*.test.ts', 'test/lambda/**/*.test.ts'],
+  aws: [
+    'test/aws/**/*.test.ts',
+    'test/cdk/**/*.test.ts',
+    'test/lambda/**/*.test.ts',
+    'test/**/*-lambda.test.ts',
+  ],
   browser: ['test/web/**/*.test.ts'],
   faults: ['test/faults/**/*.test.ts'],
 };

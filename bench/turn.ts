@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { query } from '@anthropic-ai/claude-agent-sdk';
+import { DEFAULT_TIME_LIMITS } from '../src/agent/agent-folder-schema.ts';
 import { agentEnvironment } from '../src/agent/environment.ts';
 import { newSessionId } from '../src/core/ids.ts';
 import { createScriptedModel } from '../testing/model/scripted-model.ts';
@@ -69,6 +70,7 @@ async function openBare(root: string, modelUrl: string): Promise<{ turn(): Promi
     model: { baseUrl: modelUrl, apiKey: 'none', demo: false },
     shellPrefix: '',
     timezone: 'UTC',
+    limits: DEFAULT_TIME_LIMITS,
   });
   const sessionId = newSessionId();
   let begun = false;

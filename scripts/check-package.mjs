@@ -1,6 +1,6 @@
-// Proves the package as a user gets it: npm pack; then in an empty folder npx hybrid-sessions init my-agent, npm i of
-// that file, start, one turn, stop; and a program of theirs that embeds it in a Hono and in an Express app, compiled and
-// run. Needs a registry or a warm npm cache. Arguments: --keep leaves the folder.
+// Proves the package as a user gets it: npm pack; then in an empty folder init my-agent, npm install, start, one turn,
+// stop; and a program of theirs that embeds it in a Hono and in an Express app, compiled and run. Needs a registry or a
+// warm npm cache. Arguments: --keep leaves the folder.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -86,12 +86,9 @@ try {
   run(npm, ['pack', '--silent', '--pack-destination', folder], root);
   const file = readdirSync(folder).find((name) => name.endsWith('.tgz'));
   const project = join(folder, 'my-agent');
-  run(npm, ['init', '-y', '--silent'], folder);
-  run(npm, [...INSTALL, `./${file}`], folder);
-  run(npx, ['hybrid-sessions', 'init', 'my-agent'], folder);
-  run(npm, [...INSTALL, `../${file}`, 'express@5', '@types/express@5', '@types/node@24'], project);
-  // From here on the project stands by itself.
-  rmSync(join(folder, 'node_modules'), { recursive: true, force: true });
+  // As README says it: init names the file in package.json, so npm install finds the package again.
+  run(npx, ['--yes', '--package', `./${file}`, 'hybrid-sessions', 'init', 'my-agent'], folder);
+  run(npm, [...INSTALL, 'express@5', '@types/express@5', '@types/node@24'], project);
   await oneTurn(project);
   // This process runs on the Node that npm put first; the project's programs run there, too.
   const node = process.execPath;

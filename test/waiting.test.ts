@@ -10,11 +10,14 @@ const FORBIDDEN: readonly { readonly what: string; readonly pattern: RegExp }[] 
 /** Lines that may stay, each with its reason. */
 const ALLOWED: Readonly<Record<string, string>> = {
   'test/waiting.ts': 'the one place that looks again after a while',
+  'test/agent/pause.test.ts': 'random moments to pause at, and a time in which nothing may happen',
   'test/aws/real-account.test.ts': 'waits for a server that keeps its own time',
   'test/lambda/runtime.test.ts': 'the source of a function that hangs, and of one that waits for a file',
   'test/telegram/fixture.ts': 'repeats as the core does, with shorter pauses',
   'test/telegram/poller.test.ts': 'a clock with shorter pauses',
   'test/telegram/turn.test.ts': 'a clock with shorter pauses',
+  'test/web/hostile-content.test.ts': 'gives the browser time to report long tasks',
+  'test/web/one-chat-many-places.test.ts': 'keeps the page from looking by itself',
   'test/web/page-behaviour.test.ts': 'a click that is tried again when the button has gone meanwhile',
 };
 

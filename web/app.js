@@ -9,14 +9,14 @@ import { createDeleteDialog } from './delete-dialog.js';
 import { byId } from './dom.js';
 import { DRAFTS, keepDraft } from './drafts.js';
 import { createDrawer } from './drawer.js';
-import { expiredAt, forgetExpiry, rememberExpiry } from './expiries.js';
+import { forgetExpiry, rememberExpiry } from './expiries.js';
 import { createFreshSession } from './fresh-session.js';
 import { createKeys } from './keys.js';
+import { createMissing } from './missing.js';
 import { createOtherPlaces } from './other-places.js';
 import { createOutbox, OUTBOX, randomId } from './outbox.js';
 import { createScrollKeeper } from './scroll.js';
 import { isFragile, onChange } from './storage.js';
-import { fullTime } from './time.js';
 
 const UNTITLED = 'New chat';
 
@@ -24,9 +24,6 @@ const page = {
   turns: byId('turns', HTMLElement),
   older: byId('older', HTMLButtonElement),
   empty: byId('empty', HTMLElement),
-  missing: byId('missing', HTMLElement),
-  missingHeading: byId('missing-heading', HTMLElement),
-  missingWhy: byId('missing-why', HTMLElement),
   fragile: byId('fragile', HTMLElement),
   scroller: byId('scroller', HTMLElement),
   title: byId('chat-name', HTMLElement),
@@ -49,6 +46,7 @@ const connection = createConnection({
   },
 });
 const drawer = createDrawer();
+const missing = createMissing({ announce });
 const scroll = createScrollKeeper(
   page.scroller,
   byId('column', HTMLElement),
@@ -112,9 +110,9 @@ const conversation = createConversation({
     composer.focus();
   },
   onChanged: (changed) => otherPlaces.tell('changed', changed),
-  onMissing: showMissing,
+  onMissing: missing.show,
   onLoaded(loaded) {
-    page.missing.hidden = true;
+    missing.hide();
     rememberExpiry(loaded.chat, loaded.expires_at);
     if (loaded.turns.some((turn) => turn.reply?.demo)) page.banner.hidden = false;
   },
@@ -163,7 +161,7 @@ function send(kind, text) {
   } else {
     if (fresh.take(chat)) put(chat, 'new', '');
     put(chat, kind, text);
-    page.missing.hidden = true;
+    missing.hide();
     chatList.touch(chat, text);
   }
   otherPlaces.tell('changed', chat);
@@ -188,7 +186,7 @@ function route() {
 
 function show() {
   page.empty.hidden = chat !== null;
-  page.missing.hidden = true;
+  missing.hide();
   page.newSession.hidden = chat === null;
   fresh.open(chat);
   composer.open(chat);
@@ -206,17 +204,6 @@ function focusOn() {
   // Where typing brings up a keyboard over half the screen, that is the person's to ask for.
   if (isFinePointer()) composer.focus();
   else page.scroller.focus({ preventScroll: true });
-}
-
-/** @param {string} missing */
-function showMissing(missing) {
-  const expired = expiredAt(missing);
-  page.missingHeading.textContent = expired ? 'This chat has expired' : 'This chat is not here';
-  page.missingWhy.textContent = expired
-    ? `Nobody wrote in it for so long that it was let go on ${fullTime(expired)}.`
-    : 'It was deleted, or no chat of this name has begun.';
-  page.missing.hidden = false;
-  announce(page.missingHeading.textContent);
 }
 
 function showTitle() {

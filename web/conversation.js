@@ -2,20 +2,20 @@
 // page once, whether it came by sending, by reload or from another tab; opening another chat ends every wait of this one.
 /** @import { Api } from './api.js' */
 /** @import { Connection } from './connection.js' */
+/** @import { Activity } from './following.js' */
 /** @import { Outbox } from './outbox.js' */
 /** @import { ScrollKeeper } from './scroll.js' */
 /** @import { Accepted, ChatPage, OutboxEntry, Turn } from './types.js' */
 /** @import { TurnView } from './turn-view.js' */
 import { ApiProblem } from './api.js';
 import { h, messageOf } from './dom.js';
-import { followTurn } from './events.js';
+import { createFollowing } from './following.js';
 import { createSteps } from './steps.js';
 import { createTurnView } from './turn-view.js';
 
 const PAGE_TURNS = 30;
 
-/** @typedef {{ running: boolean, stopping: boolean }} Activity */
-/** @typedef {{ chat: string, ended: AbortController, views: TurnView[], cursor: string | null, steps: ReturnType<typeof createSteps>, following: string | null, loadingOlder: boolean }} Open */
+/** @typedef {{ chat: string, ended: AbortController, views: TurnView[], cursor: string | null, steps: ReturnType<typeof createSteps>, following: ReturnType<typeof createFollowing>, loadingOlder: boolean }} Open */
 
 /**
  * @param {{
@@ -64,14 +64,17 @@ export function createConversation(options) {
     options.onActivity({ running: false, stopping: false });
     if (chat === null) return;
     const ended = new AbortController();
+    const { signal } = ended;
+    /** @type {TurnView[]} */
+    const views = [];
     /** @type {Open} */
     const here = {
       chat,
       ended,
-      steps: createSteps({ api, connection, scroll, signal: ended.signal }),
-      views: [],
+      steps: createSteps({ api, connection, scroll, signal }),
+      following: createFollowing({ ...options, views, signal, lookAgain: refresh }),
+      views,
       cursor: null,
-      following: null,
       loadingOlder: false,
     };
     open = here;
@@ -96,7 +99,7 @@ export function createConversation(options) {
           h('p', { class: 'load-problem', role: 'alert' }, `${messageOf(error)} Reload to try again.`),
         );
     }
-    settleDown(here);
+    here.following.settleDown();
   }
 
   /** @param {Open} here @param {string | null} cursor */
@@ -142,67 +145,8 @@ export function createConversation(options) {
     const view = viewOf(entry, here);
     here.views.push(view);
     root.append(view.element);
-    settleDown(here);
+    here.following.settleDown();
     return view;
-  }
-
-  /** Reports what runs, and follows the first turn that is not settled: one stream at a time. @param {Open} here */
-  function settleDown(here) {
-    if (open !== here) return;
-    const active = here.views.find((view) => view.phase() === 'queued' || view.phase() === 'running');
-    options.onActivity({ running: active !== undefined, stopping: active?.isStopping() ?? false });
-    const turnId = active?.turnId() ?? null;
-    if (!active || turnId === null || here.following === turnId) return;
-    here.following = turnId;
-    void follow(here, active, turnId);
-  }
-
-  /** @param {Open} here @param {TurnView} view @param {string} turnId */
-  async function follow(here, view, turnId) {
-    const { signal } = here.ended;
-    try {
-      await followTurn({
-        api,
-        connection,
-        turnId,
-        signal,
-        onEvent(event) {
-          const before = view.phase();
-          view.apply(event);
-          if (before !== view.phase() && view.phase() === 'running') announce('The agent is working.');
-          if (event.type === 'final') void announceReply(view);
-          if (event.type !== 'text') report(here);
-          if (event.type === 'final') options.onSettled(event.data.reply.demo === true);
-        },
-      });
-      if (view.phase() !== 'settled' && !signal.aborted) await refresh();
-    } catch (error) {
-      if (signal.aborted) return;
-      view.refuse(messageOf(error));
-    }
-    here.following = null;
-    settleDown(here);
-  }
-
-  /** @param {Open} here */
-  function report(here) {
-    if (open !== here) return;
-    const active = here.views.find((view) => view.phase() === 'queued' || view.phase() === 'running');
-    options.onActivity({ running: active !== undefined, stopping: active?.isStopping() ?? false });
-  }
-
-  /** @param {TurnView} view */
-  async function announceReply(view) {
-    await view.rendered();
-    const text = [...view.reply().element.querySelectorAll('.prose')]
-      .map((prose) => prose.textContent)
-      .join(' ');
-    const said = text.length > 600 ? `${text.slice(0, 600)} … The reply goes on.` : text;
-    announce(
-      view.element.dataset.outcome === 'ok'
-        ? `Reply: ${said}`
-        : `The turn ${view.element.dataset.outcome}. ${said}`,
-    );
   }
 
   /** @param {'message' | 'new'} kind @param {string} text */
@@ -220,7 +164,7 @@ export function createConversation(options) {
     const here = open;
     if (turnId === null || !here) return;
     view.markStopping();
-    report(here);
+    here.following.report();
     announce('Stopping.');
     try {
       view.update(await connection.untilAnswered(() => api.stop(turnId), here.ended.signal));
@@ -246,7 +190,7 @@ export function createConversation(options) {
       // What is on the page stays, unless the chat is gone; the next look may succeed.
       if (open === here && error instanceof ApiProblem && error.status === 404) gone(here);
     }
-    settleDown(here);
+    here.following.settleDown();
     return isNew;
   }
 
@@ -327,7 +271,7 @@ export function createConversation(options) {
       const twin = here.views.find((known) => known !== view && known.turnId() === accepted.turn_id);
       if (view && twin) drop(here, view);
       else view?.update(recordOf(entry, accepted));
-      settleDown(here);
+      here.following.settleDown();
     },
     /** @param {OutboxEntry} entry */
     refused(entry) {

@@ -49,12 +49,16 @@ export function createReplyView() {
     isEmpty: () => element.childElementCount === 0,
     hasTools: () => tools.size > 0,
 
-    /** What adds to the reply; other events, known or not, leave it as it is. @param {TurnEvent} event */
+    /** What adds to the reply; other events, and what cannot be shown of these, leave it as it is. @param {TurnEvent} event */
     add(event) {
-      if (event.type === 'text') addText(event.data.text);
-      else if (event.type === 'tool') addTool(event.data);
-      else if (event.type === 'notice' && typeof event.data.text === 'string')
-        element.append(h('p', { class: 'notice', role: 'note' }, icon('alert'), event.data.text));
+      try {
+        if (event.type === 'tool') return addTool(event.data);
+        if ((event.type !== 'text' && event.type !== 'notice') || typeof event.data.text !== 'string') return;
+        if (event.type === 'text') addText(event.data.text);
+        else element.append(h('p', { class: 'notice', role: 'note' }, icon('alert'), event.data.text));
+      } catch {
+        // Progress is best effort; the reply's text comes with the end.
+      }
     },
 
     /** @param {Reply} reply */
@@ -72,6 +76,12 @@ export function createReplyView() {
         if (wanted !== '') startText().source = reply.text;
       }
       for (const { source, view } of texts) view.show(source);
+    },
+
+    /** The bare text, where the rest could not be built. @param {string} text */
+    showBare(text) {
+      reset();
+      element.append(h('p', { class: 'as-text', dir: 'auto' }, text));
     },
 
     /** Resolves when all of it stands as it will. */

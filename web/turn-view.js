@@ -82,7 +82,11 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
 
   /** @param {Reply} settled */
   function settle(settled) {
-    reply.settle(settled);
+    try {
+      reply.settle(settled);
+    } catch {
+      reply.showBare(settled.text);
+    }
     waitText = '';
     element.dataset.outcome = settled.outcome;
     if (settled.demo) element.dataset.demo = 'true';
@@ -153,8 +157,9 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
       if (phase === 'settled') return;
       watched = true;
       if (event.type === 'final') return settle(event.data.reply);
-      if (event.type === 'status') applyStatus(event.data);
-      else {
+      if (event.type === 'status') {
+        if (event.data?.status) applyStatus(event.data);
+      } else {
         if (phase !== 'running') enter('running');
         if (event.type === 'text' || event.type === 'tool') waitText = '';
         reply.add(event);

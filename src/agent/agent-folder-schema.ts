@@ -54,6 +54,22 @@ export const mcpSchema = z.strictObject({
   ),
 });
 
+const seconds = z.number().positive().max(86_400);
+
+/** After these the call fails, the model is told so, and the turn goes on. */
+const timeLimitsSchema = z.strictObject({
+  /** A tool server that has not started by then is missing in the turn. */
+  toolServerStartSec: seconds.default(15),
+  /** One call of a tool server's tool. */
+  toolServerCallSec: seconds.default(600),
+  /** A command, where the model names no time of its own. */
+  commandSec: seconds.default(120),
+  /** The longest time that the model may name. */
+  longestCommandSec: seconds.default(600),
+});
+
+export const DEFAULT_TIME_LIMITS = timeLimitsSchema.parse({});
+
 export const settingsSchema = z.strictObject({
   tools: z.strictObject({ allow: z.array(z.string()) }),
   /** `prefer`: use one where the machine has it. `require`: run no turn without. `off`: none. */
@@ -63,6 +79,7 @@ export const settingsSchema = z.strictObject({
   timezone: z.string().refine(isTimezone, 'must be a time zone such as "Europe/Madrid" or "UTC"').optional(),
   /** Model round trips in one turn. */
   maxTurns: z.int().min(1).max(10_000).optional(),
+  timeLimits: timeLimitsSchema.default(DEFAULT_TIME_LIMITS),
   /** Handed to Claude Code as its settings, apart from what this file decides itself. */
   claude: z.record(z.string(), z.json()).optional(),
 });
@@ -82,6 +99,7 @@ function isTimezone(name: string): boolean {
 }
 
 export type McpServer = z.infer<typeof stdioServer> | z.infer<typeof remoteServer>;
+export type TimeLimits = z.infer<typeof timeLimitsSchema>;
 export type AgentSettings = z.infer<typeof settingsSchema>;
 
 export interface Subagent {

@@ -41,10 +41,9 @@ export async function loadAgentFolder(path: string): Promise<AgentFolder> {
       'Write who the agent is and how it answers, in Markdown.',
     );
   }
-  const settings: AgentSettings = (await readJson(folder, 'settings.json', settingsSchema)) ?? {
-    tools: { allow: [] },
-    sandbox: 'prefer',
-  };
+  const settings: AgentSettings =
+    (await readJson(folder, 'settings.json', settingsSchema)) ??
+    settingsSchema.parse({ tools: { allow: [] } });
   const mcpServers = expandServers((await readJson(folder, 'mcp.json', mcpSchema))?.mcpServers ?? {}, folder);
   checkTools('settings.json: tools.allow', settings.tools.allow, mcpServers);
   checkClaudeSettings(settings);

@@ -1,5 +1,50 @@
-// What the agent is told when a turn that was cut off goes on, perhaps on another machine. The message it was
-// answering follows, for the cut may have come before the conversation held it.
+// What the agent is given as this turn's message. It carries an id made from the turn's, so that a turn that goes on
+// after a cut, perhaps on another machine, knows whether the conversation holds its message already: then it is only told
+// to go on, and no message ever stands in a conversation twice.
+import { createHash, type UUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { TurnId } from '../core/ids.ts';
+import type { AgentRun } from '../core/ports/execution.ts';
 
 export const CONTINUATION =
-  'Your work on my last message was cut off. Go on where you were and do not repeat what is already done.';
+  'Your work on the message of mine that begins below was cut off. Go on where you were and do not repeat what is already done.';
+
+/** Enough to tell which message is meant: others may have been answered meanwhile. */
+const QUOTED_CHARS = 200;
+
+export interface Prompt {
+  readonly text: string;
+  /** Of the entry that holds the person's message; none when only asked to go on. */
+  readonly uuid?: UUID;
+}
+
+export async function promptOf(
+  { continuing, request }: Pick<AgentRun, 'continuing' | 'request'>,
+  transcript: string,
+): Promise<Prompt> {
+  const uuid = messageUuid(request.turnId);
+  if (!continuing || !(await holds(transcript, uuid))) return { text: request.text, uuid };
+  const beginning = [...request.text].slice(0, QUOTED_CHARS).join('');
+  return { text: `${CONTINUATION}\n\n${beginning}` };
+}
+
+/** The same on every machine; shaped as a UUID of version 8 (RFC 9562: made by the application's own rule). */
+export function messageUuid(turnId: TurnId): UUID {
+  const hex = createHash('sha256').update(`message of ${turnId}`).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** Looks for the id without reading the lines: a transcript may be long. */
+async function holds(transcript: string, uuid: UUID): Promise<boolean> {
+  let before = '';
+  try {
+    for await (const piece of createReadStream(transcript, 'latin1')) {
+      const text = before + piece;
+      if (text.includes(uuid)) return true;
+      before = text.slice(-uuid.length);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  return false;
+}

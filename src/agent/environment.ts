@@ -1,6 +1,7 @@
 // The agent process's environment, built from nothing: what is not named here the agent does not have.
 import { delimiter, dirname, join } from 'node:path';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import type { TimeLimits } from './agent-folder-schema.ts';
 import { ROOT_MARKER } from './processes.ts';
 
 /** Where system programs lie; used for us and for the agent. */
@@ -30,10 +31,11 @@ export interface EnvironmentOptions {
   /** IANA name. */
   readonly timezone: string;
   readonly language?: string;
+  readonly limits: TimeLimits;
 }
 
 export function agentEnvironment(options: EnvironmentOptions): Record<string, string> {
-  const { directory, model } = options;
+  const { directory, model, limits } = options;
   const temporary = join(directory.root, 'tmp');
   return {
     PATH: options.path ?? [dirname(process.execPath), SAFE_PATH].join(delimiter),
@@ -52,6 +54,10 @@ export function agentEnvironment(options: EnvironmentOptions): Record<string, st
     CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: '1',
     CLAUDE_CODE_DISABLE_CRON: '1',
     CLAUDE_CODE_ENABLE_TASKS: '1',
+    MCP_TIMEOUT: milliseconds(limits.toolServerStartSec),
+    MCP_TOOL_TIMEOUT: milliseconds(limits.toolServerCallSec),
+    BASH_DEFAULT_TIMEOUT_MS: milliseconds(limits.commandSec),
+    BASH_MAX_TIMEOUT_MS: milliseconds(Math.max(limits.commandSec, limits.longestCommandSec)),
     // Only the folder's skills and tools, all named to the model from the start.
     CLAUDE_CODE_DISABLE_BUNDLED_SKILLS: '1',
     CLAUDE_CODE_DISABLE_POLICY_SKILLS: '1',
@@ -68,6 +74,8 @@ export function agentEnvironment(options: EnvironmentOptions): Record<string, st
     ...modelVariables(model),
   };
 }
+
+const milliseconds = (seconds: number): string => String(Math.round(seconds * 1_000));
 
 function modelVariables(model: ModelEndpoint): Record<string, string> {
   if (model.bedrock) return { ...model.bedrock };

@@ -40,6 +40,8 @@ export interface ModelFailure {
   readonly status: number | null;
   /** What `retry-after` named. */
   readonly retryAfterMs?: number;
+  /** That the request named. */
+  readonly model?: string;
 }
 
 /** Connections to the model that outlive a turn, so that the next one needs no new handshake. */
@@ -120,7 +122,7 @@ export async function createModelGateway(options: ModelGatewayOptions): Promise<
           body,
           connections,
           onAnswer: (seen) => {
-            if (isMessage) failure = seen;
+            if (isMessage) failure = seen && { ...seen, ...modelOf(body) };
           },
         }),
       () => response.destroy(),
@@ -271,6 +273,15 @@ function retryAfter(headers: IncomingHttpHeaders): { readonly retryAfterMs?: num
   if (text === undefined) return {};
   const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
   return Number.isFinite(ms) ? { retryAfterMs: Math.max(0, Math.round(ms)) } : {};
+}
+
+function modelOf(body: Buffer): { readonly model?: string } {
+  try {
+    const { model } = JSON.parse(body.toString('utf8')) as { model?: unknown };
+    return typeof model === 'string' ? { model } : {};
+  } catch {
+    return {};
+  }
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

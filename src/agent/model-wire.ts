@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ModelBlock, ModelReply } from './model-reply.ts';
+import type { ModelReply } from './model-reply.ts';
 
 const ERROR_TYPES: Readonly<Record<number, string>> = {
   400: 'invalid_request_error',
@@ -34,8 +34,8 @@ function outputTokensOf(reply: ModelReply): number {
   return Math.max(1, Math.ceil(length / 4));
 }
 
-const stopReasonOf = (blocks: readonly ModelBlock[]): string =>
-  blocks.some((block) => block.type === 'tool_use') ? 'tool_use' : 'end_turn';
+const stopReasonOf = ({ stopReason, blocks }: ModelReply): string =>
+  stopReason ?? (blocks.some((block) => block.type === 'tool_use') ? 'tool_use' : 'end_turn');
 
 export function writeFault(
   response: ServerResponse,
@@ -67,7 +67,7 @@ export function writeWhole(
       content: reply.blocks.map((block) =>
         block.type === 'text' ? block : { ...block, id: block.id ?? idOf('toolu') },
       ),
-      stop_reason: stopReasonOf(reply.blocks),
+      stop_reason: stopReasonOf(reply),
       stop_sequence: null,
       usage: usageOf(reply, inputTokens, outputTokensOf(reply)),
     }),
@@ -131,7 +131,7 @@ async function* eventsOf(
   yield [
     'message_delta',
     {
-      delta: { stop_reason: stopReasonOf(reply.blocks), stop_sequence: null },
+      delta: { stop_reason: stopReasonOf(reply), stop_sequence: null },
       usage: { output_tokens: outputTokensOf(reply) },
     },
   ];

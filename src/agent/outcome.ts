@@ -3,10 +3,14 @@
 import type { SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { Usage } from '../core/records.ts';
+import { cutText } from '../text/cut-text.ts';
 import type { Crash } from './cli-process.ts';
 import type { ModelFailure } from './model-gateway.ts';
 import type { ModelTotals, UsageTotals } from './transcript.ts';
 import type { ObservedTurn } from './turn-watcher.ts';
+
+/** Longest text of a failure, as a person reads it in the chat. */
+const MAX_MESSAGE = 1_000;
 
 export interface TurnEnd {
   readonly watched: ObservedTurn;
@@ -26,17 +30,30 @@ export function outcomeOf(end: TurnEnd): AgentOutcome {
   const base = { demo: end.demo, ...(result ? { usage: usageOf(result, end.totals, end.demo) } : {}) };
   // A turn that finished before the wish to stop it arrived is finished.
   const finished = result?.subtype === 'success' && !result.is_error;
-  if (end.stopped && !finished) return { ...base, status: end.stopped, text: end.watched.text.trim() };
+  if (end.stopped && !finished) return { ...base, status: end.stopped, text: end.watched.text };
   if (finished && result.subtype === 'success') {
-    return { ...base, status: 'ok', text: result.result.trim() };
+    // Without a word of the model: what the CLI itself has to say.
+    return { ...base, status: 'ok', text: end.watched.answer || result.result.trim() };
   }
-  return { ...base, status: 'failed', text: end.watched.text.trim(), failure: failureOf(end) };
+  if (end.watched.modelError?.kind === 'max_output_tokens' && end.watched.answer !== '') {
+    return { ...base, status: 'ok', text: `${end.watched.answer}\n\n${UNFINISHED}` };
+  }
+  return { ...base, status: 'failed', text: end.watched.text, failure: failureOf(end) };
 }
+
+const UNFINISHED = '_(This answer is longer than I can write at once. Ask me to go on for the rest.)_';
+
+/** The CLI itself says that it found no conversation: no need to look whether it went on from one. */
+export function isAlreadyLost({ result }: ObservedTurn): boolean {
+  return result !== null && 'errors' in result && result.errors.some((text) => text.includes(NOT_FOUND));
+}
+
+const NOT_FOUND = 'No conversation found';
 
 function failureOf(end: TurnEnd): NonNullable<AgentOutcome['failure']> {
   const { result, modelError, retry } = end.watched;
   const errors = [...(result && 'errors' in result ? result.errors : []), messageOf(end.broken)];
-  if (errors.some((text) => text.includes('No conversation found'))) {
+  if (errors.some((text) => text.includes(NOT_FOUND))) {
     return { code: 'resume-lost', message: 'The agent did not find the conversation it was to go on with.' };
   }
   if (result?.subtype === 'success') {
@@ -78,7 +95,7 @@ function pick(away: ModelFailure | null): { readonly retryAfterMs?: number } {
 }
 
 function agentError(message: string): NonNullable<AgentOutcome['failure']> {
-  return { code: 'agent-error', message: message.slice(0, 1_000) };
+  return { code: 'agent-error', message: cutText(message, MAX_MESSAGE, '…') };
 }
 
 function messageOf(error: unknown): string {

@@ -12,7 +12,7 @@ import { judgeToolCall, type PolicyPlaces, type Verdict } from './tool-policy.ts
 import type { TranscriptMark } from './transcript.ts';
 
 export interface QueryContext {
-  readonly run: AgentRun;
+  readonly run: Pick<AgentRun, 'directory' | 'sessionId'>;
   readonly mark: TranscriptMark | null;
   /** The session woke under other paths than it had. */
   readonly relocation: Relocation | null;
@@ -79,8 +79,9 @@ What is in \`${file}\` is shown to you in every message of this chat, also when 
 there, briefly, what you are asked to remember and what will matter later.`;
 }
 
-const projectFolder = (run: AgentRun): string => join(run.directory.config, 'projects', PROJECT_DIRECTORY);
-const memoryFolder = (run: AgentRun): string => join(projectFolder(run), 'memory');
+const projectFolder = (run: QueryContext['run']): string =>
+  join(run.directory.config, 'projects', PROJECT_DIRECTORY);
+const memoryFolder = (run: QueryContext['run']): string => join(projectFolder(run), 'memory');
 
 function claudeSettings(folder: AgentFolder, sandbox: SandboxChoice): Settings {
   return {

@@ -3,33 +3,37 @@
 // was given; a stop keeps what was done; every process of the turn is gone when `run` returns.
 // It never throws for what went wrong inside the agent: that is an outcome. It throws for faults of this machine.
 import { rm } from 'node:fs/promises';
-import { query, type SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
-import { Invalid } from '../core/errors.ts';
+import type { SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+import { Corrupt, Invalid } from '../core/errors.ts';
+import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
-import { createCliProcess } from './cli-process.ts';
-import { CONTINUATION } from './continuation.ts';
+import { type ChatCommand, chatCommandOf } from './chat-command.ts';
+import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
+import { type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
-import { agentEnvironment, type ModelEndpoint } from './environment.ts';
+import type { ModelEndpoint } from './environment.ts';
 import {
   createModelGateway,
   createUpstreamConnections,
   type ModelFailure,
   type UpstreamConnections,
 } from './model-gateway.ts';
-import { outcomeOf } from './outcome.ts';
-import { endProcesses } from './processes.ts';
-import { queryOptions } from './query-options.ts';
+import { createNotices, type Notices } from './notices.ts';
+import { isAlreadyLost, outcomeOf } from './outcome.ts';
+import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
+import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
 import type { SandboxChoice } from './sandbox.ts';
-import { dropConfiguration, layConfiguration } from './static-config.ts';
+import { reportSlowTools } from './slow-tools.ts';
 import {
   continuesFrom,
   dropTornLine,
+  holdsConversation,
   markTranscript,
   type TranscriptMark,
-  transcriptPath,
 } from './transcript.ts';
+import { transcriptPath } from './transcript-file.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
 
 export type { ModelEndpoint } from './environment.ts';
@@ -46,12 +50,11 @@ export interface AgentRunnerOptions {
   readonly stopGraceMs?: number;
   /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` for the way to the model, where there is a proxy. */
   readonly proxy?: Readonly<Record<string, string>>;
+  readonly log?: Log;
 }
 
 const PUBLIC_API = 'https://api.anthropic.com';
-const STOP_GRACE_MS = 2_000;
-/** After its result: how long the CLI may take to end by itself. */
-const EXIT_GRACE_MS = 3_000;
+const ASK_MS = 30_000;
 
 export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const { folder } = options;
@@ -67,11 +70,22 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
     );
   }
   const connections = createUpstreamConnections(options.proxy);
+  /** Of the request that failed last. */
+  let model: string | undefined;
   return {
     async run(run) {
       const gateway = await openGateway(options.model, connections, run);
       try {
         return await runCliTurn(run, { ...options, sandbox, ...gateway });
+      } finally {
+        model = gateway.away()?.model ?? model;
+        await gateway.close();
+      }
+    },
+    async modelAnswers() {
+      const gateway = await openGateway(options.model, connections, { tries: 1, progress: () => {} });
+      try {
+        return model !== undefined && (await answersAWord(gateway.model, model));
       } finally {
         await gateway.close();
       }
@@ -89,7 +103,7 @@ interface Gateway {
 async function openGateway(
   model: ModelEndpoint,
   connections: UpstreamConnections,
-  run: AgentRun,
+  run: Pick<AgentRun, 'tries' | 'progress'>,
 ): Promise<Gateway> {
   const { apiKey, authToken, ...rest } = model;
   if (model.bedrock || (apiKey === undefined && authToken === undefined)) {
@@ -116,108 +130,140 @@ async function openGateway(
   };
 }
 
-async function runCliTurn(
-  run: AgentRun,
-  options: AgentRunnerOptions & Pick<Gateway, 'away'>,
-): Promise<AgentOutcome> {
+async function answersAWord({ baseUrl, apiKey }: ModelEndpoint, model: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${baseUrl ?? PUBLIC_API}/v1/messages`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'anthropic-version': '2023-06-01',
+        'x-api-key': apiKey ?? '',
+      },
+      body: JSON.stringify({ model, max_tokens: 1, messages: [{ role: 'user', content: 'Say yes.' }] }),
+      signal: AbortSignal.timeout(ASK_MS),
+    });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+type TurnOptions = AgentRunnerOptions & Pick<Gateway, 'away'>;
+
+async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
+  try {
+    return await runWithTranscript(run, options);
+  } catch (error) {
+    if (!(error instanceof Corrupt)) throw error;
+    return failed(options.model.demo, 'resume-lost', error.message);
+  }
+}
+
+async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   const { directory, signal } = run;
+  const { config, workspace } = directory;
   const demo = options.model.demo;
-  const transcript = transcriptPath(directory.config, run.sessionId);
+  const transcript = transcriptPath(config, run.sessionId);
   await dropTornLine(transcript);
-  const mark = run.resume ? await markTranscript(transcript) : null;
-  const note = await readConversationNote(directory.config);
-  if (run.resume && isLost(mark, note)) {
+  const note = await readConversationNote(config);
+  // An imported session may hold a transcript in which nobody has said anything; a saved one says that it began.
+  const mark =
+    run.resume && (note?.begun || (await holdsConversation(transcript)))
+      ? await markTranscript(transcript)
+      : null;
+  if (run.resume && (await isLost(transcript, mark, note))) {
     return failed(demo, 'resume-lost', 'The conversation of this session is not in the restored files.');
   }
   if (!mark) {
     // A turn stopped before its first word may leave a file without a conversation; the CLI would refuse its name.
     await rm(transcript, { force: true });
-    await writeConversationNote(directory.config, { begun: false, bytes: 0 });
+    await writeConversationNote(config, { begun: false, bytes: 0 });
   }
   if (signal.aborted) return { status: statusOf(signal), text: '', demo };
 
+  const turn = { turn: run.request.turnId, log: options.log ?? silentLog, transcript, config, workspace };
+  const command = chatCommandOf(run.request.text);
+  if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
+  if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
+
   const relocation = await relocate(directory);
-  const laid = await layConfiguration(options.folder, directory);
-  const environment = agentEnvironment({
-    directory,
-    model: options.model,
-    shellPrefix: laid.shellWrapper,
-    ...(options.path === undefined ? {} : { path: options.path }),
-    // This process's zone follows TZ and the machine's setting; on Lambda it is UTC.
-    timezone: options.folder.settings.timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
-    ...(options.language === undefined ? {} : { language: options.language }),
-  });
-  const cli = createCliProcess({ directory, sandbox: options.sandbox, folder: options.folder });
-  const watcher = createTurnWatcher({ workspace: directory.workspace, progress: run.progress });
-  const input = createInput(messageOf(run));
-  const conversation = query({
-    prompt: input.messages,
-    options: await queryOptions({ run, mark, relocation, environment, laid, spawn: cli.spawn, ...options }),
-  });
-
-  const timers: NodeJS.Timeout[] = [];
-  let wanted = false;
-  const stop = (): void => {
-    wanted = true;
-    if (signal.reason === 'lost') return void cli.kill();
-    run.progress({ type: 'status', status: 'stopping' });
-    // The input stays open until the result: an interrupt travels over it.
-    conversation.interrupt().catch(() => {});
-    timers.push(setTimeout(cli.kill, options.stopGraceMs ?? STOP_GRACE_MS));
+  const slow = reportSlowTools(run.progress);
+  const { progress } = slow;
+  const notices = createNotices({ ...turn, progress });
+  const watcher = createTurnWatcher({ workspace, progress });
+  const recovery = createRecovery({ ...turn, notices, progress });
+  const see = (message: SDKMessage): void => {
+    watcher.see(message);
+    notices.see(message);
   };
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-
-  let broken: unknown = null;
+  let from = mark;
+  let input = command
+    ? createInput({ text: command.text }, true)
+    : createInput(await promptOf(run, transcript));
+  let end: CliEnd;
   try {
-    for await (const message of conversation) {
-      watcher.see(message);
-      if (message.type === 'result') {
-        input.end();
-        timers.push(setTimeout(cli.kill, EXIT_GRACE_MS));
+    for (let runs = 1; ; runs++) {
+      end = await runCli({
+        ...options,
+        run,
+        mark: from,
+        relocation: runs === 1 ? relocation : null,
+        input,
+        see,
+      });
+      watcher.close();
+      await dropTornLine(transcript);
+      const now = await markTranscript(transcript);
+      await writeConversationNote(config, { begun: now !== null, bytes: now?.bytes ?? 0 });
+      if (from && !isAlreadyLost(watcher.seen()) && !(await continuesFrom(transcript, from))) {
+        return failed(demo, 'resume-lost', 'The agent did not go on from the conversation it was given.');
       }
+      if (end.stopped || signal.aborted || !(await recovery.mend(watcher.seen()))) break;
+      watcher.again();
+      from = await markTranscript(transcript);
+      input = createInput({ text: GO_ON });
     }
-  } catch (error) {
-    // The SDK throws after an error result, too; the result tells more.
-    broken = error;
   } finally {
-    signal.removeEventListener('abort', stop);
-    for (const timer of timers) clearTimeout(timer);
-    input.end();
-    conversation.close();
-    await endProcesses(directory.root, cli.pids());
-    await cli.ended();
-    watcher.close();
-    await dropConfiguration(directory);
+    slow.close();
   }
-  await dropTornLine(transcript);
-  const now = await markTranscript(transcript);
-  await writeConversationNote(directory.config, { begun: now !== null, bytes: now?.bytes ?? 0 });
+  const watched = watcher.seen();
   const outcome = outcomeOf({
-    watched: watcher.seen(),
-    stopped: wanted ? statusOf(signal) : null,
+    watched,
+    stopped: end.stopped ? statusOf(signal) : null,
     totals: mark?.totals ?? null,
-    crash: cli.crash(),
-    broken,
+    crash: end.crash,
+    broken: end.broken,
     away: options.away(),
     demo,
   });
-  if (mark && outcome.failure?.code !== 'resume-lost' && !(await continuesFrom(transcript, mark))) {
-    return failed(demo, 'resume-lost', 'The agent did not go on from the conversation it was given.');
+  return told(outcome, notices, refusalOf(watched), command);
+}
+
+/** With what else there is to tell. */
+function told(
+  outcome: AgentOutcome,
+  notices: Notices,
+  refusal: Refusal | null,
+  command: ChatCommand | null,
+): AgentOutcome {
+  const { failure } = outcome;
+  if (!failure) {
+    const done = command !== null && outcome.status === 'ok' && !notices.compactionFailed;
+    return { ...outcome, text: notices.below(done ? 'Done.' : outcome.text) };
   }
-  return outcome;
+  if (failure.code !== 'agent-error') return outcome;
+  const ways = refusal ? `\n\n${waysOn(refusal, notices.compactionFailed)}` : '';
+  return { ...outcome, failure: { ...failure, message: notices.below(failure.message + ways) } };
 }
 
 /** Gone, or shorter than it was when the last turn ended. Nothing said yet is not lost. */
-function isLost(mark: TranscriptMark | null, note: ConversationNote | null): boolean {
-  if (!mark) return note?.begun !== false;
-  return note !== null && mark.bytes < note.bytes;
-}
-
-/** A turn that was cut off and starts again finds its message in the conversation, or not quite yet. */
-function messageOf(run: AgentRun): string {
-  const { text } = run.request;
-  return run.continuing ? `${CONTINUATION}${text === '' ? '' : `\n\n${text}`}` : text;
+async function isLost(
+  transcript: string,
+  mark: TranscriptMark | null,
+  note: ConversationNote | null,
+): Promise<boolean> {
+  if (mark) return note !== null && mark.bytes < note.bytes;
+  return note ? note.begun : (await holdsConversation(transcript)) !== false;
 }
 
 function statusOf(signal: AbortSignal): 'stopped' | 'deadline' {
@@ -232,16 +278,16 @@ function failed(
   return { status: 'failed', text: '', demo, failure: { code, message } };
 }
 
-/** One message, then silence until `end`: an open input is what lets a turn be interrupted. */
-function createInput(text: string): { readonly messages: AsyncIterable<SDKUserMessage>; end(): void } {
+/** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
+function createInput({ text, uuid }: Prompt, order = false): CliInput {
   const done = Promise.withResolvers<void>();
   async function* messages(): AsyncGenerator<SDKUserMessage> {
     yield {
       type: 'user',
       message: { role: 'user', content: text },
       parent_tool_use_id: null,
-      // "/clear" from a chat is text for the agent, not an order to the CLI.
-      ...(text.trimStart().startsWith('/') ? { client_composed: true } : {}),
+      ...(uuid === undefined ? {} : { uuid }),
+      ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
     };
     await done.promise;
   }

@@ -1,11 +1,14 @@
 // What a tool was given, what it answered and what it changed in a file, in sizes fit for an event that people watch.
 // Promises: `input` is always valid JSON; nothing here is longer than MAX_CHARS; cuts stand between characters and say
 // how much was left out.
+import { cutText } from '../text/cut-text.ts';
 
 export const MAX_CHARS = 8_000;
 const SHORTEST_STRING = 60;
 const MAX_ITEMS = 50;
 const MAX_DEPTH = 6;
+/** Enough for the note about what is missing. */
+const NOTE_ROOM = 40;
 
 /** JSON of a tool's input. Long strings in it are cut until the whole fits. */
 export function toolInput(input: unknown): string {
@@ -60,11 +63,10 @@ export function toolDiff(result: unknown): string | undefined {
   return cut(lines.join('\n'), MAX_CHARS);
 }
 
-/** At most `longest` UTF-16 units, the note about what is missing included; never half a surrogate pair. */
+/** At most `longest` UTF-16 units, the note about what is missing included. */
 function cut(text: string, longest: number): string {
   if (text.length <= longest) return text.toWellFormed();
-  const room = Math.max(0, longest - 40);
-  const kept = text.slice(0, room).replace(/[\ud800-\udbff]$/, '');
+  const kept = cutText(text, Math.max(0, longest - NOTE_ROOM));
   const missing = (text.length - kept.length).toLocaleString('en');
   return `${kept.toWellFormed()}… (${missing} more characters)`;
 }

@@ -1,9 +1,7 @@
 // What the runner needs to know of a transcript (`projects/session/<session_id>.jsonl`, append-only JSON lines):
 // where the conversation stands before a turn, and the proof that a resumed turn went on from there.
 import { createHash } from 'node:crypto';
-import { open, stat, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
-import { PROJECT_DIRECTORY } from './environment.ts';
+import { openTranscript, readTranscript } from './transcript-file.ts';
 
 export interface TranscriptMark {
   readonly bytes: number;
@@ -43,10 +41,6 @@ interface Entry {
 
 const FIRST_WINDOW_BYTES = 256 * 1024;
 export const NO_TOTALS: UsageTotals = { costUsd: 0, models: {} };
-
-export function transcriptPath(config: string, sessionId: string): string {
-  return join(config, 'projects', PROJECT_DIRECTORY, `${sessionId}.jsonl`);
-}
 
 /** null when there is no transcript, or nothing of a conversation in it. */
 export async function markTranscript(path: string): Promise<TranscriptMark | null> {
@@ -88,6 +82,16 @@ export async function continuesFrom(path: string, mark: TranscriptMark): Promise
   return chained.some((entry) => mark.ids.has(entry.parentUuid ?? entry.logicalParentUuid ?? ''));
 }
 
+/** Whether anybody has said anything in it. null when there is no file, or when it holds what cannot be read. */
+export async function holdsConversation(path: string): Promise<boolean | null> {
+  const text = await readTranscript(path);
+  if (text === null) return null;
+  const entries = entriesOf(text);
+  const isSaid = ({ type, isSidechain }: Entry) => (type === 'user' || type === 'assistant') && !isSidechain;
+  if (entries.some(isSaid)) return true;
+  return entries.length === text.split('\n').filter((line) => line.trim() !== '').length ? false : null;
+}
+
 /** After a hard kill: takes away a last line that was not written to its end. */
 export async function dropTornLine(path: string): Promise<void> {
   const bytes = await sizeOf(path);
@@ -97,13 +101,13 @@ export async function dropTornLine(path: string): Promise<void> {
     const window = await readAt(path, start, bytes - start);
     const end = window.lastIndexOf(0x0a) + 1;
     if (end === window.length) return;
-    if (end > 0 || start === 0) return truncate(path, start + end);
+    if (end > 0 || start === 0) return cutAt(path, start + end);
   }
 }
 
-function entriesOf(window: Buffer): Entry[] {
+function entriesOf(window: Buffer | string): Entry[] {
   return window
-    .toString('utf8')
+    .toString()
     .split('\n')
     .flatMap((line) => {
       try {
@@ -116,20 +120,33 @@ function entriesOf(window: Buffer): Entry[] {
 }
 
 async function sizeOf(path: string): Promise<number> {
-  return stat(path).then(
-    (info) => info.size,
-    () => 0,
-  );
+  const file = await openTranscript(path, 'read');
+  if (!file) return 0;
+  try {
+    return (await file.stat()).size;
+  } finally {
+    await file.close();
+  }
 }
 
 async function readAt(path: string, start: number, length: number): Promise<Buffer> {
-  const file = await open(path);
+  const file = await openTranscript(path, 'read');
+  if (!file) return Buffer.alloc(0);
   try {
     const buffer = Buffer.alloc(length);
     const { bytesRead } = await file.read(buffer, 0, length, start);
     return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
+  }
+}
+
+async function cutAt(path: string, length: number): Promise<void> {
+  const file = await openTranscript(path, 'change');
+  try {
+    await file?.truncate(length);
+  } finally {
+    await file?.close();
   }
 }
 

@@ -2,14 +2,19 @@
 // outcome is made of. Only the main thread's text is shown; tools of subagents are shown with a mark.
 import type { SDKMessage, SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { TurnEvent } from '../core/ports/channel.ts';
+import { createSaid, isFromModel } from './said.ts';
 import { toolDiff, toolInput, toolResult } from './tool-detail.ts';
 import { summarizeTool } from './tool-summary.ts';
 
 export interface ObservedTurn {
   /** The last result; a turn that hands over has more than one. */
   readonly result: SDKResultMessage | null;
-  /** The main thread's text as it streamed. */
+  /** All of the main thread's text. */
   readonly text: string;
+  /** Of it, what is the answer (see said.ts). */
+  readonly answer: string;
+  /** Messages of the model to the main thread. */
+  readonly answers: number;
   /** Why the last model request failed, as the CLI names it. */
   readonly modelError: { readonly kind: string; readonly text: string } | null;
   /** The last failed attempt at the model, while the CLI still retried. */
@@ -19,6 +24,8 @@ export interface ObservedTurn {
 export interface TurnWatcher {
   see(message: SDKMessage): void;
   seen(): ObservedTurn;
+  /** The turn begins another run: what the last one ended with is the past. What was said stays said. */
+  again(): void;
   /** Marks tools that never came to an end as failed. */
   close(): void;
 }
@@ -40,27 +47,18 @@ export function createTurnWatcher(options: {
 }): TurnWatcher {
   const open = new Map<string, { readonly name: string; readonly summary: string }>();
   let result: SDKResultMessage | null = null;
-  let text = '';
+  const said = createSaid();
+  let answers = 0;
   let modelError: ObservedTurn['modelError'] = null;
   let retry: ObservedTurn['retry'] = null;
 
-  const show = (piece: string): void => {
-    text += piece;
-    options.progress({ type: 'text', text: piece });
-  };
-
-  function seeStream(event: { type: string; [key: string]: unknown }): void {
-    if (retry) {
+  function seeText(message: SDKMessage): void {
+    if (message.type === 'stream_event' && retry) {
       retry = null;
       options.progress({ type: 'status', status: 'running' });
     }
-    if (event.type === 'content_block_start') {
-      const block = event.content_block as Block;
-      if (block.type === 'text' && text !== '' && !text.endsWith('\n\n')) show('\n\n');
-    } else if (event.type === 'content_block_delta') {
-      const delta = event.delta as Block;
-      if (delta.type === 'text_delta' && delta.text) show(delta.text);
-    }
+    const piece = said.see(message);
+    if (piece !== '') options.progress({ type: 'text', text: piece });
   }
 
   function seeTools(content: unknown, parent: string | null, toolUseResult?: unknown): void {
@@ -95,9 +93,9 @@ export function createTurnWatcher(options: {
 
   return {
     see(message) {
-      if (message.type === 'stream_event') {
-        if (message.parent_tool_use_id === null) seeStream(message.event as never);
-      } else if (message.type === 'assistant') {
+      seeText(message);
+      if (isFromModel(message)) answers += 1;
+      if (message.type === 'assistant') {
         const content = message.message.content as unknown;
         if (message.error) modelError = { kind: message.error, text: textOf(content) };
         else seeTools(content, message.parent_tool_use_id);
@@ -110,7 +108,12 @@ export function createTurnWatcher(options: {
         result = message;
       }
     },
-    seen: () => ({ result, text, modelError, retry }),
+    seen: () => ({ result, text: said.all(), answer: said.answer(), answers, modelError, retry }),
+    again() {
+      result = null;
+      modelError = null;
+      retry = null;
+    },
     close() {
       for (const id of [...open.keys()]) finish(id, 'failed');
     },

@@ -35,8 +35,8 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   function notice(text: string): void {
     if (text === noticed) return;
     noticed = text;
-    if (streams) return remark(text);
-    terminal.note(text);
+    if (streams) remark(text);
+    else terminal.note(text);
   }
 
   function finish(answer: AnswerView): void {

@@ -4,6 +4,7 @@ import { access, constants } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { modelFinding, sandboxOf, toolServerFinding } from '../agent/findings.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
@@ -14,6 +15,7 @@ import { isHybridError } from '../core/errors.ts';
 import type { Configuration } from '../local/configuration.ts';
 import { freeBytes } from '../local/data-folder.ts';
 import { describeModel } from '../local/model-choice.ts';
+import { openModelEndpoint } from '../local/model-endpoint.ts';
 import { openStores } from '../local/stores.ts';
 import { bytesText } from './terminal.ts';
 
@@ -25,6 +27,7 @@ export const CHECKS: readonly Check[] = [
   node,
   agentProgram,
   agentFolder,
+  toolServers,
   sandbox,
   data,
   port,
@@ -80,6 +83,17 @@ async function agentFolder({ agentDir, agentIsExample }: Configuration): Promise
     return { name: 'agent folder', status: 'ok', found: `${agentDir}: ${counts.join(', ')}` };
   } catch (error) {
     return failed('agent folder', error);
+  }
+}
+
+async function toolServers({ agentDir }: Configuration): Promise<Finding> {
+  const name = 'tool servers';
+  const folder = await loadAgentFolder(agentDir).catch(() => null);
+  if (!folder) return { name, status: 'warn', found: 'not tried: the agent folder cannot be read' };
+  try {
+    return await toolServerFinding(folder, await sandboxOf(folder));
+  } catch (error) {
+    return failed(name, error);
   }
 }
 
@@ -145,9 +159,16 @@ async function model({ model: choice }: Configuration): Promise<Finding> {
       mend: 'Set ANTHROPIC_API_KEY (or the settings of Bedrock) for Claude.',
     };
   }
-  const url = choice.kind === 'anthropic' ? choice.baseUrl : choice.variables.ANTHROPIC_BEDROCK_BASE_URL;
+  if (choice.kind === 'anthropic') {
+    const { endpoint } = await openModelEndpoint(choice);
+    return await modelFinding({ ...endpoint, baseUrl: choice.baseUrl }, found);
+  }
+  const url = choice.variables.ANTHROPIC_BEDROCK_BASE_URL;
   if (url === undefined) return { name, status: 'ok', found };
-  return { name, ...(await reach(found, url, 'Check the network, a proxy, and ANTHROPIC_BASE_URL.')) };
+  return {
+    name,
+    ...(await reach(found, url, 'Check the network, a proxy, and ANTHROPIC_BEDROCK_BASE_URL.')),
+  };
 }
 
 function channelCheck(channel: ChannelDescriptor): Check {

@@ -1,6 +1,8 @@
 // `start`: runs the local system until a signal ends it.
+import { findMissingToolServers } from '../agent/findings.ts';
 import { readConfiguration } from '../local/configuration.ts';
 import { startSystem } from '../local/system.ts';
+import { harmless } from '../text/harmless.ts';
 import type { AgentOptions, CliContext } from './context.ts';
 
 export interface StartOptions extends AgentOptions {
@@ -47,7 +49,13 @@ export async function start(context: CliContext, options: StartOptions): Promise
   }
   terminal.line();
   terminal.line(terminal.style('dim', 'Ctrl-C ends it. Nothing is lost: the next start goes on.'));
+  const looking = new AbortController();
+  const looked = findMissingToolServers(configuration.agentDir, looking.signal).then(
+    (missing) => missing.forEach((sentence) => void terminal.note(`! tool server ${harmless(sentence)}`)),
+    (error: Error) => terminal.note(`! the tool servers could not be tried: ${harmless(error.message)}`),
+  );
   await ending.promise;
+  looking.abort();
   if (terminal.interactive) terminal.note('\nending…');
-  await system.close(GRACE_MS);
+  await Promise.all([system.close(GRACE_MS), looked]);
 }

@@ -17,7 +17,7 @@ import {
   withStoppedNote,
 } from './replies.ts';
 import { retryWrite } from './retry-write.ts';
-import type { Decision, NotNow, RunningTurn } from './running-turn.ts';
+import { type Decision, insistently, type NotNow, type RunningTurn } from './running-turn.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
 
@@ -64,7 +64,7 @@ async function runRestored(
   if (failure === 'resume-lost') {
     return unreadable(running, new Corrupt('resume-lost', outcome.failure?.message ?? ''));
   }
-  const insist = { ...deps, signal };
+  const insist = insistently(running);
   const isTooLong = outcome.status === 'deadline' && request.part + 1 >= MAX_TURN_PARTS;
   const reply = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
   try {

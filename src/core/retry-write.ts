@@ -10,12 +10,16 @@ import type { Clock } from './ports/clock.ts';
 const MAX_RETRY_MS = 60_000;
 const MAX_RETRY_AT_DEADLINE_MS = 10_000;
 const MAX_WAIT_MS = 10_000;
+/** Seven seconds at the usual pace. */
+const SAID_AFTER_TRIES = 4;
 
 export interface RetryWriteOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Of the turn: `reason` 'lost' ends the waiting, 'deadline' shortens it. */
   readonly signal: AbortSignal;
+  /** Called before each repetition but the first few, which pass in a moment. */
+  readonly onRepeat?: () => void;
   /** How long it is repeated; a minute when left out. */
   readonly maxMs?: number;
 }
@@ -23,7 +27,7 @@ export interface RetryWriteOptions {
 /** Throws what the last try threw. A full disk is not waited for: it may be the turn's own doing. */
 export async function retryWrite<T>(
   write: () => Promise<T>,
-  { clock, log, signal, maxMs = MAX_RETRY_MS }: RetryWriteOptions,
+  { clock, log, signal, onRepeat, maxMs = MAX_RETRY_MS }: RetryWriteOptions,
 ): Promise<T> {
   const startedAtMs = clock.now();
   for (let tries = 1; ; tries++) {
@@ -36,6 +40,7 @@ export async function retryWrite<T>(
       const patience = signal.reason === 'deadline' ? MAX_RETRY_AT_DEADLINE_MS : maxMs;
       if (signal.reason === 'lost' || clock.now() + waitMs - startedAtMs > patience) throw error;
       log('warn', 'write-repeated', { tries, waitMs: Math.round(waitMs), ...errorFields(error) });
+      if (tries >= SAID_AFTER_TRIES) onRepeat?.();
       await clock.sleep(waitMs);
     }
   }

@@ -15,6 +15,7 @@ import type {
   Workplace,
 } from './ports.ts';
 import type { Reply } from './records.ts';
+import type { RetryWriteOptions } from './retry-write.ts';
 
 /** Named places where a fault kit may strike; in order. */
 export const TURN_POINTS = [
@@ -110,6 +111,14 @@ export interface Decision {
 export type NotNow =
   | { readonly notNow: 'continue' | 'agent-crashed' }
   | { readonly notNow: 'model-unavailable'; readonly retryAfterMs: number };
+
+/** For writes after the agent has run; the person is told when one has to be repeated. */
+export function insistently({ deps, signal, progress }: RunningTurn): RetryWriteOptions {
+  const { clock, log } = deps;
+  const onRepeat = () =>
+    progress({ type: 'status', status: 'waiting', waitingFor: 'store', nextTryAtMs: null });
+  return { clock, log, signal, onRepeat };
+}
 
 export function channelOf(deps: Pick<TurnDeps, 'channels'>, request: TurnRequest): Channel {
   const channel = deps.channels.get(request.conversation.channel);

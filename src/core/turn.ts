@@ -16,6 +16,7 @@ import { mayPass, retryWrite } from './retry-write.ts';
 import {
   channelOf,
   type Decision,
+  insistently,
   type NotNow,
   type RunningTurn,
   type TurnContext,
@@ -148,15 +149,17 @@ async function runLeased(
 
 async function runUncommitted(unshown: Omit<RunningTurn, 'progress'>): Promise<Ended> {
   const { deps, request, lease, record, channel } = unshown;
-  const sink = channel.open(sendContext(deps.store, lease, request, record));
+  const context = sendContext(deps.store, lease, request, record);
+  const sink = channel.open(context);
   const running: RunningTurn = { ...unshown, progress: (event) => sink.push(event) };
   try {
     const result = await decide(running);
     if ('notNow' in result) return notNow(running, result);
-    await sink.close();
     const committed = await commit(running, result);
+    // Still open until here: a store that is away just now is told of, too.
+    await sink.close();
     await deps.at?.('after-commit');
-    const outcome = await finish(running, committed);
+    const outcome = await finish(running, { ...committed, anchor: context.anchor });
     if (result.compactionDue && outcome.kind !== 'retry') await compact(deps, lease);
     return {
       outcome: result.dead && outcome.kind === 'done' ? { kind: 'dead', reason: result.dead } : outcome,
@@ -210,7 +213,8 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
   return await runAgentTurn(running);
 }
 
-async function commit({ deps, request, lease, signal }: RunningTurn, result: Decision): Promise<TurnRecord> {
+async function commit(running: RunningTurn, result: Decision): Promise<TurnRecord> {
+  const { deps, request, lease } = running;
   const input = {
     lease,
     turnId: request.turnId,
@@ -221,7 +225,7 @@ async function commit({ deps, request, lease, signal }: RunningTurn, result: Dec
     retentionSec: deps.retentionSec,
     ...(result.repointTo ? { repointTo: result.repointTo } : {}),
   };
-  return await retryWrite(() => deps.store.commit(input), { ...deps, signal });
+  return await retryWrite(() => deps.store.commit(input), insistently(running));
 }
 
 /** Delivers a committed turn and closes its record. */

@@ -69,6 +69,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
         folder,
         model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
         sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+        log,
       }),
       channels: await openChannels(deployed, secrets, { events, log }),
       clock: systemClock,

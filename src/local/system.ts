@@ -15,7 +15,7 @@ import { startSweep } from '../core/sweep.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
-import { type Inlets, startInlets } from './channels.ts';
+import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
@@ -87,7 +87,6 @@ export async function openLocalSystem(
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });
     const { channels = CHANNELS, workerProgram } = options;
-    let inlets: Inlets | null = null;
     // Only when the workers have ended: who waits for a turn that ends within its grace gets the answer.
     ends.push(async () => {
       ending.abort();
@@ -100,12 +99,11 @@ export async function openLocalSystem(
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());
     const accepting = { ...stores, retentionSec: configuration.retentionSec, log };
-    const started = startInlets(channels, configuration.channels, accepting);
-    inlets = started;
-    ends.push(() => started.stop());
+    const inlets = startInlets(channels, configuration.channels, accepting);
+    ends.push(() => inlets.stop());
     return {
       ...system,
-      fetch: (request) => inlets?.fetch(request) ?? system.fetch(request),
+      fetch: (request) => inlets.fetch(request) ?? system.fetch(request),
       lines: [
         [
           'model',
@@ -119,7 +117,7 @@ export async function openLocalSystem(
             : agentDir,
         ],
         ['data', configuration.dataDir],
-        ...started.lines,
+        ...inlets.lines,
       ],
       workerPids: workers.pids,
       async close(grace = GRACE_MS) {

@@ -61,6 +61,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
       folder,
       model: model.endpoint,
       sandbox: await detectSandbox(),
+      log,
       ...proxy,
     });
     const working = runWorker(

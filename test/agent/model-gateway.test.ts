@@ -99,16 +99,42 @@ test('passes each piece on as it comes', async () => {
 });
 
 test('errors of the model come through as they are; no model at all is a 502', async () => {
-  const model = await createScriptedModel(() => ({ fault: 'status', status: 429, retryAfterSec: 7 }));
+  const model = await createScriptedModel(() => ({ fault: 'status', status: 429, retryAfterSec: 2 }));
   open.push(model);
   const first = await gateway({ baseUrl: model.url, apiKey: 'real' });
   const refused = await post(first.url, { 'x-api-key': first.token });
-  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '7']);
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '2']);
+  expect(first.failure()).toEqual({ status: 429, retryAfterMs: 2_000, model: 'm' });
   await model.close();
   const gone = await post(first.url, { 'x-api-key': first.token });
   expect(gone.status).toBe(502);
   expect(JSON.stringify(await gone.json())).not.toContain(String(model.port));
 });
+
+test.each([
+  ['a time that only the queue can wait', { once: false }, 529, 900],
+  ['a model that was away before', { once: true }, 503, undefined],
+])(
+  '%s: the CLI is told not to try again by itself, and the failure is kept',
+  async (_, { once }, status, sec) => {
+    const fault = { fault: 'status', status, ...(sec === undefined ? {} : { retryAfterSec: sec }) } as const;
+    const model = await createScriptedModel(() => fault);
+    open.push(model);
+    const upstream = { baseUrl: model.url, apiKey: 'real' };
+    const made = await createModelGateway({ upstream, once });
+    open.push(made);
+    const answer = await post(made.url, { 'x-api-key': made.token });
+    expect([answer.status, answer.headers.get('x-should-retry')]).toEqual([503, 'false']);
+    expect(made.failure()).toEqual({
+      status,
+      model: 'm',
+      ...(sec === undefined ? {} : { retryAfterMs: sec * 1_000 }),
+    });
+    model.respondWith(() => say('back'));
+    expect((await post(made.url, { 'x-api-key': made.token })).status).toBe(200);
+    expect(made.failure()).toBeNull();
+  },
+);
 
 test('when the agent hangs up, so does the gateway', async () => {
   const ended = Promise.withResolvers<void>();

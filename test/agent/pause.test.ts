@@ -10,6 +10,7 @@ import { endProcesses, pauseProcesses, ROOT_MARKER } from '../../src/agent/proce
 import type { ExecutionDirectory } from '../../src/core/ports/execution.ts';
 import { promise } from '../../src/core/promises.ts';
 import { freshDirectory, testSession } from '../state/fixture.ts';
+import { until } from '../waiting.ts';
 
 const FILES = 60;
 const children: ChildProcess[] = [];
@@ -68,12 +69,6 @@ const names = Array.from({ length: FILES / 2 + 1 }, (_, i) => String(i).padStart
 function isOneMoment(rounds: readonly number[]): boolean {
   const first = rounds[0]!;
   return rounds.every((round, i) => round <= (rounds[i - 1] ?? first) && round >= first - 1);
-}
-
-async function until(happened: () => boolean): Promise<void> {
-  for (const end = Date.now() + 60_000; !happened(); await sleep(10)) {
-    if (Date.now() > end) throw new Error('It did not happen within a minute.');
-  }
 }
 
 const writing = (folder: string) => () => {

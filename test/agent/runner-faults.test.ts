@@ -4,10 +4,12 @@ import { randomUUID } from 'node:crypto';
 import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { transcriptPath } from '../../src/agent/transcript.ts';
+import { CONTINUATION, messageUuid } from '../../src/agent/continuation.ts';
+import { writeConversationNote } from '../../src/agent/conversation-note.ts';
+import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import { promise } from '../../src/core/promises.ts';
 import { until } from '../waiting.ts';
-import { bash, call, createFixture, type Fixture, obey, SANDBOX, say } from './turn-fixture.ts';
+import { bash, call, createFixture, type Fixture, obey, requestOf, SANDBOX, say } from './turn-fixture.ts';
 
 let fixture: Fixture;
 beforeEach(async () => {
@@ -121,6 +123,33 @@ describe('a stop', () => {
     expect((await fixture.turn('now then')).text).toMatch(/^seen/);
   });
 
+  test('a turn that goes on does not repeat the message that the conversation holds; one that never got in is given', async () => {
+    const controller = new AbortController();
+    const asked = bash('sleep 60');
+    await fixture.turn(asked, {
+      id: 'cut',
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.type === 'tool') controller.abort('deadline');
+      },
+    });
+    fixture.model.respondWith(() => say('finished'));
+    expect(await fixture.turn(asked, { id: 'cut', continuing: true })).toMatchObject({ text: 'finished' });
+    const messages = (await readFile(transcript(), 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ type, message }) => type === 'user' && typeof message?.content === 'string');
+    const own = messageUuid(requestOf(asked, 'cut').turnId);
+    expect(messages.filter(({ uuid }) => uuid === own)).toHaveLength(1);
+    expect(messages.filter(({ message }) => message.content === asked)).toHaveLength(1);
+    expect(messages.at(-1).message.content).toContain(CONTINUATION);
+    await fixture.turn('never seen', { id: 'other', continuing: true });
+    const last = JSON.stringify(fixture.model.requests.at(-1)?.body);
+    expect(last).toContain('never seen');
+    expect(last.split(CONTINUATION)).toHaveLength(2);
+  });
+
   test('goes on in the next part with what was done and what was asked', async () => {
     const controller = new AbortController();
     await fixture.turn(bash('sleep 60'), {
@@ -134,7 +163,7 @@ describe('a stop', () => {
     expect(outcome).toMatchObject({ status: 'ok', text: 'finished' });
     const sent = JSON.stringify(fixture.model.requests.at(-1)?.body);
     expect(sent).toContain('sleep 60');
-    expect(sent).toMatch(/cut off.*the message/);
+    expect(sent).toContain('the message');
   });
 });
 
@@ -192,6 +221,7 @@ describe(`${promise('NO-AMNESIA')} a resumed turn`, () => {
     };
     const orphan = { ...entry, isSidechain: false, type: 'attachment' };
     await writeFile(transcript(), `${JSON.stringify(entry)}\n${JSON.stringify(orphan)}\n`);
+    await writeConversationNote(fixture.directory.config, { begun: true, bytes: 0 });
     const outcome = await fixture.turn('hello', { resume: true });
     expect(outcome).toMatchObject({ status: 'failed', failure: { code: 'resume-lost' } });
   });

@@ -64,6 +64,8 @@ export interface Fixture {
 export interface TurnOptions {
   readonly resume?: boolean;
   readonly continuing?: boolean;
+  /** The message's own id; another one for each turn when left out. */
+  readonly id?: string;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TurnEvent) => void;
   readonly runner?: Partial<AgentRunnerOptions>;
@@ -110,7 +112,7 @@ export async function createFixture(options: Partial<AgentRunnerOptions> = {}): 
         resume: turn.resume ?? turns > 1,
         continuing: turn.continuing ?? false,
         directory,
-        request: requestOf(text, `message-${turns}`),
+        request: requestOf(text, turn.id ?? `message-${turns}`),
         tries: 1,
         signal: turn.signal ?? new AbortController().signal,
         progress: (event) => {

@@ -1,5 +1,5 @@
 // A channel of one's own is a folder and a place in a list: the made-up pager answers in a local system, has its
-// settings there and in a CDK stack, and no line of this package knows it. On Lambda: own-channel-lambda.test.ts.
+// settings there and in a CDK stack, and no line of this package knows it. On Lambda: test/lambda/own-channel.test.ts.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,6 @@ import { pager, WITH_PAGER } from './pager/descriptor.ts';
 import { type FakeService, startFakeService, TOKEN } from './pager/fake-service.ts';
 
 const ANN = 'ann-1';
-const PATIENCE = { timeout: 25_000 };
 
 let service: FakeService;
 let folder: string;
@@ -52,9 +51,9 @@ describe('in a local system', () => {
     const message = { id: 'm1', from: ANN, text: 'run: echo local-$((40 + 2))' };
     expect((await call(message)).status).toBe(202);
     expect((await call(message)).status).toBe(202);
-    await expect.poll(() => service.pagesTo(ANN).at(-1), PATIENCE).toMatch(/local-42[\s\S]* -- paged$/);
+    await expect.poll(() => service.pagesTo(ANN).at(-1)).toMatch(/local-42[\s\S]* -- paged$/);
     await call({ id: 'm2', from: ANN, text: 'what did I say?' });
-    await expect.poll(() => service.pagesTo(ANN).length, PATIENCE).toBe(2);
+    await expect.poll(() => service.pagesTo(ANN).length).toBe(2);
     expect(service.pagesTo(ANN)[1]).toContain('local-');
   });
 

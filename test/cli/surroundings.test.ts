@@ -57,7 +57,7 @@ test.runIf(process.platform !== 'win32')(
         () => true,
         () => false,
       );
-    await expect.poll(answers, { timeout: 30_000 }).toBe(false);
+    await expect.poll(answers).toBe(false);
   },
   90_000,
 );

@@ -1,6 +1,7 @@
 // A session goes from one machine to AWS and back, by the real commands: the local system, the installation under the
 // real runtime client, the real Agent SDK. And the commands do on AWS what they do on a data folder.
 import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -14,6 +15,7 @@ import type { Installation } from '../../testing/lambda/installation.ts';
 import { type Answer, startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 import { run } from '../cli/fixture.ts';
+import { programFolder, programsOf } from '../package/doc-program.ts';
 import { startBuiltInstallation } from './built-installation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-moving-'));
@@ -73,6 +75,18 @@ function lastMessages(): readonly ModelMessage[] {
 const LOOK = 'run: echo "$MOOD at $PLACE in $PWD"; cat note.txt';
 
 describe.skipIf(unavailable)('between one machine and AWS', () => {
+  test('the program of docs/embed.md sends from outside and gets the answer', async () => {
+    const program = programsOf('docs/embed.md', 'ts')[1] ?? '';
+    const place = await programFolder();
+    try {
+      await copyFile(installation.awsFile, join(place.path, 'hybrid-sessions.aws.json'));
+      const said = await place.run(program, { env: installation.credentials });
+      expect(said).toMatch(/^ok [\s\S]*hello from AWS/);
+    } finally {
+      await place.remove();
+    }
+  });
+
   test(`${promise('WHOLE')}: a session begun by the local system goes on in the AWS store, and back here`, async () => {
     const first = await local.say(
       'trip',

@@ -74,8 +74,10 @@ test.each(
     .map((channel) => [channel.name, channel] as const),
 )('docs/%s.md has every variable and field of the channel, with its default', async (name, channel) => {
   const page = await readFile(`docs/${name}.md`, 'utf8');
-  for (const { env } of Object.values(channel.settings)) {
-    if (env) expect(page, env).toContain(`| \`${env}\` |`);
+  const variables = Object.values(channel.settings).flatMap(({ env }) => env ?? []);
+  expect(variables).not.toEqual([]);
+  for (const variable of variables) {
+    expect(page, variable).toContain(`| \`${variable}\` |`);
   }
   const own = leaves(z.toJSONSchema(configFileSchema([channel]), { io: 'input' }) as Schema).filter(
     ([field]) => field.startsWith(`${name}.`),

@@ -16,4 +16,4 @@ test('README: its program of ten lines runs, twice', async () => {
   } finally {
     await folder.remove();
   }
-}, 120_000);
+});

@@ -27,4 +27,4 @@ test('the page resumes a session from the store alone', async () => {
   } finally {
     await Promise.all([here.remove(), elsewhere.remove(), model.close()]);
   }
-}, 120_000);
+});

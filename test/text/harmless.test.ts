@@ -44,6 +44,13 @@ describe('harmless text', () => {
     expect(harmless('half \ud83d')).toBe('half \ufffd');
   });
 
+  test('the page makes titles harmless by the same rule', async () => {
+    const page = (await import(new URL('../../web/harmless.js', import.meta.url).href)) as {
+      harmless(text: string): string;
+    };
+    for (const char of [...ACTING, ...INNOCENT]) expect(page.harmless(char)).toBe(harmless(char));
+  });
+
   const places: Record<string, () => string | Promise<string>> = {
     title: () => shorten(ATTACK),
     'log line for people': () => logged(true),

@@ -226,7 +226,7 @@ function fakeTurn(chat: string, kind: 'message' | 'new', text: string, key: stri
     finish(reply = {}) {
       const said = turn.events
         .filter(({ type }) => type === 'text')
-        .map(({ data }) => (data as { text: string }).text);
+        .map(({ data }) => (data as { text?: string } | null)?.text ?? '');
       turn.reply = { text: said.join(''), outcome: 'ok', ...reply };
       turn.status = 'delivered';
       turn.emit('final', { turn_id: turn.id, session_id: 's', generation: 1, reply: turn.reply });

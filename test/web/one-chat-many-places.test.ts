@@ -2,11 +2,12 @@
 // in all others. And a chat that is gone says how it went.
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { WAIT_MS } from '../waiting.ts';
 import { browserNote, chromiumPath, launchBrowser } from './browser.ts';
 import { createFakeApi, type FakeApi } from './fake-api.ts';
 
-/** Sooner than the page looks by itself. */
-const AT_ONCE_MS = 3_000;
+/** A page that nobody sees does not look by itself: what it shows it was told at once. */
+const UNSEEN = "Object.defineProperty(document, 'visibilityState', { value: 'hidden' })";
 
 describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
   let browser: Browser;
@@ -25,7 +26,7 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     api = await createFakeApi();
     api.add('web-both', 'Begin').finish({ text: 'Yes.' });
     context = await browser.newContext({ reducedMotion: 'reduce' });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(WAIT_MS);
     [one, other] = [await opened(), await opened()];
   });
   afterEach(async () => {
@@ -34,8 +35,9 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     expect(defects).toEqual([]);
   });
 
-  async function opened() {
+  async function opened({ seen = false } = {}) {
     const page = await context.newPage();
+    if (!seen) await page.addInitScript(UNSEEN);
     page.on('pageerror', (error) => defects.push(String(error)));
     await page.goto(`${api.url}/#/c/web-both`);
     await page.locator('.prose', { hasText: 'Yes.' }).waitFor();
@@ -54,7 +56,7 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
 
   test('what is written in one tab, its tools and its reply stand in the other at once, and only once', async () => {
     const turn = await say(one, 'Do it');
-    await other.locator('.turn').nth(1).getByText('Do it').waitFor({ timeout: AT_ONCE_MS });
+    await other.locator('.turn').nth(1).getByText('Do it').waitFor();
     turn.run();
     turn.tool('1', 'Bash', 'Bash: ls', 'started');
     turn.tool('1', 'Bash', 'Bash: ls', 'done', { result: 'a.txt' });
@@ -66,29 +68,29 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     expect(await one.locator('.turn').count()).toBe(2);
     // Both ways.
     (await say(other, 'And back')).finish({ text: 'Back.' });
-    await one.locator('.prose', { hasText: 'Back.' }).waitFor({ timeout: AT_ONCE_MS });
+    await one.locator('.prose', { hasText: 'Back.' }).waitFor();
     expect(api.turns).toHaveLength(3);
   });
 
   test('stopping, asking for a new session and taking that back are seen in the other tab', async () => {
     const turn = await say(one, 'Count');
     turn.run();
-    await other.locator('.working:visible', { hasText: 'Working' }).waitFor({ timeout: AT_ONCE_MS });
+    await other.locator('.working:visible', { hasText: 'Working' }).waitFor();
     await other.getByRole('button', { name: 'Stop the running turn' }).click();
-    await one.locator('.working:visible', { hasText: 'Stopping' }).waitFor({ timeout: AT_ONCE_MS });
+    await one.locator('.working:visible', { hasText: 'Stopping' }).waitFor();
     turn.finish({ outcome: 'stopped' });
     await one.locator('.badge-stopped').waitFor();
     await one.getByRole('button', { name: 'New session in this chat (/new)' }).click();
-    await other.getByText('Begins with your next message.').waitFor({ timeout: AT_ONCE_MS });
+    await other.getByText('Begins with your next message.').waitFor();
     await other.getByRole('button', { name: 'Undo' }).click();
-    await one.locator('#fresh').waitFor({ state: 'hidden', timeout: AT_ONCE_MS });
+    await one.locator('#fresh').waitFor({ state: 'hidden' });
   });
 
   test('a message that waits for the line in one tab is in the other, too, and is one turn in the end', async () => {
     await one.route('**/messages', (route) => route.abort('connectionrefused'));
     await one.fill('#message', 'Waits');
     await one.press('#message', 'Enter');
-    await other.locator('.turn').nth(1).getByText('Waits').waitFor({ timeout: AT_ONCE_MS });
+    await other.locator('.turn').nth(1).getByText('Waits').waitFor();
     await one.unroute('**/messages');
     await one.evaluate("dispatchEvent(new Event('online'))");
     (await api.turnOf('Waits')).finish({ text: 'Came through.' });
@@ -100,7 +102,7 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
   });
 
   test('what another program writes appears without a reload', async () => {
-    await one.bringToFront();
+    one = await opened({ seen: true });
     api.add('web-both', 'From a terminal').finish({ text: 'Seen there.' });
     await one.locator('.prose', { hasText: 'Seen there.' }).waitFor();
     expect(await one.locator('.turn').count()).toBe(2);
@@ -110,18 +112,16 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     await one.getByRole('button', { name: 'Delete chat: Begin' }).click();
     await one.getByRole('button', { name: 'Delete', exact: true }).click();
     for (const page of [one, other]) {
-      await page.locator('#empty').waitFor({ timeout: AT_ONCE_MS });
+      await page.locator('#empty').waitFor();
       await expect.poll(() => page.locator('.chat-link').count()).toBe(0);
     }
   });
 
   test('an expired chat is called expired, an unknown one is not; writing begins it again', async () => {
     api.expiresAt = new Date(Date.now() - 60_000).toISOString();
-    await one.reload();
-    await one.locator('.prose', { hasText: 'Yes.' }).waitFor();
+    one = await opened({ seen: true });
     api.turns.length = 0;
     // In the open tab, and after a reload.
-    await one.bringToFront();
     await one.getByRole('heading', { name: 'This chat has expired' }).waitFor();
     await one.reload();
     await one.getByRole('heading', { name: 'This chat has expired' }).waitFor();

@@ -197,8 +197,10 @@ describe.skipIf(!chromiumPath)(`the chat page in use${browserNote}`, () => {
     expect(await focused()).toBe('message');
     expect(page.url()).toBe(before);
     // Any other fragment is no chat either.
-    await page.evaluate("location.hash = '#elsewhere'");
-    await page.waitForTimeout(100);
+    await page.evaluate(`new Promise((changed) => {
+      addEventListener('hashchange', changed, { once: true });
+      location.hash = '#elsewhere';
+    })`);
     expect(await page.locator('.turn').count()).toBe(2);
   });
 

@@ -3,8 +3,8 @@
 
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CONTINUATION } from '../../src/agent/continuation.ts';
-import { transcriptPath } from '../../src/agent/transcript.ts';
+import { messageUuid } from '../../src/agent/continuation.ts';
+import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import type { SessionKey } from '../../src/core/ids.ts';
 import type { SessionHead, TurnRecord } from '../../src/core/records.ts';
@@ -77,14 +77,16 @@ async function checkRestored(
     const prompts = await promptsOf(transcriptPath(directory.config, head.sessionId));
     for (const outcome of chat) {
       const prompt = promptOf(outcome.sent.message);
-      const plain = prompts.filter((text) => text === prompt).length;
-      const goneOn = prompts.filter((text) => text.startsWith(CONTINUATION) && text.includes(prompt)).length;
-      const right = outcome.answered ? plain === 1 || (plain === 0 && goneOn > 0) : plain <= 1;
+      const uuid = outcome.turn && messageUuid(outcome.turn.turnId);
+      const held = prompts.filter((entry) => entry.uuid === uuid);
+      const twins = prompts.filter((entry) => entry.text === prompt).length;
+      const right = held.every(({ text }) => text === prompt) && twins === held.length;
+      const times = outcome.answered ? held.length === 1 : held.length <= 1;
       expect(
-        right,
+        right && times,
         'transcript',
         outcome.number,
-        () => `The transcript holds it ${plain} times (and ${goneOn} continuations).`,
+        () => `The transcript holds it ${held.length} times by its id, ${twins} times by its text.`,
       );
       if (!outcome.answered) continue;
       const file = await readFile(join(directory.workspace, fileOf(outcome.number)), 'utf8').catch(
@@ -95,7 +97,7 @@ async function checkRestored(
     }
     const once = chat.filter(({ answered, continued }) => answered && !continued);
     const places = once.map((outcome) =>
-      prompts.findIndex((text) => text.includes(promptOf(outcome.sent.message))),
+      prompts.findIndex(({ text }) => text.includes(promptOf(outcome.sent.message))),
     );
     const ordered = places.every((place, index) => index === 0 || (places[index - 1] ?? 0) < place);
     expect(
@@ -104,7 +106,9 @@ async function checkRestored(
       null,
       () => `Chat ${number}: the transcript's prompts stand in another order: ${places.join(' ')}`,
     );
-    const everything = [...prompts, ...(await filesBelow(directory.workspace))].join('\n');
+    const everything = [...prompts.map(({ text }) => text), ...(await filesBelow(directory.workspace))].join(
+      '\n',
+    );
     expect(
       ownCanaryOnly(everything, number),
       'apart',
@@ -122,7 +126,7 @@ async function checkRestored(
   }
 }
 
-async function promptsOf(transcript: string): Promise<string[]> {
+async function promptsOf(transcript: string): Promise<{ uuid: string | undefined; text: string }[]> {
   const text = await readFile(transcript, 'utf8').catch(() => '');
   return text
     .split('\n')
@@ -130,12 +134,14 @@ async function promptsOf(transcript: string): Promise<string[]> {
     .flatMap((line) => {
       const entry = JSON.parse(line) as {
         type?: string;
+        uuid?: string;
         message?: { content?: string | { type: string; text?: string }[] };
       };
+      const { uuid } = entry;
       const content = entry.message?.content;
       if (entry.type !== 'user' || content === undefined) return [];
-      if (typeof content === 'string') return [content];
-      return content.flatMap((block) => (block.type === 'text' ? [block.text ?? ''] : []));
+      if (typeof content === 'string') return [{ uuid, text: content }];
+      return content.flatMap((block) => (block.type === 'text' ? [{ uuid, text: block.text ?? '' }] : []));
     });
 }
 

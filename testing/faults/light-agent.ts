@@ -10,6 +10,8 @@ export interface LightAgentInput {
   readonly workspace: string;
   readonly sessionId: string;
   readonly text: string;
+  /** Of the entry that holds it; a random one when left out. */
+  readonly uuid?: string;
   readonly modelUrl: string;
   readonly modelTimeoutMs: number;
 }
@@ -45,8 +47,8 @@ const entries: Entry[] = existsSync(input.transcript)
       .map((line) => JSON.parse(line) as Entry)
   : [];
 
-function add(role: Entry['type'], content: Entry['message']['content']): void {
-  const entry = { type: role, uuid: randomUUID(), message: { role, content } };
+function add(role: Entry['type'], content: Entry['message']['content'], uuid: string = randomUUID()): void {
+  const entry = { type: role, uuid, message: { role, content } };
   const parentUuid = entries.at(-1)?.uuid ?? null;
   mkdirSync(dirname(input.transcript), { recursive: true });
   appendFileSync(
@@ -86,7 +88,7 @@ function work(block: Block): unknown {
 }
 
 async function converse(): Promise<LightAgentOutput> {
-  add('user', input.text);
+  add('user', input.text, input.uuid);
   for (let steps = 0, failures = 0; steps < 10 && !interrupted.signal.aborted; ) {
     const answer = await ask();
     if (interrupted.signal.aborted) break;

@@ -3,10 +3,11 @@
 // agent at a safe point, no process is left behind.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { CONTINUATION } from '../../src/agent/continuation.ts';
+import { promptOf } from '../../src/agent/continuation.ts';
 import { readConversationNote, writeConversationNote } from '../../src/agent/conversation-note.ts';
 import { endProcesses, ROOT_MARKER } from '../../src/agent/processes.ts';
-import { continuesFrom, dropTornLine, markTranscript, transcriptPath } from '../../src/agent/transcript.ts';
+import { continuesFrom, dropTornLine, markTranscript } from '../../src/agent/transcript.ts';
+import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../../src/core/ports.ts';
 import type { LightAgentInput, LightAgentOutput } from './light-agent.ts';
 
@@ -23,7 +24,7 @@ export function createLightRunner(options: LightRunnerOptions): AgentRunner {
 }
 
 async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<AgentOutcome> {
-  const { directory, request, signal } = run;
+  const { directory, signal } = run;
   const transcript = transcriptPath(directory.config, run.sessionId);
   await dropTornLine(transcript);
   const mark = run.resume ? await markTranscript(transcript) : null;
@@ -38,7 +39,7 @@ async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<Age
     transcript,
     workspace: directory.workspace,
     sessionId: run.sessionId,
-    text: run.continuing ? `${CONTINUATION}\n\n${request.text}` : request.text,
+    ...(await promptOf(run, transcript)),
     modelUrl: options.modelUrl,
     modelTimeoutMs: options.modelTimeoutMs ?? 2_500,
   };

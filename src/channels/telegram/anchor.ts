@@ -14,6 +14,8 @@ const schema = z.object({
   /** The first `landed` parts hold the final text of the reply with digest `of`. */
   landed: z.number().int().nonnegative(),
   of: z.string().nullable(),
+  /** The attempt that sent these messages is over, and waits: it writes no more, so the next one goes on in them. */
+  waits: z.literal(true).optional(),
 });
 
 export type TelegramAnchor = z.infer<typeof schema>;

@@ -1,12 +1,14 @@
 // What a person sees while a turn runs: a placeholder at once, the growing text by throttled edits, a line about
 // the tool at work, and "typing". Best effort: anything may be dropped, nothing is thrown, and after `close`
 // nothing more is written. A turn that was begun before gets a new placeholder and loses the old one: the worker
-// that sent it may only be paused, and must find nothing to write into when it wakes.
+// that sent it may only be paused, and must find nothing to write into when it wakes. Only where that attempt ended by
+// waiting for something (and recorded it) its message is written on: it says what is waited for, however long.
 
 import { Gone, Invalid, isLeaseLost, Refused } from '../../core/errors.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';
 import { splitMarkdown } from '../../core/split-markdown.ts';
+import { waitingText } from '../../core/waiting.ts';
 import { readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
 import { sendPlaceholder, THINKING } from './placeholder.ts';
@@ -24,6 +26,8 @@ export interface ProgressDeps {
 /** Telegram shows "typing" for five seconds. */
 const TYPING_EVERY_MS = 4_500;
 const CUT_OFF = '…\n\n';
+/** What an attempt inherits stays as it is for so long. */
+const CALM_MS = 4_000;
 /** A turn retried for hours would otherwise carry every placeholder it ever had. */
 const MAX_DISCARDED = 5;
 
@@ -64,21 +68,34 @@ async function run(
   const target = replyTargetOf(context.request);
   const typing = keepTyping(deps, target, ended);
   try {
-    const messageId = await placeholder(deps, context, target, ended);
-    if (messageId !== null) await keepEditing(deps, target, messageId, view, ended, changed);
+    const mine = await placeholder(deps, context, target, ended);
+    const shown = mine ? await keepEditing(deps, target, mine, view, ended, changed) : '';
+    if (view.waits()) await showWaiting(deps, context, target, mine, view.text(), shown);
   } finally {
     await typing;
   }
 }
 
-/** Sends this attempt's own placeholder; null when the turn ended first. */
+interface Placeholder {
+  readonly messageId: number;
+  /** It says what the last attempt waited for. */
+  readonly inherited: boolean;
+}
+
+/** Sends this attempt's own placeholder, or takes one over; null when the turn ended first. */
 async function placeholder(
   deps: ProgressDeps,
   context: SendContext,
   target: TelegramReplyTarget,
   ended: AbortSignal,
-): Promise<number | null> {
+): Promise<Placeholder | null> {
   const before = readAnchor(context.anchor);
+  const [last] = before.parts;
+  if (before.waits && last !== undefined) {
+    // Recorded first: from here on this attempt may be a paused one to the next.
+    await context.remember({ version: 1, parts: [last], discard: before.discard, landed: 0, of: null });
+    return { messageId: last, inherited: true };
+  }
   const old = [...before.discard, ...before.parts].slice(-MAX_DISCARDED);
   while (!ended.aborted) {
     try {
@@ -90,7 +107,7 @@ async function placeholder(
       );
       // What fails here is deleted at delivery.
       for (const stale of old) await deps.api.deleteMessage(target.chatId, stale).catch(() => undefined);
-      return id;
+      return { messageId: id, inherited: false };
     } catch (error) {
       // Only a refusal is tried again: after a lost answer a second one might stand beside the first.
       if (!(error instanceof Refused)) throw error;
@@ -103,21 +120,22 @@ async function placeholder(
 async function keepEditing(
   deps: ProgressDeps,
   target: TelegramReplyTarget,
-  messageId: number,
+  { messageId, inherited }: Placeholder,
   view: View,
   ended: AbortSignal,
   changed: () => Promise<void>,
-): Promise<void> {
+): Promise<string> {
   const everyMs = target.private ? deps.editEveryMs.private : deps.editEveryMs.group;
-  let shown = THINKING;
+  // A try that fails at once shall not make what is waited for flicker.
+  let shown = inherited ? '' : THINKING;
   let prefer: 'rich' | 'plain' = 'rich';
-  let waitMs = everyMs;
+  let waitMs = inherited ? Math.max(everyMs, CALM_MS) : everyMs;
   for (;;) {
     await deps.clock.sleep(waitMs, ended);
     waitMs = everyMs;
     const change = changed();
     if (!ended.aborted && view.text() === shown) await change;
-    if (ended.aborted) return;
+    if (ended.aborted) return shown;
     const text = view.text();
     if (text === shown) continue;
     try {
@@ -126,10 +144,33 @@ async function keepEditing(
     } catch (error) {
       if (error instanceof Refused) waitMs = Math.max(everyMs, error.retryAfterMs);
       else if (error instanceof Invalid) shown = text;
-      else if (error instanceof Gone || isLeaseLost(error)) return;
+      else if (error instanceof Gone || isLeaseLost(error)) return shown;
       else throw error;
     }
   }
+}
+
+/** The last word of an attempt that waits: shown, and left for the next one to go on in. */
+async function showWaiting(
+  deps: ProgressDeps,
+  context: SendContext,
+  target: TelegramReplyTarget,
+  mine: Placeholder | null,
+  text: string,
+  shown: string,
+): Promise<void> {
+  if (mine === null) {
+    const message = { text, reply: true, silent: false };
+    await sendPlaceholder(deps.api, target, message, (fresh) => left(context, fresh));
+    return;
+  }
+  if (text !== shown) await show(deps.api, target.chatId, mine.messageId, text);
+  await left(context, mine.messageId);
+}
+
+async function left(context: SendContext, messageId: number): Promise<void> {
+  const { discard } = readAnchor(context.anchor);
+  await context.remember({ version: 1, parts: [messageId], discard, landed: 0, of: null, waits: true });
 }
 
 async function keepTyping(
@@ -151,6 +192,8 @@ async function keepTyping(
 
 interface View {
   take(event: TurnEvent): void;
+  /** True when nothing goes on until something is back. */
+  waits(): boolean;
   text(): string;
 }
 
@@ -158,15 +201,20 @@ interface View {
 function createView(): View {
   let said = '';
   let line = '';
+  let waits = false;
   return {
+    waits: () => waits,
     take(event) {
+      waits = event.type === 'status' && event.status === 'waiting';
       if (event.type === 'text') {
         said += event.text;
         line = '';
       } else if (event.type === 'tool') {
         line = event.state === 'started' ? `⚙ ${inCode(event.summary || event.name)}` : '';
       } else if (event.type === 'status') {
-        line = event.status === 'stopping' ? 'Stopping…' : '';
+        if (event.status === 'retrying') said = '';
+        line =
+          event.status === 'waiting' ? waitingText(event) : event.status === 'stopping' ? 'Stopping…' : '';
       }
     },
     text() {

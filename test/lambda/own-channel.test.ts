@@ -6,12 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALLOWED_USER, type Installation } from '../../testing/lambda/installation.ts';
-import { startBuiltInstallation } from '../lambda/built-installation.ts';
-import { pager } from './pager/descriptor.ts';
-import { startFakeService, TOKEN } from './pager/fake-service.ts';
+import { pager } from '../channels/pager/descriptor.ts';
+import { startFakeService, TOKEN } from '../channels/pager/fake-service.ts';
+import { startBuiltInstallation } from './built-installation.ts';
 
 const ANN = 'ann-1';
-const PATIENCE = { timeout: 25_000 };
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-own-channel-'));
 const service = await startFakeService();
@@ -19,7 +18,7 @@ let output = '';
 
 const started = await startBuiltInstallation({
   folder,
-  programs: join(import.meta.dirname, 'pager/programs'),
+  programs: join(import.meta.dirname, '../channels/pager/programs'),
   channels: [
     {
       channel: pager,
@@ -59,9 +58,9 @@ describe.skipIf(unavailable)('an installation with a channel of its own', () => 
     const message = { id: 'm1', from: ANN, text: 'run: echo paged-$((40 + 2))' };
     expect(await service.call(message)).toBe(202);
     expect(await service.call(message)).toBe(202);
-    await expect.poll(() => service.pagesTo(ANN).at(-1), PATIENCE).toMatch(/paged-42[\s\S]* -- paged$/);
+    await expect.poll(() => service.pagesTo(ANN).at(-1)).toMatch(/paged-42[\s\S]* -- paged$/);
     expect(await service.call({ id: 'm2', from: ANN, text: 'what did I say?' })).toBe(202);
-    await expect.poll(() => service.pagesTo(ANN).length, PATIENCE).toBe(2);
+    await expect.poll(() => service.pagesTo(ANN).length).toBe(2);
     expect(service.pagesTo(ANN)[1]).toContain('paged-');
   });
 
@@ -81,7 +80,7 @@ describe.skipIf(unavailable)('an installation with a channel of its own', () => 
   test('Telegram answers beside it', async () => {
     const { bot } = installation;
     bot.say(ALLOWED_USER, 'run: echo telegram-$((40 + 2))');
-    await expect.poll(() => bot.chat(ALLOWED_USER).botTexts.join(), PATIENCE).toContain('telegram-42');
+    await expect.poll(() => bot.chat(ALLOWED_USER).botTexts.join()).toContain('telegram-42');
   });
 
   test('a removed stack takes back what it registered, and no secret was logged', async () => {

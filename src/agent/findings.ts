@@ -1,0 +1,82 @@
+// What `doctor` and `start` say about the parts that only the agent's own programs can try: tool servers and the model's
+// credentials.
+import { type AgentFolder, loadAgentFolder } from './agent-folder.ts';
+import { checkModelAccess } from './check-model-access.ts';
+import { checkToolServers, type ToolServerState } from './check-tool-servers.ts';
+import type { ModelEndpoint } from './environment.ts';
+import { detectSandbox, type SandboxChoice } from './sandbox.ts';
+
+interface AgentFinding {
+  readonly name: string;
+  readonly status: 'ok' | 'warn' | 'fail';
+  readonly found: string;
+  readonly mend?: string;
+}
+
+export async function toolServerFinding(folder: AgentFolder, sandbox: SandboxChoice): Promise<AgentFinding> {
+  const name = 'tool servers';
+  const states = await checkToolServers({ folder, sandbox });
+  if (states.length === 0) return { name, status: 'ok', found: 'none in mcp.json' };
+  const missing = missingOf(states);
+  if (missing.length > 0) {
+    const mend = 'Run its command of mcp.json by hand; turns go on without its tools until it starts.';
+    return { name, status: 'fail', found: missing.join('; '), mend };
+  }
+  const found = states.map(
+    (state) => `${state.name} (${state.tools} ${state.tools === 1 ? 'tool' : 'tools'})`,
+  );
+  return { name, status: 'ok', found: found.join(', ') };
+}
+
+/** A sentence for each server that does not start; none where `signal` ends the search. */
+export async function findMissingToolServers(
+  agentDir: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  try {
+    const folder = await loadAgentFolder(agentDir);
+    return missingOf(await checkToolServers({ folder, sandbox: await sandboxOf(folder), signal }));
+  } catch (error) {
+    if (signal.aborted) return [];
+    throw error;
+  }
+}
+
+/** As the turns of this folder have it. */
+export async function sandboxOf({ settings }: AgentFolder): Promise<SandboxChoice> {
+  return settings.sandbox === 'off' ? { kind: 'none', reason: 'switched off' } : await detectSandbox();
+}
+
+const missingOf = (states: readonly ToolServerState[]): string[] =>
+  states.filter(({ started }) => !started).map(({ name, reason }) => `${name} does not start: ${reason}`);
+
+/** `found`: how the model is described. */
+export async function modelFinding(
+  model: ModelEndpoint & { readonly baseUrl: string },
+  found: string,
+): Promise<AgentFinding> {
+  const name = 'model';
+  const access = await checkModelAccess(model);
+  const { host } = new URL(model.baseUrl);
+  switch (access.kind) {
+    case 'accepted':
+      return { name, status: 'ok', found: `${found}; ${host} takes the key` };
+    case 'refused': {
+      const mend = 'Set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN) to one that is valid there.';
+      return {
+        name,
+        status: 'fail',
+        found: `${found}; the key was refused by ${host} (HTTP ${access.status})`,
+        mend,
+      };
+    }
+    case 'unknown': {
+      const mend = 'Whether the key is right shows with the first turn.';
+      return { name, status: 'warn', found: `${found}; ${host} answers with HTTP ${access.status}`, mend };
+    }
+    case 'unreachable': {
+      const mend = 'Check the network, a proxy, and ANTHROPIC_BASE_URL.';
+      return { name, status: 'fail', found: `${found}; ${host} does not answer (${access.reason})`, mend };
+    }
+  }
+}
