@@ -18,9 +18,9 @@ import { mayPass, retryWrite } from './retry-write.ts';
 import {
   channelOf,
   type Decision,
-  insistently,
   type NotNow,
   type RunningTurn,
+  retryOptionsOf,
   type TurnContext,
   type TurnDeps,
   type TurnOutcome,
@@ -231,7 +231,7 @@ async function commit(running: RunningTurn, result: Decision): Promise<TurnRecor
     retentionSec: deps.retentionSec,
     ...(result.repointTo ? { repointTo: result.repointTo } : {}),
   };
-  return await retryWrite(() => deps.store.commit(input), insistently(running));
+  return await retryWrite(() => deps.store.commit(input), retryOptionsOf(running));
 }
 
 /** Delivers a committed turn and closes its record. */
