@@ -82,7 +82,11 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
         visibilityMs: LOCAL_TIMES.visibilityMs,
         onEnded: tellServer,
       },
-      { signal: stopping.signal, deadline: deadline.signal },
+      {
+        signal: stopping.signal,
+        deadline: deadline.signal,
+        turnsAtOnce: Math.ceil(configuration.turnsAtOnce / configuration.workers),
+      },
     );
     say({ type: 'ready' });
     await working;
