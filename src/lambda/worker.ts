@@ -1,7 +1,7 @@
-// Runs turns off the queue, one at a time. The message is made visible again within a minute unless the turn lives
-// (UNBLOCK); half a minute before the invocation must end the turn is saved and queued to go on in the next (LONG).
-// The agent's folder lies in the image; the session is laid into the temporary folder, and stays
-// there only for its own next turn.
+// Runs turns from the queue, one at a time. A message becomes visible again within a minute unless its turn extends
+// that (UNBLOCK). Half a minute before the invocation must end, the turn is saved and queued, and the next invocation
+// continues it (LONG). The agent folder is in the image. The session is restored into the temporary folder, and its
+// files stay there only for the next turn of the same session.
 import { join } from 'node:path';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
@@ -32,7 +32,7 @@ import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
 
-/** For ending the agent, the checkpoint and its upload. */
+/** Time to end the agent, write the checkpoint and upload it. */
 const MARGIN_MS = 30_000;
 
 export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
@@ -90,8 +90,8 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
     const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
     try {
       const batch = await queue.messagesOf(event);
-      // Before all that may fail or take its time: until it is done, a message stays hidden longer than a turn may take.
-      await Promise.all(batch.groups.flat().map((delivery) => shorten(delivery, log)));
+      // This comes before anything slow or fallible: until then messages stay hidden longer than a turn may take.
+      await Promise.all(batch.groups.flat().map((message) => shorten(message, log)));
       let deps: WorkerDeps;
       try {
         deps = await open();
@@ -104,8 +104,8 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       }
       // In order, one at a time: the workplace holds one session.
       for (const group of batch.groups) {
-        for (const delivery of group) {
-          const outcome = await processMessage(deps, delivery, deadline);
+        for (const message of group) {
+          const outcome = await processMessage(deps, message, deadline);
           if (outcome.kind === 'retry') break;
         }
       }
@@ -117,18 +117,18 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
   };
 }
 
-/** What this function needs is away: its turns wait as in any outage. */
-async function putOff(delivery: ReceivedMessage, log: Log): Promise<void> {
-  const nextTryInMs = outageWaitMs(delivery.receiveCount);
-  log('warn', 'turn-waits', { turn: delivery.request.turnId, waitingFor: 'settings', nextTryInMs });
-  await delivery.retry(nextTryInMs).catch(() => {});
+/** Settings could not be read: the turn waits as in any other outage. */
+async function putOff(message: ReceivedMessage, log: Log): Promise<void> {
+  const nextTryInMs = outageWaitMs(message.receiveCount);
+  log('warn', 'turn-waits', { turn: message.request.turnId, waitingFor: 'settings', nextTryInMs });
+  await message.retry(nextTryInMs).catch(() => {});
 }
 
-/** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
-async function shorten(delivery: ReceivedMessage, log: Log): Promise<void> {
+/** Makes the message visible again in a minute. The queue's own time-out must be longer than this function may run. */
+async function shorten(message: ReceivedMessage, log: Log): Promise<void> {
   try {
-    await delivery.extend(LAMBDA_TIMES.visibilityMs);
+    await message.extend(LAMBDA_TIMES.visibilityMs);
   } catch (error) {
-    log('warn', 'visibility-not-shortened', { turn: delivery.request.turnId, ...errorFields(error) });
+    log('warn', 'visibility-not-shortened', { turn: message.request.turnId, ...errorFields(error) });
   }
 }
