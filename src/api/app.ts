@@ -27,8 +27,24 @@ export function apiRoutes(options: AppOptions): Route[] {
     ...turnRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
-    { method: 'get', path: '/healthz', open: true, handle: (context) => context.json({ status: 'ok' }) },
+    { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(healthOf(options)) },
+    { method: 'get', path: '/metrics', handle: (context) => metricsOf(options, context) },
   ];
+}
+
+/** Always 200: whoever restarts what is not healthy would end no outage of others. */
+function healthOf({ degraded }: AppOptions) {
+  const reason = degraded?.() ?? null;
+  return reason === null ? { status: 'ok' } : { status: 'degraded', reason };
+}
+
+async function metricsOf({ metrics }: AppOptions, context: Context): Promise<Response> {
+  if (!metrics) return noRoute();
+  return context.body(await metrics.text(), 200, { 'content-type': metrics.contentType });
+}
+
+function noRoute(): Response {
+  return problemResponse({ status: 404, code: 'no-route', detail: 'There is nothing at this address.' });
 }
 
 export function createApp(options: AppOptions): Hono {
@@ -49,9 +65,7 @@ export function createApp(options: AppOptions): Hono {
   }
   for (const [path, allow] of allowed(routes)) app.all(honoPath(path), () => methodNotAllowed(allow));
   if (options.page) servePage(app, options.page);
-  app.notFound(() =>
-    problemResponse({ status: 404, code: 'no-route', detail: 'There is nothing at this address.' }),
-  );
+  app.notFound(noRoute);
   return app;
 }
 

@@ -9,6 +9,7 @@ import { Invalid } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
+import type { WorkerNote } from './worker-notes.ts';
 
 export interface SupervisorOptions {
   readonly configuration: Configuration;
@@ -17,6 +18,8 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** What a worker process runs. */
   readonly program?: URL;
+  readonly onNote?: (note: WorkerNote) => void;
+  readonly onRestart?: () => void;
 }
 
 export interface Supervisor {
@@ -62,7 +65,8 @@ interface WorkerSlot {
   stop(graceMs: number): Promise<void>;
 }
 
-function createWorkerSlot({ configuration, env, log, program }: SupervisorOptions): WorkerSlot {
+function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
+  const { configuration, env, log, program, onNote, onRestart } = options;
   const ready = Promise.withResolvers<void>();
   let child: ChildProcess | undefined;
   let restart: NodeJS.Timeout | undefined;
@@ -84,6 +88,7 @@ function createWorkerSlot({ configuration, env, log, program }: SupervisorOption
     child = worker;
     worker.on('message', (message: FromWorker) => {
       if (message.type === 'ready') ready.resolve();
+      else if (message.type === 'note') onNote?.(message.note);
       else {
         const { code, advice } = message;
         ready.reject(new Invalid(code, message.message, advice === undefined ? {} : { advice }));
@@ -101,7 +106,10 @@ function createWorkerSlot({ configuration, env, log, program }: SupervisorOption
       }
       const waitMs = backoffMs(RESTARTING, deaths);
       log('warn', 'worker-died', { pid: worker.pid, code, signal, restartInMs: waitMs });
-      restart = setTimeout(start, waitMs);
+      restart = setTimeout(() => {
+        onRestart?.();
+        start();
+      }, waitMs);
     });
     say(worker, { type: 'boot', configuration });
   }

@@ -19,9 +19,11 @@ import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
+import { createMetrics } from './metrics.ts';
 import { describeModel } from './model-choice.ts';
 import { openStores } from './stores.ts';
 import { startWorkers } from './supervisor.ts';
+import { createWaitingTurns } from './waiting-turns.ts';
 
 export interface LocalSystemOptions {
   /** The program's environment: workers get the harmless part of it. */
@@ -69,8 +71,13 @@ export async function openLocalSystem(
   try {
     const stores = await openStores(configuration, { create: true });
     ends.push(() => stores.close());
+    const waiting = createWaitingTurns(() => systemClock.now());
+    let workerPids: () => readonly number[] = () => [];
+    const metrics = createMetrics({ queue: stores.queue, waiting, workers: () => workerPids().length });
     const { idle, ...system } = createSystem({
       ...stores,
+      degraded: () => waiting.reason(),
+      metrics,
       ending: ending.signal,
       clock: systemClock,
       log,
@@ -94,7 +101,18 @@ export async function openLocalSystem(
     });
     let graceMs = GRACE_MS;
     const program = workerProgram === undefined ? {} : { program: workerProgram };
-    const workers = await startWorkers({ configuration, env, log, ...program });
+    const workers = await startWorkers({
+      configuration,
+      env,
+      log,
+      ...program,
+      onNote(note) {
+        waiting.take(note);
+        metrics.take(note);
+      },
+      onRestart: metrics.workerRestarted,
+    });
+    workerPids = workers.pids;
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());

@@ -10,7 +10,7 @@ import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
-import { errorFields } from '../core/log.ts';
+import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
@@ -18,6 +18,7 @@ import { createLogLines } from './log-lines.ts';
 import { openModelEndpoint } from './model-endpoint.ts';
 import { openStores } from './stores.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
+import { noteOf } from './worker-notes.ts';
 
 /** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
 const ORPHAN_GRACE_MS = 5_000;
@@ -46,12 +47,17 @@ function stop(graceMs: number): void {
 }
 
 async function boot(configuration: Configuration, channels: readonly ChannelDescriptor[]): Promise<void> {
-  const log = createLogLines({
+  const lines = createLogLines({
     threshold: configuration.logLevel,
     terminal: process.stderr.isTTY === true,
     write: (line) => void process.stderr.write(line),
     now: () => systemClock.now(),
   });
+  const log: Log = (level, event, fields) => {
+    lines(level, event, fields);
+    const note = noteOf(event, fields);
+    if (note) say({ type: 'note', note });
+  };
   const stores = await openStores(configuration, { create: true });
   const model = await openModelEndpoint(configuration.model);
   try {

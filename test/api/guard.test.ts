@@ -23,6 +23,22 @@ test('with keys every /v1 route wants one of them, compared whole', async () => 
   expect((await fixture.call('GET', '/healthz')).status).toBe(200);
 });
 
+test('the metrics want the key, too; health does not, and stays 200 while something is away', async () => {
+  const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'turns 1\n' };
+  const degraded = () => '1 turn waits for the model.';
+  const fixture = open({ app: { apiKeys: [KEY], knownHosts: null, metrics, degraded } });
+  expect((await fixture.call('GET', '/metrics')).status).toBe(401);
+  const answer = await fixture.call('GET', '/metrics', undefined, { authorization: `Bearer ${KEY}` });
+  expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([
+    200,
+    metrics.contentType,
+    'turns 1\n',
+  ]);
+  const health = await fixture.call('GET', '/healthz');
+  expect([health.status, await health.json()]).toEqual([200, { status: 'degraded', reason: degraded() }]);
+  expect((await open().call('GET', '/metrics')).status).toBe(404);
+});
+
 test.each([
   ['POST', '/v1/chats/c/messages', { origin: 'https://elsewhere.example' }],
   ['POST', '/v1/chats/c/new', { origin: 'null' }],
