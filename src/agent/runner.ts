@@ -278,13 +278,20 @@ function failed(
   return { status: 'failed', text: '', demo, failure: { code, message } };
 }
 
+function textBlock(text: string) {
+  return { type: 'text' as const, text };
+}
+
 /** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
-function createInput({ text, uuid }: Prompt, order = false): CliInput {
+function createInput({ text, uuid, context }: Prompt, order = false): CliInput {
   const done = Promise.withResolvers<void>();
   async function* messages(): AsyncGenerator<SDKUserMessage> {
     yield {
       type: 'user',
-      message: { role: 'user', content: text },
+      message: {
+        role: 'user',
+        content: context === undefined ? text : [textBlock(context), textBlock(text)],
+      },
       parent_tool_use_id: null,
       ...(uuid === undefined ? {} : { uuid }),
       ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),

@@ -1,6 +1,7 @@
 // The HTTP API as one hono app over the ports. Routes come as data from their rooms, so that the app, its 405
 // answers and the check against `openapi.json` all see the same list. Nothing here needs a local machine.
 import { type Context, Hono } from 'hono';
+import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { checkBearer, checkBrowser } from './guard.ts';
@@ -13,6 +14,8 @@ export interface AppOptions extends ApiDeps {
   readonly apiKeys: readonly string[];
   /** Names besides the loopback ones that are right as `Host`; null accepts any. */
   readonly knownHosts: readonly string[] | null;
+  /** What turns wait for right now; left out where nobody can tell. */
+  readonly waiting?: () => readonly Outage[];
   /** The document served at /openapi.json. */
   readonly openapi: object;
   /** The chat page and its parts; null serves none. */
@@ -32,10 +35,20 @@ export function apiRoutes(options: AppOptions): Route[] {
   ];
 }
 
-/** Always 200: whoever restarts what is not healthy would end no outage of others. */
-function healthOf({ degraded }: AppOptions) {
-  const reason = degraded?.() ?? null;
-  return reason === null ? { status: 'ok' } : { status: 'degraded', reason };
+/** What turns wait for, since when, until when. Always 200: a restart would end no outage of others. */
+function healthOf({ waiting }: AppOptions) {
+  const away = waiting?.() ?? [];
+  if (away.length === 0) return { status: 'ok' };
+  const parts = away.map(({ waitingFor }) => `the ${waitingFor}`).join(' and ');
+  return {
+    status: 'degraded',
+    reason: `Turns wait for ${parts}. Their messages are kept.`,
+    waiting: away.map(({ waitingFor, sinceMs, nextTryAtMs }) => ({
+      for: waitingFor,
+      since: new Date(sinceMs).toISOString(),
+      next_try_at: new Date(nextTryAtMs).toISOString(),
+    })),
+  };
 }
 
 async function metricsOf({ metrics }: AppOptions, context: Context): Promise<Response> {

@@ -24,8 +24,6 @@ export interface ApiDeps {
   readonly log: Log;
   readonly info: ServerInfo;
   readonly retentionSec: number;
-  /** Why it does less than it should, for a person; null or left out: nothing is known to be wrong. */
-  readonly degraded?: () => string | null;
   /** For Prometheus; without it there is nothing at /metrics. */
   readonly metrics?: { readonly contentType: string; text(): Promise<string> };
   /** Aborts when the server ends: waiting requests and streams end with it. */

@@ -17,7 +17,7 @@ import {
   withStoppedNote,
 } from './replies.ts';
 import { retryWrite } from './retry-write.ts';
-import { type Decision, insistently, type NotNow, type RunningTurn } from './running-turn.ts';
+import { type Decision, type NotNow, type RunningTurn, retryOptionsOf } from './running-turn.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
 
@@ -64,7 +64,7 @@ async function runRestored(
   if (failure === 'resume-lost') {
     return unreadable(running, new Corrupt('resume-lost', outcome.failure?.message ?? ''));
   }
-  const insist = insistently(running);
+  const retrying = retryOptionsOf(running);
   const isTooLong = outcome.status === 'deadline' && request.part + 1 >= MAX_TURN_PARTS;
   const reply = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
   try {
@@ -73,14 +73,14 @@ async function runRestored(
     }
     if (failure === 'model-unavailable' || failure === 'agent-crashed') {
       // What tools did outside the workspace cannot be taken back: the next attempt must know that they ran.
-      if (toolsRan) await retryWrite(saver.save, insist);
+      if (toolsRan) await retryWrite(saver.save, retrying);
       return { notNow: failure, retryAfterMs: outcome.failure?.retryAfterMs ?? 0 };
     }
     if (outcome.status === 'deadline' && !isTooLong) {
-      await retryWrite(saver.save, insist);
+      await retryWrite(saver.save, retrying);
       return { notNow: 'continue' };
     }
-    const { head, baseline, refused, compactionDue } = await retryWrite(saver.prepare, insist);
+    const { head, baseline, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
     const isComplete = reply.outcome === 'ok' && refused.length === 0;
     return {

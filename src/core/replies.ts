@@ -33,7 +33,8 @@ export function modelRefuses(turnId: TurnId): Reply {
   return failedReply(
     'model-refuses',
     "The model's server failed on this message again and again, while it answers others, so I stopped trying. " +
-      'Nothing said before is lost. You can send it again in other words or in smaller parts, or start a fresh session with /new.',
+      'Nothing said before is lost. `/drop` takes it out of our conversation, so that you can send it again in other words or in ' +
+      'smaller parts; /new starts a fresh session.',
     turnId,
   );
 }

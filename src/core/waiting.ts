@@ -43,6 +43,13 @@ export interface Waiting {
   readonly nextTryAtMs: number | null;
 }
 
+/** For the operator. */
+export interface Outage {
+  readonly waitingFor: WaitingFor;
+  readonly sinceMs: number;
+  readonly nextTryAtMs: number;
+}
+
 /** For the person, in place of "Working". The time is UTC: where the person is, the system does not know. */
 export function waitingText({ waitingFor, nextTryAtMs }: Waiting): string {
   const at = nextTryAtMs === null ? '' : ` Next try at ${clockTime(nextTryAtMs)}.`;

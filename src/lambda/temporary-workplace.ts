@@ -10,8 +10,8 @@ import { removeTree } from '../agent/remove-tree.ts';
 import { Refused } from '../core/errors.ts';
 import type { ExecutionDirectory, HeldFiles, Workplace } from '../core/ports/execution.ts';
 import type { Lease } from '../core/records.ts';
-import { LEFT_OUT_OF_CONFIG } from '../state/excluded.ts';
-import { isUntouched } from '../state/unchanged-since.ts';
+import { EXCLUDED_FROM_CONFIG } from '../state/excluded.ts';
+import { isUnchangedSince } from '../state/unchanged-since.ts';
 
 export interface TemporaryWorkplaceOptions {
   /** Keep a session's files for its next turn; otherwise the folder is empty after every turn. */
@@ -82,7 +82,7 @@ export function createTemporaryWorkplace(
       try {
         await clear(session);
         // A checkpoint leaves them out, so a restore would not bring them back.
-        await Promise.all(LEFT_OUT_OF_CONFIG.map(({ name }) => removeTree(join(directory.config, name))));
+        await Promise.all(EXCLUDED_FROM_CONFIG.map(({ name }) => removeTree(join(directory.config, name))));
         const { sessionKey, sessionId } = lease;
         kept = { ...files, sessionKey, sessionId };
         holder = null;
@@ -100,7 +100,7 @@ export function createTemporaryWorkplace(
       holder = lease;
       try {
         await clear(session);
-        if (await isUntouched(head, directory, files.baseline)) {
+        if (await isUnchangedSince(head, directory, files.baseline)) {
           for (const folder of session) await chmod(folder, 0o700);
           await make(besides);
           return { directory, baseline: files.baseline };

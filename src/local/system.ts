@@ -76,7 +76,7 @@ export async function openLocalSystem(
     const metrics = createMetrics({ queue: stores.queue, waiting, workers: () => workerPids().length });
     const { idle, ...system } = createSystem({
       ...stores,
-      degraded: () => waiting.reason(),
+      waiting: waiting.list,
       metrics,
       ending: ending.signal,
       clock: systemClock,

@@ -1,5 +1,5 @@
-// What a restore or checkpoint remembers for the next checkpoint on the same machine: the table, where each chunk
-// lies, and a stamp of every file, so that untouched files are not even read. Losing it costs time, never data.
+// What a restore or checkpoint remembers for the next checkpoint on the same machine: the file table, which pack holds
+// each chunk, and a stamp of every file, so that unchanged files are not read again. Losing it costs time, never data.
 import type { ObjectStore } from '../core/ports/objects.ts';
 import { type ChunkPlace, type Generation, loadGeneration } from './generation.ts';
 import { readHeader } from './pack-reader.ts';
@@ -16,20 +16,23 @@ export interface Baseline extends Generation {
 
 const FORMAT = Symbol('hybrid-sessions baseline');
 
-/** Files stamped this close to the moment of stamping may still change within the same clock tick: read them again. */
+/**
+ * A file changed this shortly before it was stamped may change again within the same clock tick, with the same stamp.
+ * Its stamp is dropped, so the next checkpoint reads it.
+ */
 const RACY_MS = 25;
 
 export function makeBaseline(
   generation: Generation,
-  kept: Pick<StoredGeneration, 'content' | 'packs'>,
+  stored: Pick<StoredGeneration, 'content' | 'packs'>,
   stamps: Map<string, Stamp>,
   nowMs: number,
 ): Baseline {
   for (const [path, stamp] of stamps) if (stamp.ctimeMs > nowMs - RACY_MS) stamps.delete(path);
-  const packs = kept.packs.map((pack) => pack.name);
+  const packs = stored.packs.map((pack) => pack.name);
   return {
     format: FORMAT,
-    content: kept.content,
+    content: stored.content,
     packs,
     stamps,
     table: generation.table,
@@ -46,18 +49,18 @@ export function isBaseline(value: unknown): value is Baseline {
 }
 
 /**
- * The baseline for a checkpoint on top of `kept`. Another content: the table is read from the store. The same content
- * in other packs (compacted meanwhile): only the headers of the new packs are read.
+ * The baseline for a checkpoint that follows `stored`. If `given` has other content, the table is read from the store.
+ * If it has the same content in other packs (compacted meanwhile), only the headers of the new packs are read.
  */
 export async function baselineFor(
   objects: ObjectStore,
   scope: StateScope,
-  kept: StoredGeneration,
+  stored: StoredGeneration,
   given: unknown,
 ): Promise<Baseline> {
-  const names = kept.packs.map((pack) => pack.name);
-  if (!isBaseline(given) || given.content !== kept.content) {
-    return makeBaseline(await loadGeneration(objects, scope, kept), kept, new Map(), 0);
+  const names = stored.packs.map((pack) => pack.name);
+  if (!isBaseline(given) || given.content !== stored.content) {
+    return makeBaseline(await loadGeneration(objects, scope, stored), stored, new Map(), 0);
   }
   if (names.join() === given.packs.join()) return given;
   const known = new Set(given.packs);
@@ -65,7 +68,7 @@ export async function baselineFor(
   const chunks = new Map<string, ChunkPlace>();
   for (const [hash, place] of given.chunks) if (wanted.has(place.pack)) chunks.set(hash, place);
   await Promise.all(
-    kept.packs
+    stored.packs
       .filter((pack) => !known.has(pack.name))
       .map(async (pack) => {
         const header = await readHeader(objects, scope, pack);

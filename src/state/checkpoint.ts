@@ -41,7 +41,7 @@ export interface CheckpointInput {
 
 export interface CheckpointOutput {
   /** The new generation; the previous one's packs and content when nothing changed. */
-  readonly kept: StoredGeneration;
+  readonly stored: StoredGeneration;
   readonly baseline: Baseline;
   readonly bytesWritten: number;
   readonly refused: CheckpointResult['refused'];
@@ -57,18 +57,18 @@ export async function writeCheckpoint(input: CheckpointInput): Promise<Checkpoin
   try {
     const refused: Refusal[] = [...scan.refused];
     const next = await readChanges(input, scan, writer, refused);
-    scan.shut();
+    scan.close();
     input.onRead();
     const delta = deltaBetween(baseline.table, next.table);
     if (previous !== null && delta.removed.size === 0 && delta.set.size === 0) {
-      const kept: StoredGeneration = { ...previous, generation: place.generation };
+      const stored: StoredGeneration = { ...previous, generation: place.generation };
       const same = makeBaseline(
         { table: next.table, chunks: baseline.chunks },
-        kept,
+        stored,
         next.stamps,
         next.readAtMs,
       );
-      return { kept, baseline: same, bytesWritten: 0, refused };
+      return { stored, baseline: same, bytesWritten: 0, refused };
     }
     const packs = previous?.packs ?? [];
     const written = await writer.put(input.objects, place, {
@@ -81,20 +81,20 @@ export async function writeCheckpoint(input: CheckpointInput): Promise<Checkpoin
     for (const { hash, bytes } of written.chunks) chunks.set(hash, { pack: written.entry.name, bytes });
     const live = liveBytesOf({ table: next.table, chunks });
     const list = [...packs, written.entry].map((pack) => ({ ...pack, liveBytes: live.get(pack.name) ?? 0 }));
-    const kept: StoredGeneration = {
+    const stored: StoredGeneration = {
       generation: place.generation,
       content: written.entry.digest,
       packs: list,
     };
     return {
-      kept,
-      baseline: makeBaseline({ table: next.table, chunks }, kept, next.stamps, next.readAtMs),
+      stored,
+      baseline: makeBaseline({ table: next.table, chunks }, stored, next.stamps, next.readAtMs),
       bytesWritten: written.entry.bytes,
       refused,
     };
   } finally {
     writer.discard();
-    scan.shut();
+    scan.close();
   }
 }
 
@@ -150,7 +150,7 @@ async function readChanges(
     const read = await readFileChunks(chunker, diskPath(directory[root], path), prior);
     if (typeof read === 'string') {
       refused.push({ path: shown(path), reason: read });
-      // What was stored of it stays stored: not being able to read is no deletion.
+      // A file that cannot be read is not a deleted file: its stored version stays.
       if (before?.kind === 'file') table.set(path, before);
     } else if (read !== null) {
       table.set(path, read.entry);
@@ -172,7 +172,7 @@ async function readChanges(
   return { table: ordered, stamps, readAtMs };
 }
 
-/** The scan's order, whichever order files were read in: the same tree always makes the same header. */
+/** Puts the table into the scan's order, so that the same tree always makes the same header. */
 function inOrder(entries: ReadonlyMap<string, Scanned>, table: Table): Table {
   const ordered: Table = new Map();
   for (const path of entries.keys()) {
@@ -184,11 +184,11 @@ function inOrder(entries: ReadonlyMap<string, Scanned>, table: Table): Table {
 
 interface ReadFile {
   readonly entry: FileEntry;
-  /** null when it kept changing: it will be read again next time. */
+  /** null when the file kept changing while it was read: the next checkpoint reads it again. */
   readonly stamp: Stamp | null;
 }
 
-/** null: it went away meanwhile. A text: why it cannot be kept. */
+/** Returns null when the file was deleted meanwhile, and a text that says why when it cannot be read. */
 async function readFileChunks(
   chunker: FileChunker,
   path: string | Buffer,
@@ -237,7 +237,7 @@ function openForReading(path: string | Buffer): number {
   } catch (error) {
     if (codeOf(error) !== 'EACCES') throw error;
   }
-  // Its owner took the read bit away (chmod 000): put it back for the moment of opening.
+  // The owner removed the read bit (chmod 000): it is set again just while the file is opened.
   const probe = lstatSync(path).mode & 0o777;
   chmodSync(path, probe | 0o400);
   try {
@@ -250,7 +250,7 @@ function openForReading(path: string | Buffer): number {
   }
 }
 
-/** Chunks of a stored file of this size: a moved or copied file is recognised by them. */
+/** Chunks of some stored file of the same size: a moved or copied file is recognised by them. */
 function copiesIn(table: Table): (bytes: number) => readonly ChunkRef[] {
   let bySize: Map<number, readonly ChunkRef[]> | null = null;
   return (bytes) => {

@@ -7,7 +7,7 @@ import { createHash, hash } from 'node:crypto';
 export const MIN_CHUNK_BYTES = 16 * 1024;
 export const MAX_CHUNK_BYTES = 256 * 1024;
 const AVERAGE_CHUNK_BYTES = 64 * 1024;
-/** Before the average a cut needs 17 zero bits, after it 15: sizes gather round the average. */
+/** A cut needs 17 zero bits before the average size and 15 after it, so most sizes are near the average. */
 const STRICT_MASK = 0xffff8000 | 0;
 const LOOSE_MASK = 0xfffe0000 | 0;
 

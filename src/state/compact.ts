@@ -1,6 +1,6 @@
-// Compaction: the newest packs of a generation become one. Only the tail of the list is ever merged, because later
-// headers may refer to any chunk of an earlier pack. Which tail: sizes stay roughly geometric, so that a byte is
-// rewritten a few times in its life and old bulk is left alone. Memory is bounded; chunks are verified on the way.
+// Compaction merges the newest packs of a generation into one. Only the tail of the list is ever merged, because later
+// headers may refer to any chunk of an earlier pack. The tail is chosen so that pack sizes stay roughly geometric: each
+// byte is rewritten only a few times, and large old packs stay as they are. Memory is bounded; every chunk is verified.
 import { setImmediate } from 'node:timers/promises';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import { chunksOf, closePacks, openPacks } from './pack-reader.ts';
@@ -21,13 +21,13 @@ import { applyDelta, chunkListsOf, composeDeltas, type Delta, type Table } from 
 const DUE_PACKS = MAX_PACKS - 1;
 /** A merge takes at least this many packs, so that not every turn needs one. */
 const MIN_MERGE = 3;
-/** A pack joins a merge when it is at most this many times as large as all that is newer. */
+/** A pack joins a merge when it is at most this many times as large as all newer packs together. */
 const MERGE_RATIO = 3;
 /** Packs with more dead than live bytes are rewritten, if there is this much to gain. */
 const MIN_DEAD_BYTES = 256 * 1024;
 /** Blocks at least this large, and wholly live, are copied without compressing them again. */
 const COPY_BLOCK_BYTES = 256 * 1024;
-/** Deleting is cheap but not free: with nothing else to do it waits for this many packs, or this much. */
+/** Each deletion costs a call. When no merge is due, dead packs are deleted once there are this many, or this much. */
 const DUE_GARBAGE = 8;
 const DUE_GARBAGE_BYTES = 256 * 1024;
 
@@ -68,7 +68,7 @@ export interface MergeInput {
   readonly progress: Progress;
 }
 
-/** Writes one pack that stands for all from `start` on. */
+/** Writes one pack that replaces all packs from index `start` on. */
 export async function mergeTail(input: MergeInput): Promise<WrittenPack> {
   const { objects, place, progress } = input;
   const tail = input.packs.slice(input.start);
@@ -125,10 +125,10 @@ export function mergedList(
   return [...packs.slice(0, start), merged];
 }
 
-/** The record with every kept generation of this content moved to `packs`. */
+/** The record with every stored generation of this content moved to `packs`. */
 export function withPacks(record: StateRecord, content: string, packs: readonly PackEntry[]): StateRecord {
   const history = record.history.map(
-    (kept): StoredGeneration => (kept.content === content ? { ...kept, packs } : kept),
+    (stored): StoredGeneration => (stored.content === content ? { ...stored, packs } : stored),
   );
   return trimmed(record, history);
 }

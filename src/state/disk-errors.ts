@@ -1,5 +1,5 @@
-// What the machine's disk answers, in the project's error families. A full or read-only disk is nobody's data lost:
-// the last committed generation is still in the store.
+// Translates errors of the file system into the project's error families. A full or read-only disk loses no data: the
+// last committed generation is still in the store.
 import { HybridError, Refused } from '../core/errors.ts';
 
 const MEANINGS: Readonly<Record<string, readonly [code: string, text: string, advice: string]>> = {

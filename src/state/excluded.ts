@@ -1,5 +1,5 @@
-// What a session's state leaves out of the Claude config directory, with the reason for each. Everything else is
-// kept, so that what the CLI adds tomorrow survives without a change here. The workspace keeps everything.
+// Which names of the Claude config directory are excluded from a session's state, and why. Everything else is stored,
+// so that files which a later CLI adds are stored without a change here. Nothing of the workspace is excluded.
 
 export interface ExcludedName {
   /** First path component below the config root. */
@@ -7,18 +7,18 @@ export interface ExcludedName {
   readonly reason: string;
 }
 
-const LAID_IN = 'static configuration: laid in from the agent folder before every turn, never from the state';
+const STATIC = 'static configuration: copied from the agent folder before every turn, never from the state';
 
-/** The deny-list of the config root. A name covers the entry and all below it. */
-export const LEFT_OUT_OF_CONFIG: readonly ExcludedName[] = [
+/** The deny-list of the config root. A name covers the entry and everything below it. */
+export const EXCLUDED_FROM_CONFIG: readonly ExcludedName[] = [
   { name: '.credentials.json', reason: 'credentials never enter stored state' },
-  { name: 'settings.json', reason: LAID_IN },
-  { name: 'settings.local.json', reason: LAID_IN },
-  { name: 'agents.json', reason: LAID_IN },
-  { name: 'mcp.json', reason: LAID_IN },
-  { name: 'system_prompt.md', reason: LAID_IN },
-  { name: 'skills', reason: LAID_IN },
-  { name: 'agents', reason: LAID_IN },
+  { name: 'settings.json', reason: STATIC },
+  { name: 'settings.local.json', reason: STATIC },
+  { name: 'agents.json', reason: STATIC },
+  { name: 'mcp.json', reason: STATIC },
+  { name: 'system_prompt.md', reason: STATIC },
+  { name: 'skills', reason: STATIC },
+  { name: 'agents', reason: STATIC },
   { name: 'plugins', reason: 'code fetched by the CLI; a session must not plant code for its next turn' },
   { name: 'backups', reason: 'copies of .claude.json that the CLI makes at every start' },
   { name: 'shell-snapshots', reason: 'made anew by the CLI at every start, from the machine it runs on' },
@@ -27,10 +27,10 @@ export const LEFT_OUT_OF_CONFIG: readonly ExcludedName[] = [
   { name: 'ide', reason: 'lock files that name processes of one machine' },
 ];
 
-const names = new Set(LEFT_OUT_OF_CONFIG.map((entry) => entry.name));
+const names = new Set(EXCLUDED_FROM_CONFIG.map((entry) => entry.name));
 
 /** True when a state path (`config/...` or `workspace/...`) is on the deny-list. */
-export function isLeftOut(path: string): boolean {
+export function isExcluded(path: string): boolean {
   if (!path.startsWith('config/')) return false;
   const end = path.indexOf('/', 7);
   return names.has(end === -1 ? path.slice(7) : path.slice(7, end));

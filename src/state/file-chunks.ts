@@ -1,5 +1,6 @@
-// Turns one file into chunks. A file that was stored before is first compared with its old chunks from the front, so
-// an appended file costs its tail and an edited one the chunks around the edit. Long runs of zeros become holes.
+// Splits one file into chunks. A file that was stored before is first compared with its old chunks from the start, so
+// after an append only the new tail is stored, and after an edit only the chunks around it. Long runs of zeros become
+// holes.
 import { Buffer } from 'node:buffer';
 import { readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
@@ -120,9 +121,9 @@ export function createFileChunker(sink: ChunkSink): FileChunker {
       if (index !== undefined && ref !== undefined) {
         const bytes = sizeOf(ref);
         if (matches(index, at)) {
-          // A short tail that has grown is cut anew with what follows it, or files would end up in crumbs.
-          const grownTail = index === prior.length - 1 && at + bytes < end && bytes < MIN_CHUNK_BYTES;
-          if (!grownTail || typeof ref === 'number') {
+          // A short last chunk is cut again together with the appended bytes: small appends would make tiny chunks.
+          const isShortTail = index === prior.length - 1 && at + bytes < end && bytes < MIN_CHUNK_BYTES;
+          if (!isShortTail || typeof ref === 'number') {
             put(ref, bytes);
             continue;
           }

@@ -1,5 +1,6 @@
-// Fills files from chunks that come in any order. Each file is made by us and by us alone (O_EXCL, O_NOFOLLOW), gets
-// its final length first, so that what is not written stays a hole, and its mode and time when its last chunk is in.
+// Fills files from chunks that arrive in any order. Every file is created here (O_EXCL, O_NOFOLLOW), never an existing
+// one opened. A file gets its final length first, so that unwritten ranges stay holes, and its mode and time once its
+// last chunk is written.
 import {
   closeSync,
   constants,
@@ -17,7 +18,7 @@ import { type Stamp, stampOf } from './scan.ts';
 import type { FileEntry } from './table.ts';
 
 export interface FileFiller {
-  /** Announces a file; one without stored chunks is finished at once. */
+  /** Announces a file. One without stored chunks is complete at once. */
   expect(path: string, entry: FileEntry): void;
   wants(hash: string): boolean;
   /** Some file that waits for this chunk, for error messages. */
@@ -26,7 +27,7 @@ export interface FileFiller {
   /** Throws Corrupt unless every file is complete. */
   finish(): void;
   close(): void;
-  /** Of each finished file. */
+  /** A stamp of each complete file. */
   readonly stamps: Map<string, Stamp>;
 }
 
@@ -37,7 +38,7 @@ interface Filling {
   fd: number | null;
   made: boolean;
 }
-interface Spot {
+interface Position {
   readonly file: Filling;
   readonly offset: number;
 }
@@ -50,7 +51,7 @@ export function createFileFiller(
   place: (path: string) => string | Buffer,
   bytesOfChunk: (hash: string) => number,
 ): FileFiller {
-  const spots = new Map<string, Spot | Spot[]>();
+  const positions = new Map<string, Position | Position[]>();
   const opened = new Set<Filling>();
   const stamps = new Map<string, Stamp>();
   let unfinished = 0;
@@ -59,7 +60,7 @@ export function createFileFiller(
     if (file.fd !== null) return file.fd;
     if (opened.size >= MAX_OPEN_FILES) {
       for (const oldest of opened) {
-        shut(oldest);
+        closeFile(oldest);
         break;
       }
     }
@@ -71,7 +72,7 @@ export function createFileFiller(
     return file.fd;
   }
 
-  function shut(file: Filling): void {
+  function closeFile(file: Filling): void {
     if (file.fd !== null) closeSync(file.fd);
     file.fd = null;
     opened.delete(file);
@@ -82,7 +83,7 @@ export function createFileFiller(
     futimesSync(fd, fsTime(file.entry.mtimeMs), fsTime(file.entry.mtimeMs));
     fchmodSync(fd, file.entry.mode);
     stamps.set(file.path, stampOf(fstatSync(fd)));
-    shut(file);
+    closeFile(file);
     unfinished--;
   }
 
@@ -97,29 +98,29 @@ export function createFileFiller(
           continue;
         }
         file.missing++;
-        const spot: Spot = { file, offset };
-        const there = spots.get(ref);
-        if (there === undefined) spots.set(ref, spot);
-        else if (Array.isArray(there)) there.push(spot);
-        else spots.set(ref, [there, spot]);
+        const position: Position = { file, offset };
+        const waiting = positions.get(ref);
+        if (waiting === undefined) positions.set(ref, position);
+        else if (Array.isArray(waiting)) waiting.push(position);
+        else positions.set(ref, [waiting, position]);
         offset += bytesOfChunk(ref);
       }
       unfinished++;
       if (file.missing === 0) complete(file);
     },
-    wants: (hash) => spots.has(hash),
+    wants: (hash) => positions.has(hash),
     fileOf(hash) {
-      const there = spots.get(hash);
-      return (Array.isArray(there) ? there[0] : there)?.file.path;
+      const waiting = positions.get(hash);
+      return (Array.isArray(waiting) ? waiting[0] : waiting)?.file.path;
     },
     fill(hash, bytes) {
-      const there = spots.get(hash);
-      if (there === undefined) return;
+      const waiting = positions.get(hash);
+      if (waiting === undefined) return;
       if (bytes.length !== bytesOfChunk(hash)) {
         throw new Corrupt('corrupt-pack', 'Two packs disagree about the size of a chunk.');
       }
-      spots.delete(hash);
-      for (const { file, offset } of Array.isArray(there) ? there : [there]) {
+      positions.delete(hash);
+      for (const { file, offset } of Array.isArray(waiting) ? waiting : [waiting]) {
         const fd = open(file);
         for (let at = 0; at < bytes.length; ) {
           at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
@@ -129,13 +130,13 @@ export function createFileFiller(
     },
     finish() {
       if (unfinished === 0) return;
-      for (const there of spots.values()) {
-        const path = (Array.isArray(there) ? there[0]! : there).file.path;
+      for (const waiting of positions.values()) {
+        const path = (Array.isArray(waiting) ? waiting[0]! : waiting).file.path;
         throw new Corrupt('corrupt-pack', `A part of ${shown(path)} is in no pack.`);
       }
     },
     close() {
-      for (const file of [...opened]) shut(file);
+      for (const file of [...opened]) closeFile(file);
     },
   };
 }

@@ -1,11 +1,11 @@
-// Times of files: the state keeps whole milliseconds, disks keep finer ones, Node passes seconds as floats.
+// Times of files: the state stores whole milliseconds, disks store finer times, Node passes seconds as floats.
 
-/** Whole milliseconds; the hundredth keeps a time that was restored through a float from falling by one. */
+/** Rounds down to whole milliseconds. Adding 0.01 keeps a time that was restored through a float from losing one. */
 export function wholeMs(mtimeMs: number): number {
   return Math.floor(mtimeMs + 0.01);
 }
 
-/** For Node's utimes: it takes a negative number for "now", but a Date as it is. */
+/** A time for Node's utimes, which reads a negative number as "now" but takes any Date literally. */
 export function fsTime(ms: number): number | Date {
   return ms < 0 ? new Date(ms) : ms / 1000;
 }

@@ -1,5 +1,5 @@
-// Puts a generation together from the headers of its packs, oldest first: the file table and where each chunk lies.
-// Throws Corrupt unless the headers form one chain and every file is whole.
+// Assembles a generation from the headers of its packs, oldest first: the file table, and which pack holds each chunk.
+// Throws Corrupt unless the headers form one chain and every chunk of every file is in some pack.
 import { Corrupt } from '../core/errors.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { PackHeader } from './header.ts';
@@ -72,16 +72,16 @@ function checkWhole(table: Table, chunks: ReadonlyMap<string, ChunkPlace>): void
   }
 }
 
-/** Reads a generation's headers only, by ranged reads. */
+/** Assembles a generation by reading only the headers of its packs. */
 export async function loadGeneration(
   objects: ObjectStore,
   scope: StateScope,
-  kept: StoredGeneration,
+  stored: StoredGeneration,
 ): Promise<Generation> {
-  const headers = await Promise.all(kept.packs.map((entry) => readHeader(objects, scope, entry)));
+  const headers = await Promise.all(stored.packs.map((entry) => readHeader(objects, scope, entry)));
   return assembleGeneration(
     scope,
-    headers.map((header, i) => ({ entry: kept.packs[i]!, header })),
+    headers.map((header, i) => ({ entry: stored.packs[i]!, header })),
   );
 }
 

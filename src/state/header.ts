@@ -1,9 +1,9 @@
-// The header of a pack, first in its object: which chunks the body holds, and what this generation changed in the
-// file table. Layout: 'HSPK', version, three zero bytes, compressed and raw length (u32 LE), zstd JSON. The head keeps
-// the header's digest, the header keeps the chunks' hashes: so the head vouches for every byte that is restored.
+// The header at the start of a pack's object: which chunks the body holds, and what this generation changed in the
+// file table. Layout: 'HSPK', version, three zero bytes, compressed and raw length (u32 LE), zstd JSON. The session's
+// head stores the header's digest and the header stores the chunks' hashes, so every restored byte can be verified.
 import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
-// Not by name: a Node without zstd would fail to link before it could say that it is too old.
+// A default import: with a named one, a Node without zstd would fail to link before it could report that it is too old.
 import zlib from 'node:zlib';
 import { Corrupt } from '../core/errors.ts';
 import { MAX_CHUNK_BYTES } from './chunker.ts';
@@ -15,10 +15,10 @@ const MAGIC = Buffer.from('HSPK');
 const VERSION = 1;
 const PREFIX_BYTES = 16;
 const ZSTD_LEVEL = 3;
-/** Raw bytes a block is closed at; one chunk may carry it past that. */
+/** A block is closed at this many raw bytes. */
 export const BLOCK_BYTES = 1024 * 1024;
 const MAX_BLOCK_BYTES = BLOCK_BYTES + MAX_CHUNK_BYTES;
-/** A header past this is no header of ours: about two million files. */
+/** Enough for about two million files. A longer header was not written by this code. */
 const MAX_HEADER_BYTES = 512 * 1024 * 1024;
 
 /** Some chunks compressed together, at consecutive places in the body. */
@@ -42,7 +42,7 @@ export function compress(bytes: Uint8Array): Buffer {
   return zlib.zstdCompressSync(bytes, { params: { [zlib.constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
 }
 
-/** Inflates exactly `rawBytes`; null when the bytes do not. */
+/** Decompresses to exactly `rawBytes` bytes; null when that is not possible. */
 export function decompress(bytes: Uint8Array, rawBytes: number): Buffer | null {
   try {
     const raw = zlib.zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, rawBytes) });
@@ -89,7 +89,7 @@ export function encodeHeader(header: PackHeader): Buffer {
   return Buffer.concat([prefix, stored]);
 }
 
-/** Throws Corrupt, naming `key`, on anything {@link encodeHeader} would not have made. */
+/** Throws Corrupt, naming `key`, for anything that {@link encodeHeader} would not have written. */
 export function decodeHeader(bytes: Buffer, key: string): PackHeader {
   const bad = (why: string, cause?: unknown) =>
     new Corrupt('corrupt-pack', `Pack ${key}: ${why}.`, { cause, data: { pack: key } });

@@ -1,11 +1,11 @@
-// The caps on a workspace, and what the user is told when it is over them: how much there is, how much may be, and
-// what takes the room. Sizes are those `ls -l` shows; holes count.
+// The limits on a workspace, and what the user is told when it exceeds them: its size, the limit, and the largest
+// entries. Sizes are those that `ls -l` shows, so holes count.
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports/execution.ts';
 import { shown } from './paths.ts';
 import type { Entry } from './table.ts';
 
-/** What a scan found, as far as limits ask. */
+/** The part of a scanned entry that limits need. */
 type Sized =
   | { readonly kind: 'file'; readonly bytes: number }
   | { readonly kind: Exclude<Entry['kind'], 'file'> };

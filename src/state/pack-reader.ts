@@ -1,5 +1,5 @@
-// Reads one pack front to back, exactly once: header, then block after block. Checks the header's digest against the
-// head and every chunk it hands out against its hash; whatever does not fit is Corrupt and names the pack.
+// Reads one pack from start to end, exactly once: the header, then block after block. It checks the header's digest
+// against the head and every returned chunk against its hash; a mismatch throws Corrupt, which names the pack.
 import { Buffer } from 'node:buffer';
 import { Corrupt, Gone } from '../core/errors.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
@@ -14,7 +14,7 @@ export interface OpenPack {
   readonly header: PackHeader;
   /** Object bytes read so far. */
   bytesRead(): number;
-  /** The next block's stored bytes; null behind the last one, where the object has to end. */
+  /** The next block's stored bytes; null after the last one, where the object has to end. */
   nextBlock(): Promise<{ readonly block: Block; readonly stored: Buffer } | null>;
   close(): Promise<void>;
 }
@@ -62,7 +62,7 @@ export async function openPack(objects: ObjectStore, scope: StateScope, entry: P
     }
   }
 
-  /** Exactly `count` bytes, or what there is. */
+  /** The next `count` bytes, or fewer when the object ends before. */
   async function take(count: number): Promise<Buffer> {
     if (ahead.length < count) {
       const parts = [ahead];
@@ -111,7 +111,7 @@ export async function openPack(objects: ObjectStore, scope: StateScope, entry: P
   }
 }
 
-/** Opens several packs at once, in order; all of them or none. */
+/** Opens several packs at once and returns them in order. If one fails, all are closed and its error is thrown. */
 export async function openPacks(
   objects: ObjectStore,
   scope: StateScope,
@@ -129,7 +129,7 @@ export async function closePacks(packs: readonly OpenPack[]): Promise<void> {
   await Promise.allSettled(packs.map((pack) => pack.close()));
 }
 
-/** A block's chunks in order, each checked against its hash. `only` skips what is not wanted; `within` names a file for errors. */
+/** A block's chunks in order, each checked against its hash. `only` selects them; `within` names a file for errors. */
 export function* chunksOf(
   key: string,
   block: Block,
@@ -155,7 +155,7 @@ export function* chunksOf(
   }
 }
 
-/** The header alone, by a ranged read. */
+/** Reads only the header, by a ranged read. */
 export async function readHeader(
   objects: ObjectStore,
   scope: StateScope,

@@ -1,5 +1,5 @@
-// Builds one pack: chunks are gathered into blocks and compressed as they come; small packs stay in memory, larger
-// ones go through temporary files, so memory is bounded. Finish once, then put, then discard (always).
+// Builds one pack: chunks are gathered into blocks and compressed as they arrive. Small packs stay in memory, larger
+// ones go through temporary files, so memory is bounded. Call `add` for each chunk, `put` once, and always `discard`.
 import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
@@ -18,9 +18,9 @@ export interface PackWriter {
   add(hash: string, bytes: Uint8Array): void;
   /** Takes a whole compressed block as it is. */
   addBlock(block: Block, stored: Uint8Array): void;
-  /** Puts the pack, its header before its blocks. `liveBytes` of the result is all of it. */
+  /** Puts the pack into the store, header first. In the result, `liveBytes` equals `rawBytes`. */
   put(objects: ObjectStore, place: PackPlace, header: Omit<PackHeader, 'blocks'>): Promise<WrittenPack>;
-  /** Removes what it left on the disk. Safe to call twice. */
+  /** Removes the temporary files. Safe to call twice. */
   discard(): void;
 }
 
@@ -140,7 +140,7 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
   };
 }
 
-/** Writes all of it, or throws what the disk said. */
+/** Writes all of `bytes`; throws the disk's error in the project's words. */
 function writeWhole(fd: number, bytes: Uint8Array): void {
   try {
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);

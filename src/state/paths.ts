@@ -48,12 +48,12 @@ export function bytesOf(text: string): Buffer {
   return Buffer.concat(parts);
 }
 
-/** What Node's fs takes: a string where it can be one, else the exact bytes. */
+/** A path for Node's fs: a string if it is valid Unicode, else its exact bytes. */
 export function fsPath(path: string): string | Buffer {
   return path.isWellFormed() ? path : bytesOf(path);
 }
 
-/** Why a state path may not be used, or null when it is sound. Never trusts where the path came from. */
+/** Why a state path may not be used, or null when it is safe. It checks everything: a path may come from anywhere. */
 export function unsafePath(path: string): string | null {
   const parts = path.split('/');
   if (parts[0] !== 'config' && parts[0] !== 'workspace') return 'outside both roots';
@@ -76,7 +76,7 @@ export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/'));
 }
 
-/** For messages: control characters and broken bytes escaped. */
+/** A path for messages, with control characters and invalid bytes escaped. */
 export function shown(path: string): string {
   return JSON.stringify(path).slice(1, -1);
 }

@@ -8,7 +8,7 @@ import type { SessionId, Tenant } from '../core/ids.ts';
 import type { Json } from '../core/messages.ts';
 import type { SessionHead } from '../core/records.ts';
 
-/** A generation never needs more packs than this: so a restore reads at most this many objects. */
+/** A generation never has more packs than this, so a restore reads at most this many objects. */
 export const MAX_PACKS = 8;
 
 const PACK_NAME = /^\d{10,16}-\d{1,16}-[0-9a-f]{8}$/;
@@ -49,7 +49,7 @@ const recordSchema = z.object({
   garbage: z.array(z.tuple([z.string().regex(PACK_NAME), z.int().nonnegative()])),
 });
 
-/** One restorable generation. Two with the same `content` are the same files. */
+/** One restorable generation. Two generations with the same `content` have the same files. */
 export interface StoredGeneration {
   readonly generation: number;
   readonly content: string;
@@ -64,7 +64,7 @@ export interface StateRecord {
   readonly garbage: readonly DeadPack[];
 }
 
-/** Where a session's packs are: any head will do. */
+/** What the keys of a session's packs begin with; any head has both fields. */
 export type StateScope = Pick<SessionHead, 'tenant' | 'sessionId'>;
 
 export function prefixOf(tenant: Tenant, sessionId: SessionId): string {
@@ -75,7 +75,7 @@ export function packKey(scope: StateScope, name: string): string {
   return `${prefixOf(scope.tenant, scope.sessionId)}${name}.pack`;
 }
 
-/** Sorts by generation in any listing; the fence tells two workers' attempts apart. */
+/** A name that sorts by generation in listings. The fence distinguishes the attempts of two workers. */
 export function packName(generation: number, fence: number, random: string): string {
   return `${String(generation).padStart(10, '0')}-${fence}-${random}`;
 }
@@ -96,21 +96,21 @@ export function parseRecord(state: Json | null): StateRecord | null {
     );
   }
   const { packs, history, garbage } = parsed.data;
-  const kept = history.map(([generation, content, indices]): StoredGeneration => {
+  const stored = history.map(([generation, content, indices]): StoredGeneration => {
     const list = indices.map((index) => packs[index]);
     if (list.includes(undefined)) {
       throw new Corrupt('corrupt-state', "The session's head names a pack that it does not list.");
     }
     return { generation, content, packs: list as PackEntry[] };
   });
-  return { history: kept, garbage: garbage.map(([name, bytes]) => ({ name, bytes })) };
+  return { history: stored, garbage: garbage.map(([name, bytes]) => ({ name, bytes })) };
 }
 
 export function encodeRecord(record: StateRecord): Json {
   const all = packsIn(record.history);
   const indexOf = new Map([...all.keys()].map((name, index) => [name, index]));
-  const history = record.history.map((kept) => {
-    return [kept.generation, kept.content, kept.packs.map((pack) => indexOf.get(pack.name)!)];
+  const history = record.history.map((stored) => {
+    return [stored.generation, stored.content, stored.packs.map((pack) => indexOf.get(pack.name)!)];
   });
   const packs = [...all.values()].map((pack) => {
     return [pack.name, pack.bytes, pack.headerBytes, pack.digest, pack.rawBytes, pack.liveBytes];
@@ -122,17 +122,17 @@ export function newest(record: StateRecord): StoredGeneration {
   return record.history[record.history.length - 1]!;
 }
 
-/** The record with `kept` as its newest generation, cut to the last `keepGenerations`; what falls out is garbage. */
+/** The record with `stored` as its newest generation and only the last `keepGenerations`; other packs become garbage. */
 export function withGeneration(
   record: StateRecord | null,
-  kept: StoredGeneration,
+  stored: StoredGeneration,
   keepGenerations: number,
 ): StateRecord {
-  const earlier = record?.history.filter((item) => item.generation < kept.generation) ?? [];
-  return trimmed(record, [...earlier, kept].slice(-Math.max(1, keepGenerations)));
+  const earlier = record?.history.filter((item) => item.generation < stored.generation) ?? [];
+  return trimmed(record, [...earlier, stored].slice(-Math.max(1, keepGenerations)));
 }
 
-/** `history` in place of the record's own: packs it no longer names become garbage. */
+/** The record with `history` instead of its own. Packs that the new history does not name become garbage. */
 export function trimmed(record: StateRecord | null, history: readonly StoredGeneration[]): StateRecord {
   const used = new Set(packsIn(history).keys());
   const garbage = new Map(record?.garbage.map((pack) => [pack.name, pack]));
@@ -140,17 +140,17 @@ export function trimmed(record: StateRecord | null, history: readonly StoredGene
   return { history, garbage: [...garbage.values()].filter((pack) => !used.has(pack.name)) };
 }
 
-/** Every pack that some generation needs, by name, as the newest of them sees it. */
+/** Every pack that some generation needs, by name. Where generations differ, the newest one's entry counts. */
 export function packsIn(history: readonly StoredGeneration[]): Map<string, PackEntry> {
   const packs = new Map<string, PackEntry>();
-  for (const kept of history) for (const pack of kept.packs) packs.set(pack.name, pack);
+  for (const stored of history) for (const pack of stored.packs) packs.set(pack.name, pack);
   return packs;
 }
 
 /**
- * A state to commit: generation `as` (newer than all) with the files of `generation`, nothing uploaded. Of the other
- * generations only `sound` ones stay: what cannot be restored is given up, and packs that only it needed become
- * garbage. Gone('generation-gone').
+ * A state to commit: generation `as` (newer than all) with the files of `generation`; nothing is uploaded. Of the other
+ * generations only those in `sound` stay: those that cannot be restored are dropped, and packs that only they needed
+ * become garbage. Throws Gone('generation-gone') when `generation` is not stored.
  */
 export function repairedState(
   state: Json,
@@ -160,11 +160,13 @@ export function repairedState(
   keepGenerations = KEPT_GENERATIONS,
 ): Json {
   const record = parseRecord(state)!;
-  const kept = record.history.find((item) => item.generation === generation);
-  if (kept === undefined) {
+  const stored = record.history.find((item) => item.generation === generation);
+  if (stored === undefined) {
     const first = record.history[0]!.generation;
     throw new Gone('generation-gone', `Generation ${generation} is not kept; the oldest is ${first}.`);
   }
   const history = record.history.filter((item) => sound.has(item.generation));
-  return encodeRecord(withGeneration(trimmed(record, history), { ...kept, generation: as }, keepGenerations));
+  return encodeRecord(
+    withGeneration(trimmed(record, history), { ...stored, generation: as }, keepGenerations),
+  );
 }

@@ -1,13 +1,13 @@
-// Generation -> files on disk. Opens at most eight packs at once, each read once, front to back; lays out folders,
-// streams chunks into files, and makes links last, so that nothing is ever written through one. Every path and chunk
-// is checked; on any doubt it throws, and the half-filled directory is not to be used.
+// Writes a generation's files to the disk. It reads at most eight packs at once, each one once, from start to end. It
+// creates folders, streams chunks into files, and creates links last, so that nothing is ever written through a link.
+// Every path and chunk is checked. If anything is wrong it throws, and the half-filled directory must not be used.
 import { chmodSync, lutimesSync, mkdirSync, symlinkSync, utimesSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import { type Baseline, makeBaseline } from './baseline.ts';
 import { diskError } from './disk-errors.ts';
-import { isLeftOut } from './excluded.ts';
+import { isExcluded } from './excluded.ts';
 import { createFileFiller } from './file-filler.ts';
 import { fsTime } from './file-time.ts';
 import { assembleGeneration, type ChunkPlace } from './generation.ts';
@@ -21,7 +21,7 @@ import type { Entry, LinkEntry, Table } from './table.ts';
 export interface RestoreInput {
   readonly objects: ObjectStore;
   readonly scope: StateScope;
-  readonly kept: StoredGeneration;
+  readonly stored: StoredGeneration;
   readonly directory: ExecutionDirectory;
   readonly progress: Progress;
 }
@@ -35,11 +35,11 @@ export interface RestoreOutput {
 const ENTRIES_PER_STEP = 500;
 
 export async function restoreGeneration(input: RestoreInput): Promise<RestoreOutput> {
-  const { kept } = input;
-  const packs = await openPacks(input.objects, input.scope, kept.packs);
+  const { stored } = input;
+  const packs = await openPacks(input.objects, input.scope, stored.packs);
   try {
     const generation = assembleGeneration(input.scope, packs);
-    const wanted = new Map([...generation.table].filter(([path]) => !isLeftOut(path)));
+    const wanted = new Map([...generation.table].filter(([path]) => !isExcluded(path)));
     const stamps = await layOut(input, packs, wanted, generation.chunks).catch((error: unknown) => {
       throw diskError(error, 'restoring the session');
     });
@@ -47,8 +47,8 @@ export async function restoreGeneration(input: RestoreInput): Promise<RestoreOut
     for (const entry of wanted.values()) if (entry.kind !== 'directory') files++;
     let bytesRead = 0;
     for (const pack of packs) bytesRead += pack.bytesRead();
-    // Left-out entries stay in the baseline's table: the next checkpoint then records that they are gone.
-    return { baseline: makeBaseline(generation, kept, stamps, Date.now()), bytesRead, files };
+    // Excluded entries stay in the baseline's table, so that the next checkpoint records that they are gone.
+    return { baseline: makeBaseline(generation, stored, stamps, Date.now()), bytesRead, files };
   } finally {
     await closePacks(packs);
   }
@@ -110,7 +110,7 @@ async function layOut(
     lutimesSync(onDisk, fsTime(link.mtimeMs), fsTime(link.mtimeMs));
     await step();
   }
-  // Children before parents: making a child changes its parent's time, and a shut parent hides its children.
+  // Children before parents: changing a child changes its parent's time, and a parent may have no write permission.
   for (const [path, entry] of folders.reverse()) {
     const onDisk = place(path);
     utimesSync(onDisk, fsTime(entry.mtimeMs), fsTime(entry.mtimeMs));
@@ -126,7 +126,7 @@ export function targetOf(link: LinkEntry, path: string, directory: ExecutionDire
   return link.target === '' ? base : fsPath(`${base}/${link.target}`);
 }
 
-/** Waits for all, so that nothing goes on writing after it returned; throws the first error. */
+/** Waits for all, so that nothing still writes after it has returned; throws the first error. */
 async function allOrFirstError(work: readonly Promise<void>[], stop: () => Promise<void>): Promise<void> {
   let failed = false;
   const results = await Promise.allSettled(

@@ -1,12 +1,12 @@
-// Walks both roots of an execution directory without following links: what is there, what cannot be kept and why,
-// and how much the workspace holds. Reads names and attributes only, never a file's bytes.
+// Walks both roots of an execution directory without following links. It reports the entries, and what cannot be stored
+// and why; it checks the workspace's limits. It reads names and attributes only, never a file's bytes.
 import type { Buffer } from 'node:buffer';
 import { chmodSync, lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { Refused } from '../core/errors.ts';
 import type { ExecutionDirectory, StateLimits } from '../core/ports/execution.ts';
 import { codeOf, diskError } from './disk-errors.ts';
-import { isLeftOut } from './excluded.ts';
+import { isExcluded } from './excluded.ts';
 import { wholeMs } from './file-time.ts';
 import { checkLimits } from './limits.ts';
 import {
@@ -31,7 +31,7 @@ export interface ScannedFile {
 }
 export type Scanned = Exclude<Entry, { kind: 'file' }> | ScannedFile;
 
-/** What tells an untouched file without reading it. */
+/** Attributes that show, without reading a file, whether it has changed. */
 export interface Stamp {
   readonly bytes: number;
   readonly mtimeMs: number;
@@ -48,10 +48,10 @@ export interface Scan {
   /** By state path, parents before children. */
   readonly entries: ReadonlyMap<string, Scanned>;
   readonly refused: readonly Refusal[];
-  /** Folders that could not be listed: what is stored of them must stay. */
+  /** Folders that could not be listed: their stored entries must stay. */
   readonly unread: readonly string[];
-  /** Shuts the folders that had to be opened; call it when the files are read. */
-  readonly shut: () => void;
+  /** Gives locked folders their own permissions back. Call it once the files have been read. */
+  readonly close: () => void;
 }
 
 /** Yield to the event loop (lease renewals run there) after this many entries. */
@@ -73,18 +73,18 @@ export function sameStamp(a: Stamp | undefined, b: Stamp): boolean {
 
 /** Throws Invalid('workspace-too-large') over the limits. */
 export async function scanDirectory(directory: ExecutionDirectory, limits: StateLimits): Promise<Scan> {
-  const doors = openLockedFolders();
+  const locked = openLockedFolders();
   try {
-    const found = await walk(directory, doors);
+    const found = await walk(directory, locked);
     checkLimits(found.entries, limits);
-    return { ...found, shut: doors.shut };
+    return { ...found, close: locked.close };
   } catch (error) {
-    doors.shut();
+    locked.close();
     throw error;
   }
 }
 
-async function walk(directory: ExecutionDirectory, doors: ReturnType<typeof openLockedFolders>) {
+async function walk(directory: ExecutionDirectory, locked: ReturnType<typeof openLockedFolders>) {
   const entries = new Map<string, Scanned>();
   const refused: Refusal[] = [];
   const unread: string[] = [];
@@ -107,7 +107,7 @@ async function walk(directory: ExecutionDirectory, doors: ReturnType<typeof open
       }
       for (const name of names ?? []) {
         const path = `${folder}/${name}`;
-        if (isLeftOut(path)) continue;
+        if (isExcluded(path)) continue;
         if (++seen % ENTRIES_PER_STEP === 0) await setImmediate();
         if (path.length > MAX_PATH_BYTES / 4 && bytesOf(path).length - root.length - 1 > MAX_PATH_BYTES) {
           refuse(path, `its path is longer than ${MAX_PATH_BYTES} bytes`);
@@ -122,7 +122,7 @@ async function walk(directory: ExecutionDirectory, doors: ReturnType<typeof open
           entries.set(path, { kind: 'file', mode, mtimeMs, bytes: stats.size, stamp: stampOf(stats) });
         } else if (stats.isDirectory()) {
           entries.set(path, { kind: 'directory', mode, mtimeMs });
-          doors.open(onDisk, mode);
+          locked.open(onDisk, mode);
           folders.push(path);
         } else if (stats.isSymbolicLink()) {
           const link = linkEntry(root, onDisk, bases, mtimeMs);
@@ -136,7 +136,7 @@ async function walk(directory: ExecutionDirectory, doors: ReturnType<typeof open
       waiting.push(...folders.reverse());
     }
   }
-  // Only now are all links known that a link can lead through.
+  // A link may lead through other links, so this check needs all of them.
   const leaving = links.filter(([path, link]) => leavesRoot(entries as Map<string, Entry>, path, link));
   for (const [path] of leaving) {
     entries.delete(path);
@@ -158,7 +158,7 @@ function rootPaths(base: string): readonly string[] {
   }
 }
 
-/** An agent may well remove its workspace. A config folder that is gone or cannot be read would be a lost session. */
+/** An agent may remove its workspace. Without its config folder the session would be lost, so that is an error. */
 function checkRoot(root: RootName, base: string): void {
   try {
     readdirSync(base);
@@ -185,7 +185,7 @@ function lstatOrNull(path: string | Buffer): Stats | null {
   }
 }
 
-/** Names in a folder, sorted; null when it may not be read. A root that is not there yet is empty. */
+/** Names in a folder, sorted; null when it may not be read. A folder that does not exist is empty. */
 function namesIn(onDisk: string | Buffer): string[] | null {
   try {
     return list(onDisk);
@@ -196,7 +196,7 @@ function namesIn(onDisk: string | Buffer): string[] | null {
   }
 }
 
-/** Folders that their owner shut (chmod 000) and that are held open for the time of a checkpoint. */
+/** Makes folders without read permission (chmod 000) readable during a checkpoint, then restores their modes. */
 function openLockedFolders() {
   const opened: { readonly path: string | Buffer; readonly mode: number }[] = [];
   return {
@@ -206,11 +206,11 @@ function openLockedFolders() {
         chmodSync(path, mode | 0o500);
         opened.push({ path, mode });
       } catch (error) {
-        // Not ours to open: listing it will tell.
+        // Another user owns the folder. Listing it fails, and is then reported.
         if (codeOf(error) !== 'EPERM') throw diskError(error, 'reading the execution directory');
       }
     },
-    shut(): void {
+    close(): void {
       for (const { path, mode } of opened.splice(0).reverse()) {
         try {
           chmodSync(path, mode);

@@ -1,5 +1,5 @@
-// The SessionState port over any ObjectStore: restore, checkpoint, compact, collect, erase. Holds nothing between
-// calls; what it needs is in the head and in the baseline it handed out.
+// The SessionState port over any ObjectStore: restore, checkpoint, compact, collect, erase. It has no state between
+// calls: everything it needs is in the head and in the baseline that it returned before.
 
 import { tmpdir } from 'node:os';
 import { sep } from 'node:path';
@@ -12,7 +12,7 @@ import { baselineFor, emptyBaseline } from './baseline.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { isCompactionDue, mergedList, mergeStart, mergeTail, withPacks } from './compact.ts';
 import { diskError } from './disk-errors.ts';
-import { mergeOverfull } from './merge-overflow.ts';
+import { mergeOverflow } from './merge-overflow.ts';
 import type { Progress } from './progress.ts';
 import {
   encodeRecord,
@@ -32,12 +32,12 @@ export interface SessionStateOptions {
   readonly limits: StateLimits;
   /** Generations that stay restorable, the newest included. */
   readonly keepGenerations?: number;
-  /** For packs too large for memory while compacting; removed at once. */
+  /** For temporary files of packs that are too large for memory while compacting. */
   readonly temporaryDirectory?: string;
   readonly progress?: Progress;
 }
 
-/** Dead packs a head lists at most; beyond that a checkpoint deletes those that the head before it had given up. */
+/** A head lists at most this many dead packs. Beyond that, a checkpoint deletes those that the previous head listed. */
 const MAX_GARBAGE = 24;
 /** Objects deleted per call. */
 const DELETE_BATCH = 500;
@@ -56,10 +56,10 @@ export function createSessionState(options: SessionStateOptions): SessionState {
   return {
     async restore(head, directory) {
       checkDirectory(directory);
-      const kept = keptOf(head);
-      if (kept === null) return { baseline: emptyBaseline(), objectsRead: 0, bytesRead: 0, files: 0 };
-      const done = await restoreGeneration({ objects, scope: head, kept, directory, progress });
-      return { ...done, objectsRead: kept.packs.length };
+      const stored = newestOf(head);
+      if (stored === null) return { baseline: emptyBaseline(), objectsRead: 0, bytesRead: 0, files: 0 };
+      const done = await restoreGeneration({ objects, scope: head, stored, directory, progress });
+      return { ...done, objectsRead: stored.packs.length };
     },
 
     async checkpoint({ head, generation, fence, baseline, directory, onRead = () => {} }) {
@@ -84,8 +84,8 @@ export function createSessionState(options: SessionStateOptions): SessionState {
             previous === null ? emptyBaseline() : await baselineFor(objects, head, previous, baseline),
           progress,
         };
-        const { output, dead } = await mergeOverfull(input, await writeCheckpoint(input));
-        let result = withGeneration(record, output.kept, keepGenerations);
+        const { output, dead } = await mergeOverflow(input, await writeCheckpoint(input));
+        let result = withGeneration(record, output.stored, keepGenerations);
         result = { ...result, garbage: [...result.garbage, ...dead] };
         if (result.garbage.length > MAX_GARBAGE && record !== null) {
           await collect(record.garbage.map(({ name }) => packKey(head, name)));
@@ -107,22 +107,22 @@ export function createSessionState(options: SessionStateOptions): SessionState {
     async compact(head, fence) {
       const record = recordOf(head);
       if (record === null || !isCompactionDue(record)) return null;
-      const kept = newest(record);
-      const start = mergeStart(kept.packs);
+      const stored = newest(record);
+      const start = mergeStart(stored.packs);
       let result = record;
       if (start !== null) {
         const place = { scope: head, generation: head.generation, fence };
         const merged = await mergeTail({
           objects,
           place,
-          packs: kept.packs,
+          packs: stored.packs,
           start,
           spillDirectory: temporaryDirectory,
           progress,
         }).catch((error: unknown) => {
           throw diskError(error, 'compacting the session');
         });
-        result = withPacks(record, kept.content, mergedList(kept.packs, start, merged.entry));
+        result = withPacks(record, stored.content, mergedList(stored.packs, start, merged.entry));
       }
       const garbage = result.garbage.map(({ name }) => packKey(head, name));
       return { state: encodeRecord({ ...result, garbage: [] }), garbage };
@@ -143,7 +143,7 @@ export function createSessionState(options: SessionStateOptions): SessionState {
   };
 }
 
-/** A head past generation 0 without a state is damage, not a new session. */
+/** Throws Corrupt for a head past generation 0 without a state: that is damage, not a new session. */
 function recordOf(head: StateScope & Pick<SessionHead, 'generation' | 'state'>): StateRecord | null {
   const record = parseRecord(head.state);
   if (record === null && head.generation > 0) {
@@ -152,12 +152,12 @@ function recordOf(head: StateScope & Pick<SessionHead, 'generation' | 'state'>):
   return record;
 }
 
-function keptOf(head: SessionHead): StoredGeneration | null {
+function newestOf(head: SessionHead): StoredGeneration | null {
   const record = recordOf(head);
   return record === null ? null : newest(record);
 }
 
-/** One root inside the other would be stored twice. */
+/** Throws when one root is inside the other: its files would be stored twice. */
 function checkDirectory({ config, workspace }: ExecutionDirectory): void {
   if (config === workspace || config.startsWith(workspace + sep) || workspace.startsWith(config + sep)) {
     throw new Error('config and workspace must not lie in each other');

@@ -1,5 +1,5 @@
-// Folders of the operating system: the same kind of files on every machine of a kind, not an agent's to write. A link
-// from the working directory into one of them is kept as it is (a Python venv has such a link to its interpreter).
+// Folders of the operating system. Machines of one kind have the same files there, and an agent does not write to them.
+// A link from the workspace into one of them is stored as it is (a Python venv has such a link to its interpreter).
 
 export const SYSTEM_FOLDERS: readonly string[] = [
   '/usr',
@@ -12,7 +12,7 @@ export const SYSTEM_FOLDERS: readonly string[] = [
   '/nix/store',
 ];
 
-/** True for an absolute path below a system folder that no `..` can lead out of it. */
+/** True for an absolute path below a system folder. A path with `..` could lead out of it, so it is false for those. */
 export function isSystemPath(path: string): boolean {
   return SYSTEM_FOLDERS.some((folder) => path.startsWith(`${folder}/`)) && !path.split('/').includes('..');
 }

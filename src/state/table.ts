@@ -4,7 +4,7 @@ import { Corrupt } from '../core/errors.ts';
 import { parentOf, ROOTS, shown, unsafePath } from './paths.ts';
 import { isSystemPath } from './system-folders.ts';
 
-/** A chunk by its hash, or so many bytes of zeros that are stored nowhere. */
+/** A chunk by its hash, or a number of zero bytes, which are not stored. */
 export type ChunkRef = string | number;
 
 interface DirectoryEntry {
@@ -24,20 +24,20 @@ export interface LinkEntry {
   readonly mtimeMs: number;
   readonly target: string;
   /**
-   * An absolute link into its own root: `target` is relative to the root, and is made absolute under the root of the
-   * machine. Otherwise `target` is relative to the link, or an absolute path in one of the SYSTEM_FOLDERS.
+   * True for an absolute link into its own root: `target` is then relative to the root, and a restore makes it absolute
+   * again. Otherwise `target` is relative to the link, or an absolute path in one of the SYSTEM_FOLDERS.
    */
   readonly rooted: boolean;
 }
 export type Entry = DirectoryEntry | FileEntry | LinkEntry;
 
-/** A file's chunk list from `start`, `remove` chunks replaced by `insert`. */
+/** An edit of a file's chunk list: `remove` chunks from index `start` on are replaced by `insert`. */
 export interface Splice {
   readonly start: number;
   readonly remove: number;
   readonly insert: readonly ChunkRef[];
 }
-/** A file that was there before, with its chunk list edited: so a header never grows with the file. */
+/** An edit of a file that exists already. It lists only changed chunks, so a header does not grow with the file. */
 export interface PatchEntry {
   readonly kind: 'patch';
   readonly mode: number;
@@ -48,7 +48,7 @@ export interface PatchEntry {
 
 export type Table = Map<string, Entry>;
 
-/** First every path of `removed` goes, with all below it; then `set` is laid over. */
+/** A change of a table: first every path of `removed` is deleted with everything below it, then `set` is written. */
 export interface Delta {
   readonly removed: ReadonlySet<string>;
   readonly set: ReadonlyMap<string, Entry | PatchEntry>;
@@ -110,14 +110,14 @@ function patched(before: FileEntry, patch: PatchEntry): FileEntry {
   return { kind: 'file', mode, mtimeMs, bytes, chunks: spliced(before.chunks, patch.splices) };
 }
 
-/** What turns one table into another. */
+/** The delta that changes table `from` into table `to`. */
 export function deltaBetween(from: Table, to: Table): Delta {
   const gone = new Set<string>();
   for (const [path, before] of from) {
     const after = to.get(path);
     if (after === undefined || (before.kind === 'directory' && after.kind !== 'directory')) gone.add(path);
   }
-  // Below a folder that goes, nothing needs a line of its own.
+  // Removing a folder removes everything below it, so only the topmost paths are listed.
   const removed = new Set<string>();
   for (const path of gone) if (!isBelowAny(parentOf(path), gone)) removed.add(path);
   const set = new Map<string, Entry | PatchEntry>();
@@ -146,7 +146,7 @@ function changeBetween(before: Entry | undefined, after: Entry): Entry | PatchEn
   return { kind: 'patch', mode, mtimeMs, bytes, splices };
 }
 
-/** One delta that does what `first` and then `second` do. */
+/** One delta with the effect of `first` followed by `second`. */
 export function composeDeltas(first: Delta, second: Delta): Delta {
   const set = new Map<string, Entry | PatchEntry>();
   for (const [path, entry] of first.set) {
@@ -163,10 +163,10 @@ export function composeDeltas(first: Delta, second: Delta): Delta {
   return { removed: new Set([...first.removed, ...second.removed]), set };
 }
 
-/** A stretch of the original chunk list (the last one is endless), or chunks put in. */
+/** A range of the original chunk list (the last one has no end), or inserted chunks. */
 type Piece = { readonly from: number; readonly count: number } | { readonly insert: readonly ChunkRef[] };
 
-/** The splices of two patches as those of one: nothing that `second` takes out again stays in. */
+/** The splices of two patches combined into one list. Chunks that `second` removes again are not in it. */
 function joinSplices(first: readonly Splice[], second: readonly Splice[]): readonly Splice[] {
   let pieces: readonly Piece[] = [{ from: 0, count: Number.POSITIVE_INFINITY }];
   for (const { start, remove, insert } of [...first, ...second]) {
@@ -210,7 +210,7 @@ function stretch(pieces: readonly Piece[], start: number, end: number): Piece[] 
   return out;
 }
 
-/** Every chunk list a delta brings in. */
+/** Every chunk list that a delta writes. */
 export function* chunkListsOf(delta: Delta): Generator<readonly ChunkRef[]> {
   for (const entry of delta.set.values()) {
     if (entry.kind === 'file') yield entry.chunks;
@@ -218,14 +218,14 @@ export function* chunkListsOf(delta: Delta): Generator<readonly ChunkRef[]> {
   }
 }
 
-/** Entries and bytes of files: written in every header, checked after it is applied. */
+/** The numbers of entries and of file bytes. Every header has them, and they are checked after it is applied. */
 export function totalsOf(table: Table): { readonly entries: number; readonly bytes: number } {
   let bytes = 0;
   for (const entry of table.values()) if (entry.kind === 'file') bytes += entry.bytes;
   return { entries: table.size, bytes };
 }
 
-/** Throws Corrupt unless every path is sound, lies in a stored directory, and no link leaves its root. */
+/** Throws Corrupt unless every path is safe and inside a stored directory, and no link leaves its root. */
 export function checkTable(table: Table): void {
   for (const [path, entry] of table) {
     const fault = unsafePath(path);
@@ -243,8 +243,8 @@ export function checkTable(table: Table): void {
 const MAX_HOPS = 40;
 
 /**
- * True when following the link could lead out of its root. Walks the target name by name through the other links of
- * the table; what does not exist is taken literally. A loop stays inside. A way into a system folder ends there.
+ * True when following the link could lead out of its root. Follows the target name by name through the other links of
+ * the table; names that do not exist count as plain folders. A loop stays inside. A system folder is allowed as target.
  */
 export function leavesRoot(table: ReadonlyMap<string, Entry>, path: string, link: LinkEntry): boolean {
   const root = path.slice(0, path.indexOf('/'));

@@ -1,14 +1,14 @@
-// Whether a directory is what a restore of a head would lay out, without asking the store: the baseline of its last
-// checkpoint is the head's (merged packs hold the same content), the disk still has the same names, kinds, modes, times
-// (in the state's whole milliseconds) and link targets, and no file changed since it was stamped. It reads names and
-// attributes, no content, by the same rule as a checkpoint. Where it cannot tell, it says no.
+// Decides, without asking the store, whether a directory is exactly what a restore of a head would write. The baseline
+// of the directory's last checkpoint must have the head's content (merged packs have the same content). The disk must
+// still have the same names, kinds, modes, times (in whole milliseconds) and link targets, and no file may have another
+// stamp. Like a checkpoint, it reads names and attributes but no content. In doubt the answer is no.
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import type { SessionHead } from '../core/records.ts';
 import { type Baseline, isBaseline } from './baseline.ts';
 import { codeOf } from './disk-errors.ts';
-import { isLeftOut } from './excluded.ts';
+import { isExcluded } from './excluded.ts';
 import { wholeMs } from './file-time.ts';
 import { parentOf, ROOTS, type RootName } from './paths.ts';
 import { newest, parseRecord } from './record.ts';
@@ -18,8 +18,8 @@ import type { Entry } from './table.ts';
 
 const ENTRIES_PER_STEP = 1_000;
 
-/** `baseline`: what the checkpoint returned. What a restore leaves out must be gone. Throws Corrupt for a bad head. */
-export async function isUntouched(
+/** `baseline` is what the checkpoint returned. Excluded names must be gone by now. Throws Corrupt for a bad head. */
+export async function isUnchangedSince(
   head: Pick<SessionHead, 'state'>,
   directory: ExecutionDirectory,
   baseline: unknown,
@@ -29,7 +29,7 @@ export async function isUntouched(
   try {
     return await compare(directory, baseline);
   } catch (error) {
-    // Gone, shut or no folder: not what was stored.
+    // An entry is missing, may not be read or is no folder: it differs from what was stored.
     if (codeOf(error) === undefined) throw error;
     return false;
   }
@@ -39,7 +39,7 @@ async function compare(directory: ExecutionDirectory, baseline: Baseline): Promi
   const place = (path: string) => diskPath(directory[path.slice(0, path.indexOf('/')) as RootName], path);
   const names = new Map<string, Set<string>>(ROOTS.map((root) => [root, new Set()]));
   for (const [path, entry] of baseline.table) {
-    if (isLeftOut(path)) return false;
+    if (isExcluded(path)) return false;
     if (entry.kind === 'directory') names.set(path, new Set());
     names.get(parentOf(path))?.add(path.slice(path.lastIndexOf('/') + 1));
   }
@@ -65,7 +65,7 @@ async function compare(directory: ExecutionDirectory, baseline: Baseline): Promi
 function isSame(entry: Entry, stats: Stats): boolean {
   if (wholeMs(stats.mtimeMs) !== entry.mtimeMs) return false;
   if (entry.kind === 'link') return stats.isSymbolicLink();
-  // A restore gives no set-id or sticky bits, and makes two files of two names of one.
+  // A restore sets no set-id or sticky bits, and makes two files where two hard links were: such an entry differs.
   if ((stats.mode & 0o7777) !== entry.mode) return false;
   if (entry.kind === 'directory') return stats.isDirectory();
   return stats.isFile() && stats.nlink === 1 && stats.size === entry.bytes;

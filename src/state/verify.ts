@@ -1,5 +1,5 @@
-// Checks everything a head refers to, without restoring it: every pack byte for byte, every chunk against its hash,
-// every kept generation put together. Reports what is wrong instead of stopping at the first fault.
+// Checks everything that a head refers to, without restoring it: it reads every pack whole, compares every chunk with
+// its hash, and assembles every stored generation. It reports all faults instead of stopping at the first one.
 import { isHybridError } from '../core/errors.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { SessionHead } from '../core/records.ts';
@@ -8,11 +8,11 @@ import { chunksOf, openPack } from './pack-reader.ts';
 import type { Progress } from './progress.ts';
 import { packKey, packsIn, parseRecord, prefixOf } from './record.ts';
 
-/** Any head, also one whose state was narrowed to an older generation. */
+/** Any head, including one whose state was cut back to an older generation. */
 type StateHead = Pick<SessionHead, 'tenant' | 'sessionId' | 'state'>;
 
 export interface StateReport {
-  /** Kept generations, newest last, and whether each can be restored. */
+  /** Stored generations, newest last, and whether each can be restored. */
   readonly generations: readonly { readonly generation: number; readonly restorable: boolean }[];
   readonly packs: number;
   readonly chunks: number;
@@ -21,7 +21,7 @@ export interface StateReport {
   readonly problems: readonly { readonly code: string; readonly message: string }[];
 }
 
-/** Reads every pack of every kept generation once. Errors of the store itself (no answer) are thrown. */
+/** Reads every pack of every stored generation once. Errors of the store itself (no answer) are thrown. */
 export async function verifyState(
   objects: ObjectStore,
   head: StateHead,
@@ -31,7 +31,7 @@ export async function verifyState(
   let chunks = 0;
   let bytes = 0;
 
-  /** Damage becomes a line of the report; anything else is no finding. */
+  /** Adds damage to the report; throws every other error on. */
   function note(error: unknown): void {
     if (!isHybridError(error) || error.name !== 'Corrupt') throw error;
     if (!problems.some((problem) => problem.message === error.message)) {
@@ -82,13 +82,13 @@ export async function verifyState(
   return { generations, packs: entries.size, chunks, bytes, problems };
 }
 
-/** An hour: a pack is put before its head is committed, so a young stranger may be a turn under way. */
+/** One hour. A pack is stored before its head is committed, so a young unknown pack may belong to a running turn. */
 const ORPHAN_GRACE_MS = 3_600_000;
 
 /**
- * Objects of the session that the head does not refer to and that are older than the grace time: left by workers
- * that died between put and commit. Packs the head itself lists as garbage are among them. Read the head again
- * right before, and delete with `collect`.
+ * Objects of the session that the head does not refer to and that are older than the grace time. They were left by
+ * workers that died between put and commit. Packs that the head lists as garbage are included. Call it with a head that
+ * was just read, and delete the result with `collect`.
  */
 export async function findOrphans(
   objects: ObjectStore,

@@ -84,24 +84,29 @@ describe('what waits', () => {
   const waits = (turn: string, waitingFor: string) =>
     noteOf('turn-waits', { turn, waitingFor, nextTryInMs: 60_000 })!;
 
-  test('is said in words, and over when the turn ends, or when nobody heard of it for long', async () => {
+  test('is known since its first try, with its next one, until its turn ends or nobody heard of it for long', async () => {
     const waiting = createWaitingTurns(() => clock.now());
-    expect(waiting.reason()).toBeNull();
-    for (const [turn, part] of [
-      ['a', 'model'],
-      ['b', 'model'],
-      ['c', 'store'],
-      ['a', 'model'],
-    ] as const) {
-      waiting.take(waits(turn, part));
-    }
-    expect(waiting.reason()).toBe(
-      '2 turns wait for the model, 1 turn waits for the store. Their messages are kept.',
-    );
+    expect(waiting.list()).toEqual([]);
+    const sinceMs = clock.now();
+    waiting.take(waits('a', 'model'));
+    await clock.advance(60_000);
+    waiting.take({ ...ended('retry'), turn: 'a' });
+    waiting.take(waits('a', 'model'));
+    waiting.take(waits('b', 'model'));
+    waiting.take(waits('c', 'store'));
+    const nextTryAtMs = clock.now() + 60_000;
+    expect(waiting.list()).toEqual([
+      { waitingFor: 'model', sinceMs, nextTryAtMs },
+      { waitingFor: 'store', sinceMs: sinceMs + 60_000, nextTryAtMs },
+    ]);
+    expect(waiting.count('model')).toBe(2);
+    // That another turn was answered says nothing about what this one waits for.
+    waiting.take({ ...ended('done'), turn: 'other' });
     waiting.take({ ...ended('done'), turn: 'a' });
-    expect(waiting.reason()).toMatch(/^1 turn waits for the model, /);
+    waiting.take({ ...ended('done'), turn: 'c' });
+    expect(waiting.list().map(({ waitingFor }) => waitingFor)).toEqual(['model']);
     await clock.advance(60_000 + 16 * 60_000);
-    expect(waiting.reason()).toBeNull();
+    expect(waiting.list()).toEqual([]);
   });
 });
 
@@ -134,7 +139,7 @@ describe('a whole server', () => {
     }, 'the server to be degraded');
     expect(health).toMatchObject({
       status: 'degraded',
-      reason: '1 turn waits for the model. Their messages are kept.',
+      reason: 'Turns wait for the model. Their messages are kept.',
     });
     const { status, type, text } = await ask('/metrics');
     expect([status, type]).toEqual([200, expect.stringMatching(/^text\/plain.*version=0\.0\.4/)]);

@@ -44,7 +44,12 @@ function answer(
     return {
       status: 200,
       body: {
-        Parameters: found.map((Name) => ({ Name, Type: 'SecureString', Value: shownValue(Name), Version: 1 })),
+        Parameters: found.map((Name) => ({
+          Name,
+          Type: 'SecureString',
+          Value: shownValue(Name),
+          Version: 1,
+        })),
         InvalidParameters: names.filter((name) => !kept.has(name)),
       },
     };
