@@ -1,7 +1,7 @@
 // What server and worker processes say to each other over their pipe. Settings, secrets included, travel here and
 // never by arguments or environment.
-import type { WaitingFor } from '../core/ports.ts';
 import type { Configuration } from './configuration.ts';
+import type { WorkerNote } from './worker-notes.ts';
 
 export interface BootMessage {
   readonly type: 'boot';
@@ -15,9 +15,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'ready' }
-  /** A turn waits for a part that is away. */
-  | { readonly type: 'waits'; readonly waitingFor: WaitingFor; readonly nextTryAtMs: number }
-  /** A turn came to its end: nothing it needs is away. */
-  | { readonly type: 'answered' }
+  /** What became of a turn, for whoever counts. */
+  | { readonly type: 'note'; readonly note: WorkerNote }
   /** It cannot start, and trying again would not help. */
   | { readonly type: 'unfit'; readonly code: string; readonly message: string; readonly advice?: string };
