@@ -1,6 +1,6 @@
-// The ways of a turn: the FIFO queue, the queue of turns that no worker could take on, and the dead letters that
-// wait for a person. A worker that fails a turn for good tells the user itself and sets it aside in `dead`; where
-// no worker could do even that, SQS moves the message to `stranded`, whose function tells the user and does the rest.
+// The queues: `turns` (FIFO), `stranded` for turns that no worker could run, and `dead` for dead letters that wait for
+// a person. A worker that gives up a turn tells the user and puts the message into `dead`. When no worker could do even
+// that, SQS moves the message to `stranded`, whose function does the same in the worker's place.
 import { Duration } from 'aws-cdk-lib';
 import { DeduplicationScope, FifoThroughputLimit, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -12,8 +12,9 @@ export interface QueuesProps {
 }
 
 /**
- * The most that SQS allows. What a turn fails by itself the ledger counts; each wait in an outage is a receive, so with a
- * wait of up to ten minutes this lasts for about a week. Only turns that no worker could take on in all that time get here.
+ * The maximum that SQS allows. A turn's own failures are counted in the ledger, but each wait in an outage is also a
+ * receive: with waits of up to ten minutes this is enough for about a week. SQS moves only turns that no worker could
+ * run in all that time.
  */
 const RECEIVES_BEFORE_STRANDED = 1_000;
 const RECEIVES_BEFORE_DEAD = 1_000;
@@ -27,7 +28,7 @@ export class Queues extends Construct {
     super(scope, id);
     this.dead = fifo(this, 'Dead', {});
     this.stranded = fifo(this, 'Stranded', {
-      // Lambda wants a queue's visibility to be no shorter than its function's timeout.
+      // Lambda requires a queue's visibility time-out to be at least as long as its function's time-out.
       visibilityTimeout: props.strandedTimeout.plus(Duration.seconds(30)),
       deadLetterQueue: { queue: this.dead, maxReceiveCount: RECEIVES_BEFORE_DEAD },
     });
@@ -52,7 +53,7 @@ function fifo(
     encryption: QueueEncryption.SQS_MANAGED,
     enforceSSL: true,
     retentionPeriod: Duration.days(14),
-    // Order and deduplication per conversation, so that conversations do not slow each other down.
+    // Throughput limits and deduplication per conversation, so that conversations do not slow each other down.
     deduplicationScope: DeduplicationScope.MESSAGE_GROUP,
     fifoThroughputLimit: FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
     ...options,

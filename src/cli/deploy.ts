@@ -1,5 +1,5 @@
-// `deploy`: a whole installation in an AWS account, by CDK. It checks what is missing here first, then hands over to
-// `cdk`, whose own words and exit code are what the person sees. `--synth` and `--destroy` do as they say.
+// `deploy`: puts a whole installation into an AWS account, by CDK. It first checks that this machine has what it needs,
+// then runs `cdk`, whose output and exit code the user sees. `--synth` and `--destroy` run those commands of `cdk`.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,13 +16,13 @@ export const SETTINGS_FILE = 'hybrid-sessions.deploy.json';
 export interface DeployOptions {
   readonly settings?: string;
   readonly alarmEmail?: string;
-  /** Where to write what names the installation. */
+  /** The file to write that names the installation. */
   readonly aws?: string;
   readonly synth?: boolean;
   readonly destroy?: boolean;
 }
 
-/** Returns the exit code of `cdk`. `rest` goes to it as it is, e.g. `--profile`. */
+/** Returns the exit code of `cdk`. `rest` is passed to `cdk` unchanged, e.g. `--profile`. */
 export async function deploy(
   context: CliContext,
   options: DeployOptions,
@@ -40,7 +40,7 @@ export async function deploy(
   const child = spawn(
     process.execPath,
     [
-      // `cdk` gives it to a shell, and quotes it itself in part: spaces are escaped instead.
+      // `cdk` runs this text in a shell and adds some quotes of its own, so spaces are escaped here instead of quoted.
       ...[cdk, verb, '--app', [process.execPath, app].map(escaped).join(' ')],
       ...['--no-notices', '--no-version-reporting'],
       ...(verb === 'deploy' ? email : []),
@@ -62,7 +62,7 @@ export async function deploy(
   return code ?? 1;
 }
 
-/** Where `cdk` writes the stack's outputs: where the person asked it to, or aside. */
+/** The file for the stack's outputs: the one that the user's own options name, or a temporary one. */
 function outputsFile(rest: readonly string[]) {
   const at = rest.findIndex((word) => /^(--outputs-file|-O)$/.test(word));
   const asked = at < 0 ? rest.find((word) => word.startsWith('--outputs-file='))?.slice(15) : rest[at + 1];
@@ -98,7 +98,7 @@ function settingsVariable(cwd: string, named: string | undefined): Record<string
   });
 }
 
-/** The project's own `cdk`, else that beside this package. */
+/** The project's own `cdk`, else the one installed next to this package. */
 function findCdk(cwd: string): string {
   for (const place of [join(cwd, 'package.json'), join(PACKAGE_ROOT, 'package.json')]) {
     const require = createRequire(place);
