@@ -41,7 +41,8 @@ export async function checkToolServers(options: {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'hybrid-sessions-check-')));
   const directory = { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
   const cli = createCliProcess({ directory, sandbox, folder });
-  const waiting = Promise.withResolvers<void>();
+  // The CLI takes its input for open, and gets none.
+  const waiting = Promise.withResolvers<IteratorReturnResult<undefined>>();
   try {
     for (const part of ['config', 'workspace', 'home', 'tmp']) await mkdir(join(root, part), { mode: 0o700 });
     const laid = await layConfiguration(folder, directory);
@@ -56,9 +57,7 @@ export async function checkToolServers(options: {
     });
     const run = { directory, sessionId: newSessionId() };
     const conversation = query({
-      prompt: (async function* () {
-        await waiting.promise;
-      })(),
+      prompt: { [Symbol.asyncIterator]: () => ({ next: () => waiting.promise }) },
       options: await queryOptions({
         run,
         mark: null,
@@ -88,7 +87,7 @@ export async function checkToolServers(options: {
       }
     } finally {
       signal?.removeEventListener('abort', end);
-      waiting.resolve();
+      waiting.resolve({ done: true, value: undefined });
       conversation.close();
     }
   } finally {

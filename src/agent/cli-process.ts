@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { SpawnedProcess, SpawnOptions } from '@anthropic-ai/claude-agent-sdk';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import { cutTextStart } from '../text/cut-text.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { bubblewrapArguments, nodePaths, type SandboxChoice } from './sandbox.ts';
 
@@ -54,7 +55,7 @@ export function createCliProcess(context: {
     });
     child.stdin.on('error', () => {});
     child.stderr.on('data', (data: Buffer) => {
-      stderr = (stderr + data.toString('utf8')).slice(-STDERR_KEPT);
+      stderr = cutTextStart(stderr + data.toString('utf8'), STDERR_KEPT);
     });
     child.on('exit', (_code, signal) => {
       if (signal && !killed) failure ??= `it was ended by ${signal}`;

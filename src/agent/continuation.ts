@@ -4,7 +4,9 @@
 import { createHash, type UUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { TurnId } from '../core/ids.ts';
+import { contextBlock } from '../core/message-context.ts';
 import type { AgentRun } from '../core/ports/execution.ts';
+import { cutText } from '../text/cut-text.ts';
 
 export const CONTINUATION =
   'Your work on the message of mine that begins below was cut off. Go on where you were and do not repeat what is already done.';
@@ -16,6 +18,8 @@ export interface Prompt {
   readonly text: string;
   /** Of the entry that holds the person's message; none when only asked to go on. */
   readonly uuid?: UUID;
+  /** What the channel tells about the message; it stands before the text. */
+  readonly context?: string;
 }
 
 export async function promptOf(
@@ -23,8 +27,11 @@ export async function promptOf(
   transcript: string,
 ): Promise<Prompt> {
   const uuid = messageUuid(request.turnId);
-  if (!continuing || !(await holds(transcript, uuid))) return { text: request.text, uuid };
-  const beginning = [...request.text].slice(0, QUOTED_CHARS).join('');
+  if (!continuing || !(await holds(transcript, uuid))) {
+    const context = contextBlock(request.context);
+    return { text: request.text, uuid, ...(context === null ? {} : { context }) };
+  }
+  const beginning = cutText(request.text, QUOTED_CHARS);
   return { text: `${CONTINUATION}\n\n${beginning}` };
 }
 

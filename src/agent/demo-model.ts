@@ -1,6 +1,8 @@
 // The demo model: lets everything else be real where there is no account. It speaks the Messages API on loopback,
 // follows a handful of plain rules, calls real tools, and says what it is. It sends nothing anywhere, and knows only
 // what is in the conversation it is sent.
+
+import { oneLine } from '../text/cut-text.ts';
 import { CONTINUATION } from './continuation.ts';
 import { helpText, introduction } from './demo/help.ts';
 import { type Intent, intentOf } from './demo/intent.ts';
@@ -69,7 +71,7 @@ export function answerAsDemo(request: ModelRequest): ModelReply {
     case 'other': {
       const earlier = messages.slice(0, start).filter(isPrompt).length;
       return say(
-        `I read “${clip(prompt)}”, but as a demo model I only follow simple orders (say \`help\` for the list). ` +
+        `I read “${oneLine(prompt, 80)}”, but as a demo model I only follow simple orders (say \`help\` for the list). ` +
           `I see ${earlier} earlier ${earlier === 1 ? 'message' : 'messages'} of yours in this chat.`,
       );
     }
@@ -103,9 +105,4 @@ function skillScript(prompt: string, uses: readonly ToolUse[], loaded: string): 
     name: 'Bash',
     input: { command: `bash ${quoted.join(' ')}`, description: 'Runs the script of the skill' },
   };
-}
-
-function clip(text: string): string {
-  const chars = [...text.replace(/\s+/g, ' ')];
-  return chars.length > 80 ? `${chars.slice(0, 79).join('')}…` : chars.join('');
 }

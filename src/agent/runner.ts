@@ -183,8 +183,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
 
   const turn = { turn: run.request.turnId, log: options.log ?? silentLog, transcript, config, workspace };
   const command = chatCommandOf(run.request.text);
-  if (command === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
-  if (command === 'compact' && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
+  if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
+  if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
   const relocation = await relocate(directory);
   const slow = reportSlowTools(run.progress);
@@ -198,7 +198,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   };
   let from = mark;
   let input = command
-    ? createInput({ text: run.request.text }, true)
+    ? createInput({ text: command.text }, true)
     : createInput(await promptOf(run, transcript));
   let end: CliEnd;
   try {
@@ -248,7 +248,7 @@ function told(
 ): AgentOutcome {
   const { failure } = outcome;
   if (!failure) {
-    const done = command === 'compact' && outcome.status === 'ok' && !notices.compactionFailed;
+    const done = command !== null && outcome.status === 'ok' && !notices.compactionFailed;
     return { ...outcome, text: notices.below(done ? 'Done.' : outcome.text) };
   }
   if (failure.code !== 'agent-error') return outcome;
@@ -278,13 +278,20 @@ function failed(
   return { status: 'failed', text: '', demo, failure: { code, message } };
 }
 
+function textBlock(text: string) {
+  return { type: 'text' as const, text };
+}
+
 /** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
-function createInput({ text, uuid }: Prompt, order = false): CliInput {
+function createInput({ text, uuid, context }: Prompt, order = false): CliInput {
   const done = Promise.withResolvers<void>();
   async function* messages(): AsyncGenerator<SDKUserMessage> {
     yield {
       type: 'user',
-      message: { role: 'user', content: text },
+      message: {
+        role: 'user',
+        content: context === undefined ? text : [textBlock(context), textBlock(text)],
+      },
       parent_tool_use_id: null,
       ...(uuid === undefined ? {} : { uuid }),
       ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),

@@ -1,5 +1,6 @@
 // One short line about a tool call, for people who watch: `Bash: npm test`, `Write notes.md`.
 import { relative } from 'node:path';
+import { cutText } from '../text/cut-text.ts';
 
 const MAX_LENGTH = 120;
 
@@ -46,9 +47,7 @@ function shortPath(path: string, workspace: string): string {
 
 /** The first line, cut to a length fit for a chat. */
 function clip(text: string): string {
-  const line = text.trim().split('\n')[0] ?? '';
-  const chars = [...line];
-  return chars.length <= MAX_LENGTH && line === text.trim()
-    ? line
-    : `${chars.slice(0, MAX_LENGTH - 1).join('')}…`;
+  const [line = '', ...more] = text.trim().split('\n');
+  if (more.length === 0) return cutText(line, MAX_LENGTH, '…');
+  return `${cutText(line, MAX_LENGTH - 1)}…`;
 }

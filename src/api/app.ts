@@ -1,6 +1,7 @@
 // The HTTP API as one hono app over the ports. Each module returns its routes as data, so that the app, its 405
 // answers and the check against `openapi.json` all use the same list. Nothing here needs a local machine.
 import { type Context, Hono } from 'hono';
+import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { checkBearer, checkBrowser } from './guard.ts';
@@ -13,6 +14,8 @@ export interface AppOptions extends ApiDeps {
   readonly apiKeys: readonly string[];
   /** Names that are accepted as `Host`, in addition to the loopback names; null accepts any. */
   readonly knownHosts: readonly string[] | null;
+  /** What turns wait for right now; left out where nobody can tell. */
+  readonly waiting?: () => readonly Outage[];
   /** The document served at /openapi.json. */
   readonly openapi: object;
   /** The chat page and its parts; null serves none. */
@@ -27,8 +30,18 @@ export function apiRoutes(options: AppOptions): Route[] {
     ...turnRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
-    { method: 'get', path: '/healthz', open: true, handle: (context) => context.json({ status: 'ok' }) },
+    { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(health(options)) },
   ];
+}
+
+/** Up; and what turns wait for, since when, until when. */
+function health({ waiting }: AppOptions) {
+  const parts = (waiting?.() ?? []).map(({ waitingFor, sinceMs, nextTryAtMs }) => ({
+    for: waitingFor,
+    since: new Date(sinceMs).toISOString(),
+    next_try_at: new Date(nextTryAtMs).toISOString(),
+  }));
+  return { status: 'ok', ...(parts.length > 0 ? { waiting: parts } : {}) };
 }
 
 export function createApp(options: AppOptions): Hono {

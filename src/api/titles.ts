@@ -2,6 +2,7 @@
 // the end of the last page. It never changes, so titles are cached.
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionMapping, TurnRecord } from '../core/records.ts';
+import { oneLine } from '../text/cut-text.ts';
 import { harmless } from '../text/harmless.ts';
 
 const MAX_LENGTH = 60;
@@ -47,12 +48,5 @@ async function firstMessage(
 
 /** One line of at most 60 characters, cut between characters as people see them. */
 export function shorten(text: string): string {
-  const line = harmless(text).replace(/\s+/g, ' ').trim();
-  if (line.length <= MAX_LENGTH) return line;
-  let out = '';
-  for (const { segment } of new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(line)) {
-    if (out.length + segment.length > MAX_LENGTH - 1) break;
-    out += segment;
-  }
-  return `${out.trimEnd()}…`;
+  return oneLine(harmless(text), MAX_LENGTH);
 }

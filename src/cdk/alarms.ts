@@ -18,6 +18,9 @@ import { acknowledge } from './acknowledge.ts';
 import type { LoggedFunction } from './functions.ts';
 import type { Queues } from './queues.ts';
 
+/** Longer than the longest wait between two tries, so that an outage is one alarm, not one per try. */
+const OUTAGE_PERIOD = Duration.minutes(15);
+
 export interface AlarmsProps {
   readonly email: string;
   readonly installation: string;
@@ -80,6 +83,21 @@ export class Alarms extends Construct {
         alarmDescription: `The function ${name} is refused concurrency: raise the account's limit.`,
       });
     }
+    this.add('Outage', {
+      metric: installationMetric(props.installation, METRICS.outageMs, 'Maximum', OUTAGE_PERIOD),
+      threshold: Duration.minutes(2).toMilliseconds(),
+      alarmDescription: 'Turns wait for the model or a store that does not answer. They are kept, and told.',
+    });
+    this.add('NotReady', {
+      metric: installationMetric(props.installation, METRICS.notReady, 'Sum', OUTAGE_PERIOD),
+      alarmDescription:
+        'A function cannot begin: a parameter cannot be read, or the agent folder does not load. Messages are kept.',
+    });
+    this.add('RefusedRequests', {
+      metric: installationMetric(props.installation, METRICS.refused),
+      alarmDescription:
+        'Messages were answered with 5xx instead of being taken. Platforms send theirs again.',
+    });
     this.add('FailedDeliveries', {
       metric: installationMetric(props.installation, METRICS.undeliverable),
       alarmDescription: 'A committed reply could not be brought to its chat.',
@@ -108,13 +126,18 @@ export class Alarms extends Construct {
   }
 }
 
-/** A metric that the functions write into their logs. */
-export function installationMetric(installation: string, metricName: string, statistic = 'Sum'): Metric {
+/** A metric the functions write into their logs. */
+export function installationMetric(
+  installation: string,
+  metricName: string,
+  statistic = 'Sum',
+  period = Duration.minutes(5),
+): Metric {
   return new Metric({
     namespace: METRIC_NAMESPACE,
     metricName,
     statistic,
-    period: Duration.minutes(5),
+    period,
     dimensionsMap: { service: installation },
   });
 }

@@ -5,5 +5,8 @@ import { readSettings } from './settings.ts';
 import { createStack } from './stack.ts';
 
 const app = new App();
-createStack(app, readSettings(process.env.HYBRID_SESSIONS_DEPLOYMENT), process.env.HYBRID_SESSIONS_ASSETS);
+const { HYBRID_SESSIONS_DEPLOYMENT, HYBRID_SESSIONS_ALARM_EMAIL, HYBRID_SESSIONS_ASSETS } = process.env;
+const settings = readSettings(HYBRID_SESSIONS_DEPLOYMENT);
+const alarmEmail = HYBRID_SESSIONS_ALARM_EMAIL || settings.alarmEmail;
+createStack(app, { ...settings, ...(alarmEmail ? { alarmEmail } : {}) }, HYBRID_SESSIONS_ASSETS);
 app.synth();

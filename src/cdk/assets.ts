@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { FileSystem } from 'aws-cdk-lib';
 import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import { Architecture, Code, DockerImageCode } from 'aws-cdk-lib/aws-lambda';
+import { copyAgentFiles } from './agent-files.ts';
 
 export interface Assets {
   readonly functions: Code;
@@ -43,7 +44,7 @@ export function assetsFrom(options: {
     workerImage: () => {
       const context = FileSystem.mkdtemp('hybrid-sessions-image-');
       cpSync(image, context, { recursive: true });
-      cpSync(options.agentFolder ?? exampleAgent, join(context, 'task/agent'), { recursive: true });
+      copyAgentFiles(options.agentFolder ?? exampleAgent, join(context, 'task/agent'));
       const arm = options.architecture === Architecture.ARM_64;
       return {
         code: DockerImageCode.fromImageAsset(context, {

@@ -32,6 +32,8 @@ export function addDashboard(
             metric(METRICS.retries),
             metric(METRICS.dead),
             metric(METRICS.leaseLost),
+            metric(METRICS.notReady),
+            metric(METRICS.refused),
           ],
         }),
         new GraphWidget({

@@ -1,6 +1,6 @@
-// The data: two tables and a bucket. They stay when the stack is deleted, unless the props say otherwise. Objects do
-// not expire by age: a session in daily use may still need a pack written a year ago. The sweep erases expired
-// sessions by name (src/core/sweep.ts).
+// What lasts: two tables and a bucket. They outlive the stack unless told otherwise, but not a first deployment that
+// fails: nobody would look for them. Objects have no expiry by
+// age: a session in daily use may still need a pack written a year ago. What expired is erased by name (expiry.ts).
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, Billing, ProjectionType, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
@@ -22,7 +22,9 @@ export class Data extends Construct {
 
   constructor(scope: Construct, id: string, props: DataProps) {
     super(scope, id);
-    const removalPolicy = props.deleteWithStack ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN;
+    const removalPolicy = props.deleteWithStack
+      ? RemovalPolicy.DESTROY
+      : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
     this.mapping = table(this, 'Mapping', tableDefinitions.mapping, removalPolicy);
     this.state = table(this, 'State', tableDefinitions.state, removalPolicy);
     this.bucket = new Bucket(this, 'Sessions', {
@@ -33,7 +35,8 @@ export class Data extends Construct {
       minimumTLSVersion: 1.2,
       versioned: props.versionedBucket,
       removalPolicy,
-      autoDeleteObjects: false,
+      // CloudFormation removes no bucket that holds anything.
+      autoDeleteObjects: props.deleteWithStack,
       lifecycleRules: [
         { id: 'abort-unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
         ...(props.versionedBucket

@@ -9,6 +9,7 @@ import {
   DockerImageFunction,
   Function as LambdaFunction,
   LoggingFormat,
+  RecursiveLoop,
   Runtime,
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -23,6 +24,8 @@ export interface FunctionProps {
   readonly memoryMb: number;
   readonly timeout: Duration;
   readonly description: string;
+  /** Executions set apart for this function, and its limit. */
+  readonly reservedConcurrency?: number;
 }
 
 /** A function with its role and its log group. */
@@ -51,6 +54,9 @@ export class LoggedFunction extends Construct {
       architecture: props.architecture,
       memorySize: props.memoryMb,
       timeout: props.timeout,
+      ...(props.reservedConcurrency === undefined
+        ? {}
+        : { reservedConcurrentExecutions: props.reservedConcurrency }),
       environment: { ...props.environment },
       role: this.role,
       logGroup: this.logs,
@@ -62,6 +68,8 @@ export class LoggedFunction extends Construct {
             ...common,
             code: props.image,
             ephemeralStorageSize: Size.mebibytes(props.ephemeralStorageMb),
+            // It queues the rest of a turn to itself, which Lambda would end after 16 times. MAX_TURN_PARTS is the end.
+            recursiveLoop: RecursiveLoop.ALLOW,
           })
         : new LambdaFunction(this, 'Function', {
             ...common,

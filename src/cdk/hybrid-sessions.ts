@@ -10,7 +10,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { asVariables } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
-import { RETENTION_DAYS } from '../core/defaults.ts';
+import { LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
 import { VARIABLES } from '../lambda/variables.ts';
 import { allowObjects, allowParameters, allowReadingHeads, allowSend, allowTables } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
@@ -91,8 +91,8 @@ export class HybridSessions extends Construct {
       Sweep: this.addSweep(),
     };
     const setup = this.addSetup();
-    if (webhookChannels.length > 0) {
-      functions.Ingress = this.addIngress(webhookChannels, setup);
+    if (taking.length > 0) {
+      functions.Ingress = this.addIngress(taking, setup, props.ingress?.reservedConcurrency);
       this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
         authType: FunctionUrlAuthType.NONE,
         invokeMode: InvokeMode.BUFFERED,
@@ -124,7 +124,7 @@ export class HybridSessions extends Construct {
 
   private addWorker(props: HybridSessionsProps, timeout: Duration): LoggedFunction {
     const { queues, data } = this;
-    const maxConcurrency = props.worker?.maxConcurrency ?? 10;
+    const maxConcurrency = props.worker?.maxConcurrency ?? LAMBDA_WORKERS;
     const ephemeralStorageMb = props.worker?.ephemeralStorageMb ?? 2048;
     const image = props.worker?.image ? null : this.assets.workerImage();
     const worker = new LoggedFunction(this, 'Worker', {
@@ -233,8 +233,12 @@ export class HybridSessions extends Construct {
     });
   }
 
-  private addIngress(webhookChannels: readonly InstalledChannel[], setup: Setup | null): LoggedFunction {
-    const identities = webhookChannels.map(({ channel }) => {
+  private addIngress(
+    taking: readonly InstalledChannel[],
+    setup: Setup | null,
+    reservedConcurrency: number | undefined,
+  ): LoggedFunction {
+    const identities = taking.map(({ channel }) => {
       const facts = channel.identity?.map((fact) => [fact, setup?.identity(channel.name, fact) ?? '']);
       return asVariables(channel, Object.fromEntries(facts ?? []));
     });
@@ -246,6 +250,7 @@ export class HybridSessions extends Construct {
       handler: 'ingress.handler',
       memoryMb: 512,
       timeout: INGRESS_TIMEOUT,
+      ...(reservedConcurrency === undefined ? {} : { reservedConcurrency }),
       environment: {
         ...this.variables,
         ...channelEnvironment(webhookChannels, 'webhook'),
@@ -270,7 +275,7 @@ export class HybridSessions extends Construct {
         ...this.variables,
         [VARIABLES.bucket]: this.data.bucket.bucketName,
         [VARIABLES.apiKeyParameter]: apiKey,
-        [VARIABLES.maxConcurrency]: String(props.worker?.maxConcurrency ?? 10),
+        [VARIABLES.maxConcurrency]: String(props.worker?.maxConcurrency ?? LAMBDA_WORKERS),
         ...modelNames(props.model),
       },
     });

@@ -26,7 +26,7 @@ export interface WorkerProps {
   readonly timeout?: Duration;
   /** Size of /tmp, where a session is laid out while its turn runs. @default 2048 */
   readonly ephemeralStorageMb?: number;
-  /** Turns that may run at once; at least 2. @default 10 */
+  /** Turns that may run at once; at least 2. @default LAMBDA_WORKERS of src/core/defaults.ts */
   readonly maxConcurrency?: number;
   /**
    * The files of a session stay in /tmp between its turns, and its next turn on the same worker reads nothing from S3
@@ -35,6 +35,14 @@ export interface WorkerProps {
   readonly keepSession?: boolean;
   /** An image built elsewhere. @default built from this package by Docker at deployment */
   readonly image?: DockerImageCode;
+}
+
+export interface IngressProps {
+  /**
+   * Executions that no other function takes from the webhooks, and their limit. AWS refuses it in an account whose own
+   * limit would leave less than 100 (a new one: 10) for the rest. @default none
+   */
+  readonly reservedConcurrency?: number;
 }
 
 /** Each channel by its name: names of parameters that hold its secrets (`...Parameter`), and its configuration. */
@@ -51,7 +59,8 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   /** Of all functions. @default arm64 */
   readonly architecture?: Architecture;
   readonly worker?: WorkerProps;
-  /** A conversation that is unused for so many days is removed. @default RETENTION_DAYS of src/core/defaults.ts */
+  readonly ingress?: IngressProps;
+  /** A conversation unused for so long is gone. @default RETENTION_DAYS of src/core/defaults.ts */
   readonly retention?: Duration;
   /** @default one month */
   readonly logRetention?: RetentionDays;

@@ -12,12 +12,10 @@ export interface QueuesProps {
 }
 
 /**
- * The maximum that SQS allows. A turn's own failures are counted in the ledger, but each wait in an outage is also a
- * receive: with waits of up to ten minutes this is enough for about a week. SQS moves only turns that no worker could
- * run in all that time.
+ * The most that SQS takes. The ledger counts the failures that a turn is given up for; receives also count every wait for
+ * a part that is away, and must not decide before the longest outage is over (design/lambda.md).
  */
-const RECEIVES_BEFORE_STRANDED = 1_000;
-const RECEIVES_BEFORE_DEAD = 1_000;
+const MAX_RECEIVES = 1_000;
 
 export class Queues extends Construct {
   readonly turns: Queue;
@@ -30,11 +28,11 @@ export class Queues extends Construct {
     this.stranded = fifo(this, 'Stranded', {
       // Lambda requires a queue's visibility time-out to be at least as long as its function's time-out.
       visibilityTimeout: props.strandedTimeout.plus(Duration.seconds(30)),
-      deadLetterQueue: { queue: this.dead, maxReceiveCount: RECEIVES_BEFORE_DEAD },
+      deadLetterQueue: { queue: this.dead, maxReceiveCount: MAX_RECEIVES },
     });
     this.turns = fifo(this, 'Turns', {
       visibilityTimeout: props.workerTimeout.plus(Duration.seconds(60)),
-      deadLetterQueue: { queue: this.stranded, maxReceiveCount: RECEIVES_BEFORE_STRANDED },
+      deadLetterQueue: { queue: this.stranded, maxReceiveCount: MAX_RECEIVES },
     });
     acknowledge(this.dead, 'Serverless-SQSRedrivePolicy', 'This is the dead-letter queue itself.');
   }

@@ -7,6 +7,7 @@ import { deployedSchema, parameterName } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
+import { Invalid } from '../core/errors.ts';
 import { settingFault } from '../setting-fault.ts';
 
 const ownFields = {
@@ -46,6 +47,7 @@ const ownFields = {
       keepSession: z.boolean().optional(),
     })
     .prefault({}),
+  ingress: z.strictObject({ reservedConcurrency: z.int().min(1).max(1000).optional() }).prefault({}),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),
@@ -72,8 +74,32 @@ export type Settings = z.infer<typeof ownSchema> & { readonly [channel: string]:
 export function readSettings(file: string | undefined): Settings {
   const schema = settingsSchema();
   if (file === undefined) return schema.parse({});
-  const parsed = schema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-  if (!parsed.success) throw new Error(`${file}: ${settingFault(parsed.error)}.`);
+  const parsed = schema.safeParse(readJson(file));
+  if (!parsed.success) {
+    throw new Invalid('bad-settings', `${file}: ${settingFault(parsed.error)}.`, {
+      advice: 'docs/deploy-aws.md lists the settings.',
+    });
+  }
   const { agentFolder } = parsed.data;
   return agentFolder ? { ...parsed.data, agentFolder: resolve(dirname(file), agentFolder) } : parsed.data;
+}
+
+function readJson(file: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Invalid('bad-settings', `${file}: cannot be read.`, {
+      cause,
+      advice: 'Make it a plain file that this user may read.',
+    });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Invalid('bad-settings', `${file}: not JSON: ${(cause as Error).message}.`, {
+      cause,
+      advice: 'docs/deploy-aws.md shows one.',
+    });
+  }
 }

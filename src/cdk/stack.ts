@@ -19,16 +19,12 @@ export function createStack(
       ? { env: { ...pick('account', settings.account), ...pick('region', settings.region) } }
       : {}),
   });
-  const email = new CfnParameter(stack, 'AlarmEmail', {
-    type: 'String',
-    description: 'Who is told when an alarm goes off. The address has to confirm once.',
-    allowedPattern: '[^@\\s]+@[^@\\s]+\\.[^@\\s]+',
-    ...pick('default', settings.alarmEmail),
-  });
+  // A parameter's default is not looked at again once it has a value: what the settings say would never change.
+  const alarmEmail = settings.alarmEmail ?? emailParameter(stack);
   const { memoryMb, timeoutSec, ephemeralStorageMb, maxConcurrency, keepSession } = settings.worker;
   const app = new HybridSessions(stack, 'HybridSessions', {
     model: withoutUndefined(settings.model),
-    alarmEmail: email.valueAsString,
+    alarmEmail,
     ...sectionsOf(channels, settings),
     channels,
     http: settings.http,
@@ -41,6 +37,7 @@ export function createStack(
       ...pick('maxConcurrency', maxConcurrency),
       ...pick('keepSession', keepSession),
     },
+    ingress: pick('reservedConcurrency', settings.ingress.reservedConcurrency),
     retention: Duration.days(settings.retentionDays),
     versionedBucket: settings.versionedBucket,
     deleteDataWithStack: settings.deleteDataWithStack,
@@ -65,6 +62,15 @@ export function createStack(
   output('RetentionDays', String(settings.retentionDays), 'What a session imported here is given.');
   output('Queue', app.queues.turns.queueUrl, 'Turns on their way.');
   return stack;
+}
+
+function emailParameter(stack: Stack): string {
+  const parameter = new CfnParameter(stack, 'AlarmEmail', {
+    type: 'String',
+    description: 'Who is told when an alarm goes off. The address has to confirm once.',
+    allowedPattern: '[^@\\s]+@[^@\\s]+\\.[^@\\s]+',
+  });
+  return parameter.valueAsString;
 }
 
 function sectionsOf(

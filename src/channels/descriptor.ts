@@ -3,7 +3,7 @@
 // list of these (index.ts); design/channels.md is the how-to. A descriptor is read by every program, so it
 // imports nothing heavy: what its methods need they `import()`.
 import type { z } from 'zod';
-import type { SessionKey } from '../core/ids.ts';
+import type { Conversation, SessionKey } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
 import type { Channel, Clock, EventLog } from '../core/ports.ts';
@@ -75,6 +75,8 @@ export interface InletContext<Values, I extends string = string> {
     key: SessionKey,
     applies: (turn: Pick<TurnRequest, 'dedupeId'>) => boolean,
   ) => Promise<number>;
+  /** Lets a conversation go on, with its session, under another key; resolves once that is durable in the queue. */
+  readonly move: (from: Conversation, to: Conversation, atMs: number) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
 }

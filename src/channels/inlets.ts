@@ -5,6 +5,7 @@ import { type AcceptDeps, acceptAndQueue } from '../core/accept.ts';
 import { systemClock } from '../core/clock.ts';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import type { Log } from '../core/log.ts';
+import { acceptMove } from '../core/move-conversation.ts';
 import { once } from '../core/once.ts';
 import type { SessionStore } from '../core/ports.ts';
 import { stopTurns } from '../core/stop.ts';
@@ -22,6 +23,7 @@ export function inletContext(deps: InletDeps): Omit<InletContext<ChannelSettings
     tenant: DEFAULT_TENANT,
     accept: async (request) => void (await acceptAndQueue(deps, request)),
     stop: (key, applies) => stopTurns(deps.store, key, applies),
+    move: (from, to, atMs) => acceptMove(deps, from, to, atMs),
     clock: systemClock,
     log: deps.log,
   };

@@ -2,6 +2,7 @@
 // the next turn. Pasted lines make one message. Ctrl-C stops the running turn; at the prompt it ends the chat.
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
+import { oneLine } from '../text/cut-text.ts';
 import { harmless } from '../text/harmless.ts';
 import type { ApiClient } from './api-client.ts';
 import { createChatScreen } from './chat-screen.ts';
@@ -136,7 +137,7 @@ export async function converse({ context, client, name, chatId }: Conversation):
     const known = await client.chat(chatId);
     const last = known?.turns.at(-1);
     if (last) {
-      const said = harmless(last.text).replace(/\s+/g, ' ').slice(0, 60);
+      const said = oneLine(harmless(last.text), 60);
       const about = last.kind === 'new' ? 'a fresh session' : `last time you wrote: ${said}`;
       terminal.line(
         terminal.style(

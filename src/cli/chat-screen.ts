@@ -1,6 +1,7 @@
 // Shows one turn's events in a terminal: text as it arrives, one line per tool call, and at the end the part of the
 // reply that has not been shown yet.
 import type { AnswerView } from '../api/views.ts';
+import { oneLine } from '../text/cut-text.ts';
 import { createPieceJoiner, harmless } from '../text/harmless.ts';
 import type { WatchedEvent } from './api-client.ts';
 import type { Terminal } from './terminal.ts';
@@ -82,6 +83,5 @@ function waitingLine(text: string, nextTryAt: string | null): string {
 }
 
 function toolLine(summary: string): string {
-  const line = harmless(summary).replace(/\s+/g, ' ').trim();
-  return `• ${line.length > 100 ? `${line.slice(0, 99)}…` : line}`;
+  return `• ${oneLine(harmless(summary), 100)}`;
 }

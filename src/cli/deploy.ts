@@ -1,5 +1,5 @@
-// `deploy`: puts a whole installation into an AWS account, by CDK. It first checks that this machine has what it needs,
-// then runs `cdk`, whose output and exit code the user sees. `--synth` and `--destroy` run those commands of `cdk`.
+// `deploy`: a whole installation in an AWS account, by CDK. It checks what is missing first, then hands over to
+// `cdk`, whose own words and exit code are what the person sees. `--synth` and `--destroy` do as they say.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -7,11 +7,15 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { INSTALLATION_FILE, installationFrom, writeInstallation } from '../aws/installation.ts';
+import { readSettings, type Settings } from '../cdk/settings.ts';
 import { Invalid } from '../core/errors.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import type { CliContext } from './context.ts';
+import { accountOf } from './deploy-account.ts';
+import { checkAccount, checkAgentFolder } from './deploy-checks.ts';
 
 export const SETTINGS_FILE = 'hybrid-sessions.deploy.json';
+const EXAMPLE_AGENT = join(PACKAGE_ROOT, 'examples/agent');
 
 export interface DeployOptions {
   readonly settings?: string;
@@ -28,29 +32,39 @@ export async function deploy(
   options: DeployOptions,
   rest: readonly string[] = [],
 ): Promise<number> {
-  const { cwd, env } = context;
+  const { cwd, env, terminal } = context;
   const fromSource = import.meta.filename.endsWith('.ts');
+  const verb = options.destroy ? 'destroy' : options.synth ? 'synth' : 'deploy';
+  const file = settingsFile(cwd, options.settings);
+  const settings = readSettings(file);
+  const note = (line: string) => terminal.note(line);
+  if (verb !== 'destroy') await checkAgentFolder(settings.agentFolder ?? EXAMPLE_AGENT, note);
+  if (verb === 'deploy' && !settings.agentFolder) {
+    note('`agentFolder` is not set: the example agent is deployed.');
+  }
   const cdk = findCdk(cwd);
-  if (!options.synth && !options.destroy) requireDocker();
+  if (verb === 'deploy') {
+    await checkAccount(settings, accountOf(settings, env, rest), note);
+    requireDocker();
+  }
   if (fromSource) buildAssets();
   const app = join(import.meta.dirname, '../cdk', fromSource ? 'app.ts' : 'app.js');
-  const verb = options.destroy ? 'destroy' : options.synth ? 'synth' : 'deploy';
   const outputs = verb === 'deploy' ? outputsFile(rest) : null;
-  const email = options.alarmEmail ? ['--parameters', `AlarmEmail=${options.alarmEmail}`] : [];
+  const email = alarmEmail(settings, options.alarmEmail);
   const child = spawn(
     process.execPath,
     [
       // `cdk` runs this text in a shell and adds some quotes of its own, so spaces are escaped here instead of quoted.
       ...[cdk, verb, '--app', [process.execPath, app].map(escaped).join(' ')],
       ...['--no-notices', '--no-version-reporting'],
-      ...(verb === 'deploy' ? email : []),
+      ...(verb === 'deploy' ? email.args : []),
       ...(outputs?.args ?? []),
       ...rest,
     ],
     {
       cwd,
       stdio: 'inherit',
-      env: { ...env, ...settingsVariable(cwd, options.settings) },
+      env: { ...env, ...email.variables, ...(file && { HYBRID_SESSIONS_DEPLOYMENT: file }) },
     },
   );
   const [code] = (await once(child, 'exit')) as [number | null];
@@ -89,16 +103,24 @@ function escaped(path: string): string {
   return path.replace(/ /g, '\\ ');
 }
 
-function settingsVariable(cwd: string, named: string | undefined): Record<string, string> {
+function settingsFile(cwd: string, named: string | undefined): string | undefined {
   const file = resolve(cwd, named ?? SETTINGS_FILE);
-  if (existsSync(file)) return { HYBRID_SESSIONS_DEPLOYMENT: file };
-  if (named === undefined) return {};
+  if (existsSync(file)) return file;
+  if (named === undefined) return undefined;
   throw new Invalid('no-settings', `There is no settings file ${named}.`, {
     advice: 'docs/deploy-aws.md shows one.',
   });
 }
 
-/** The project's own `cdk`, else the one installed next to this package. */
+/** The stack has a parameter for the address only where the settings name none. */
+function alarmEmail(settings: Settings, given: string | undefined) {
+  if (given === undefined) return { args: [], variables: {} };
+  if (settings.alarmEmail === undefined)
+    return { args: ['--parameters', `AlarmEmail=${given}`], variables: {} };
+  return { args: [], variables: { HYBRID_SESSIONS_ALARM_EMAIL: given } };
+}
+
+/** The project's own `cdk`, else that beside this package. */
 function findCdk(cwd: string): string {
   for (const place of [join(cwd, 'package.json'), join(PACKAGE_ROOT, 'package.json')]) {
     const require = createRequire(place);

@@ -1,6 +1,7 @@
 // The part of a turn between lease and commit that needs a directory: restore, run the agent, checkpoint. Ends
 // with a decision to commit, or with "not now". The directory is gone when it returns, unless the workplace keeps it
 // for a next turn that begins with exactly what this one leaves.
+import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
@@ -11,11 +12,12 @@ import {
   modelRefuses,
   stateUnreadable,
   tooLarge,
+  tooLong,
   withRefusedNote,
   withStoppedNote,
 } from './replies.ts';
 import { retryWrite } from './retry-write.ts';
-import { type Decision, insistently, type NotNow, type RunningTurn } from './running-turn.ts';
+import { type Decision, type NotNow, type RunningTurn, retryOptionsOf } from './running-turn.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
 
@@ -62,22 +64,23 @@ async function runRestored(
   if (failure === 'resume-lost') {
     return unreadable(running, new Corrupt('resume-lost', outcome.failure?.message ?? ''));
   }
-  const insist = insistently(running);
-  const reply = replyOf(outcome, request);
+  const retrying = retryOptionsOf(running);
+  const isTooLong = outcome.status === 'deadline' && request.part + 1 >= MAX_TURN_PARTS;
+  const reply = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
   try {
     if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {
       return { ...unchanged(saver, modelRefuses(request.turnId)), dead: 'model-refuses' };
     }
     if (failure === 'model-unavailable' || failure === 'agent-crashed') {
       // What tools did outside the workspace cannot be taken back: the next attempt must know that they ran.
-      if (toolsRan) await retryWrite(saver.save, insist);
+      if (toolsRan) await retryWrite(saver.save, retrying);
       return { notNow: failure, retryAfterMs: outcome.failure?.retryAfterMs ?? 0 };
     }
-    if (outcome.status === 'deadline') {
-      await retryWrite(saver.save, insist);
+    if (outcome.status === 'deadline' && !isTooLong) {
+      await retryWrite(saver.save, retrying);
       return { notNow: 'continue' };
     }
-    const { head, baseline, refused, compactionDue } = await retryWrite(saver.prepare, insist);
+    const { head, baseline, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
     const isComplete = reply.outcome === 'ok' && refused.length === 0;
     return {

@@ -20,14 +20,26 @@ export const WORKSPACE_LIMITS: StateLimits = {
 /** Earlier generations that a session can go back to, the newest included. */
 export const KEPT_GENERATIONS = 10;
 
-/** Turns at once on one machine. */
+/** Processes that run turns on one machine. */
 export const WORKERS = 2;
+
+/** Conversations that may have a turn running at once on one machine, all processes together. */
+export const TURNS_AT_ONCE = 16;
 
 /** A running turn is saved this often, so that a crash costs no more. */
 export const CHECKPOINT_EVERY_SEC = 60;
 
 /** Failures of its own after which a turn is given up. */
 export const MAX_ATTEMPTS = 3;
+
+/**
+ * A turn that is handed on at its deadline goes on for so many parts: about a day on Lambda. One that never ends would
+ * cost for ever.
+ */
+export const MAX_TURN_PARTS = 100;
+
+/** Turns at once on AWS. A new account has ten executions at once for all of its functions: the rest is for those that take messages. */
+export const LAMBDA_WORKERS = 5;
 
 /** On one machine: what a killed worker costs its conversation. */
 export const LOCAL_TIMES = { leaseMs: 10_000, heartbeatMs: 1_000, visibilityMs: 10_000 } as const;

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { Invalid } from './errors.ts';
 import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, turnIdOf } from './ids.ts';
+import { type MessageContext, messageContextSchema } from './message-context.ts';
 
 /** Longest text of one message, in UTF-16 code units. A channel may set a lower limit of its own. */
 export const MAX_TEXT_LENGTH = 100_000;
@@ -22,8 +23,8 @@ const turnRequestSchema = z.object({
   /** The message's own id on its platform (with the bot it came to); the same for every redelivery. */
   dedupeId: z.string().min(1).max(512),
   conversation: conversationSchema,
-  /** `message`: the person wrote. `new`: start a fresh session. */
-  kind: z.enum(['message', 'new']),
+  /** `message`: the person wrote. `new`: start a fresh session. `move`, `await-move`: see move-conversation.ts. */
+  kind: z.enum(['message', 'new', 'move', 'await-move']),
   /** 0 when it arrived; +1 each time the system itself queues the rest of a turn that met its deadline. */
   part: z.number().int().nonnegative(),
   /** Well-formed Unicode: half a surrogate pair survives no store, and becomes U+FFFD here. */
@@ -39,6 +40,10 @@ const turnRequestSchema = z.object({
   receivedAtMs: z.number(),
   /** The session this conversation pointed at when the message arrived: lets a worker lease it in one round trip. */
   sessionHint: z.string().nullable(),
+  /** What people see around the text. Left out by older senders, passed over by older readers. */
+  context: messageContextSchema.optional(),
+  /** Messages that follow within this time are parts of the same paste (see gather-paste.ts). */
+  gatherMs: z.number().int().positive().max(60_000).optional(),
 });
 
 export type TurnRequest = z.infer<typeof turnRequestSchema>;
@@ -53,6 +58,8 @@ export interface TurnRequestInput {
   readonly replyTarget?: Json;
   readonly receivedAtMs: number;
   readonly sessionHint?: string | null;
+  readonly context?: MessageContext;
+  readonly gatherMs?: number;
 }
 
 /** Builds a request, with its ids derived from conversation and dedupe id. Throws `Invalid`. */
@@ -71,6 +78,8 @@ export function turnRequest(input: TurnRequestInput): TurnRequest {
     replyTarget: input.replyTarget ?? null,
     receivedAtMs: input.receivedAtMs,
     sessionHint: input.sessionHint ?? null,
+    ...(input.context && Object.keys(input.context).length > 0 ? { context: input.context } : {}),
+    ...(input.gatherMs ? { gatherMs: input.gatherMs } : {}),
   });
 }
 

@@ -58,6 +58,9 @@ export interface Reply {
   readonly fixedAtMs?: number;
 }
 
+/** The reply of a message that another turn took with it: nothing is sent for it. */
+export const GATHERED = { outcome: 'ok', text: '', code: 'gathered' } as const satisfies Reply;
+
 /** Tokens of one turn, all models together. Money is an estimate by the SDK's price table, US dollars. */
 export interface Usage {
   readonly inputTokens: number;

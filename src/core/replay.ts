@@ -2,6 +2,7 @@
 // is final (ONCE-OUT), so its message is asked again as a new turn; a reply that did not arrive is sent again without
 // the model; a message that was answered is not answered twice.
 import { Conflict, Invalid } from './errors.ts';
+import { gatheredText } from './gather-paste.ts';
 import { type TurnId, tenantOf, turnIdOf } from './ids.ts';
 import { type TurnRequest, turnRequest } from './messages.ts';
 import type { Clock, DeadLetter, SessionStore, TurnQueue } from './ports.ts';
@@ -43,9 +44,11 @@ export async function replayDeadLetter(deps: ReplayDeps, letter: DeadLetter): Pr
   const { store, queue } = deps;
   const { request } = letter;
   const tenant = tenantOf(request.sessionKey);
-  const how = replayPlan(letter, await store.getTurn(tenant, request.turnId));
+  const turn = await store.getTurn(tenant, request.turnId);
+  const how = replayPlan(letter, turn);
   if (how === 'asked-again') {
-    const again = askedAgain(letter, deps.clock.now());
+    const text = turn ? await gatheredText(store, turn) : request.text;
+    const again = askedAgain(letter, text, deps.clock.now());
     await store.accept(again, deps.retentionSec);
     await queue.send(again);
     await queue.deadLetters.drop(letter.id);
@@ -56,8 +59,18 @@ export async function replayDeadLetter(deps: ReplayDeps, letter: DeadLetter): Pr
   return { how, turnId: request.turnId };
 }
 
-function askedAgain({ id, request }: DeadLetter, receivedAtMs: number): TurnRequest {
-  const { conversation, kind, text, sender, replyTarget, sessionHint } = request;
+function askedAgain({ id, request }: DeadLetter, text: string, receivedAtMs: number): TurnRequest {
+  const { conversation, kind, sender, replyTarget, sessionHint, context } = request;
   const dedupeId = `replay:${request.turnId}:${id}`;
-  return turnRequest({ conversation, dedupeId, kind, text, sender, replyTarget, receivedAtMs, sessionHint });
+  return turnRequest({
+    conversation,
+    dedupeId,
+    kind,
+    text,
+    sender,
+    replyTarget,
+    receivedAtMs,
+    sessionHint,
+    ...(context ? { context } : {}),
+  });
 }

@@ -33,7 +33,8 @@ export function modelRefuses(turnId: TurnId): Reply {
   return failedReply(
     'model-refuses',
     "The model's server failed on this message again and again, while it answers others, so I stopped trying. " +
-      'Nothing said before is lost. You can send it again in other words or in smaller parts, or start a fresh session with /new.',
+      'Nothing said before is lost. `/drop` takes it out of our conversation, so that you can send it again in other words or in ' +
+      'smaller parts; /new starts a fresh session.',
     turnId,
   );
 }
@@ -61,6 +62,14 @@ export function sessionUnreadable(turnId: TurnId): Reply {
 export function tooLarge(answer: string, advice: string, turnId: TurnId): Reply {
   const text = `This turn's changes were not kept: ${advice} The last saved state stays as it was.`;
   return failedReply('workspace-too-large', answer ? `${answer}\n\n---\n${text}` : text, turnId);
+}
+
+/** Its files are kept, as at any end. */
+export function tooLong(answer: string, parts: number, turnId: TurnId): Reply {
+  const text =
+    `This turn was ended because it had already been continued ${times(parts - 1)}, which is the most there is. ` +
+    'What it did is kept; write to me, and I go on from there.';
+  return failedReply('turn-too-long', answer.trim() ? `${answer.trimEnd()}\n\n---\n${text}` : text, turnId);
 }
 
 export function withStoppedNote(text: string): string {

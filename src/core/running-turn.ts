@@ -113,7 +113,7 @@ export type NotNow =
   | { readonly notNow: 'model-unavailable'; readonly retryAfterMs: number };
 
 /** For writes after the agent has run; the person is told when one has to be repeated. */
-export function insistently({ deps, signal, progress }: RunningTurn): RetryWriteOptions {
+export function retryOptionsOf({ deps, signal, progress }: RunningTurn): RetryWriteOptions {
   const { clock, log } = deps;
   const onRepeat = () =>
     progress({ type: 'status', status: 'waiting', waitingFor: 'store', nextTryAtMs: null });

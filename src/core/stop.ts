@@ -8,14 +8,14 @@ import { isCommitted, type TurnRecord } from './records.ts';
 /** So many of the newest turns are looked at: a conversation with more waiting is not stopped by one word. */
 const LOOKED_AT = 100;
 
-/** Returns how many turns were asked to stop. One that is `/new` is no work to be stopped. */
+/** Returns how many turns were asked to stop. Only messages are work to be stopped. */
 export async function stopTurns(
   store: Pick<SessionStore, 'listTurns' | 'requestStop'>,
   key: SessionKey,
   applies: (turn: TurnRecord) => boolean = () => true,
 ): Promise<number> {
   const { items } = await store.listTurns(key, { limit: LOOKED_AT });
-  const unfinished = items.filter((turn) => !isCommitted(turn) && turn.kind !== 'new' && applies(turn));
+  const unfinished = items.filter((turn) => !isCommitted(turn) && turn.kind === 'message' && applies(turn));
   const asked = await Promise.all(
     unfinished.map(async ({ turnId }) => {
       try {

@@ -5,10 +5,12 @@ import { runAgentTurn, unchanged } from './agent-turn.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
+import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId } from './ids.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
+import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
 import { isCommitted, type Lease, type TurnRecord } from './records.ts';
 import { gaveUp, NEW_SESSION_TEXT, sessionUnreadable, withStoppedNote } from './replies.ts';
@@ -16,9 +18,9 @@ import { mayPass, retryWrite } from './retry-write.ts';
 import {
   channelOf,
   type Decision,
-  insistently,
   type NotNow,
   type RunningTurn,
+  retryOptionsOf,
   type TurnContext,
   type TurnDeps,
   type TurnOutcome,
@@ -27,7 +29,6 @@ import { outageWaitMs } from './waiting.ts';
 
 /** Between attempts that failed by themselves. */
 const FAILED = { firstMs: 2_000, maxMs: 60_000 };
-const NO_CHANNEL_RETRY_MS = 15_000;
 /** The lease or the room is somebody else's for a moment. */
 const BUSY: ReadonlySet<string> = new Set(['lease-busy', 'contended', 'workplace-busy']);
 /** A lease is given back for no longer. */
@@ -46,9 +47,10 @@ export async function runTurn(
   request: TurnRequest,
   context: TurnContext,
 ): Promise<TurnOutcome> {
+  if (request.kind === 'await-move') return await awaitMove(deps, request);
   // Asked before begin, which would count an attempt: another worker, elsewhere or later, may have the channel.
   if (!deps.channels.has(request.conversation.channel)) {
-    return { kind: 'retry', afterMs: NO_CHANNEL_RETRY_MS, reason: 'unknown-channel' };
+    return { kind: 'retry', afterMs: outageWaitMs(context.receives), reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
   const begun = await begin(deps, request, context);
@@ -134,6 +136,9 @@ async function runLeased(
   const { receives: tries } = context;
   const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal };
   try {
+    if (request.kind === 'move') {
+      return { outcome: await moveConversation(deps, request, { lease, head, turn: record }) };
+    }
     if (isCommitted(record)) return { outcome: await finish(running, record) };
     const onDeadline = () => stop.abort('deadline');
     context.deadline.addEventListener('abort', onDeadline, { once: true });
@@ -211,7 +216,7 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return unchanged(running, { outcome: 'stopped', text: withStoppedNote('') });
   }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  return await runAgentTurn(running);
+  return await runAgentTurn({ ...running, request: await withGathered(running) });
 }
 
 async function commit(running: RunningTurn, result: Decision): Promise<TurnRecord> {
@@ -226,7 +231,7 @@ async function commit(running: RunningTurn, result: Decision): Promise<TurnRecor
     retentionSec: deps.retentionSec,
     ...(result.repointTo ? { repointTo: result.repointTo } : {}),
   };
-  return await retryWrite(() => deps.store.commit(input), insistently(running));
+  return await retryWrite(() => deps.store.commit(input), retryOptionsOf(running));
 }
 
 /** Delivers a committed turn and closes its record. */

@@ -13,13 +13,17 @@ export const MAX_WAIT_MS = 11 * 3_600_000;
 const DOUBTED_AFTER_TRIES = 5;
 const DOUBTED_AFTER_MS = 10 * 60_000;
 
+/** So often a named time is believed. Then it is a lower bound: fifteen seconds, named for a day, are not true. */
+const BELIEVED_TRIES = 20;
+
 /**
  * `tries` so far, this one included. A time that the other side names is kept to the second, unless it is so short
  * that it says nothing about an outage.
  */
 export function outageWaitMs(tries: number, namedMs = 0): number {
-  if (namedMs >= OUTAGE.firstMs) return Math.min(MAX_WAIT_MS, namedMs);
-  return Math.round(backoffMs(OUTAGE, tries));
+  const grownMs = Math.round(backoffMs(OUTAGE, tries));
+  if (namedMs < OUTAGE.firstMs) return grownMs;
+  return Math.min(MAX_WAIT_MS, tries > BELIEVED_TRIES ? Math.max(namedMs, grownMs) : namedMs);
 }
 
 /** True when an outage may be none: a server error that lasts may be of this request's own making. */
@@ -30,12 +34,20 @@ export function isDoubtful(status: number | null | undefined, tries: number, age
 const NAMES: Readonly<Record<WaitingFor, string>> = {
   model: 'the model, which does not answer right now',
   store: 'the storage of this conversation, which does not answer right now',
+  setup: 'a setting of this installation, which cannot be read right now',
 };
 
 export interface Waiting {
   readonly waitingFor: WaitingFor;
   /** null while an answer to the last try is still hoped for. */
   readonly nextTryAtMs: number | null;
+}
+
+/** For the operator. */
+export interface Outage {
+  readonly waitingFor: WaitingFor;
+  readonly sinceMs: number;
+  readonly nextTryAtMs: number;
 }
 
 /** For the person, in place of "Working". The time is UTC: where the person is, the system does not know. */

@@ -7,6 +7,7 @@ import type { ChannelSettings } from '../channels/settings.ts';
 import type { Log } from '../core/log.ts';
 import type { Channel, EventLog } from '../core/ports.ts';
 import type { Environment } from './configuration.ts';
+import { readParameters } from './parameters.ts';
 import { VARIABLES } from './variables.ts';
 
 /** Every write to the event log is billed, so text deltas are gathered for longer than on one machine. */
@@ -54,4 +55,16 @@ export function openChannels(
     ...context,
     gatherMs: GATHER_MS,
   });
+}
+
+/** One channel for itself, with no secrets but its own: for telling people that the rest cannot be opened. */
+export function channelOpener(
+  deployed: readonly DeployedChannel[],
+  context: { readonly events: EventLog; readonly log: Log },
+): (name: string) => Promise<Channel | undefined> {
+  return async (name) => {
+    const named = deployed.filter(({ channel }) => channel.name === name);
+    const secrets = await readParameters(named.flatMap(({ parameters }) => parameters));
+    return (await openChannels(named, secrets, context)).get(name);
+  };
 }

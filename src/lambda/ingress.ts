@@ -12,7 +12,7 @@ import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { readChannels } from './channels.ts';
 import { ingressSchema, readConfiguration } from './configuration.ts';
 import { requestOf, wholeAnswer } from './function-url.ts';
-import { createObservability } from './observability.ts';
+import { createObservability, noteRefusal } from './observability.ts';
 import { readParameters } from './parameters.ts';
 
 export function createIngress(
@@ -42,7 +42,9 @@ export function createIngress(
 
   return async (event) => {
     try {
-      return await wholeAnswer(await app.fetch(requestOf(event)));
+      const response = await app.fetch(requestOf(event));
+      noteRefusal(response, log);
+      return await wholeAnswer(response);
     } finally {
       flush();
     }

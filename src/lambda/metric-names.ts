@@ -11,4 +11,10 @@ export const METRICS = {
   undeliverable: 'UndeliverableReplies',
   unreadable: 'UnreadableStates',
   leaseLost: 'LeasesLost',
+  /** Age of turns that wait for the model or a store, at each try. */
+  outageMs: 'OutageAge',
+  /** Invocations that could not begin: a missing parameter, a broken agent folder. */
+  notReady: 'NotReady',
+  /** Requests answered with 5xx: the platform or the browser has to send them again. */
+  refused: 'RequestsRefused',
 } as const;

@@ -40,6 +40,11 @@ type Count = (name: string, value?: number, unit?: Unit) => void;
 function measure(event: string, fields: LogFields, count: Count): void {
   if (event === 'state-unreadable') count(METRICS.unreadable);
   if (event === 'lease-lost') count(METRICS.leaseLost);
+  if (event === 'function-not-ready') count(METRICS.notReady);
+  if (event === 'request-refused') count(METRICS.refused);
+  if (event === 'turn-waits' && typeof fields.ageMs === 'number') {
+    count(METRICS.outageMs, fields.ageMs, MetricUnit.Milliseconds);
+  }
   if (event !== 'turn-ended' || fields.outcome === 'continue') return;
   const { outcome, reason, tookMs, waitedMs } = fields;
   if (outcome === 'retry') {
@@ -52,6 +57,11 @@ function measure(event: string, fields: LogFields, count: Count): void {
   if (typeof waitedMs === 'number' && waitedMs >= 0) {
     count(METRICS.waitMs, waitedMs, MetricUnit.Milliseconds);
   }
+}
+
+/** A 5xx is a message that was not taken: nobody else counts those that a handler answers itself. */
+export function noteRefusal({ status }: Response, log: Log): void {
+  if (status >= 500) log('error', 'request-refused', { status });
 }
 
 /** The defined fields. A field `message` is renamed, because the event's name has that place in the line. */

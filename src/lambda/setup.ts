@@ -14,6 +14,7 @@ import { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import type { ChannelSettings } from '../channels/settings.ts';
 import { Invalid } from '../core/errors.ts';
+import { cutText } from '../text/cut-text.ts';
 import { deployedChannel } from './channels.ts';
 import { readParameters } from './parameters.ts';
 
@@ -65,7 +66,7 @@ export function createSetup(
       );
       // A step that cannot be undone must not block the removal of the stack.
       const Status = event.RequestType === 'Delete' ? 'SUCCESS' : 'FAILED';
-      await answer(event, { Status, Reason: message.slice(0, 1_000), PhysicalResourceId: physicalId });
+      await answer(event, { Status, Reason: cutText(message, 1_000, '…'), PhysicalResourceId: physicalId });
     }
   };
 }

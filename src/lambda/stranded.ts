@@ -12,8 +12,9 @@ import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
-import { openChannels, readChannels } from './channels.ts';
+import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, strandedSchema } from './configuration.ts';
+import { giveBack } from './not-ready.ts';
 import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
 
@@ -28,12 +29,14 @@ export function createStranded(
   const deployed = readChannels(channels, 'outgoing', process.env);
   const { log, flush } = createObservability(configuration);
 
-  const open = once(async () => {
-    const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
+  const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
+  const tables = { mappingTable, stateTable, clock: systemClock };
+  const events = createDynamoEventLog(tables);
+  const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
+
+  const open = once(async (): Promise<WorkerDeps> => {
     const secrets = await readParameters(deployed.flatMap(({ parameters }) => parameters));
-    const tables = { mappingTable, stateTable, clock: systemClock };
-    const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
-    const deps: WorkerDeps = {
+    return {
       store: createDynamoSessionStore(tables),
       queue,
       state: {
@@ -45,7 +48,7 @@ export function createStranded(
       },
       workplace: { open: noAgent, close: noAgent },
       runner: { run: noAgent },
-      channels: await openChannels(deployed, secrets, { events: createDynamoEventLog(tables), log }),
+      channels: await openChannels(deployed, secrets, { events, log }),
       clock: systemClock,
       log,
       timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },
@@ -54,13 +57,16 @@ export function createStranded(
       maxAttempts: 0,
       visibilityMs: STRANDED_TIMES.visibilityMs,
     };
-    return { deps, queue };
   });
 
   return async (event) => {
     try {
-      const { deps, queue } = await open();
       const batch = await queue.messagesOf(event);
+      const deliveries = batch.groups.flat();
+      const deps = await open().catch((error: unknown) =>
+        giveBack({ deliveries, error, log, openChannel: channelOpener(deployed, { events, log }) }),
+      );
+      if (!deps) return batch.response();
       for (const group of batch.groups) {
         for (const message of group) {
           const outcome = await processMessage(deps, message, new AbortController().signal);

@@ -1,7 +1,7 @@
 // Runs turns from the queue, one at a time. A message becomes visible again within a minute unless its turn extends
-// that (UNBLOCK). Half a minute before the invocation must end, the turn is saved and queued, and the next invocation
-// continues it (LONG). The agent folder is in the image. The session is restored into the temporary folder, and its
-// files stay there only for the next turn of the same session.
+// that (UNBLOCK), also when this function cannot begin. Half a minute before the invocation must end, the turn is saved
+// and queued, and the next invocation continues it (LONG). The agent folder is in the image. The session is restored into
+// the temporary folder, and its files stay there only for the next turn of the same session.
 import { join } from 'node:path';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
@@ -18,16 +18,16 @@ import {
 import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
-import { outageWaitMs } from '../core/waiting.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
-import { openChannels, readChannels } from './channels.ts';
+import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
+import { giveBack } from './not-ready.ts';
 import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
@@ -43,19 +43,20 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
   const { log, flush } = createObservability(configuration);
   const shutdown = new AbortController();
   process.once('SIGTERM', () => shutdown.abort());
-  const { queueUrl, deadLetterQueueUrl } = configuration;
+
+  const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
+  const tables = { mappingTable, stateTable, clock: systemClock };
+  const events = createDynamoEventLog(tables);
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
-  const open = once(async () => {
-    const { mappingTable, stateTable, bucket, temporary } = configuration;
-    const { modelKeyParameter } = configuration;
+  const open = once(async (): Promise<WorkerDeps> => {
+    const { bucket, temporary, modelKeyParameter } = configuration;
     const names = deployed.flatMap(({ parameters }) => parameters);
     const [secrets, folder] = await Promise.all([
       readParameters(modelKeyParameter === undefined ? names : [...names, modelKeyParameter]),
       loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
     ]);
-    const tables = { mappingTable, stateTable, clock: systemClock };
-    const deps: WorkerDeps = {
+    return {
       store: createDynamoSessionStore(tables),
       queue,
       state: createSessionState({
@@ -70,7 +71,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
         sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
         log,
       }),
-      channels: await openChannels(deployed, secrets, { events: createDynamoEventLog(tables), log }),
+      channels: await openChannels(deployed, secrets, { events, log }),
       clock: systemClock,
       log,
       timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
@@ -78,7 +79,6 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       maxAttempts: MAX_ATTEMPTS,
       visibilityMs: LAMBDA_TIMES.visibilityMs,
     };
-    return deps;
   });
 
   return async (event, context) => {
@@ -90,18 +90,13 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
     const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
     try {
       const batch = await queue.messagesOf(event);
-      // This comes before anything slow or fallible: until then messages stay hidden longer than a turn may take.
-      await Promise.all(batch.groups.flat().map((message) => shorten(message, log)));
-      let deps: WorkerDeps;
-      try {
-        deps = await open();
-      } catch (error) {
-        log('error', 'worker-cannot-start', errorFields(error));
-        await Promise.all(
-          batch.groups.flatMap((group) => group.slice(0, 1).map((first) => putOff(first, log))),
-        );
-        return batch.response();
-      }
+      const messages = batch.groups.flat();
+      // Before anything that may fail or take its time.
+      await Promise.all(messages.map((message) => shorten(message, log)));
+      const deps = await open().catch((error: unknown) =>
+        giveBack({ deliveries: messages, error, log, openChannel: channelOpener(deployed, { events, log }) }),
+      );
+      if (!deps) return batch.response();
       // In order, one at a time: the workplace holds one session.
       for (const group of batch.groups) {
         for (const message of group) {
@@ -117,14 +112,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
   };
 }
 
-/** Settings could not be read: the turn waits as in any other outage. */
-async function putOff(message: ReceivedMessage, log: Log): Promise<void> {
-  const nextTryInMs = outageWaitMs(message.receiveCount);
-  log('warn', 'turn-waits', { turn: message.request.turnId, waitingFor: 'settings', nextTryInMs });
-  await message.retry(nextTryInMs).catch(() => {});
-}
-
-/** Makes the message visible again in a minute. The queue's own time-out must be longer than this function may run. */
+/** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
 async function shorten(message: ReceivedMessage, log: Log): Promise<void> {
   try {
     await message.extend(LAMBDA_TIMES.visibilityMs);

@@ -8,6 +8,7 @@ import { backoffMs } from '../core/backoff.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Configuration, Environment } from './configuration.ts';
+import type { Outages } from './outages.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 export interface SupervisorOptions {
@@ -15,7 +16,9 @@ export interface SupervisorOptions {
   /** The server's environment; workers get only the variables listed below. */
   readonly env: Environment;
   readonly log: Log;
-  /** The program that a worker process runs. */
+  /** Kept up to date with what the workers tell. */
+  readonly outages: Outages;
+  /** What a worker process runs. */
   readonly program?: URL;
 }
 
@@ -62,7 +65,7 @@ interface WorkerSlot {
   stop(graceMs: number): Promise<void>;
 }
 
-function createWorkerSlot({ configuration, env, log, program }: SupervisorOptions): WorkerSlot {
+function createWorkerSlot({ configuration, env, log, outages, program }: SupervisorOptions): WorkerSlot {
   const ready = Promise.withResolvers<void>();
   let child: ChildProcess | undefined;
   let restart: NodeJS.Timeout | undefined;
@@ -84,6 +87,8 @@ function createWorkerSlot({ configuration, env, log, program }: SupervisorOption
     child = worker;
     worker.on('message', (message: FromWorker) => {
       if (message.type === 'ready') ready.resolve();
+      else if (message.type === 'answered') outages.clear();
+      else if (message.type === 'waits') outages.waits(message);
       else {
         const { code, advice } = message;
         ready.reject(new Invalid(code, message.message, advice === undefined ? {} : { advice }));

@@ -20,6 +20,7 @@ import type { Configuration, Environment } from './configuration.ts';
 import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
 import { describeModel } from './model-choice.ts';
+import { createOutages } from './outages.ts';
 import { openStores } from './stores.ts';
 import { startWorkers } from './supervisor.ts';
 
@@ -69,6 +70,7 @@ export async function openLocalSystem(
   try {
     const stores = await openStores(configuration, { create: true });
     ends.push(() => stores.close());
+    const outages = createOutages(systemClock);
     const { idle, ...system } = createSystem({
       ...stores,
       ending: ending.signal,
@@ -83,6 +85,7 @@ export async function openLocalSystem(
         workers: configuration.workers,
       },
       apiKeys: options.apiKeys,
+      waiting: outages.list,
       knownHosts: options.knownHosts,
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });
@@ -94,7 +97,7 @@ export async function openLocalSystem(
     });
     let graceMs = GRACE_MS;
     const program = workerProgram === undefined ? {} : { program: workerProgram };
-    const workers = await startWorkers({ configuration, env, log, ...program });
+    const workers = await startWorkers({ configuration, env, log, outages, ...program });
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());

@@ -1,5 +1,6 @@
-// The messages between server and worker processes, over a pipe. Settings and secrets are passed in these messages,
-// never in arguments or in the environment.
+// What server and worker processes say to each other over their pipe. Settings, secrets included, travel here and
+// never by arguments or environment.
+import type { WaitingFor } from '../core/ports.ts';
 import type { Configuration } from './configuration.ts';
 
 export interface BootMessage {
@@ -14,5 +15,9 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'ready' }
-  /** The worker cannot start, and starting it again would not help. */
+  /** A turn waits for a part that is away. */
+  | { readonly type: 'waits'; readonly waitingFor: WaitingFor; readonly nextTryAtMs: number }
+  /** A turn came to its end: nothing it needs is away. */
+  | { readonly type: 'answered' }
+  /** It cannot start, and trying again would not help. */
   | { readonly type: 'unfit'; readonly code: string; readonly message: string; readonly advice?: string };

@@ -11,6 +11,7 @@ import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields } from '../core/log.ts';
+import type { TurnOutcome } from '../core/running-turn.ts';
 import { runWorker } from '../core/worker.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
@@ -79,8 +80,13 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
         retentionSec: configuration.retentionSec,
         maxAttempts: MAX_ATTEMPTS,
         visibilityMs: LOCAL_TIMES.visibilityMs,
+        onEnded: tellServer,
       },
-      { signal: stopping.signal, deadline: deadline.signal },
+      {
+        signal: stopping.signal,
+        deadline: deadline.signal,
+        turnsAtOnce: Math.ceil(configuration.turnsAtOnce / configuration.workers),
+      },
     );
     say({ type: 'ready' });
     await working;
@@ -102,8 +108,16 @@ function outgoingSettings({ channels }: Configuration) {
   };
 }
 
-/** Tells the server why this worker cannot start, then ends the process. */
-function reportAndExit(error: unknown): void {
+/** So that its status page knows what is away. */
+function tellServer(outcome: TurnOutcome): void {
+  if (outcome.kind === 'done') say({ type: 'answered' });
+  if (outcome.kind !== 'retry' || outcome.waitingFor === undefined) return;
+  const { waitingFor, afterMs } = outcome;
+  say({ type: 'waits', waitingFor, nextTryAtMs: systemClock.now() + afterMs });
+}
+
+/** Tells the server why, then ends. */
+function unfit(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   const { code = 'worker', advice } = isHybridError(error) ? error : {};
   say({ type: 'unfit', code, message, ...(advice !== undefined && { advice }) }, () => process.exit(1));

@@ -16,7 +16,9 @@ import { openapiDocument } from '../package-root.ts';
 import { createSentTurn } from './sent-turn.ts';
 import type { Answer, AnswerEvent, SendOptions, SentTurn, System, Turn } from './system.ts';
 
-export interface CreateSystemOptions extends ApiDeps, Pick<AppOptions, 'apiKeys' | 'knownHosts' | 'page'> {
+export interface CreateSystemOptions
+  extends ApiDeps,
+    Pick<AppOptions, 'apiKeys' | 'knownHosts' | 'page' | 'waiting'> {
   /** Aborts when the system ends: waiting ends with it. */
   readonly ending: AbortSignal;
 }

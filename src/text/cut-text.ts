@@ -38,3 +38,12 @@ function codePointBefore(text: string, at: number): number {
   const before = text.charCodeAt(at - 1);
   return after >= 0xdc00 && after <= 0xdfff && before >= 0xd800 && before <= 0xdbff ? at - 1 : at;
 }
+
+/** The boundaries between clusters after `from` (which is one) up to `to`, in order. */
+export function boundariesIn(text: string, from: number, to: number): readonly number[] {
+  const found: number[] = [];
+  for (const { index } of clusters.segment(text.slice(from, to + 2))) {
+    if (index > 0 && from + index <= to) found.push(from + index);
+  }
+  return found;
+}

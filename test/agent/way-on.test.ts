@@ -119,6 +119,20 @@ describe('refused for what it holds', () => {
     expect((await fixture.turn('next')).text).toMatch(/^seen/);
   });
 
+  test('a picture that is none: the turn ends well, and the next', async () => {
+    const server = join(import.meta.dirname, '../../testing/tool-server/odd-server.mjs');
+    const mcpServers = { odd: { command: process.execPath, args: [server] } };
+    const settings = { ...fixture.folder.settings, tools: { allow: ['mcp__odd'] } };
+    const runner = { folder: { ...fixture.folder, mcpServers, settings } };
+    fixture.model.respondWith(strict(respond));
+    const outcome = await fixture.turn('CALL [{"name":"mcp__odd__picture","input":{}}]', { runner });
+    expect(outcome).toMatchObject({
+      status: 'ok',
+      text: expect.stringMatching(/Here it is:\n\[Image removed/),
+    });
+    expect((await fixture.turn('next', { runner })).text).toMatch(/^seen \d+$/);
+  });
+
   test('a message of the person: told with ways on; the next message goes on without it', async () => {
     await fixture.turn('first');
     fixture.model.respondWith(refuses('poison'));

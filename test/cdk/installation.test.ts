@@ -7,6 +7,9 @@ import { HybridSessions } from '../../src/cdk/index.ts';
 import { variableOf } from '../../src/channels/deployed.ts';
 import type { ChannelDescriptor } from '../../src/channels/descriptor.ts';
 import { CHANNELS } from '../../src/channels/index.ts';
+import { DAY_SEC } from '../../src/core/defaults.ts';
+import { outageWaitMs } from '../../src/core/waiting.ts';
+import { METRICS } from '../../src/lambda/metric-names.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
 import { tableDefinitions } from '../../src/stores/dynamodb/tables.ts';
 import { FULL, ofType, type Resource, type Synthesized, synthesize, target } from './synthesize.ts';
@@ -18,7 +21,7 @@ beforeAll(() => {
 });
 
 describe('what lasts', () => {
-  test('tables: on demand, point-in-time recovery, time to live, keys as the stores use them; kept', () => {
+  test('tables: on demand, point-in-time recovery, time to live, keys as the stores use them; kept once there', () => {
     const tables = ofType(full, 'AWS::DynamoDB::GlobalTable').map(([, table]) => table);
     expect(tables).toHaveLength(2);
     for (const definition of Object.values(tableDefinitions)) {
@@ -28,7 +31,7 @@ describe('what lasts', () => {
         return schema.map((key) => key.AttributeName).join() === keys.join();
       });
       expect(table).toMatchObject({
-        DeletionPolicy: 'Retain',
+        DeletionPolicy: 'RetainExceptOnCreate',
         UpdateReplacePolicy: 'Retain',
         Properties: {
           BillingMode: 'PAY_PER_REQUEST',
@@ -41,10 +44,10 @@ describe('what lasts', () => {
     }
   });
 
-  test('bucket: private, encrypted, TLS only, no leftovers of uploads, nothing expires by age; kept', () => {
+  test('bucket: private, encrypted, TLS only, no leftovers of uploads, nothing expires by age; kept once there', () => {
     const [[, bucket] = [undefined, undefined]] = ofType(full, 'AWS::S3::Bucket');
     expect(bucket).toMatchObject({
-      DeletionPolicy: 'Retain',
+      DeletionPolicy: 'RetainExceptOnCreate',
       Properties: {
         PublicAccessBlockConfiguration: {
           BlockPublicAcls: true,
@@ -76,6 +79,15 @@ describe('what lasts', () => {
 
   test('by choice the bucket keeps versions, and data goes with the stack', () => {
     const other = synthesize({ versionedBucket: true, deleteDataWithStack: true, dashboard: false });
+    for (const [, table] of ofType(other, 'AWS::DynamoDB::GlobalTable')) {
+      expect(table.DeletionPolicy).toBe('Delete');
+    }
+    // A bucket that holds anything stays, unless somebody empties it before.
+    const [bucketId] = ofType(other, 'AWS::S3::Bucket')[0] ?? [];
+    other.template.hasResource('Custom::S3AutoDeleteObjects', {
+      Properties: { BucketName: { Ref: bucketId } },
+    });
+    full.template.resourceCountIs('Custom::S3AutoDeleteObjects', 0);
     other.template.hasResource('AWS::S3::Bucket', {
       DeletionPolicy: 'Delete',
       Properties: { VersioningConfiguration: { Status: 'Enabled' } },
@@ -113,6 +125,12 @@ describe('times and retries fit together', () => {
         MessageRetentionPeriod: 14 * 86_400,
       });
       if (Properties.RedrivePolicy) {
+        // Receives count every wait: at ten minutes each they must outlast any outage.
+        const { maxReceiveCount } = Properties.RedrivePolicy as { maxReceiveCount: number };
+        expect(maxReceiveCount * outageWaitMs(100), id).toBeGreaterThan(6 * DAY_SEC * 1_000);
+        // And a worker that dies at its start uses them up before the message is too old to be kept.
+        const crashing = maxReceiveCount * (Properties.VisibilityTimeout as number);
+        expect(crashing, id).toBeLessThan(Properties.MessageRetentionPeriod as number);
         expect(Properties.VisibilityTimeout as number, id).toBeGreaterThan(timeoutOf(id));
       }
     }
@@ -129,6 +147,34 @@ describe('times and retries fit together', () => {
     const stranded = redrives.get(turns) ?? '';
     expect(stranded).toContain('Stranded');
     expect(redrives.get(stranded)).toContain('Dead');
+  });
+
+  test('the worker may queue to itself more often than Lambda lets a loop run; nothing else may', () => {
+    const loops = ofType(full, 'AWS::Lambda::Function').filter(
+      ([, { Properties }]) => Properties.RecursiveLoop !== undefined,
+    );
+    expect(loops.map(([, { Properties }]) => [Properties.PackageType, Properties.RecursiveLoop])).toEqual([
+      ['Image', 'Allow'],
+    ]);
+  });
+
+  test('workers leave room for ingress among the ten executions of a new account', () => {
+    const most = (synthesized: Synthesized) =>
+      ofType(synthesized, 'AWS::Lambda::EventSourceMapping').map(
+        ([, { Properties }]) =>
+          (Properties.ScalingConfig as { MaximumConcurrency: number }).MaximumConcurrency,
+      );
+    const total = most(full).reduce((sum, one) => sum + one);
+    expect(total).toBeLessThanOrEqual(7);
+    const reserved = (synthesized: Synthesized) =>
+      ofType(synthesized, 'AWS::Lambda::Function')
+        .filter(([, { Properties }]) => Properties.ReservedConcurrentExecutions !== undefined)
+        .map(([, { Properties }]) => [Properties.Handler, Properties.ReservedConcurrentExecutions]);
+    // A new account has nothing to reserve: it would fail the deployment.
+    expect(reserved(full)).toEqual([]);
+    expect(reserved(synthesize({ ...FULL, ingress: { reservedConcurrency: 3 } }))).toEqual([
+      ['ingress.handler', 3],
+    ]);
   });
 
   test('webhooks end within 30 s, no function may run for longer than 15 min', () => {
@@ -295,7 +341,7 @@ describe('what a person hears of', () => {
     full.template.hasParameter('AlarmEmail', { Type: 'String', AllowedPattern: Match.anyValue() });
   });
 
-  test('dead letters, age of the queue, errors, throttles, failed deliveries', () => {
+  test('dead letters, age of the queue, errors, throttles, failed deliveries, outages, refused requests', () => {
     const watched = ofType(full, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties.MetricName);
     const counts = Object.groupBy(watched, (name) => String(name));
     expect(Object.fromEntries(Object.entries(counts).map(([name, all]) => [name, all?.length]))).toEqual({
@@ -304,8 +350,34 @@ describe('what a person hears of', () => {
       Errors: 5,
       Throttles: 5,
       UndeliverableReplies: 1,
+      OutageAge: 1,
+      NotReady: 1,
+      RequestsRefused: 1,
       UnreadableStates: 1,
     });
+  });
+
+  test('an outage is one alarm as long as it lasts: its period is longer than the wait between two tries', () => {
+    const [, outage] = ofType(full, 'AWS::CloudWatch::Alarm').find(
+      ([, { Properties }]) => Properties.MetricName === METRICS.outageMs,
+    )!;
+    expect(outage.Properties).toMatchObject({ Statistic: 'Maximum', Threshold: 120_000 });
+    expect((outage.Properties.Period as number) * 1_000).toBeGreaterThan(outageWaitMs(100));
+  });
+
+  test('the address in the settings is the subscriber, so that a changed one takes effect', () => {
+    const subscriber = (settings: object) => {
+      const { template, resources } = synthesize(settings);
+      const [id, subscription] = ofType({ resources } as Synthesized, 'AWS::SNS::Subscription')[0]!;
+      const { Properties } = subscription;
+      return { id, endpoint: Properties.Endpoint, parameters: Object.keys(template.findParameters('*')) };
+    };
+    const before = subscriber({ alarmEmail: 'first@example.org' });
+    const after = subscriber({ alarmEmail: 'second@example.org' });
+    expect([before.endpoint, after.endpoint]).toEqual(['first@example.org', 'second@example.org']);
+    // Another resource: CloudFormation subscribes the new one and takes the old one's subscription away.
+    expect(after.id).not.toBe(before.id);
+    expect(after.parameters).not.toContain('AlarmEmail');
   });
 
   test('logs end, and every function writes to a group of its own', () => {

@@ -1,5 +1,6 @@
 // What a turn leaves behind when something takes it off its way: a killed worker, the model gone half-way, a deadline.
 import { expect, test } from 'vitest';
+import { MAX_TURN_PARTS } from '../../src/core/defaults.ts';
 import { Invalid, Refused } from '../../src/core/errors.ts';
 import { tenantOf } from '../../src/core/ids.ts';
 import type { AgentOutcome } from '../../src/core/ports.ts';
@@ -163,6 +164,28 @@ test(`${promise('LONG')} a deadline over a workspace that cannot be kept ends th
   expect(fixture.sent[0]?.reply).toMatchObject({ outcome: 'failed', code: 'workspace-too-large' });
   expect(fixture.sent[0]?.reply.text).toContain('Delete something.');
   expect(fixture.runs).toHaveLength(1);
+});
+
+test(`${promise('LONG')} a turn that never ends goes on for so many parts, then ends with a word and its files kept`, async () => {
+  const fixture = createFixture();
+  fixture.agent = async () => ({ status: 'deadline', text: 'still at it', demo: false });
+  const { sessionKey } = await fixture.say('for ever');
+  const outcomes: (string | null)[] = [];
+  while (outcomes.length < 2 * MAX_TURN_PARTS && outcomes.at(-1) !== 'done') {
+    outcomes.push(await fixture.step({}, AbortSignal.abort()));
+  }
+  expect(outcomes).toEqual([...Array(MAX_TURN_PARTS - 1).fill('continue'), 'done']);
+  expect(fixture.sent).toHaveLength(1);
+  expect(fixture.sent[0]?.reply).toMatchObject({ outcome: 'failed', code: 'turn-too-long' });
+  expect(fixture.sent[0]?.reply.text).toMatch(/^still at it[\s\S]+continued 99 times[\s\S]+go on from there/);
+  const mapping = await fixture.deps.store.getMapping(sessionKey);
+  const head = await fixture.deps.store.getHead(tenantOf(sessionKey), mapping?.session_id as never);
+  expect(head?.generation).toBe(MAX_TURN_PARTS);
+
+  fixture.agent = async () => ({ status: 'ok', text: 'done now', demo: false });
+  await fixture.say('go on');
+  expect(await fixture.step()).toBe('done');
+  expect(fixture.sent[1]?.reply.outcome).toBe('ok');
 });
 
 test('a stop is heard between heartbeats that are far apart', async () => {

@@ -1,7 +1,8 @@
 // The splitter over thousands of seeded texts: nothing lost, nothing over the limit, every part's code closed.
 import { lexer } from 'marked';
 import { describe, expect, test } from 'vitest';
-import { balanced, splitMarkdown } from '../../src/core/split-markdown.ts';
+import { balanced } from '../../src/core/markdown-blocks.ts';
+import { splitMarkdown } from '../../src/core/split-markdown.ts';
 import { garbage, markdown, seeded } from '../telegram/texts.ts';
 
 const LIMIT = 512;

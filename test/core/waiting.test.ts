@@ -219,8 +219,26 @@ test('waits grow from 15 s to 10 min and never beyond', () => {
   expect(outageWaitMs(50)).toBeGreaterThanOrEqual(540_000);
 });
 
+test('a time that the other side names is kept, but not for ever where it is not true', () => {
+  expect(outageWaitMs(1, 20_000)).toBe(20_000);
+  expect(outageWaitMs(20, 20_000)).toBe(20_000);
+  expect(outageWaitMs(21, 20_000)).toBeGreaterThanOrEqual(540_000);
+  expect(outageWaitMs(21, HOUR_MS)).toBe(HOUR_MS);
+});
+
+test.each([0, 1_000, 15_000, 60_000])(
+  `${promise('HEARD')} a model that names %d ms at every try, for days, does not use up what a queue counts`,
+  (namedMs) => {
+    // The most that SQS lets a message be received, as src/cdk/queues.ts sets it.
+    let waitedMs = 0;
+    for (let receives = 1; receives < 1_000; receives++) waitedMs += outageWaitMs(receives, namedMs);
+    expect(waitedMs).toBeGreaterThan(6 * 24 * HOUR_MS);
+  },
+);
+
 test('what is said names the part, that the message is kept, and when', () => {
   const text = waitingText({ waitingFor: 'model', nextTryAtMs: Date.UTC(2026, 0, 2, 3, 4, 5) });
   expect(text).toMatch(/model.*Your message is kept\. Next try at 03:04:05 UTC\./);
   expect(waitingText({ waitingFor: 'store', nextTryAtMs: null })).not.toMatch(/Next/);
+  expect(waitingText({ waitingFor: 'setup', nextTryAtMs: null })).toMatch(/setting of this installation/);
 });

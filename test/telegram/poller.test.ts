@@ -41,6 +41,7 @@ function poll({ api }: Pick<Fixture, 'api'>, options: Partial<TelegramPollerOpti
     policy: ALLOW_ANNA,
     accept: async (request) => void accepted.push(request),
     stop: async () => 0,
+    move: async () => {},
     clock: hastyClock(waits),
     log: (_, event, fields) => void logged.push({ event, fields }),
     pollSec: 5,
@@ -225,4 +226,21 @@ test('stopping interrupts a long poll at once', async () => {
   await until(() => bot.feed.waitingPolls === 1);
   await running.stop();
   await expect(running.ended).resolves.toBeUndefined();
+});
+
+test('a poll that hangs, even if its connection never comes back, is begun anew', async () => {
+  const { bot, api } = await startFixture();
+  let polls = 0;
+  const hanging: typeof api = {
+    ...api,
+    getUpdates: (query, signal) => (++polls === 1 ? new Promise(() => {}) : api.getUpdates(query, signal)),
+  };
+  const { accepted, logged, stop } = poll({ api: hanging }, { watchdogMs: 300 });
+  bot.say(ANNA, 'hello');
+  await until(() => accepted.length === 1);
+  expect(logged).toContainEqual({
+    event: 'telegram-poll-failed',
+    fields: expect.objectContaining({ code: 'poll-hung' }),
+  });
+  await stop();
 });

@@ -221,3 +221,35 @@ test(`${promise('FENCED')} a placeholder sent without the lease is taken back`, 
   await sink.close();
   expect(bot.chat(ANNA).botTexts).toEqual([]);
 });
+
+test(`${promise('HEARD')} a turn that waits says so in its message, and the next try goes on in the same one`, async () => {
+  const { chat, channel, clock, line, sink } = await watch();
+  await until(() => line.anchor !== null);
+  const nextTryAtMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+  sink.push({ type: 'status', status: 'waiting', waitingFor: 'model', nextTryAtMs });
+  await sink.close();
+  expect(chat.botTexts).toEqual([
+    'Waiting for the model, which does not answer right now. Your message is kept. Next try at 03:04:05 UTC.',
+  ]);
+  const next = line.attempt();
+  const again = channel.open(next);
+  onTestFinished(() => again.close());
+  again.push({ type: 'status', status: 'retrying' });
+  await until(() => clock.sleepers === 2);
+  say(again, 'Here it is');
+  await clock.advance(4_000);
+  await until(() => chat.botTexts[0] === 'Here it is');
+  await again.close();
+  await channel.deliver(next, { outcome: 'ok', text: 'Here it is.' });
+  expect(chat.botTexts).toEqual(['Here it is.']);
+  expect(chat.messages.filter(({ from }) => from === 'bot')).toHaveLength(1);
+});
+
+test(`${promise('HEARD')} an attempt that ends before its first message still says what it waits for`, async () => {
+  const { api, bot } = await startFixture();
+  const line = ledger(ask(bot, 'question'));
+  const sink = createTelegramChannel({ api, clock: createManualClock() }).open(line.attempt());
+  sink.push({ type: 'status', status: 'waiting', waitingFor: 'store', nextTryAtMs: null });
+  await sink.close();
+  expect(bot.chat(ANNA).botTexts).toEqual([expect.stringMatching(/^Waiting for the storage.*kept\.$/)]);
+});

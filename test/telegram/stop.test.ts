@@ -23,6 +23,7 @@ function startFixture() {
       turns.push(request);
     },
     stop: (key, applies) => stopTurns(store, key, applies),
+    move: async () => {},
     log: silentLog,
   });
   let updates = 0;

@@ -11,7 +11,14 @@ import { ALLOW_ANNA, ANNA, BOT, startFixture } from './fixture.ts';
 const SECRET = 'a-webhook-secret_0123456789';
 
 function handler(accept: (request: TurnRequest) => Promise<void>) {
-  return createTelegramWebhook({ secret: SECRET, bot: BOT, policy: ALLOW_ANNA, accept, stop: async () => 0 });
+  return createTelegramWebhook({
+    secret: SECRET,
+    bot: BOT,
+    policy: ALLOW_ANNA,
+    accept,
+    stop: async () => 0,
+    move: async () => {},
+  });
 }
 
 async function listen(fetch: (request: Request) => Promise<Response>): Promise<string> {
@@ -49,6 +56,7 @@ test.each([undefined, '', 'short', 'with spaces in the secret', 'ä'.repeat(20)]
         policy: ALLOW_ANNA,
         accept: async () => {},
         stop: async () => 0,
+        move: async () => {},
       });
     expect(start).toThrow(expect.objectContaining({ code: 'no-webhook-secret' }));
   },

@@ -31,6 +31,32 @@ const NOBODY = 'turn_nobody' as TurnId;
 const BAD_IDS = ['', 'a/b', '..', 'x'.repeat(65), 'a b', 'a#b'] as SessionId[];
 
 const CASES: Record<SessionStoreErrorCode, ErrorCase> = {
+  'conversation-taken': {
+    family: Conflict,
+    hasAdvice: false,
+    async waysTo({ store }) {
+      const there = await wholeTurn(store, message(conversation()));
+      const begun = await begin(store, message(conversation()));
+      return { commit: () => store.commit(commitOf(begun, { moveTo: there.lease.sessionKey })) };
+    },
+  },
+  'not-queued': {
+    family: Conflict,
+    hasAdvice: false,
+    async waysTo({ store }) {
+      const of = conversation();
+      const earlier = await wholeTurn(store, message(of));
+      const { lease, turn } = await begin(store, message(of));
+      const stranger = message(conversation());
+      await store.accept(stranger, RETENTION_SEC);
+      const gather = (id: TurnId) => () => store.gather({ lease, turnId: turn.turnId, followers: [id] });
+      return {
+        'gather what is done': gather(earlier.turn.turnId),
+        'gather itself': gather(turn.turnId),
+        "gather a stranger's": gather(stranger.turnId),
+      };
+    },
+  },
   'lease-lost': { family: Conflict, hasAdvice: false, waysTo: leaseLost },
   'lease-busy': { family: Refused, hasAdvice: false, waysTo: leaseBusy },
   'idempotency-mismatch': {

@@ -7,9 +7,11 @@ import { errorCases } from './session-store-errors.ts';
 import { expiryCases } from './session-store-expiry.ts';
 import { fenceCases } from './session-store-fence.ts';
 import type { SessionStoreContract } from './session-store-fixture.ts';
+import { gatherCases } from './session-store-gather.ts';
 import { isolationCases } from './session-store-isolation.ts';
 import { leaseCases } from './session-store-lease.ts';
 import { listCases } from './session-store-lists.ts';
+import { moveCases } from './session-store-move.ts';
 import { upkeepCases } from './session-store-upkeep.ts';
 
 export type { PlatformError, SessionStoreContract, SessionStoreFixture } from './session-store-fixture.ts';
@@ -23,6 +25,8 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     expiryCases(contract, it);
     listCases(contract, it);
     isolationCases(contract, it);
+    gatherCases(contract, it);
+    moveCases(contract, it);
     upkeepCases(contract, it);
     errorCases(contract, it);
     finish();

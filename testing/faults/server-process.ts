@@ -14,6 +14,7 @@ import { acceptAndQueue } from '../../src/core/accept.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { DEFAULT_TENANT, RETENTION_SEC } from '../../src/core/defaults.ts';
 import { silentLog } from '../../src/core/log.ts';
+import { acceptMove } from '../../src/core/move-conversation.ts';
 import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { stopTurns } from '../../src/core/stop.ts';
 import { injecting } from './faulty.ts';
@@ -97,6 +98,7 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
       await acceptAndQueue(deps, request);
     },
     stop: (key, applies) => stopTurns(deps.store, key, applies),
+    move: (from, to, atMs) => acceptMove(deps, from, to, atMs),
     log: silentLog,
   });
   /** The last moment: the message is durable, its acknowledgement is not out. */

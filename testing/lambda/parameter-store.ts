@@ -38,12 +38,18 @@ function answer(
   const names = input.Names ?? [];
   if (names.length > MAX_AT_ONCE) return refusal('ValidationException', 'At most 10 names.');
   if (operation === 'GetParameters') {
-    if (!input.WithDecryption) return refusal('ValidationException', 'Encrypted values would come back.');
+    // As on AWS: whoever forgets to ask for decryption gets something, and nothing that works.
+    const shownValue = (name: string) => (input.WithDecryption ? kept.get(name) : 'AQICAHencrypted');
     const found = names.filter((name) => kept.has(name));
     return {
       status: 200,
       body: {
-        Parameters: found.map((Name) => ({ Name, Type: 'SecureString', Value: kept.get(Name), Version: 1 })),
+        Parameters: found.map((Name) => ({
+          Name,
+          Type: 'SecureString',
+          Value: shownValue(Name),
+          Version: 1,
+        })),
         InvalidParameters: names.filter((name) => !kept.has(name)),
       },
     };

@@ -69,7 +69,9 @@ const METHODS: Readonly<Record<string, Method>> = {
     return asMessage(bot, chat, chat.edit(Number(payload.message_id), text, isRich ? 'rich' : 'plain'));
   },
   deletemessage: (bot, payload) => {
-    chatOf(bot, payload).remove(Number(payload.message_id));
+    const chat = chatOf(bot, payload);
+    chat.checkWritable(null);
+    chat.remove(Number(payload.message_id));
     return true;
   },
   sendchataction: (bot, payload) => {

@@ -51,6 +51,8 @@ export interface FakeBot {
   say(chatId: number, text: string, options?: SayOptions): Said;
   /** A person changes what they wrote. */
   correct(chatId: number, messageId: number, text: string): number;
+  /** A basic group becomes a supergroup: its two service messages, and a chat whose message ids begin anew. */
+  migrate(groupId: number, supergroupId: number): { readonly updateIds: readonly [number, number] };
   /** Any other update, with an id of its own. */
   update(fields: Payload): number;
   /** The same update again, as Telegram does after an answer it did not get. */
@@ -133,6 +135,30 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
           text,
         },
       });
+    },
+    migrate(groupId, supergroupId) {
+      let last = 0;
+      chats.set(
+        supergroupId,
+        createFakeChat(supergroupId, 'supergroup', () => ++last),
+      );
+      chat(groupId, 'group').migrate(supergroupId);
+      const news = (id: number, type: ChatType, fields: Payload) =>
+        update({
+          message: {
+            message_id: id === groupId ? ++lastMessageId : ++last,
+            date: Math.floor(Date.now() / 1_000),
+            from: { id: 1_087_968_824, is_bot: true, first_name: 'Group', username: 'GroupAnonymousBot' },
+            chat: { id, type },
+            ...fields,
+          },
+        });
+      return {
+        updateIds: [
+          news(groupId, 'group', { migrate_to_chat_id: supergroupId }),
+          news(supergroupId, 'supergroup', { migrate_from_chat_id: groupId }),
+        ],
+      };
     },
     update,
     redeliver: (updateId) => feed.redeliver(updateId),

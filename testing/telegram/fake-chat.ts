@@ -39,6 +39,8 @@ export interface FakeChat {
   /** Topics are known from their first message; a closed or deleted one refuses the bot's messages. */
   closeTopic(threadId: number): void;
   deleteTopic(threadId: number): void;
+  /** The group becomes a supergroup: whatever is asked of the old chat is refused with the new id. */
+  migrate(to: number): void;
   /** A person deletes a message. */
   delete(messageId: number): void;
 }
@@ -57,6 +59,7 @@ export function createFakeChat(id: number, type: ChatType, nextId: () => number)
   const stored: StoredMessage[] = [];
   const closed = new Set<number>();
   const gone = new Set<number>();
+  let movedTo: number | null = null;
   let blocked = false;
   let typing = 0;
 
@@ -79,6 +82,9 @@ export function createFakeChat(id: number, type: ChatType, nextId: () => number)
     },
     block() {
       blocked = true;
+    },
+    migrate(to) {
+      movedTo = to;
     },
     unblock() {
       blocked = false;
@@ -122,6 +128,10 @@ export function createFakeChat(id: number, type: ChatType, nextId: () => number)
       typing++;
     },
     checkWritable(threadId) {
+      if (movedTo !== null) {
+        const what = 'Bad Request: group chat was upgraded to a supergroup chat';
+        throw new BotApiError(400, what, { migrate_to_chat_id: movedTo });
+      }
       if (blocked) {
         const what =
           type === 'private' ? 'bot was blocked by the user' : `bot was kicked from the ${type} chat`;

@@ -1,4 +1,6 @@
 // What the demo model remembers: nothing but the conversation it is sent.
+
+import { oneLine } from '../../text/cut-text.ts';
 import { isPrompt, type ModelMessage } from '../model-messages.ts';
 import { intentOf } from './intent.ts';
 
@@ -20,5 +22,5 @@ export function recall(earlier: readonly ModelMessage[]): string {
 }
 
 function listOf(texts: readonly string[]): string {
-  return texts.map((text) => `- ${text.replace(/\s+/g, ' ').slice(0, 200)}`).join('\n');
+  return texts.map((text) => `- ${oneLine(text, 200)}`).join('\n');
 }

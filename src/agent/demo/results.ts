@@ -1,4 +1,6 @@
 // Shows what tools brought back, the way a person likes to read it.
+
+import { cutText } from '../../text/cut-text.ts';
 import type { ToolResult, ToolUse } from '../model-messages.ts';
 import { introduction } from './help.ts';
 
@@ -60,7 +62,7 @@ function reportOf(text: string): string {
 
 /** A fence longer than any inside. */
 function fenced(text: string, language = 'text'): string {
-  const clipped = text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}\n…` : text;
+  const clipped = cutText(text, MAX_LENGTH, '\n…');
   const longest = Math.max(2, ...(clipped.match(/`+/g) ?? []).map((run) => run.length));
   const fence = '`'.repeat(longest + 1);
   return `${fence}${language}\n${clipped}\n${fence}`;

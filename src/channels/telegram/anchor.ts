@@ -14,6 +14,8 @@ const schema = z.object({
   /** The first `landed` parts hold the final text of the reply with digest `of`. */
   landed: z.number().int().nonnegative(),
   of: z.string().nullable(),
+  /** The chat that `parts` are in, where it is not the one that was written to: a group became a supergroup. */
+  chatId: z.number().int().optional(),
   /** The attempt that sent these messages is over, and waits: it writes no more, so the next one goes on in them. */
   waits: z.literal(true).optional(),
 });
@@ -26,6 +28,11 @@ const EMPTY: TelegramAnchor = { version: 1, parts: [], discard: [], landed: 0, o
 export function readAnchor(value: Json | null): TelegramAnchor {
   const parsed = schema.safeParse(value);
   return parsed.success ? parsed.data : EMPTY;
+}
+
+/** Nothing of the old chat can be changed any more: all begins anew in the one it has become. */
+export function movedAnchor(chatId: number): TelegramAnchor {
+  return { ...EMPTY, chatId };
 }
 
 export function digestOf(reply: Reply): string {

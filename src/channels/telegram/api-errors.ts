@@ -10,7 +10,7 @@ export type CallKind = 'repeatable' | 'send';
 
 const TOPIC_GONE = /thread not found|topic[_ ](?:closed|deleted|not[_ ]found|id[_ ]invalid)/i;
 const CHAT_GONE =
-  /chat not found|blocked by the user|user is deactivated|bot was kicked|bot is not a member|can't initiate conversation|have no rights to send|not enough rights to send|chat_write_forbidden|peer_id_invalid|group is deactivated|upgraded to a supergroup|can't send messages to bots|send_(?:plain_)?text_forbidden/i;
+  /chat not found|blocked by the user|user is deactivated|bot was kicked|bot is not a member|can't initiate conversation|have no rights to send|not enough rights to send|chat_write_forbidden|peer_id_invalid|group is deactivated|can't send messages to bots|send_(?:plain_)?text_forbidden/i;
 const MESSAGE_GONE =
   /message to (?:edit|delete) not found|message can't be (?:edited|deleted)|message_id_invalid/i;
 const NOT_MODIFIED = /message is not modified/i;
@@ -18,6 +18,12 @@ const NOT_MODIFIED = /message is not modified/i;
 /** True when an edit was refused only because the message already says so. */
 export function isNotModified(error: unknown): boolean {
   return error instanceof GrammyError && error.error_code === 400 && NOT_MODIFIED.test(error.description);
+}
+
+/** The supergroup that a group has become, when that is what an error says. */
+export function movedTo(error: unknown): number | null {
+  const chatId = error instanceof Gone && error.code === 'chat-moved' ? error.data.chatId : null;
+  return typeof chatId === 'number' ? chatId : null;
 }
 
 export function telegramError(error: unknown, method: string, kind: CallKind, token: string): HybridError {
@@ -55,6 +61,8 @@ function answered(error: GrammyError, method: string, kind: CallKind, token: str
   }
   if (status === 409)
     return new Conflict('updates-conflict', message, { data, advice: conflictAdvice(description) });
+  const chatId = error.parameters.migrate_to_chat_id;
+  if (chatId !== undefined) return new Gone('chat-moved', message, { data: { ...data, chatId } });
   if (TOPIC_GONE.test(description)) return new Gone('topic-gone', message, { data });
   if (MESSAGE_GONE.test(description)) return new Gone('message-gone', message, { data });
   if (status === 403 || CHAT_GONE.test(description)) return new Gone('chat-gone', message, { data });

@@ -10,8 +10,8 @@ export const HELP_TEXT = [
   'Write to me and I answer. I remember this chat, and the files I work on, between messages.',
   'Every topic of a group is a conversation of its own.',
   '',
-  '/new – start a fresh session',
-  '/stop – stop what I am doing, and what you wrote since',
+  '/new – start a fresh session; what you write behind it is its first message',
+  '/stop – stop what I am doing, and what you wrote since; what you write behind it comes next',
   '/help – this text',
 ].join('\n');
 

@@ -1,23 +1,42 @@
 // Lands a committed reply. Every final text is put in place by an edit of a message whose id was recorded before,
 // so delivering twice shows it once. Only empty placeholders are ever sent: if the answer to such a send is lost,
-// the worst that stays in the chat is a lone "…", never a second copy of the reply.
+// the worst that stays in the chat is a lone "…", never a second copy of the reply. A text that Telegram refuses in
+// every form gives way to a line that says so: nobody is left with a placeholder.
 
 import { Gone, Invalid } from '../../core/errors.ts';
+import type { TurnId } from '../../core/ids.ts';
 import type { SendContext } from '../../core/ports.ts';
 import type { Reply } from '../../core/records.ts';
+import { supportId } from '../../core/replies.ts';
 import { splitMarkdown } from '../../core/split-markdown.ts';
-import { digestOf, readAnchor, type TelegramAnchor } from './anchor.ts';
+import { digestOf, movedAnchor, readAnchor, type TelegramAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
+import { movedTo } from './api-errors.ts';
 import { sendPlaceholder, WAITING } from './placeholder.ts';
-import { replyTargetOf, type TelegramReplyTarget } from './reply-target.ts';
+import { addressOf, type TelegramAddress } from './reply-target.ts';
 import { MAX_MESSAGE_LENGTH, show } from './show.ts';
 
 const DEMO_NOTE = '_(Written by the demo model.)_';
 /** A message can vanish while we edit it; one that vanishes this often is not worth another. */
 const MAX_REPLACEMENTS = 2;
 
+/**
+ * Throws `Invalid('refused-content')` when a part was refused in every form, after the person was told and all other
+ * parts stand. A group that has become a supergroup gets the reply there.
+ */
 export async function deliverToTelegram(api: TelegramApi, context: SendContext, reply: Reply): Promise<void> {
-  const target = replyTargetOf(context.request);
+  try {
+    await deliverWhereItIs(api, context, reply);
+  } catch (error) {
+    const chatId = movedTo(error);
+    if (chatId === null || chatId === addressOf(context).chatId) throw error;
+    await context.remember(movedAnchor(chatId));
+    await deliverWhereItIs(api, context, reply);
+  }
+}
+
+async function deliverWhereItIs(api: TelegramApi, context: SendContext, reply: Reply): Promise<void> {
+  const target = addressOf(context);
   const texts = partsOf(reply);
   const of = digestOf(reply);
   let anchor = readAnchor(context.anchor);
@@ -39,13 +58,16 @@ export async function deliverToTelegram(api: TelegramApi, context: SendContext, 
   while (anchor.parts.length < texts.length) {
     await addPart(api, target, anchor, note);
   }
+  let refusal: Invalid | null = null;
   for (let index = anchor.landed; index < texts.length; index++) {
-    await landPart(api, target, texts[index] ?? '', index, () => anchor, note);
+    const part = { index, text: texts[index] ?? '', turnId: context.request.turnId };
+    refusal = (await landPart(api, target, part, () => anchor, note)) ?? refusal;
     const isLast = index === texts.length - 1;
     // The last one needs no note: the turn is about to be settled.
     if (!isLast) await note({ ...anchor, landed: index + 1 });
   }
   await discard(api, target.chatId, anchor.discard);
+  if (refusal) throw refusal;
 }
 
 /**
@@ -74,7 +96,7 @@ type Note = (next: TelegramAnchor) => Promise<void>;
 
 async function addPart(
   api: TelegramApi,
-  target: TelegramReplyTarget,
+  target: TelegramAddress,
   anchor: TelegramAnchor,
   note: Note,
 ): Promise<void> {
@@ -84,27 +106,44 @@ async function addPart(
   );
 }
 
+interface Part {
+  readonly index: number;
+  readonly text: string;
+  readonly turnId: TurnId;
+}
+
+/** Returns the refusal when Telegram took the text in no form, and the person was told so in its place. */
 async function landPart(
   api: TelegramApi,
-  target: TelegramReplyTarget,
-  text: string,
-  index: number,
+  target: TelegramAddress,
+  { index, text, turnId }: Part,
   anchor: () => TelegramAnchor,
   note: Note,
-): Promise<void> {
-  for (let replacements = 0; ; replacements++) {
+): Promise<Invalid | null> {
+  let refusal: Invalid | null = null;
+  for (let replacements = 0; ; ) {
     const id = anchor().parts[index];
     try {
       if (id === undefined) throw new Gone('message-gone', 'No message is recorded for this part.');
-      await show(api, target.chatId, id, text);
-      return;
+      if (refusal === null) await show(api, target.chatId, id, text);
+      else await api.edit(target.chatId, id, { plain: refusedText(turnId) });
+      return refusal;
     } catch (error) {
+      if (error instanceof Invalid && error.code === 'refused-content' && refusal === null) {
+        refusal = error;
+        continue;
+      }
       const vanished = error instanceof Gone && error.code === 'message-gone';
       if (!vanished || replacements >= MAX_REPLACEMENTS) throw error;
+      replacements++;
     }
     // Somebody deleted it: the text goes into a new message, recorded in the old one's place.
     await sendPlaceholder(api, target, { text: WAITING, reply: index === 0, silent: true }, (fresh) =>
       note({ ...anchor(), parts: anchor().parts.with(index, fresh) }),
     );
   }
+}
+
+function refusedText(turnId: TurnId): string {
+  return `My answer is ready, but Telegram refuses to show this part of it, with formatting and without. It is kept, and the operator can read it. Ask me to put it differently. (Support id: ${supportId(turnId)})`;
 }

@@ -2,13 +2,13 @@
 // the operator once about each stranger. `accept` resolves when the turn is in the durable queue; only then may
 // the update be acknowledged (ACKED).
 import { Invalid } from '../../core/errors.ts';
-import { type SessionKey, sessionKeyOf } from '../../core/ids.ts';
+import { type Conversation, type SessionKey, sessionKeyOf } from '../../core/ids.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { BotIdentity } from './api.ts';
 import { NOTHING_TO_STOP, stoppingText } from './commands.ts';
 import { type ParsedUpdate, parseUpdate, type UpdatePolicy } from './parse-update.ts';
-import { replyTargetOf } from './reply-target.ts';
+import { replyTargetOf, type TelegramReplyTarget } from './reply-target.ts';
 
 export interface InletOptions {
   readonly bot: BotIdentity;
@@ -17,8 +17,12 @@ export interface InletOptions {
   readonly accept: (request: TurnRequest) => Promise<void>;
   /** Asks the conversation's unfinished turns that `applies` holds for to stop; resolves to how many there are. */
   readonly stop: StopTurns;
+  /** Lets a conversation go on, with its session, under another key; resolves once that is durable in the queue. */
+  readonly move: MoveConversation;
   readonly log: Log;
 }
+
+export type MoveConversation = (from: Conversation, to: Conversation, atMs: number) => Promise<void>;
 
 export type StopTurns = (
   key: SessionKey,
@@ -48,16 +52,22 @@ export function createInlet(options: InletOptions): Inlet {
   return {
     async take(update, receivedAtMs) {
       const parsed = parseUpdate(update, bot, policy, receivedAtMs);
+      if (parsed.kind === 'moved') {
+        await options.move(parsed.from, parsed.to, receivedAtMs);
+        return null;
+      }
       if (parsed.kind === 'turn') {
-        return await acceptTurn(options, parsed.request);
+        const refused = await acceptTurn(options, parsed.request);
+        return parsed.next ? ((await acceptTurn(options, parsed.next)) ?? refused) : refused;
       }
       // Beside the queue, where it would wait behind what it is to stop.
       if (parsed.kind === 'stop') {
         const turns = await options.stop(sessionKeyOf(parsed.conversation), parsed.isEarlier);
-        const text = turns === 0 ? NOTHING_TO_STOP : stoppingText(turns);
-        return { kind: 'command-reply', text, target: parsed.target, albumId: null };
+        if (parsed.next) return (await acceptTurn(options, parsed.next)) ?? stopped(parsed.target, turns);
+        return stopped(parsed.target, turns);
       }
       if (parsed.kind === 'command-reply') {
+        if (parsed.next) return (await acceptTurn(options, parsed.next)) ?? parsed;
         return parsed.albumId === null || isFirst(albums, parsed.albumId) ? parsed : null;
       }
       const { reason, senderId } = parsed;
@@ -78,8 +88,16 @@ async function acceptTurn(options: InletOptions, request: TurnRequest): Promise<
   } catch (error) {
     if (!(error instanceof Invalid && NEVER_ACCEPTED.has(error.code))) throw error;
     options.log('error', 'telegram-message-refused', { turn: request.turnId, ...errorFields(error) });
-    return { kind: 'command-reply', text: CANNOT_ACCEPT, target: replyTargetOf(request), albumId: null };
+    return fixedReply(CANNOT_ACCEPT, replyTargetOf(request));
   }
+}
+
+function stopped(target: TelegramReplyTarget, turns: number): FixedReply {
+  return fixedReply(turns === 0 ? NOTHING_TO_STOP : stoppingText(turns), target);
+}
+
+function fixedReply(text: string, target: TelegramReplyTarget): FixedReply {
+  return { kind: 'command-reply', text, target, albumId: null, next: null };
 }
 
 function isFirst(seen: Set<string>, id: string): boolean {

@@ -1,11 +1,13 @@
 // Reads one update of the Bot API and says what it is to us: a turn, a stop, a fixed answer, or nothing. Pure, and the same
 // for long polling and webhooks. Never throws, whatever the update holds; who is not allowed gets nothing.
 import { z } from 'zod';
+import { PASTE_FROM } from '../../core/gather-paste.ts';
 import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
 import type { AllowList } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
-import { HELP_TEXT, parseCommand, TEXT_ONLY } from './commands.ts';
+import { type Command, HELP_TEXT, parseCommand, TEXT_ONLY } from './commands.ts';
+import { contentOf, contextOf } from './message-context.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
 /** What the bot asks Telegram for; the list sticks to the bot, so it is always sent whole. */
@@ -14,23 +16,32 @@ export const ALLOWED_UPDATES = ['message', 'edited_message'] as const;
 export interface UpdatePolicy {
   readonly tenant: string;
   readonly allow: AllowList;
+  /** How soon the parts of a paste follow each other; 0 takes each message by itself. One second by default. */
+  readonly gatherMs?: number;
 }
 
+const GATHER_MS = 1_000;
+
+/** `next`: what was written behind a command is a message of its own, the next one of the conversation. */
 export type ParsedUpdate =
-  | { readonly kind: 'turn'; readonly request: TurnRequest }
+  | { readonly kind: 'turn'; readonly request: TurnRequest; readonly next: TurnRequest | null }
   | {
       readonly kind: 'stop';
       readonly conversation: Conversation;
       readonly target: TelegramReplyTarget;
       /** Which turns the person meant: those of messages that came before. Repeated, it stops nothing newer. */
       readonly isEarlier: (turn: Pick<TurnRequest, 'dedupeId'>) => boolean;
+      readonly next: TurnRequest | null;
     }
+  /** A group became a supergroup: what `from` was goes on in `to`. */
+  | { readonly kind: 'moved'; readonly from: Conversation; readonly to: Conversation }
   | {
       readonly kind: 'command-reply';
       readonly text: string;
       readonly target: TelegramReplyTarget;
       /** Messages of one album share it: one answer is enough. */
       readonly albumId: string | null;
+      readonly next: TurnRequest | null;
     }
   | { readonly kind: 'ignore'; readonly reason: IgnoreReason; readonly senderId: string | null };
 
@@ -59,6 +70,9 @@ const messageSchema = z.object({
     .optional(),
   sender_chat: z.object({ id: z.number() }).optional(),
   text: z.string().max(MAX_TEXT_LENGTH).optional(),
+  caption: z.string().max(MAX_TEXT_LENGTH).optional(),
+  migrate_to_chat_id: z.number().int().optional(),
+  migrate_from_chat_id: z.number().int().optional(),
   media_group_id: z.string().optional(),
 });
 
@@ -69,27 +83,6 @@ const updateSchema = z.object({
 });
 
 type Message = z.infer<typeof messageSchema>;
-
-/** What a person can send besides text. Everything else without text is Telegram's own news. */
-const CONTENT = [
-  'animation',
-  'audio',
-  'checklist',
-  'contact',
-  'dice',
-  'document',
-  'game',
-  'location',
-  'paid_media',
-  'photo',
-  'poll',
-  'sticker',
-  'story',
-  'venue',
-  'video',
-  'video_note',
-  'voice',
-];
 
 export function parseUpdate(
   update: unknown,
@@ -102,46 +95,77 @@ export function parseUpdate(
   const { update_id: updateId, message, edited_message: edited } = parsed.data;
   if (edited !== undefined) return ignore('edited');
   if (!message) return ignore('unhandled-update');
+  const conversationIn = (chatId: number, thread: number | null): Conversation => ({
+    tenant: policy.tenant,
+    channel: 'telegram',
+    bot: bot.id,
+    chat: String(chatId),
+    thread: thread === null ? null : String(thread),
+  });
+  // Telegram's own words, whoever it names as the sender.
+  const { migrate_to_chat_id: movedTo, migrate_from_chat_id: movedFrom, chat } = message;
+  if (movedTo !== undefined || movedFrom !== undefined) {
+    const from = conversationIn(movedFrom ?? chat.id, null);
+    return { kind: 'moved', from, to: conversationIn(movedTo ?? chat.id, null) };
+  }
   const refusal = refuseSender(message, policy.allow);
   if (refusal) return refusal;
 
   const target = targetOf(message);
-  if (message.text === undefined) return parseOther(update, message, target);
-  const command = parseCommand(message.text);
+  const raw = (update as { message: object }).message;
+  const said = message.text ?? message.caption;
+  if (said === undefined) return parseOther(raw, message, target);
+  const command = parseCommand(said);
   const forOther = command?.addressee != null && command.addressee !== bot.username.toLowerCase();
   if (forOther) return ignore('other-bots-command', message);
-  if (command?.name === 'help' || command?.name === 'start') {
-    return { kind: 'command-reply', text: HELP_TEXT, target, albumId: null };
-  }
-  const conversation: Conversation = {
-    tenant: policy.tenant,
-    channel: 'telegram',
-    bot: bot.id,
-    chat: String(message.chat.id),
-    thread: target.threadId === null ? null : String(target.threadId),
-  };
-  if (command?.name === 'stop') {
-    return { kind: 'stop', conversation, target, isEarlier: cameBefore(bot.id, updateId) };
-  }
-  const isNew = command?.name === 'new';
-  // In a group, a command that names no bot and is not ours is meant for another one.
-  if (command && !isNew && !target.private && command.addressee === null) {
-    return ignore('other-bots-command', message);
-  }
+
+  const conversation = conversationIn(message.chat.id, target.threadId);
   const from = message.from;
-  return {
-    kind: 'turn',
-    request: turnRequest({
+  const turn = (kind: TurnRequest['kind'], text: string, dedupeId: string): TurnRequest =>
+    turnRequest({
       conversation,
-      dedupeId: dedupeIdOf(bot.id, updateId),
-      kind: isNew ? 'new' : 'message',
-      text: isNew ? (command?.rest ?? '') : withoutMention(message.text, bot.username),
+      dedupeId,
+      kind,
+      text,
       sender: from ? { id: String(from.id), name: nameOf(from) } : null,
       replyTarget: { ...target },
       receivedAtMs,
-    }),
-  };
+      ...(kind === 'message' ? { context: contextOf(raw, bot.id, target.private) } : {}),
+      ...(isCutPaste(message, raw, text) ? { gatherMs: policy.gatherMs ?? GATHER_MS } : {}),
+    });
+  const id = dedupeIdOf(bot.id, updateId);
+  const behind = typedBehind(command);
+  const next = behind === '' ? null : turn('message', behind, `${id}${BEHIND}`);
+  switch (command?.name) {
+    case 'help':
+    case 'start':
+      return { kind: 'command-reply', text: HELP_TEXT, target, albumId: null, next };
+    case 'stop':
+      return { kind: 'stop', conversation, target, isEarlier: cameBefore(bot.id, updateId), next };
+    case 'new':
+      return { kind: 'turn', request: turn('new', '', id), next };
+  }
+  // In a group, a command that names no bot and is not ours is meant for another one.
+  if (command && !target.private && command.addressee === null) return ignore('other-bots-command', message);
+  return { kind: 'turn', request: turn('message', withoutMention(said, bot.username), id), next: null };
 }
+
+/** In a private chat one person writes; what was forwarded is whole. */
+function isCutPaste({ chat }: Message, raw: object, text: string): boolean {
+  return chat.type === 'private' && text.length >= PASTE_FROM && !('forward_origin' in raw);
+}
+
+/** Of a link such as `t.me/bot?start=abc` Telegram makes `/start abc`: nobody typed that. */
+const START_PAYLOAD = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** What the person wrote behind one of our commands. */
+function typedBehind(command: Command | null): string {
+  if (!command || (command.name === 'start' && START_PAYLOAD.test(command.rest))) return '';
+  return command.rest;
+}
+
+/** Ends the id of a message that stood behind a command. */
+const BEHIND = '.text';
 
 function dedupeIdOf(botId: string, updateId: number): string {
   return `${botId}:${updateId}`;
@@ -150,8 +174,9 @@ function dedupeIdOf(botId: string, updateId: number): string {
 /** Telegram numbers a bot's updates in order. A turn with another kind of id was made by an operator: it counts, too. */
 function cameBefore(botId: string, updateId: number) {
   return ({ dedupeId }: Pick<TurnRequest, 'dedupeId'>): boolean => {
-    const before = Number(dedupeId.slice(dedupeId.lastIndexOf(':') + 1));
-    return dedupeId !== dedupeIdOf(botId, before) || before < updateId;
+    const before = Number(dedupeId.slice(dedupeId.lastIndexOf(':') + 1).replace(BEHIND, ''));
+    const isOurs = dedupeId.replace(BEHIND, '') === dedupeIdOf(botId, before);
+    return !isOurs || before < updateId;
   };
 }
 
@@ -165,12 +190,11 @@ function refuseSender(message: Message, allow: AllowList): ParsedUpdate | null {
   return null;
 }
 
-function parseOther(update: unknown, message: Message, target: TelegramReplyTarget): ParsedUpdate {
-  const raw = (update as { message: object }).message;
-  const isContent = CONTENT.some((field) => field in raw);
+function parseOther(raw: object, message: Message, target: TelegramReplyTarget): ParsedUpdate {
   // A group's pictures are rarely meant for the bot.
-  if (!isContent || !target.private) return ignore('not-text', message);
-  return { kind: 'command-reply', text: TEXT_ONLY, target, albumId: message.media_group_id ?? null };
+  if (contentOf(raw).length === 0 || !target.private) return ignore('not-text', message);
+  const albumId = message.media_group_id ?? null;
+  return { kind: 'command-reply', text: TEXT_ONLY, target, albumId, next: null };
 }
 
 function targetOf(message: Message): TelegramReplyTarget {

@@ -2,7 +2,7 @@
 // (a lost lease, a busy store) the message is taken back: at worst the record then names a message that is gone,
 // and delivery replaces it.
 import type { TelegramApi } from './api.ts';
-import type { TelegramReplyTarget } from './reply-target.ts';
+import type { TelegramAddress } from './reply-target.ts';
 
 /** What the first message says while the agent works, and a further one until its text is in place. */
 export const THINKING = 'Thinking…';
@@ -17,13 +17,13 @@ export interface Placeholder {
 
 export async function sendPlaceholder(
   api: TelegramApi,
-  target: TelegramReplyTarget,
+  target: TelegramAddress,
   placeholder: Placeholder,
   record: (messageId: number) => Promise<void>,
 ): Promise<number> {
   const id = await api.sendText(target, placeholder.text, {
     silent: placeholder.silent,
-    ...(placeholder.reply ? { replyTo: target.messageId } : {}),
+    ...(placeholder.reply && target.answers !== null ? { replyTo: target.answers } : {}),
   });
   try {
     await record(id);

@@ -3,13 +3,13 @@
 // that Telegram hands it out again, and the ledger finds it known. Telegram keeps the offset, so nothing is stored here.
 import { backoffAfterMs } from '../../core/backoff.ts';
 import { systemClock } from '../../core/clock.ts';
-import { Conflict, Invalid } from '../../core/errors.ts';
+import { Conflict, Invalid, Refused } from '../../core/errors.ts';
 import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { BotIdentity, TelegramApi } from './api.ts';
 import { COMMANDS } from './commands.ts';
-import { createInlet, type FixedReply, type StopTurns } from './inlet.ts';
+import { createInlet, type FixedReply, type MoveConversation, type StopTurns } from './inlet.ts';
 import { ALLOWED_UPDATES, type UpdatePolicy } from './parse-update.ts';
 
 export interface TelegramPollerOptions {
@@ -19,10 +19,13 @@ export interface TelegramPollerOptions {
   /** Resolves once the turn is durable in the queue; while it rejects, the update stays unconfirmed. */
   readonly accept: (request: TurnRequest) => Promise<void>;
   readonly stop: StopTurns;
+  readonly move: MoveConversation;
   readonly clock?: Clock;
   readonly log?: Log;
   /** How long Telegram holds an empty answer back. */
   readonly pollSec?: number;
+  /** A poll that takes longer is given up, even if its connection never comes back; two minutes by default. */
+  readonly watchdogMs?: number;
 }
 
 export interface TelegramPoller {
@@ -30,10 +33,11 @@ export interface TelegramPoller {
   run(signal: AbortSignal): Promise<void>;
 }
 
+const WATCHDOG_MS = 120_000;
 const POLLING = { firstMs: 1_000, maxMs: 30_000 };
 
 export function createTelegramPoller(options: TelegramPollerOptions): TelegramPoller {
-  const { api, bot, clock = systemClock, log = silentLog, pollSec = 25 } = options;
+  const { api, bot, clock = systemClock, log = silentLog, pollSec = 25, watchdogMs = WATCHDOG_MS } = options;
   const inlet = createInlet({ ...options, log });
 
   return {
@@ -44,7 +48,9 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
       while (!signal.aborted) {
         try {
           const query = { timeoutSec: pollSec, allowedUpdates: ALLOWED_UPDATES };
-          const updates = await api.getUpdates(offset === undefined ? query : { ...query, offset }, signal);
+          const updates = await watched(watchdogMs, signal, (ended) =>
+            api.getUpdates(offset === undefined ? query : { ...query, offset }, ended),
+          );
           for (const update of updates) {
             if (signal.aborted) break;
             const reply = await inlet.take(update, clock.now());
@@ -64,6 +70,28 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
       if (offset !== undefined) await confirm(api, offset);
     },
   };
+}
+
+/** Real time, whatever the clock: this is about a connection. Telegram hands the same updates to the next poll. */
+async function watched<T>(
+  limitMs: number,
+  signal: AbortSignal,
+  poll: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const given = new AbortController();
+  const hung = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    given.abort();
+    hung.reject(new Refused('poll-hung', 'A poll hung and was given up.'));
+  }, limitMs);
+  const ended = () => hung.reject(new Refused('poll-ended', 'Polling ends.'));
+  signal.addEventListener('abort', ended, { once: true });
+  try {
+    return await Promise.race([poll(AbortSignal.any([signal, given.signal])), hung.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', ended);
+  }
 }
 
 /** So that Telegram offers them while a person types. */

@@ -9,7 +9,7 @@ import { createTelegramPoller, type TelegramPollerOptions } from './poller.ts';
 
 const REACHING = { firstMs: 1_000, maxMs: 60_000 };
 
-export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | 'stop'> {
+export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | 'stop' | 'move'> {
   readonly settings: {
     readonly token: string;
     readonly apiRoot: string;
@@ -21,13 +21,13 @@ export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | '
 }
 
 export async function pollTelegram(context: PollingContext, signal: AbortSignal): Promise<void> {
-  const { settings, tenant, accept, stop, clock, log } = context;
+  const { settings, tenant, accept, stop, move, clock, log } = context;
   const api = createTelegramApi(settings);
   const bot = await whoAmI(api, context, signal);
   if (bot === null) return;
   log('info', 'telegram-polling', { bot: bot.username });
   const policy = { tenant, allow: parseAllowList(settings.allowedUsers) };
-  await createTelegramPoller({ api, bot, policy, accept, stop, clock, log }).run(signal);
+  await createTelegramPoller({ api, bot, policy, accept, stop, move, clock, log }).run(signal);
 }
 
 async function whoAmI(

@@ -9,10 +9,12 @@ import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';
 import { splitMarkdown } from '../../core/split-markdown.ts';
 import { waitingText } from '../../core/waiting.ts';
-import { readAnchor } from './anchor.ts';
+import { oneLine } from '../../text/cut-text.ts';
+import { movedAnchor, readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
+import { movedTo } from './api-errors.ts';
 import { sendPlaceholder, THINKING } from './placeholder.ts';
-import { replyTargetOf, type TelegramReplyTarget } from './reply-target.ts';
+import { addressOf, type TelegramAddress } from './reply-target.ts';
 import { MAX_MESSAGE_LENGTH, show } from './show.ts';
 
 export interface ProgressDeps {
@@ -65,10 +67,10 @@ async function run(
   ended: AbortSignal,
   changed: () => Promise<void>,
 ): Promise<void> {
-  const target = replyTargetOf(context.request);
-  const typing = keepTyping(deps, target, ended);
+  const typing = keepTyping(deps, addressOf(context), ended);
   try {
-    const mine = await placeholder(deps, context, target, ended);
+    const mine = await placeholder(deps, context, ended);
+    const target = addressOf(context);
     const shown = mine ? await keepEditing(deps, target, mine, view, ended, changed) : '';
     if (view.waits()) await showWaiting(deps, context, target, mine, view.text(), shown);
   } finally {
@@ -86,29 +88,36 @@ interface Placeholder {
 async function placeholder(
   deps: ProgressDeps,
   context: SendContext,
-  target: TelegramReplyTarget,
   ended: AbortSignal,
 ): Promise<Placeholder | null> {
-  const before = readAnchor(context.anchor);
-  const [last] = before.parts;
-  if (before.waits && last !== undefined) {
+  const inherited = readAnchor(context.anchor);
+  const [last] = inherited.parts;
+  if (inherited.waits && last !== undefined) {
     // Recorded first: from here on this attempt may be a paused one to the next.
-    await context.remember({ version: 1, parts: [last], discard: before.discard, landed: 0, of: null });
+    const { waits: _, ...rest } = inherited;
+    await context.remember({ ...rest, parts: [last], landed: 0, of: null });
     return { messageId: last, inherited: true };
   }
-  const old = [...before.discard, ...before.parts].slice(-MAX_DISCARDED);
   while (!ended.aborted) {
+    const before = readAnchor(context.anchor);
+    const old = [...before.discard, ...before.parts].slice(-MAX_DISCARDED);
+    const target = addressOf(context);
     try {
       const id = await sendPlaceholder(
         deps.api,
         target,
         { text: THINKING, reply: true, silent: old.length > 0 },
-        (fresh) => context.remember({ version: 1, parts: [fresh], discard: old, landed: 0, of: null }),
+        (fresh) => context.remember({ ...before, parts: [fresh], discard: old, landed: 0, of: null }),
       );
       // What fails here is deleted at delivery.
       for (const stale of old) await deps.api.deleteMessage(target.chatId, stale).catch(() => undefined);
       return { messageId: id, inherited: false };
     } catch (error) {
+      const chatId = movedTo(error);
+      if (chatId !== null && chatId !== target.chatId) {
+        await context.remember(movedAnchor(chatId));
+        continue;
+      }
       // Only a refusal is tried again: after a lost answer a second one might stand beside the first.
       if (!(error instanceof Refused)) throw error;
       await deps.clock.sleep(error.retryAfterMs, ended);
@@ -119,7 +128,7 @@ async function placeholder(
 
 async function keepEditing(
   deps: ProgressDeps,
-  target: TelegramReplyTarget,
+  target: TelegramAddress,
   { messageId, inherited }: Placeholder,
   view: View,
   ended: AbortSignal,
@@ -154,7 +163,7 @@ async function keepEditing(
 async function showWaiting(
   deps: ProgressDeps,
   context: SendContext,
-  target: TelegramReplyTarget,
+  target: TelegramAddress,
   mine: Placeholder | null,
   text: string,
   shown: string,
@@ -169,15 +178,11 @@ async function showWaiting(
 }
 
 async function left(context: SendContext, messageId: number): Promise<void> {
-  const { discard } = readAnchor(context.anchor);
-  await context.remember({ version: 1, parts: [messageId], discard, landed: 0, of: null, waits: true });
+  const before = readAnchor(context.anchor);
+  await context.remember({ ...before, parts: [messageId], landed: 0, of: null, waits: true });
 }
 
-async function keepTyping(
-  deps: ProgressDeps,
-  target: TelegramReplyTarget,
-  ended: AbortSignal,
-): Promise<void> {
+async function keepTyping(deps: ProgressDeps, target: TelegramAddress, ended: AbortSignal): Promise<void> {
   while (!ended.aborted) {
     let waitMs = TYPING_EVERY_MS;
     try {
@@ -230,7 +235,5 @@ function createView(): View {
 
 /** One short line in which every character stands for itself. */
 function inCode(text: string): string {
-  const flat = text.replace(/\s+/g, ' ').replaceAll('`', "'").trim();
-  const characters = [...flat];
-  return `\`${characters.length > 80 ? `${characters.slice(0, 79).join('')}…` : flat}\``;
+  return `\`${oneLine(text.replaceAll('`', "'"), 80)}\``;
 }

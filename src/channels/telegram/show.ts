@@ -12,9 +12,10 @@ export async function show(
   api: TelegramApi,
   chatId: number,
   messageId: number,
-  markdown: string,
+  text: string,
   prefer: 'rich' | 'plain' = 'rich',
 ): Promise<'rich' | 'plain'> {
+  const markdown = text.toWellFormed();
   if (prefer === 'rich') {
     try {
       await api.edit(chatId, messageId, { markdown: withoutMedia(markdown) });

@@ -8,7 +8,7 @@ import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { BotIdentity } from './api.ts';
-import { createInlet, type FixedReply, type StopTurns } from './inlet.ts';
+import { createInlet, type FixedReply, type MoveConversation, type StopTurns } from './inlet.ts';
 import type { UpdatePolicy } from './parse-update.ts';
 
 export interface TelegramWebhookOptions {
@@ -19,6 +19,7 @@ export interface TelegramWebhookOptions {
   /** Resolves once the turn is durable in the queue. */
   readonly accept: (request: TurnRequest) => Promise<void>;
   readonly stop: StopTurns;
+  readonly move: MoveConversation;
   readonly clock?: Clock;
   readonly log?: Log;
 }

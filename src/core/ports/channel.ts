@@ -4,7 +4,8 @@ import type { Json, TurnRequest } from '../messages.ts';
 import type { Reply } from '../records.ts';
 
 /** A part that a turn can do nothing without. */
-export type WaitingFor = 'model' | 'store';
+/** `setup`: what this installation needs to begin any turn, a key for example. */
+export type WaitingFor = 'model' | 'store' | 'setup';
 
 /** What a person may watch while a turn runs. */
 export type TurnEvent =

@@ -38,6 +38,12 @@ export interface CommitInput {
   readonly retentionSec: number;
   /** Point the conversation at this fresh session instead (`/new`); its head is created at generation 0. */
   readonly repointTo?: SessionId;
+  /**
+   * The conversation goes on under this key: its session and mapping are moved there in the same step, and its old
+   * key points nowhere. Conflict('conversation-taken') when the new key points at another session; nothing is
+   * written then. Not together with `repointTo`.
+   */
+  readonly moveTo?: SessionKey;
 }
 
 export interface AdvanceInput {
@@ -50,6 +56,13 @@ export interface AdvanceInput {
    * step. A running turn with a generation is one whose prompt is already in the state.
    */
   readonly turnId?: TurnId;
+}
+
+export interface GatherInput {
+  readonly lease: Lease;
+  readonly turnId: TurnId;
+  /** Turns of the same conversation; at most 50. */
+  readonly followers: readonly TurnId[];
 }
 
 /** Mapping, head, lease and turn ledger. One conditional write decides; a clock never does. */
@@ -75,6 +88,11 @@ export interface SessionStore {
   commit(input: CommitInput): Promise<TurnRecord>;
   /** Moves the head outside a turn's end: a mid-turn checkpoint, or a compaction (same generation). Fenced. */
   advance(input: AdvanceInput): Promise<void>;
+  /**
+   * The running turn takes `followers` with it: each becomes `delivered` with the reply `GATHERED`, all in one step.
+   * Fenced. Conflict('not-queued') when one of them is not `queued` any more; nothing is written then.
+   */
+  gather(input: GatherInput): Promise<void>;
   /** Records the channel's note before or while it sends. Fenced. Gone('unknown-turn'), Invalid('anchor-too-large'). */
   setAnchor(lease: Lease, turnId: TurnId, anchor: Json): Promise<void>;
   /** Fails with Conflict('lease-lost') unless the lease still holds: asked right before a send. */
@@ -115,7 +133,8 @@ export interface SessionStore {
    */
   adopt(input: AdoptInput): Promise<void>;
   /**
-   * Removes the conversation's mapping and every ledger line and head of its sessions; returns the ids of those
+   * Removes the conversation's mapping and every ledger line and head of its sessions, also what it left under the
+   * key that it was moved from; returns the ids of those
    * sessions, whose objects the caller removes. Refused('lease-busy') while a turn runs.
    */
   erase(key: SessionKey): Promise<readonly SessionId[]>;

@@ -18,7 +18,7 @@ import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts
 import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
 import { apiSchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
-import { createObservability } from '../observability.ts';
+import { createObservability, noteRefusal } from '../observability.ts';
 import { readParameters } from '../parameters.ts';
 
 declare const awslambda: {
@@ -73,7 +73,9 @@ export const handler = awslambda.streamifyResponse<LambdaFunctionURLEvent>(async
   try {
     const app = await open();
     const request = new Request(requestOf(event), { signal: ending.signal });
-    await streamAnswer(await app.fetch(request), stream, awslambda.HttpResponseStream);
+    const response = await app.fetch(request);
+    noteRefusal(response, log);
+    await streamAnswer(response, stream, awslambda.HttpResponseStream);
   } finally {
     clearTimeout(timer);
     flush();

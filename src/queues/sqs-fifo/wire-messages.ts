@@ -6,6 +6,7 @@ import { refusal } from '../../aws/client-errors.ts';
 import { timeOuts } from '../../aws/time-outs.ts';
 import { Invalid } from '../../core/errors.ts';
 import type { TurnRequest } from '../../core/messages.ts';
+import { cutText } from '../../text/cut-text.ts';
 
 const MAX_BODY_BYTES = 1_048_576;
 const MAX_GROUP_LENGTH = 128;
@@ -59,7 +60,7 @@ export function secondsOf(ms: number): number {
 
 /** A reason as a message attribute may hold it: never empty, no control characters. */
 export function reasonText(reason: string): string {
-  return reason.toWellFormed().replace(CONTROLS, ' ').slice(0, MAX_REASON_LENGTH) || 'no reason given';
+  return cutText(reason.toWellFormed().replace(CONTROLS, ' '), MAX_REASON_LENGTH) || 'no reason given';
 }
 
 /** The receipt is over: used, expired, or the message is with someone else. */

@@ -55,7 +55,7 @@ export function createBeginWrites({
    *   A: free? yes, ADD 1 -> |  B: free? no -> busy        |  A comes back: every write of A asks for fence 5
    *                          |  12:01 passes, B: yes ----> |  and fails
    *
-   * `session_key` keeps a wrong hint from leasing a stranger's session. An answer lost on the way back is sent
+   * `session_key` keeps a wrong hint from leasing a stranger's session; a turn from before a move is no stranger's. An answer lost on the way back is sent
    * again by the AWS client: it then finds its own token in the item, and that is a success.
    */
   async function takeLease(input: BeginInput, sessionId: SessionId): Promise<LeaseAnswer> {
@@ -65,11 +65,12 @@ export function createBeginWrites({
     const nowMs = clock.now();
     const answer = await dynamo.update(stateTable, headKey(tenantOf(request.sessionKey), sessionId), {
       update: 'SET #lease_owner = :owner, #lease_until_ms = :until, #last_write = :token ADD #fence :one',
-      condition: `${FREE} AND #session_key = :key`,
+      condition: `${FREE} AND (#session_key = :key OR #moved_from = :key)`,
       values: { owner, until: nowMs + leaseMs, token, one: 1, key: request.sessionKey, now: nowMs },
     });
     const { item } = answer;
-    if (item?.session_key?.S !== request.sessionKey) return { kind: 'absent' };
+    const keys = [item?.session_key?.S, item?.moved_from?.S];
+    if (!item || !keys.includes(request.sessionKey)) return { kind: 'absent' };
     if (!answer.ok && item.last_write?.S !== token) {
       return { kind: 'busy', error: busyError(item, nowMs) };
     }

@@ -12,6 +12,7 @@ import {
   committedBy,
   deletionTime,
   headItem,
+  isLiveItem,
   readMapping,
   readSession,
   readStoredTurn,
@@ -19,13 +20,16 @@ import {
   storedValue,
   toItem,
 } from './items.ts';
-import { headKey, mappingKey, turnKey } from './tables.ts';
+import { moveWrites } from './move.ts';
+import { conversationPartition, headKey, mappingKey, turnKey } from './tables.ts';
 import type { DynamoContext, Turns } from './turns.ts';
 
 /** How many committed turns a head remembers, one slot per fence. */
 export const RECENT_TURNS = 8;
 
-export function createCommit({ dynamo, mappingTable, stateTable, clock }: DynamoContext, turns: Turns) {
+export function createCommit(context: DynamoContext, turns: Turns) {
+  const { dynamo, mappingTable, stateTable, clock } = context;
+
   /**
    *   head      fence 6, generation 3 ──if──> generation 4, state      ┐
    *   turn      running ───────────────if──> committed, reply (outbox) ├ one transaction: all or nothing
@@ -36,7 +40,7 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
    * says that this very lease committed it, and that is a success. No answer: the line is read back.
    */
   function commitWrites(input: CommitInput): TransactWriteItem[] {
-    const { lease, turnId, baseGeneration, generation, repointTo } = input;
+    const { lease, turnId, baseGeneration, generation, repointTo, moveTo } = input;
     const nowMs = clock.now();
     const target = repointTo ?? lease.sessionId;
     const mapping = newMapping(lease.sessionKey, target, nowMs, input.retentionSec);
@@ -51,7 +55,7 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
           Key: keyOf(headKey(lease.tenant, lease.sessionId)),
           UpdateExpression: '',
           ...expression({
-            update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}`,
+            update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}${moveTo ? ', #session_key = :moved, #moved_from = :key, #conversation_list = :list' : ''}`,
             condition: `${HELD_AT_BASE} AND #session_key = :key`,
             values: {
               ...heldValues(lease),
@@ -63,6 +67,7 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
               turn: turnId,
               key: lease.sessionKey,
               ...(moves && { state: stateText(input.state) }),
+              ...(moveTo && { moved: moveTo, list: conversationPartition(moveTo) }),
             },
           }),
         },
@@ -109,6 +114,7 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
         },
       },
     ];
+    if (moveTo) writes.splice(-1, 1, ...moveWrites(context, input, moveTo));
     if ('separate' in reply) {
       const key = turnKey(lease.tenant, turnId, 'reply');
       const item = { ...key, body: reply.separate, ttl: deletionTime(expires) };
@@ -130,13 +136,14 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
 
   /** Some condition failed: the rule says which, over what is there now. */
   async function explain(input: CommitInput): Promise<TurnRecord> {
-    const { lease, turnId, repointTo } = input;
+    const { lease, turnId, repointTo, moveTo } = input;
     const head = (id: string) => dynamo.get(stateTable, keyOf(headKey(lease.tenant, id)));
-    const [known, session, mapping, taken] = await Promise.all([
+    const [known, session, mapping, taken, there] = await Promise.all([
       turns.read(lease.tenant, turnId),
       head(lease.sessionId),
       dynamo.get(mappingTable, mappingKey(lease.sessionKey)),
       repointTo !== undefined && head(repointTo),
+      moveTo !== undefined && dynamo.get(mappingTable, mappingKey(moveTo)),
     ]);
     const { turn, writes } = commitTurn(
       input,
@@ -145,6 +152,7 @@ export function createCommit({ dynamo, mappingTable, stateTable, clock }: Dynamo
         session: session && readSession(session),
         mapping: mapping && readMapping(mapping, lease.sessionKey),
         isTaken: Boolean(taken),
+        there: moveTo && there && isLiveItem(there, clock.now(), 'ttl') ? readMapping(there, moveTo) : null,
       },
       clock.now(),
     );

@@ -24,7 +24,7 @@ export function runningValues(lease: Lease): { running: string; session: string;
 }
 
 /** `requireTurnOfLease`, on a turn. */
-export const OF_LEASE = '#session_key = :key AND #expires_at > :now';
+export const OF_LEASE = '(#session_key = :key OR #session_id = :session) AND #expires_at > :now';
 
 /** No item has the key. */
 export const ABSENT = 'attribute_not_exists(#pk)';

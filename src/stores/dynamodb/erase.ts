@@ -20,6 +20,7 @@ import { expression, keyOf, mayHaveHappened } from './client.ts';
 import { ABSENT, FREE } from './conditions.ts';
 import { headItem, type Item, isLiveItem, mappingItem, readMapping, toItem } from './items.ts';
 import type { Lists } from './lists.ts';
+import { originKey } from './move.ts';
 import { counterKey, eventsKey, headKey, mappingKey, turnKey } from './tables.ts';
 import type { DynamoContext } from './turns.ts';
 
@@ -104,10 +105,11 @@ export function createAdoptAndErase(context: DynamoContext, lists: Lists) {
   async function erase(key: SessionKey): Promise<readonly SessionId[]> {
     const tenant = tenantOf(key);
     const mappingAt = mappingKey(key);
-    const [mapping, indexed, turns] = await Promise.all([
+    const [mapping, indexed, turns, origin] = await Promise.all([
       dynamo.get(mappingTable, mappingAt),
       lists.allSessions(key),
       lists.allTurns(key),
+      dynamo.get(stateTable, keyOf(originKey(key))),
     ]);
     const lines = await dynamo.batchGet(
       stateTable,
@@ -131,6 +133,8 @@ export function createAdoptAndErase(context: DynamoContext, lists: Lists) {
       await Promise.allSettled(undo.map((release) => release()));
       throw error;
     }
+    const from = origin?.session_key?.S as SessionKey | undefined;
+    const left = from === undefined ? [] : await erase(from);
     const turnItems = turns.flatMap(({ turnId }) =>
       (['turn', 'text', 'reply'] as const).map((part) => keyOf(turnKey(tenant, turnId, part))),
     );
@@ -140,13 +144,15 @@ export function createAdoptAndErase(context: DynamoContext, lists: Lists) {
     await dynamo.batchDelete(stateTable, [
       ...turns.map(({ orderItem }) => orderItem),
       keyOf(counterKey(key)),
+      keyOf(originKey(key)),
     ]);
     await dynamo.batchDelete(
       stateTable,
       sessions.map((sessionId) => keyOf(headKey(tenant, sessionId))),
     );
     const pointed = mapping?.session_id?.S as SessionId | undefined;
-    return pointed && !present.includes(pointed) ? [...present, pointed] : present;
+    const erased = pointed && !present.includes(pointed) ? [...present, pointed] : present;
+    return [...new Set([...erased, ...left])];
   }
 
   return { adopt, erase };

@@ -5,8 +5,8 @@ import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import { Ambiguous } from '../../core/errors.ts';
 import type { TurnId } from '../../core/ids.ts';
 import type { Json } from '../../core/messages.ts';
-import type { AdvanceInput } from '../../core/ports/store.ts';
-import type { Lease } from '../../core/records.ts';
+import type { AdvanceInput, GatherInput } from '../../core/ports/store.ts';
+import { GATHERED, type Lease } from '../../core/records.ts';
 import { requireBase, requireNextGeneration } from '../rules/commit.ts';
 import { storeError } from '../rules/errors.ts';
 import { requireHeld } from '../rules/lease.ts';
@@ -73,7 +73,13 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoContext) {
       updateOf(turnKey(lease.tenant, turnId), {
         update: `SET ${change.update}, #updated_at_ms = :now_ms`,
         condition: change.condition === undefined ? OF_LEASE : `${OF_LEASE} AND ${change.condition}`,
-        values: { ...change.values, key: lease.sessionKey, now: epochSec(nowMs), now_ms: nowMs },
+        values: {
+          ...change.values,
+          key: lease.sessionKey,
+          session: lease.sessionId,
+          now: epochSec(nowMs),
+          now_ms: nowMs,
+        },
       }),
     ]);
     const [head, line] = cancelled ?? [];
@@ -132,6 +138,39 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoContext) {
     throw storeError('contended');
   }
 
+  async function gather({ lease, turnId, followers }: GatherInput): Promise<void> {
+    const nowMs = clock.now();
+    const cancelled = await dynamo.transact([
+      stillHeld(lease),
+      updateOf(turnKey(lease.tenant, turnId), {
+        update: 'SET #updated_at_ms = :now_ms',
+        condition: RUNNING_UNDER_LEASE,
+        values: { ...runningValues(lease), now_ms: nowMs },
+      }),
+      ...followers.map((id) =>
+        updateOf(turnKey(lease.tenant, id), {
+          update:
+            'SET #status = :delivered, #session_id = :session, #reply = :reply, #updated_at_ms = :now_ms',
+          condition: '#status = :queued AND #session_key = :key AND #expires_at > :now',
+          values: {
+            delivered: 'delivered',
+            queued: 'queued',
+            key: lease.sessionKey,
+            session: lease.sessionId,
+            reply: JSON.stringify(GATHERED),
+            now: epochSec(nowMs),
+            now_ms: nowMs,
+          },
+        }),
+      ),
+    ]);
+    if (!cancelled) return;
+    const [session, line] = cancelled;
+    if (session) explainHead(session.item, lease);
+    if (line) requireRunning(line.item && readTurnState(line.item), lease);
+    throw storeError('not-queued');
+  }
+
   async function setAnchor(lease: Lease, turnId: TurnId, anchor: Json): Promise<void> {
     requireSmallAnchor(anchor);
     const change = { update: '#anchor = :anchor', values: { anchor: JSON.stringify(anchor) } };
@@ -187,5 +226,5 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoContext) {
     await dynamo.update(stateTable, head(lease), give);
   }
 
-  return { advance, setAnchor, settle, renew, check, release };
+  return { advance, gather, setAnchor, settle, renew, check, release };
 }

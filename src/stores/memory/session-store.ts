@@ -28,8 +28,10 @@ import { newHead, newMapping, queuedTurn } from '../rules/new-records.ts';
 import { isLive } from '../rules/retention.ts';
 import {
   forgivenTurn,
+  gatheredTurn,
   reopenedTurn,
   requireCommitted,
+  requireRunning,
   requireSameMessage,
   requireSmallAnchor,
   requireTurn,
@@ -108,6 +110,20 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
     return unleased(newHead(key, sessionId, clock.now(), retentionSec));
   }
 
+  /** Also what the conversation left under the key that it was moved from. */
+  function erase(key: SessionKey): readonly SessionId[] {
+    const mine = [...sessions].filter(([, { head }]) => head.sessionKey === key);
+    for (const [, session] of mine) requireFree(session, clock.now());
+    const ids = new Set(mine.map(([, { head }]) => head.sessionId));
+    const left = [...lines.values()].flatMap(({ turn }) =>
+      turn.sessionKey !== key && turn.sessionId !== null && ids.has(turn.sessionId) ? turn.sessionKey : [],
+    );
+    for (const [id] of mine) sessions.delete(id);
+    for (const [id, { turn }] of lines) if (turn.sessionKey === key) lines.delete(id);
+    mappings.delete(key);
+    return [...ids, ...[...new Set(left)].flatMap(erase)];
+  }
+
   return {
     accept: (request, retentionSec) => atomically(() => accept(request, retentionSec)),
 
@@ -138,18 +154,20 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
     commit: (input) =>
       atomically(() => {
         requireCommitInput(input);
-        const { lease, repointTo } = input;
+        const { lease, repointTo, moveTo } = input;
         const found = {
           line: lines.get(mapKey(lease.tenant, input.turnId)),
           session: sessionOf(lease),
           mapping: mappings.get(lease.sessionKey),
           isTaken: repointTo !== undefined && sessions.has(mapKey(lease.tenant, repointTo)),
+          there: moveTo === undefined ? null : liveMapping(moveTo),
         };
         const { turn, writes } = commitTurn(input, found, clock.now());
         if (!writes) return turn;
         putHead(writes.head);
         if (writes.freshHead) putHead(writes.freshHead);
-        mappings.set(lease.sessionKey, writes.mapping);
+        if (writes.leftKey) mappings.delete(writes.leftKey);
+        mappings.set(writes.mapping.session_key, writes.mapping);
         return putTurn(turn, lease.fence);
       }),
 
@@ -161,6 +179,16 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         const { head, turn } = advance(input, sessionOf(lease), line, clock.now());
         putHead(head);
         if (turn) putTurn(turn);
+      }),
+
+    gather: ({ lease, turnId, followers }) =>
+      atomically(() => {
+        requireHeld(sessionOf(lease), lease);
+        requireRunning(turnOf(lease.tenant, turnId), lease);
+        const taken = followers.map((id) =>
+          gatheredTurn(requireTurn(turnOf(lease.tenant, id), clock.now()), lease, clock.now()),
+        );
+        for (const turn of taken) putTurn(turn);
       }),
 
     setAnchor: (lease, turnId, anchor) =>
@@ -227,15 +255,7 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         mappings.set(key, newMapping(key, sessionId, nowMs, retentionSec, liveMapping(key)?.created_at));
       }),
 
-    erase: (key) =>
-      atomically(() => {
-        const mine = [...sessions].filter(([, { head }]) => head.sessionKey === key);
-        for (const [, session] of mine) requireFree(session, clock.now());
-        for (const [id] of mine) sessions.delete(id);
-        for (const [id, { turn }] of lines) if (turn.sessionKey === key) lines.delete(id);
-        mappings.delete(key);
-        return mine.map(([, { head }]) => head.sessionId);
-      }),
+    erase: (key) => atomically(() => erase(key)),
 
     expired: {
       list: (limit) =>

@@ -1,5 +1,6 @@
 // What may be committed, and what a commit makes of head, line and mapping. Local stores write the result in one
 // transaction; DynamoDB states the same as conditions and asks here, over what it reads back, why one failed.
+import type { SessionKey } from '../../core/ids.ts';
 import type { AdvanceInput, CommitInput } from '../../core/ports/store.ts';
 import type { Lease, SessionHead, SessionMapping, TurnRecord } from '../../core/records.ts';
 import { storeError } from './errors.ts';
@@ -24,6 +25,8 @@ export interface CommitFound {
   readonly mapping: SessionMapping | null | undefined;
   /** A session has the id of `repointTo`. */
   readonly isTaken: boolean;
+  /** The mapping under `moveTo`, if it lives. */
+  readonly there?: SessionMapping | null;
 }
 
 export interface CommitResult {
@@ -34,6 +37,8 @@ export interface CommitResult {
     readonly mapping: SessionMapping;
     /** The session that the conversation moves to. */
     readonly freshHead: SessionHead | null;
+    /** The key that points nowhere from now on. */
+    readonly leftKey: SessionKey | null;
   };
 }
 
@@ -75,7 +80,7 @@ export function requireBase<S extends LeaseState>(
 }
 
 export function commitTurn(input: CommitInput, found: CommitFound, nowMs: number): CommitResult {
-  const { lease, baseGeneration, generation, retentionSec, repointTo } = input;
+  const { lease, baseGeneration, generation, retentionSec, repointTo, moveTo } = input;
   const { line, mapping } = found;
   if (line && isCommittedBy(line, lease)) return { turn: line.turn };
   const { head } = requireBase(found.session, lease, baseGeneration);
@@ -83,6 +88,9 @@ export function commitTurn(input: CommitInput, found: CommitFound, nowMs: number
   // Adopted meanwhile, or made anew because the mapping had expired: that session must not be overwritten.
   if (mapping && mapping.session_id !== lease.sessionId) throw storeError('lease-lost');
   if (repointTo !== undefined && found.isTaken) throw storeError('session-exists');
+  const { there } = found;
+  if (moveTo !== undefined && there && there.session_id !== lease.sessionId)
+    throw storeError('conversation-taken');
   const key = lease.sessionKey;
   const updatedAtMs = nowMs;
   const expiresAtSec = expiryOf(nowMs, retentionSec);
@@ -90,8 +98,12 @@ export function commitTurn(input: CommitInput, found: CommitFound, nowMs: number
   return {
     turn: { ...turn, status: 'committed', generation, reply: input.reply, updatedAtMs, expiresAtSec },
     writes: {
-      head: { ...head, generation, state, updatedAtMs, expiresAtSec },
-      mapping: newMapping(key, repointTo ?? lease.sessionId, nowMs, retentionSec, mapping?.created_at),
+      head: { ...head, sessionKey: moveTo ?? head.sessionKey, generation, state, updatedAtMs, expiresAtSec },
+      mapping:
+        moveTo === undefined
+          ? newMapping(key, repointTo ?? lease.sessionId, nowMs, retentionSec, mapping?.created_at)
+          : newMapping(moveTo, lease.sessionId, nowMs, retentionSec),
+      leftKey: moveTo === undefined ? null : key,
       freshHead: repointTo === undefined ? null : newHead(key, repointTo, nowMs, retentionSec),
     },
   };

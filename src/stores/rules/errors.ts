@@ -40,6 +40,11 @@ export const sessionStoreErrors = {
     message: 'A session with this id exists already.',
     advice: 'Erase the session that has the id, or keep it: it is the same one.',
   },
+  'conversation-taken': {
+    family: Conflict,
+    message: 'The new key of the conversation points at another session.',
+  },
+  'not-queued': { family: Conflict, message: 'A message that was to be gathered does not wait any more.' },
   'unknown-turn': { family: Gone, message: 'There is no such turn.' },
   'unknown-session': { family: Gone, message: 'There is no such session.' },
   'not-committed': { family: Invalid, message: 'Only a committed turn can be settled.' },

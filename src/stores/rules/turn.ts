@@ -1,7 +1,7 @@
 // A turn's line in the ledger: when a message is the same message, and how a line may change.
 import type { SessionId } from '../../core/ids.ts';
 import type { Json, TurnRequest } from '../../core/messages.ts';
-import { isCommitted, type Lease, type TurnRecord } from '../../core/records.ts';
+import { GATHERED, isCommitted, type Lease, type TurnRecord } from '../../core/records.ts';
 import { storeError } from './errors.ts';
 import { isLive } from './retention.ts';
 
@@ -34,14 +34,14 @@ export function requireTurn<T extends Pick<TurnState, 'expiresAtSec'>>(
   throw storeError('unknown-turn');
 }
 
-/** A lease opens the lines of its own conversation only. Gone('unknown-turn'). */
+/** A lease opens the lines of its own conversation, and those of its session from before a move. Gone('unknown-turn'). */
 export function requireTurnOfLease<T extends TurnState>(
   turn: T | null | undefined,
   lease: Lease,
   nowMs: number,
 ): T {
   const known = requireTurn(turn, nowMs);
-  if (known.sessionKey === lease.sessionKey) return known;
+  if (known.sessionKey === lease.sessionKey || known.sessionId === lease.sessionId) return known;
   throw storeError('unknown-turn');
 }
 
@@ -86,6 +86,18 @@ export function forgivenTurn(
   const runs = turn?.status === 'running' && turn.sessionId === lease.sessionId;
   if (!runs || turn.attempts === 0) return null;
   return { ...turn, attempts: turn.attempts - 1, updatedAtMs: nowMs };
+}
+
+/** A message that another turn of this session takes with it. Conflict('not-queued'). */
+export function gatheredTurn(turn: TurnRecord, lease: Lease, nowMs: number): TurnRecord {
+  if (turn.status !== 'queued' || turn.sessionKey !== lease.sessionKey) throw storeError('not-queued');
+  return {
+    ...turn,
+    status: 'delivered',
+    sessionId: lease.sessionId,
+    reply: GATHERED,
+    updatedAtMs: nowMs,
+  };
 }
 
 export function stoppedTurn(turn: TurnRecord, nowMs: number): TurnRecord {

@@ -2,8 +2,9 @@
 import type { SessionId, SessionKey } from '../../core/ids.ts';
 import type { Lease } from '../../core/records.ts';
 import type { Row, SqliteDatabase } from './database.ts';
+import { movedFrom } from './move.ts';
 
-/** Also removes the events and dead letters kept in the same file; `requireFree` throws while a turn runs. */
+/** Also removes what it left under the key that it was moved from, and the events and dead letters kept in the same file; `requireFree` throws while a turn runs. */
 export function eraseConversation(
   db: SqliteDatabase,
   key: SessionKey,
@@ -11,6 +12,7 @@ export function eraseConversation(
 ): readonly SessionId[] {
   const heads = db.all('SELECT * FROM heads WHERE session_key = ? ORDER BY created_at_ms', key);
   for (const head of heads) requireFree(head);
+  const left = movedFrom(db, key).flatMap((from) => eraseConversation(db, from, requireFree));
   db.run('DELETE FROM mappings WHERE session_key = ?', key);
   db.run('DELETE FROM heads WHERE session_key = ?', key);
   db.run(
@@ -19,7 +21,7 @@ export function eraseConversation(
   );
   db.run('DELETE FROM turns WHERE session_key = ?', key);
   db.run('DELETE FROM dead_letters WHERE session_key = ?', key);
-  return heads.map((head) => String(head.session_id) as SessionId);
+  return [...heads.map((head) => String(head.session_id) as SessionId), ...left];
 }
 
 /** Removes a session's head, and of its conversation what has expired; the dead letters go with the last session. */

@@ -21,8 +21,10 @@ import { newHead, newMapping } from '../rules/new-records.ts';
 import { epochSec, isLive } from '../rules/retention.ts';
 import {
   forgivenTurn,
+  gatheredTurn,
   reopenedTurn,
   requireCommitted,
+  requireRunning,
   requireSmallAnchor,
   requireTurn,
   requireTurnOfLease,
@@ -33,6 +35,7 @@ import {
 import { borrowOrOpen, type SqliteDatabase } from './database.ts';
 import { eraseConversation, removeExpired, sweepExpired } from './erase.ts';
 import { sqliteLists } from './lists.ts';
+import { leaveKey } from './move.ts';
 import { headOf, putMapping, sessionOf, updateHead, updateLease, updateTurn } from './rows.ts';
 import { sqliteSessions } from './sessions.ts';
 
@@ -81,17 +84,19 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
   }
 
   function commit(input: CommitInput): TurnRecord {
-    const { lease, turnId, repointTo } = input;
+    const { lease, turnId, repointTo, moveTo } = input;
     const found = {
       line: sessions.line(lease.tenant, turnId),
       session: sessions.session(lease.tenant, lease.sessionId),
       mapping: sessions.mapping(lease.sessionKey),
       isTaken: repointTo !== undefined && sessions.session(lease.tenant, repointTo) !== null,
+      there: moveTo === undefined ? null : sessions.liveMapping(moveTo),
     };
     const { turn, writes } = commitTurn(input, found, clock.now());
     if (!writes) return turn;
     updateHead(db, writes.head);
     if (writes.freshHead) sessions.addHead(writes.freshHead);
+    if (writes.leftKey) leaveKey(db, writes.leftKey, writes.head);
     putMapping(db, writes.mapping);
     updateTurn(db, turn, lease.fence);
     return turn;
@@ -135,6 +140,17 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
         const { head, turn } = advance(input, session, line?.turn, clock.now());
         updateHead(db, head);
         if (turn) updateTurn(db, turn);
+      });
+    },
+
+    async gather({ lease, turnId, followers }) {
+      db.write(() => {
+        sessions.heldSession(lease);
+        requireRunning(sessions.line(lease.tenant, turnId)?.turn, lease);
+        for (const id of followers) {
+          const turn = requireTurn(sessions.line(lease.tenant, id)?.turn, clock.now());
+          updateTurn(db, gatheredTurn(turn, lease, clock.now()));
+        }
       });
     },
 

@@ -1,0 +1,87 @@
+// A long paste that the person's app cut into several messages is one turn. The first part begins, waits until the
+// person has been quiet for `gatherMs`, and takes the waiting parts with it: their ledger lines are closed in one
+// fenced step (`SessionStore.gather`), so that each is run once whatever dies, and their queue messages find nothing to do.
+// Only channels where one person writes ask for it (`TurnRequest.gatherMs`).
+import { MAX_TEXT_LENGTH, type TurnRequest } from './messages.ts';
+import type { SessionStore } from './ports.ts';
+import { GATHERED, isCommitted, type TurnRecord } from './records.ts';
+import type { RunningTurn } from './running-turn.ts';
+
+/** A part this long may have been cut by the app; a shorter one ends a paste. */
+export const PASTE_FROM = 3_000;
+/** Apps that cut in the middle of a line cut here (UTF-16 units); before it, they cut at a line end and drop it. */
+const HARD_CUT = 4_096;
+const MAX_PARTS = 25;
+const LOOK_EVERY_MS = 200;
+
+/** The request with the text of all its parts. */
+export async function withGathered(
+  running: Pick<RunningTurn, 'deps' | 'request' | 'record' | 'lease' | 'signal'>,
+): Promise<TurnRequest> {
+  const { deps, request, record: turn, lease, signal } = running;
+  const { gatherMs } = request;
+  if (gatherMs === undefined) return request;
+  for (;;) {
+    const waiting = await partsOf(deps.store, turn, gatherMs);
+    const last = waiting.at(-1) ?? turn;
+    const quietInMs = last.receivedAtMs + gatherMs - deps.clock.now();
+    // A turn that goes on takes nothing more: its prompt is in the state already.
+    if (turn.generation === null && quietInMs > 0 && last.text.length >= PASTE_FROM && !signal.aborted) {
+      await deps.clock.sleep(Math.min(quietInMs, LOOK_EVERY_MS), signal);
+      continue;
+    }
+    const parts = turn.generation === null ? waiting : waiting.filter(isGathered);
+    const followers = parts.filter((part) => !isGathered(part)).map((part) => part.turnId);
+    if (followers.length > 0) await deps.store.gather({ lease, turnId: turn.turnId, followers });
+    return { ...request, text: joined([turn, ...parts]) };
+  }
+}
+
+/** What a turn was asked with all parts it took: for asking again. */
+export async function gatheredText(
+  store: Pick<SessionStore, 'listTurns'>,
+  turn: TurnRecord,
+): Promise<string> {
+  return joined([turn, ...(await partsOf(store, turn, 0)).filter(isGathered)]);
+}
+
+/** What follows the turn directly and belongs to it, or may: in order. */
+async function partsOf(
+  store: Pick<SessionStore, 'listTurns'>,
+  turn: TurnRecord,
+  gatherMs: number,
+): Promise<readonly TurnRecord[]> {
+  const { items } = await store.listTurns(turn.sessionKey, { limit: 200 });
+  const later = items
+    .filter(({ sequence }) => sequence > turn.sequence)
+    .sort((a, b) => a.sequence - b.sequence);
+  const parts: TurnRecord[] = [];
+  let length = turn.text.length;
+  for (const next of later.slice(0, MAX_PARTS)) {
+    length += next.text.length + 1;
+    const last = parts.at(-1) ?? turn;
+    const isPart = isGathered(next) || mayFollow(last, next, gatherMs);
+    if (!isPart || length > MAX_TEXT_LENGTH) break;
+    parts.push(next);
+  }
+  return parts;
+}
+
+function mayFollow(last: TurnRecord, next: TurnRecord, gatherMs: number): boolean {
+  const isWaiting = next.status === 'queued' && next.kind === 'message' && !next.stopRequested;
+  const isPasted = last.text.length >= PASTE_FROM && !next.dedupeId.startsWith('replay:');
+  return isWaiting && isPasted && next.receivedAtMs - last.receivedAtMs <= gatherMs;
+}
+
+function isGathered(turn: TurnRecord): boolean {
+  return isCommitted(turn) && turn.reply?.code === GATHERED.code;
+}
+
+function joined(parts: readonly TurnRecord[]): string {
+  return parts
+    .map(({ text }, index) => {
+      const before = parts[index - 1]?.text ?? '';
+      return index === 0 || before.length >= HARD_CUT ? text : `\n${text}`;
+    })
+    .join('');
+}
