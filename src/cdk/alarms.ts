@@ -126,7 +126,7 @@ export class Alarms extends Construct {
   }
 }
 
-/** A metric the functions write into their logs. */
+/** A metric that the functions write into their logs. */
 export function installationMetric(
   installation: string,
   metricName: string,

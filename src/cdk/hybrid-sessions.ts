@@ -91,8 +91,8 @@ export class HybridSessions extends Construct {
       Sweep: this.addSweep(),
     };
     const setup = this.addSetup();
-    if (taking.length > 0) {
-      functions.Ingress = this.addIngress(taking, setup, props.ingress?.reservedConcurrency);
+    if (webhookChannels.length > 0) {
+      functions.Ingress = this.addIngress(webhookChannels, setup, props.ingress?.reservedConcurrency);
       this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
         authType: FunctionUrlAuthType.NONE,
         invokeMode: InvokeMode.BUFFERED,
@@ -234,11 +234,11 @@ export class HybridSessions extends Construct {
   }
 
   private addIngress(
-    taking: readonly InstalledChannel[],
+    webhookChannels: readonly InstalledChannel[],
     setup: Setup | null,
     reservedConcurrency: number | undefined,
   ): LoggedFunction {
-    const identities = taking.map(({ channel }) => {
+    const identities = webhookChannels.map(({ channel }) => {
       const facts = channel.identity?.map((fact) => [fact, setup?.identity(channel.name, fact) ?? '']);
       return asVariables(channel, Object.fromEntries(facts ?? []));
     });

@@ -60,7 +60,7 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly architecture?: Architecture;
   readonly worker?: WorkerProps;
   readonly ingress?: IngressProps;
-  /** A conversation unused for so long is gone. @default RETENTION_DAYS of src/core/defaults.ts */
+  /** A conversation that is unused for so many days is removed. @default RETENTION_DAYS of src/core/defaults.ts */
   readonly retention?: Duration;
   /** @default one month */
   readonly logRetention?: RetentionDays;

@@ -12,8 +12,8 @@ export interface QueuesProps {
 }
 
 /**
- * The most that SQS takes. The ledger counts the failures that a turn is given up for; receives also count every wait for
- * a part that is away, and must not decide before the longest outage is over (design/lambda.md).
+ * The maximum that SQS allows. The ledger counts the failures for which a turn is given up. Receives also count each
+ * wait in an outage, so they must not decide before the longest outage is over (design/lambda.md).
  */
 const MAX_RECEIVES = 1_000;
 

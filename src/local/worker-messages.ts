@@ -1,5 +1,5 @@
-// What server and worker processes say to each other over their pipe. Settings, secrets included, travel here and
-// never by arguments or environment.
+// The messages between server and worker processes, over a pipe. Settings and secrets are passed in these messages,
+// never in arguments or in the environment.
 import type { WaitingFor } from '../core/ports.ts';
 import type { Configuration } from './configuration.ts';
 
@@ -15,9 +15,9 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'ready' }
-  /** A turn waits for a part that is away. */
+  /** A turn waits because something that it needs (such as the model) cannot be reached. */
   | { readonly type: 'waits'; readonly waitingFor: WaitingFor; readonly nextTryAtMs: number }
-  /** A turn came to its end: nothing it needs is away. */
+  /** A turn has ended, so everything that a turn needs can be reached. */
   | { readonly type: 'answered' }
-  /** It cannot start, and trying again would not help. */
+  /** The worker cannot start, and starting it again would not help. */
   | { readonly type: 'unfit'; readonly code: string; readonly message: string; readonly advice?: string };

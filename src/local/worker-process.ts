@@ -117,7 +117,7 @@ function tellServer(outcome: TurnOutcome): void {
 }
 
 /** Tells the server why, then ends. */
-function unfit(error: unknown): void {
+function reportAndExit(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   const { code = 'worker', advice } = isHybridError(error) ? error : {};
   say({ type: 'unfit', code, message, ...(advice !== undefined && { advice }) }, () => process.exit(1));
