@@ -18,8 +18,6 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'test/telegram/fixture.ts': 'repeats as the core does, with shorter pauses',
   'test/telegram/poller.test.ts': 'a clock with shorter pauses',
   'test/telegram/turn.test.ts': 'a clock with shorter pauses',
-  'test/web/hostile-content.test.ts': 'gives the browser time to report long tasks',
-  'test/web/one-chat-many-places.test.ts': 'keeps the page from looking by itself',
   'test/web/page-behaviour.test.ts': 'a click that is tried again when the button has gone meanwhile',
 };
 

@@ -87,12 +87,15 @@ describe.skipIf(!chromiumPath)(`hostile content on the chat page${browserNote}`,
     turn.run();
     turn.emit('status', {
       status: 'waiting',
-      reason: 'model-unavailable',
-      nextTryAtMs: Date.UTC(2030, 0, 1),
+      waiting_for: 'model',
+      next_try_at: '2030-01-01T00:00:00.000Z',
+      text: 'Waiting for the model. Your message is kept.',
     });
-    await page.getByText('Waiting: model unavailable. Your message is kept. Next try at').waitFor();
+    await page
+      .locator('.working-text', { hasText: 'Waiting for the model. Your message is kept. Next try at' })
+      .waitFor();
     turn.emit('status', { status: 'warming_up' });
-    await page.getByText('Warming up').waitFor();
+    await page.locator('.working-text', { hasText: 'Warming up' }).waitFor();
     turn.emit('status', {});
     for (const type of ['status', 'text', 'tool', 'notice'])
       for (const data of [null, {}, [], 'text', { id: 7, name: null, summary: 3, input: 1, result: {} }])

@@ -81,7 +81,7 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     turn.finish({ outcome: 'stopped' });
     await one.locator('.badge-stopped').waitFor();
     await one.getByRole('button', { name: 'New session in this chat (/new)' }).click();
-    await other.getByText('Begins with your next message.').waitFor();
+    await other.locator('#fresh').getByText('Begins with your next message.').waitFor();
     await other.getByRole('button', { name: 'Undo' }).click();
     await one.locator('#fresh').waitFor({ state: 'hidden' });
   });

@@ -83,7 +83,7 @@ describe.skipIf(!chromiumPath)(`storage trouble on the chat page${browserNote}`,
       expect(api.turns.map(({ text }) => text)).toEqual(['first words', 'typed for ten minutes']);
       await page.getByRole('button', { name: /Use (dark|light) colours/ }).click();
       await page.getByRole('button', { name: 'New session in this chat (/new)' }).click();
-      await page.getByText('Begins with your next message.').waitFor();
+      await page.locator('.ask-note', { hasText: 'Begins with your next message.' }).waitFor();
       expect(page.defects).toEqual([]);
       await page.context().close();
     },
