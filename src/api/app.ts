@@ -1,5 +1,5 @@
-// The HTTP API as one hono app over the ports. Routes come as data from their rooms, so that the app, its 405
-// answers and the check against `openapi.json` all see the same list. Nothing here needs a local machine.
+// The HTTP API as one hono app over the ports. Each module returns its routes as data, so that the app, its 405
+// answers and the check against `openapi.json` all use the same list. Nothing here needs a local machine.
 import { type Context, Hono } from 'hono';
 import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
@@ -12,7 +12,7 @@ import { turnRoutes } from './turns.ts';
 export interface AppOptions extends ApiDeps {
   /** Keys of which one must be sent; none means no check (loopback only). */
   readonly apiKeys: readonly string[];
-  /** Names besides the loopback ones that are right as `Host`; null accepts any. */
+  /** Names that are accepted as `Host`, in addition to the loopback names; null accepts any. */
   readonly knownHosts: readonly string[] | null;
   /** What turns wait for right now; left out where nobody can tell. */
   readonly waiting?: () => readonly Outage[];
@@ -22,7 +22,7 @@ export interface AppOptions extends ApiDeps {
   readonly page: ((request: Request) => Promise<Response | null>) | null;
 }
 
-/** Every route but the page's, as `openapi.json` has them. */
+/** Every route that `openapi.json` describes: all except those of the page. */
 export function apiRoutes(options: AppOptions): Route[] {
   return [
     ...chatRoutes(options),

@@ -1,4 +1,4 @@
-// Chats that programs name, by HTTP or in code: conversations of the `http` channel.
+// Names of chats, as HTTP clients and programs give them. Such a chat is a conversation of the `http` channel.
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Conversation } from '../core/ids.ts';

@@ -1,10 +1,10 @@
-// What the API's routes work with: ports and data, no vendor, no file system. The same routes can stand behind
-// any server that speaks `Request` and `Response`.
+// What the API's routes need: ports and data, no vendor and no file system. The same routes work in any server that
+// uses `Request` and `Response`.
 import type { Context } from 'hono';
 import type { Log } from '../core/log.ts';
 import type { Clock, EventLog, SessionState, SessionStore, TurnQueue } from '../core/ports.ts';
 
-/** What the page's banner and `GET /v1/info` tell. */
+/** What `GET /v1/info` answers and the page's banner shows. */
 export interface ServerInfo {
   readonly name: string;
   readonly version: string;

@@ -1,6 +1,6 @@
-// Who may call. Three checks before any route of the API runs: a known `Host` while the server listens on
-// loopback only (a page elsewhere cannot reach it through a name it made point here), no foreign `Origin` on
-// requests that change something, and the bearer key where one is set. There is no CORS.
+// Decides who may call. Three checks run before any route of the API. The `Host` must be known while the server listens
+// on loopback only: that stops web pages which make their own host name point to this machine (DNS rebinding). Requests
+// that change something must not have a foreign `Origin`. The bearer key must match where one is set. There is no CORS.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { refuse } from './problems.ts';
@@ -12,7 +12,7 @@ export function isLoopbackHost(host: string): boolean {
   return LOOPBACK_NAMES.has(host) || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** `knownHosts`: names besides loopback ones; null when any name is right because a key is required. */
+/** `knownHosts`: accepted names in addition to loopback ones; null accepts any name, because a key is required. */
 export function checkBrowser(knownHosts: readonly string[] | null): MiddlewareHandler {
   return async (context, next) => {
     const host = context.req.header('host') ?? new URL(context.req.url).host;
@@ -35,13 +35,13 @@ function sameHost(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }
 
-/** Requires one of the keys; no keys, no check. */
+/** Requires one of the keys. Without keys nothing is checked. */
 export function checkBearer(keys: readonly string[]): MiddlewareHandler {
   const digests = keys.map(digest);
   return async (context, next) => {
     if (digests.length > 0) {
       const given = /^Bearer +(\S+)$/i.exec(context.req.header('authorization') ?? '')?.[1];
-      // Digests have one length and every key is compared, so the time taken tells nothing.
+      // All digests have the same length and every key is compared, so the time taken reveals nothing.
       const offered = digest(given ?? '');
       const matches = digests.map((key) => timingSafeEqual(key, offered)).filter(Boolean).length;
       if (given === undefined || matches === 0) {

@@ -1,5 +1,5 @@
-// Messages in. A message that could not be queued gets a 503, and its repeat under the same key is queued again as long
-// as its turn is not committed.
+// Takes messages in. A message that could not be queued is answered with 503; its repeat under the same key is queued
+// again as long as its turn is not committed.
 import type { Context } from 'hono';
 import { acceptAndQueue } from '../core/accept.ts';
 import { type TurnRequest, turnRequest } from '../core/messages.ts';
@@ -11,7 +11,7 @@ import { emptyBody, idempotencyKey, jsonBody, messageBody } from './requests.ts'
 import { eventStream, settled } from './stream.ts';
 import { answerView } from './views.ts';
 
-/** A JSON request waits this long at most, then answers 202: the turn goes on by itself. */
+/** A JSON request waits at most this long for the reply, then answers 202 while the turn goes on. */
 const MAX_WAIT_SEC = 600;
 
 export function messageRoutes(deps: ApiDeps): Route[] {

@@ -72,7 +72,7 @@ export function problemResponse(problem: ProblemInput): Response {
   });
 }
 
-/** The last stop of every error of a route. */
+/** The answer to any error that a route throws. */
 export function answerError(error: unknown, context: Context, log: Log): Response {
   if (error instanceof ProblemError) return problemResponse(error.problem);
   const known = isHybridError(error) ? fromFamily(error) : null;
@@ -97,7 +97,7 @@ function fromFamily(error: HybridError): ProblemInput | null {
     const seconds = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
     return { status: 503, code, detail, headers: { 'retry-after': seconds } };
   }
-  // Whether it happened is unknown: an idempotency key makes the repeat safe.
+  // The request may or may not have had its effect: with an idempotency key, repeating it is safe.
   if (error instanceof Ambiguous) return { status: 503, code, detail, headers: { 'retry-after': '1' } };
   if (error instanceof Corrupt) return { status: 500, code, detail };
   return null;

@@ -1,5 +1,5 @@
-// Reading requests: bodies, path parts, query and headers, each checked, each refusal naming what is wrong.
-// Whitelists only: what is not described here is refused, never ignored.
+// Reads and checks requests: bodies, path parts, query and headers. Every refusal names what is wrong. A field or
+// parameter that is not described here is refused, never ignored.
 
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'hono';
@@ -29,7 +29,7 @@ export function turnIdFrom(value: string | undefined): TurnId {
   return value as TurnId;
 }
 
-/** The client's key, or one made for this request: then every request is a turn of its own. */
+/** The client's idempotency key. Without one a new key is made, so every request starts a new turn. */
 export function idempotencyKey(context: Context): string {
   const key = context.req.header('idempotency-key');
   if (key === undefined) return randomUUID();
@@ -55,7 +55,7 @@ export function pageOf(context: Context): { limit: number; cursor?: string } {
   return query.cursor ? { limit, cursor: query.cursor } : { limit };
 }
 
-/** Reads and checks a JSON body. `optional`: nothing at all counts as `{}`. */
+/** Reads and checks a JSON body. With `optional`, an empty body counts as `{}`. */
 export async function jsonBody<T>(context: Context, schema: z.ZodType<T>, optional = false): Promise<T> {
   const bytes = await boundedBody(context);
   if (bytes.length === 0 && optional) return check(schema, {});

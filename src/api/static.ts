@@ -47,7 +47,7 @@ export function servePageFrom(folder: string): (request: Request) => Promise<Res
     const headers = {
       'content-type': type,
       etag,
-      // Asked again every time, answered by 304 while unchanged: a new version shows at once.
+      // Browsers ask every time and get a 304 while the file is unchanged, so a new version shows at once.
       'cache-control': 'no-cache',
       'content-security-policy': POLICY,
       'referrer-policy': 'no-referrer',

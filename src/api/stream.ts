@@ -3,7 +3,7 @@ import { isCommitted, type TurnRecord } from '../core/records.ts';
 import { waitingText } from '../core/waiting.ts';
 import type { ApiDeps } from './deps.ts';
 import { replyView } from './views.ts';
-import { LOOK_MS, type WatchedEvent, watchTurn } from './watch-turn.ts';
+import { LEDGER_POLL_MS, type WatchedEvent, watchTurn } from './watch-turn.ts';
 
 /** The events after `after` as text. A comment line now and then keeps proxies from closing a quiet stream. */
 async function* eventText(
@@ -64,7 +64,7 @@ export async function settled(
   while (current && !isCommitted(current) && !signal.aborted) {
     const leftMs = untilMs - deps.clock.now();
     if (leftMs <= 0) break;
-    const options = { waitMs: Math.min(leftMs, LOOK_MS), signal };
+    const options = { waitMs: Math.min(leftMs, LEDGER_POLL_MS), signal };
     const logged = await deps.events.read(turn.tenant, turn.turnId, sequence, options);
     sequence = logged.at(-1)?.sequence ?? sequence;
     const final = logged.some(({ event }) => event.type === 'final');

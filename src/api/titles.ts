@@ -1,5 +1,5 @@
 // Titles of chats: the beginning of the first message. The ledger lists newest first, so the first message is at
-// the end of the last page; it never changes, hence the small cache.
+// the end of the last page. It never changes, so titles are cached.
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionMapping, TurnRecord } from '../core/records.ts';
 import { oneLine } from '../text/cut-text.ts';
@@ -7,7 +7,7 @@ import { harmless } from '../text/harmless.ts';
 
 const MAX_LENGTH = 60;
 const MAX_CACHED = 2_000;
-/** A chat of more turns than this many full pages takes the oldest message among those. */
+/** At most this many pages are read. In a longer chat the title comes from the oldest message among them. */
 const MAX_PAGES = 10;
 
 export interface Titles {
@@ -18,7 +18,7 @@ export function createTitles(store: Pick<SessionStore, 'listTurns'>): Titles {
   const cache = new Map<string, string>();
   return {
     async of(mapping) {
-      // An erased chat that is begun again is another one: its `created_at` differs.
+      // A chat that was erased and started again is another chat, with another `created_at`.
       const name = `${mapping.session_key} ${mapping.created_at}`;
       const known = cache.get(name);
       if (known !== undefined) return known;

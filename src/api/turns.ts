@@ -1,4 +1,4 @@
-// One turn: look at it, watch it, stop it.
+// The routes of one turn: get it, stream its events, stop it.
 
 import type { Context } from 'hono';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
@@ -28,7 +28,7 @@ export function turnRoutes(deps: ApiDeps): Route[] {
       async handle(context) {
         const turn = await turnOf(context);
         const after = lastEventId(context);
-        // A browser's EventSource comes back after the end of every stream; 204 tells it to stay away.
+        // A browser's EventSource reconnects after every stream ends; a 204 tells it to stop.
         if (after > 0 && (await isFinal(turn, after))) return context.body(null, 204);
         return eventStream(deps, turn, after, context.req.raw.signal);
       },
@@ -51,7 +51,10 @@ export function turnRoutes(deps: ApiDeps): Route[] {
   }
 }
 
-/** Whoever watches sees that it is stopping. `asked` is false when its outcome is fixed already. `Gone` without it. */
+/**
+ * Requests that a turn stop, and tells its watchers. `asked` is false when the outcome is already fixed. Throws `Gone`
+ * when there is no such turn.
+ */
 export async function askToStop(
   deps: Pick<ApiDeps, 'store' | 'events'>,
   turnId: TurnId,

@@ -1,4 +1,4 @@
-// How records look to a client of the API. Snake case, ISO times, and nothing that only the machinery needs.
+// Records as the API shows them to clients: snake case, ISO times, and no internal fields.
 import { conversationOf, type SessionId, type TurnId } from '../core/ids.ts';
 import type { Reply, SessionMapping, TurnRecord } from '../core/records.ts';
 

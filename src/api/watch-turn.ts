@@ -1,34 +1,34 @@
-// A turn's events as they happen, for event streams and for programs. The event log is followed and the ledger has
-// the last word: a watcher gets the reply even where the log was pruned or its writer died.
+// Yields a turn's events as they happen, for event streams and for programs. They come from the event log. The final
+// reply comes from the ledger when the log does not have it, because it was pruned or its writer died.
 import type { TurnEvent } from '../core/ports.ts';
 import { isCommitted, type TurnRecord } from '../core/records.ts';
 import type { ApiDeps } from './deps.ts';
 
 export type WatchDeps = Pick<ApiDeps, 'store' | 'events' | 'clock'>;
 
-/** `final` of the ledger: what it does not hold is null. */
+/** An event of the turn. In a `final` that comes from the ledger, fields may be null. */
 export type WatchedEvent =
   | Exclude<TurnEvent, { type: 'final' }>
   | ({ readonly type: 'final' } & Pick<TurnRecord, 'reply' | 'sessionId' | 'generation'>);
 
-export interface Watched {
-  /** null: not of the log, never to be asked for again. */
+export interface WatchedItem {
+  /** Position in the event log; null for an item that is not in the log and cannot be asked for again. */
   readonly sequence: number | null;
-  /** null: nothing happened for a while. */
+  /** null when nothing happened for a while: a sign of life. */
   readonly event: WatchedEvent | null;
 }
 
-/** The ledger is looked at this often while nothing is logged. */
-export const LOOK_MS = 5_000;
+/** How often the ledger is read while nothing is logged. */
+export const LEDGER_POLL_MS = 5_000;
 const QUIET_MS = 15_000;
 
-/** What follows `after`. Ends behind `final`, when the turn is erased, or when `signal` aborts. */
+/** The events after number `after`. Ends after `final`, when the turn is erased, or when `signal` aborts. */
 export async function* watchTurn(
   deps: WatchDeps,
   turn: TurnRecord,
   after: number,
   signal: AbortSignal,
-): AsyncGenerator<Watched, void, undefined> {
+): AsyncGenerator<WatchedItem, void, undefined> {
   const { tenant, turnId } = turn;
   let sequence = after;
   let quietSinceMs = deps.clock.now();
@@ -38,7 +38,7 @@ export async function* watchTurn(
     yield { sequence: null, event: { type: 'status', status } };
   }
   while (!signal.aborted && current) {
-    const waitMs = isCommitted(current) ? 0 : LOOK_MS;
+    const waitMs = isCommitted(current) ? 0 : LEDGER_POLL_MS;
     const logged = await deps.events.read(tenant, turnId, sequence, { waitMs, signal });
     for (const { sequence: id, event } of logged) {
       sequence = id;

@@ -1,6 +1,6 @@
-// Sorts what an AWS client throws into our families. The client has already retried (standard mode: bounded, with
-// jitter) before an error gets here, so `Refused` means "the next attempt belongs to whoever holds the turn".
-// Conditional failures are answers, not errors: callers look at them before they come here.
+// Translates errors of AWS clients into this project's error families. The client has already retried (standard mode:
+// bounded, with jitter) before an error gets here, so `Refused` leaves the next attempt to the worker that has the
+// turn. A failed condition is an answer, not an error: callers check for it before they call this.
 import { isHybridError, Refused } from '../core/errors.ts';
 
 interface AwsError extends Error {
@@ -29,7 +29,7 @@ export function isOutcomeUnknown(error: unknown): boolean {
   return status === undefined || status >= 500;
 }
 
-/** The family error for something that stays wrong after the client's own retries. `what` names the service. */
+/** The error to throw for a call that still fails after the client's own retries. `what` names the service. */
 export function refusal(what: string, error: unknown): Error {
   if (isHybridError(error)) return error;
   const name = errorName(error);

@@ -1,4 +1,4 @@
-// An installation on AWS, from outside: the file that names it, and its ports.
+// An installation on AWS, for programs outside it: the file that names it, and its ports.
 import '../node-version.ts';
 
 export {

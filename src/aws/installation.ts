@@ -19,12 +19,12 @@ const installationSchema = z.strictObject({
   queueUrl: z.url(),
   deadLetterQueueUrl: z.url(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
-  /** Of stand-ins and private endpoints; the SDK's own AWS_ENDPOINT_URL_* hold where one is not named. */
+  /** Addresses of stand-ins and private endpoints. For one that is not named, the SDK's AWS_ENDPOINT_URL_* apply. */
   endpoints: z
     .strictObject({ dynamodb: z.url().optional(), s3: z.url().optional(), sqs: z.url().optional() })
     .default({}),
 });
-/** What names an installation; `deploy` writes it. */
+/** Reads the file that names an installation; `deploy` writes it. */
 export type AwsInstallation = z.input<typeof installationSchema>;
 
 export function readInstallation(file: string): z.output<typeof installationSchema> {
@@ -57,7 +57,7 @@ export function writeInstallation(file: string, installation: AwsInstallation): 
   writeFileSync(file, `${JSON.stringify(installationSchema.parse(installation), null, 2)}\n`);
 }
 
-/** Names of the stack's outputs (src/cdk/stack.ts), and the field each becomes. */
+/** The stack's outputs (src/cdk/stack.ts), and the field that each one fills. */
 export const OUTPUTS = {
   Region: 'region',
   MappingTable: 'mappingTable',
@@ -68,7 +68,7 @@ export const OUTPUTS = {
   RetentionDays: 'retentionDays',
 } as const;
 
-/** From what `cdk deploy --outputs-file` wrote; null when no stack of ours is in it. */
+/** Reads what `cdk deploy --outputs-file` wrote; null when it has no stack of this package. */
 export function installationFrom(outputs: unknown): AwsInstallation | null {
   const stacks = Object.values((outputs ?? {}) as Record<string, Record<string, string>>);
   for (const stack of stacks) {

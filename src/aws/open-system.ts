@@ -1,5 +1,5 @@
-// A system in front of an installation on AWS, for a back-end that sends: it needs the rights of the api function
-// (docs/embed.md), and neither worker nor agent.
+// Opens a `System` over an installation on AWS, for a back-end that sends messages. It needs the rights of the api
+// function (docs/embed.md), and runs neither a worker nor an agent.
 import { systemClock } from '../core/clock.ts';
 import { silentLog } from '../core/log.ts';
 import { packageVersion } from '../package-root.ts';
@@ -19,7 +19,7 @@ export async function openAwsSystem(settings: AwsSettings): Promise<System> {
     ending: ending.signal,
     clock: systemClock,
     log,
-    // What the installation was deployed with is not known here; every answer says whether a demo model wrote it.
+    // This program does not know which model was deployed. Every answer says whether a demo model wrote it.
     info: {
       name: 'hybrid-sessions',
       version: packageVersion(),

@@ -1,5 +1,5 @@
-// The ports of an installation on AWS, for programs outside it: commands that look at or mend what is stored there,
-// and back-ends that send. A module of its own because it loads the AWS SDK.
+// Opens the ports of an installation on AWS for programs outside it: commands that inspect or repair stored data, and
+// back-ends that send messages. It is a separate module because it loads the AWS SDK.
 import { systemClock } from '../core/clock.ts';
 import { DAY_SEC, KEPT_GENERATIONS, WORKSPACE_LIMITS } from '../core/defaults.ts';
 import type { Stores } from '../local/stores.ts';
@@ -30,7 +30,7 @@ export async function openAwsStores(
   const objects = createS3ObjectStore({
     ...at(endpoints.s3),
     bucket,
-    // Few servers other than Amazon's have a host name per bucket.
+    // Most servers other than Amazon's have no host name per bucket.
     forcePathStyle: endpoints.s3 !== undefined,
   });
   return {
@@ -42,7 +42,7 @@ export async function openAwsStores(
     objects,
     state: createSessionState({
       objects,
-      // The worker holds a session to the room on its own disk.
+      // The worker applies its own limit, which depends on the size of its disk.
       limits: WORKSPACE_LIMITS,
       keepGenerations: KEPT_GENERATIONS,
       ...(progress && { progress }),

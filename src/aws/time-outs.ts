@@ -1,7 +1,7 @@
 // How long an AWS client waits for an answer. By default the SDK's `requestTimeout` only prints a warning, and nothing
-// watches a body that stops in the middle: a turn would hang until its lease is lost.
+// notices a body that stops in the middle: a turn would hang until its lease is lost.
 
-/** For a client's `requestHandler`: a request without an answer, or a connection that falls silent, is a TimeoutError, which the client retries. */
+/** For a client's `requestHandler`. No answer, or a silent connection, is a TimeoutError, which the client retries. */
 export function timeOuts(answerWithinMs: number, silentForMs: number) {
   return {
     connectionTimeout: 1_000,

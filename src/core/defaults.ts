@@ -20,8 +20,11 @@ export const WORKSPACE_LIMITS: StateLimits = {
 /** Earlier generations that a session can go back to, the newest included. */
 export const KEPT_GENERATIONS = 10;
 
-/** Turns at once on one machine. */
+/** Processes that run turns on one machine. */
 export const WORKERS = 2;
+
+/** Conversations that may have a turn running at once on one machine, all processes together. */
+export const TURNS_AT_ONCE = 16;
 
 /** A running turn is saved this often, so that a crash costs no more. */
 export const CHECKPOINT_EVERY_SEC = 60;

@@ -92,7 +92,7 @@ export const PROMISES = [
   {
     id: 'APART',
     text: "One conversation's trouble costs no other conversation its answer",
-    status: 'planned',
+    status: 'kept',
   },
   {
     id: 'MOMENT',

@@ -1,5 +1,6 @@
-// Takes turns off the queue and runs them, one at a time per worker. Several workers may run at once, here and
-// on other machines: the queue keeps a conversation's order, the lease keeps its turns single.
+// Takes turns off the queue and runs them, those of different conversations beside each other, so that one which hangs
+// keeps no other waiting (APART). Several workers may run at once, here and on other machines: the queue keeps a
+// conversation's order, the lease keeps its turns single.
 import { randomUUID } from 'node:crypto';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { errorFields } from './log.ts';
@@ -20,16 +21,24 @@ export interface WorkerDeps extends TurnDeps {
 }
 
 export interface WorkerOptions {
-  /** Ends the loop after the turn in hand. */
+  /** Ends the loop after the turns in hand. */
   readonly signal: AbortSignal;
-  /** Cuts the turn in hand off at a safe point; it continues elsewhere. */
+  /** Cuts the turns in hand off at a safe point; they continue elsewhere. */
   readonly deadline?: AbortSignal;
+  /** So many turns at once, each of another conversation. @default 1 */
+  readonly turnsAtOnce?: number;
 }
 
 /** Runs until `signal` aborts. Errors of the queue itself are waited out, not thrown. */
 export async function runWorker(deps: WorkerDeps, options: WorkerOptions): Promise<void> {
+  const { turnsAtOnce = 1, deadline = new AbortController().signal } = options;
+  const running = new Set<Promise<unknown>>();
   let failures = 0;
   while (!options.signal.aborted) {
+    if (running.size >= turnsAtOnce) {
+      await Promise.race(running);
+      continue;
+    }
     let deliveries: readonly ReceivedMessage[];
     try {
       deliveries = await deps.queue.receive({
@@ -45,9 +54,11 @@ export async function runWorker(deps: WorkerDeps, options: WorkerOptions): Promi
       continue;
     }
     for (const delivery of deliveries) {
-      await processMessage(deps, delivery, options.deadline ?? new AbortController().signal);
+      const turn = processMessage(deps, delivery, deadline).finally(() => running.delete(turn));
+      running.add(turn);
     }
   }
+  await Promise.all(running);
 }
 
 /** Runs one delivery's turn and tells the queue what became of it. Never throws. */

@@ -1,5 +1,5 @@
-// The channels of an installation, as its functions see them: those without settings, and those that the deployment
-// names. A function reads only what its part may know.
+// The channels of an installation: those that need no settings, and those that the deployment names. Each function
+// reads only the settings and secrets that its own part of a channel needs.
 import { decodeSettings, type EncodedSettings, fromVariables, parametersIn } from '../channels/deployed.ts';
 import type { ChannelDescriptor, Part } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
@@ -10,7 +10,7 @@ import type { Environment } from './configuration.ts';
 import { readParameters } from './parameters.ts';
 import { VARIABLES } from './variables.ts';
 
-/** Every write of the event log is billed: deltas are gathered for longer than on one machine. */
+/** Every write to the event log is billed, so text deltas are gathered for longer than on one machine. */
 const GATHER_MS = 300;
 
 export interface DeployedChannel {
@@ -44,7 +44,7 @@ export function deployedChannel(
   };
 }
 
-/** The outgoing sides, as the turn's code wants them. */
+/** Opens the outgoing side of each channel, by name. */
 export function openChannels(
   deployed: readonly DeployedChannel[],
   secrets: ReadonlyMap<string, string>,

@@ -1,5 +1,5 @@
-// What each function is told, checked once at its start: the only place here that knows the environment. A missing
-// or malformed variable ends the start with its name; secrets are not among them (see parameters.ts).
+// Reads and checks each function's environment variables once, when it starts. A missing or malformed variable stops
+// the start with an error that names it. Secrets are not in the environment (see parameters.ts).
 import { z } from 'zod';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';

@@ -1,5 +1,5 @@
-// A function URL's event as a standard `Request`, and a standard `Response` back: whole, or written to Lambda's
-// response stream as it comes. https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html (read 2026-11-22)
+// Turns a function URL's event into a standard `Request`, and a standard `Response` into the function's answer: whole,
+// or streamed piece by piece. https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html (read 2026-11-22)
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { APIGatewayProxyStructuredResultV2, LambdaFunctionURLEvent } from 'aws-lambda';
@@ -27,19 +27,19 @@ export async function wholeAnswer(response: Response): Promise<APIGatewayProxySt
   };
 }
 
-/** Part of the runtime, as a global (`awslambda`). */
+/** A part of Lambda's runtime, which provides it as the global `awslambda`. */
 export interface ResponseStreams {
   from(stream: Writable, prelude: { statusCode: number; headers: Record<string, string> }): Writable;
 }
 
-/** Resolves when everything is written. A client that went away ends the body, not the function. */
+/** Resolves when everything is written. When the client has gone, the body is cancelled and the function goes on. */
 export async function streamAnswer(
   response: Response,
   stream: Writable,
   streams: ResponseStreams,
 ): Promise<void> {
   const out = streams.from(stream, { statusCode: response.status, headers: headersOf(response) });
-  // The head leaves with the first write only: an empty body needs one, too.
+  // Lambda sends the status and headers with the first write, so an empty body needs a write, too.
   out.write('');
   const reader = response.body?.getReader();
   try {

@@ -1,6 +1,6 @@
-// Takes the webhooks of all channels. Each checks its caller before it reads anything else; a 200 says that the turn
-// is in the durable queue (ACKED). Holds no agent, and of the channels' secrets only those that check callers:
-// small, and awake within a moment.
+// Takes the webhooks of all channels. Each webhook checks its caller before it reads anything else; a 200 means that
+// the turn is in the durable queue (ACKED). The function has no agent, and only those secrets that check callers, so it
+// is small and starts fast.
 import type { APIGatewayProxyStructuredResultV2, LambdaFunctionURLEvent } from 'aws-lambda';
 import { identityFrom } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';

@@ -1,5 +1,5 @@
-// Log lines as JSON, and the metrics that follow from them: what alarms and dashboard read is counted where it is
-// said, so the two cannot differ. Metrics ride in the log (EMF) and cost no call.
+// Writes log lines as JSON and derives the metrics for alarms and dashboard from the same calls, so that the two cannot
+// differ. Metrics are written into the log in EMF (embedded metric format), which needs no API call.
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Log, LogFields } from '../core/log.ts';
@@ -7,7 +7,7 @@ import { METRIC_NAMESPACE, METRICS } from './metric-names.ts';
 
 export interface Observability {
   readonly log: Log;
-  /** Writes out what was counted; called at the end of an invocation. */
+  /** Writes the metrics counted so far. Call it at the end of an invocation. */
   flush(): void;
 }
 
@@ -64,7 +64,7 @@ export function noteRefusal({ status }: Response, log: Log): void {
   if (status >= 500) log('error', 'request-refused', { status });
 }
 
-/** `message` is the event's own place in a line. */
+/** The defined fields. A field `message` is renamed, because the event's name has that place in the line. */
 function definedOf(fields: LogFields): Record<string, string | number | boolean> {
   return Object.fromEntries(
     Object.entries(fields)

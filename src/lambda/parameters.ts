@@ -1,5 +1,5 @@
-// Secrets, by name, from SSM Parameter Store when a function starts. A name below /aws/reference/secretsmanager/
-// reads a secret of Secrets Manager through the same call. Values stay in memory and go into no log.
+// Reads secrets by name from SSM Parameter Store when a function starts. A name below /aws/reference/secretsmanager/
+// reads a secret of Secrets Manager through the same call. Values stay in memory and are never logged.
 import { GetParametersCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { timeOuts } from '../aws/time-outs.ts';
 import { Invalid, Refused } from '../core/errors.ts';

@@ -1,7 +1,7 @@
-// Runs when a stack is deployed, changed or removed, as CloudFormation custom resources. `prepare` makes the secrets
-// that nobody has to know beforehand and asks each channel's platform who it is there; `register` lets a channel tell its
-// platform where to send messages, and takes that back at the end. Always answers CloudFormation: a stack that waits
-// for an answer hangs for an hour.
+// CloudFormation custom resources, run when a stack is deployed, changed or removed. `prepare` generates the secrets
+// that nobody has to choose, and asks each channel's platform for the bot's identity. `register` lets a channel tell
+// its platform where to send messages, and undoes that when the stack is removed. It always answers CloudFormation: a
+// stack that gets no answer hangs for an hour.
 import { randomBytes } from 'node:crypto';
 import {
   DeleteParametersCommand,
@@ -64,7 +64,7 @@ export function createSetup(
           error: message,
         }),
       );
-      // What cannot be taken back must not keep the stack from going.
+      // A step that cannot be undone must not block the removal of the stack.
       const Status = event.RequestType === 'Delete' ? 'SUCCESS' : 'FAILED';
       await answer(event, { Status, Reason: cutText(message, 1_000, '…'), PhysicalResourceId: physicalId });
     }
@@ -88,7 +88,7 @@ async function run(channels: readonly ChannelDescriptor[], event: SetupEvent): P
   return { physicalId: 'prepare', data };
 }
 
-/** A secret that exists stays: a second deployment changes no key. */
+/** A secret that exists is not changed, so a second deployment keeps all keys. */
 async function makeSecrets(names: readonly string[]): Promise<void> {
   for (const Name of names) {
     const Value = randomBytes(32).toString('base64url');

@@ -1,7 +1,7 @@
-// Turns that SQS moved here because no worker could take them on: it crashed at its start, or could not reach the
-// store, again and again. Such a turn is given up by the same code that a worker gives up with (one honest message
-// through the ledger, sent once, fenced), and is then set aside in the dead letters for a person. Runs from the small
-// ZIP: it needs neither the image nor the agent, which may be what is broken.
+// Gives up turns that SQS moved here because no worker could run them: the worker crashed at its start, or could not
+// reach the store, again and again. It uses the worker's own code for giving up: one honest message, committed to the
+// ledger under a fence and sent once. The message is then put into the dead letters for a person to look at. It runs
+// from the small ZIP, because the image or the agent may be what is broken.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
@@ -53,7 +53,7 @@ export function createStranded(
       log,
       timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },
       retentionSec: configuration.retentionDays * DAY_SEC,
-      // None is left: whatever is not committed is given up, whatever is committed is delivered.
+      // No attempt is left: an uncommitted turn is given up, a committed turn is delivered.
       maxAttempts: 0,
       visibilityMs: STRANDED_TIMES.visibilityMs,
     };
@@ -68,8 +68,8 @@ export function createStranded(
       );
       if (!deps) return batch.response();
       for (const group of batch.groups) {
-        for (const delivery of group) {
-          const outcome = await processMessage(deps, delivery, new AbortController().signal);
+        for (const message of group) {
+          const outcome = await processMessage(deps, message, new AbortController().signal);
           if (outcome.kind === 'retry') break;
         }
       }

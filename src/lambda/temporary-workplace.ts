@@ -1,8 +1,8 @@
-// The whole temporary folder as one turn's workplace: on Lambda a worker runs one turn at a time, always at the same
-// paths, and whatever is in the folder before a turn is removed, whoever left it there. So the folder must be this
-// function's own. With `keepSession` the files of a turn that ended well stay for the same session's next turn here:
-// it takes them up if the session's head is still the very one they are, and they are still as they were left. In any
-// other case, and for any other session, they are removed first. Processes, home and temporary files never stay.
+// Uses the whole temporary folder as the workplace of one turn. On Lambda a worker runs one turn at a time, always at
+// the same paths. Everything in the folder is removed before a turn, so the folder must belong to this function alone.
+// With `keepSession` the files of a turn that ended well stay for the next turn of the same session on this worker.
+// That turn reuses them if the session's head has not moved since and the files are unchanged on disk. In all other
+// cases they are removed first. Processes, home and temporary files are always removed.
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { endProcesses, pauseProcesses } from '../agent/processes.ts';
@@ -28,16 +28,16 @@ export function createTemporaryWorkplace(
     workspace: join(root, 'workspace'),
   };
   const session = [directory.config, directory.workspace];
-  const besides = [join(root, 'home'), join(root, 'tmp')];
-  /** Whose turn runs here. */
+  const scratch = [join(root, 'home'), join(root, 'tmp')];
+  /** The lease of the turn that runs here. */
   let holder: Lease | null = null;
-  /** What lies here between two turns. */
-  let kept: (HeldFiles & { readonly sessionKey: string; readonly sessionId: string }) | null = null;
+  /** The session whose files stay here between two turns. */
+  let keptFiles: (HeldFiles & { readonly sessionKey: string; readonly sessionId: string }) | null = null;
 
-  /** Ends every process, and removes all but `stays`. */
-  async function clear(stays: readonly string[] = []): Promise<void> {
+  /** Ends every process, and removes everything except `exceptions`. */
+  async function clear(exceptions: readonly string[] = []): Promise<void> {
     await endProcesses(root);
-    const names = new Set(stays.map((path) => basename(path)));
+    const names = new Set(exceptions.map((path) => basename(path)));
     const rest = (await readdir(root)).filter((name) => !names.has(name));
     await Promise.all(rest.map((name) => removeTree(join(root, name))));
   }
@@ -48,14 +48,14 @@ export function createTemporaryWorkplace(
 
   const isHolder = (lease: Lease) => holder?.owner === lease.owner && holder.fence === lease.fence;
 
-  const always: Workplace = {
+  const emptyWorkplace: Workplace = {
     async open(lease) {
       if (holder) throw new Refused('workplace-busy', 'Another turn runs here.');
       holder = lease;
-      kept = null;
+      keptFiles = null;
       try {
         await clear();
-        await make([...session, ...besides]);
+        await make([...session, ...scratch]);
         return directory;
       } catch (error) {
         holder = null;
@@ -68,33 +68,33 @@ export function createTemporaryWorkplace(
       try {
         await clear();
       } finally {
-        // What could not be removed keeps the next turn from opening, not this worker from trying again.
+        // The workplace counts as free even if files could not be removed: the next `open` tries again, or fails.
         holder = null;
       }
     },
   };
-  if (!keepSession) return always;
+  if (!keepSession) return emptyWorkplace;
 
   return {
-    ...always,
+    ...emptyWorkplace,
     async keep(lease, files) {
       if (!isHolder(lease)) return;
       try {
         await clear(session);
-        // A checkpoint leaves them out, so a restore would not bring them back.
+        // These names are not in a checkpoint, so a restored directory would not have them.
         await Promise.all(EXCLUDED_FROM_CONFIG.map(({ name }) => removeTree(join(directory.config, name))));
         const { sessionKey, sessionId } = lease;
-        kept = { ...files, sessionKey, sessionId };
+        keptFiles = { ...files, sessionKey, sessionId };
         holder = null;
       } catch {
-        await always.close(lease);
+        await emptyWorkplace.close(lease);
       }
     },
     async reopen(lease, head) {
-      const files = kept;
+      const files = keptFiles;
       if (holder || !files) return null;
-      // Whatever comes of it: either a turn changes the files, or `open` removes them.
-      kept = null;
+      // The files can be reused only once: from here on, the turn changes them or `open` removes them.
+      keptFiles = null;
       if (files.sessionKey !== lease.sessionKey || files.sessionId !== lease.sessionId) return null;
       if (files.generation !== head.generation) return null;
       holder = lease;
@@ -102,11 +102,11 @@ export function createTemporaryWorkplace(
         await clear(session);
         if (await isUnchangedSince(head, directory, files.baseline)) {
           for (const folder of session) await chmod(folder, 0o700);
-          await make(besides);
+          await make(scratch);
           return { directory, baseline: files.baseline };
         }
       } catch {
-        // No reason is good enough to go on with them: a restore says what is wrong with this machine, if anything is.
+        // After any error the files are not reused. If the machine is at fault, the restore that follows reports it.
       }
       holder = null;
       return null;

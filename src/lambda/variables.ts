@@ -15,14 +15,14 @@ export const VARIABLES = {
   logLevel: 'HYBRID_SESSIONS_LOG_LEVEL',
   apiKeyParameter: 'HYBRID_SESSIONS_API_KEY_PARAMETER',
   maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
-  /** Names of the channels that the deployment has settings for, with commas; theirs are in src/channels/deployed.ts. */
+  /** Names of the channels with settings, separated by commas. src/channels/deployed.ts names their own variables. */
   channels: 'HYBRID_SESSIONS_CHANNELS',
-  /** `anthropic`; `demo` answers from a script, for trying the whole way without a key. */
+  /** `anthropic`, or `demo`, which answers from a script and needs no key. */
   modelProvider: 'HYBRID_SESSIONS_MODEL_PROVIDER',
   model: 'HYBRID_SESSIONS_MODEL',
   modelKeyParameter: 'HYBRID_SESSIONS_MODEL_KEY_PARAMETER',
   modelBaseUrl: 'HYBRID_SESSIONS_MODEL_BASE_URL',
-  /** The folder that is this function's own and is emptied before a turn. `/tmp` on Lambda. */
+  /** A folder that belongs to this function alone and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',
   /** `false`: the folder is emptied after each turn, too. */

@@ -1,7 +1,7 @@
-// Runs turns off the queue, one at a time. The message is made visible again within a minute unless the turn lives
-// (UNBLOCK), also when this function cannot begin; half a minute before the invocation must end the turn is saved and queued to go on in the next (LONG).
-// The agent's folder lies in the image; the session is laid into the temporary folder, and stays
-// there only for its own next turn.
+// Runs turns from the queue, one at a time. A message becomes visible again within a minute unless its turn extends
+// that (UNBLOCK), also when this function cannot begin. Half a minute before the invocation must end, the turn is saved
+// and queued, and the next invocation continues it (LONG). The agent folder is in the image. The session is restored into
+// the temporary folder, and its files stay there only for the next turn of the same session.
 import { join } from 'node:path';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
@@ -32,7 +32,7 @@ import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
 
-/** For ending the agent, the checkpoint and its upload. */
+/** Time to end the agent, write the checkpoint and upload it. */
 const MARGIN_MS = 30_000;
 
 export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
@@ -90,17 +90,17 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
     const deadline = AbortSignal.any([ending.signal, shutdown.signal]);
     try {
       const batch = await queue.messagesOf(event);
-      const deliveries = batch.groups.flat();
+      const messages = batch.groups.flat();
       // Before anything that may fail or take its time.
-      await Promise.all(deliveries.map((delivery) => shorten(delivery, log)));
+      await Promise.all(messages.map((message) => shorten(message, log)));
       const deps = await open().catch((error: unknown) =>
-        giveBack({ deliveries, error, log, openChannel: channelOpener(deployed, { events, log }) }),
+        giveBack({ deliveries: messages, error, log, openChannel: channelOpener(deployed, { events, log }) }),
       );
       if (!deps) return batch.response();
       // In order, one at a time: the workplace holds one session.
       for (const group of batch.groups) {
-        for (const delivery of group) {
-          const outcome = await processMessage(deps, delivery, deadline);
+        for (const message of group) {
+          const outcome = await processMessage(deps, message, deadline);
           if (outcome.kind === 'retry') break;
         }
       }
@@ -113,10 +113,10 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
-async function shorten(delivery: ReceivedMessage, log: Log): Promise<void> {
+async function shorten(message: ReceivedMessage, log: Log): Promise<void> {
   try {
-    await delivery.extend(LAMBDA_TIMES.visibilityMs);
+    await message.extend(LAMBDA_TIMES.visibilityMs);
   } catch (error) {
-    log('warn', 'visibility-not-shortened', { turn: delivery.request.turnId, ...errorFields(error) });
+    log('warn', 'visibility-not-shortened', { turn: message.request.turnId, ...errorFields(error) });
   }
 }

@@ -12,6 +12,7 @@ import {
   DAY_SEC,
   KEPT_GENERATIONS,
   RETENTION_DAYS,
+  TURNS_AT_ONCE,
   WORKERS,
   WORKSPACE_LIMITS,
 } from '../core/defaults.ts';
@@ -29,6 +30,7 @@ const ownFields = {
   /** Where editors find help; not used otherwise. */
   $schema: z.string().optional(),
   workers: z.int().min(1).max(64).default(WORKERS),
+  turnsAtOnce: z.int().min(1).max(1_000).default(TURNS_AT_ONCE),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   limits: z
     .strictObject({
@@ -69,6 +71,8 @@ export interface Configuration {
   readonly configFile: string | null;
   readonly apiKeys: readonly string[];
   readonly workers: number;
+  /** Turns of different conversations that may run at once, on all workers together. */
+  readonly turnsAtOnce: number;
   readonly retentionSec: number;
   readonly limits: StateLimits;
   readonly keepGenerations: number;
@@ -110,6 +114,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     configFile: file,
     apiKeys: [...(ownKey ? [ownKey] : []), ...values.apiKeys],
     workers: overrides.workers ?? values.workers,
+    turnsAtOnce: values.turnsAtOnce,
     retentionSec: values.retentionDays * DAY_SEC,
     limits: {
       maxWorkspaceBytes: values.limits.workspaceBytes,

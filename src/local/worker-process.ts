@@ -86,7 +86,11 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
         maxAttempts: MAX_ATTEMPTS,
         visibilityMs: LOCAL_TIMES.visibilityMs,
       },
-      { signal: stopping.signal, deadline: deadline.signal },
+      {
+        signal: stopping.signal,
+        deadline: deadline.signal,
+        turnsAtOnce: Math.ceil(configuration.turnsAtOnce / configuration.workers),
+      },
     );
     say({ type: 'ready' });
     await working;

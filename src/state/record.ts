@@ -122,7 +122,7 @@ export function newest(record: StateRecord): StoredGeneration {
   return record.history[record.history.length - 1]!;
 }
 
-/** The record with `stored` as its newest generation and only the last `keepGenerations`; other packs become garbage. */
+/** The record with `stored` as its newest generation and only the last `keepGenerations`. Other packs become garbage. */
 export function withGeneration(
   record: StateRecord | null,
   stored: StoredGeneration,

@@ -1,6 +1,6 @@
-// The HTTP channel: what a worker shows and sends goes to the event log, where the server's event streams read
-// it. Text deltas that arrive within a moment are joined, so a fast model costs few writes. Progress is best
-// effort; the reply itself is in the ledger, and its `final` event is appended once however often it is delivered.
+// The HTTP channel writes progress and replies to the event log, from which the server's event streams read. Text
+// deltas that arrive within a moment are joined, so that a fast model causes few writes. Progress is best effort. The
+// reply itself is in the ledger, and its `final` event is appended once, however often the reply is delivered.
 import type { TurnId } from '../../core/ids.ts';
 import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { Channel, EventLog, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';

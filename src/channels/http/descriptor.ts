@@ -1,5 +1,5 @@
-// The HTTP API and the web page. It needs no settings and is always there; its inlet is the API itself (src/api),
-// which a wiring mounts, because it can do far more than take a message in.
+// The HTTP API and the web page as a channel. It needs no settings and is always on. It declares no inlet of its own:
+// the local and the AWS wiring mount the API itself (src/api), which does far more than take messages in.
 import { defineChannel } from '../descriptor.ts';
 
 export const http = defineChannel({

@@ -1,7 +1,7 @@
-// The HTTP API and the web page behind a function URL that streams. The turn itself runs in the worker, where the
-// queue puts it: what streams here is read from the event log, so order holds, a lost connection loses nothing, and
-// this function holds a fraction of the worker's memory while it waits (design/lambda.md). Every route but the page,
-// its parts and /healthz wants the key.
+// The HTTP API and the web page behind a function URL that streams. The turn itself runs in the worker, which takes it
+// from the queue. This function streams what it reads from the event log: the order is kept, a lost connection loses
+// nothing, and waiting needs a fraction of the worker's memory (design/lambda.md). Every route requires the key, except
+// the page, its parts and /healthz.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -28,7 +28,7 @@ declare const awslambda: {
   readonly HttpResponseStream: ResponseStreams;
 };
 
-/** A stream is ended in time for its last words; a watcher comes back with Last-Event-ID. */
+/** A stream ends this long before the time-out, so that its last events are sent. Clients resume by Last-Event-ID. */
 const MARGIN_MS = 10_000;
 
 const configuration = readConfiguration(apiSchema, process.env);

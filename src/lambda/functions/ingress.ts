@@ -1,4 +1,4 @@
-// The function that takes webhooks, for the channels there are.
+// The function that takes webhooks, with this package's channels.
 import { CHANNELS } from '../../channels/index.ts';
 import { createIngress } from '../ingress.ts';
 

@@ -1,4 +1,4 @@
-// The function that a deployment runs once, for the channels there are.
+// The function that a deployment runs once, with this package's channels.
 import { CHANNELS } from '../../channels/index.ts';
 import { createSetup } from '../setup.ts';
 

@@ -1,4 +1,4 @@
-// The function that gives up turns which no worker could take on, for the channels there are.
+// The function that gives up turns which no worker could run, with this package's channels.
 import { CHANNELS } from '../../channels/index.ts';
 import { createStranded } from '../stranded.ts';
 

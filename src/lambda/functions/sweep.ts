@@ -1,6 +1,6 @@
 // Removes sessions whose retention is over, once a day: their objects, then their heads and mappings, each under a
-// lease (see server/sweep.ts). Ledger lines and events go by DynamoDB's own time to live. What one round does not
-// get done is left to the next.
+// lease (see src/core/sweep.ts). DynamoDB's time to live deletes ledger lines and events. What one round does not
+// finish is left to the next round.
 import type { Context } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
 import { sweep } from '../../core/sweep.ts';
@@ -10,7 +10,7 @@ import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
 import { readConfiguration, sweepSchema } from '../configuration.ts';
 import { createObservability } from '../observability.ts';
 
-/** For ending what is at hand. */
+/** The round ends this long before the time-out, so that the session being removed is finished. */
 const MARGIN_MS = 30_000;
 
 const configuration = readConfiguration(sweepSchema, process.env);
@@ -18,7 +18,7 @@ const { log, flush } = createObservability(configuration);
 const { mappingTable, stateTable, bucket } = configuration;
 const store = createDynamoSessionStore({ mappingTable, stateTable, clock: systemClock });
 const objects = createS3ObjectStore({ bucket });
-// It only erases: limits are for checkpoints.
+// Limits matter for checkpoints only, and the sweep only erases.
 const state = createSessionState({ objects, limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 } });
 
 export async function handler(_event: unknown, context: Context): Promise<{ readonly removed: number }> {

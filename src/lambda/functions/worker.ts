@@ -1,4 +1,4 @@
-// The function that runs turns, for the channels there are.
+// The function that runs turns, with this package's channels.
 import { CHANNELS } from '../../channels/index.ts';
 import { createWorker } from '../worker.ts';
 
