@@ -28,7 +28,7 @@ export interface StateBenchRow {
 const HISTORY = [1, 100, 1_000, 10_000];
 const FILES = [0, 1_000, 20_000];
 const REPEATS = 5;
-/** Past this many turns history is laid in by larger steps: nine thousand checkpoints one by one take ten minutes. */
+/** After this many turns the history is made in larger steps: nine thousand single checkpoints take ten minutes. */
 const SINGLE_TURNS = 1_000;
 const LARGE_STEP = 20;
 

@@ -1,4 +1,4 @@
-// Rows that compare within one run: the first row is 1.00, the others stand in relation to it.
+// Tables that compare rows within one run: the first row is 1.00, the others are ratios to it.
 
 export interface Row {
   readonly what: string;

@@ -59,7 +59,7 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** The comparison: one directory that stays, a fresh CLI process per turn. */
+/** What turns are compared with: the bare SDK in one permanent directory, with a new CLI process per turn. */
 async function openBare(root: string, modelUrl: string): Promise<{ turn(): Promise<void> }> {
   const directory = { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
   for (const folder of ['config', 'workspace', 'home', 'tmp']) {
@@ -92,7 +92,7 @@ async function openBare(root: string, modelUrl: string): Promise<{ turn(): Promi
   };
 }
 
-/** A worker that did not exist before the message did: process start, one turn, gone. */
+/** Starts a new worker process, runs one turn in it and ends it; returns the milliseconds. */
 async function coldTurn(dataDir: string, modelUrl: string): Promise<number> {
   const file = fileURLToPath(new URL('./cold-turn.ts', import.meta.url));
   const startedAt = performance.now();

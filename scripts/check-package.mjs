@@ -1,6 +1,6 @@
-// Proves the package as a user gets it: npm pack; then in an empty folder init my-agent, npm install, start, one turn,
-// stop; and a program of theirs that embeds it in a Hono and in an Express app, compiled and run. Needs a registry or a
-// warm npm cache. Arguments: --keep leaves the folder.
+// Checks the package as a user gets it: npm pack; then, in an empty folder, init my-agent, npm install, start, one
+// turn, stop. It also compiles and runs a user's program that embeds the package in a Hono and in an Express app. It
+// needs a registry or a warm npm cache. With --keep the folder stays.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -58,7 +58,7 @@ async function oneTurn(project) {
     if (!reply?.text.includes('it-works')) throw new Error(`unexpected reply: ${JSON.stringify(reply)}`);
     const page = await fetch(url);
     if (!(await page.text()).includes('<html')) throw new Error('the page is missing');
-    // Only npx itself is told, as a service manager would: the server ends with it.
+    // The signal goes to npx alone, as from a service manager: the server must end with it.
     server.kill('SIGTERM');
     await gone(url);
   } finally {

@@ -1,5 +1,5 @@
-// A program of a user's: compiles examples/embed and every entry of the package under two ways of resolving modules,
-// then runs what was compiled, over the package as it was installed in `project`. Used by check-package.mjs.
+// Plays a user's program: compiles examples/embed and every entry of the package under two ways of resolving modules,
+// then runs the result with the package as installed in `project`. Used by check-package.mjs.
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Builds the ZIP's folder: the five small functions, and beside them the web page and what the API says of itself.
-// Run alone it prints what came out and how long each takes to import; `buildFunctions` is for other scripts.
+// Builds the ZIP's folder: the five small functions, the web page and the API's description. Run by itself it prints
+// the sizes and how long each function takes to import; other scripts use `buildFunctions`.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -78,7 +78,7 @@ export async function buildFunctions(folder, { programs } = {}) {
   return Object.fromEntries(ENTRIES.map((name) => [name, loadedBy(metafile, name)]));
 }
 
-/** What a function reads when it starts: its own file and the shared ones it leads to; and what it may read later. */
+/** The files that a function loads at its start (its own and shared ones), and those that it may load later. */
 function loadedBy(metafile, name) {
   const start = Object.keys(metafile.outputs).find((path) => path.endsWith(`/${name}.mjs`));
   const follow = (kinds) => {

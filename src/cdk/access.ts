@@ -1,5 +1,5 @@
-// Who may do what. Each function has a role of its own with the calls it makes and nothing else; no managed
-// policy, no `*` but where a name cannot be known beforehand, and then with its reason.
+// IAM rights. Each function has its own role, which allows the calls it makes and nothing else. There is no managed
+// policy, and a `*` only where a name cannot be known beforehand, with the reason beside it.
 import { Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -24,7 +24,7 @@ export function functionRole(scope: Construct, logs: LogGroup): Role {
 const READS = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query', 'dynamodb:ConditionCheckItem'];
 const WRITES = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:BatchWriteItem'];
 
-/** Items of both tables; no Scan, nothing that changes a table. */
+/** Allows access to the items of both tables, but no Scan and no change of a table. */
 export function allowTables(role: Role, data: Data): void {
   role.addToPolicy(
     new PolicyStatement({
@@ -40,7 +40,7 @@ export function allowTables(role: Role, data: Data): void {
   );
 }
 
-/** To find what has expired the sweep reads one index through, which holds heads only. */
+/** The sweep finds expired sessions by reading all of one index, which has only heads in it. */
 export function allowReadingHeads(role: Role, data: Data): void {
   role.addToPolicy(
     new PolicyStatement({
@@ -50,7 +50,7 @@ export function allowReadingHeads(role: Role, data: Data): void {
   );
 }
 
-/** Objects of the bucket. */
+/** Allows these actions on the bucket's objects. */
 export function allowObjects(role: Role, data: Data, actions: readonly ('Get' | 'Put' | 'Delete')[]): void {
   role.addToPolicy(
     new PolicyStatement({

@@ -1,4 +1,4 @@
-// Every finding of cdk-nag that stays has its reason beside the code it is about.
+// Suppresses a finding of cdk-nag. The reason is written next to the code that causes the finding.
 import { Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 

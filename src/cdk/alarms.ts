@@ -1,4 +1,4 @@
-// What a person must know of, and who that is. Every alarm goes to one topic; the topic has a subscriber.
+// The alarms: conditions that a person must know about. All of them notify one SNS topic, which has a subscriber.
 import { Duration } from 'aws-cdk-lib';
 import {
   Alarm,
@@ -50,30 +50,36 @@ export class Alarms extends Construct {
       'Mail: SNS retries for an hour, and the state of every alarm stays visible in CloudWatch.',
     );
     const { queues } = props;
-    const inFive = { period: Duration.minutes(5) };
+    const everyFiveMinutes = { period: Duration.minutes(5) };
 
     this.add('DeadLetters', {
-      metric: queues.dead.metricApproximateNumberOfMessagesVisible({ ...inFive, statistic: 'Maximum' }),
+      metric: queues.dead.metricApproximateNumberOfMessagesVisible({
+        ...everyFiveMinutes,
+        statistic: 'Maximum',
+      }),
       alarmDescription:
         'Turns were given up and wait for a person: `hybrid-sessions dlq list --aws` shows them.',
     });
     this.add('Stranded', {
-      metric: queues.stranded.metricApproximateNumberOfMessagesVisible({ ...inFive, statistic: 'Maximum' }),
+      metric: queues.stranded.metricApproximateNumberOfMessagesVisible({
+        ...everyFiveMinutes,
+        statistic: 'Maximum',
+      }),
       alarmDescription: 'Turns no worker could take on are not being cleared either.',
       evaluationPeriods: 2,
     });
     this.add('QueueAge', {
-      metric: queues.turns.metricApproximateAgeOfOldestMessage({ ...inFive, statistic: 'Maximum' }),
+      metric: queues.turns.metricApproximateAgeOfOldestMessage({ ...everyFiveMinutes, statistic: 'Maximum' }),
       threshold: props.workerTimeout.toSeconds() + 300,
       alarmDescription: 'A message waits longer than one whole turn may take.',
     });
     for (const [name, { lambda }] of Object.entries(props.functions)) {
       this.add(`${name}Errors`, {
-        metric: lambda.metricErrors({ ...inFive, statistic: 'Sum' }),
+        metric: lambda.metricErrors({ ...everyFiveMinutes, statistic: 'Sum' }),
         alarmDescription: `The function ${name} crashed, timed out or could not start.`,
       });
       this.add(`${name}Throttles`, {
-        metric: lambda.metricThrottles({ ...inFive, statistic: 'Sum' }),
+        metric: lambda.metricThrottles({ ...everyFiveMinutes, statistic: 'Sum' }),
         alarmDescription: `The function ${name} is refused concurrency: raise the account's limit.`,
       });
     }
@@ -120,7 +126,7 @@ export class Alarms extends Construct {
   }
 }
 
-/** A metric the functions write into their logs. */
+/** A metric that the functions write into their logs. */
 export function installationMetric(
   installation: string,
   metricName: string,

@@ -1,5 +1,5 @@
-// The ready app: `cdk synth` and `cdk deploy` run it. HYBRID_SESSIONS_DEPLOYMENT names the settings file; without
-// one a demo installation is described. Needs neither Docker nor an account to synthesize.
+// The CDK app that `cdk synth` and `cdk deploy` run. HYBRID_SESSIONS_DEPLOYMENT names the settings file; without one
+// the app describes a demo installation. Synthesizing needs neither Docker nor an AWS account.
 import { App } from 'aws-cdk-lib';
 import { readSettings } from './settings.ts';
 import { createStack } from './stack.ts';

@@ -1,6 +1,6 @@
-// Where the code comes from: the ZIP's folder and the image's build context, both made by `npm run build` and
-// part of the package. The image's context is put together at synthesis, with the agent's folder in it; Docker
-// is asked only when the stack is deployed.
+// Finds the code to deploy: the ZIP's folder and the image's build context. `npm run build` makes both, and they are
+// part of the package. At synthesis the agent folder is added to the image's context; Docker runs only when the stack
+// is deployed.
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FileSystem } from 'aws-cdk-lib';
@@ -15,7 +15,7 @@ export interface Assets {
 
 export interface WorkerImage {
   readonly code: DockerImageCode;
-  /** The folder it was put together in is in nobody's way once the function is made. */
+  /** Removes the temporary build context. Call it once the function construct exists: CDK has its own copy then. */
   removeContext(): void;
 }
 

@@ -1,5 +1,5 @@
-// The channels of an installation: what the construct's props say of each, checked, and what of it goes to which
-// function.
+// The channels of an installation: checks what the construct's props say about each one, and decides which function
+// gets which of its settings.
 import { z } from 'zod';
 import {
   asVariables,
@@ -16,11 +16,11 @@ import { VARIABLES } from '../lambda/variables.ts';
 export interface InstalledChannel {
   readonly channel: ChannelDescriptor;
   /** Names of the secrets that the deployment makes. */
-  readonly made: readonly string[];
+  readonly generatedSecrets: readonly string[];
   settings(part: Part): EncodedSettings;
 }
 
-/** Those that have settings in `props`, under the channel's name. Throws what is wrong with them. */
+/** The channels that have settings in `props`, under the channel's name. Throws for settings that are wrong. */
 export function installedChannels(
   channels: readonly ChannelDescriptor[],
   props: Readonly<Record<string, unknown>>,
@@ -36,13 +36,13 @@ export function installedChannels(
     const made = madeSecrets(channel, secretName);
     return {
       channel,
-      made: Object.values(made),
+      generatedSecrets: Object.values(made),
       settings: (part: Part) => encodeSettings(channel, part, section, made),
     };
   });
 }
 
-/** Variables of a function that runs this part of every channel. */
+/** The environment variables of a function that runs this part of every channel. */
 export function channelEnvironment(
   installed: readonly InstalledChannel[],
   part: Part,
@@ -52,7 +52,7 @@ export function channelEnvironment(
   return Object.assign(names === '' ? {} : { [VARIABLES.channels]: names }, ...variables);
 }
 
-/** Parameters that such a function reads. */
+/** The parameters that a function with this part of every channel reads. */
 export function channelParameters(installed: readonly InstalledChannel[], part: Part): readonly string[] {
   return installed.flatMap(({ channel, settings }) => parametersIn(channel, settings(part)));
 }

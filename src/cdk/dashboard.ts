@@ -1,4 +1,5 @@
-// One page that answers: is it working, how long do people wait, what is stuck, what went wrong.
+// The CloudWatch dashboard. It shows whether the installation works, how long people wait, what is stuck and what
+// went wrong.
 import { AlarmStatusWidget, Dashboard, GraphWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import { METRICS } from '../lambda/metric-names.ts';

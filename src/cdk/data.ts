@@ -1,6 +1,6 @@
-// What lasts: two tables and a bucket. They outlive the stack unless told otherwise, but not a first deployment that
-// fails: nobody would look for them. Objects have no expiry by
-// age: a session in daily use may still need a pack written a year ago. What expired is erased by name (expiry.ts).
+// The data: two tables and a bucket. They stay when the stack is deleted, unless the props say otherwise. After a first
+// deployment that fails they are deleted, because nobody would look for them. Objects do not expire by age: a session
+// in daily use may still need a pack written a year ago. The sweep erases expired sessions (src/core/sweep.ts).
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, Billing, ProjectionType, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';

@@ -1,5 +1,5 @@
-// A whole installation: tables, bucket, queues, functions, alarms. Nothing in it has a fixed name, so that several
-// live in one account; nothing runs while nobody writes. What costs while idle: the alarms, the dashboard, storage.
+// A whole installation: tables, bucket, queues, functions, alarms. No resource has a fixed name, so that several
+// installations fit in one account. No function runs while nobody writes; only alarms, dashboard and storage cost then.
 import { Duration, Names, Stack } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
@@ -29,12 +29,12 @@ import type { HybridSessionsProps, ModelProps } from './props.ts';
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
 
-/** A webhook answers at once; what takes longer is broken. */
+/** A webhook answers at once; a longer call is broken. */
 const INGRESS_TIMEOUT = Duration.seconds(15);
 /** A stream lasts as long as the turn it shows. */
 const API_TIMEOUT = Duration.minutes(15);
 const STRANDED_TIMEOUT = Duration.seconds(60);
-/** For what one round leaves undone there is the next day's. */
+/** What one round does not finish is left to the next day's round. */
 const SWEEP_TIMEOUT = Duration.minutes(15);
 const MAX_WORKER_TIMEOUT = Duration.minutes(15);
 
@@ -81,7 +81,7 @@ export class HybridSessions extends Construct {
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
     this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
-    const taking = this.channels.filter(({ channel }) => channel.webhook);
+    const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 
     this.worker = this.addWorker(props, workerTimeout);
@@ -91,13 +91,13 @@ export class HybridSessions extends Construct {
       Sweep: this.addSweep(),
     };
     const setup = this.addSetup();
-    if (taking.length > 0) {
-      functions.Ingress = this.addIngress(taking, setup, props.ingress?.reservedConcurrency);
+    if (webhookChannels.length > 0) {
+      functions.Ingress = this.addIngress(webhookChannels, setup, props.ingress?.reservedConcurrency);
       this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
         authType: FunctionUrlAuthType.NONE,
         invokeMode: InvokeMode.BUFFERED,
       });
-      for (const { channel, settings } of taking) {
+      for (const { channel, settings } of webhookChannels) {
         if (channel.setup?.register) setup?.register(channel.name, this.webhookUrl.url, settings('setup'));
       }
     }
@@ -146,7 +146,7 @@ export class HybridSessions extends Construct {
         ...modelVariables(props.model),
       },
     });
-    // CDK has its own copy by now, unless it was told not to make one.
+    // CDK has its own copy by now, unless its staging is switched off.
     if (!this.node.tryGetContext('aws:cdk:disable-asset-staging')) image?.removeContext();
     // One turn at a time: a turn takes minutes, and a second one of the batch would wait for the first.
     feed(worker, queues.turns, maxConcurrency);
@@ -159,7 +159,7 @@ export class HybridSessions extends Construct {
     return worker;
   }
 
-  /** Tells the user of a turn that no worker could take on, from code that needs neither image nor agent. */
+  /** Adds the function that tells users about turns which no worker could run. It needs neither image nor agent. */
   private addStranded(): LoggedFunction {
     const { queues, data } = this;
     const stranded = new LoggedFunction(this, 'StrandedTurns', {
@@ -183,7 +183,7 @@ export class HybridSessions extends Construct {
     return stranded;
   }
 
-  /** Removes what has expired, once a day. */
+  /** Adds the function that removes expired sessions once a day. */
   private addSweep(): LoggedFunction {
     const sweep = new LoggedFunction(this, 'SweepExpired', {
       ...this.common,
@@ -202,31 +202,31 @@ export class HybridSessions extends Construct {
     allowTables(sweep.role, this.data);
     allowReadingHeads(sweep.role, this.data);
     allowObjects(sweep.role, this.data, ['Delete']);
-    // What fails is done by the next day's round; the alarm tells of it at once.
+    // The next day's round repeats what failed, and the alarm reports the failure at once.
     const target = new LambdaTarget(sweep.lambda, { retryAttempts: 2 });
     const daily = new Rule(this, 'Daily', {
       description: 'Removes sessions whose retention is over.',
       schedule: Schedule.rate(Duration.days(1)),
       targets: [target],
     });
-    acknowledge(daily, 'Serverless-EventBusDLQ', "A tick that is lost is made up for by the next day's.");
+    acknowledge(daily, 'Serverless-EventBusDLQ', "A lost event is made up for by the next day's.");
     return sweep;
   }
 
-  /** null where nothing has to be made, asked or registered. */
+  /** null when there is no secret to generate and no channel with a setup step. */
   private addSetup(): Setup | null {
-    const made = this.channels.flatMap((one) => one.made);
+    const made = this.channels.flatMap((one) => one.generatedSecrets);
     const secrets = this.apiKeyParameter ? [...made, this.apiKeyParameter] : made;
-    const asked = this.channels.filter(({ channel }) => channel.setup);
-    if (secrets.length === 0 && asked.length === 0) return null;
+    const channelsWithSetup = this.channels.filter(({ channel }) => channel.setup);
+    if (secrets.length === 0 && channelsWithSetup.length === 0) return null;
     const known = new Set(secrets);
     return new Setup(this, 'Setup', {
       ...this.common,
       code: this.assets.functions,
       secrets,
-      parameters: channelParameters(asked, 'setup').filter((name) => !known.has(name)),
+      parameters: channelParameters(channelsWithSetup, 'setup').filter((name) => !known.has(name)),
       identify: Object.fromEntries(
-        asked
+        channelsWithSetup
           .filter(({ channel }) => channel.identity)
           .map(({ channel, settings }) => [channel.name, settings('setup')]),
       ),
@@ -234,15 +234,15 @@ export class HybridSessions extends Construct {
   }
 
   private addIngress(
-    taking: readonly InstalledChannel[],
+    webhookChannels: readonly InstalledChannel[],
     setup: Setup | null,
     reservedConcurrency: number | undefined,
   ): LoggedFunction {
-    const identities = taking.map(({ channel }) => {
+    const identities = webhookChannels.map(({ channel }) => {
       const facts = channel.identity?.map((fact) => [fact, setup?.identity(channel.name, fact) ?? '']);
       return asVariables(channel, Object.fromEntries(facts ?? []));
     });
-    const parameters = channelParameters(taking, 'webhook');
+    const parameters = channelParameters(webhookChannels, 'webhook');
     const ingress = new LoggedFunction(this, 'Ingress', {
       ...this.common,
       description: 'Takes webhooks: checks the caller, writes the turn down, queues it.',
@@ -253,7 +253,7 @@ export class HybridSessions extends Construct {
       ...(reservedConcurrency === undefined ? {} : { reservedConcurrency }),
       environment: {
         ...this.variables,
-        ...channelEnvironment(taking, 'webhook'),
+        ...channelEnvironment(webhookChannels, 'webhook'),
         ...Object.assign({}, ...identities),
       },
     });

@@ -1,4 +1,4 @@
-// What somebody who deploys may choose. Everything has a default but the model's key and who is told of trouble.
+// The construct's props. All have a default except the model and the address that alarms go to.
 import type { Duration } from 'aws-cdk-lib';
 import type { Architecture, DockerImageCode } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -16,7 +16,7 @@ export type ModelProps =
       /** A compatible endpoint instead of api.anthropic.com. */
       readonly baseUrl?: string;
     }
-  /** Answers from a script and says so: shows that everything else works. */
+  /** The demo model answers from a script, and says so. It shows that everything else works. */
   | { readonly provider: 'demo' };
 
 export interface WorkerProps {
@@ -48,19 +48,19 @@ export interface IngressProps {
 /** Each channel by its name: names of parameters that hold its secrets (`...Parameter`), and its configuration. */
 export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly model: ModelProps;
-  /** Who is told when an alarm goes off: an e-mail address. It has to confirm once. */
+  /** The e-mail address that alarms are sent to. Its owner has to confirm once. */
   readonly alarmEmail: string;
-  /** Of an app with channels of its own; its functions must know the same ones. @default those of this package */
+  /** For an app with its own channels; its functions must know the same ones. @default those of this package */
   readonly channels?: readonly ChannelDescriptor[];
   /** The HTTP API and the web page, behind a generated key. @default true */
   readonly http?: boolean;
-  /** The folder that says who the agent is. @default the example agent of this package */
+  /** The agent folder (docs/agent-folder.md). @default the example agent of this package */
   readonly agentFolder?: string;
   /** Of all functions. @default arm64 */
   readonly architecture?: Architecture;
   readonly worker?: WorkerProps;
   readonly ingress?: IngressProps;
-  /** A conversation unused for so long is gone. @default RETENTION_DAYS of src/core/defaults.ts */
+  /** A conversation that is unused for so many days is removed. @default RETENTION_DAYS of src/core/defaults.ts */
   readonly retention?: Duration;
   /** @default one month */
   readonly logRetention?: RetentionDays;

@@ -1,6 +1,6 @@
-// The ways of a turn: the FIFO queue, the queue of turns that no worker could take on, and the dead letters that
-// wait for a person. A worker that fails a turn for good tells the user itself and sets it aside in `dead`; where
-// no worker could do even that, SQS moves the message to `stranded`, whose function tells the user and does the rest.
+// The queues: `turns` (FIFO), `stranded` for turns that no worker could run, and `dead` for dead letters that wait for
+// a person. A worker that gives up a turn tells the user and puts the message into `dead`. When no worker could do even
+// that, SQS moves the message to `stranded`, whose function does the same in the worker's place.
 import { Duration } from 'aws-cdk-lib';
 import { DeduplicationScope, FifoThroughputLimit, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -12,8 +12,8 @@ export interface QueuesProps {
 }
 
 /**
- * The most that SQS takes. The ledger counts the failures that a turn is given up for; receives also count every wait for
- * a part that is away, and must not decide before the longest outage is over (design/lambda.md).
+ * The maximum that SQS allows. The ledger counts the failures for which a turn is given up. Receives also count each
+ * wait in an outage, so they must not decide before the longest outage is over (design/lambda.md).
  */
 const MAX_RECEIVES = 1_000;
 
@@ -26,7 +26,7 @@ export class Queues extends Construct {
     super(scope, id);
     this.dead = fifo(this, 'Dead', {});
     this.stranded = fifo(this, 'Stranded', {
-      // Lambda wants a queue's visibility to be no shorter than its function's timeout.
+      // Lambda requires a queue's visibility time-out to be at least as long as its function's time-out.
       visibilityTimeout: props.strandedTimeout.plus(Duration.seconds(30)),
       deadLetterQueue: { queue: this.dead, maxReceiveCount: MAX_RECEIVES },
     });
@@ -51,7 +51,7 @@ function fifo(
     encryption: QueueEncryption.SQS_MANAGED,
     enforceSSL: true,
     retentionPeriod: Duration.days(14),
-    // Order and deduplication per conversation, so that conversations do not slow each other down.
+    // Throughput limits and deduplication per conversation, so that conversations do not slow each other down.
     deduplicationScope: DeduplicationScope.MESSAGE_GROUP,
     fifoThroughputLimit: FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
     ...options,

@@ -1,5 +1,5 @@
-// What the ready app is told: one JSON file, checked. Every field may be left out; then the demo model answers and
-// there is no chat channel, which shows a whole installation working before any key is made.
+// The settings file of the CDK app: JSON, checked here. All fields are optional. Without any, the demo model answers
+// and there is no chat channel: that shows a whole working installation before there is any key.
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
@@ -12,7 +12,7 @@ import { settingFault } from '../setting-fault.ts';
 
 const ownFields = {
   $schema: z.string().optional(),
-  /** Several installations in one account differ by it. */
+  /** Distinguishes several installations in one account. */
   stack: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,60}$/)
@@ -68,7 +68,7 @@ export function settingsSchema(channels: readonly ChannelDescriptor[] = CHANNELS
   return z.strictObject({ ...ownFields, ...sections });
 }
 
-/** Sections of channels are known by their names only. */
+/** Reads the settings file. Sections of channels are checked by the channels themselves, later. */
 export type Settings = z.infer<typeof ownSchema> & { readonly [channel: string]: unknown };
 
 export function readSettings(file: string | undefined): Settings {

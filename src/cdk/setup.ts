@@ -1,5 +1,5 @@
-// What has to happen once at deployment and be taken back at the end: the secrets that nobody has to choose are
-// made before anything needs them, and the channels' platforms are told where to send messages.
+// Steps that run once at deployment and are undone when the stack is deleted: secrets that nobody has to choose are
+// generated before anything needs them, and the channels' platforms are told where to send messages.
 import { CustomResource, Duration } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Code } from 'aws-cdk-lib/aws-lambda';
@@ -10,9 +10,9 @@ import { type FunctionProps, LoggedFunction } from './functions.ts';
 
 export interface SetupProps extends Pick<FunctionProps, 'architecture' | 'logRetention'> {
   readonly code: Code;
-  /** Names of the parameters to make. */
+  /** Names of the parameters to generate. */
   readonly secrets: readonly string[];
-  /** Names of the parameters it reads besides. */
+  /** Names of the other parameters that the setup function reads. */
   readonly parameters: readonly string[];
   /** Settings of the channels that are asked who they are, by name. */
   readonly identify: Readonly<Record<string, EncodedSettings>>;
@@ -49,7 +49,7 @@ export class Setup extends Construct {
     this.prepared = this.step('Prepared', { step: 'prepare', secrets: [...secrets], identify });
   }
 
-  /** A fact of a channel's identity, known once this ran. */
+  /** One value of a channel's identity (such as the bot's name). It is known once the setup function has run. */
   identity(channel: string, fact: string): string {
     return this.prepared.getAttString(`${channel}.${fact}`);
   }
@@ -67,7 +67,7 @@ export class Setup extends Construct {
       serviceTimeout: SERVICE_TIMEOUT,
       properties,
     });
-    // Its rights must be there before it runs, and outlast it.
+    // The function needs its rights before it first runs, and still when the stack is deleted.
     resource.node.addDependency(this.setup.role, this.setup.logs);
     return resource;
   }

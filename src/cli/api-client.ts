@@ -1,5 +1,5 @@
-// The HTTP API as the terminal chat uses it. A lost connection is waited out: events go on behind the last one
-// seen, and a message is repeated under its own key, so nothing is asked twice.
+// The terminal chat's client of the HTTP API. After a lost connection it reconnects: events continue after the last one
+// seen, and a message is repeated under the same key, so that nothing is asked twice.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerInfo } from '../api/deps.ts';
@@ -34,7 +34,7 @@ export type ChatWithTurns = Omit<ChatView, 'title'> & { readonly turns: readonly
 
 export interface ApiClient {
   info(): Promise<ServerInfo>;
-  /** null when the chat has not begun. */
+  /** null when the chat has no message yet. */
   chat(chat: string): Promise<ChatWithTurns | null>;
   send(
     chat: string,
@@ -59,7 +59,7 @@ export function createApiClient({ url, key }: { url: string; key: string | null 
         throw await problemOf(response);
       } catch (error) {
         const passing = error instanceof TypeError || error instanceof Refused;
-        // The first answer decides whether there is a server at all; only later ones are waited for.
+        // If the first request fails there is no server, and that is reported. Later requests are retried.
         if (!passing || Date.now() > untilMs)
           throw error instanceof TypeError ? unreachable(url, error) : error;
         if (!reached && error instanceof TypeError) throw unreachable(url, error);
@@ -93,7 +93,7 @@ export function createApiClient({ url, key }: { url: string; key: string | null 
         prefer: 'respond-async',
       };
       const body = JSON.stringify(kind === 'new' ? {} : { text });
-      // The reply may have been there already: then it is a whole answer, which has the id as well.
+      // If the reply existed already, the answer is a whole turn, which also has the id.
       return (await (await request(path, { method: 'POST', headers, body })).json()) as { turn_id: string };
     },
     async *watch(turnId) {
@@ -126,7 +126,7 @@ async function problemOf(response: Response): Promise<Error> {
   const code = body.code ?? 'http';
   if (response.status === 404) return new Gone(code, detail);
   if (response.status === 503) return new Refused(code, detail);
-  // Something broke over there; what became of the request is not known.
+  // The server failed, and whether the request had its effect is unknown.
   if (response.status >= 500) return new Ambiguous(code, detail);
   if (response.status === 409) return new Conflict(code, detail);
   const advice = response.status === 401 ? 'Give the key with --key or HYBRID_SESSIONS_API_KEY.' : undefined;

@@ -1,5 +1,5 @@
-// The conversation in a terminal: reads lines, runs one turn at a time, keeps what is typed meanwhile for the next.
-// Pasted lines make one message. Ctrl-C stops the running turn; at the prompt it leaves.
+// The conversation in a terminal. It reads lines, runs one turn at a time, and keeps lines that are typed meanwhile for
+// the next turn. Pasted lines make one message. Ctrl-C stops the running turn; at the prompt it ends the chat.
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { oneLine } from '../text/cut-text.ts';

@@ -1,5 +1,5 @@
-// Shows one turn's events in a terminal: text as it comes, one line per tool call, and at the end whatever part of
-// the reply has not been shown yet.
+// Shows one turn's events in a terminal: text as it arrives, one line per tool call, and at the end the part of the
+// reply that has not been shown yet.
 import type { AnswerView } from '../api/views.ts';
 import { oneLine } from '../text/cut-text.ts';
 import { createPieceJoiner, harmless } from '../text/harmless.ts';
@@ -15,7 +15,7 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
   // Text since the last tool line: the reply usually repeats exactly that.
   let shown = '';
   let atLineStart = true;
-  let noticed = '';
+  let lastNotice = '';
   let pieces = createPieceJoiner();
 
   function write(text: string): void {
@@ -24,7 +24,7 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
     atLineStart = text.endsWith('\n');
   }
 
-  function remark(text: string): void {
+  function writeDimmed(text: string): void {
     if (!streams) return;
     if (!atLineStart) terminal.line();
     terminal.line(terminal.style('dim', text));
@@ -32,11 +32,11 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
     shown = '';
   }
 
-  /** Once for each new text: a wait is told again only with a new time. */
+  /** Shows each new text once: a wait is shown again only when its time has changed. */
   function notice(text: string): void {
-    if (text === noticed) return;
-    noticed = text;
-    if (streams) remark(text);
+    if (text === lastNotice) return;
+    lastNotice = text;
+    if (streams) writeDimmed(text);
     else terminal.note(text);
   }
 
@@ -60,10 +60,11 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
           shown += text;
           write(text);
         } else if (event === 'tool') {
-          if (data.state === 'started') remark(toolLine(data.summary || data.name));
-          else if (data.state === 'failed') remark(`  ${data.name} failed`);
+          if (data.state === 'started') writeDimmed(toolLine(data.summary || data.name));
+          else if (data.state === 'failed') writeDimmed(`  ${data.name} failed`);
         } else if (event === 'status') {
-          if (data.status === 'retrying' && shown !== '') remark('(interrupted; starting this turn over)');
+          if (data.status === 'retrying' && shown !== '')
+            writeDimmed('(interrupted; starting this turn over)');
           // Never hidden: without it a wait of hours looks like a hang.
           if (data.status === 'waiting') notice(waitingLine(data.text ?? '', data.next_try_at ?? null));
         } else if (event === 'final') {

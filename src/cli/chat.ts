@@ -1,5 +1,5 @@
-// The terminal chat. Talks to the HTTP API like any other client: of a running server when `--url` names one,
-// else of a quiet system of its own over the same data folder.
+// The terminal chat. It uses the HTTP API like any other client: that of a running server when `--url` names one, else
+// that of a system it starts itself, without log lines, over the same data folder.
 import { randomUUID } from 'node:crypto';
 import { Invalid } from '../core/errors.ts';
 import { readConfiguration } from '../local/configuration.ts';
@@ -50,7 +50,7 @@ async function ownSystem(context: CliContext, options: ChatOptions) {
       logLevel: context.env.HYBRID_SESSIONS_LOG === 'debug' ? 'debug' : 'error',
     },
   });
-  // A bot belongs to the server that was started for it; a chat in a terminal does not answer for it.
+  // Channels stay off: only a server that was started for a bot should answer the bot's messages.
   const system = await startSystem({ ...configuration, channels: {} }, { env: context.env });
   return { ...system, key: configuration.apiKeys[0] ?? null };
 }

@@ -1,9 +1,9 @@
-// Asks before something that cannot be taken back. Where nobody can be asked, `--yes` has to be given.
+// Asks before an action that cannot be undone. Where there is no terminal to ask on, `--yes` is required.
 import { createInterface } from 'node:readline/promises';
 import { Invalid } from '../core/errors.ts';
 import type { CliContext } from './context.ts';
 
-/** Throws `Invalid('declined')` unless the answer is yes; `otherwise` says what became of it. */
+/** Throws `Invalid('declined')` unless the answer is yes; `otherwise` is the sentence shown then. */
 export async function confirm({ terminal }: CliContext, question: string, otherwise: string): Promise<void> {
   if (!terminal.interactive) {
     throw new Invalid('usage', otherwise, { advice: 'Add --yes where nobody can be asked.' });

@@ -1,4 +1,4 @@
-// What every command is given: the program's surroundings as values.
+// The context of every command: working directory, environment and terminal, as values.
 import type { Environment } from '../local/configuration.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -59,7 +59,7 @@ function namedParameters(settings: Settings): readonly string[] {
   const model = settings.model.provider === 'anthropic' ? [settings.model.keyParameter] : [];
   const channels = installedChannels(CHANNELS, settings, (name) => name).flatMap((installed) =>
     DEPLOYED_PARTS.flatMap((part) => parametersIn(installed.channel, installed.settings(part))).filter(
-      (name) => !installed.made.includes(name),
+      (name) => !installed.generatedSecrets.includes(name),
     ),
   );
   return [...new Set([...model, ...channels])];

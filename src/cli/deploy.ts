@@ -20,13 +20,13 @@ const EXAMPLE_AGENT = join(PACKAGE_ROOT, 'examples/agent');
 export interface DeployOptions {
   readonly settings?: string;
   readonly alarmEmail?: string;
-  /** Where to write what names the installation. */
+  /** The file to write that names the installation. */
   readonly aws?: string;
   readonly synth?: boolean;
   readonly destroy?: boolean;
 }
 
-/** Returns the exit code of `cdk`. `rest` goes to it as it is, e.g. `--profile`. */
+/** Returns the exit code of `cdk`. `rest` is passed to `cdk` unchanged, e.g. `--profile`. */
 export async function deploy(
   context: CliContext,
   options: DeployOptions,
@@ -54,7 +54,7 @@ export async function deploy(
   const child = spawn(
     process.execPath,
     [
-      // `cdk` gives it to a shell, and quotes it itself in part: spaces are escaped instead.
+      // `cdk` runs this text in a shell and adds some quotes of its own, so spaces are escaped here instead of quoted.
       ...[cdk, verb, '--app', [process.execPath, app].map(escaped).join(' ')],
       ...['--no-notices', '--no-version-reporting'],
       ...(verb === 'deploy' ? email.args : []),
@@ -76,7 +76,7 @@ export async function deploy(
   return code ?? 1;
 }
 
-/** Where `cdk` writes the stack's outputs: where the person asked it to, or aside. */
+/** The file for the stack's outputs: the one that the user's own options name, or a temporary one. */
 function outputsFile(rest: readonly string[]) {
   const at = rest.findIndex((word) => /^(--outputs-file|-O)$/.test(word));
   const asked = at < 0 ? rest.find((word) => word.startsWith('--outputs-file='))?.slice(15) : rest[at + 1];

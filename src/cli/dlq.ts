@@ -1,5 +1,5 @@
-// `dlq list|show|replay|drop`: messages that were set aside, and what to do about each. Works on the data folder, with
-// or without a server; a running server's workers take up at once what is replayed.
+// `dlq list|show|replay|drop`: the dead letters, and what to do about each. The commands work on the data folder,
+// whether a server is running or not; a running server's workers start at once on a replayed message.
 
 import { shorten } from '../api/titles.ts';
 import { systemClock } from '../core/clock.ts';

@@ -1,5 +1,5 @@
-// The checks of `doctor`: each looks at one thing that a turn needs and says what it found and how to mend it. None
-// changes anything but an empty data folder that is not there yet.
+// The checks of `doctor`. Each looks at one thing that a turn needs, and reports what it found and how to repair it.
+// They change nothing, except that a missing data folder is created.
 import { access, constants } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
@@ -42,7 +42,7 @@ async function node(): Promise<Finding> {
   return { name: 'node', status: 'fail', found: `Node ${version}`, mend: 'Install Node 24 or newer.' };
 }
 
-/** The Agent SDK runs a program of its own, which npm installs as an optional package for this kind of machine. */
+/** The Agent SDK runs a native program, which npm installs as an optional package for this kind of machine. */
 async function agentProgram(): Promise<Finding> {
   const name = 'agent program';
   const sdk = createRequire(import.meta.url).resolve('@anthropic-ai/claude-agent-sdk');
@@ -56,7 +56,7 @@ async function agentProgram(): Promise<Finding> {
       await access(path, constants.X_OK);
       return { name, status: 'ok', found: 'the Claude Agent SDK and its program are installed' };
     } catch {
-      // Not this variant.
+      // This variant is not installed.
     }
   }
   return {

@@ -1,4 +1,4 @@
-// `doctor`: runs every check, says what is missing and how to mend it. Exit code 3 when something is broken.
+// `doctor`: runs every check and says what is missing and how to repair it. Exit code 3 when something is broken.
 import type { Finding } from '../channels/finding.ts';
 import { CONFIG_FILE, readConfiguration } from '../local/configuration.ts';
 import type { AgentOptions, CliContext } from './context.ts';

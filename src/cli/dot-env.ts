@@ -1,6 +1,6 @@
-// Variables from a `.env` file beside the project, for every command. What the environment has already, stays.
+// Loads variables from the project's `.env` file, for every command. Variables that are already set keep their values.
 
-/** Does nothing where there is no such file. A file that cannot be read is told and passed over. */
+/** Does nothing when there is no such file. A file that cannot be read is reported and skipped. */
 export function loadDotEnv(file: string): void {
   try {
     process.loadEnvFile(file);

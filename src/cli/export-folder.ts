@@ -1,5 +1,5 @@
-// What an exported session looks like on disk. `config/` and `workspace/` are the session whole, as a restore
-// writes it, and session.json says what they belong to; the other files are for reading.
+// The folder of an exported session. `config/` and `workspace/` are the whole session, as a restore writes it, and
+// session.json says which session it is. The other files are for people to read.
 import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -23,7 +23,7 @@ export const manifestSchema = z.strictObject({
 export type Manifest = z.infer<typeof manifestSchema>;
 
 const MANIFEST = 'session.json';
-/** Where the agent's client keeps transcripts, whatever the working directory (see design/agent.md). */
+/** The folder of the CLI's transcripts: one fixed name for every working directory (see design/agent.md). */
 const TRANSCRIPTS = join('config', 'projects', 'session');
 
 export async function writeReadableParts(

@@ -1,5 +1,5 @@
-// `sessions export`: one session, whole, in a new folder. Written beside it first and then renamed, so a folder of
-// that name is always a complete export.
+// `sessions export`: writes one whole session into a new folder. It is written under a temporary name and then renamed,
+// so a folder of the final name is always a complete export.
 import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

@@ -1,5 +1,5 @@
-// How a command ends when it could not do its work: one line on standard error that says what and what to do,
-// and an exit code by family. A stack trace only with DEBUG set.
+// How a failed command ends: one line on standard error that says what is wrong and what to do, and an exit code by
+// error family. It prints a stack trace only when DEBUG is set.
 import { CommanderError } from 'commander';
 import { Conflict, Corrupt, Gone, Invalid, isHybridError, Refused } from '../core/errors.ts';
 
@@ -32,7 +32,7 @@ export function errorLine(error: unknown): string {
   return `error: ${sentence(message.replace(/\s*\n\s*/g, ' '))}${advice}`;
 }
 
-/** Errors of the operating system that a person can mend, in words. */
+/** Describes errors of the operating system that a person can fix. */
 function fromSystem(error: unknown): string | null {
   if (isHybridError(error) || !(error instanceof Error) || !('code' in error)) return null;
   const where = 'path' in error && typeof error.path === 'string' ? ` (${error.path})` : '';

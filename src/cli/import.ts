@@ -1,4 +1,4 @@
-// `sessions import`: takes an exported session in under its own id, as a conversation that was not there before.
+// `sessions import`: stores an exported session under its own id, as a new conversation.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

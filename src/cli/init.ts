@@ -1,5 +1,5 @@
-// `init`: a project to start from. Writes an agent folder, a configuration file, .gitignore and a README; touches
-// nothing that is there already.
+// `init`: makes a new project. It writes an agent folder, a configuration file, .gitignore and a README, and changes no
+// file that exists already.
 import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
@@ -68,7 +68,7 @@ export async function init({ cwd, terminal, version }: CliContext, dir: string):
   terminal.line(`Next: cd ${dir} && npm install && npm start`);
 }
 
-/** Nothing of it is published; npm takes no name with capitals or blanks. */
+/** The project's package.json. It is private. Its name has no capitals or blanks, because npm refuses those. */
 function manifest(folder: string, version: string): string {
   const name =
     basename(folder)

@@ -1,4 +1,4 @@
-// From what a person types to a stored conversation: a chat name, `channel/chat`, or (the beginning of) a session id.
+// Finds a stored conversation by what a person types: a chat name, `channel/chat`, or (the beginning of) a session id.
 
 import { resolve } from 'node:path';
 import type * as AwsStores from '../aws/stores.ts';
@@ -12,7 +12,7 @@ import { openStores, type Stores } from '../local/stores.ts';
 import type { Progress } from '../state/progress.ts';
 import type { CliContext, DataOptions } from './context.ts';
 
-/** So short a beginning of an id would match by chance. */
+/** A shorter beginning of an id could match by chance. */
 const MIN_PREFIX = 4;
 
 export interface Found {
@@ -27,8 +27,8 @@ interface Opening {
 }
 
 /**
- * Opens the data folder, or the installation on AWS that was named, for one command and closes it again. A folder
- * must exist: reading makes no new one.
+ * Opens the data folder or the named installation on AWS for one command, and closes it again. The folder must exist:
+ * commands that read do not create one.
  */
 export async function withStores<T>(
   context: CliContext,
@@ -44,7 +44,7 @@ export async function withStores<T>(
   }
 }
 
-/** What is named on the command line wins over the environment. */
+/** Options of the command line override the environment. */
 async function openNamed({ env, cwd }: CliContext, options: DataOptions, open: Opening): Promise<Stores> {
   const { aws, data } = options;
   if (aws !== undefined && data !== undefined) {
@@ -56,7 +56,7 @@ async function openNamed({ env, cwd }: CliContext, options: DataOptions, open: O
   return await openStores(readConfiguration({ env, cwd, overrides }), { create: false, ...open });
 }
 
-/** Loaded only when it is needed: it brings the AWS SDK with it. */
+/** Loaded only when it is needed, because it loads the AWS SDK. */
 async function awsStores(): Promise<typeof AwsStores> {
   try {
     return await import('../aws/stores.ts');
@@ -87,7 +87,7 @@ export function chatName(key: SessionKey): string {
   return `${channel}/${chat}`;
 }
 
-/** A conversation of the HTTP API, the only kind that can be named without knowing its bot. */
+/** The key of a conversation of the HTTP API. Other channels' keys also contain the id of the bot. */
 export function httpKey(chat: string): SessionKey {
   return sessionKeyOf({ tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null });
 }

@@ -1,5 +1,5 @@
-// The `hybrid-sessions` command: its words, options and exit codes. Each command is a file of its own, loaded when
-// it is called.
+// The `hybrid-sessions` command: its subcommands, options and exit codes. Each subcommand is a file of its own, loaded
+// when it is called.
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { CHANNELS } from '../channels/index.ts';
@@ -15,7 +15,7 @@ const { stdin, stdout, stderr, env } = process;
 const terminal = createTerminal({ stdin, stdout, stderr, noColor: Boolean(env.NO_COLOR) });
 const context = { env, cwd: process.cwd(), terminal, version };
 
-// A reader that closes the pipe early (`| head`) has all it wanted.
+// A reader that closes the pipe early (`| head`) is no error.
 stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : EXIT.failed));
 
 const port = (value: string) => {
@@ -37,7 +37,7 @@ const program = new Command('hybrid-sessions')
   .configureHelp({ showGlobalOptions: true })
   .exitOverride();
 
-/** How each channel that is off by itself is switched on. */
+/** How to switch on each channel that is off by default. */
 const switchedOn = CHANNELS.flatMap((channel) => {
   const [variable] = switches(channel);
   return variable ? [`, and ${channel.title} when ${variable} is set`] : [];
@@ -45,7 +45,7 @@ const switchedOn = CHANNELS.flatMap((channel) => {
 
 const withData = (command: Command) =>
   command.option('--data <dir>', 'data folder (HYBRID_SESSIONS_DIR, else .hybrid-sessions)');
-/** What needs no server: it works on an installation on AWS, too. */
+/** Options of commands that need no server and also work on an installation on AWS. */
 const withStored = (command: Command) =>
   withData(command).option('--aws <file>', 'an installation on AWS instead (HYBRID_SESSIONS_AWS)');
 const withAgent = (command: Command) =>
@@ -205,7 +205,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
-  // Commander has said its own already.
+  // Commander has already printed its own error.
   if (!(error instanceof Error && error.name === 'CommanderError')) {
     terminal.note(errorLine(error));
     if (env.DEBUG) terminal.note(error instanceof Error ? (error.stack ?? error.message) : String(error));

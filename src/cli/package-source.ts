@@ -1,5 +1,5 @@
-// Where this package came from, as a project's package.json names it: npm wrote it down when it installed the package.
-// A file or a repository is named as such; nothing is asked of a registry that the package did not come from.
+// Finds out where npm installed this package from, to name the same source in a new project's package.json. A file or a
+// repository is named as such, so that no registry is asked for a package that did not come from it.
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ export function packageSource({ packageRoot, name, version, project }: PackageSo
   const file = (path: string) => `file:${relative(project, path).replaceAll('\\', '/')}`;
   const installed = join(packageRoot, '..');
   const lock = join(installed, '.package-lock.json');
-  // No npm beside it: a checkout.
+  // npm left no record, so this is a checkout.
   if (!existsSync(lock)) return file(packageRoot);
   const { packages = {} } = JSON.parse(readFileSync(lock, 'utf8')) as {
     packages?: Record<string, { resolved?: string }>;

@@ -1,5 +1,6 @@
-// `sessions repair`: when a session cannot be read back, its newest generation that can becomes the next one. It
-// explains first what is wrong and what it would do; then, under a lease, it does that and removes leftovers.
+// `sessions repair`: when a session's newest generation cannot be restored, the newest restorable one is committed
+// again as the next generation. The command first explains what is wrong and what it would do. Then, under a lease, it
+// does that and deletes leftover objects.
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../core/clock.ts';
 import { Conflict, Corrupt, Invalid } from '../core/errors.ts';
@@ -23,8 +24,8 @@ export interface RepairOptions extends DataOptions {
 interface Plan {
   readonly head: SessionHead;
   readonly report: StateReport;
-  /** null: the newest generation stays. */
-  readonly goBackTo: number | null;
+  /** The generation whose files become the next one; null when the newest generation stays. */
+  readonly restoreFrom: number | null;
   readonly givenUp: readonly number[];
   readonly leftovers: { readonly objects: number; readonly bytes: number };
 }
@@ -35,7 +36,7 @@ export async function repair(context: CliContext, chat: string, options: RepairO
     const { head } = await findConversation(stores.store, chat);
     const plan = await makePlan(stores, head, options.generation);
     if (!options.json) explain(context, plan);
-    const due = plan.goBackTo !== null || plan.leftovers.objects > 0;
+    const due = plan.restoreFrom !== null || plan.leftovers.objects > 0;
     if (due && !options.yes) {
       if (options.json) terminal.json({ ...planView(plan), repaired: false });
       await confirm(context, 'Do this?', 'Nothing was changed.');
@@ -54,7 +55,8 @@ async function makePlan(stores: Stores, head: SessionHead, wanted: number | unde
   const target = wanted ?? sound.at(-1);
   const damaged = report.problems.length > 0 || (head.generation > 0 && newest === undefined);
   if (target === undefined) {
-    if (!damaged) return { head, report, goBackTo: null, givenUp: [], leftovers: { objects: 0, bytes: 0 } };
+    if (!damaged)
+      return { head, report, restoreFrom: null, givenUp: [], leftovers: { objects: 0, bytes: 0 } };
     const why = report.problems[0]?.message ?? 'Its head names no state.';
     throw new Corrupt('nothing-restorable', `No kept generation of this session can be restored. ${why}`, {
       advice: 'Put the data folder back from a backup, or erase the conversation.',
@@ -66,18 +68,18 @@ async function makePlan(stores: Stores, head: SessionHead, wanted: number | unde
     });
   }
   const orphans = await findOrphans(stores.objects, head, { nowMs: systemClock.now() });
-  const goBackTo = target === newest && !damaged ? null : target;
+  const restoreFrom = target === newest && !damaged ? null : target;
   return {
     head,
     report,
-    goBackTo,
+    restoreFrom,
     givenUp: report.generations.filter((item) => !item.restorable).map(({ generation }) => generation),
     leftovers: { objects: orphans.length, bytes: orphans.reduce((sum, { bytes }) => sum + bytes, 0) },
   };
 }
 
 function explain({ terminal }: CliContext, plan: Plan): void {
-  const { head, report, goBackTo, givenUp, leftovers } = plan;
+  const { head, report, restoreFrom, givenUp, leftovers } = plan;
   terminal.line(`${terminal.style('bold', harmless(chatName(head.sessionKey)))}  session ${head.sessionId}`);
   terminal.line(
     `generation ${head.generation}; ${report.packs} packs, ${bytesText(report.bytes)} read and checked`,
@@ -85,13 +87,13 @@ function explain({ terminal }: CliContext, plan: Plan): void {
   for (const { message } of report.problems) {
     terminal.line(`${terminal.style('red', 'damaged')}  ${harmless(message)}`);
   }
-  if (goBackTo === null && leftovers.objects === 0) {
+  if (restoreFrom === null && leftovers.objects === 0) {
     terminal.line('Nothing to repair.');
     return;
   }
   terminal.line('This would be done:');
-  if (goBackTo !== null) {
-    terminal.line(`- Generation ${head.generation + 1} is made of the files of generation ${goBackTo}.`);
+  if (restoreFrom !== null) {
+    terminal.line(`- Generation ${head.generation + 1} is made of the files of generation ${restoreFrom}.`);
   }
   if (givenUp.length > 0) {
     terminal.line(`- Given up, because they cannot be read: generation ${givenUp.join(', ')}.`);
@@ -103,20 +105,20 @@ function explain({ terminal }: CliContext, plan: Plan): void {
   }
 }
 
-function planView({ head, report, goBackTo, givenUp, leftovers }: Plan) {
+function planView({ head, report, restoreFrom, givenUp, leftovers }: Plan) {
   return {
     session_id: head.sessionId,
     chat: chatName(head.sessionKey),
     generation: head.generation,
     problems: report.problems,
     generations: report.generations,
-    go_back_to: goBackTo,
+    go_back_to: restoreFrom,
     given_up: givenUp,
     leftovers,
   };
 }
 
-/** Returns the generation that stands now. */
+/** Returns the newest generation after the repair. */
 async function carryOut(stores: Stores, plan: Plan): Promise<number> {
   const { store, objects, state, keepGenerations } = stores;
   const { tenant, sessionId } = plan.head;
@@ -129,11 +131,11 @@ async function carryOut(stores: Stores, plan: Plan): Promise<number> {
       });
     }
     let now = head;
-    if (plan.goBackTo !== null && head.state !== null) {
+    if (plan.restoreFrom !== null && head.state !== null) {
       const generation = head.generation + 1;
       const sound = plan.report.generations.filter(({ restorable }) => restorable);
-      const kept = new Set(sound.map((item) => item.generation));
-      const repaired = repairedState(head.state, plan.goBackTo, generation, kept, keepGenerations);
+      const restorable = new Set(sound.map((item) => item.generation));
+      const repaired = repairedState(head.state, plan.restoreFrom, generation, restorable, keepGenerations);
       await store.advance({ lease, baseGeneration: head.generation, generation, state: repaired });
       now = { ...head, generation, state: repaired };
     }

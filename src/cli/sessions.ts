@@ -1,4 +1,4 @@
-// `sessions list|show|erase`: straight from the data folder, with or without a server running on it.
+// `sessions list|show|erase`: work directly on the data folder, whether a server is running on it or not.
 
 import { eraseChat } from '../api/chats.ts';
 import { createTitles, shorten } from '../api/titles.ts';

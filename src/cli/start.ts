@@ -11,7 +11,7 @@ export interface StartOptions extends AgentOptions {
   readonly workers?: number;
 }
 
-/** What a turn in hand gets to end by itself before it is saved, to be continued by the next start. */
+/** How long a running turn may go on by itself before it is saved, for the next start to continue. */
 const GRACE_MS = 2_000;
 
 export async function start(context: CliContext, options: StartOptions): Promise<void> {
@@ -32,7 +32,7 @@ export async function start(context: CliContext, options: StartOptions): Promise
   let signals = 0;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      // Whoever asks twice does not want to wait; what runs is continued by the next start.
+      // A second signal ends the program at once. The next start continues the running turns.
       if (++signals > 1) process.exit(130);
       ending.resolve();
     });
@@ -49,13 +49,13 @@ export async function start(context: CliContext, options: StartOptions): Promise
   }
   terminal.line();
   terminal.line(terminal.style('dim', 'Ctrl-C ends it. Nothing is lost: the next start goes on.'));
-  const looking = new AbortController();
-  const looked = findMissingToolServers(configuration.agentDir, looking.signal).then(
+  const checking = new AbortController();
+  const warned = findMissingToolServers(configuration.agentDir, checking.signal).then(
     (missing) => missing.forEach((sentence) => void terminal.note(`! tool server ${harmless(sentence)}`)),
     (error: Error) => terminal.note(`! the tool servers could not be tried: ${harmless(error.message)}`),
   );
   await ending.promise;
-  looking.abort();
+  checking.abort();
   if (terminal.interactive) terminal.note('\nending…');
-  await Promise.all([system.close(GRACE_MS), looked]);
+  await Promise.all([system.close(GRACE_MS), warned]);
 }

@@ -1,6 +1,6 @@
-// What the commands write with: colours only where a person looks and has not said NO_COLOR, progress bars only
-// on a terminal's standard error, tables that fit any width. Standard output carries results and nothing else. What
-// is written may be anybody's text: but for colours nothing in it acts on the terminal.
+// How commands write to the terminal. There are colours only on a terminal and without NO_COLOR, progress bars only on
+// a terminal's standard error, and tables that fit any width. Standard output has results and nothing else. The text
+// may come from anybody, so all control characters except those of colours are made harmless.
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { harmless, harmlessJson } from '../text/harmless.ts';
 
@@ -11,12 +11,12 @@ export interface Terminal {
   line(text?: string): void;
   /** Writes without a line end. */
   write(text: string): void;
-  /** Writes a remark to standard error. */
+  /** Writes a line to standard error. */
   note(text: string): void;
   json(value: unknown): void;
   style(style: Style, text: string): string;
   table(heads: readonly string[], rows: readonly (readonly string[])[]): void;
-  /** A bar on standard error while the work lasts; nothing where no terminal is. */
+  /** Shows a progress bar on standard error; without a terminal it shows nothing. */
   progress(label: string): Progress;
   readonly interactive: boolean;
 }
@@ -61,7 +61,7 @@ export function createTerminal({ stdin, stdout, stderr, noColor }: TerminalStrea
   };
 }
 
-/** Callers style what they wrote themselves; anything but that is made harmless, whoever forgot to. */
+/** Keeps the colours that callers add and makes every other control character harmless, as a last safeguard. */
 function onlyColours(text: string): string {
   return text
     .split(/(\x1b\[[\d;]*m)/)
@@ -86,7 +86,7 @@ function createProgress(stderr: NodeJS.WriteStream, label: string): Progress {
   };
 }
 
-/** Terminal cells of a text: wide characters and emoji take two. */
+/** How many terminal cells a text takes: wide characters and emoji take two. */
 function width(text: string): number {
   let cells = 0;
   for (const char of stripVTControlCharacters(text)) {

@@ -1,5 +1,5 @@
-// `sessions verify`: reads every stored byte of every kept generation, checks it against its hash, and says which
-// sessions can be read back. A session whose newest generation is whole but an older one is not is damaged, too.
+// `sessions verify`: reads all bytes of every stored generation, checks them against their hashes, and says which
+// sessions can be restored. A session counts as damaged even when only an older generation is.
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import type { ObjectStore, SessionStore } from '../core/ports.ts';
 import type { SessionHead } from '../core/records.ts';
@@ -13,7 +13,7 @@ interface Finding {
   readonly session_id: string;
   readonly chat: string;
   readonly generation: number;
-  /** The newest generation is whole: the next turn will find it. */
+  /** The newest generation is undamaged, so the next turn can run. */
   readonly readable: boolean;
   readonly restorable: readonly number[];
   readonly packs: number;
@@ -57,7 +57,7 @@ export async function verify(
   });
 }
 
-/** null when the session is gone. A turn that ends meanwhile may remove old packs: then it is looked at again. */
+/** Checks one session; null when it is gone. A turn that ends meanwhile may delete old packs: then it checks again. */
 async function check(objects: ObjectStore, store: SessionStore, head: SessionHead): Promise<Finding | null> {
   for (let current = head; ; ) {
     const report = await verifyState(objects, current);

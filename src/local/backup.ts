@@ -1,6 +1,6 @@
-// A backup of a data folder that is in use, and the way back. The database is copied at one moment; every object that
-// it names is copied, too, although turns go on meanwhile and may remove old ones. The folder appears under its name
-// only when it is whole, so whatever has that name is a complete backup.
+// Makes and restores backups of a data folder, also while it is in use. The database is copied as of one moment, with
+// every object that it names, although turns go on meanwhile and may delete old objects. The backup gets its final name
+// only when it is complete.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export interface BackupResult {
   readonly bytes: number;
 }
 
-/** A turn has to end, and its session to drop ten generations, between two steps of one try for it to be in vain. */
+/** A try fails only when a session runs ten turns, and so drops a generation, while its objects are being copied. */
 const MAX_TRIES = 10;
 
 /** Copies the data folder to `to`, a new folder. May run while servers use it. */
@@ -37,7 +37,7 @@ export async function backUp(source: DataFolder, to: string): Promise<BackupResu
       await rm(target.database, { force: true });
       const heads = snapshotDatabase(source.database, target.database);
       await copyObjects(source, target);
-      if (!(await missesObjects(target, heads))) return await summary(target, heads);
+      if (!(await lacksObjects(target, heads))) return await summary(target, heads);
     }
     throw new Refused('too-busy', 'The sessions change faster than they can be copied.', {
       advice: 'Try again when there are fewer turns.',
@@ -53,7 +53,7 @@ export async function restoreBackup(backup: string, to: string): Promise<BackupR
     const target = dataFolder(draft);
     await copyObjects(source, target);
     const heads = snapshotDatabase(source.database, target.database);
-    if (await missesObjects(target, heads)) {
+    if (await lacksObjects(target, heads)) {
       throw new Invalid('backup-incomplete', `Files of sessions are missing in ${backup}.`, {
         advice: 'Take another backup; this one was changed after it was written.',
       });
@@ -83,7 +83,7 @@ async function asNewFolder<T>(path: string, fill: (draft: string) => Promise<T>)
   }
 }
 
-/** Objects never change: one that is there already need not be copied again. What vanishes meanwhile is passed over. */
+/** Copies objects that are not in the target yet; objects never change. One that is deleted meanwhile is skipped. */
 async function copyObjects(source: DataFolder, target: DataFolder): Promise<void> {
   createFilesystemObjectStore({ root: target.objects });
   for await (const { key } of createFilesystemObjectStore({ root: source.objects }).list('')) {
@@ -107,7 +107,7 @@ async function copyObject(from: string, to: string): Promise<void> {
   }
 }
 
-async function missesObjects(folder: DataFolder, heads: readonly SessionHead[]): Promise<boolean> {
+async function lacksObjects(folder: DataFolder, heads: readonly SessionHead[]): Promise<boolean> {
   for (const head of heads) {
     for (const pack of packsIn(parseRecord(head.state)?.history ?? []).values()) {
       const path = join(folder.objects, ...pathOfKey(packKey(head, pack.name)));
@@ -119,7 +119,7 @@ async function missesObjects(folder: DataFolder, heads: readonly SessionHead[]):
 }
 
 async function summary(folder: DataFolder, heads: readonly SessionHead[]): Promise<BackupResult> {
-  // Leaves one file: no log of the database beside it that a copy of the folder could miss.
+  // Closing merges the database's write-ahead log, so that one file remains: a copy of the folder cannot miss the log.
   openDatabase(folder.database).close();
   let objects = 0;
   let bytes = 0;

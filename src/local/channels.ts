@@ -1,5 +1,5 @@
-// The channels' inlets in a local system: each polls its platform where it can. One that can only be called has its
-// routes on the local server, for a tunnel or a proxy that leads there; registering that address is the owner's.
+// Starts the channels' inlets in a local system. A channel polls its platform if it can. One that has only a webhook
+// gets a route on the local server, for a tunnel or a proxy; the owner has to register that address with the platform.
 
 import type { ChannelDescriptor, WebhookHandler } from '../channels/descriptor.ts';
 import { createInletApp, type InletDeps, inletContext } from '../channels/inlets.ts';
@@ -59,7 +59,7 @@ async function openWebhook(
   return handler ?? (async () => new Response(null, { status: 404 }));
 }
 
-/** A platform that cannot be asked who we are yet is no reason to lose what it sends: it comes again. */
+/** While the bot's identity cannot be read yet, messages are answered with an error: the platform sends them again. */
 async function answer(
   app: { fetch(request: Request): Response | Promise<Response> },
   channel: ChannelDescriptor,

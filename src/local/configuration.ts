@@ -1,6 +1,6 @@
-// Settings of a local system: the environment for where and with which account, one JSON file for the rest. Read
-// once, where a program starts; everything below gets values. docs/configuration.md lists each one, and a test
-// holds it to that.
+// Settings of a local system. Addresses, folders and accounts come from the environment, the rest from one JSON file.
+// They are read once, when a program starts; all other code gets values. docs/configuration.md lists each setting, and
+// a test checks that it does.
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
@@ -27,7 +27,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const CONFIG_FILE = 'hybrid-sessions.config.json';
 
 const ownFields = {
-  /** Where editors find help; not used otherwise. */
+  /** The JSON schema, for editors. It has no other use. */
   $schema: z.string().optional(),
   workers: z.int().min(1).max(64).default(WORKERS),
   turnsAtOnce: z.int().min(1).max(1_000).default(TURNS_AT_ONCE),
@@ -46,7 +46,7 @@ const ownFields = {
   model: z.string().min(1).optional(),
 };
 
-/** The configuration file, with a section for each channel that has fields there. Every field may be left out. */
+/** The configuration file, with a section for each channel that has fields there. All fields are optional. */
 export function configFileSchema(channels: readonly ChannelDescriptor[] = CHANNELS) {
   const sections = fileSections(channels);
   const taken = Object.keys(sections).filter((name) => name in ownFields);
@@ -65,7 +65,7 @@ export interface Configuration {
   readonly port: number;
   readonly dataDir: string;
   readonly agentDir: string;
-  /** Nobody named an agent, and there is no ./agent. */
+  /** True when no agent folder is named and there is no ./agent, so the example agent is used. */
   readonly agentIsExample: boolean;
   /** The file that was read, if any. */
   readonly configFile: string | null;
@@ -81,20 +81,20 @@ export interface Configuration {
   readonly model: ModelChoice;
   /** The channels that are on. */
   readonly channels: ChannelsSettings;
-  /** The proxy on the way to the model, as its usual variables. */
+  /** The proxy for requests to the model, as the usual environment variables. */
   readonly proxy: Readonly<Record<string, string>>;
   readonly logLevel: LogThreshold;
 }
 
 export interface ConfigurationSources {
   readonly env: Environment;
-  /** What relative paths start from. */
+  /** The folder that relative paths are relative to. */
   readonly cwd: string;
-  /** What the command line sets; it wins over the environment. */
+  /** Options of the command line; they override the environment. */
   readonly overrides?: Partial<
     Pick<Configuration, 'host' | 'port' | 'dataDir' | 'agentDir' | 'logLevel' | 'workers'>
   >;
-  /** The channels there are. */
+  /** The channels to know. @default those of this package */
   readonly channels?: readonly ChannelDescriptor[];
 }
 
@@ -162,7 +162,7 @@ function readFile(
   });
 }
 
-/** The example that ships with the package may run commands: whoever runs it is told. */
+/** Chooses the agent folder. The package's example agent may run commands, so its use is reported at the start. */
 function agentFolder({
   env,
   cwd,

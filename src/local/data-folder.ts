@@ -1,5 +1,5 @@
-// The data folder: one database and one folder of objects. Everything a local system keeps is in it; backup.ts copies
-// it while it is in use.
+// The data folder: one database and one folder of objects. It has all data of a local system. backup.ts copies it while
+// it is in use.
 
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -13,18 +13,18 @@ export interface DataFolder {
   readonly objects: string;
 }
 
-/** Below this a turn could fail half-way for lack of room. */
+/** With less free space than this a turn could fail half-way. */
 const MIN_FREE_BYTES = 32 * 1024 * 1024;
 
 export function dataFolder(path: string): DataFolder {
   return { path, database: join(path, 'sessions.db'), objects: join(path, 'objects') };
 }
 
-/** Makes the folder if need be and proves that it can be written. Throws `Invalid` that says what is wrong. */
+/** Creates the folder if it is missing and checks that it can be written. Throws `Invalid` that says what is wrong. */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   const folder = dataFolder(path);
   try {
-    // Conversations are private: nobody else on the machine reads them.
+    // Conversations are private: no other user of the machine may read them.
     await makeFolder(path);
     await makeFolder(folder.objects);
     const probe = join(path, `.probe-${randomUUID()}`);
@@ -43,7 +43,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   return folder;
 }
 
-/** Step by step: told to make parents too, Node hides a read-only disk and never comes back from some places. */
+/** Creates parents one by one: with `recursive`, Node hides a read-only disk, and in some places never returns. */
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });

@@ -1,5 +1,5 @@
-// Where this data folder's turns run: a folder of the system's temporary directory, always the same one (saved
-// transcripts hold absolute paths) and this user's alone.
+// The folder in which the turns of a data folder run. It is in the system's temporary directory, always the same one
+// (stored transcripts contain absolute paths), and accessible to this user alone.
 import { createHash } from 'node:crypto';
 import { lstat, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,12 +12,12 @@ export async function executionRoot(dataDir: string): Promise<string> {
     .digest('hex')
     .slice(0, 12);
   const root = join(await realpath(tmpdir()), `hybrid-sessions-${name}`);
-  // Somebody else on this machine could have made a folder or link of that name first.
+  // Another user of this machine could have created a folder or link of that name before.
   const found = await lstat(root).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw error;
   });
-  // A turn makes it; another worker may be removing it as empty at this moment.
+  // A turn creates the folder. Another worker may be removing it at this moment, because it is empty.
   if (found === null) return root;
   const foreign = process.getuid !== undefined && found.uid !== process.getuid();
   if (!found.isDirectory() || foreign || (process.platform !== 'win32' && (found.mode & 0o022) !== 0)) {

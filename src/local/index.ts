@@ -1,4 +1,4 @@
-// The wiring of one machine, as `hybrid-sessions start` runs it: settings, stores, workers, an address of its own.
+// The system on one machine, as `hybrid-sessions start` runs it: settings, stores, workers, and a server.
 import '../node-version.ts';
 
 export { type Configuration, type ConfigurationSources, readConfiguration } from './configuration.ts';

@@ -1,4 +1,4 @@
-// Listens with a fetch handler on a port of this machine; what keeps it from doing so is said in words.
+// Serves a fetch handler on a port of this machine. Errors such as a taken port become messages that say what to do.
 import { serve } from '@hono/node-server';
 import { Invalid } from '../core/errors.ts';
 
@@ -20,7 +20,7 @@ export function listen(
         stop: () =>
           new Promise((closed) => {
             server.close(() => closed());
-            // Streams of turns that go on elsewhere would hold it open; clients come back by Last-Event-ID.
+            // Event streams of turns that go on would keep the server open. Clients resume by Last-Event-ID.
             if ('closeAllConnections' in server) server.closeAllConnections();
           }),
       });

@@ -1,5 +1,5 @@
-// Log lines of a local system, on standard error: short and readable in a terminal, JSON anywhere else.
-// Values may be anybody's text: what could act on a terminal is written as an escape.
+// Log lines of a local system, on standard error: short and readable in a terminal, JSON anywhere else. Values may come
+// from anybody, so control characters are escaped.
 import type { Log, LogLevel } from '../core/log.ts';
 import { harmless, harmlessJson } from '../text/harmless.ts';
 import { LOG_LEVELS, type LogThreshold } from './configuration.ts';
@@ -17,7 +17,8 @@ export function createLogLines({ threshold, terminal, write, now }: LogLinesOpti
     if (LOG_LEVELS.indexOf(level) < least) return;
     const time = new Date(now()).toISOString();
     const known = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
-    if (terminal) write(`${time.slice(11, 19)} ${mark(level)}${event}${known.map(pair).join('')}\n`);
+    if (terminal)
+      write(`${time.slice(11, 19)} ${levelPrefix(level)}${event}${known.map(fieldText).join('')}\n`);
     else {
       const json = JSON.stringify({ time, level, event, ...Object.fromEntries(known) });
       write(`${harmlessJson(json)}\n`);
@@ -25,11 +26,11 @@ export function createLogLines({ threshold, terminal, write, now }: LogLinesOpti
   };
 }
 
-function mark(level: LogLevel): string {
+function levelPrefix(level: LogLevel): string {
   return level === 'warn' || level === 'error' ? `${level}: ` : '';
 }
 
-function pair([name, value]: [string, unknown]): string {
+function fieldText([name, value]: [string, unknown]): string {
   const text = String(value);
   const isPlain = !/[\s"]/.test(text) && harmless(text) === text;
   return ` ${name}=${isPlain ? text : harmlessJson(JSON.stringify(text))}`;

@@ -1,5 +1,5 @@
-// Which model answers. An account in the environment decides; with none, the demo model on loopback plays it, and
-// everything that shows its replies says so.
+// Chooses the model. An account in the environment decides. Without one the demo model answers, on loopback, and every
+// place that shows its replies says so.
 import { Invalid } from '../core/errors.ts';
 
 export type ModelChoice =
@@ -58,7 +58,7 @@ function bedrockFrom(env: Environment, name: string | null): ModelChoice {
       advice: 'Set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
     });
   }
-  // A gateway that is named without credentials signs by itself.
+  // A gateway that is named without credentials signs the requests itself.
   const unsigned: Record<string, string> =
     signs || variables.AWS_BEARER_TOKEN_BEDROCK ? {} : { CLAUDE_CODE_SKIP_BEDROCK_AUTH: '1' };
   return {

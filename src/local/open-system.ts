@@ -1,4 +1,5 @@
-// A local system for a program: its settings over the environment over the configuration file, as for `start`.
+// Opens a local system for a program. The program's settings override the environment, which overrides the
+// configuration file, as for `start`.
 import { Invalid } from '../core/errors.ts';
 import { checksFor, type LocalSettings } from '../system/settings.ts';
 import type { System } from '../system/system.ts';

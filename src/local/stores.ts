@@ -1,5 +1,5 @@
-// Opens the ports of a local system over its data folder: SQLite for what decides, a folder for what is held.
-// Several processes may have the same folder open.
+// Opens the ports of a local system over its data folder: SQLite for sessions, queue and events, a folder for objects.
+// Several processes may have the same data folder open.
 import { existsSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { Gone } from '../core/errors.ts';
@@ -12,7 +12,7 @@ import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '..
 import type { Configuration } from './configuration.ts';
 import { type DataFolder, dataFolder, openDataFolder } from './data-folder.ts';
 
-/** The ports of one system, wherever it keeps its data, and what it was told to keep. */
+/** The ports of one system, local or on AWS, and how long and how much it keeps. */
 export interface Stores {
   readonly retentionSec: number;
   readonly keepGenerations: number;
@@ -29,7 +29,7 @@ export interface LocalStores extends Stores {
 }
 
 export interface OpenOptions {
-  /** false: the folder must be there already; looking at it makes none. */
+  /** false: the folder must exist already and is not created. */
   readonly create: boolean;
   readonly progress?: Progress;
 }
@@ -48,7 +48,7 @@ export async function openStores(
   const clock = systemClock;
   const store = createSqliteSessionStore({ database, clock });
   const queue = createSqliteTurnQueue({ database, clock });
-  // By path: progress events have a connection of their own that does not wait for the disk.
+  // Given the path, it opens its own connection: progress events do not wait until the disk has them.
   const events = createSqliteEventLog({ database: folder.database, clock });
   const objects = createFilesystemObjectStore({ root: folder.objects });
   const { retentionSec, keepGenerations, limits } = configuration;

@@ -1,6 +1,6 @@
-// Keeps N worker processes running. Each is a process of its own, so that a turn really is "woken from nothing":
-// it shares no memory with the server. One that dies is started again, more slowly each time it dies young. A
-// worker ends when its pipe to this process closes, so a killed server leaves none behind.
+// Keeps N worker processes running. A worker shares no memory with the server, so every turn starts from stored data
+// alone. A worker that dies is started again, with a longer pause each time it dies soon after its start. A worker ends
+// when its pipe to this process closes, so a killed server leaves no workers behind.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ import type { WorkerNote } from './worker-notes.ts';
 
 export interface SupervisorOptions {
   readonly configuration: Configuration;
-  /** The server's environment; workers get the harmless part of it. */
+  /** The server's environment; workers get only the variables listed below. */
   readonly env: Environment;
   readonly log: Log;
   /** What a worker process runs. */
@@ -25,25 +25,25 @@ export interface SupervisorOptions {
 export interface Supervisor {
   /** Process ids of the workers that run now. */
   pids(): readonly number[];
-  /** Lets turns in hand end for `graceMs`, has them saved and handed on after it, then kills what is left. */
+  /** Lets running turns go on for `graceMs`, then has them saved and queued again, then kills the remaining workers. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Variables a worker may see. Anything that may hold a secret is left out. */
+/** Variables that a worker may see. None of them can contain a secret. */
 const HARMLESS =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|COMSPEC|PATHEXT|WINDIR|USERPROFILE|APPDATA|LOCALAPPDATA|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|DEBUG|NO_COLOR|IS_SANDBOX)$/i;
 
-/** Flags of the program's Node that a worker takes over; what loads or runs code is the program's own business. */
+/** Node flags that a worker inherits from the program. Flags that load or run code are not inherited. */
 const KEPT_FLAGS = /^--(no-warnings|enable-source-maps|use-[\w-]+|(disable-warning|max-[\w-]+)=.+)$/;
 
 const YOUNG_MS = 20_000;
 const RESTARTING = { firstMs: 250, maxMs: 15_000 };
-/** So many in a row before a worker was ever ready: the start has failed. */
+/** When a worker dies this often in a row before it was ever ready, the start has failed. */
 const MAX_YOUNG_DEATHS = 4;
-/** Saving a turn that was cut off takes a moment. */
+/** Time to save turns that were cut off. */
 const SAVE_MS = 5_000;
 
-/** Resolves when every worker is ready; throws what the first unfit one reported. */
+/** Resolves when every worker is ready; throws the error of the first worker that cannot start. */
 export async function startWorkers(options: SupervisorOptions): Promise<Supervisor> {
   const slots = Array.from({ length: options.configuration.workers }, () => createWorkerSlot(options));
   const supervisor: Supervisor = {
@@ -76,7 +76,7 @@ function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
   function start(): void {
     const startedAtMs = performance.now();
     const worker = fork(fileURLToPath(program ?? workerProgram()), {
-      // A group of its own: Ctrl-C in a terminal reaches the server only, which then ends its workers in order.
+      // In its own process group a worker gets no Ctrl-C from the terminal: the server stops its workers in order.
       detached: true,
       env: Object.fromEntries(
         Object.entries(env).filter(([name]) => HARMLESS.test(name)),
@@ -126,18 +126,18 @@ function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
     clearTimeout(kill);
   }
 
-  // Failing later, when nobody waits for it any more, is no unhandled rejection.
+  // If it rejects after everybody has stopped waiting for it, that must not be an unhandled rejection.
   ready.promise.catch(() => {});
   start();
   return { ready: ready.promise, pid: () => child?.pid, stop };
 }
 
 function say(worker: ChildProcess, message: ToWorker): void {
-  // A worker that died meanwhile is told nothing; its exit is dealt with above.
+  // A worker that has died cannot get a message; its exit is handled above.
   if (worker.connected) worker.send(message, () => {});
 }
 
-/** The same kind of file as this one: TypeScript in a checkout, JavaScript when installed. */
+/** The worker's program, in the same kind of file as this one: TypeScript in a checkout, JavaScript when installed. */
 function workerProgram(): URL {
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new URL(`./worker-program.${ending}`, import.meta.url);

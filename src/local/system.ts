@@ -1,5 +1,5 @@
-// A whole local system: stores, workers, channels, the sweep. `openLocalSystem` gives it to a program; `startSystem`
-// is the same behind an address of its own. Everything that can be wrong is found before the first message is taken.
+// A whole local system: stores, workers, channels, the sweep. `openLocalSystem` returns it to a program; `startSystem`
+// also serves it on a port. Wrong settings and missing parts are found before the first message is taken.
 import { join } from 'node:path';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
@@ -26,16 +26,16 @@ import { startWorkers } from './supervisor.ts';
 import { createWaitingTurns } from './waiting-turns.ts';
 
 export interface LocalSystemOptions {
-  /** The program's environment: workers get the harmless part of it. */
+  /** The program's environment. Workers get only the variables that supervisor.ts lists. */
   readonly env: Environment;
   readonly log?: Log;
-  /** Keys of `fetch`, of which one must be sent; none means no check. */
+  /** API keys that `fetch` accepts; without any, no key is required. */
   readonly apiKeys: readonly string[];
-  /** Names besides loopback ones that `fetch` answers to; null for any. */
+  /** Host names that `fetch` accepts in addition to loopback names; null accepts any. */
   readonly knownHosts: readonly string[] | null;
   /** Whether `fetch` serves the chat page, too. */
   readonly page: boolean;
-  /** The channels there are; the worker's program must know the same ones. @default those of this package */
+  /** The channels to know; the worker's program must know the same ones. @default those of this package */
   readonly channels?: readonly ChannelDescriptor[];
   /** A program that calls `runWorkerProcess`. @default the one that knows this package's channels */
   readonly workerProgram?: URL;
@@ -47,12 +47,12 @@ export interface LocalSystem extends System {
   workerPids(): readonly number[];
 }
 
-/** A system that listens by itself. */
+/** A system with its own HTTP server. */
 export interface StartedSystem extends LocalSystem {
   readonly url: string;
 }
 
-/** What a turn in hand gets to end by itself before it is saved, to be continued by the next start. */
+/** How long a running turn may go on by itself before it is saved, for the next start to continue. */
 const GRACE_MS = 2_000;
 
 export async function openLocalSystem(
@@ -94,7 +94,7 @@ export async function openLocalSystem(
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });
     const { channels = CHANNELS, workerProgram } = options;
-    // Only when the workers have ended: who waits for a turn that ends within its grace gets the answer.
+    // This waits for the workers: a caller that waits for a turn which ends within its grace time gets the answer.
     ends.push(async () => {
       ending.abort();
       await idle();
@@ -149,7 +149,7 @@ export async function openLocalSystem(
   }
 }
 
-/** The same on an address of its own, with the chat page. */
+/** Opens the system and serves its HTTP API and the chat page on a port. */
 export async function startSystem(
   configuration: Configuration,
   options: Omit<LocalSystemOptions, 'apiKeys' | 'knownHosts' | 'page'>,
@@ -164,7 +164,7 @@ export async function startSystem(
       },
     );
   }
-  // A port that is taken is found before anything is started.
+  // A taken port is reported before anything is started.
   const system = Promise.withResolvers<LocalSystem>();
   system.promise.catch(() => {});
   const server = await listen(async (request) => (await system.promise).fetch(request), host, port);

@@ -1,5 +1,5 @@
-// One worker process: takes turns off the queue and runs them, knowing nothing but what came through the pipe and
-// what is stored. Ends by itself when the pipe to the server closes: nobody would tell it to stop later.
+// One worker process. It takes turns from the queue and runs them. All it knows came through the pipe or from the
+// stores. It ends when the pipe to the server closes, because then nobody else could stop it.
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
@@ -20,7 +20,7 @@ import { openStores } from './stores.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { noteOf } from './worker-notes.ts';
 
-/** Without a server nobody waits for this turn's text: it is saved and handed on at once. */
+/** Without a server nobody waits for this turn's text, so it is saved and queued again at once. */
 const ORPHAN_GRACE_MS = 5_000;
 
 const stopping = new AbortController();
@@ -29,7 +29,7 @@ const deadline = new AbortController();
 /** Makes this process a worker of the server that started it. */
 export function runWorkerProcess(channels: readonly ChannelDescriptor[]): void {
   process.on('message', (message: ToWorker) => {
-    if (message.type === 'boot') boot(message.configuration, channels).catch(unfit);
+    if (message.type === 'boot') boot(message.configuration, channels).catch(reportAndExit);
     else stop(message.graceMs);
   });
   process.on('disconnect', () => {
@@ -37,7 +37,7 @@ export function runWorkerProcess(channels: readonly ChannelDescriptor[]): void {
     setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
   });
   process.on('SIGTERM', () => stop(0));
-  // Ctrl-C is the server's to answer: it stops its workers in order.
+  // The server handles Ctrl-C: it stops its workers in order.
   process.on('SIGINT', () => {});
 }
 
@@ -104,7 +104,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
   process.exit(0);
 }
 
-/** A channel without settings is always on, also where a configuration switched the others off. */
+/** Settings of the channels in use. A channel without settings is always on, even when all others are off. */
 function outgoingSettings({ channels }: Configuration) {
   return (channel: ChannelDescriptor) => {
     const values = channels[channel.name] ?? (Object.keys(channel.settings).length === 0 ? {} : null);
@@ -113,7 +113,7 @@ function outgoingSettings({ channels }: Configuration) {
 }
 
 /** Tells the server why, then ends. */
-function unfit(error: unknown): void {
+function reportAndExit(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   const { code = 'worker', advice } = isHybridError(error) ? error : {};
   say({ type: 'unfit', code, message, ...(advice !== undefined && { advice }) }, () => process.exit(1));

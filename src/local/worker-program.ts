@@ -1,4 +1,4 @@
-// What a worker process runs: a worker that knows the channels there are.
+// The program of a worker process: a worker that knows this package's channels.
 import { CHANNELS } from '../channels/index.ts';
 import { runWorkerProcess } from './worker-process.ts';
 

@@ -59,7 +59,7 @@ function jarFolder(): string {
   return join(lib, readdirSync(lib)[0] ?? '');
 }
 
-/** What is missing to start it, in a sentence; null for nothing. */
+/** A sentence that says what is missing to start it; null when nothing is. */
 export function dynamoDbLocalLacks(): string | null {
   try {
     jarFolder();

@@ -1,5 +1,5 @@
-// A loopback proxy that stands between an AWS client and a server and goes wrong on demand: it answers in the
-// server's place, or lets the server do it and loses the answer.
+// A loopback proxy between an AWS client and a server that injects faults on demand: it answers in the server's place,
+// or lets the server carry the request out and loses the answer.
 import { request as send } from 'node:http';
 import { bodyOf, serveLoopback } from './loopback.ts';
 import type { StandIn } from './process.ts';
@@ -20,11 +20,11 @@ export type Fault =
       readonly headers?: Record<string, string>;
       readonly body: string;
     }
-  /** The server does it; the client sees the connection break. */
+  /** The server carries the request out; the client sees the connection break. */
   | { readonly kind: 'lose-answer' }
   /** The server never sees the request, and the connection breaks. */
   | { readonly kind: 'break' }
-  /** The server does it; half of its answer arrives, then nothing any more. */
+  /** The server carries the request out; half of its answer arrives, then nothing more. */
   | { readonly kind: 'stall' }
   /** The server sees the request only when this is done. */
   | { readonly kind: 'hold'; readonly until: Promise<unknown> };

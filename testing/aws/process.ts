@@ -1,9 +1,9 @@
-// A server in a process of its own: started, waited for, ended for sure.
+// Starts a server in its own process, waits until it is ready, and ends it reliably.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** A stand-in that could not be started here, and why; tests print the reason and leave themselves out. */
+/** Says why a stand-in cannot be started on this machine. Tests print the reason and are skipped. */
 export interface Unavailable {
   readonly unavailable: string;
 }

@@ -1,5 +1,6 @@
-// The verdict on a run: what each person sees in their chat, and what is stored. It reads the stores directly and
-// the history only to know which faults struck (an agent that was killed may answer that it was).
+// Checks the result of a run: what each simulated user sees in their chat, and what is stored. It reads the stores
+// directly. It reads the history only to know which faults were injected (a killed agent may answer that it was
+// killed).
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import { isCommitted } from '../../src/core/records.ts';
 import { supportId } from '../../src/core/replies.ts';
@@ -83,7 +84,7 @@ function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { e
   }
 }
 
-/** Whoever watches the turn over HTTP sees one end of it. */
+/** Checks that a watcher of the turn over HTTP sees exactly one `final` event. */
 async function checkEvents(
   { sent, number, turn }: Outcome,
   { ports }: CheckInput,
@@ -97,7 +98,7 @@ async function checkEvents(
   expect(finals.length === 1 && same, 'one-reply', number, () => `${finals.length} final events.`);
 }
 
-/** After the commit the model is not called again. A worker that began before it may have been paused since. */
+/** Checks that the model is not called after the commit, except by a worker that began before and was paused. */
 function checkModel({ history, modelCalls, sent }: CheckInput, { expect }: Findings): void {
   const committed = new Map<string, number>();
   for (const line of history) {
@@ -129,7 +130,7 @@ function checkModel({ history, modelCalls, sent }: CheckInput, { expect }: Findi
   );
 }
 
-/** Whoever commits a turn is the one that was granted the lease it shows. */
+/** Checks that each turn was committed by the worker that was granted the lease in its record. */
 function checkFences({ history, sent }: CheckInput, { expect }: Findings): void {
   for (const { message, turnId } of sent) {
     const lines = history.filter((line) => line.turn === turnId);

@@ -1,4 +1,5 @@
-// The kit's processes: started, started again when they die, woken when they stopped themselves, ended by their pid.
+// The kit's child processes: it starts them, restarts them when they die, resumes them after they have stopped
+// themselves (SIGSTOP), and ends them by pid.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Note } from './injected-faults.ts';
@@ -11,7 +12,7 @@ export interface ProcessSlot {
   readonly port: number;
   /** Resolves when it is ready for the first time. */
   readonly ready: Promise<void>;
-  /** Asks it to end after the turn in hand, then kills it. */
+  /** Asks the process to end after its running turn, then kills it. */
   stop(graceMs: number): Promise<void>;
 }
 

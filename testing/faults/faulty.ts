@@ -1,5 +1,6 @@
-// Ports that go wrong when the plan says so. `refuse`: it did not happen. `lose`: it happened, the answer is lost. `kill`:
-// it did not happen, nor did anything after it. `slow`: it takes its time. All else passes through to the real adapter.
+// Ports that inject the faults of the plan. `refuse`: the call has no effect and fails. `lose`: it has its effect, but
+// the answer is lost. `kill`: the process dies before the call. `slow`: the call is delayed. All other calls go to the
+// real adapter.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Ambiguous, Refused } from '../../src/core/errors.ts';
 import type { ObjectStore, ReceivedMessage, SessionStore, TurnQueue } from '../../src/core/ports.ts';
@@ -44,7 +45,7 @@ export function faultyStore(
   current: Current,
   note: Note,
 ): SessionStore {
-  // What really happened is noted below the faults: an answer that is lost does not hide it.
+  // The history records calls beneath the faults, so it also has those whose answer is lost.
   const noting: SessionStore = {
     ...store,
     async begin(input) {

@@ -1,4 +1,4 @@
-// The checker's book: every assertion made, and those that did not hold.
+// The checker's results: how many assertions were made, and which failed.
 
 export interface Failure {
   /** `one-reply`, `order`, `transcript` ... */
@@ -10,7 +10,7 @@ export interface Failure {
 export interface Findings {
   readonly passed: number;
   readonly failures: readonly Failure[];
-  /** Notes down one assertion. */
+  /** Records one assertion. */
   expect(holds: boolean, rule: string, message: number | null, text: () => string): void;
 }
 

@@ -1,6 +1,6 @@
-// A process's share of the plan: which fault is due here and now, and the history that all processes of a run write
-// together. A fault is claimed by making a file that must not exist yet, so it happens once however many processes
-// and attempts come by.
+// Finds the fault of the plan that is due in this process at this point, and writes the history that all processes of a
+// run share. A process claims a fault by creating a file that must not exist yet, so each fault happens only once,
+// however many processes and attempts reach it.
 import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Place, PlannedFault } from './plan.ts';

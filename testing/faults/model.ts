@@ -1,5 +1,5 @@
-// The model of a fault run. It asks for one file to be written per message, then answers with everything it can see
-// of the conversation: what a person reads in the reply is thereby the proof of what the agent remembered.
+// The model of a fault run. For each message it asks for one file to be written, then answers with everything that it
+// can see of the conversation: so the reply proves what the agent remembered.
 
 import type { ModelRequest } from '../../src/agent/model-messages.ts';
 import type { ModelReply } from '../../src/agent/model-reply.ts';

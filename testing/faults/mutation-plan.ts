@@ -1,11 +1,11 @@
-// A short plan in which every promise is put to the test, written by hand: eight chats, each with the faults that
-// would show a certain mutation. A mutation is run with the chats that matter to it, everything with none.
+// A short, hand-written plan that tests every promise: eight chats, each with the faults that reveal a certain
+// mutation. A mutation runs only with the chats that can reveal it. A run without a mutation has all chats.
 
 import { MAX_ATTEMPTS } from '../../src/core/defaults.ts';
 import type { Mutation } from './mutations.ts';
 import type { Place, Plan, PlannedFault } from './plan.ts';
 
-/** Which chats show it. */
+/** The chats that reveal each mutation. */
 const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
   'skip-fence': [1],
   'skip-ledger': [2],

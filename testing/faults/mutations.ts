@@ -1,5 +1,5 @@
-// Promises broken on purpose, to show that the kit would notice. Each takes away one thing that the product relies
-// on, from outside: a decorated port or dependency of the worker (those of the server are in server-process.ts).
+// Mutations break one promise on purpose, to show that the kit would notice. Each takes away one thing that the product
+// relies on, by wrapping a port or dependency of the worker (those of the server are in server-process.ts).
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
@@ -110,7 +110,7 @@ function unfenced(store: SessionStore, folder: string): SessionStore {
   };
 }
 
-/** Takes every turn for one that was never committed. */
+/** Reports every turn as not committed. */
 function forgetful(store: SessionStore): SessionStore {
   return {
     ...store,
@@ -157,7 +157,7 @@ function inTwoSteps(store: SessionStore): SessionStore {
   };
 }
 
-/** What cannot be read is taken for nothing. */
+/** Treats a state that cannot be read as an empty one. */
 function startingAnew(deps: WorkerDeps): WorkerDeps {
   let anew = false;
   return {

@@ -1,6 +1,6 @@
-// What a run will do, as plain data: who writes what when, and which fault strikes where. Everything follows from
-// the seed; what the machine's scheduling adds is written into the history instead. A fault happens at most once,
-// in whichever process gets there first.
+// The plan of a run, as plain data: who writes what and when, and which fault happens where. Everything follows from
+// the seed. What depends on the machine's scheduling is in the history instead. A fault happens at most once, in the
+// process that reaches it first.
 import { TURN_POINTS, type TurnPoint } from '../../src/core/running-turn.ts';
 import { createRandom, type Random } from './random.ts';
 

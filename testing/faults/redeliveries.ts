@@ -1,5 +1,5 @@
-// Deliveries set aside to come again, in a folder that all workers of a run share. A file's name is when it is due;
-// whoever renames it first has it.
+// Messages that will be delivered again, in a folder that all workers of a run share. A file's name says when it is
+// due. The worker that renames the file first gets the message.
 
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';

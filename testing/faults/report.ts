@@ -1,4 +1,4 @@
-// A run's verdict in words: what was injected, what did not hold and how it came to that, and the line
+// The report of a run: the injected faults, the failed assertions with the history that led to them, and the line
 // `N passed, N failed` at the end.
 
 import type { HistoryLine } from './injected-faults.ts';

@@ -1,5 +1,5 @@
-// One fault run from plan to verdict. Everything it starts it ends, by pid; when the time is over it looks at what
-// there is and says what is missing.
+// One fault run, from plan to report. It ends every process that it started, by pid. When its time is over it checks
+// what there is and reports what is missing.
 
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -184,7 +184,7 @@ async function play(
   };
 }
 
-/** Until every acknowledged turn is closed and every delivery acknowledged: that of a worker that died comes again. */
+/** Waits until every accepted turn is closed and every message acknowledged; a dead worker's message comes again. */
 async function comeToRest(
   ports: OpenPorts,
   sent: readonly Sent[],

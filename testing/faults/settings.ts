@@ -1,4 +1,4 @@
-// What the kit tells each of its processes over the pipe: plain data, secrets of stand-ins only.
+// The settings that the kit sends to each of its processes over a pipe: plain data, and secrets of stand-ins only.
 import type { Mutation } from './mutations.ts';
 import type { PlannedFault } from './plan.ts';
 
@@ -57,7 +57,7 @@ export type FromChild =
   /** It is about to stop itself (SIGSTOP) and wants to be woken after `ms`. */
   | { readonly type: 'pausing'; readonly ms: number };
 
-/** A lease and a message's visibility are short, so that takeovers need no patience. */
+/** A lease and a message's visibility are short, so that takeovers happen soon. */
 export const TIMING = { leaseMs: 1_500, heartbeatMs: 300, checkpointEveryMs: 250 } as const;
 export const VISIBILITY_MS = 1_500;
 /** Leases, visibility and pauses last this much longer: the AWS clients' own retries take their time. */

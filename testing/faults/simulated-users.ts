@@ -1,5 +1,5 @@
-// Everyone who writes: one person per chat, over the fake Telegram or the HTTP API, sending again what may not have
-// arrived, and some of it twice at once. A message counts as acknowledged when its platform was told so.
+// The simulated users: one per chat, over the fake Telegram or the HTTP API. They repeat messages that may not have
+// arrived, and send some twice at the same moment. A message counts as acknowledged when the sender got a success.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';

@@ -1,5 +1,5 @@
-// Where a run's data lies: a folder of its own, or AWS stand-ins behind proxies that throttle, break connections and
-// lose answers. Workers and servers go through the faults; the checker looks directly.
+// Starts what stores a run's data: a new folder, or AWS stand-ins behind proxies that throttle, break connections and
+// lose answers. Workers and servers use the proxies; the checker reads directly.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';

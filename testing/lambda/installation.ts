@@ -194,7 +194,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     const setup = (resource: CustomResource) => runCustomResource(setupFunction, resource);
     const prepare = {
       step: 'prepare',
-      secrets: [...channels.flatMap(({ made }) => made), NAMES.apiKey],
+      secrets: [...channels.flatMap(({ generatedSecrets }) => generatedSecrets), NAMES.apiKey],
       identify: Object.fromEntries(
         channels
           .filter(({ channel }) => channel.identity)

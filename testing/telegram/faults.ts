@@ -1,5 +1,5 @@
-// Faults a test or the fault kit lays out for coming calls. Each one strikes the calls it fits, `times` times, oldest
-// fault first.
+// Faults that a test or the fault kit plans for coming calls. Each fault applies to the calls it matches, `times`
+// times; the oldest fault comes first.
 
 export type FaultKind =
   /** 429 with `retryAfterSec` (fractions are allowed here, so that tests need not wait whole seconds). */

@@ -1,4 +1,4 @@
-// The little XML that S3 speaks: written by nesting, read by tag.
+// The small part of XML that S3 uses: written by nested calls, read by tag name.
 
 export function escapeXml(value: string): string {
   return value
