@@ -147,6 +147,20 @@ describe('a whole server', () => {
       'hybrid_sessions_turns_waiting{waiting_for="model"}': 1,
       hybrid_sessions_turn_retries_total: 1,
     });
+    // The next try is some seconds off: a worker that dies meanwhile is counted, and changes nothing for the turn.
+    for (const pid of system.workerPids()) process.kill(pid, 'SIGKILL');
+    await until(
+      async () => valuesOf((await ask('/metrics')).text).hybrid_sessions_worker_restarts_total === 1,
+      'the restart to be counted',
+    );
     away = false;
+    await until(
+      async () => JSON.parse((await ask('/healthz')).text).status === 'ok',
+      'the server to be well again',
+    );
+    expect(valuesOf((await ask('/metrics')).text)).toMatchObject({
+      'hybrid_sessions_turns_total{outcome="done"}': 1,
+      hybrid_sessions_turn_duration_seconds_count: 1,
+    });
   });
 });

@@ -147,7 +147,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     await makeBucket(s3.endpoint);
     const queues = new SQSClient({ ...localAws, endpoint: sqs.endpoint });
     ends.push(async () => queues.destroy());
-    const queueUrls = await makeQueues(queues, options.maxReceives ?? 20);
+    const queueUrls = await makeQueues(queues, options.maxReceives ?? 1_000);
 
     const credentials = {
       AWS_ACCESS_KEY_ID: localAws.credentials.accessKeyId,
