@@ -3,7 +3,7 @@ import { glob, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 
 const FORBIDDEN: readonly { readonly what: string; readonly pattern: RegExp }[] = [
-  { what: 'a limit on a test or a wait', pattern: /\btimeout: [\d_A-Z]|^\s*\}, [\d_]+\);$/ },
+  { what: 'a limit on a test or a wait', pattern: /\btimeout: [\d_A-Z]|^\s*\}, [\d_]+\);$|\bvi\.waitFor\b/ },
   { what: 'a sleep', pattern: /\bsetTimeout\b|\bsetInterval\b/ },
 ];
 
@@ -11,7 +11,9 @@ const FORBIDDEN: readonly { readonly what: string; readonly pattern: RegExp }[] 
 const ALLOWED: Readonly<Record<string, string>> = {
   'test/waiting.ts': 'the one place that looks again after a while',
   'test/agent/pause.test.ts': 'random moments to pause at, and a time in which nothing may happen',
+  'test/agent/tool-servers.test.ts': 'a time-out as a model names it, and a time in which nothing may happen',
   'test/aws/real-account.test.ts': 'waits for a server that keeps its own time',
+  'test/cli/deploy.test.ts': 'a setting that there is not',
   'test/lambda/runtime.test.ts': 'the source of a function that hangs, and of one that waits for a file',
   'test/telegram/fixture.ts': 'repeats as the core does, with shorter pauses',
   'test/telegram/poller.test.ts': 'a clock with shorter pauses',

@@ -30,18 +30,34 @@ export function apiRoutes(options: AppOptions): Route[] {
     ...turnRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
-    { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(health(options)) },
+    { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(healthOf(options)) },
+    { method: 'get', path: '/metrics', handle: (context) => metricsOf(options, context) },
   ];
 }
 
-/** Up; and what turns wait for, since when, until when. */
-function health({ waiting }: AppOptions) {
-  const parts = (waiting?.() ?? []).map(({ waitingFor, sinceMs, nextTryAtMs }) => ({
-    for: waitingFor,
-    since: new Date(sinceMs).toISOString(),
-    next_try_at: new Date(nextTryAtMs).toISOString(),
-  }));
-  return { status: 'ok', ...(parts.length > 0 ? { waiting: parts } : {}) };
+/** What turns wait for, since when, until when. Always 200: a restart would end no outage of others. */
+function healthOf({ waiting }: AppOptions) {
+  const away = waiting?.() ?? [];
+  if (away.length === 0) return { status: 'ok' };
+  const parts = away.map(({ waitingFor }) => `the ${waitingFor}`).join(' and ');
+  return {
+    status: 'degraded',
+    reason: `Turns wait for ${parts}. Their messages are kept.`,
+    waiting: away.map(({ waitingFor, sinceMs, nextTryAtMs }) => ({
+      for: waitingFor,
+      since: new Date(sinceMs).toISOString(),
+      next_try_at: new Date(nextTryAtMs).toISOString(),
+    })),
+  };
+}
+
+async function metricsOf({ metrics }: AppOptions, context: Context): Promise<Response> {
+  if (!metrics) return noRoute();
+  return context.body(await metrics.text(), 200, { 'content-type': metrics.contentType });
+}
+
+function noRoute(): Response {
+  return problemResponse({ status: 404, code: 'no-route', detail: 'There is nothing at this address.' });
 }
 
 export function createApp(options: AppOptions): Hono {
@@ -62,9 +78,7 @@ export function createApp(options: AppOptions): Hono {
   }
   for (const [path, allow] of allowed(routes)) app.all(honoPath(path), () => methodNotAllowed(allow));
   if (options.page) servePage(app, options.page);
-  app.notFound(() =>
-    problemResponse({ status: 404, code: 'no-route', detail: 'There is nothing at this address.' }),
-  );
+  app.notFound(noRoute);
   return app;
 }
 

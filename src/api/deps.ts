@@ -24,6 +24,8 @@ export interface ApiDeps {
   readonly log: Log;
   readonly info: ServerInfo;
   readonly retentionSec: number;
+  /** For Prometheus; without it there is nothing at /metrics. */
+  readonly metrics?: { readonly contentType: string; text(): Promise<string> };
   /** Aborts when the server ends: waiting requests and streams end with it. */
   readonly ending?: AbortSignal;
 }

@@ -2,13 +2,14 @@
 // is one line that says what to do. What cannot be looked at is said, and does not stop a deployment.
 
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { lookUpParameters } from '../aws/account-parameters.ts';
 import { listAgentFiles } from '../cdk/agent-files.ts';
 import { installedChannels } from '../cdk/channels.ts';
 import type { Settings } from '../cdk/settings.ts';
 import { parametersIn } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { Invalid } from '../core/errors.ts';
-import { type Account, lookUpParameters, whereTo } from './deploy-account.ts';
+import { type Account, whereTo } from './deploy-account.ts';
 
 /** Of CDK's own bootstrap stack, with the qualifier that it has unless somebody chose another. */
 const BOOTSTRAPPED = '/cdk-bootstrap/hnb659fds/version';

@@ -18,8 +18,6 @@ export interface WorkerDeps extends TurnDeps {
   readonly queue: TurnQueue;
   /** How long a message stays invisible without a heartbeat: what a killed worker costs its conversation. */
   readonly visibilityMs: number;
-  /** Told how each turn ended here, for status pages. */
-  readonly onEnded?: (outcome: TurnOutcome) => void;
 }
 
 export interface WorkerOptions {
@@ -91,7 +89,6 @@ export async function processMessage(
     waitedMs: startedAtMs - request.receivedAtMs,
     tookMs: deps.clock.now() - startedAtMs,
   });
-  deps.onEnded?.(outcome);
   if (outcome.kind === 'retry' && outcome.waitingFor !== undefined) {
     deps.log('warn', 'turn-waits', {
       turn: request.turnId,

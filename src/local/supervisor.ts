@@ -8,18 +8,18 @@ import { backoffMs } from '../core/backoff.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Configuration, Environment } from './configuration.ts';
-import type { Outages } from './outages.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
+import type { WorkerNote } from './worker-notes.ts';
 
 export interface SupervisorOptions {
   readonly configuration: Configuration;
   /** The server's environment; workers get only the variables listed below. */
   readonly env: Environment;
   readonly log: Log;
-  /** Kept up to date with what the workers tell. */
-  readonly outages: Outages;
   /** What a worker process runs. */
   readonly program?: URL;
+  readonly onNote?: (note: WorkerNote) => void;
+  readonly onRestart?: () => void;
 }
 
 export interface Supervisor {
@@ -65,7 +65,8 @@ interface WorkerSlot {
   stop(graceMs: number): Promise<void>;
 }
 
-function createWorkerSlot({ configuration, env, log, outages, program }: SupervisorOptions): WorkerSlot {
+function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
+  const { configuration, env, log, program, onNote, onRestart } = options;
   const ready = Promise.withResolvers<void>();
   let child: ChildProcess | undefined;
   let restart: NodeJS.Timeout | undefined;
@@ -87,8 +88,7 @@ function createWorkerSlot({ configuration, env, log, outages, program }: Supervi
     child = worker;
     worker.on('message', (message: FromWorker) => {
       if (message.type === 'ready') ready.resolve();
-      else if (message.type === 'answered') outages.clear();
-      else if (message.type === 'waits') outages.waits(message);
+      else if (message.type === 'note') onNote?.(message.note);
       else {
         const { code, advice } = message;
         ready.reject(new Invalid(code, message.message, advice === undefined ? {} : { advice }));
@@ -106,7 +106,10 @@ function createWorkerSlot({ configuration, env, log, outages, program }: Supervi
       }
       const waitMs = backoffMs(RESTARTING, deaths);
       log('warn', 'worker-died', { pid: worker.pid, code, signal, restartInMs: waitMs });
-      restart = setTimeout(start, waitMs);
+      restart = setTimeout(() => {
+        onRestart?.();
+        start();
+      }, waitMs);
     });
     say(worker, { type: 'boot', configuration });
   }

@@ -19,10 +19,11 @@ import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
+import { createMetrics } from './metrics.ts';
 import { describeModel } from './model-choice.ts';
-import { createOutages } from './outages.ts';
 import { openStores } from './stores.ts';
 import { startWorkers } from './supervisor.ts';
+import { createWaitingTurns } from './waiting-turns.ts';
 
 export interface LocalSystemOptions {
   /** The program's environment. Workers get only the variables that supervisor.ts lists. */
@@ -70,9 +71,13 @@ export async function openLocalSystem(
   try {
     const stores = await openStores(configuration, { create: true });
     ends.push(() => stores.close());
-    const outages = createOutages(systemClock);
+    const waiting = createWaitingTurns(() => systemClock.now());
+    let workerPids: () => readonly number[] = () => [];
+    const metrics = createMetrics({ queue: stores.queue, waiting, workers: () => workerPids().length });
     const { idle, ...system } = createSystem({
       ...stores,
+      waiting: waiting.list,
+      metrics,
       ending: ending.signal,
       clock: systemClock,
       log,
@@ -85,7 +90,6 @@ export async function openLocalSystem(
         workers: configuration.workers,
       },
       apiKeys: options.apiKeys,
-      waiting: outages.list,
       knownHosts: options.knownHosts,
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });
@@ -97,7 +101,18 @@ export async function openLocalSystem(
     });
     let graceMs = GRACE_MS;
     const program = workerProgram === undefined ? {} : { program: workerProgram };
-    const workers = await startWorkers({ configuration, env, log, outages, ...program });
+    const workers = await startWorkers({
+      configuration,
+      env,
+      log,
+      ...program,
+      onNote(note) {
+        waiting.take(note);
+        metrics.take(note);
+      },
+      onRestart: metrics.workerRestarted,
+    });
+    workerPids = workers.pids;
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());

@@ -1,7 +1,7 @@
-// The messages between server and worker processes, over a pipe. Settings and secrets are passed in these messages,
-// never in arguments or in the environment.
-import type { WaitingFor } from '../core/ports.ts';
+// What server and worker processes say to each other over their pipe. Settings, secrets included, travel here and
+// never by arguments or environment.
 import type { Configuration } from './configuration.ts';
+import type { WorkerNote } from './worker-notes.ts';
 
 export interface BootMessage {
   readonly type: 'boot';
@@ -15,9 +15,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'ready' }
-  /** A turn waits because something that it needs (such as the model) cannot be reached. */
-  | { readonly type: 'waits'; readonly waitingFor: WaitingFor; readonly nextTryAtMs: number }
-  /** A turn has ended, so everything that a turn needs can be reached. */
-  | { readonly type: 'answered' }
-  /** The worker cannot start, and starting it again would not help. */
+  /** What became of a turn, for whoever counts. */
+  | { readonly type: 'note'; readonly note: WorkerNote }
+  /** It cannot start, and trying again would not help. */
   | { readonly type: 'unfit'; readonly code: string; readonly message: string; readonly advice?: string };

@@ -10,8 +10,7 @@ import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
-import { errorFields } from '../core/log.ts';
-import type { TurnOutcome } from '../core/running-turn.ts';
+import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
@@ -19,6 +18,7 @@ import { createLogLines } from './log-lines.ts';
 import { openModelEndpoint } from './model-endpoint.ts';
 import { openStores } from './stores.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
+import { noteOf } from './worker-notes.ts';
 
 /** Without a server nobody waits for this turn's text, so it is saved and queued again at once. */
 const ORPHAN_GRACE_MS = 5_000;
@@ -47,12 +47,17 @@ function stop(graceMs: number): void {
 }
 
 async function boot(configuration: Configuration, channels: readonly ChannelDescriptor[]): Promise<void> {
-  const log = createLogLines({
+  const lines = createLogLines({
     threshold: configuration.logLevel,
     terminal: process.stderr.isTTY === true,
     write: (line) => void process.stderr.write(line),
     now: () => systemClock.now(),
   });
+  const log: Log = (level, event, fields) => {
+    lines(level, event, fields);
+    const note = noteOf(event, fields);
+    if (note) say({ type: 'note', note });
+  };
   const stores = await openStores(configuration, { create: true });
   const model = await openModelEndpoint(configuration.model);
   try {
@@ -80,7 +85,6 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
         retentionSec: configuration.retentionSec,
         maxAttempts: MAX_ATTEMPTS,
         visibilityMs: LOCAL_TIMES.visibilityMs,
-        onEnded: tellServer,
       },
       {
         signal: stopping.signal,
@@ -106,14 +110,6 @@ function outgoingSettings({ channels }: Configuration) {
     const values = channels[channel.name] ?? (Object.keys(channel.settings).length === 0 ? {} : null);
     return values && settingsOf(channel, 'outgoing', values);
   };
-}
-
-/** So that its status page knows what is away. */
-function tellServer(outcome: TurnOutcome): void {
-  if (outcome.kind === 'done') say({ type: 'answered' });
-  if (outcome.kind !== 'retry' || outcome.waitingFor === undefined) return;
-  const { waitingFor, afterMs } = outcome;
-  say({ type: 'waits', waitingFor, nextTryAtMs: systemClock.now() + afterMs });
 }
 
 /** Tells the server why, then ends. */

@@ -11,6 +11,7 @@ import { modelFinding, toolServerFinding } from '../../src/agent/findings.ts';
 import { createModelServer } from '../../src/agent/model-server.ts';
 import { reportSlowTools } from '../../src/agent/slow-tools.ts';
 import type { TurnEvent } from '../../src/core/ports/channel.ts';
+import { until } from '../waiting.ts';
 import {
   bash,
   call,
@@ -129,7 +130,7 @@ describe('what hangs', () => {
     const events: TurnEvent[] = [];
     const slow = reportSlowTools((event) => events.push(event), 10);
     slow.progress({ type: 'tool', id: '1', name: 'Bash', summary: 'Bash: sleep', state: 'started' });
-    await vi.waitFor(() => expect(events.length).toBeGreaterThan(2));
+    await until(() => events.length > 2);
     expect(events.at(-1)).toMatchObject({
       id: '1',
       state: 'started',

@@ -23,6 +23,29 @@ test('with keys every /v1 route wants one of them, compared whole', async () => 
   expect((await fixture.call('GET', '/healthz')).status).toBe(200);
 });
 
+test('the metrics want the key, too; health does not, and stays 200 while something is away', async () => {
+  const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'turns 1\n' };
+  const waiting = () => [{ waitingFor: 'model', sinceMs: 0, nextTryAtMs: 60_000 } as const];
+  const fixture = open({ app: { apiKeys: [KEY], knownHosts: null, metrics, waiting } });
+  expect((await fixture.call('GET', '/metrics')).status).toBe(401);
+  const answer = await fixture.call('GET', '/metrics', undefined, { authorization: `Bearer ${KEY}` });
+  expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([
+    200,
+    metrics.contentType,
+    'turns 1\n',
+  ]);
+  const health = await fixture.call('GET', '/healthz');
+  expect([health.status, await health.json()]).toEqual([
+    200,
+    {
+      status: 'degraded',
+      reason: 'Turns wait for the model. Their messages are kept.',
+      waiting: [{ for: 'model', since: '1970-01-01T00:00:00.000Z', next_try_at: '1970-01-01T00:01:00.000Z' }],
+    },
+  ]);
+  expect((await open().call('GET', '/metrics')).status).toBe(404);
+});
+
 test.each([
   ['POST', '/v1/chats/c/messages', { origin: 'https://elsewhere.example' }],
   ['POST', '/v1/chats/c/new', { origin: 'null' }],

@@ -50,7 +50,7 @@ async function fits(
   const type = response.headers.get('content-type')?.split(';')[0] ?? '';
   const media = resolved.content[type];
   expect(media, `${method} ${path} ${response.status} ${type}`).toBeDefined();
-  if (type === 'text/event-stream') return text;
+  if (type.startsWith('text/')) return text;
   const pointer = name
     ? `#/components/responses/${name}/content/${pointerPart(type)}/schema`
     : `#/paths/${pointerPart(path)}/${method}/responses/${response.status}/content/${pointerPart(type)}/schema`;
@@ -129,8 +129,12 @@ describe('openapi.json', () => {
       '/v1/turns/{id}/events',
     );
     await fits(await call('post', `${turn}/stop`), 'post', '/v1/turns/{id}/stop');
-    for (const path of ['/v1/info', '/healthz', '/openapi.json'])
+    for (const path of ['/v1/info', '/healthz', '/openapi.json', '/metrics'])
       await fits(await call('get', path), 'get', path);
+    const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'turns 1\n' };
+    const headers = { authorization: `Bearer ${KEY}` };
+    const measured = await createApp({ ...fixture.options, metrics }).request('/metrics', { headers });
+    await fits(measured, 'get', '/metrics');
   });
 
   test('refusals', async () => {
@@ -202,7 +206,7 @@ describe('openapi.json', () => {
     for (const [method, path] of addresses) {
       const address = path.replace('{chat}', 'k').replace('{id}', NO_TURN);
       const body = path.endsWith('/messages') ? { text: 'x' } : undefined;
-      const open = !path.startsWith('/v1/');
+      const open = 'security' in (paths[path]?.[method] ?? {});
       if (!open) await fits(await fixture.call(method.toUpperCase(), address, body), method, path);
       await fits(await call(method, address, body, { host: 'evil.example' }), method, path);
       const store = {

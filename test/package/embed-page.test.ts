@@ -21,7 +21,7 @@ test('the programs of the page run', async () => {
   } finally {
     await folder.remove();
   }
-}, 120_000);
+});
 
 test('a missing agent folder, an unknown setting and a key too short are said before anything starts', async () => {
   const folder = await programFolder();
@@ -43,7 +43,7 @@ test('a missing agent folder, an unknown setting and a key too short are said be
   } finally {
     await folder.remove();
   }
-}, 120_000);
+});
 
 test('the page has a row for each setting and each entry', () => {
   const page = readFileSync('docs/embed.md', 'utf8');
