@@ -1,5 +1,5 @@
-// What server and worker processes say to each other over their pipe. Settings, secrets included, travel here and
-// never by arguments or environment.
+// The messages between server and worker processes, over a pipe. Settings and secrets are passed in these messages,
+// never in arguments or in the environment.
 import type { Configuration } from './configuration.ts';
 import type { WorkerNote } from './worker-notes.ts';
 
@@ -15,7 +15,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'ready' }
-  /** What became of a turn, for whoever counts. */
+  /** What became of a turn, for status pages and metrics. */
   | { readonly type: 'note'; readonly note: WorkerNote }
-  /** It cannot start, and trying again would not help. */
+  /** The worker cannot start, and starting it again would not help. */
   | { readonly type: 'unfit'; readonly code: string; readonly message: string; readonly advice?: string };
