@@ -1,13 +1,14 @@
-// Messages that came to a function which cannot begin: a secret that cannot be read, a broken agent folder. They go back
-// with waits that grow, so that a short absence costs seconds and a long one no message; the person is told if
-// the channel itself can be opened. The error goes no further: Lambda would leave the message invisible.
+// Handles messages when a function cannot start, because of a secret that cannot be read or a broken agent folder. The
+// messages go back to the queue with growing waits: a short failure costs seconds, and a long one loses no message. The
+// person is told if the channel itself can be opened. The error is not thrown on, because Lambda would then leave the
+// message invisible.
 import { backoffMs } from '../core/backoff.ts';
 import { tellWaiting } from '../core/delivery.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { Channel, ReceivedMessage } from '../core/ports.ts';
 
 const STARTING = { firstMs: 2_000, maxMs: 600_000, jitter: 0.1 };
-/** The second: what is back within two seconds is no news. */
+/** The second receive, because a failure that is over within two seconds is not worth a message. */
 const TOLD_AT_RECEIVE = 2;
 
 export interface NotReady {

@@ -1,7 +1,7 @@
 // Runs turns from the queue, one at a time. A message becomes visible again within a minute unless its turn extends
 // that (UNBLOCK), also when this function cannot begin. Half a minute before the invocation must end, the turn is saved
-// and queued, and the next invocation continues it (LONG). The agent folder is in the image. The session is restored into
-// the temporary folder, and its files stay there only for the next turn of the same session.
+// and queued, and the next invocation continues it (LONG). The agent folder is in the image. The session is restored
+// into the temporary folder, and its files stay there only for the next turn of the same session.
 import { join } from 'node:path';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';

@@ -122,12 +122,12 @@ function connect(path: string, options: OpenDatabaseOptions): DatabaseSync {
   const db = new sqlite.DatabaseSync(path, { timeout });
   try {
     // Switching to WAL does not always wait for the busy timeout when several processes open a new file at once.
-    untilFree(timeout, () => {
+    retryWhileBusy(timeout, () => {
       const mode = db.prepare('PRAGMA journal_mode').get()?.journal_mode;
       if (mode !== 'wal') db.exec('PRAGMA journal_mode = WAL');
     });
     db.exec(`PRAGMA synchronous = ${options.durability === 'relaxed' ? 'NORMAL' : 'FULL'}`);
-    untilFree(timeout, () => prepareSchema(db));
+    retryWhileBusy(timeout, () => prepareSchema(db));
     return db;
   } catch (error) {
     db.close();
@@ -161,7 +161,7 @@ function makeFile(path: string): void {
   }
 }
 
-function untilFree(timeoutMs: number, work: () => void): void {
+function retryWhileBusy(timeoutMs: number, work: () => void): void {
   const untilMs = Date.now() + timeoutMs;
   for (;;) {
     try {
