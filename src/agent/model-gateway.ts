@@ -66,11 +66,11 @@ const MAX_IDLE_MS = 60_000;
 const CONNECT_MS = 10_000;
 /** A kept connection without an answer by then is taken for dead; the request is sent once more on a fresh one. */
 const DEAD_AFTER_MS = 20_000;
-/** The person is told by then that no answer has come. */
+/** After this long without an answer the person is told. */
 const SILENT_AFTER_MS = 20_000;
 /** Without a byte for so long the model is away. */
 const GIVE_UP_MS = 300_000;
-/** The CLI may wait so long by itself, twice; longer is the queue's to wait. */
+/** The CLI may wait this long by itself, twice. Longer waits are left to the queue. */
 const SHORT_WAIT_MS = 5_000;
 
 /** What a session needs of the API. The real key can do more; the turn's token cannot. */

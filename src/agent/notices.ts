@@ -1,5 +1,5 @@
-// What happens around a turn and is told in its reply, in a sentence each: a tool server that did not start, a summary
-// in the place of what was said, blocks that were taken out. While a compaction runs it is shown like a tool at work.
+// Notices that a turn's reply ends with, one sentence each: a tool server did not start, the conversation was summarised,
+// blocks were taken out. A compaction is shown like a running tool while it lasts.
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { Log } from '../core/log.ts';
 import type { TurnEvent } from '../core/ports/channel.ts';

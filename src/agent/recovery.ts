@@ -1,5 +1,5 @@
-// A turn whose request the model refuses for what the conversation holds tries again by itself: what is refused is
-// taken out of the transcript, with a note in its place, and put back where that did not help.
+// Recovery from a request that the model refuses because of the conversation's content. The refused blocks are replaced
+// by notes in the transcript and the turn tries again. If that does not help, the transcript is restored.
 import type { Log } from '../core/log.ts';
 import type { TurnEvent } from '../core/ports/channel.ts';
 import { cutText } from '../text/cut-text.ts';
@@ -10,7 +10,7 @@ import { type Extent, type TakenOut, takeOut } from './take-out.ts';
 import { readTranscript, replaceTranscript } from './transcript-file.ts';
 import type { ObservedTurn } from './turn-watcher.ts';
 
-/** Within one turn, so that no loop goes on for ever. */
+/** The most attempts within one turn. */
 const MAX_TRIES = 4;
 const MAX_NAMES = 5;
 
@@ -113,7 +113,7 @@ export async function dropUnanswered(
   return `Taken out of this conversation: ${listOf(taken.names)}. You can go on writing.`;
 }
 
-/** The note first: a state saved in between must not look like a conversation that lost its end. */
+/** Writes the note first: a state that is saved in between must not look like a conversation that lost its end. */
 async function replace(
   { config, transcript }: { config: string; transcript: string },
   text: string,
@@ -123,7 +123,7 @@ async function replace(
   await writeConversationNote(config, { begun: true, bytes: Buffer.byteLength(text) });
 }
 
-/** For the model, in the place of what was there. */
+/** The note that the model reads in place of a removed block. */
 function reasonOf({ kind, message }: Refusal): string {
   return kind === 'too-long'
     ? 'with it the conversation was longer than the model can read; ask for less at a time'

@@ -1,6 +1,6 @@
-// A session may wake on a machine where its directories have other paths. Which ones it had is noted in its state;
-// under others, what the session holds about itself is told anew: the shell's working directory and exported
-// variables. Files of the session are not touched: what is written in them is the session's own.
+// A session may wake on a machine where its directories have other paths. Its state records the paths that it had. When
+// they differ, the shell's working directory and the exported variables are updated. The contents of the session's files
+// are never changed.
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
@@ -63,8 +63,8 @@ export function moveVariables(text: string, before: Places, now: Places): string
   if (moves.length === 0) return text;
   const move = (value: string, quoted: (path: string) => string) => {
     // In one pass, so that nothing is moved twice. A path begins where no name goes on, and ends likewise.
-    const olds = moves.map(([from]) => escapeForPattern(quoted(from))).join('|');
-    const pattern = new RegExp(`(?<![\\w./-])(?:${olds})(?![\\w.-])`, 'g');
+    const oldPaths = moves.map(([from]) => escapeForPattern(quoted(from))).join('|');
+    const pattern = new RegExp(`(?<![\\w./-])(?:${oldPaths})(?![\\w.-])`, 'g');
     const table = new Map(moves.map(([from, to]) => [quoted(from), quoted(to)]));
     return value.replace(pattern, (old) => table.get(old) ?? old);
   };

@@ -132,7 +132,7 @@ async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/** What the `node` that runs us needs to be visible for: the program, and npm when it lies in the same tree. */
+/** The paths that must be visible so that our own `node` runs: the program, and npm when it is in the same tree. */
 export function nodePaths(execPath: string): string[] {
   const prefix = dirname(dirname(execPath));
   try {

@@ -1,8 +1,8 @@
-// What the CLI is given besides the session: skills as a plugin of its own, laid in fresh and read-only beside the
+// What the CLI is given besides the session: skills as a plugin of its own, written anew and read-only beside the
 // session's files, and nothing else from disk. Why a plugin: with no setting source the CLI reads no settings,
 // hooks, skills or CLAUDE.md from the configuration or working directory, so what a session writes there is inert;
 // a plugin named on the command line is still loaded, and holds only what the agent folder holds.
-// As a second wall, whatever could be configuration is removed from the session's directory before and after a turn.
+// As a second safeguard, whatever could be configuration is removed from the session's directory before and after a turn.
 import { chmod, cp, lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
@@ -46,7 +46,7 @@ const NOT_SESSION = [
 ];
 
 export interface LaidConfiguration {
-  /** The plugin folder, and all that is laid in. */
+  /** The plugin folder with all its files. */
   readonly agent: string;
   readonly shellWrapper: string;
 }

@@ -1,6 +1,6 @@
-// Takes blocks out of a transcript that a model refuses to read, each with a note in its place. What was there at the
-// model's last answer it has read before; so what came since is what it refuses (`unanswered`). Where nothing came
-// since, or that was not enough, everything long goes (`everything-long`). Ids, parents and the order of entries stay.
+// Replaces blocks of a transcript that a model refuses to read by notes. The model has read everything before its last
+// answer, so the blocks after it are at fault (`unanswered`). If there are none, or removing them was not enough, every
+// long block is replaced (`everything-long`). Ids, parents and the order of entries do not change.
 import { cutText } from '../text/cut-text.ts';
 import { summarizeTool } from './tool-summary.ts';
 
@@ -33,13 +33,13 @@ interface Entry {
   toolUseResult?: unknown;
 }
 
-/** Of all unanswered results together, so that many of them fit as well as one. */
+/** Applies to all unanswered results together, so that many of them fit as well as one. */
 const KEPT_UNANSWERED = 20_000;
 const KEPT_OF_LONG = 1_000;
 
 export interface TakeOutOptions {
   readonly extent: Extent;
-  /** Beginnings of texts stay, as where only their length is at fault. */
+  /** Keeps the beginning of each text, for the case that only its length is at fault. */
   readonly keep: boolean;
   /** The person's last message may go, too. */
   readonly withPrompt?: boolean;
@@ -48,7 +48,7 @@ export interface TakeOutOptions {
   readonly workspace: string;
 }
 
-/** null: there is nothing to take out. */
+/** Returns null when there is nothing to take out. */
 export function takeOut(transcript: string, options: TakeOutOptions): TakenOut | null {
   const lines = transcript.split('\n').map((line) => ({ line, entry: entryOf(line) }));
   const entries = lines.flatMap(({ entry }) => (entry ? [entry] : []));
@@ -101,7 +101,7 @@ function changesTo(
   return changes;
 }
 
-/** After the model's last answer; its calls may be written in between their results. */
+/** The index after the model's last answer. Its tool calls may be written between their results. */
 function firstUnanswered(entries: readonly Entry[]): number {
   const last = entries.findLast(isAnswer);
   if (!last) return 0;

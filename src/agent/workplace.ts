@@ -19,7 +19,7 @@ const noteSchema = z.object({
 });
 type Note = z.infer<typeof noteSchema>;
 
-/** Of making a note in a folder that another worker may remove as empty. */
+/** The most attempts to write a note into a folder that another worker may remove as empty. */
 const MAX_TRIES = 100;
 
 const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
@@ -83,7 +83,7 @@ export function createWorkplace({ root }: WorkplaceOptions): Workplace {
       if (held?.owner !== lease.owner || held.fence !== lease.fence) return;
       await clear(path);
       await rm(`${path}.json`, { force: true });
-      // Gone when this was the last one; a directory that another session uses stays.
+      // Removes the root only if it is empty, that is when no other session runs.
       await rmdir(root).catch(() => {});
     },
   };

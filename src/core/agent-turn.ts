@@ -46,7 +46,7 @@ export async function runAgentTurn(running: RunningTurn): Promise<Decision | Not
   }
 }
 
-/** `files`: of a turn that went well in every way, and is all in its state. */
+/** `files` is set when the turn succeeded and every file was saved. */
 type AgentTurn = (Decision & { readonly files?: HeldFiles }) | NotNow;
 
 async function runRestored(
@@ -93,7 +93,7 @@ async function runRestored(
     };
   } catch (error) {
     if (!(error instanceof Invalid) || error.code !== 'workspace-too-large') throw error;
-    // Also where the turn was to go on later: it would only come to the same end again.
+    // Also at a deadline: the next part of the turn would fail in the same way.
     const advice = error.advice ?? error.message;
     return unchanged(saver, { ...reply, ...tooLarge(outcome.text, advice, request.turnId) });
   }
@@ -105,8 +105,8 @@ async function runAgent(
   saver: StateSaver,
 ): Promise<{ readonly outcome: AgentOutcome; readonly toolsRan: boolean }> {
   const { deps, request, record, head, signal } = running;
-  // A first turn is worth saving once the agent has shown a sign of life: before that its directory may hold no
-  // trace of a conversation, and a state without one is later taken for one that lost it.
+  // A first turn is saved only after the agent has sent an event. Before that the directory may hold no conversation, and
+  // a saved state without a conversation would later count as one that lost it.
   let alive = head.generation > 0;
   let toolsRan = false;
   const midTurn = saveEvery(running, saver, () => alive);
@@ -132,7 +132,7 @@ async function runAgent(
   }
 }
 
-/** A request that fails again and again while the model answers others is no outage: waiting would not end. */
+/** True when this request fails repeatedly while the model answers others. That is no outage, and waiting would not end. */
 async function isLasting({ deps, request, tries }: RunningTurn, { failure }: AgentOutcome): Promise<boolean> {
   const ageMs = deps.clock.now() - request.receivedAtMs;
   if (!isDoubtful(failure?.status, tries, ageMs)) return false;

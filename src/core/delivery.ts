@@ -20,7 +20,7 @@ export type DeliveryOutcome = 'delivered' | 'undeliverable' | { readonly retryAf
 const TRIES_IN_PLACE = 4;
 const MAX_WAIT_IN_PLACE_MS = 10_000;
 const GIVE_UP_AFTER_MS = 24 * 3_600_000;
-/** Where the platform names no time. */
+/** Used when the platform does not say when to send again. */
 const SENDING = { firstMs: 1_000, maxMs: MAX_WAIT_IN_PLACE_MS };
 
 export async function deliverReply(
@@ -55,7 +55,7 @@ export async function deliverReply(
   }
 }
 
-/** What a channel needs to send for this turn; its notes go to the ledger, fenced. */
+/** The context that a channel sends with. Its notes are written to the ledger under the lease's fence. */
 export function sendContext(
   store: SessionStore,
   lease: Lease,
@@ -96,7 +96,7 @@ export async function tellUnrecorded(
   }
 }
 
-/** The same for what a turn waits for before it can begin. It stays in the chat, so it names no time. */
+/** Says once, without a record, what a turn waits for that cannot begin yet. The message stays in the chat, so it names no time. */
 export async function tellWaiting(
   channel: Channel,
   request: TurnRequest,

@@ -1,6 +1,7 @@
 // A long paste that the person's app cut into several messages is one turn. The first part begins, waits until the
 // person has been quiet for `gatherMs`, and takes the waiting parts with it: their ledger lines are closed in one
-// fenced step (`SessionStore.gather`), so that each is run once whatever dies, and their queue messages find nothing to do.
+// fenced step (`SessionStore.gather`), so that each is run exactly once even if a worker dies, and their own queue
+// messages have nothing left to do.
 // Only channels where one person writes ask for it (`TurnRequest.gatherMs`).
 import { MAX_TEXT_LENGTH, type TurnRequest } from './messages.ts';
 import type { SessionStore } from './ports.ts';

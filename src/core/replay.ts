@@ -21,7 +21,7 @@ export interface Replayed {
   readonly turnId: TurnId;
 }
 
-/** What `replay` would do; throws what it would throw. */
+/** Says what `replayDeadLetter` would do. Throws the same errors. */
 export function replayPlan(letter: DeadLetter, turn: TurnRecord | null): Replayed['how'] {
   const { request } = letter;
   if (turnIdOf(request.sessionKey, request.dedupeId) !== request.turnId) {

@@ -1,4 +1,4 @@
-// A turn that runs, as its steps see it: what it works with, what it was begun with, and how it may end.
+// The context of a running turn, which every step of it is given, and the ways in which a turn can end.
 import { Invalid } from './errors.ts';
 import type { SessionId } from './ids.ts';
 import type { Log } from './log.ts';
@@ -17,7 +17,7 @@ import type {
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
 
-/** Named places where a fault kit may strike; in order. */
+/** Named points of a turn, in order, at which a fault kit can inject a fault. */
 export const TURN_POINTS = [
   'before-lease',
   'after-lease',
@@ -63,7 +63,7 @@ export interface TurnContext {
   readonly onBeat: () => Promise<void>;
   /** Times the queue handed this message out, this one included. */
   readonly receives: number;
-  /** Aborts when this worker must hand the turn on: its deadline, or its own end. */
+  /** Aborts when this worker must stop and another one must continue the turn: at its deadline, or when it ends. */
   readonly deadline: AbortSignal;
 }
 
@@ -75,7 +75,7 @@ export type TurnOutcome =
       readonly kind: 'retry';
       readonly afterMs: number;
       readonly reason: string;
-      /** Set when a part is away: the wait holds however long it is. */
+      /** Set while a service that the turn needs is unreachable: such a wait is never shortened. */
       readonly waitingFor?: WaitingFor;
     }
   /** Cut off at the deadline with its state saved: to be continued at once. */

@@ -54,9 +54,9 @@ export function splitMarkdown(text: string, limit: number): readonly TextPart[] 
 
 interface Piece {
   readonly start: number;
-  /** What its first line stands behind. */
+  /** The text before its first line: a list marker, a quote mark or an indent. */
   readonly lead: string;
-  /** How many units of the text it may hold. */
+  /** The most UTF-16 units of text that it may hold. */
   readonly room: number;
 }
 

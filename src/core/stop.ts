@@ -1,11 +1,11 @@
-// A stop by conversation, for channels whose people do not know turns: whatever has not come to its end yet. It goes
-// past the queue, straight to the ledger, where the running worker hears it within a second or two.
+// Stops every unfinished turn of a conversation, for channels whose users cannot name a turn. The request is written to
+// the ledger, not to the queue, and the running worker finds it there within a second or two.
 import { Gone } from './errors.ts';
 import { type SessionKey, tenantOf } from './ids.ts';
 import type { SessionStore } from './ports.ts';
 import { isCommitted, type TurnRecord } from './records.ts';
 
-/** So many of the newest turns are looked at: a conversation with more waiting is not stopped by one word. */
+/** At most this many of the newest turns are stopped by one request. */
 const LOOKED_AT = 100;
 
 /** Returns how many turns were asked to stop. Only messages are work to be stopped. */

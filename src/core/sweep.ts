@@ -1,5 +1,5 @@
-// Removes sessions that are no more: expired ones, rows and objects, and objects left by an erase that died half-way.
-// Nothing is removed from under a turn: each session is leased first, and looked at again under the lease.
+// Removes expired sessions, rows and objects, and objects that an interrupted erase has left behind. A session is leased
+// first and read again under the lease, so that nothing is removed while a turn uses it.
 import { randomUUID } from 'node:crypto';
 import { systemClock } from './clock.ts';
 import { Gone, Refused } from './errors.ts';
@@ -23,15 +23,15 @@ const PAGE = 100;
 /** How many heads are asked for at once. */
 const PARALLEL = 16;
 
-/** Returns how many sessions were removed. Called off, it ends after what it is at; the next one goes on. */
+/** Returns how many sessions were removed. When `signal` aborts, it ends after the current session; the next sweep continues. */
 export async function sweep(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
-  return (await sweepExpired(deps, clock, signal)) + (await sweepHeadless(deps, clock, signal));
+  return (await sweepExpired(deps, clock, signal)) + (await sweepWithoutHead(deps, clock, signal));
 }
 
 async function sweepExpired(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
   const { expired } = deps.store;
   let removed = 0;
-  // What stays is listed again, before the rest: a page of nothing else ends the round.
+  // A session that stays is listed again, first. When a whole page stays, the sweep ends.
   for (let before = -1; expired && removed > before; ) {
     before = removed;
     for (const { tenant, sessionId } of await expired.list(PAGE)) {
@@ -77,7 +77,7 @@ async function leaseIfFree(store: SweepDeps['store'], tenant: Tenant, sessionId:
 }
 
 /** Objects of sessions that have no head at all. */
-async function sweepHeadless(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
+async function sweepWithoutHead(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
   const newest = new Map<string, number>();
   for await (const { key, modifiedAtMs } of deps.objects.list('')) {
     if (signal?.aborted) return 0;
@@ -85,23 +85,23 @@ async function sweepHeadless(deps: SweepDeps, clock: Clock, signal?: AbortSignal
     if (session) newest.set(session, Math.max(modifiedAtMs, newest.get(session) ?? 0));
   }
   const old = [...newest].filter(([, modifiedAtMs]) => clock.now() - modifiedAtMs >= MIN_AGE_MS);
-  // In any order, so that rounds that are called off early do not all look at the same ones.
+  // The order is random, so that sweeps which end early do not always check the same sessions.
   const waiting = old.map(([session]) => session).sort(() => Math.random() - 0.5);
   let removed = 0;
   const look = async () => {
     for (let session = waiting.pop(); session !== undefined && !signal?.aborted; session = waiting.pop()) {
       const [tenant, sessionId] = session.split('/') as [Tenant, SessionId];
-      if (await removeHeadless(deps, tenant, sessionId)) removed++;
+      if (await removeWithoutHead(deps, tenant, sessionId)) removed++;
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, look));
   return removed;
 }
 
-async function removeHeadless(deps: SweepDeps, tenant: Tenant, sessionId: SessionId): Promise<boolean> {
+async function removeWithoutHead(deps: SweepDeps, tenant: Tenant, sessionId: SessionId): Promise<boolean> {
   const { store, state } = deps;
   if (await store.getHead(tenant, sessionId)) return false;
-  // Expired heads are not shown; one that is still there was left to a later sweep for a reason.
+  // `getHead` hides expired heads. One that still exists is in use or was leased, and a later sweep removes it.
   const leased = await leaseIfFree(store, tenant, sessionId);
   if (leased === 'busy') return false;
   if (leased !== 'absent') {

@@ -9,21 +9,21 @@ import type { TurnDeps, TurnOutcome } from './running-turn.ts';
 import { runTurn } from './turn.ts';
 import { MAX_WAIT_MS } from './waiting.ts';
 
-/** A queue that does not answer. */
+/** After the queue did not answer. */
 const RECEIVING = { firstMs: 2_000, maxMs: 60_000 };
-/** A turn that ended as none should. */
+/** After a turn failed with an error that nobody expected. */
 const UNEXPECTED = { firstMs: 5_000, maxMs: 60_000 };
 
 export interface WorkerDeps extends TurnDeps {
   readonly queue: TurnQueue;
-  /** How long a message stays invisible without a heartbeat: what a killed worker costs its conversation. */
+  /** How long a message stays invisible without a heartbeat. After a worker was killed its conversation waits this long. */
   readonly visibilityMs: number;
 }
 
 export interface WorkerOptions {
-  /** Ends the loop after the turns in hand. */
+  /** Ends the loop when the running turns have ended. */
   readonly signal: AbortSignal;
-  /** Cuts the turns in hand off at a safe point; they continue elsewhere. */
+  /** Interrupts the running turns at a safe point; another worker continues them. */
   readonly deadline?: AbortSignal;
   /** So many turns at once, each of another conversation. @default 1 */
   readonly turnsAtOnce?: number;

@@ -61,7 +61,7 @@ async function deliverWhereItIs(api: TelegramApi, context: SendContext, reply: R
   let refusal: Invalid | null = null;
   for (let index = anchor.landed; index < texts.length; index++) {
     const part = { index, text: texts[index] ?? '', turnId: context.request.turnId };
-    refusal = (await landPart(api, target, part, () => anchor, note)) ?? refusal;
+    refusal = (await sendOrEditPart(api, target, part, () => anchor, note)) ?? refusal;
     const isLast = index === texts.length - 1;
     // The last one needs no note: the turn is about to be settled.
     if (!isLast) await note({ ...anchor, landed: index + 1 });
@@ -113,7 +113,7 @@ interface Part {
 }
 
 /** Returns the refusal when Telegram took the text in no form, and the person was told so in its place. */
-async function landPart(
+async function sendOrEditPart(
   api: TelegramApi,
   target: TelegramAddress,
   { index, text, turnId }: Part,

@@ -72,7 +72,7 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
   };
 }
 
-/** Real time, whatever the clock: this is about a connection. Telegram hands the same updates to the next poll. */
+/** Ends a poll that hangs. It counts real time, because it watches a connection. The next poll gets the same updates. */
 async function watched<T>(
   limitMs: number,
   signal: AbortSignal,

@@ -134,6 +134,6 @@ export interface AgentOutcome {
 /** Runs one turn of the agent over a restored directory. All processes it started are gone when it returns. */
 export interface AgentRunner {
   run(run: AgentRun): Promise<AgentOutcome>;
-  /** Asks the model for a word. Tells an outage from one request that it fails on; absent where it cannot be asked. */
+  /** Sends the model a minimal request: tells an outage from a request that always fails. Absent where that is not possible. */
   modelAnswers?(): Promise<boolean>;
 }
