@@ -1,13 +1,17 @@
-// One chat as its person sees it: one reply per message, in order, nothing of another chat, and no text besides but a
-// lone placeholder where an answer of Telegram was lost.
+// One chat as its person sees it: one reply per message, in order, nothing of another chat. Besides there may be a lone
+// placeholder where an answer of Telegram was lost, and one word per message that its storage is being waited for: nothing
+// can be recorded then, so nothing can be edited later.
 
 import { THINKING, WAITING } from '../../src/channels/telegram/placeholder.ts';
 import { MAX_MESSAGE_LENGTH } from '../../src/channels/telegram/show.ts';
+import { waitingText } from '../../src/core/waiting.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { Outcome } from './check-input.ts';
 import type { Findings } from './findings.ts';
 import { canaryOf } from './plan.ts';
 import { telegramChatId } from './simulated-users.ts';
+
+const STORE_AWAY = waitingText({ waitingFor: 'store', nextTryAtMs: null });
 
 /** Returns how many lone placeholders are left. */
 export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Findings): number {
@@ -37,6 +41,13 @@ export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Find
   const chatId = telegramChatId(number);
   const seen = bot.chat(chatId).messages.filter(({ from }) => from === 'bot');
   const leftovers = seen.filter(({ text }) => text === THINKING || text === WAITING);
+  const announced = seen.filter(({ text }) => text === STORE_AWAY);
+  findings.expect(
+    announced.length <= chat.length,
+    'one-reply',
+    null,
+    () => `It was told ${announced.length} times that the storage is away, for ${chat.length} messages.`,
+  );
   for (const outcome of chat) {
     const text = outcome.turn?.reply?.text.trim();
     const shown = seen.filter((message) => message.text === text).length;
@@ -48,7 +59,7 @@ export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Find
     );
   }
   for (const message of seen) {
-    if (leftovers.includes(message)) continue;
+    if (leftovers.includes(message) || announced.includes(message)) continue;
     findings.expect(
       replies.has(message.text),
       'one-reply',
