@@ -15,6 +15,9 @@ export function createFreshSession({ onUndo }) {
     box.hidden = chat === null || read(PREFIX + chat) === null;
   }
 
+  // Another tab's word may come before what it wrote: storage reaches other tabs a moment later, with an event of its own.
+  addEventListener('storage', show);
+
   byId('undo-fresh', HTMLButtonElement).addEventListener('click', () => {
     if (chat === null) return;
     remove(PREFIX + chat);

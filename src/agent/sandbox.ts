@@ -43,6 +43,9 @@ export async function detectSandbox(options: { readonly path?: string } = {}): P
   }
 }
 
+/** Folders of a turn's root that its processes may write to. */
+const WRITABLE = ['config', 'workspace', 'home', 'tmp'];
+
 const ETC = [
   'alternatives',
   'bash.bashrc',
@@ -76,7 +79,10 @@ const ETC = [
   'timezone',
 ];
 
-/** Everything before `--`. `root` is the one writable place besides a private, empty /tmp. */
+/**
+ * Everything before `--`. The session's folders below `root` are the only writable places besides a private, empty /tmp.
+ * Each is a mount of its own and `root` is read-only, so none can be replaced by a link that we would follow afterwards.
+ */
 export function bubblewrapArguments(options: {
   readonly root?: string;
   readonly cwd?: string;
@@ -92,13 +98,17 @@ export function bubblewrapArguments(options: {
     '--die-with-parent',
   ];
   args.push('--new-session', '--cap-drop', 'ALL', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp');
+  // Started by root, a process could set the machine's kernel parameters here, and so run programs outside.
+  args.push('--ro-bind', '/proc/sys', '/proc/sys');
   for (const path of shown) args.push('--ro-bind-try', path, path);
   // Before the root, so that a shown folder that happens to contain the root does not cover it.
   for (const path of withTargets(options.readOnly)) args.push('--ro-bind-try', path, path);
   if (options.root !== undefined) {
-    args.push('--bind', options.root, options.root);
-    const agent = join(options.root, 'agent');
-    args.push('--ro-bind-try', agent, agent);
+    args.push('--ro-bind', options.root, options.root);
+    for (const name of WRITABLE) {
+      const folder = join(options.root, name);
+      args.push('--bind', folder, folder);
+    }
   }
   args.push('--remount-ro', '/');
   if (options.cwd !== undefined) args.push('--chdir', options.cwd);

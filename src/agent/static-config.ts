@@ -17,6 +17,7 @@ export const PLUGIN = 'agent';
 const NOT_SESSION = [
   '.claude-plugin',
   '.claude.json',
+  '.config.json',
   '.credentials.json',
   '.mcp.json',
   'CLAUDE.md',

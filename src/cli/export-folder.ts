@@ -1,8 +1,9 @@
 // The folder of an exported session. `config/` and `workspace/` are the whole session, as a restore writes it, and
 // session.json says which session it is. The other files are for people to read.
-import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, lstat, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { TurnRecord } from '../core/records.ts';
 import { settingFault } from '../setting-fault.ts';
@@ -11,7 +12,7 @@ export const manifestSchema = z.strictObject({
   format: z.literal(1),
   session_id: z.string().regex(/^[0-9a-f-]{36}$/),
   conversation: z.strictObject({
-    tenant: z.string(),
+    tenant: z.string().refine((tenant) => tenant === DEFAULT_TENANT, 'must be "default"'),
     channel: z.string(),
     bot: z.string(),
     chat: z.string(),
@@ -55,7 +56,8 @@ export async function readManifest(folder: string, shown: string): Promise<Manif
     throw new Invalid('bad-export', `${join(shown, MANIFEST)}: ${what}.`, { cause });
   }
   for (const part of ['config', 'workspace']) {
-    const found = await stat(join(folder, part)).catch(() => null);
+    // Not followed when it is a link: the folder may come from somebody else.
+    const found = await lstat(join(folder, part)).catch(() => null);
     if (!found?.isDirectory()) throw new Invalid('bad-export', `${shown} has no folder ${part}/.`);
   }
   return manifest;

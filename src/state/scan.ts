@@ -100,6 +100,12 @@ async function walk(directory: ExecutionDirectory, locked: ReturnType<typeof ope
     while (waiting.length > 0) {
       const folder = waiting.pop()!;
       const folders: string[] = [];
+      if (folder === root && isLink(base)) {
+        // Following it would read files of this machine. What is stored of the folder stays stored.
+        refuse(folder, 'it was replaced by a link');
+        unread.push(folder);
+        continue;
+      }
       const names = namesIn(folder.includes('/') ? diskPath(base, folder) : base);
       if (names === null) {
         refuse(folder, 'it may not be read');
@@ -145,6 +151,10 @@ async function walk(directory: ExecutionDirectory, locked: ReturnType<typeof ope
   return { entries, refused, unread };
 }
 
+function isLink(path: string): boolean {
+  return lstatOrNull(path)?.isSymbolicLink() === true;
+}
+
 /** A state path on this machine. */
 export function diskPath(base: string, path: string): string | Buffer {
   return fsPath(`${base}${path.slice(path.indexOf('/'))}`);
@@ -161,6 +171,8 @@ function rootPaths(base: string): readonly string[] {
 /** An agent may remove its workspace. Without its config folder the session would be lost, so that is an error. */
 function checkRoot(root: RootName, base: string): void {
   try {
+    if (root === 'workspace' && isLink(base)) return;
+    if (isLink(base)) throw Object.assign(new Error('a link in its place'), { code: 'ENOENT' });
     readdirSync(base);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw diskError(error, 'reading the execution directory');

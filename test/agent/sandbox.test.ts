@@ -72,3 +72,21 @@ test('the root is mounted after, and so over, every folder that is only shown', 
   });
   expect(args.lastIndexOf('/a/b')).toBeLessThan(args.indexOf('/a/b/root'));
 });
+
+describe.skipIf(SANDBOX.kind !== 'bubblewrap')('nothing in the place of what we open afterwards', () => {
+  test.each([
+    ['the working directory', 'mv workspace gone && ln -s /etc workspace'],
+    ['the configuration', 'mv config gone && ln -s /etc config'],
+    ['a new name beside them', 'mkdir planted'],
+    ['kernel parameters', 'echo x > /proc/sys/kernel/domainname'],
+  ])('%s', async (_name, command) => {
+    const fixture = await createFixture({ sandbox: SANDBOX });
+    try {
+      const { text } = await fixture.turn(bash(`cd "$HYBRID_SESSIONS_ROOT" && ${command} && echo it-worked`));
+      expect(text).not.toContain('it-worked');
+      expect(text).toMatch(/Read-only file system|Device or resource busy|Permission denied/);
+    } finally {
+      await fixture.close();
+    }
+  });
+});

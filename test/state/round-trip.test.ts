@@ -128,6 +128,23 @@ describe('a restored tree is the tree that was checkpointed', () => {
     }
   });
 
+  test(`${promise('WHOLE')} a link in the place of a root is not followed, and what was stored stays`, async () => {
+    const session = testSession();
+    const directory = freshDirectory();
+    writeFileSync(join(directory.workspace, 'mine'), 'mine');
+    const { baseline } = await session.commit(directory);
+    const elsewhere = freshDirectory();
+    writeFileSync(join(elsewhere.workspace, 'private'), 'private');
+    rmSync(directory.workspace, { recursive: true });
+    symlinkSync(elsewhere.workspace, directory.workspace);
+    const { refused } = await session.commit(directory, baseline);
+    expect(refused).toEqual([{ path: 'workspace', reason: 'it was replaced by a link' }]);
+    expect(readdirSync((await session.restore()).directory.workspace)).toEqual(['mine']);
+    rmSync(directory.config, { recursive: true });
+    symlinkSync(elsewhere.config, directory.config);
+    await expect(session.commit(directory, baseline)).rejects.toMatchObject({ code: 'directory-missing' });
+  });
+
   test(`${promise('WHOLE')} links inside survive, whatever leads out or is no file is refused by name`, async () => {
     const session = testSession();
     const directory = freshDirectory();
