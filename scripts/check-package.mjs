@@ -91,7 +91,9 @@ try {
   run(npm, [...INSTALL, 'express@5', '@types/express@5', '@types/node@24'], project);
   await oneTurn(project);
   // This process runs on the Node that npm put first; the project's programs run there, too.
-  const node = process.execPath;
+  // The apps want Node 24, whatever Node runs this script.
+  const isOld = Number.parseInt(process.versions.node, 10) < 24;
+  const node = isOld ? join(root, 'node_modules', 'node', 'bin', 'node') : process.execPath;
   compileConsumer({ root, project, node });
   await runConsumers({ project, node, env });
   importEverything({ root, project, node, env });
