@@ -7,6 +7,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { backoffMs } from '../core/backoff.ts';
+import { startPauseGuard } from './pause-guard.ts';
 
 /** The environment variable whose value is the execution directory's root. */
 export const ROOT_MARKER = 'HYBRID_SESSIONS_ROOT';
@@ -55,9 +56,11 @@ export async function endProcesses(
  */
 export async function pauseProcesses(root: string, timeoutMs = 1_000): Promise<PausedProcesses | null> {
   const paused: number[] = [];
+  const guard = startPauseGuard();
   // Children first: a parent that goes on must not find a child stopped, or its shell takes that for Ctrl-Z.
   const resume = () => {
     for (const pid of paused.splice(0).reverse()) signal(pid, 'SIGCONT');
+    guard.end();
   };
   const deadline = performance.now() + timeoutMs;
   try {
@@ -66,11 +69,10 @@ export async function pauseProcesses(root: string, timeoutMs = 1_000): Promise<P
       if (moving.length === 0) return { resume };
       if (performance.now() > deadline) break;
       // Again and again: what was forked meanwhile is found the next time round.
-      for (const { pid } of moving) {
-        if (paused.includes(pid)) continue;
-        signal(pid, 'SIGSTOP');
-        paused.push(pid);
-      }
+      const found = moving.map(({ pid }) => pid).filter((pid) => !paused.includes(pid));
+      paused.push(...found);
+      guard.watch(paused);
+      for (const pid of found) signal(pid, 'SIGSTOP');
       await sleep(backoffMs(HALTING, looks));
     }
   } catch (error) {

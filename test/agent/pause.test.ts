@@ -134,6 +134,27 @@ test('what stood still before goes on standing still, and a second pause stops w
   await endProcesses(directory.root);
 });
 
+test('a worker that is killed in a pause leaves no process standing still', async () => {
+  const directory = freshDirectory();
+  const folder = startWriter(directory, 'one');
+  await until(writing(folder));
+  const program = `
+    const { pauseProcesses } = await import(${JSON.stringify(new URL('../../src/agent/processes.ts', import.meta.url).href)});
+    await pauseProcesses(${JSON.stringify(directory.root)}, 30_000);
+    console.log('paused');
+    setInterval(() => {}, 1_000);
+  `;
+  const worker = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(worker);
+  await new Promise((resolve) => worker.stdout.once('data', resolve));
+  const round = roundsIn(folder, names)[0]!;
+  worker.kill('SIGKILL');
+  await until(() => roundsIn(folder, names)[0]! > round, 'the writer to go on');
+  await endProcesses(directory.root);
+});
+
 test('nothing to pause is a moment, too', async () => {
   const directory = freshDirectory();
   writeFileSync(join(directory.workspace, 'file'), 'x');
