@@ -1,4 +1,4 @@
-// A conversation that goes on under another key: a Telegram group that became a supergroup has a new chat id and the
+// A conversation that goes on under another key: a group that its platform upgraded has a new chat id and the
 // same people. The move is a turn in the old conversation's queue, behind everything that was said there; a second
 // message, first in the new conversation's queue, waits for it. So order holds across the move, and the commit that
 // moves the session is one conditional step (`CommitInput.moveTo`).

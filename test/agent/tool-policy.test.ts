@@ -114,7 +114,7 @@ test.each([
   ['Skill', { skill: 'agent:word-count' }, 'Skill word-count'],
   ['mcp__dice__roll', { sides: 6 }, 'dice: roll'],
   ['Novel', null, 'Novel'],
-  ['Bash', { command: '🎲'.repeat(200) }, `Bash: ${'🎲'.repeat(113)}…`],
+  ['Bash', { command: '🎲'.repeat(200) }, `Bash: ${'🎲'.repeat(56)}…`],
 ])('a summary: %s %j', (tool, input, summary) => {
   expect(summarizeTool(tool, input, '/w')).toBe(summary);
 });
