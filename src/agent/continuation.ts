@@ -38,7 +38,7 @@ export async function promptOf(
 /** The same on every machine; shaped as a UUID of version 8 (RFC 9562: made by the application's own rule). */
 export function messageUuid(turnId: TurnId): UUID {
   const hex = createHash('sha256').update(`message of ${turnId}`).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-8$3-a$4-$5') as UUID;
 }
 
 /** Looks for the id without reading the lines: a transcript may be long. */
