@@ -1,5 +1,6 @@
 // A program that runs one turn of a session and prints its outcome: another process, as another worker would be.
 // Usage: one-turn.ts <JSON {root, sessionId, modelUrl, text, sandbox}>
+import { randomUUID } from 'node:crypto';
 import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
 import { createAgentRunner } from '../../src/agent/runner.ts';
 import { EXAMPLE, leaseOf, requestOf } from './turn-fixture.ts';
@@ -19,7 +20,8 @@ const outcome = await runner.run({
     config: `${input.root}/config`,
     workspace: `${input.root}/workspace`,
   },
-  request: requestOf(input.text, 'elsewhere'),
+  // Each message has an id of its own: one that the conversation holds already is no new message for the CLI.
+  request: requestOf(input.text, randomUUID()),
   tries: 1,
   signal: new AbortController().signal,
   progress: () => {},
