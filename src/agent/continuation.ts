@@ -23,13 +23,11 @@ export interface Prompt {
 }
 
 export async function promptOf(
-  { continuing, request, tries }: Pick<AgentRun, 'continuing' | 'request' | 'tries'>,
+  { continuing, request }: Pick<AgentRun, 'continuing' | 'request'>,
   transcript: string,
 ): Promise<Prompt> {
   const uuid = messageUuid(request.turnId);
-  // The CLI passes over a message that it holds already, and would wait for another one for ever.
-  const mayBeHeld = continuing || tries > 1;
-  if (!mayBeHeld || !(await holds(transcript, uuid))) {
+  if (!continuing || !(await holds(transcript, uuid))) {
     const context = contextBlock(request.context);
     return { text: request.text, uuid, ...(context === null ? {} : { context }) };
   }
