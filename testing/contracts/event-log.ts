@@ -2,7 +2,7 @@
 // comes back, and a read that waits ends as soon as something happened.
 import { randomUUID } from 'node:crypto';
 import { describe, expect } from 'vitest';
-import type { Tenant, TurnId } from '../../src/core/ids.ts';
+import type { SessionId, Tenant, TurnId } from '../../src/core/ids.ts';
 import type { EventLog, TurnEvent } from '../../src/core/ports/channel.ts';
 import { type ContractSkip, cases, withFixture } from './contract.ts';
 import { pass } from './turn-queue-steps.ts';
@@ -24,6 +24,12 @@ export interface EventLogContract {
 
 const ACME = 'acme' as Tenant;
 const NOW = { waitMs: 0 };
+const FINAL: TurnEvent = {
+  type: 'final',
+  reply: { outcome: 'ok', text: 'done' },
+  sessionId: '5e551017-0000-4000-8000-000000000000' as SessionId,
+  generation: 1,
+};
 
 function turn(): TurnId {
   return `turn_${randomUUID().replaceAll('-', '')}` as TurnId;
@@ -108,6 +114,30 @@ export function eventLogContract({ name, create, skip }: EventLogContract): void
         stop.abort();
         expect(await pass(fixture, pending)).toEqual([]);
         expect(await log.read(ACME, turn(), 0, { waitMs: 60_000, signal: stop.signal })).toEqual([]);
+      }));
+
+    it('a turn ends with its first final event: later ones are dropped, from any process', () =>
+      withFixture(create, async (fixture) => {
+        const { log, reopen } = fixture;
+        const writers = [log, ...(reopen ? [await reopen()] : [])];
+        for (const batch of [said('late'), [FINAL], [...said('late'), FINAL]]) {
+          const id = turn();
+          await log.append(ACME, id, [...said('a'), FINAL, ...said('b'), FINAL]);
+          for (const writer of writers) await writer.append(ACME, id, batch);
+          const read = await log.read(ACME, id, 0, NOW);
+          expect(read.map(({ event }) => event)).toEqual([...said('a'), FINAL]);
+        }
+      }));
+
+    it('of final events appended at once, one stays', () =>
+      withFixture(create, async ({ log, reopen }) => {
+        const id = turn();
+        const writers = [log, ...(reopen ? [await reopen()] : [])];
+        await Promise.all(
+          writers.flatMap((writer) => [writer.append(ACME, id, said('x')), writer.append(ACME, id, [FINAL])]),
+        );
+        const types = (await log.read(ACME, id, 0, NOW)).map(({ event }) => event.type);
+        expect(types.indexOf('final')).toBe(types.length - 1);
       }));
 
     it("another turn's event does not end the waiting", () =>

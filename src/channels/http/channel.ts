@@ -1,7 +1,6 @@
 // The HTTP channel writes progress and replies to the event log, from which the server's event streams read. Text
 // deltas that arrive within a moment are joined, so that a fast model causes few writes. Progress is best effort. The
-// reply itself is in the ledger, and its `final` event is appended once, however often the reply is delivered.
-import type { TurnId } from '../../core/ids.ts';
+// reply itself is in the ledger; the event log keeps one `final` event, however often the reply is delivered.
 import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { Channel, EventLog, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';
 
@@ -22,17 +21,10 @@ export function createHttpChannel(options: HttpChannelOptions): Channel {
     capabilities: { edit: false, markdown: true, maxTextLength: MAX_TEXT_LENGTH },
     open: (context) => createSink(events, context, log, gatherMs),
     async deliver(context, reply) {
-      const turnId = context.request.turnId;
-      if (await hasFinal(events, context, turnId)) return;
-      const { sessionId, generation } = context;
-      await events.append(context.tenant, turnId, [{ type: 'final', reply, sessionId, generation }]);
+      const { request, tenant, sessionId, generation } = context;
+      await events.append(tenant, request.turnId, [{ type: 'final', reply, sessionId, generation }]);
     },
   };
-}
-
-async function hasFinal(events: EventLog, context: SendContext, turnId: TurnId): Promise<boolean> {
-  const logged = await events.read(context.tenant, turnId, 0, { waitMs: 0 });
-  return logged.some(({ event }) => event.type === 'final');
 }
 
 function createSink(events: EventLog, context: SendContext, log: Log, gatherMs: number): ProgressSink {

@@ -48,6 +48,7 @@ export interface LoggedEvent {
 
 /** What happened in a turn, for watchers who may come late or come back. Not part of any promise but their order. */
 export interface EventLog {
+  /** A turn's events end with its first `final`: whatever comes after it, from whichever worker, is dropped. */
   append(tenant: Tenant, turnId: TurnId, events: readonly TurnEvent[]): Promise<void>;
   /** Events after `afterSequence`; waits up to `waitMs` for the first one. */
   read(

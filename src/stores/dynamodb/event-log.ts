@@ -6,6 +6,7 @@ import type { Tenant, TurnId } from '../../core/ids.ts';
 import type { EventLog, LoggedEvent, TurnEvent } from '../../core/ports/channel.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import { expiryOf } from '../rules/retention.ts';
+import { isFinal, upToFinal } from '../rules/turn-events.ts';
 import { createDynamo } from './client.ts';
 import { type Item, isLiveItem, number, readValue, storedValue, toItem } from './items.ts';
 import { createDynamoClient, type DynamoConnection } from './session-store.ts';
@@ -29,7 +30,7 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
   const { stateTable, clock, retentionSec = 86_400, pollMs = 300 } = options;
   const dynamo = createDynamo(options.client ?? createDynamoClient(options));
   /** The next free number of turns this process writes to; a wrong guess costs one more round trip. */
-  const nextOf = new Map<string, number>();
+  const nextOf = new Map<string, number | 'ended'>();
   /** Appends of one turn from this process go one after the other, in the order they were called. */
   const lastOf = new Map<string, Promise<void>>();
 
@@ -55,11 +56,13 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
 
   async function write(tenant: Tenant, turnId: TurnId, events: readonly TurnEvent[]): Promise<void> {
     const id = `${tenant}#${turnId}`;
+    const ends = isFinal(events.at(-1));
     const stored = storedValue(events, 'event-too-large');
     // Tells our own put, whose answer was lost and which the client sent again, from another writer's.
     const append = randomUUID();
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const first = nextOf.get(id) ?? 1;
+      if (first === 'ended') return;
       const item = toItem({
         ...eventsKey(tenant, turnId, first),
         first,
@@ -73,11 +76,11 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
       const mine = !answer.ok && answer.item?.append?.S === append;
       if (answer.ok || mine) {
         if (nextOf.size >= MAX_TURNS_REMEMBERED) nextOf.clear();
-        nextOf.set(id, first + events.length);
+        nextOf.set(id, ends ? 'ended' : first + events.length);
         return;
       }
       const [last] = await itemsFrom(tenant, turnId, 1, true);
-      nextOf.set(id, last ? number(last, 'first') + number(last, 'count') : 1);
+      nextOf.set(id, last ? nextAfter(last) : 1);
     }
   }
 
@@ -88,8 +91,9 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
       const mine = before
         .catch(() => {})
         .then(async () => {
-          for (let at = 0; at < events.length; at += EVENTS_PER_ITEM) {
-            await write(tenant, turnId, events.slice(at, at + EVENTS_PER_ITEM));
+          const all = upToFinal(events);
+          for (let at = 0; at < all.length; at += EVENTS_PER_ITEM) {
+            await write(tenant, turnId, all.slice(at, at + EVENTS_PER_ITEM));
           }
         });
       lastOf.set(id, mine);
@@ -113,6 +117,12 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
       }
     },
   };
+}
+
+/** The number after this item's events. The log has ended when they end with `final`. */
+function nextAfter(item: Item): number | 'ended' {
+  if (isFinal(loggedEvents(item).at(-1)?.event)) return 'ended';
+  return number(item, 'first') + number(item, 'count');
 }
 
 function loggedEvents(item: Item): LoggedEvent[] {

@@ -2,6 +2,7 @@
 import { systemClock } from '../../core/clock.ts';
 import type { EventLog, LoggedEvent } from '../../core/ports/channel.ts';
 import type { Clock } from '../../core/ports/clock.ts';
+import { isFinal, upToFinal } from '../rules/turn-events.ts';
 import { createWakeUp } from '../wake-up.ts';
 
 export interface MemoryEventLogOptions {
@@ -17,7 +18,8 @@ export function createMemoryEventLog(options: MemoryEventLogOptions = {}): Event
     async append(tenant, turnId, events) {
       const id = `${tenant}/${turnId}`;
       const logged = turns.get(id) ?? [];
-      for (const event of events) {
+      if (isFinal(logged.at(-1)?.event)) return;
+      for (const event of upToFinal(events)) {
         logged.push({ sequence: logged.length + 1, atMs: clock.now(), event: structuredClone(event) });
       }
       turns.set(id, logged);

@@ -3,6 +3,7 @@
 import { systemClock } from '../../core/clock.ts';
 import type { EventLog, LoggedEvent, TurnEvent } from '../../core/ports/channel.ts';
 import type { Clock } from '../../core/ports/clock.ts';
+import { isFinal, upToFinal } from '../rules/turn-events.ts';
 import { borrowOrOpen, type Row, type SqliteDatabase } from './database.ts';
 import { parseColumn } from './rows.ts';
 
@@ -40,12 +41,15 @@ export function createSqliteEventLog(options: SqliteEventLogOptions): EventLog &
       db.write(() => {
         prune();
         const newest = db.get(
-          'SELECT max(sequence) AS n FROM events WHERE tenant = ? AND turn_id = ?',
+          `SELECT sequence, at_ms, event FROM events WHERE tenant = ? AND turn_id = ?
+           ORDER BY sequence DESC LIMIT 1`,
           tenant,
           turnId,
         );
-        const before = Number(newest?.n ?? 0);
-        for (const [i, event] of events.entries()) {
+        const last = newest && loggedEvent(newest);
+        if (isFinal(last?.event)) return;
+        const before = last?.sequence ?? 0;
+        for (const [i, event] of upToFinal(events).entries()) {
           db.run(
             'INSERT INTO events (tenant, turn_id, sequence, at_ms, event) VALUES (?, ?, ?, ?, ?)',
             tenant,
