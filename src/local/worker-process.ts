@@ -12,6 +12,7 @@ import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
+import { createDirectHosts } from '../host/direct-hosts.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import { createLogLines } from './log-lines.ts';
@@ -70,11 +71,17 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
       log,
       ...proxy,
     });
+    const hosts = createDirectHosts({
+      state: stores.state,
+      workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
+      runner,
+      clock: systemClock,
+      log,
+    });
     const working = runWorker(
       {
         ...stores,
-        workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
-        runner,
+        hosts,
         channels: await openOutgoing(channels, outgoingSettings(configuration), {
           events: stores.events,
           log,

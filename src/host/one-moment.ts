@@ -1,9 +1,9 @@
 // A checkpoint in mid-turn holds one moment of the session's files (MOMENT): the turn's processes stand still while the
 // files are read, and go on before anything is uploaded. What lasts longer than a moment is given up, not torn.
-import { Refused } from './errors.ts';
-import type { Log } from './log.ts';
-import type { Clock, Workplace } from './ports.ts';
-import type { Lease } from './records.ts';
+import { Refused } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Clock, Workplace } from '../core/ports.ts';
+import type { Lease } from '../core/records.ts';
 
 /** How long a person's command may stand still for it. */
 const MAX_PAUSE_MS = 5_000;

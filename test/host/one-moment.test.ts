@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { newSessionId, type SessionKey, type Tenant } from '../../src/core/ids.ts';
-import { atOneMoment } from '../../src/core/one-moment.ts';
 import { promise } from '../../src/core/promises.ts';
+import { atOneMoment } from '../../src/host/one-moment.ts';
 import { createManualClock } from '../../testing/clock.ts';
 
 const lease = {
