@@ -40,7 +40,9 @@ function hostIn(
   directory: ExecutionDirectory,
   restoredBaseline: unknown,
 ): AgentHost {
-  const { state, workplace, runner } = parts;
+  const { state, workplace, runner, clock, log } = parts;
+  const pause = workplace.pause && (() => workplace.pause!(lease));
+  const pausing = { pause, session: lease.sessionId, clock, log };
   /** What the files were when they were last restored or saved. */
   let held = { generation: restored, baseline: restoredBaseline };
   return {
@@ -50,7 +52,7 @@ function hostIn(
       const { baseline } = held;
       const checkpoint = (onRead?: () => void) =>
         state.checkpoint({ head, generation, fence, baseline, directory, ...(onRead ? { onRead } : {}) });
-      const saved = await (running ? atOneMoment(parts, lease, checkpoint) : checkpoint());
+      const saved = await (running ? atOneMoment(pausing, checkpoint) : checkpoint());
       held = { generation, baseline: saved.baseline };
       return { state: saved.state, refused: saved.refused, compactionDue: saved.compactionDue };
     },

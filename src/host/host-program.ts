@@ -1,0 +1,11 @@
+// The program of a host process: descriptor 3 carries the frames both ways, descriptor 4 the bytes of packs.
+import { Socket } from 'node:net';
+import { serveHost } from './serve-host.ts';
+
+const frames = new Socket({ fd: 3 });
+const bytes = new Socket({ fd: 4, readable: false });
+// A worker that is gone ends the input; what is still said to it is lost.
+frames.on('error', () => {});
+bytes.on('error', () => {});
+await serveHost({ input: frames, output: frames, bytes });
+process.exit(0);
