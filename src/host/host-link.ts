@@ -1,7 +1,5 @@
 // The worker's end of the line to one host process: sends frames, waits for the answers, bounds what comes. A host that is
 // silent for too long, says what no host says, or says too much is ended; whoever waits for it hears `host-gone`.
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { Conflict, Corrupt, Invalid, Refused } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
@@ -24,37 +22,54 @@ export interface HostEvents {
   onPack(name: string, bytes: number): void;
 }
 
+/** A started host: descriptor 3 carries the frames, descriptor 4 the bytes of packs. */
+export interface HostProcess {
+  readonly stdio: readonly (Readable | Writable | null)[];
+  /** Ends it and everything in it at once. */
+  kill(): void;
+  /** Resolves when nothing of it runs any more. */
+  readonly ended: Promise<HostEnd>;
+}
+
+export interface HostEnd {
+  readonly failure?: string;
+  /** A sentence fit for the person in the chat. */
+  readonly overLimit?: { readonly message: string };
+}
+
 export interface HostLink {
-  readonly child: ChildProcess;
+  readonly process: HostProcess;
+  readonly isAlive: () => boolean;
   /** What is told from here on; a spare host has nothing to tell. */
   listen(events: HostEvents): void;
   send(frame: ToHost): void;
   /** Sends `frame` and waits for its answer. Throws the host's own failure, or Conflict('host-gone'). */
   ask<T extends Answer>(frame: ToHost, answer: T): Promise<Of<T>>;
   /** Resolves when the process is gone. */
-  readonly ended: Promise<void>;
+  readonly ended: Promise<HostEnd>;
   kill(): void;
 }
 
 const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved' } as const;
 
-export function createHostLink(child: ChildProcess, log: Log): HostLink {
-  const frames = child.stdio[3] as Readable & Writable;
+export function createHostLink(process: HostProcess, log: Log): HostLink {
+  const frames = process.stdio[3] as Readable & Writable;
   const waiting = new Map<Answer, { resolve(frame: never): void; reject(error: unknown): void }>();
   let events: HostEvents | null = null;
   let heardAtMs = performance.now();
   let progressBytes = 0;
   let why = 'it ended';
 
-  const ended = once(child, 'exit').then(
-    () => {},
-    () => {},
-  );
-  const kill = (): void => void child.kill('SIGKILL');
+  let alive = true;
+  const ended = process.ended.then((end) => {
+    alive = false;
+    why = end.overLimit?.message ?? end.failure ?? why;
+    return end;
+  });
 
   function fail(reason: string): void {
     why = reason;
-    kill();
+    process.kill();
   }
 
   const silence = setInterval(() => {
@@ -72,15 +87,19 @@ export function createHostLink(child: ChildProcess, log: Log): HostLink {
         if (progressBytes <= MAX_PROGRESS_BYTES) events?.onProgress(frame.event);
         return;
       case 'log':
-        return log(frame.level, 'agent-host', { told: frame.event, ...frame.fields });
+        log(frame.level, 'agent-host', { told: frame.event, ...frame.fields });
+        return;
       case 'need':
-        return events?.onNeed(frame.name);
+        events?.onNeed(frame.name);
+        return;
       case 'pack':
-        return events?.onPack(frame.name, frame.bytes);
+        events?.onPack(frame.name, frame.bytes);
+        return;
       case 'failed':
-        return answer(FAILED_AT[frame.at])?.reject(errorOf(frame));
+        answer(FAILED_AT[frame.at])?.reject(errorOf(frame));
+        return;
       default:
-        return answer(frame.type)?.resolve(frame as never);
+        answer(frame.type)?.resolve(frame as never);
     }
   }
 
@@ -98,7 +117,7 @@ export function createHostLink(child: ChildProcess, log: Log): HostLink {
       why = 'it said what is no frame';
       log('warn', 'host-broke-protocol', errorFields(error));
     }
-    kill();
+    process.kill();
     await ended;
     clearInterval(silence);
     for (const { reject } of waiting.values()) reject(hostGone(why));
@@ -106,23 +125,23 @@ export function createHostLink(child: ChildProcess, log: Log): HostLink {
   }
 
   frames.on('error', () => {});
-  child.on('error', (error) => (why = `it could not be started (${error.message})`));
   void listen();
   return {
-    child,
+    process,
+    isAlive: () => alive,
     listen: (next) => {
       events = next;
     },
     send: (frame) => void writeFrame(frames, frame),
     ask: (frame, type) =>
       new Promise((resolve, reject) => {
-        if (child.exitCode !== null || child.signalCode !== null) return reject(hostGone(why));
+        if (!alive) return reject(hostGone(why));
         if (waiting.has(type)) return reject(new Error(`The host was asked twice for ${type}.`));
         waiting.set(type, { resolve, reject });
         writeFrame(frames, frame);
       }),
     ended,
-    kill,
+    kill: process.kill,
   };
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Invalid } from '../core/errors.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
+import { diskError } from '../state/disk-errors.ts';
 
 /** Larger packs go through a file of the worker's own. */
 const IN_MEMORY_BYTES = 8 * 1024 * 1024;
@@ -53,7 +54,7 @@ export function createPackIntake(stream: Readable, objects: ObjectStore, folder:
           await handle?.writeFile(piece).catch((error: unknown) => (failure = error));
       }
       await handle?.close();
-      if (failure !== undefined) throw failure;
+      if (failure !== undefined) throw diskError(failure, 'storing the session');
       return await objects.put(key, { file, bytes });
     } finally {
       await handle?.close().catch(() => {});

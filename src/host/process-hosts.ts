@@ -1,8 +1,9 @@
 // Hosts as processes of their own on this machine, one per session. One that knows no session yet waits as a spare, so that
 // a turn does not wait for its start. What a host answers is checked here before the core sees it.
+import type { Readable } from 'node:stream';
 import type { ModelAccess, TurnGateway } from '../agent/model-access.ts';
 import { withWhatTheGatewaySaw } from '../agent/model-access.ts';
-import { Conflict, Invalid } from '../core/errors.ts';
+import { Conflict } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
 import type { AgentHost, AgentHosts } from '../core/ports/hosts.ts';
@@ -65,7 +66,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   async function take(): Promise<SpareHost> {
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
       const host = await spare.catch(() => null);
-      if (host?.link.child.exitCode === null && host.link.child.signalCode === null) return host;
+      if (host?.link.isAlive()) return host;
     }
     return await options.start();
   }
@@ -111,7 +112,7 @@ async function openSession(
 ): Promise<AgentHost> {
   const stored = newestOf(opened);
   const { directory, stage, spool } = await claim(lease);
-  const intake = createPackIntake(link.child.stdio[4] as never, objects, spool);
+  const intake = createPackIntake(link.process.stdio[4] as Readable, objects, spool);
   const check = createSavedCheck({ objects, scope: lease, limits });
   const ours = new Set(stored?.packs.map(({ name }) => name));
   /** Of the save that runs. */
