@@ -38,6 +38,8 @@ export interface CliRunnerOptions {
   readonly sandbox: SandboxChoice;
   /** PATH of the agent's shell; by default the system's folders and this Node's own. */
   readonly path?: string;
+  /** Variables that lead the agent's programs to what they may reach of the network. */
+  readonly network?: Readonly<Record<string, string>>;
   /** LANG of the agent; C.UTF-8 by default. */
   readonly language?: string;
   /** After a stop: how long the CLI may take to write down what it did. */

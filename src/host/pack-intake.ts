@@ -47,11 +47,13 @@ export function createPackIntake(stream: Readable, objects: ObjectStore, folder:
     let handle: FileHandle | undefined;
     let failure: unknown;
     try {
-      handle = await open(file, 'wx', 0o600).catch((error: unknown) => void (failure = error));
+      const failed = (error: unknown): undefined => {
+        failure ??= error;
+      };
+      handle = await open(file, 'wx', 0o600).catch(failed);
       for await (const piece of pieces(bytes)) {
         // A full disk is told once the rest has been taken off the stream: the next pack begins behind it.
-        if (failure === undefined)
-          await handle?.writeFile(piece).catch((error: unknown) => (failure = error));
+        if (failure === undefined) await handle?.writeFile(piece).catch(failed);
       }
       await handle?.close();
       if (failure !== undefined) throw diskError(failure, 'storing the session');

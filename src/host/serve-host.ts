@@ -3,6 +3,7 @@
 import { readlink } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import type { ModelEndpoint } from '../agent/environment.ts';
 import { pauseProcesses } from '../agent/processes.ts';
 import { type CliRunner, createCliRunner } from '../agent/runner.ts';
 import { systemClock } from '../core/clock.ts';
@@ -30,6 +31,13 @@ export interface HostStreams {
   readonly bytes: Writable;
 }
 
+/** How the agent's programs reach what is outside. */
+export interface Ways {
+  /** Ports on loopback by name; `model` leads to the gateway where it listens on a socket. */
+  readonly ports: Readonly<Record<string, number>>;
+  readonly proxyEnvironment: Readonly<Record<string, string>>;
+}
+
 type Boot = Extract<HeardByHost, { type: 'boot' }>;
 type Open = Extract<HeardByHost, { type: 'open' }>;
 type Run = Extract<HeardByHost, { type: 'run' }>;
@@ -52,7 +60,7 @@ interface Session {
 }
 
 /** Resolves when the worker has closed the host, or is gone. */
-export async function serveHost({ input, output, bytes }: HostStreams): Promise<void> {
+export async function serveHost({ input, output, bytes }: HostStreams, ways: Ways): Promise<void> {
   const say = (frame: FromHost): void => void writeFrame(output, frame);
   const log: Log = (level, event, fields = {}) => {
     if (level !== 'debug') say({ type: 'log', level, event, fields: { ...fields } });
@@ -71,6 +79,7 @@ export async function serveHost({ input, output, bytes }: HostStreams): Promise<
       sandbox:
         frame.sandbox === 'none' ? { kind: 'none', reason: 'there is none here' } : { kind: frame.sandbox },
       log,
+      network: ways.proxyEnvironment,
       ...(frame.path === undefined ? {} : { path: frame.path }),
       ...(frame.language === undefined ? {} : { language: frame.language }),
     });
@@ -126,7 +135,7 @@ export async function serveHost({ input, output, bytes }: HostStreams): Promise<
             say({ type: 'progress', event });
         },
       },
-      { model: withoutUndefined(model) },
+      { model: endpointOf(model, ways) },
     );
     if (alone) await endAllOthers();
     say({ type: 'ended', outcome });
@@ -206,10 +215,11 @@ function familyOf(name: string): 'Corrupt' | 'Invalid' | 'Refused' | 'Conflict' 
     : 'Error';
 }
 
-function withoutUndefined({ baseUrl, apiKey, bedrock, model, demo }: Run['model']) {
+function endpointOf({ baseUrl, apiKey, bedrock, model, demo }: Run['model'], { ports }: Ways): ModelEndpoint {
+  const url = ports.model === undefined ? baseUrl : `http://127.0.0.1:${ports.model}`;
   return {
     demo,
-    ...(baseUrl === undefined ? {} : { baseUrl }),
+    ...(url === undefined ? {} : { baseUrl: url }),
     ...(apiKey === undefined ? {} : { apiKey }),
     ...(bedrock === undefined ? {} : { bedrock }),
     ...(model === undefined ? {} : { model }),

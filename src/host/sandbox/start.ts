@@ -35,7 +35,10 @@ async function startWalled(options: StartOptions, sandbox: Bubblewrap): Promise<
     });
   }
   const user = runsAs(sandbox);
-  await handOver(directories.writable, user);
+  await handOver(
+    directories.writable.map(({ path }) => path),
+    user,
+  );
   for (const path of Object.values(sockets)) await handOverSocket(path, user);
   for (const { path } of directories.incoming ?? []) await letRead(path, user);
 
