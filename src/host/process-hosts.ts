@@ -151,16 +151,26 @@ async function openSession(
         },
       );
     },
-    onPack: (name, bytes) => void put(name, bytes),
+    onPack: (name, bytes) => {
+      const done = put(name, bytes);
+      saving?.arriving.push(done);
+    },
   });
 
   const { tenant, sessionId, fence } = lease;
-  await link.ask({ type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) }, 'opened');
+  await link.ask(
+    { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) },
+    'opened',
+    OPEN_MS,
+  );
   check.expect(stored);
 
   async function runOn(run: Parameters<AgentHost['run']>[0], gateway: TurnGateway): Promise<AgentOutcome> {
     const { resume, continuing, request, tries, signal } = run;
-    const stop = () => link.send({ type: 'stop', reason: signal.reason as 'stop' });
+    const stop = () => {
+      link.send({ type: 'stop', reason: signal.reason as 'stop' });
+      link.hurry('ended', STOP_MS);
+    };
     signal.addEventListener('abort', stop, { once: true });
     try {
       const model = { ...gateway.model };
@@ -190,14 +200,16 @@ async function openSession(
 
     async save({ head, generation, running }) {
       const previous = previousOf(head, generation);
-      const save: Saving = { generation, written: new Map() };
+      const save: Saving = { generation, written: new Map(), arriving: [] };
       saving = save;
       try {
         const saved = await link
-          .ask({ type: 'save', generation, previous: plain(previous), running }, 'saved')
+          .ask({ type: 'save', generation, previous: plain(previous), running }, 'saved', SAVE_MS)
           .catch((error: unknown) => {
             throw save.failure ?? error;
           });
+        // A host may say that it is done before it is.
+        await Promise.all(save.arriving);
         const { stored: next, refused } = saved;
         await check
           .check({ generation, previous, stored: next, written: save.written })
@@ -211,6 +223,7 @@ async function openSession(
         const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead });
         return { state: nextState, refused, compactionDue };
       } catch (error) {
+        await Promise.all(save.arriving);
         const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
         await state.collect(orphans).catch(() => {});
         throw error;
@@ -226,9 +239,16 @@ async function openSession(
 interface Saving {
   readonly generation: number;
   readonly written: Map<string, number>;
+  /** Packs that are being taken; never rejects. */
+  readonly arriving: Promise<void>[];
   failure?: unknown;
 }
 
+/** A gigabyte on a slow disk, laid out or read. */
+const OPEN_MS = 10 * 60_000;
+const SAVE_MS = 10 * 60_000;
+/** From a stop to the end of the run: the agent writes down what it did, and every process is ended. */
+const STOP_MS = 60_000;
 const MAX_CONFIG_BYTES = 256 * 1024 * 1024;
 /** One with what changed, and one that merges; each may meet a name that is taken. */
 const MAX_PACKS_PER_SAVE = 8;
