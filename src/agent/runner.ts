@@ -5,7 +5,7 @@
 import { rm } from 'node:fs/promises';
 import type { SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import { Corrupt, Invalid } from '../core/errors.ts';
-import { type Log, silentLog } from '../core/log.ts';
+import { silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
@@ -13,12 +13,7 @@ import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
 import { type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import type { ModelEndpoint } from './environment.ts';
-import {
-  createModelGateway,
-  createUpstreamConnections,
-  type ModelFailure,
-  type UpstreamConnections,
-} from './model-gateway.ts';
+import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
@@ -38,9 +33,7 @@ import { createTurnWatcher } from './turn-watcher.ts';
 
 export type { ModelEndpoint } from './environment.ts';
 
-export interface AgentRunnerOptions {
-  readonly folder: AgentFolder;
-  readonly model: ModelEndpoint;
+export interface AgentRunnerOptions extends ModelAccessOptions {
   readonly sandbox: SandboxChoice;
   /** PATH of the agent's shell; by default the system's folders and this Node's own. */
   readonly path?: string;
@@ -48,13 +41,7 @@ export interface AgentRunnerOptions {
   readonly language?: string;
   /** After a stop: how long the CLI may take to write down what it did. */
   readonly stopGraceMs?: number;
-  /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` for the way to the model, where there is a proxy. */
-  readonly proxy?: Readonly<Record<string, string>>;
-  readonly log?: Log;
 }
-
-const PUBLIC_API = 'https://api.anthropic.com';
-const ASK_MS = 30_000;
 
 export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const { folder } = options;
@@ -69,86 +56,14 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
       },
     );
   }
-  const connections = createUpstreamConnections(options.proxy);
-  /** Of the request that failed last. */
-  let model: string | undefined;
+  const access = createModelAccess(options);
   return {
-    async run(run) {
-      const gateway = await openGateway(options.model, connections, run);
-      try {
-        return await runCliTurn(run, { ...options, sandbox, ...gateway });
-      } finally {
-        model = gateway.away()?.model ?? model;
-        await gateway.close();
-      }
-    },
-    async modelAnswers() {
-      const gateway = await openGateway(options.model, connections, { tries: 1, progress: () => {} });
-      try {
-        return model !== undefined && (await answersAWord(gateway.model, model));
-      } finally {
-        await gateway.close();
-      }
-    },
+    run: (run) => access.during(run, (given) => runCliTurn(run, { ...options, sandbox, ...given })),
+    modelAnswers: access.answersAgain,
   };
 }
 
-interface Gateway {
-  readonly model: ModelEndpoint;
-  readonly away: () => ModelFailure | null;
-  close(): Promise<void>;
-}
-
-/** A model with a credential is reached through a gateway of the turn's own; the CLI gets its token instead. */
-async function openGateway(
-  model: ModelEndpoint,
-  connections: UpstreamConnections,
-  run: Pick<AgentRun, 'tries' | 'progress'>,
-): Promise<Gateway> {
-  const { apiKey, authToken, ...rest } = model;
-  if (model.bedrock || (apiKey === undefined && authToken === undefined)) {
-    return { model: { ...rest, apiKey: 'none' }, away: () => null, close: async () => {} };
-  }
-  const gateway = await createModelGateway({
-    upstream: {
-      baseUrl: model.baseUrl ?? PUBLIC_API,
-      ...(authToken === undefined ? { apiKey: apiKey ?? '' } : { authToken }),
-    },
-    connections,
-    once: run.tries > 1,
-    onSilence: (silent) =>
-      run.progress(
-        silent
-          ? { type: 'status', status: 'waiting', waitingFor: 'model', nextTryAtMs: null }
-          : { type: 'status', status: 'running' },
-      ),
-  });
-  return {
-    model: { ...rest, baseUrl: gateway.url, apiKey: gateway.token },
-    away: gateway.failure,
-    close: gateway.close,
-  };
-}
-
-async function answersAWord({ baseUrl, apiKey }: ModelEndpoint, model: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${baseUrl ?? PUBLIC_API}/v1/messages`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        'anthropic-version': '2023-06-01',
-        'x-api-key': apiKey ?? '',
-      },
-      body: JSON.stringify({ model, max_tokens: 1, messages: [{ role: 'user', content: 'Say yes.' }] }),
-      signal: AbortSignal.timeout(ASK_MS),
-    });
-    return response.ok;
-  } catch {
-    return false;
-  }
-}
-
-type TurnOptions = AgentRunnerOptions & Pick<Gateway, 'away'>;
+type TurnOptions = AgentRunnerOptions & TurnAccess;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {
@@ -230,7 +145,6 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   const outcome = outcomeOf({
     watched,
     stopped: end.stopped ? statusOf(signal) : null,
-    totals: mark?.totals ?? null,
     crash: end.crash,
     broken: end.broken,
     away: options.away(),

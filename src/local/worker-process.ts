@@ -1,6 +1,7 @@
 // One worker process. It takes turns from the queue and runs them. All it knows came through the pipe or from the
 // stores. It ends when the pipe to the server closes, because then nobody else could stop it.
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { upstreamOf } from '../agent/model-access.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { createWorkplace } from '../agent/workplace.ts';
@@ -12,6 +13,8 @@ import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
+import { createUpstreamConnections } from '../gateway/connections.ts';
+import { createModelGateway } from '../gateway/model-gateway.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import { createLogLines } from './log-lines.ts';
@@ -60,15 +63,23 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
   };
   const stores = await openStores(configuration, { create: true });
   const model = await openModelEndpoint(configuration.model);
+  const { proxy, prices, budgets } = configuration;
+  const gateway = await createModelGateway({
+    upstream: upstreamOf(model.endpoint),
+    connections: createUpstreamConnections(Object.keys(proxy).length > 0 ? proxy : undefined),
+    usage: stores.usage,
+    prices,
+    log,
+  });
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
-    const proxy = Object.keys(configuration.proxy).length > 0 ? { proxy: configuration.proxy } : {};
     const runner = createAgentRunner({
       folder,
       model: model.endpoint,
+      gateway,
+      budgets,
       sandbox: await detectSandbox(),
       log,
-      ...proxy,
     });
     const working = runWorker(
       {
@@ -98,6 +109,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
     log('error', 'worker-ended', errorFields(error));
     throw error;
   } finally {
+    await gateway.close();
     await model.close();
     await stores.close();
   }
