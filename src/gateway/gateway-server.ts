@@ -126,22 +126,28 @@ function urlOf(request: IncomingMessage): URL | null {
   return URL.canParse(target, 'http://gateway') ? new URL(target, 'http://gateway') : null;
 }
 
-/** null when it is too large; what is left of it is not read. */
-async function bodyOf(request: IncomingMessage, take: (bytes: number) => boolean): Promise<Buffer | null> {
-  const pieces: Buffer[] = [];
-  for await (const piece of request as AsyncIterable<Buffer>) {
-    if (!take(piece.length)) return null;
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
+/** null when it is too large; the rest is read and dropped, so that the sender gets to read why. */
+function bodyOf(request: IncomingMessage, take: (bytes: number) => boolean): Promise<Buffer | null> {
+  return new Promise((resolve, reject) => {
+    let pieces: Buffer[] | null = [];
+    request.on('data', (piece: Buffer) => {
+      if (!pieces) return;
+      if (take(piece.length)) pieces.push(piece);
+      else {
+        pieces = null;
+        resolve(null);
+      }
+    });
+    request.on('end', () => resolve(pieces && Buffer.concat(pieces)));
+    request.on('error', reject);
+    request.on('close', () => reject(new Error('The request broke off.')));
+  });
 }
 
-/** Answers without reading on; the connection cannot be used again then. */
+/** What is left of the request is dropped; the server's time limit for requests bounds that. */
 function refuse(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  response.setHeader('connection', 'close');
-  write(response, answer);
   request.resume();
-  response.once('finish', () => request.destroy());
+  write(response, answer);
 }
 
 function write(response: ServerResponse, { status, headers, body }: Answer): void {

@@ -31,6 +31,13 @@ export function createSpending(book: UsageBook, clock: Clock): Spending {
     }
   }
 
+  async function nextRelease(signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    const sleeping = clock.sleep(LOOK_AGAIN_MS, AbortSignal.any([signal, woken.signal]));
+    await Promise.race([released.promise, sleeping]);
+    woken.abort();
+  }
+
   return {
     async admit(limits, cost, signal) {
       for (;;) {
@@ -40,7 +47,7 @@ export function createSpending(book: UsageBook, clock: Clock): Spending {
         if (reached) return { refusal: spentText(reached.limit) };
         const isFull = used.some(({ limit, spent }) => isReached(limit, spent, underWay.get(keyOf(limit))));
         if (!isFull) break;
-        await Promise.race([released.promise, clock.sleep(LOOK_AGAIN_MS, signal)]);
+        await nextRelease(signal);
         signal.throwIfAborted();
       }
       change(limits, cost, 1);

@@ -54,7 +54,8 @@ export interface TurnCalls {
 const SHORT_WAIT_MS = 5_000;
 /** A request that names no limit of its own. */
 const ASSUMED_MAX_TOKENS = 32_000;
-const CHARACTERS_PER_TOKEN = 4;
+/** Few texts have more tokens than that. */
+const BYTES_PER_TOKEN = 3;
 
 export function createTurnCalls(
   grant: TurnGrant,
@@ -219,7 +220,7 @@ function decoderOf(encoding: string | undefined): Transform | null {
 }
 
 function worstCost({ body, maxTokens }: Asked, list: ReturnType<PriceList>): Cost {
-  const input = Math.ceil(body.length / CHARACTERS_PER_TOKEN);
+  const input = Math.ceil(body.length / BYTES_PER_TOKEN);
   const output = maxTokens ?? ASSUMED_MAX_TOKENS;
   const dollarsPerMillion = input * (list?.input ?? 0) + output * (list?.output ?? 0);
   return { nanoUsd: Math.ceil(dollarsPerMillion * 1_000), tokens: input + output };

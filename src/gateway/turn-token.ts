@@ -8,6 +8,8 @@ import { type TurnGrant, turnGrantSchema } from './turn-grant.ts';
 
 const FORM = 'turn1';
 const MIN_SECRET_BYTES = 32;
+/** 32 bytes; the decoder itself passes over what is no base64. */
+const TAG = /^[\w-]{43}$/;
 
 const claims = z.strictObject({ grant: turnGrantSchema, expiresAtMs: z.number() });
 
@@ -31,8 +33,8 @@ export function readTurnToken(
 ): SignedGrant | null {
   for (const secret of secrets) requireSecret(secret);
   const [form, payload, tag, ...rest] = token.split('.');
-  if (form !== FORM || payload === undefined || tag === undefined || rest.length > 0) return null;
-  const shown = Buffer.from(tag, 'base64url');
+  if (form !== FORM || payload === undefined || rest.length > 0 || !TAG.test(tag ?? '')) return null;
+  const shown = Buffer.from(tag ?? '', 'base64url');
   const isOurs = secrets
     .map((secret) => hmac(secret, payload))
     .map((expected) => shown.length === expected.length && timingSafeEqual(shown, expected))

@@ -15,7 +15,7 @@ import { createScriptedModel } from '../../testing/model/scripted-model.ts';
 import { say } from '../agent/turn-fixture.ts';
 import { closing, grantOf, messageBody, openGateway, post } from './fixture.ts';
 
-/** A tenth of a dollar for each call. */
+/** A tenth of a dollar for each call, whose request is as long as that many tokens. */
 const usage = { inputTokens: 1_000, outputTokens: 0 };
 const prices = { m: { input: 100, output: 0, cacheRead: 0, cacheWrite: 0 } };
 
@@ -29,7 +29,7 @@ async function setUp(over: Partial<ModelGatewayOptions> = {}, pauseMs = 0) {
   const ledger = createMemoryUsageLedger(over.clock ? { clock: over.clock } : {});
   const gateway = await openGateway({ upstream: { baseUrl: model.url }, prices, usage: ledger, ...over });
   const ask = async (turn: ReturnType<typeof gateway.openTurn>) => {
-    const answer = await post(turn);
+    const answer = await post(turn, { body: messageBody({ system: 'x'.repeat(2_910) }) });
     const body = (await answer.json()) as { readonly error?: { readonly message: string } };
     return { status: answer.status, headers: answer.headers, message: body.error?.message ?? '' };
   };

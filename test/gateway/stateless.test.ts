@@ -34,7 +34,7 @@ describe('a signed token', () => {
       if (at < token.length - 1) expect(isSame, String(at)).toBeNull();
       expect(readTurnToken([secret], token.slice(0, at), NOW)).toBeNull();
     }
-    for (const more of [`${token}.x`, `x${token}`, `${token}AAAA`, '', '..', 'turn1..', 'turn1.e30.']) {
+    for (const more of [`${token}.x`, `x${token}`, `${token}AAAA`, `${token}!`, ` ${token}`, '', '..', 'turn1..', 'turn1.e30.']) {
       expect(readTurnToken([secret], more, NOW), more).toBeNull();
     }
   });
