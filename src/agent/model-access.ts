@@ -78,9 +78,7 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
     during: (run, work) =>
       withGateway(async (gateway) => {
         const chosen = await chosenModel(run, gateway);
-        const using = chosen
-          ? { ...folder, settings: { ...folder.settings, model: chosen.model } }
-          : folder;
+        const using = chosen ? { ...folder, settings: { ...folder.settings, model: chosen.model } } : folder;
         const { request } = run;
         const turn = gateway.openTurn({
           tenant: tenantOf(request.sessionKey),
@@ -135,7 +133,13 @@ function withUsage({ usage: _, ...outcome }: AgentOutcome, totals: UsageTotals):
   return totals.calls === 0 ? outcome : { ...outcome, usage: usageOf(totals) };
 }
 
-function usageOf({ inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, costNanoUsd }: UsageTotals): Usage {
+function usageOf({
+  inputTokens,
+  outputTokens,
+  cacheReadTokens,
+  cacheWriteTokens,
+  costNanoUsd,
+}: UsageTotals): Usage {
   return { inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, costUsd: costNanoUsd / 1e9 };
 }
 
@@ -161,7 +165,11 @@ const DEFAULT_REGION = 'us-east-1';
 export function upstreamOf(endpoint: ModelEndpoint): ModelUpstream {
   const { bedrock, claudePlatform, awsCredentials } = endpoint;
   if (claudePlatform) {
-    return { kind: 'claude-platform', ...claudePlatform, ...(awsCredentials && { credentials: awsCredentials }) };
+    return {
+      kind: 'claude-platform',
+      ...claudePlatform,
+      ...(awsCredentials && { credentials: awsCredentials }),
+    };
   }
   if (bedrock) {
     const {

@@ -7,7 +7,9 @@ import { type Answer, type Call, fault } from './call.ts';
 import type { Route } from './model-upstream.ts';
 import { shownToken } from './turn-token.ts';
 
-export type Listen = { readonly host: '127.0.0.1' | '::1'; readonly port?: number } | { readonly unixSocket: string };
+export type Listen =
+  | { readonly host: '127.0.0.1' | '::1'; readonly port?: number }
+  | { readonly unixSocket: string };
 
 export interface CallHolder {
   answer(route: Route, call: Call): Promise<Answer>;

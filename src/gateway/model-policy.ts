@@ -27,7 +27,9 @@ export function isShortName(name: string): boolean {
 
 /** `names`: full names, names for Bedrock, or short ones. */
 export function modelPolicy(names: readonly string[]): ModelPolicy {
-  const short = names.map(plainName).flatMap((name) => (Object.hasOwn(SHORT_NAMES, name) ? (SHORT_NAMES[name] ?? []) : [name]));
+  const short = names
+    .map(plainName)
+    .flatMap((name) => (Object.hasOwn(SHORT_NAMES, name) ? (SHORT_NAMES[name] ?? []) : [name]));
   const families = short.filter((name) => FAMILIES.includes(name));
   const exact = short.filter((name) => !FAMILIES.includes(name));
   return (model) => {
@@ -41,7 +43,10 @@ export function modelPolicy(names: readonly string[]): ModelPolicy {
 
 /** Without the mark for a long context, which the CLI takes off before it asks. */
 function plainName(model: string): string {
-  return model.trim().toLowerCase().replace(/\[1m\]$/, '');
+  return model
+    .trim()
+    .toLowerCase()
+    .replace(/\[1m\]$/, '');
 }
 
 /** `claude-sonnet-5` as `claude-sonnet-5-20260801`. */

@@ -1,8 +1,4 @@
 // Where model requests go, and by which right. A new kind of upstream is one file that makes an `Upstream`.
-import { createAnthropicUpstream } from './upstreams/anthropic.ts';
-import { createBedrockUpstream } from './upstreams/bedrock.ts';
-import { createClaudePlatformUpstream } from './upstreams/claude-platform.ts';
-
 /** AWS credentials; asked for before each request, so the provider caches and renews them itself. */
 export type AwsCredentials = () => Promise<{
   readonly accessKeyId: string;
@@ -74,15 +70,4 @@ export interface Upstream {
   authorize(request: OutgoingRequest): Promise<Readonly<Record<string, string>>>;
   /** The smallest request to a model. */
   ask(model: string): { readonly path: string; readonly body: object };
-}
-
-export function createUpstream(upstream: ModelUpstream): Upstream {
-  switch (upstream.kind) {
-    case 'bedrock':
-      return createBedrockUpstream(upstream);
-    case 'claude-platform':
-      return createClaudePlatformUpstream(upstream);
-    default:
-      return createAnthropicUpstream(upstream);
-  }
 }

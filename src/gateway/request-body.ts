@@ -15,7 +15,9 @@ const JUDGED = ['model', 'max_tokens', 'stream', 'speed', 'service_tier', 'infer
 /** A sentence for the agent when the body is none that can be judged. */
 export function readRequestBody(route: Route, body: Buffer): Asked | { readonly wrong: string } {
   if (route.kind === 'list') {
-    return body.length === 0 ? { model: null, maxTokens: null, body } : { wrong: 'This request has no body.' };
+    return body.length === 0
+      ? { model: null, maxTokens: null, body }
+      : { wrong: 'This request has no body.' };
   }
   let value: unknown;
   try {
@@ -28,7 +30,8 @@ export function readRequestBody(route: Route, body: Buffer): Asked | { readonly 
   }
   for (const name of Object.keys(value)) {
     const plain = name.normalize('NFKC').toLowerCase();
-    if (JUDGED.includes(plain) && name !== plain) return { wrong: `Unknown field "${plain}" in this spelling.` };
+    if (JUDGED.includes(plain) && name !== plain)
+      return { wrong: `Unknown field "${plain}" in this spelling.` };
   }
   const { model: named, max_tokens: maxTokens } = value as { model?: unknown; max_tokens?: unknown };
   const model = route.model ?? named;

@@ -1,6 +1,6 @@
 // Sends one request to the model's server and resolves with the head of its answer. A kept connection that the network
 // dropped is noticed within seconds and the request sent once more on a fresh one; silence is told, and ends one day.
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { UpstreamConnections } from './connections.ts';
 import type { OutgoingRequest } from './model-upstream.ts';

@@ -35,7 +35,9 @@ export function createSigner({ credentials, region, service }: SignerOptions): S
       body,
     });
     return Object.fromEntries(
-      Object.entries(signed.headers).filter(([name]) => name === 'authorization' || name.startsWith('x-amz-')),
+      Object.entries(signed.headers).filter(
+        ([name]) => name === 'authorization' || name.startsWith('x-amz-'),
+      ),
     );
   };
 }

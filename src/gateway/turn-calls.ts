@@ -185,10 +185,7 @@ export function createTurnCalls(
 }
 
 /** The answer as it comes, counted while it passes; `end` is called once, however it ends. */
-function passOn(
-  { message, heard }: UpstreamAnswer,
-  end: (metered: MeteredUsage | null) => void,
-): Answer {
+function passOn({ message, heard }: UpstreamAnswer, end: (metered: MeteredUsage | null) => void): Answer {
   const status = message.statusCode ?? 502;
   const meter = createUsageMeter(String(message.headers['content-type'] ?? ''));
   const tap = new Transform({

@@ -70,8 +70,8 @@ function streamMeter(read: EventReader): UsageMeter {
           isCounted = typeof event.usage?.output_tokens === 'number';
           usage = { ...usage, ...known(event.usage) };
         } else if (event?.type === 'content_block_delta') {
-          for (const value of Object.values(event.delta ?? {})) {
-            if (typeof value === 'string') characters += value.length;
+          for (const [name, value] of Object.entries(event.delta ?? {})) {
+            if (name !== 'type' && typeof value === 'string') characters += value.length;
           }
         }
       }

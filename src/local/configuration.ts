@@ -18,9 +18,9 @@ import {
 } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports.ts';
-import { EXAMPLE_AGENT } from '../package-root.ts';
 import { type Budgets, budgetsSchema } from '../gateway/budgets.ts';
 import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
+import { EXAMPLE_AGENT } from '../package-root.ts';
 import { settingFault } from '../setting-fault.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
 

@@ -22,7 +22,8 @@ function folderWith(settings: object) {
   return { ...fixture.folder, settings: { ...fixture.folder.settings, ...settings } };
 }
 
-const modelsAsked = () => fixture.model.requests.map(({ body }) => (body as { model?: string } | null)?.model);
+const modelsAsked = () =>
+  fixture.model.requests.map(({ body }) => (body as { model?: string } | null)?.model);
 
 test('models: what folder and server name, a Haiku besides; the CLI’s own default where nobody names one', () => {
   const agents = { a: { description: 'x', prompt: 'x', model: 'opus' } };
@@ -102,7 +103,9 @@ describe('a fallback model', () => {
       [runner, 1],
     ] as const) {
       const outcome = await run(which, tries);
-      expect(outcome.text).toBe(`from the other\n\n_(${MAIN} does not answer right now. ${OTHER} wrote this.)_`);
+      expect(outcome.text).toBe(
+        `from the other\n\n_(${MAIN} does not answer right now. ${OTHER} wrote this.)_`,
+      );
     }
   });
 

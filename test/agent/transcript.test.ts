@@ -28,10 +28,7 @@ const entry = (parentUuid: string | null, more: object = {}) => ({
 test('a mark holds size and last directory; subagents do not count', async () => {
   const first = entry(null);
   const side = entry(first.uuid, { isSidechain: true, cwd: '/side' });
-  await writeFile(
-    path,
-    lines(first, entry(first.uuid, { cwd: '/w/sub' }), side, { type: 'last-prompt' }),
-  );
+  await writeFile(path, lines(first, entry(first.uuid, { cwd: '/w/sub' }), side, { type: 'last-prompt' }));
   const mark = await markTranscript(path);
   expect(mark).toMatchObject({ cwd: '/w/sub' });
   expect(mark?.ids.has(side.uuid)).toBe(false);

@@ -58,7 +58,12 @@ describe('a budget that is used up', () => {
     ['of the turn', { turn: { usd: 0.15 } }, /one turn may use \(\$0\.15\).*write again/, { inOther: 200 }],
     ['of the chat', { chat: { day: { usd: 0.15 } } }, day, { inOther: 402 }],
     ['of the speaker', { speaker: { day: { usd: 0.15 } } }, /^Your budget for today/, { inOther: 402 }],
-    ['of the tenant', { tenant: { month: { usd: 0.15 } } }, /this month.* on 1 [A-Z]\w+ \(UTC\)/, { inOther: 402 }],
+    [
+      'of the tenant',
+      { tenant: { month: { usd: 0.15 } } },
+      /this month.* on 1 [A-Z]\w+ \(UTC\)/,
+      { inOther: 402 },
+    ],
     ['in tokens', { chat: { day: { tokens: 1_500 } } }, /1,500 tokens/, { inOther: 402 }],
   ])('%s refuses before the request goes out, for good', async (_name, budgets, words, { inOther }) => {
     const { gateway, model, ask } = await setUp();
@@ -99,7 +104,10 @@ test('a model without a price keeps to a budget in tokens, and is refused under 
   const tokens = gateway.openTurn(grantOf({ budgets: { turn: { tokens: 10 } } }));
   expect((await ask(tokens)).status).toBe(200);
   const dollars = await ask(gateway.openTurn(grantOf({ budgets: { turn: { usd: 10 } } })));
-  expect([dollars.status, dollars.message]).toEqual([402, expect.stringContaining('What the model "m" costs')]);
+  expect([dollars.status, dollars.message]).toEqual([
+    402,
+    expect.stringContaining('What the model "m" costs'),
+  ]);
 });
 
 test('counting tokens and the demo model cost nothing', async () => {
@@ -124,7 +132,9 @@ describe('many calls at once', () => {
   ])('overdraw the budget of %s by no more than one of them', async (_name, budgets) => {
     const { gateway, model, ask } = await setUp({}, 5);
     const turns = Array.from({ length: 6 }, () => gateway.openTurn(grantOf({ budgets })));
-    const asking = turns.flatMap((turn) => Array.from({ length: 5 }, () => ask('turn' in budgets ? turns[0]! : turn)));
+    const asking = turns.flatMap((turn) =>
+      Array.from({ length: 5 }, () => ask('turn' in budgets ? turns[0]! : turn)),
+    );
     const statuses = (await Promise.all(asking)).map(({ status }) => status);
     const sent = statuses.filter((status) => status === 200).length;
     expect(statuses.filter((status) => status === 402)).toHaveLength(30 - sent);
@@ -147,7 +157,12 @@ describe('many calls at once', () => {
     model.respondWith(() => ({ fault: 'hang' }));
     const turn = gateway.openTurn(grantOf({ budgets: { turn: { usd: 1 } } }));
     const large = messageBody({ max_tokens: 30_000 });
-    const calls = [1, 2].map(() => post(turn, { body: large }).then(() => 'answered', () => 'ended'));
+    const calls = [1, 2].map(() =>
+      post(turn, { body: large }).then(
+        () => 'answered',
+        () => 'ended',
+      ),
+    );
     await expect.poll(() => model.requests.length).toBe(1);
     await turn.close();
     expect(await Promise.all(calls)).toEqual(['ended', 'ended']);

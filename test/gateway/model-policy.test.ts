@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { modelPolicy } from '../../src/gateway/model-policy.ts';
 
-const arn = 'arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0';
+const arn =
+  'arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0';
 
 test.each<[readonly string[], string, boolean]>([
   [['claude-sonnet-5'], 'claude-sonnet-5', true],

@@ -62,9 +62,7 @@ test('an answer that comes compressed all the same is opened on its way, and cou
   const upstream = await serve((request, response) => {
     expect(request.headers['accept-encoding']).toBe('identity');
     response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
-    response.end(
-      gzipSync(JSON.stringify({ type: 'message', usage: { input_tokens: 3, output_tokens: 4 } })),
-    );
+    response.end(gzipSync(JSON.stringify({ type: 'message', usage: { input_tokens: 3, output_tokens: 4 } })));
   });
   const turn = await openTurn({ upstream: { baseUrl: upstream } });
   expect(await (await post(turn)).json()).toMatchObject({ type: 'message' });
@@ -72,7 +70,9 @@ test('an answer that comes compressed all the same is opened on its way, and cou
 });
 
 test('errors of the model come through as they are; no model at all is a 502', async () => {
-  const model = closing(await createScriptedModel(() => ({ fault: 'status', status: 429, retryAfterSec: 2 })));
+  const model = closing(
+    await createScriptedModel(() => ({ fault: 'status', status: 429, retryAfterSec: 2 })),
+  );
   const turn = await openTurn({ upstream: { baseUrl: model.url, apiKey: 'real' } });
   const refused = await post(turn);
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '2']);
@@ -107,7 +107,10 @@ test('when the agent hangs up, so does the gateway; what came is counted', async
   const ended = Promise.withResolvers<void>();
   const upstream = await serve((_request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
-    const start = { type: 'message_start', message: { model: 'm', usage: { input_tokens: 9, output_tokens: 1 } } };
+    const start = {
+      type: 'message_start',
+      message: { model: 'm', usage: { input_tokens: 9, output_tokens: 1 } },
+    };
     const delta = { type: 'content_block_delta', delta: { type: 'text_delta', text: 'x'.repeat(300) } };
     for (const event of [start, delta]) response.write(`data: ${JSON.stringify(event)}\n\n`);
     response.on('close', () => ended.resolve());
@@ -147,14 +150,17 @@ test('answers on a unix socket, too', async () => {
   expect(turn.url).toBe(`unix:${path}`);
   const text = await new Promise<string>((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'x-api-key': turn.token };
-    const request = httpRequest({ socketPath: path, path: '/v1/messages', method: 'POST', headers }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (piece) => {
-        body += piece;
-      });
-      response.on('end', () => resolve(body));
-    });
+    const request = httpRequest(
+      { socketPath: path, path: '/v1/messages', method: 'POST', headers },
+      (response) => {
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (piece) => {
+          body += piece;
+        });
+        response.on('end', () => resolve(body));
+      },
+    );
     request.on('error', reject);
     request.end(messageBody());
   });

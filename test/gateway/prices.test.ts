@@ -47,7 +47,11 @@ test('a model that no table knows has no price; an owner can name one, and overr
   expect(createPriceList()('llama')).toBeNull();
   expect(createPriceList()('claude-opus-6')).toBeNull();
   const own = createPriceList({ llama: local, 'claude-sonnet-5': local });
-  expect([own('llama'), own('claude-sonnet-5-20260801'), own('claude-haiku-4-5')?.input]).toEqual([local, local, 1]);
+  expect([own('llama'), own('claude-sonnet-5-20260801'), own('claude-haiku-4-5')?.input]).toEqual([
+    local,
+    local,
+    1,
+  ]);
 });
 
 test('the table says from when and from where it is', () => {

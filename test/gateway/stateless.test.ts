@@ -34,7 +34,17 @@ describe('a signed token', () => {
       if (at < token.length - 1) expect(isSame, String(at)).toBeNull();
       expect(readTurnToken([secret], token.slice(0, at), NOW)).toBeNull();
     }
-    for (const more of [`${token}.x`, `x${token}`, `${token}AAAA`, `${token}!`, ` ${token}`, '', '..', 'turn1..', 'turn1.e30.']) {
+    for (const more of [
+      `${token}.x`,
+      `x${token}`,
+      `${token}AAAA`,
+      `${token}!`,
+      ` ${token}`,
+      '',
+      '..',
+      'turn1..',
+      'turn1.e30.',
+    ]) {
       expect(readTurnToken([secret], more, NOW), more).toBeNull();
     }
   });
@@ -120,7 +130,11 @@ describe('the handler', () => {
 
   test.each<[string, (token: string) => Request, number]>([
     ['without a token', () => request(''), 401],
-    ['with a token that expired', () => request(signTurnToken(secret, { grant: grantOf(), expiresAtMs: 1 })), 401],
+    [
+      'with a token that expired',
+      () => request(signTurnToken(secret, { grant: grantOf(), expiresAtMs: 1 })),
+      401,
+    ],
     ['for another path', (token) => request(token, {}, '/v1/files'), 404],
     ['for another model', (token) => request(token, { body: messageBody({ model: 'x' }) }), 404],
     ['of too many bytes', (token) => request(token, { body: messageBody({ system: 'x'.repeat(999) }) }), 413],

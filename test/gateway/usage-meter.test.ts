@@ -19,7 +19,13 @@ const start = {
 };
 const said = (text: string) => ({ type: 'content_block_delta', delta: { type: 'text_delta', text } });
 const end = (usage: object) => ({ type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage });
-const events = [start, { type: 'ping' }, said('Grüße 🌍 "usage"'), end({ output_tokens: 42 }), { type: 'message_stop' }];
+const events = [
+  start,
+  { type: 'ping' },
+  said('Grüße 🌍 "usage"'),
+  end({ output_tokens: 42 }),
+  { type: 'message_stop' },
+];
 
 const asSse = (list: readonly object[]): Buffer =>
   Buffer.from(list.map((event) => `event: x\ndata: ${JSON.stringify(event)}\n\n`).join(''));
@@ -82,17 +88,28 @@ describe.each(FORMS)('%s', (_name, type, encode) => {
     expect(metered(type, [encode([{ type: 'error', error: {} }])])).toBeNull();
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 60 })), (pieces) => {
-        metered(type, pieces.map((piece) => Buffer.from(piece)));
+        metered(
+          type,
+          pieces.map((piece) => Buffer.from(piece)),
+        );
       }),
     );
   });
 });
 
 test('a whole answer is counted at its end; other JSON is none', () => {
-  const message = { type: 'message', model: 'm', usage: { input_tokens: 1, output_tokens: 2, speed: 'fast' } };
+  const message = {
+    type: 'message',
+    model: 'm',
+    usage: { input_tokens: 1, output_tokens: 2, speed: 'fast' },
+  };
   const bytes = Buffer.from(JSON.stringify(message));
   const pieces = [bytes.subarray(0, 9), bytes.subarray(9)];
-  expect(metered('application/json', pieces)).toMatchObject({ inputTokens: 1, outputTokens: 2, isFast: true });
+  expect(metered('application/json', pieces)).toMatchObject({
+    inputTokens: 1,
+    outputTokens: 2,
+    isFast: true,
+  });
   expect(metered('application/json', [Buffer.from('{"input_tokens":4}')])).toBeNull();
   expect(metered('text/html', [Buffer.from('<p>')])).toBeNull();
 });

@@ -37,7 +37,8 @@ export function signatureFault(
   const [, credential = '', list = '', signature = ''] = form;
   const [keyId, day, region, service, end] = credential.split('/');
   if (keyId !== key.accessKeyId) return 'unknown key';
-  if (region !== expected.region || service !== expected.service || end !== 'aws4_request') return 'wrong scope';
+  if (region !== expected.region || service !== expected.service || end !== 'aws4_request')
+    return 'wrong scope';
 
   const moment = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(header('x-amz-date'));
   if (!moment || !header('x-amz-date').startsWith(day ?? ' ')) return 'no date';
@@ -46,14 +47,19 @@ export function signatureFault(
   if (Math.abs(signedAtMs - expected.nowMs) > SKEW_MS) return 'too old';
 
   const names = list.split(';');
-  const missing = [...MUST_BE_SIGNED, ...Object.keys(request.headers).filter((name) => name.startsWith('x-amz-'))];
+  const missing = [
+    ...MUST_BE_SIGNED,
+    ...Object.keys(request.headers).filter((name) => name.startsWith('x-amz-')),
+  ];
   if (missing.some((name) => !names.includes(name))) return 'a header that must be signed is not';
-  if (key.sessionToken !== undefined && header('x-amz-security-token') !== key.sessionToken) return 'wrong session';
+  if (key.sessionToken !== undefined && header('x-amz-security-token') !== key.sessionToken)
+    return 'wrong session';
   if (names.join() !== [...names].sort().join()) return 'headers out of order';
 
   const [path = '', query = ''] = request.target.split('?', 2);
   const bodyHash = sha256(request.body);
-  if (header('x-amz-content-sha256') !== '' && header('x-amz-content-sha256') !== bodyHash) return 'wrong body hash';
+  if (header('x-amz-content-sha256') !== '' && header('x-amz-content-sha256') !== bodyHash)
+    return 'wrong body hash';
   const canonical = [
     request.method,
     // Every segment is encoded once more than it is on the wire.
@@ -67,7 +73,10 @@ export function signatureFault(
   const scope = [day, region, service, end].join('/');
   const toSign = ['AWS4-HMAC-SHA256', header('x-amz-date'), scope, sha256(canonical)].join('\n');
   const signingKey = [day, region, service, end].reduce<string | Buffer>(
-    (secret, part) => createHmac('sha256', secret).update(part ?? '').digest(),
+    (secret, part) =>
+      createHmac('sha256', secret)
+        .update(part ?? '')
+        .digest(),
     `AWS4${key.secretAccessKey}`,
   );
   const right = createHmac('sha256', signingKey).update(toSign).digest();

@@ -1,12 +1,12 @@
 // The contract of every `UsageLedger`: exact sums, whoever adds at once; accounts that never mix; an end to what is kept.
 import { randomUUID } from 'node:crypto';
 import { describe, expect } from 'vitest';
+import { Refused } from '../../src/core/errors.ts';
 import { sessionKeyOf, type Tenant, tenantId, turnIdOf } from '../../src/core/ids.ts';
 import type { UsageAccount, UsageCounter, UsageLedger, UsageTotals } from '../../src/core/ports/usage.ts';
 import { accountsOf, countersOf, NO_USAGE, type UsageParties } from '../../src/core/usage-counters.ts';
 import type { ManualClock } from '../clock.ts';
 import { type ContractSkip, cases, conversation, expectFailure, withFixture } from './contract.ts';
-import { Refused } from '../../src/core/errors.ts';
 
 export interface UsageLedgerFixture {
   readonly ledger: UsageLedger;
@@ -33,7 +33,9 @@ const ONE: UsageTotals = {
 const DAY_MS = 86_400_000;
 
 const times = (factor: number): UsageTotals =>
-  Object.fromEntries(Object.entries(ONE).map(([name, value]) => [name, value * factor])) as unknown as UsageTotals;
+  Object.fromEntries(
+    Object.entries(ONE).map(([name, value]) => [name, value * factor]),
+  ) as unknown as UsageTotals;
 
 function parties(over: Partial<UsageParties> = {}, tenant = 'acme'): UsageParties {
   const sessionKey = sessionKeyOf(conversation({ tenant }));
@@ -88,7 +90,23 @@ export function usageLedgerContract({ name, create, skip }: UsageLedgerContract)
 
     it('accounts never mix, whatever their ids hold', () =>
       withFixture(create, async ({ ledger, clock }) => {
-        const ids = ['a', 'a#b', 'a/b', 'b', '~b', '', ' ', 'ü', 'A', 'a\u0000', '%', '_', "'", '"', 'x'.repeat(900)];
+        const ids = [
+          'a',
+          'a#b',
+          'a/b',
+          'b',
+          '~b',
+          '',
+          ' ',
+          'ü',
+          'A',
+          'a\u0000',
+          '%',
+          '_',
+          "'",
+          '"',
+          'x'.repeat(900),
+        ];
         const accounts = (['chat', 'speaker', 'turn', 'tenant'] as const).flatMap((scope) =>
           ids.map((id): UsageAccount => ({ tenant: 'acme' as Tenant, scope, id })),
         );
@@ -101,7 +119,9 @@ export function usageLedgerContract({ name, create, skip }: UsageLedgerContract)
         expect(read.map(({ calls }) => calls)).toEqual(counters.map((_, index) => index + 1));
         await ledger.erase(accounts[0]!);
         const left = await ledger.read(counters);
-        expect(left.map(({ calls }) => calls)).toEqual(counters.map((_, index) => (index < 2 ? 0 : index + 1)));
+        expect(left.map(({ calls }) => calls)).toEqual(
+          counters.map((_, index) => (index < 2 ? 0 : index + 1)),
+        );
         expect(clock.now()).toBeGreaterThan(0);
       }));
 

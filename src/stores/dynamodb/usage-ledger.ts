@@ -1,9 +1,10 @@
 // The usage ledger on the state table: one item per counter, changed by `ADD` only, so workers add at once without a
 // conflict. The adds of one call are separate writes: one that fails leaves the others counted. The AWS client sends an
 // add again when its answer was lost, so a counter may count a call twice then, and never too little.
-import type { UsageAccount, UsageCounter, UsageLedger, UsageTotals } from '../../core/ports/usage.ts';
+
 import { systemClock } from '../../core/clock.ts';
 import type { Clock } from '../../core/ports/clock.ts';
+import type { UsageAccount, UsageCounter, UsageLedger, UsageTotals } from '../../core/ports/usage.ts';
 import { keepSec, NO_USAGE, newestFirst } from '../../core/usage-counters.ts';
 import { expiryOf } from '../rules/retention.ts';
 import { createDynamo, keyOf } from './client.ts';
@@ -68,10 +69,9 @@ export function createDynamoUsageLedger(options: DynamoUsageLedgerOptions): Usag
       );
     },
     async read(counters) {
-      const items = await dynamo.batchGet(
-        stateTable,
-        counters.map((counter) => keyOf(counterKey(counter))),
-      );
+      // A batch takes no key twice.
+      const keys = new Map(counters.map(counterKey).map((key) => [`${key.pk} ${key.sk}`, keyOf(key)]));
+      const items = await dynamo.batchGet(stateTable, [...keys.values()]);
       const live = items.filter((item) => isLiveItem(item, clock.now(), 'ttl'));
       const byKey = new Map(live.map((item) => [`${text(item, 'pk')} ${text(item, 'sk')}`, usageOf(item)]));
       return counters.map((counter) => {
