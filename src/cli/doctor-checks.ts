@@ -163,11 +163,19 @@ async function model({ model: choice }: Configuration): Promise<Finding> {
     const { endpoint } = await openModelEndpoint(choice);
     return await modelFinding({ ...endpoint, baseUrl: choice.baseUrl }, found);
   }
-  const url = choice.variables.ANTHROPIC_BEDROCK_BASE_URL;
+  const { endpoint } = await openModelEndpoint(choice);
+  try {
+    await endpoint.awsCredentials?.();
+  } catch (error) {
+    const mend = 'Sign in with the AWS command line, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret.';
+    return { name, status: 'fail', found: `${found}; no AWS credentials: ${(error as Error).message}`, mend };
+  }
+  const url =
+    choice.kind === 'bedrock' ? choice.variables.ANTHROPIC_BEDROCK_BASE_URL : (choice.baseUrl ?? undefined);
   if (url === undefined) return { name, status: 'ok', found };
   return {
     name,
-    ...(await reach(found, url, 'Check the network, a proxy, and ANTHROPIC_BEDROCK_BASE_URL.')),
+    ...(await reach(found, url, 'Check the network, a proxy, and the address in the environment.')),
   };
 }
 

@@ -157,6 +157,23 @@ function hostProgram(): string {
   return fileURLToPath(new URL(`./host-program.${ending}`, import.meta.url));
 }
 
+/** A folder of this worker's own beside its hosts', for sockets; removed by the next worker if this one is killed. */
+export async function openWorkerFolder(
+  root: string,
+): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = join(root, `${SLOT}worker-${randomBytes(8).toString('hex')}`);
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await writeOwner(path);
+  return {
+    path,
+    async remove() {
+      await removeTree(path);
+      await rm(`${path}.json`, { force: true });
+      await rmdir(root).catch(() => {});
+    },
+  };
+}
+
 const SLOT = 'host-';
 const ownerSchema = z.object({ pid: z.number(), start: z.string() });
 

@@ -27,7 +27,10 @@ const modelSchema = z.object({
   baseUrl: z.string().optional(),
   apiKey: z.string().optional(),
   bedrock: z.record(z.string(), z.string()).optional(),
+  /** Used when the agent folder names no model. */
   model: z.string().optional(),
+  /** In place of the agent folder's. */
+  use: z.string().optional(),
   demo: z.boolean(),
 });
 

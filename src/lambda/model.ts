@@ -1,5 +1,5 @@
-// Where the worker's agent sends its model requests. The key stays in this process: the agent gets the address of a
-// gateway on loopback and a token of its own for the turn (see src/agent/model-gateway.ts).
+// Where the worker's gateway sends model requests. The key stays in this process: the agent gets the address of the
+// gateway on loopback and a token of its own for the turn (src/gateway/).
 import { createDemoModel } from '../agent/demo-model.ts';
 import type { ModelEndpoint } from '../agent/runner.ts';
 import { Invalid } from '../core/errors.ts';

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { upstreamOf } from '../agent/model-access.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
@@ -19,11 +20,13 @@ import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
+import { createModelGateway } from '../gateway/model-gateway.ts';
 import { createDirectHosts } from '../host/direct-hosts.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
@@ -62,6 +65,8 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
       temporaryDirectory: temporary,
     });
+    const model = await readModelChoice(configuration, secrets.get(modelKeyParameter ?? ''));
+    const usage = createDynamoUsageLedger(tables);
     return {
       store: createDynamoSessionStore(tables),
       queue,
@@ -71,7 +76,8 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
         workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
         runner: createAgentRunner({
           folder,
-          model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
+          model,
+          gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
           sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
           log,
         }),

@@ -3,12 +3,17 @@
 import { existsSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { Gone } from '../core/errors.ts';
-import type { EventLog, ObjectStore, SessionStore, TurnQueue } from '../core/ports.ts';
+import type { EventLog, ObjectStore, SessionStore, TurnQueue, UsageLedger } from '../core/ports.ts';
 import { createSqliteTurnQueue } from '../queues/sqlite/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createFilesystemObjectStore } from '../stores/filesystem/object-store.ts';
-import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '../stores/sqlite/index.ts';
+import {
+  createSqliteEventLog,
+  createSqliteSessionStore,
+  createSqliteUsageLedger,
+  openDatabase,
+} from '../stores/sqlite/index.ts';
 import type { Configuration } from './configuration.ts';
 import { type DataFolder, dataFolder, openDataFolder } from './data-folder.ts';
 
@@ -26,6 +31,7 @@ export interface Stores {
 
 export interface LocalStores extends Stores {
   readonly folder: DataFolder;
+  readonly usage: UsageLedger;
 }
 
 export interface OpenOptions {
@@ -50,10 +56,12 @@ export async function openStores(
   const queue = createSqliteTurnQueue({ database, clock });
   // Given the path, it opens its own connection: progress events do not wait until the disk has them.
   const events = createSqliteEventLog({ database: folder.database, clock });
+  const usage = createSqliteUsageLedger({ database: folder.database, clock });
   const objects = createFilesystemObjectStore({ root: folder.objects });
   const { retentionSec, keepGenerations, limits } = configuration;
   return {
     folder,
+    usage,
     retentionSec,
     keepGenerations,
     store,
@@ -69,6 +77,7 @@ export async function openStores(
     async close() {
       await queue.close();
       await events.close();
+      await usage.close();
       await store.close();
       database.close();
     },

@@ -10,12 +10,14 @@ import { keyOf } from '../../src/stores/dynamodb/client.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { headKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
+import { createDynamoUsageLedger } from '../../src/stores/dynamodb/usage-ledger.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { createManualClock, settle } from '../../testing/clock.ts';
 import { conversation, message } from '../../testing/contracts/contract.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { begin, commitOf, replyOf } from '../../testing/contracts/session-store-steps.ts';
+import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 import { until } from '../waiting.ts';
 import { countInFlight } from './in-flight.ts';
 
@@ -109,6 +111,16 @@ if ('unavailable' in started) {
       },
     };
   }
+
+  usageLedgerContract({
+    name: 'DynamoDB',
+    async create() {
+      const { stateTable } = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const open = () => createDynamoUsageLedger({ client: local.client(), stateTable, clock });
+      return { ledger: open(), clock, reopen: async () => open(), close: async () => {} };
+    },
+  });
 
   eventLogContract({
     name: 'DynamoDB',

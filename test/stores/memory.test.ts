@@ -3,11 +3,13 @@ import {
   createMemoryEventLog,
   createMemoryObjectStore,
   createMemorySessionStore,
+  createMemoryUsageLedger,
 } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { objectStoreContract } from '../../testing/contracts/object-store.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 
 sessionStoreContract({
   name: 'memory',
@@ -48,4 +50,18 @@ eventLogContract({
     const clock = createManualClock();
     return { log: createMemoryEventLog({ clock }), advance: clock.advance, close: async () => {} };
   },
+});
+
+usageLedgerContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    return { ledger: createMemoryUsageLedger({ clock }), clock, close: async () => {} };
+  },
+  skip: [
+    {
+      reason: 'nothing outlives the process',
+      tests: ['what one ledger counted another over the same data reads'],
+    },
+  ],
 });
