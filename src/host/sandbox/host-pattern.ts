@@ -54,14 +54,6 @@ export function isListed(patterns: readonly string[], destination: Destination):
   });
 }
 
-/** Whether a pattern names exactly this host, no wildcard: then its owner knows where it leads. */
-export function isNamed(patterns: readonly string[], destination: Destination): boolean {
-  return isListed(
-    patterns.filter((pattern) => !pattern.startsWith('*')),
-    destination,
-  );
-}
-
 function parse(text: string): HostPattern | null {
   const match = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text);
   // An address with colons may stand without brackets when no port follows.
