@@ -68,7 +68,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       runner: createAgentRunner({
         folder,
         model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
-        sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+        sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },
         log,
       }),
       channels: await openChannels(deployed, secrets, { events, log }),
