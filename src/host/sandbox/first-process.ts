@@ -4,22 +4,22 @@ import { processStart } from '../../agent/process-identity.ts';
 
 export interface FirstProcess {
   readonly pid: number;
+  /** Empty when it was gone before we looked. */
   readonly start: string;
 }
 
 /** From what bubblewrap says about itself; null when it ended before it had one. */
 export async function firstProcess(info: Readable | null): Promise<FirstProcess | null> {
-  let text = '';
-  try {
-    for await (const piece of info ?? []) {
-      text += String(piece);
-      const pid = Number(/"child-pid":\s*(\d+)\D/.exec(text)?.[1]);
-      if (!pid) continue;
-      const start = await processStart(pid);
-      return start === null ? null : { pid, start };
-    }
-  } catch {
-    // It ended before it had a first process.
-  }
-  return null;
+  const pid = await new Promise<number | null>((resolve) => {
+    let text = '';
+    // Read to its end: bubblewrap writes in pieces, and gives up half-way when nobody reads the next one.
+    info?.on('data', (piece: Buffer) => {
+      text += piece.toString();
+      const found = /"child-pid":\s*(\d+)\D/.exec(text)?.[1];
+      if (found !== undefined) resolve(Number(found));
+    });
+    info?.on('error', () => {}).on('close', () => resolve(null));
+    if (info === null) resolve(null);
+  });
+  return pid === null ? null : { pid, start: (await processStart(pid)) ?? '' };
 }

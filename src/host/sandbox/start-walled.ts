@@ -137,8 +137,12 @@ function walledProcess(child: ChildProcess, info: Readable | null) {
   };
   const ended = endOf(child).then(async (end): Promise<SandboxEnd> => {
     const found = await first;
-    // Somebody may have killed the outermost process alone; the others follow it, but not in the same moment.
-    while (found && (await processStart(found.pid)) === found.start) await sleep(LOOK_AGAIN_MS);
+    // Somebody may have killed the outermost process alone. The others follow it, but not in the same moment, and not at
+    // all while bubblewrap was still setting up.
+    while (found && (await processStart(found.pid)) === found.start) {
+      signal(found.pid);
+      await sleep(LOOK_AGAIN_MS);
+    }
     if (found || end.failure !== undefined || killed) return end;
     return { ...end, failure: 'bubblewrap could not set the sandbox up' };
   });
