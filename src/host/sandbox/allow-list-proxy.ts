@@ -132,7 +132,11 @@ async function passOn(
   const url = URL.canParse(request.url ?? '') ? new URL(request.url ?? '') : null;
   if (url?.protocol !== 'http:')
     throw new NotAllowed(400, 'This proxy wants a whole http:// URL, or CONNECT.');
-  const far = await way.reach(writtenHost(request.url ?? ''), Number(url.port || 80));
+  const written = writtenHost(request.url ?? '');
+  if (hostOf(written) !== hostOf(url.hostname) && hostOf(written) !== null) {
+    throw new NotAllowed(400, 'The host of this URL can be read in two ways.');
+  }
+  const far = await way.reach(written, Number(url.port || 80));
   const onward = requestOf({
     createConnection: () => far,
     method: request.method ?? 'GET',
