@@ -28,6 +28,7 @@ const page = {
   scroller: byId('scroller', HTMLElement),
   title: byId('chat-name', HTMLElement),
   banner: byId('demo-banner', HTMLElement),
+  ownersNotice: byId('notice-banner', HTMLElement),
   notice: byId('connection', HTMLElement),
   live: byId('live', HTMLElement),
   newSession: byId('new-session', HTMLButtonElement),
@@ -247,6 +248,8 @@ function decode(encoded) {
 async function showInfo() {
   const info = await connection.untilAnswered(() => api.info());
   page.banner.hidden = !info.model.demo;
+  page.ownersNotice.hidden = info.notice === undefined;
+  page.ownersNotice.textContent = info.notice ?? '';
   const model = byId('model', HTMLElement);
   model.textContent = info.model.demo ? 'Demo model' : info.model.name;
   model.title = `hybrid-sessions ${info.version}`;

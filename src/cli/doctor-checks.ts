@@ -4,7 +4,7 @@ import { access, constants } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
-import { modelFinding, sandboxOf, toolServerFinding } from '../agent/findings.ts';
+import { modelFinding, sandboxFinding, sandboxOf, toolServerFinding } from '../agent/findings.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
@@ -97,14 +97,9 @@ async function toolServers({ agentDir }: Configuration): Promise<Finding> {
   }
 }
 
-async function sandbox(): Promise<Finding> {
-  const found = await detectSandbox();
-  if (found.kind !== 'none') return { name: 'sandbox', status: 'ok', found: found.kind };
-  const mend =
-    process.platform === 'linux'
-      ? 'Install bubblewrap (Debian: apt install bubblewrap); commands of the agent then see only their own folder.'
-      : 'Run it in a container or a virtual machine if the agent may run commands you would not.';
-  return { name: 'sandbox', status: 'warn', found: `none: ${found.reason}`, mend };
+async function sandbox({ agentDir }: Configuration): Promise<Finding> {
+  const folder = await loadAgentFolder(agentDir).catch(() => null);
+  return sandboxFinding(await detectSandbox(), folder?.settings);
 }
 
 async function data(configuration: Configuration): Promise<Finding> {

@@ -139,6 +139,7 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
         incoming: isWalled ? INSIDE_PACKS : packs,
         limits: options.limits,
         sandbox: isWalled ? 'host' : sandbox.kind === 'seatbelt' ? 'seatbelt' : 'none',
+        accepted: sandbox.kind === 'none' && sandbox.accepted === true,
         outside: await readlink('/proc/self/ns/pid').catch(() => null),
         ...(options.language === undefined ? {} : { language: options.language }),
       },

@@ -78,7 +78,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
           folder,
           model,
           gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
-          sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+          sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },
           log,
         }),
         clock: systemClock,

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { AgentFolder } from '../agent/agent-folder.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
+import { sandboxOf } from '../agent/findings.ts';
 import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
 import { createWorkplace } from '../agent/workplace.ts';
 import type { Log } from '../core/log.ts';
@@ -11,7 +12,6 @@ import { createUpstreamConnections } from '../gateway/connections.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
 import { openLocalHosts, openWorkerFolder } from '../host/local-hosts.ts';
 import { createProcessHosts } from '../host/process-hosts.ts';
-import { detectSandbox } from '../host/sandbox/index.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import type { LocalStores } from './stores.ts';
@@ -33,10 +33,8 @@ export async function openWorkerHosts(
 ): Promise<WorkerHosts> {
   const { dataDir, limits, proxy, prices, budgets } = configuration;
   const { objects, state, usage } = stores;
-  const isOff = folder.settings.sandbox === 'off';
-  const sandbox = isOff
-    ? ({ kind: 'none', reason: 'switched off', accepted: true } as const)
-    : await detectSandbox();
+  const { network, limits: hostLimits } = folder.settings;
+  const sandbox = await sandboxOf(folder);
   const root = await executionRoot(dataDir);
   const own = await openWorkerFolder(root);
   const socket = join(own.path, 'model.sock');
@@ -57,7 +55,8 @@ export async function openWorkerHosts(
       objects,
       agentDir: folder.path,
       limits,
-      network: folder.settings.network,
+      network,
+      hostLimits,
       ...(hasOwnNetwork ? { sockets: { model: socket } } : {}),
       log,
     }),

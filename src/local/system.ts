@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
-import { describePolicy } from '../agent/tool-policy.ts';
+import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
@@ -63,6 +63,8 @@ export async function openLocalSystem(
   const { agentDir, model } = configuration;
   const folder = await loadAgentFolder(agentDir);
   const sandbox = await detectSandbox();
+  const notice = sandboxNotice(folder, sandbox);
+  if (notice !== null) log('warn', 'no-full-sandbox', { notice });
   const ending = new AbortController();
   const ends: (() => Promise<unknown>)[] = [];
   const close = async () => {
@@ -86,6 +88,7 @@ export async function openLocalSystem(
         version: packageVersion(),
         model: { demo: model.kind === 'demo', name: modelName(configuration) },
         sandbox: folder.settings.sandbox === 'off' ? 'none' : sandbox.kind,
+        ...(notice !== null && { notice }),
         tools: folder.settings.tools.allow,
         workers: configuration.workers,
       },

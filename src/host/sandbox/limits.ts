@@ -32,6 +32,11 @@ export const limitsSchema = z.strictObject({
     .int()
     .min(MIB)
     .default(256 * MIB),
+  /** Through the proxy to allowed hosts, both ways, in the life of the host. */
+  networkBytes: z
+    .int()
+    .min(MIB)
+    .default(16 * GIB),
 });
 
 export type SandboxLimits = z.infer<typeof limitsSchema>;
