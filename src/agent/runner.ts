@@ -12,7 +12,6 @@ import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
 import { type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
-import type { ModelEndpoint } from './environment.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
