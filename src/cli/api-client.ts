@@ -115,7 +115,8 @@ export function createApiClient({ url, key }: { url: string; key: string | null 
       }
     },
     async stop(turnId) {
-      await request(`/v1/turns/${turnId}/stop`, { method: 'POST' });
+      const headers = { 'content-type': 'application/json' };
+      await request(`/v1/turns/${turnId}/stop`, { method: 'POST', headers, body: '{}' });
     },
   };
 }
@@ -129,7 +130,10 @@ async function problemOf(response: Response): Promise<Error> {
   // The server failed, and whether the request had its effect is unknown.
   if (response.status >= 500) return new Ambiguous(code, detail);
   if (response.status === 409) return new Conflict(code, detail);
-  const advice = response.status === 401 ? 'Give the key with --key or HYBRID_SESSIONS_API_KEY.' : undefined;
+  const advice =
+    response.status === 401
+      ? 'Give the key with --key or HYBRID_SESSIONS_API_KEY, or the data folder of a server here with --data.'
+      : undefined;
   return new Invalid(code, detail, advice === undefined ? {} : { advice });
 }
 
