@@ -12,7 +12,8 @@ interface Health {
 }
 
 export async function runningServer(host: string, port: number): Promise<Omit<Finding, 'name'>> {
-  const name = isLoopbackHost(host) && host.includes(':') ? `[${host}]` : isLoopbackHost(host) ? host : '127.0.0.1';
+  // A server on all addresses of the machine answers on loopback, too.
+  const name = !isLoopbackHost(host) ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
   const health = await healthOf(`http://${name}:${port}/healthz`);
   if (health?.status === 'ok') {
     return { status: 'ok', found: `a hybrid-sessions server answers at ${host}:${port}` };

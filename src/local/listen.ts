@@ -8,7 +8,7 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
-/** All of these count from the first byte of a request and end with its last one. */
+/** Times count from the first byte of a request and end with its last one. */
 const INCOMING = {
   headersTimeout: 10_000,
   /** Above the API's own limit for a body, which answers in words; this one also ends what no route reads. */
@@ -21,9 +21,11 @@ export function listen(
   fetch: (request: Request) => Response | Promise<Response>,
   host: string,
   port: number,
+  incoming: Partial<typeof INCOMING> = {},
 ): Promise<Listening> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch, hostname: host, port, serverOptions: INCOMING }, (address) => {
+    const serverOptions = { ...INCOMING, ...incoming };
+    const server = serve({ fetch, hostname: host, port, serverOptions }, (address) => {
       const name = host.includes(':') ? `[${host}]` : host;
       resolve({
         url: `http://${name}:${address.port}`,
