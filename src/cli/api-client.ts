@@ -46,8 +46,17 @@ export interface ApiClient {
 
 const PATIENCE_MS = 60_000;
 const RECONNECTING = { firstMs: 200, maxMs: 5_000 };
+/** What is over by then is not worth a word. */
+const TOLD_AT_ATTEMPT = 4;
 
-export function createApiClient({ url, key }: { url: string; key: string | null }): ApiClient {
+export interface ApiClientOptions {
+  readonly url: string;
+  readonly key: string | null;
+  /** Is told once for each request that has to be tried again and again, with what the server said. */
+  readonly onAway?: (why: string) => void;
+}
+
+export function createApiClient({ url, key, onAway }: ApiClientOptions): ApiClient {
   async function request(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     if (key) headers.set('authorization', `Bearer ${key}`);
@@ -63,6 +72,8 @@ export function createApiClient({ url, key }: { url: string; key: string | null 
         if (!passing || Date.now() > untilMs)
           throw error instanceof TypeError ? unreachable(url, error) : error;
         if (!reached && error instanceof TypeError) throw unreachable(url, error);
+        const why = error instanceof Refused ? error.message : 'The server cannot be reached.';
+        if (attempt === TOLD_AT_ATTEMPT) onAway?.(why);
         await sleep(backoffMs(RECONNECTING, attempt));
       }
     }

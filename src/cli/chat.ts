@@ -28,7 +28,9 @@ export async function chat(context: CliContext, name: string, options: ChatOptio
   }
   if (options.json && options.once === undefined) throw new Invalid('usage', '--json needs --once.');
   const system = options.url ? null : await ownSystem(context, options);
-  const client = createApiClient(system ?? (await namedServer(context, options)));
+  const { url, key } = system ?? (await namedServer(context, options));
+  const onAway = (why: string) => context.terminal.note(harmless(`${why} Trying again.`));
+  const client = createApiClient({ url, key, onAway });
   try {
     const chatId = `cli-${name}`;
     if (options.once === undefined) return await converse({ context, client, name, chatId });
