@@ -1,7 +1,7 @@
 // Reads the body of a request, up to so many bytes and for so long. Every inlet reads bodies here: a length that is not
 // said or not true, and a sender that stands still, cost no more than the limit.
 
-export interface BodyLimits {
+interface BodyLimits {
   readonly maxBytes: number;
   readonly maxMs: number;
 }

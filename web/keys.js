@@ -40,12 +40,16 @@ function keyIn(text) {
   return (at < 0 ? text : text.slice(at + FRAGMENT.length)).trim();
 }
 
-/** Takes a key out of the address, before it is seen by anybody else. @param {string} before the address without it */
-function takeFromAddress(before) {
+/** What the browser had before the address brought another: any page can link here with a key that is none. @type {string | null} */
+let before = null;
+
+/** Takes a key out of the address, before it is seen by anybody else. @param {string} address the one without it */
+function takeFromAddress(address) {
   if (!location.hash.startsWith(FRAGMENT)) return null;
   const key = keyIn(location.hash);
-  history.replaceState(history.state, '', before);
+  history.replaceState(history.state, '', address);
   if (key === '') return null;
+  before = readKey();
   keepKey(key);
   return key;
 }
@@ -92,6 +96,10 @@ export function createKeys() {
   function ask(refused) {
     const known = readKey();
     if (known !== null && known !== refused) return Promise.resolve(known);
+    if (before !== null && before !== refused) {
+      keepKey(before);
+      return Promise.resolve(before);
+    }
     asking ??= new Promise((resolve) => {
       resolveAsking = resolve;
       keepKey(null);

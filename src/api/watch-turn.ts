@@ -39,9 +39,12 @@ export async function* watchTurn(
   let sequence = after;
   let quietSinceMs = deps.clock.now();
   let current: TurnRecord | null = turn;
-  if (after === 0 && !isCommitted(turn)) {
-    yield { sequence: null, event: { type: 'status', status: underway(turn) } };
-  }
+  let runs = after > 0 || turn.status === 'running';
+  const underway = (): WatchedItem => ({
+    sequence: null,
+    event: { type: 'status', status: runs ? 'running' : 'queued' },
+  });
+  if (after === 0 && !isCommitted(turn)) yield underway();
   let failures = 0;
   while (!signal.aborted && current) {
     const known: TurnRecord = current;
@@ -55,11 +58,11 @@ export async function* watchTurn(
       failures += 1;
       if (failures === TOLD_AT_FAILURE) yield { sequence: null, event: WAITS };
     } else {
-      if (failures >= TOLD_AT_FAILURE && !isCommitted(known)) {
-        yield { sequence: null, event: { type: 'status', status: underway(known) } };
-      }
-      failures = 0;
       current = seen.turn;
+      runs ||= seen.logged.length > 0 || current?.status === 'running';
+      // What it waited for is there again.
+      if (failures >= TOLD_AT_FAILURE && !isCommitted(known)) yield underway();
+      failures = 0;
       for (const { sequence: id, event } of seen.logged) {
         sequence = id;
         yield { sequence: id, event };
@@ -84,10 +87,6 @@ export async function* watchTurn(
 }
 
 const WAITS: WatchedEvent = { type: 'status', status: 'waiting', waitingFor: 'store', nextTryAtMs: null };
-
-function underway({ status }: TurnRecord): 'running' | 'queued' {
-  return status === 'running' ? 'running' : 'queued';
-}
 
 /** null when a store refused or did not answer; what else is wrong is thrown. */
 export async function unlessAway<T>(look: () => Promise<T>): Promise<T | null> {

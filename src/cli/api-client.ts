@@ -49,7 +49,7 @@ const RECONNECTING = { firstMs: 200, maxMs: 5_000 };
 /** What is over by then is not worth a word. */
 const TOLD_AT_ATTEMPT = 4;
 
-export interface ApiClientOptions {
+interface ApiClientOptions {
   readonly url: string;
   readonly key: string | null;
   /** Is told once for each request that has to be tried again and again, with what the server said. */

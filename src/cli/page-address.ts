@@ -9,7 +9,7 @@ import type { CliContext, DataOptions } from './context.ts';
 
 const FRAGMENT = '#key=';
 
-export interface PageAddress {
+interface PageAddress {
   readonly url: string;
   /** What the operator is told about the key. */
   readonly access: string;

@@ -4,7 +4,7 @@
 import { type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import openapi from '../../openapi.json' with { type: 'json' };
 
-export interface HostileRequest {
+interface HostileRequest {
   readonly name: string;
   readonly method: string;
   readonly path: string;
@@ -13,7 +13,7 @@ export interface HostileRequest {
   readonly expected: readonly [status: number, code: string];
 }
 
-export interface Target {
+interface Target {
   readonly url: string;
   readonly key: string;
   /** A turn of a conversation that is no chat of the API. */
@@ -22,7 +22,7 @@ export interface Target {
   readonly knowsHosts: boolean;
 }
 
-export interface Answered {
+interface Answered {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
@@ -94,7 +94,7 @@ const OTHER_HOSTS = [
   '0.0.0.0',
 ];
 
-export function hostileRequests({ key, foreignTurn, knowsHosts }: Target): HostileRequest[] {
+function hostileRequests({ key, foreignTurn, knowsHosts }: Target): HostileRequest[] {
   const authorization = `Bearer ${key}`;
   const all: HostileRequest[] = [];
   for (const route of CLOSED) {
