@@ -61,7 +61,8 @@ export function pageOf(context: Context): { limit: number; cursor?: string } {
 /** Reads and checks a body; the guard has seen that it is JSON. With `optional`, an empty body counts as `{}`. */
 export async function jsonBody<T>(context: Context, schema: z.ZodType<T>, optional = false): Promise<T> {
   const bytes = await readBody(context.req.raw, { maxBytes: MAX_BODY_BYTES, maxMs: MAX_BODY_MS });
-  if (bytes === 'too-large') refuse(413, 'body-too-large', `A body may have at most ${MAX_BODY_BYTES} bytes.`);
+  if (bytes === 'too-large')
+    refuse(413, 'body-too-large', `A body may have at most ${MAX_BODY_BYTES} bytes.`);
   if (bytes === 'too-slow') {
     refuse(408, 'body-too-slow', `A body must arrive within ${MAX_BODY_MS / 1000} seconds.`);
   }

@@ -76,7 +76,9 @@ export async function settled(
       const logged = await deps.events.read(turn.tenant, turn.turnId, sequence, options);
       sequence = logged.at(-1)?.sequence ?? sequence;
       const final = logged.some(({ event }) => event.type === 'final');
-      return { turn: final || logged.length === 0 ? await deps.store.getTurn(turn.tenant, turn.turnId) : known };
+      return {
+        turn: final || logged.length === 0 ? await deps.store.getTurn(turn.tenant, turn.turnId) : known,
+      };
     });
     if (seen === null) await deps.clock.sleep(Math.min(leftMs, AWAY_AGAIN_MS), signal);
     else current = seen.turn;

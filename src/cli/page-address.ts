@@ -28,7 +28,8 @@ export function shownAddress(server: {
 }): PageAddress {
   const { url, host, key, interactive } = server;
   if (!isLoopbackHost(host)) return { url, access: 'with one of the keys that are set' };
-  if (interactive) return { url: pageAddress(url, key), access: 'this address holds the key; it is for you alone' };
+  if (interactive)
+    return { url: pageAddress(url, key), access: 'this address holds the key; it is for you alone' };
   return { url, access: 'with a key; `hybrid-sessions address` prints the address that holds it' };
 }
 

@@ -42,7 +42,8 @@ export async function readAccessKey(dataDir: string): Promise<string | null> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return null;
-    const advice = 'Give it to the user that runs this (mode 600), or delete it: the next start makes a new key.';
+    const advice =
+      'Give it to the user that runs this (mode 600), or delete it: the next start makes a new key.';
     throw fault('access-key', `The key file ${file} cannot be read (${code}).`, advice, cause);
   }
   const key = text.trim();
@@ -86,7 +87,11 @@ async function refuseLoose(file: string): Promise<void> {
   if (process.platform === 'win32' || (mode & 0o077) === 0 || !(await keepsModes(file))) return;
   const shown = (mode & 0o777).toString(8);
   const advice = `Delete it: the next start makes a new key. Or, if nobody else has read it: chmod 600 ${file}`;
-  throw fault('access-key', `Other users of this machine may read the key file ${file} (mode ${shown}).`, advice);
+  throw fault(
+    'access-key',
+    `Other users of this machine may read the key file ${file} (mode ${shown}).`,
+    advice,
+  );
 }
 
 async function keepsModes(file: string): Promise<boolean> {

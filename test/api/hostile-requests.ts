@@ -1,7 +1,7 @@
 // Requests that must lead nowhere, as data: every way to come without the key, from a page of another site, with a body
 // that a form could send, with too much of anything, with an id of another channel. Each wiring runs the same table over
 // its own HTTP.
-import { type IncomingHttpHeaders, request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import openapi from '../../openapi.json' with { type: 'json' };
 
 interface HostileRequest {
@@ -216,7 +216,8 @@ export async function runHostile(target: Target): Promise<string[]> {
     const { status, headers, text } = await send(target.url, request);
     const [wanted, code] = request.expected;
     const problem = status === wanted ? (JSON.parse(text) as { code?: string }) : {};
-    if (status !== wanted || problem.code !== code) wrong.push(`${request.name}: ${status} ${text.slice(0, 200)}`);
+    if (status !== wanted || problem.code !== code)
+      wrong.push(`${request.name}: ${status} ${text.slice(0, 200)}`);
     if (text.includes(target.key)) wrong.push(`${request.name}: the answer has the key`);
     if (Object.keys(headers).some((name) => name.startsWith('access-control-')))
       wrong.push(`${request.name}: other sites are let in`);

@@ -20,7 +20,9 @@ function breakable(): { error: Error | null } {
     [store, 'getTurn'],
     [events, 'read'],
   ] as const) {
-    const real = (part as never as Record<string, (...args: unknown[]) => Promise<unknown>>)[name]!.bind(part);
+    const real = (part as never as Record<string, (...args: unknown[]) => Promise<unknown>>)[name]!.bind(
+      part,
+    );
     Object.assign(part, {
       [name]: async (...args: unknown[]) => {
         if (state.error) throw state.error;
@@ -72,7 +74,11 @@ test.each([
   ]);
   // After it the turn is said to go on, so that nobody goes on reading that it waits.
   const after = statuses.slice(statuses.findIndex(({ status }) => status === 'waiting') + 1);
-  expect(after.some(({ status, text: said }) => status === 'running' || said !== undefined || 'reply' in after.at(-1)!)).toBe(true);
+  expect(
+    after.some(
+      ({ status, text: said }) => status === 'running' || said !== undefined || 'reply' in after.at(-1)!,
+    ),
+  ).toBe(true);
   expect(seen.at(-1)?.data).toMatchObject({ reply: { text: 'done' } });
 });
 

@@ -63,9 +63,15 @@ test('start, piped, prints no key; the address command does; chat --url needs no
       expect([refused.code, refused.out]).toEqual([3, '']);
       expect(refused.err).toMatch(/^error: [^\n]*--key or HYBRID_SESSIONS_API_KEY[^\n]*--data\.\n$/);
     }
-    const doctor = JSON.parse((await run(['doctor', '--json', '--data', '.hybrid-sessions'], { cwd, env: { PORT: port } })).out);
-    const found = (name: string) => doctor.findings.find((finding: { name: string }) => finding.name === name);
-    expect(found('port')).toMatchObject({ status: 'ok', found: expect.stringContaining('server answers at') });
+    const doctor = JSON.parse(
+      (await run(['doctor', '--json', '--data', '.hybrid-sessions'], { cwd, env: { PORT: port } })).out,
+    );
+    const found = (name: string) =>
+      doctor.findings.find((finding: { name: string }) => finding.name === name);
+    expect(found('port')).toMatchObject({
+      status: 'ok',
+      found: expect.stringContaining('server answers at'),
+    });
     expect(found('access')).toMatchObject({ status: 'ok', found: expect.stringContaining('access-key') });
   } finally {
     const ended = new Promise((done) => server.once('close', done));
@@ -81,7 +87,9 @@ test('another machine is never shown the key', async () => {
   const seen: string[] = [];
   const stranger = createServer((request, response) => {
     seen.push(JSON.stringify(request.rawHeaders));
-    response.writeHead(401, { 'content-type': 'application/problem+json' }).end('{"detail":"A key is needed."}');
+    response
+      .writeHead(401, { 'content-type': 'application/problem+json' })
+      .end('{"detail":"A key is needed."}');
   });
   await new Promise<void>((resolve) => stranger.listen(0, resolve));
   const { port } = stranger.address() as AddressInfo;

@@ -55,7 +55,8 @@ describe('a server on loopback', () => {
     for (const path of ['/', '/healthz', '/openapi.json', '/assets/app.js', '/assets/keys.js']) {
       const answer = await send(system.url, { method: 'GET', path, headers: {} });
       expect(answer.status, path).toBe(200);
-      for (const word of [system.key, CONFIGURED, 'secret', system.dataDir]) expect(answer.text).not.toContain(word);
+      for (const word of [system.key, CONFIGURED, 'secret', system.dataDir])
+        expect(answer.text).not.toContain(word);
     }
     const health = await send(system.url, { method: 'GET', path: '/healthz', headers: {} });
     expect(JSON.parse(health.text)).toEqual({ status: 'ok' });
@@ -64,7 +65,12 @@ describe('a server on loopback', () => {
   test('the page can be framed by nobody and runs only its own scripts', async () => {
     const { headers } = await send(system.url, { method: 'GET', path: '/', headers: {} });
     const policy = headers['content-security-policy'] as string;
-    for (const rule of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"])
+    for (const rule of [
+      "default-src 'none'",
+      "script-src 'self'",
+      "frame-ancestors 'none'",
+      "base-uri 'none'",
+    ])
       expect(policy.split('; ')).toContain(rule);
     expect(headers['referrer-policy']).toBe('no-referrer');
   });
@@ -106,8 +112,10 @@ describe('a server on loopback', () => {
   test('a head that is larger than any is refused before it is read', async () => {
     const large = { authorization: `Bearer ${system.key}`, 'x-large': 'x'.repeat(17 * 1024) };
     expect((await send(system.url, { method: 'GET', path: '/v1/info', headers: large })).status).toBe(431);
-    const many = Object.fromEntries(Array.from({ length: 2_500 }, (_, n) => [`a${n.toString(36)}`, '']));
-    const answer = await send(system.url, { method: 'GET', path: '/v1/info', headers: { ...many } });
+    // So many that Node would leave some out by itself, without a word.
+    const many = Object.fromEntries(Array.from({ length: 2_100 }, (_, n) => [n.toString(36), '']));
+    const answer = await send(system.url, { method: 'GET', path: '/v1/info', headers: many });
+    expect(answer.text).toContain('"head-too-large"');
     expect(answer.status).toBe(431);
   });
 });

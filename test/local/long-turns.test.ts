@@ -73,8 +73,7 @@ interface ChatView {
     readonly reply: { readonly text: string; readonly outcome: string } | null;
   }[];
 }
-const chat = async (system: TestSystem) =>
-  (await (await system.call('/v1/chats/c')).json()) as ChatView;
+const chat = async (system: TestSystem) => (await (await system.call('/v1/chats/c')).json()) as ChatView;
 const turn = async (system: TestSystem, id: string) =>
   (await chat(system)).turns.find(({ turn_id }) => turn_id === id);
 

@@ -29,7 +29,10 @@ describe.skipIf(!chromiumPath)(`the chat page on the real system${browserNote}`,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const { port } = new URL(await addressOf(program));
-    const asked = spawnSync(process.execPath, [PROGRAM, 'address', '--port', port], { env, encoding: 'utf8' });
+    const asked = spawnSync(process.execPath, [PROGRAM, 'address', '--port', port], {
+      env,
+      encoding: 'utf8',
+    });
     url = asked.stdout.trim();
     browser = await launchBrowser();
   });
