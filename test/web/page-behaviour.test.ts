@@ -221,7 +221,6 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     const notice = page.locator('#connection');
     await notice.getByText('The server cannot do it right now: The disk of the database is full.').waitFor();
     api.trouble = null;
-    await tryNow();
     expect((await api.turnOf('Kept')).text).toBe('Kept');
     await notice.waitFor({ state: 'hidden' });
   });
