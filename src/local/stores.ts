@@ -55,10 +55,12 @@ export async function openStores(
   const store = createSqliteSessionStore({ database, clock });
   const queue = createSqliteTurnQueue({ database, clock });
   // Given the path, it opens its own connection: progress events do not wait until the disk has them.
-  const events = createSqliteEventLog({ database: folder.database, clock });
   const usage = createSqliteUsageLedger({ database: folder.database, clock });
-  const objects = createFilesystemObjectStore({ root: folder.objects });
   const { retentionSec, keepGenerations, limits } = configuration;
+  // Kept as long as the turns: they hold the tool calls that the page shows with a reply.
+  const keepMs = retentionSec * 1_000;
+  const events = createSqliteEventLog({ database: folder.database, clock, keepMs });
+  const objects = createFilesystemObjectStore({ root: folder.objects });
   return {
     folder,
     usage,
