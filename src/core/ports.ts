@@ -6,3 +6,4 @@ export type * from './ports/execution.ts';
 export type * from './ports/objects.ts';
 export type * from './ports/queue.ts';
 export type * from './ports/store.ts';
+export type * from './ports/tenants.ts';
