@@ -85,7 +85,7 @@ export const tenantSettingsSchema = z.strictObject({
   title: z.string().min(1).max(200).nullable().default(null),
   bots: z
     .array(botSchema)
-    .max(50)
+    .max(40)
     .refine((bots) => new Set(bots.map(botKey)).size === bots.length, 'must not name a bot twice')
     .default([]),
   /** Relative to the folder of the installation's agent folders; null: the installation's own. */

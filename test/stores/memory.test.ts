@@ -3,11 +3,13 @@ import {
   createMemoryEventLog,
   createMemoryObjectStore,
   createMemorySessionStore,
+  createMemoryTenantRegistry,
 } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { objectStoreContract } from '../../testing/contracts/object-store.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 
 sessionStoreContract({
   name: 'memory',
@@ -48,4 +50,22 @@ eventLogContract({
     const clock = createManualClock();
     return { log: createMemoryEventLog({ clock }), advance: clock.advance, close: async () => {} };
   },
+});
+
+tenantRegistryContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    const registry = createMemoryTenantRegistry({ clock });
+    return { registry, clock, close: () => registry.close() };
+  },
+  skip: [
+    {
+      reason: 'nothing outlives the process, and nothing is parsed',
+      tests: [
+        'what one registry wrote another over the same data reads',
+        'a record that cannot be read is Corrupt, never absent',
+      ],
+    },
+  ],
 });

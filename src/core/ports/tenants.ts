@@ -12,7 +12,7 @@ export interface TenantRegistry {
   get(tenant: Tenant): Promise<TenantRecord | null>;
   /** The tenant that a bot belongs to, whatever its status. */
   findBot(channel: string, bot: BotId): Promise<TenantRecord | null>;
-  /** By name. */
+  /** In the order of their ids. */
   list(options?: ListOptions): Promise<Page<TenantRecord>>;
   /**
    * Replaces settings, status or both, if the record still has `version`. Conflict('tenant-changed') otherwise,

@@ -163,3 +163,20 @@ export function tenantList(tenant: Tenant): string {
 export function eventsKey(tenant: Tenant, turnId: TurnId | string, sequence: number): StateKey {
   return { pk: `${storedPart(tenant)}#events#${turnId}`, sk: String(sequence).padStart(16, '0') };
 }
+
+/** No tenant's key begins with `#`: these belong to the installation. */
+export const TENANTS_PARTITION = '#tenants';
+export const AUDIT_PARTITION = '#audit';
+
+export function tenantKey(tenant: Tenant): StateKey {
+  return { pk: TENANTS_PARTITION, sk: tenant };
+}
+
+/** `#` occurs in no channel's name. */
+export function botKeyOf(channel: string, bot: string): StateKey {
+  return { pk: '#bots', sk: `${channel}#${bot}` };
+}
+
+export function auditKey(id: string): StateKey {
+  return { pk: AUDIT_PARTITION, sk: id };
+}
