@@ -25,6 +25,7 @@ import {
   type TurnDeps,
   type TurnOutcome,
 } from './running-turn.ts';
+import { standingReply } from './standing.ts';
 import { outageWaitMs } from './waiting.ts';
 
 /** Between attempts that failed by themselves. */
@@ -75,6 +76,12 @@ async function begin(
   const { store, log, timing, retentionSec } = deps;
   try {
     const { leaseMs } = timing;
+    if ((await deps.standing?.(request)) === 'gone') {
+      // Nothing may be stored of it any more, so it is told once, without a record.
+      log('warn', 'tenant-gone', { turn: request.turnId });
+      await tellUnrecorded(channelOf(deps, request), request, standingReply('gone'), log);
+      return { kind: 'done' };
+    }
     return await store.begin({ request, owner, leaseMs, newSessionId: newSessionId(), retentionSec });
   } catch (error) {
     // Somebody else's turn on this session runs: it ends, or its lease does.
@@ -206,6 +213,7 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     const reason = `gave up after ${failures} attempts`;
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
+  if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
   if (request.kind === 'new') {
     return {
       ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT }),

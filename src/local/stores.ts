@@ -3,12 +3,26 @@
 import { existsSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { Gone } from '../core/errors.ts';
-import type { EventLog, ObjectStore, SessionState, SessionStore, TurnQueue } from '../core/ports.ts';
+import type {
+  EventLog,
+  ObjectStore,
+  SessionState,
+  SessionStore,
+  TenantHoldings,
+  TenantRegistry,
+  TurnQueue,
+} from '../core/ports.ts';
 import { createSqliteTurnQueue } from '../queues/sqlite/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createFilesystemObjectStore } from '../stores/filesystem/object-store.ts';
-import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '../stores/sqlite/index.ts';
+import { createSqliteTenantHoldings } from '../stores/sqlite/holdings.ts';
+import {
+  createSqliteEventLog,
+  createSqliteSessionStore,
+  createSqliteTenantRegistry,
+  openDatabase,
+} from '../stores/sqlite/index.ts';
 import type { Configuration } from './configuration.ts';
 import { type DataFolder, dataFolder, openDataFolder } from './data-folder.ts';
 
@@ -21,6 +35,8 @@ export interface Stores {
   readonly events: EventLog;
   readonly objects: ObjectStore;
   readonly state: SessionState;
+  readonly tenants: TenantRegistry;
+  readonly holdings: TenantHoldings;
   close(): Promise<void>;
 }
 
@@ -60,6 +76,8 @@ export async function openStores(
     queue,
     events,
     objects,
+    tenants: createSqliteTenantRegistry({ database, clock }),
+    holdings: createSqliteTenantHoldings(database),
     state: createSessionState({
       objects,
       limits,

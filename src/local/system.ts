@@ -15,6 +15,7 @@ import { startSweep } from '../core/sweep.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
+import { createTenantDirectory } from '../tenants/directory.ts';
 import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import { listen } from './listen.ts';
@@ -71,11 +72,13 @@ export async function openLocalSystem(
   try {
     const stores = await openStores(configuration, { create: true });
     ends.push(() => stores.close());
+    const { standing } = createTenantDirectory(stores.tenants, systemClock);
     const waiting = createWaitingTurns(() => systemClock.now());
     let workerPids: () => readonly number[] = () => [];
     const metrics = createMetrics({ queue: stores.queue, waiting, workers: () => workerPids().length });
     const { idle, ...system } = createSystem({
       ...stores,
+      standing,
       waiting: waiting.list,
       metrics,
       ending: ending.signal,
@@ -116,7 +119,7 @@ export async function openLocalSystem(
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());
-    const accepting = { ...stores, retentionSec: configuration.retentionSec, log };
+    const accepting = { ...stores, standing, retentionSec: configuration.retentionSec, log };
     const inlets = startInlets(channels, configuration.channels, accepting);
     ends.push(() => inlets.stop());
     return {

@@ -12,6 +12,7 @@ import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
+import { createTenantDirectory } from '../tenants/directory.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import { createLogLines } from './log-lines.ts';
@@ -73,6 +74,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
     const working = runWorker(
       {
         ...stores,
+        standing: createTenantDirectory(stores.tenants, systemClock).standing,
         workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
         runner,
         channels: await openOutgoing(channels, outgoingSettings(configuration), {

@@ -1,6 +1,6 @@
 // Who the tenants are, and what administrators did. A set-up with one owner has neither: what is not in the registry is
 // governed by the installation's own settings. Records hold references to secrets, never secrets.
-import type { Tenant } from '../ids.ts';
+import type { SessionKey, Tenant } from '../ids.ts';
 import type { BotId, TenantName, TenantRecord, TenantSettings, TenantStatus } from '../tenants.ts';
 import type { ListOptions, Page } from './store.ts';
 
@@ -50,4 +50,17 @@ export interface AdministrativeAct {
 export interface AuditEntry extends AdministrativeAct {
   readonly id: string;
   readonly atMs: number;
+}
+
+/**
+ * All that a session store, its queue and its event log keep under one tenant's keys, expired or not. For erasure, which
+ * has to show that nothing is left; it may read everything there is, so it is for administrators only.
+ */
+export interface TenantHoldings {
+  /** The conversations that anything names. */
+  conversations(tenant: Tenant): Promise<readonly SessionKey[]>;
+  /** How much there is of each kind; kinds of which there is nothing are listed with 0. */
+  count(tenant: Tenant): Promise<Readonly<Record<string, number>>>;
+  /** Removes what is there. Whoever runs turns of the tenant must have ended before. */
+  erase(tenant: Tenant): Promise<void>;
 }

@@ -180,3 +180,9 @@ export function botKeyOf(channel: string, bot: string): StateKey {
 export function auditKey(id: string): StateKey {
   return { pk: AUDIT_PARTITION, sk: id };
 }
+
+/** What every key of a tenant begins with, in both tables; no key of another tenant does. */
+export function partitionPrefixes(tenant: Tenant): { readonly mapping: string; readonly state: string } {
+  const stored = storedPart(tenant);
+  return { mapping: `${stored}/`, state: `${stored}#` };
+}
