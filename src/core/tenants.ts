@@ -23,11 +23,15 @@ const platformIdSchema = z.string().regex(/^[\x21-\x7e]{1,128}$/, 'must be an id
 /** The first is used, the others are still accepted: both while a secret is changed, then the new one alone. */
 const secretSchema = z.array(secretReferenceSchema).min(1).max(3);
 
+const fieldSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,31}$/);
+
 const botSchema = z.strictObject({
   channel: channelSchema,
   bot: platformIdSchema.transform((id) => id as BotId),
   /** By the name of the channel's setting, e.g. `token`. */
-  secrets: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,31}$/), secretSchema).default({}),
+  secrets: z.record(fieldSchema, secretSchema).default({}),
+  /** Facts that its platform tells of it and a webhook has to know, e.g. `botUsername`. Not secret. */
+  identity: z.record(fieldSchema, z.string().min(1).max(200)).default({}),
 });
 
 const peopleSchema = z.union([z.literal('anyone'), z.array(platformIdSchema).max(10_000)]);

@@ -48,9 +48,12 @@ export async function runTurn(
   request: TurnRequest,
   context: TurnContext,
 ): Promise<TurnOutcome> {
+  const unserved = await ifGone(deps, request, context.receives);
+  if (unserved) return unserved;
   if (request.kind === 'await-move') return await awaitMove(deps, request);
   // Asked before begin, which would count an attempt: another worker, elsewhere or later, may have the channel.
-  if (!deps.channels.has(request.conversation.channel)) {
+  const channel = deps.channels.get(request.conversation.channel);
+  if (!channel || (await channel.serves?.(request)) === false) {
     return { kind: 'retry', afterMs: outageWaitMs(context.receives), reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
@@ -68,6 +71,21 @@ export async function runTurn(
   return ended.outcome;
 }
 
+/** Of a tenant that is gone nothing may be stored any more: it is told once, without a record. */
+async function ifGone(deps: TurnDeps, request: TurnRequest, receives: number): Promise<TurnOutcome | null> {
+  try {
+    if ((await deps.standing?.(request)) !== 'gone') return null;
+  } catch (error) {
+    if (mayPass(error)) return waitFor('store', receives, error);
+    throw error;
+  }
+  const { log } = deps;
+  log('warn', 'tenant-gone', { turn: request.turnId });
+  const channel = deps.channels.get(request.conversation.channel);
+  if (channel) await tellUnrecorded(channel, request, standingReply('gone'), log);
+  return { kind: 'done' };
+}
+
 async function begin(
   deps: TurnDeps,
   request: TurnRequest,
@@ -76,12 +94,6 @@ async function begin(
   const { store, log, timing, retentionSec } = deps;
   try {
     const { leaseMs } = timing;
-    if ((await deps.standing?.(request)) === 'gone') {
-      // Nothing may be stored of it any more, so it is told once, without a record.
-      log('warn', 'tenant-gone', { turn: request.turnId });
-      await tellUnrecorded(channelOf(deps, request), request, standingReply('gone'), log);
-      return { kind: 'done' };
-    }
     return await store.begin({ request, owner, leaseMs, newSessionId: newSessionId(), retentionSec });
   } catch (error) {
     // Somebody else's turn on this session runs: it ends, or its lease does.

@@ -4,6 +4,7 @@ import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { createWorkplace } from '../agent/workplace.ts';
+import { withBots } from '../channels/bot-channels.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
 import { settingsOf } from '../channels/settings.ts';
@@ -17,6 +18,8 @@ import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import { createLogLines } from './log-lines.ts';
 import { openModelEndpoint } from './model-endpoint.ts';
+import { openSecrets } from './secret-sources.ts';
+import { createServerVariables } from './server-variables.ts';
 import { openStores } from './stores.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { noteOf } from './worker-notes.ts';
@@ -24,6 +27,7 @@ import { noteOf } from './worker-notes.ts';
 /** Without a server nobody waits for this turn's text, so it is saved and queued again at once. */
 const ORPHAN_GRACE_MS = 5_000;
 
+const variables = createServerVariables((message) => say(message));
 const stopping = new AbortController();
 const deadline = new AbortController();
 
@@ -31,6 +35,7 @@ const deadline = new AbortController();
 export function runWorkerProcess(channels: readonly ChannelDescriptor[]): void {
   process.on('message', (message: ToWorker) => {
     if (message.type === 'boot') boot(message.configuration, channels).catch(reportAndExit);
+    else if (message.type === 'variable') variables.take(message);
     else stop(message.graceMs);
   });
   process.on('disconnect', () => {
@@ -71,16 +76,25 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
       log,
       ...proxy,
     });
+    const directory = createTenantDirectory(stores.tenants, systemClock);
+    const outgoing = { events: stores.events, log };
     const working = runWorker(
       {
         ...stores,
-        standing: createTenantDirectory(stores.tenants, systemClock).standing,
+        standing: directory.standing,
         workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
         runner,
-        channels: await openOutgoing(channels, outgoingSettings(configuration), {
-          events: stores.events,
-          log,
-        }),
+        channels: withBots(
+          channels,
+          await openOutgoing(channels, outgoingSettings(configuration), outgoing),
+          {
+            directory,
+            context: outgoing,
+            secrets: openSecrets(variables.read),
+            configurationOf: ({ name }) => configuration.channelConfiguration[name] ?? {},
+            log,
+          },
+        ),
         clock: systemClock,
         log,
         timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },
