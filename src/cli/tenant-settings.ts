@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
+import { CHANNELS } from '../channels/index.ts';
 import { Invalid } from '../core/errors.ts';
 import { secretReferenceSchema } from '../core/secret-reference.ts';
 import { type TenantSettings, tenantNameSchema, tenantSettingsSchema } from '../core/tenants.ts';
@@ -77,7 +79,22 @@ export function changeSettings(before: TenantSettings, options: TenantOptions): 
   }
   draft.access = withPeople(draft.access, 'users', options.allowUsers ?? []);
   draft.access = withPeople(draft.access, 'groups', options.allowGroups ?? []);
-  return checkSettings(draft, 'tenant');
+  return checkPeople(checkSettings(draft, 'tenant'));
+}
+
+/** Ids as the channel itself reads them: a name among numbers would let nobody in, and nobody would know why. */
+function checkPeople(settings: TenantSettings): TenantSettings {
+  for (const channel of CHANNELS as readonly ChannelDescriptor[]) {
+    const access = settings.access[channel.name];
+    const given = access && channel.bots?.settings(access);
+    for (const [field, value] of Object.entries(given ?? {})) {
+      const parsed = channel.settings[field]?.schema.safeParse(value);
+      if (!parsed?.error) continue;
+      const what = /group/i.test(field) ? 'groups' : 'users';
+      throw new Invalid('usage', `access.${channel.name}.${what}: ${parsed.error.issues[0]?.message}.`);
+    }
+  }
+  return settings;
 }
 
 function withBot(

@@ -139,10 +139,11 @@ export async function erase(
     const erased = await eraseTenant(stores, tenant, { by: administrator(context) });
     const secrets = record?.settings.bots.flatMap((bot) => Object.values(bot.secrets).flat()) ?? [];
     if (options.json) return terminal.json({ erased: name, ...erased, secrets });
-    terminal.line(`Erased ${name} (${erased.chats} chats, ${erased.objects} objects). Listed afterwards:`);
+    const { chats, held: before, left } = erased;
+    terminal.line(`Erased ${name} (${chats} chats, ${before.objects} objects). Listed afterwards:`);
     terminal.table(
       ['KIND', 'LEFT'],
-      Object.entries(erased.left).map(([kind, count]) => [kind, String(count)]),
+      Object.entries(left).map(([kind, count]) => [kind, String(count)]),
     );
     if (secrets.length > 0) {
       terminal.note(`Its secrets are where they were: remove ${secrets.join(', ')} yourself.`);

@@ -34,7 +34,8 @@ export interface EraseTenantOptions {
 
 export interface TenantErased {
   readonly chats: number;
-  readonly objects: number;
+  /** What there was at the beginning, by kind. */
+  readonly held: Readonly<Record<string, number>>;
   /** What the listing afterwards found, by kind: all 0, or this was not returned. */
   readonly left: Readonly<Record<string, number>>;
 }
@@ -49,11 +50,12 @@ export async function eraseTenant(
 ): Promise<TenantErased> {
   const { tenants, holdings } = deps;
   if (await markErasing(tenants, tenant, by)) await pause(settleMs);
+  const held = await listHoldings(deps, tenant);
   const keys = await holdings.conversations(tenant);
   const untilMs = Date.now() + waitMs;
   for (const key of keys) await eraseWhenFree(deps, key, untilMs);
   await holdings.erase(tenant);
-  const objects = await eraseObjects(deps.objects, tenant);
+  await eraseObjects(deps.objects, tenant);
   const left = await listHoldings(deps, tenant);
   if (Object.values(left).some((count) => count > 0)) {
     const what = Object.entries(left).flatMap(([kind, count]) => (count > 0 ? [`${count} ${kind}`] : []));
@@ -64,9 +66,9 @@ export async function eraseTenant(
   }
   const record = await tenants.get(tenant);
   if (record) await tenants.remove(tenant, record.version, by);
-  const detail = { chats: keys.length, objects };
+  const detail = { chats: keys.length, sessions: held.sessions ?? 0, objects: held.objects ?? 0 };
   await tenants.audit.append({ by, action: 'tenant-erased', tenant, detail });
-  return { chats: keys.length, objects, left };
+  return { chats: keys.length, held, left };
 }
 
 /** What is held now, objects included; the record itself is not counted. */
@@ -108,16 +110,11 @@ async function eraseWhenFree(deps: EraseTenantDeps, key: SessionKey, untilMs: nu
   }
 }
 
-async function eraseObjects(objects: ObjectStore, tenant: Tenant): Promise<number> {
-  let count = 0;
-  let some: string[] = [];
+async function eraseObjects(objects: ObjectStore, tenant: Tenant): Promise<void> {
+  const some: string[] = [];
   for await (const { key } of objects.list(`${tenant}/`)) {
     some.push(key);
-    if (some.length < DELETED_AT_ONCE) continue;
-    await objects.delete(some);
-    count += some.length;
-    some = [];
+    if (some.length === DELETED_AT_ONCE) await objects.delete(some.splice(0));
   }
   await objects.delete(some);
-  return count + some.length;
 }

@@ -45,27 +45,30 @@ function withBots(...bots: string[]): TenantSettings {
 
 const ERROR_WAYS: Record<
   TenantErrorCode,
-  { readonly family: new (...args: never[]) => Error; ways(registry: TenantRegistry): Promise<unknown>[] }
+  {
+    readonly family: new (...args: never[]) => Error;
+    ways(registry: TenantRegistry): (() => Promise<unknown>)[];
+  }
 > = {
-  'tenant-exists': { family: Conflict, ways: (registry) => [registry.add(ACME, settings(), ME)] },
+  'tenant-exists': { family: Conflict, ways: (registry) => [() => registry.add(ACME, settings(), ME)] },
   'bot-taken': {
     family: Conflict,
     ways: (registry) => [
-      registry.add('third' as TenantName, withBots('1'), ME),
-      registry.set(tenantId(BETA), { settings: withBots('3', '1') }, 1, ME),
+      () => registry.add('third' as TenantName, withBots('1'), ME),
+      () => registry.set(tenantId(BETA), { settings: withBots('3', '1') }, 1, ME),
     ],
   },
   'tenant-changed': {
     family: Conflict,
     ways: (registry) => [
-      registry.set(tenantId(ACME), { status: 'disabled' }, 2, ME),
-      registry.set(tenantId(ACME), { settings: settings() }, 0, ME),
-      registry.remove(tenantId(ACME), 7, ME),
+      () => registry.set(tenantId(ACME), { status: 'disabled' }, 2, ME),
+      () => registry.set(tenantId(ACME), { settings: settings() }, 0, ME),
+      () => registry.remove(tenantId(ACME), 7, ME),
     ],
   },
   'unknown-tenant': {
     family: Gone,
-    ways: (registry) => [registry.set(tenantId('nobody'), { status: 'disabled' }, 1, ME)],
+    ways: (registry) => [() => registry.set(tenantId('nobody'), { status: 'disabled' }, 1, ME)],
   },
   'tenant-too-large': {
     family: Invalid,
@@ -73,8 +76,8 @@ const ERROR_WAYS: Record<
       const users = Array.from({ length: 10_000 }, (_, i) => `${i}`.padStart(60, '0'));
       const large = settings({ access: { telegram: { users } } });
       return [
-        registry.add('large' as TenantName, large, ME),
-        registry.set(tenantId(ACME), { settings: large }, 1, ME),
+        () => registry.add('large' as TenantName, large, ME),
+        () => registry.set(tenantId(ACME), { settings: large }, 1, ME),
       ];
     },
   },
@@ -293,7 +296,7 @@ export function tenantRegistryContract({ name, create, skip }: TenantRegistryCon
           await registry.add(BETA, withBots('2'), ME);
           const { family, ways } = ERROR_WAYS[code];
           for (const way of ways(registry)) {
-            const error = await failure(way);
+            const error = await failure(way());
             expect(error).toBeInstanceOf(family);
             expect(error.code).toBe(code);
             expect(error.advice).toBe(tenantErrors[code].advice);

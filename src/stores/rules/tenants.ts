@@ -1,6 +1,5 @@
 // The rules of a tenant registry: what a change makes of a record, and the line of the audit log that goes with it.
 // Adapters write both in one step. Bots are unique over all tenants; each adapter keeps that with its own means.
-import { randomUUID } from 'node:crypto';
 import { Conflict, Gone, type HybridError, Invalid } from '../../core/errors.ts';
 import { tenantId } from '../../core/ids.ts';
 import type { AdministrativeAct, AuditEntry, TenantChange } from '../../core/ports/tenants.ts';
@@ -119,10 +118,14 @@ export function removedTenant({ tenant, version }: TenantRecord, by: string, now
   return auditEntry({ by, action: 'tenant-removed', tenant, detail: { version } }, nowMs);
 }
 
-/** Ids in the order of time, so that a list by id is one by time. */
+let noted = 0;
+
+/** Ids in the order of time, and of one process within a millisecond: a list by id is one by time. */
 export function auditEntry(act: AdministrativeAct, nowMs: number): AuditEntry {
   const { by, action, tenant, detail } = act;
-  const id = `${String(nowMs).padStart(15, '0')}-${randomUUID()}`;
+  noted = (noted + 1) % 1_000_000;
+  const order = [String(nowMs).padStart(15, '0'), String(noted).padStart(6, '0')];
+  const id = [...order, crypto.randomUUID().slice(0, 8)].join('-');
   return { id, atMs: nowMs, by: by.slice(0, 200), action, tenant, detail };
 }
 
