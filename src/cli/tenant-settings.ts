@@ -74,7 +74,7 @@ export function changeSettings(before: TenantSettings, options: TenantOptions): 
   if (options.bot !== undefined) draft.bots = withBot(draft, options.bot, options);
   else if (options.secret || options.dropSecret) {
     throw new Invalid('usage', '--secret and --drop-secret belong to a bot.', {
-      advice: 'Name it: --bot telegram/123456.',
+      advice: 'Name it with --bot.',
     });
   }
   draft.access = withPeople(draft.access, 'users', options.allowUsers ?? []);
@@ -132,7 +132,11 @@ function withPeople(
 ): TenantSettings['access'] {
   const changed = { ...access };
   for (const text of given) {
-    const [channel = '', people = ''] = halves(text, '=', 'channel=ids, such as telegram=123,456');
+    const [channel = '', people = ''] = halves(
+      text,
+      '=',
+      'channel=ids, with commas between them, or channel=anyone',
+    );
     const ids = people === 'anyone' ? 'anyone' : people.split(/[\s,]+/).filter((id) => id !== '');
     changed[channel] = { users: [], groups: [], ...changed[channel], [list]: ids };
   }
@@ -140,7 +144,7 @@ function withPeople(
 }
 
 function botNamed(name: string): { channel: string; bot: string } {
-  const [channel = '', bot = ''] = halves(name, '/', 'channel/bot, such as telegram/123456');
+  const [channel = '', bot = ''] = halves(name, '/', 'channel/bot, the bot by its id');
   return { channel, bot };
 }
 

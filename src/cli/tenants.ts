@@ -54,7 +54,7 @@ export async function list(context: CliContext, options: DataOptions): Promise<v
       return terminal.note('No tenants: everything belongs to the one that the configuration describes.');
     }
     terminal.table(
-      ['TENANT', 'STATUS', 'BOTS', 'CHANGED (UTC)', 'TITLE'],
+      ['NAME', 'STATUS', 'BOTS', 'CHANGED (UTC)', 'TITLE'],
       records.map(({ name, status, settings, updatedAtMs }) => [
         name,
         status,
@@ -169,7 +169,7 @@ export async function audit(
     if (options.json) return terminal.json({ audit: entries, more: cursor !== null && cursor !== undefined });
     if (entries.length === 0) return terminal.note('Nothing was done yet.');
     terminal.table(
-      ['WHEN (UTC)', 'WHO', 'WHAT', 'TENANT', 'DETAIL'],
+      ['WHEN (UTC)', 'WHO', 'WHAT', 'WHOSE', 'DETAIL'],
       entries.map(({ atMs, by, action, tenant, detail }) => [
         new Date(atMs).toISOString().slice(0, 19).replace('T', ' '),
         harmless(by),

@@ -23,6 +23,8 @@ export interface FakeTelegram {
   /** e.g. `http://127.0.0.1:40123` */
   readonly apiRoot: string;
   addBot(options: FakeBotOptions): FakeBot;
+  /** As after `/revoke`: who shows this token is refused. */
+  removeBot(token: string): void;
   close(): Promise<void>;
 }
 
@@ -41,6 +43,10 @@ export async function startFakeTelegram(options: { readonly port?: number } = {}
       const added = createFakeBot(bot);
       bots.set(bot.token, added);
       return added;
+    },
+    removeBot(token) {
+      bots.get(token)?.close();
+      bots.delete(token);
     },
     async close() {
       for (const bot of bots.values()) bot.close();
