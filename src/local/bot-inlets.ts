@@ -5,6 +5,7 @@ import { type BotDeps, isSecretRefused, settingsOfBot } from '../channels/bot-se
 import { BOTS_PATH, createBotWebhooks } from '../channels/bot-webhooks.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { type InletDeps, inletContext } from '../channels/inlets.ts';
+import { backoffMs } from '../core/backoff.ts';
 import { systemClock } from '../core/clock.ts';
 import { errorFields } from '../core/log.ts';
 import type { TenantRegistry } from '../core/ports.ts';
@@ -25,8 +26,10 @@ interface Polled {
 }
 
 const EVERY_MS = 5_000;
-/** After no secret of a bot was taken, or none could be read. */
-const AGAIN_MS = 30_000;
+/** After no secret of a bot was taken, or none could be read; the first wait is short, for one that has just changed. */
+const AGAIN = { firstMs: 1_000, maxMs: 30_000 };
+/** One that was polled for so long had a secret that was taken. */
+const WORKED_MS = 10_000;
 
 export interface TenantInlets {
   /** null when no bot of a tenant answers at this path. */
@@ -74,7 +77,9 @@ function startPolling(
     bot: TenantBot,
     signal: AbortSignal,
   ): Promise<void> {
+    let failures = 0;
     while (!signal.aborted) {
+      const startedAtMs = systemClock.now();
       try {
         const ways = await settingsOfBot(channel, 'poller', record, bot, options);
         for (const { settings } of ways) {
@@ -90,7 +95,8 @@ function startPolling(
         log('error', 'bot-not-polled', { channel: channel.name, bot: bot.bot, ...errorFields(error) });
       }
       secrets.forget();
-      await systemClock.sleep(AGAIN_MS, signal);
+      failures = systemClock.now() - startedAtMs > WORKED_MS ? 1 : failures + 1;
+      await systemClock.sleep(backoffMs(AGAIN, failures), signal);
     }
   }
 

@@ -23,8 +23,8 @@ export interface FakeTelegram {
   /** e.g. `http://127.0.0.1:40123` */
   readonly apiRoot: string;
   addBot(options: FakeBotOptions): FakeBot;
-  /** As after `/revoke`: who shows this token is refused. */
-  removeBot(token: string): void;
+  /** As after `/revoke`: the same bot, and who shows the old token is refused. */
+  renewToken(token: string, renewed: string): void;
   close(): Promise<void>;
 }
 
@@ -44,8 +44,9 @@ export async function startFakeTelegram(options: { readonly port?: number } = {}
       bots.set(bot.token, added);
       return added;
     },
-    removeBot(token) {
-      bots.get(token)?.close();
+    renewToken(token, renewed) {
+      const bot = bots.get(token);
+      if (bot) bots.set(renewed, bot);
       bots.delete(token);
     },
     async close() {
