@@ -1,6 +1,8 @@
 // The HTTP API as one hono app over the ports. Each module returns its routes as data, so that the app, its 405
 // answers and the check against `openapi.json` all use the same list. Nothing here needs a local machine.
 import { type Context, Hono } from 'hono';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
+import { forTenant } from '../core/tenant-bound.ts';
 import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
 import type { ApiDeps, Route } from './deps.ts';
@@ -60,7 +62,9 @@ function noRoute(): Response {
   return problemResponse({ status: 404, code: 'no-route', detail: 'There is nothing at this address.' });
 }
 
-export function createApp(options: AppOptions): Hono {
+export function createApp(given: AppOptions): Hono {
+  // Whatever ids a request holds, they open nothing of another tenant.
+  const options = { ...given, ...forTenant(given, DEFAULT_TENANT) };
   const app = new Hono();
   const routes = apiRoutes(options);
   const bearer = checkBearer(options.apiKeys);

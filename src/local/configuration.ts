@@ -6,7 +6,12 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
-import { type ChannelsSettings, fileSections, readChannelSettings } from '../channels/settings.ts';
+import {
+  type ChannelsSettings,
+  channelConfiguration,
+  fileSections,
+  readChannelSettings,
+} from '../channels/settings.ts';
 import {
   CHECKPOINT_EVERY_SEC,
   DAY_SEC,
@@ -89,6 +94,8 @@ export interface Configuration {
   readonly prices: ModelPrices;
   /** The channels that are on. */
   readonly channels: ChannelsSettings;
+  /** What is no secret of every channel's settings, whether it is on or not. */
+  readonly channelConfiguration: ChannelsSettings;
   /** The proxy for requests to the model, as the usual environment variables. */
   readonly proxy: Readonly<Record<string, string>>;
   readonly logLevel: LogThreshold;
@@ -134,6 +141,12 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     budgets: values.budgets ?? {},
     prices: values.prices ?? {},
     channels: channelsFrom(channels, env, values),
+    channelConfiguration: Object.fromEntries(
+      channels.map((one) => [
+        one.name,
+        channelConfiguration(one, env, (values as Record<string, unknown>)[one.name]),
+      ]),
+    ),
     proxy: proxyFrom(env),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
   };

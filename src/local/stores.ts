@@ -3,14 +3,24 @@
 import { existsSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { Gone } from '../core/errors.ts';
-import type { EventLog, ObjectStore, SessionStore, TurnQueue, UsageLedger } from '../core/ports.ts';
+import type {
+  EventLog,
+  ObjectStore,
+  SessionStore,
+  TenantHoldings,
+  TenantRegistry,
+  TurnQueue,
+  UsageLedger,
+} from '../core/ports.ts';
 import { createSqliteTurnQueue } from '../queues/sqlite/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createFilesystemObjectStore } from '../stores/filesystem/object-store.ts';
+import { createSqliteTenantHoldings } from '../stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
   createSqliteSessionStore,
+  createSqliteTenantRegistry,
   createSqliteUsageLedger,
   openDatabase,
 } from '../stores/sqlite/index.ts';
@@ -26,6 +36,8 @@ export interface Stores {
   readonly events: EventLog;
   readonly objects: ObjectStore;
   readonly state: StoredState;
+  readonly tenants: TenantRegistry;
+  readonly holdings: TenantHoldings;
   close(): Promise<void>;
 }
 
@@ -70,6 +82,8 @@ export async function openStores(
     queue,
     events,
     objects,
+    tenants: createSqliteTenantRegistry({ database, clock }),
+    holdings: createSqliteTenantHoldings(database),
     state: createSessionState({
       objects,
       limits,

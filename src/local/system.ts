@@ -15,7 +15,9 @@ import { startSweep } from '../core/sweep.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
+import { createTenantDirectory } from '../tenants/directory.ts';
 import { openAccessKey } from './access-key.ts';
+import { startTenantInlets } from './bot-inlets.ts';
 import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import { openDataFolder } from './data-folder.ts';
@@ -23,6 +25,7 @@ import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
 import { createMetrics } from './metrics.ts';
 import { describeModel } from './model-choice.ts';
+import { openSecrets } from './secret-sources.ts';
 import { openStores } from './stores.ts';
 import { startWorkers } from './supervisor.ts';
 import { createWaitingTurns } from './waiting-turns.ts';
@@ -77,11 +80,14 @@ export async function openLocalSystem(
   try {
     const stores = await openStores(configuration, { create: true });
     ends.push(() => stores.close());
+    const directory = createTenantDirectory(stores.tenants, systemClock);
+    const { standing } = directory;
     const waiting = createWaitingTurns(() => systemClock.now());
     let workerPids: () => readonly number[] = () => [];
     const metrics = createMetrics({ queue: stores.queue, waiting, workers: () => workerPids().length });
     const { idle, ...system } = createSystem({
       ...stores,
+      standing,
       waiting: waiting.list,
       metrics,
       ending: ending.signal,
@@ -123,12 +129,21 @@ export async function openLocalSystem(
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());
-    const accepting = { ...stores, retentionSec: configuration.retentionSec, log };
+    const accepting = { ...stores, standing, retentionSec: configuration.retentionSec, log };
     const inlets = startInlets(channels, configuration.channels, accepting);
     ends.push(() => inlets.stop());
+    const bots = startTenantInlets(channels, {
+      registry: stores.tenants,
+      directory,
+      inlets: accepting,
+      secrets: openSecrets((name) => env[name]),
+      configurationOf: ({ name }) => configuration.channelConfiguration[name] ?? {},
+      log,
+    });
+    ends.push(() => bots.stop());
     return {
       ...system,
-      fetch: (request) => inlets.fetch(request) ?? system.fetch(request),
+      fetch: (request) => inlets.fetch(request) ?? bots.fetch(request) ?? system.fetch(request),
       lines: [
         [
           'model',

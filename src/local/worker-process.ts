@@ -1,6 +1,7 @@
 // One worker process. It takes turns from the queue and runs them. All it knows came through the pipe or from the
 // stores. It ends when the pipe to the server closes, because then nobody else could stop it.
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { withBots } from '../channels/bot-channels.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
 import { settingsOf } from '../channels/settings.ts';
@@ -9,10 +10,13 @@ import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
+import { createTenantDirectory } from '../tenants/directory.ts';
 import type { Configuration } from './configuration.ts';
 import { openWorkerHosts } from './hosts.ts';
 import { createLogLines } from './log-lines.ts';
 import { openModelEndpoint } from './model-endpoint.ts';
+import { openSecrets } from './secret-sources.ts';
+import { createServerVariables } from './server-variables.ts';
 import { openStores } from './stores.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { noteOf } from './worker-notes.ts';
@@ -20,6 +24,7 @@ import { noteOf } from './worker-notes.ts';
 /** Without a server nobody waits for this turn's text, so it is saved and queued again at once. */
 const ORPHAN_GRACE_MS = 5_000;
 
+const variables = createServerVariables((message) => say(message));
 const stopping = new AbortController();
 const deadline = new AbortController();
 
@@ -27,6 +32,7 @@ const deadline = new AbortController();
 export function runWorkerProcess(channels: readonly ChannelDescriptor[]): void {
   process.on('message', (message: ToWorker) => {
     if (message.type === 'boot') boot(message.configuration, channels).catch(reportAndExit);
+    else if (message.type === 'variable') variables.take(message);
     else stop(message.graceMs);
   });
   process.on('disconnect', () => {
@@ -62,14 +68,24 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
     const folder = await loadAgentFolder(configuration.agentDir);
     const { hosts, close } = await openWorkerHosts(configuration, stores, folder, model.endpoint, log);
     closeHosts = close;
+    const directory = createTenantDirectory(stores.tenants, systemClock);
+    const outgoing = { events: stores.events, log };
     const working = runWorker(
       {
         ...stores,
+        standing: directory.standing,
         hosts,
-        channels: await openOutgoing(channels, outgoingSettings(configuration), {
-          events: stores.events,
-          log,
-        }),
+        channels: withBots(
+          channels,
+          await openOutgoing(channels, outgoingSettings(configuration), outgoing),
+          {
+            directory,
+            context: outgoing,
+            secrets: openSecrets(variables.read),
+            configurationOf: ({ name }) => configuration.channelConfiguration[name] ?? {},
+            log,
+          },
+        ),
         clock: systemClock,
         log,
         timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },

@@ -6,11 +6,14 @@ import { expect, onTestFinished, test } from 'vitest';
 import { RETENTION_SEC as KEPT_SEC } from '../../src/core/defaults.ts';
 import { Corrupt, Gone, Invalid, Refused } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
+import { type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts';
 import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
+import { heldTables, NOT_HELD } from '../../src/stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
   createSqliteSessionStore,
+  createSqliteTenantRegistry,
   openDatabase,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
@@ -231,4 +234,29 @@ test('events of turns that ended long ago are pruned; a turn still going keeps a
   const count = async (turn: string) => (await log.read(tenant, turn as never, 0, { waitMs: 0 })).length;
   expect([await count('old'), await count('long'), await count('new')]).toEqual([0, 2, 1]);
   await log.close();
+});
+
+test('a database of an older version gets the tables that are missing, and keeps what is in it', async () => {
+  const path = fileForTest();
+  const store = createSqliteSessionStore({ database: path });
+  const request = message(conversation());
+  await wholeTurn(store, request);
+  await store.close();
+  const raw = new DatabaseSync(path);
+  raw.exec('DROP TABLE tenants; DROP TABLE tenant_bots; DROP TABLE audit; PRAGMA user_version = 1');
+  raw.close();
+  const registry = createSqliteTenantRegistry({ database: path });
+  await registry.add('acme' as TenantName, tenantSettingsSchema.parse({}), 'ann');
+  expect((await registry.list()).items).toHaveLength(1);
+  await registry.close();
+  const again = createSqliteSessionStore({ database: path });
+  expect((await again.listTurns(request.sessionKey)).items).toHaveLength(1);
+  await again.close();
+});
+
+test('every table is counted and erased with a tenant, or is said to hold nothing of one', () => {
+  const db = openDatabase(fileForTest());
+  const tables = db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
+  expect(tables.map(({ name }) => String(name)).sort()).toEqual([...heldTables(), ...NOT_HELD].sort());
+  db.close();
 });

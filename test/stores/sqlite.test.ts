@@ -6,11 +6,13 @@ import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
 import {
   createSqliteEventLog,
   createSqliteSessionStore,
+  createSqliteTenantRegistry,
   createSqliteUsageLedger,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -121,6 +123,31 @@ usageLedgerContract({
       },
       async close() {
         for (const ledger of ledgers) await ledger.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+tenantRegistryContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const database = join(folder.path, 'hybrid-sessions.db');
+    const open = () => createSqliteTenantRegistry({ database, clock });
+    const registry = open();
+    return {
+      registry,
+      clock,
+      reopen: async () => open(),
+      async damage(tenant) {
+        const raw = new DatabaseSync(database);
+        raw.prepare('UPDATE tenants SET settings = ? WHERE tenant = ?').run('{"bots":7}', tenant);
+        raw.close();
+      },
+      async close() {
+        await registry.close();
         folder.remove();
       },
     };

@@ -15,6 +15,8 @@ import type { UpdatePolicy } from './parse-update.ts';
 export interface TelegramWebhookOptions {
   /** What Telegram was given as `secret_token`. Without one the webhook refuses to start. */
   readonly secret: string;
+  /** Secrets of before, while they are changed. */
+  readonly alsoAccepted?: readonly string[];
   readonly bot: BotIdentity;
   readonly policy: UpdatePolicy;
   /** Resolves once the turn is durable in the queue. */
@@ -42,8 +44,9 @@ export function verifyWebhook(headers: Headers | Readonly<Record<string, unknown
 export function createTelegramWebhook(
   options: TelegramWebhookOptions,
 ): (request: Request) => Promise<Response> {
-  const { secret, clock = systemClock, log = silentLog } = options;
-  if (!SECRET_SHAPE.test(secret ?? '')) {
+  const { secret, alsoAccepted = [], clock = systemClock, log = silentLog } = options;
+  const accepted = [secret ?? '', ...alsoAccepted];
+  if (!accepted.every((one) => SECRET_SHAPE.test(one))) {
     throw new Invalid('no-webhook-secret', 'The Telegram webhook has no usable secret.', {
       advice: 'Set a secret of 16 to 256 characters out of A-Z, a-z, 0-9, _ and -.',
     });
@@ -52,7 +55,9 @@ export function createTelegramWebhook(
 
   return async (request) => {
     if (request.method !== 'POST') return new Response(null, { status: 405, headers: { allow: 'POST' } });
-    if (!verifyWebhook(request.headers, secret)) return new Response(null, { status: 401 });
+    // Each is compared, so that the time tells nothing about which one it was.
+    const matches = accepted.map((one) => verifyWebhook(request.headers, one));
+    if (!matches.includes(true)) return new Response(null, { status: 401 });
     const body = await readBody(request, { maxBytes: MAX_BODY_BYTES, maxMs: MAX_BODY_MS });
     if (body === 'too-large') return new Response(null, { status: 413 });
     if (body === 'too-slow') return new Response(null, { status: 408 });
