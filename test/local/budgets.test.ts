@@ -21,7 +21,10 @@ test('the chat’s budget is kept by all workers and after a restart', async () 
     const first = await startLocalSystem(options);
     try {
       for (let i = 0; i < 2; i++) {
-        expect((await first.say('spender', 'hello')).reply).toMatchObject({ outcome: 'ok', text: 'an answer' });
+        expect((await first.say('spender', 'hello')).reply).toMatchObject({
+          outcome: 'ok',
+          text: 'an answer',
+        });
       }
       const refused = await first.say('spender', 'again');
       expect(refused.reply).toMatchObject({ outcome: 'failed', code: 'agent-error' });
