@@ -59,7 +59,8 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       readParameters(modelKeyParameter === undefined ? names : [...names, modelKeyParameter]),
       loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
     ]);
-    const model = await readModelChoice(configuration, secrets.get(modelKeyParameter ?? ''));
+    const modelKey = secrets.get(modelKeyParameter ?? '');
+    const model = await readModelChoice(configuration, modelKey, process.env.AWS_REGION);
     const usage = createDynamoUsageLedger(tables);
     return {
       store: createDynamoSessionStore(tables),
@@ -74,6 +75,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
         folder,
         model,
         gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
+        budgets: configuration.budgets,
         sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
         log,
       }),
