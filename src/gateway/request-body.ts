@@ -1,5 +1,6 @@
-// What a request asks for, read from its body. The body that goes on is written anew from what was read: a field named
-// twice, or in a spelling that some servers take for the same, could otherwise mean one thing here and another there.
+// What a request asks for, read from its body. The body goes on byte for byte, so it must mean the same to every reader:
+// a field named twice, or in a spelling that some servers take for the same, is refused.
+import { isUtf8 } from 'node:buffer';
 import type { Route } from './model-upstream.ts';
 
 export interface Asked {
@@ -19,16 +20,20 @@ export function readRequestBody(route: Route, body: Buffer): Asked | { readonly 
       ? { model: null, maxTokens: null, body }
       : { wrong: 'This request has no body.' };
   }
+  if (!isUtf8(body)) return { wrong: 'The body is not UTF-8.' };
+  const text = body.toString('utf8');
   let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    value = JSON.parse(text);
   } catch {
     return { wrong: 'The body is not JSON.' };
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { wrong: 'The body is not a JSON object.' };
   }
-  for (const name of Object.keys(value)) {
+  const names = Object.keys(value);
+  if (countFields(text) !== names.length) return { wrong: 'The body names a field twice.' };
+  for (const name of names) {
     const plain = name.normalize('NFKC').toLowerCase();
     if (JUDGED.includes(plain) && name !== plain)
       return { wrong: `Unknown field "${plain}" in this spelling.` };
@@ -41,6 +46,42 @@ export function readRequestBody(route: Route, body: Buffer): Asked | { readonly 
   return {
     model,
     maxTokens: typeof maxTokens === 'number' && maxTokens > 0 ? maxTokens : null,
-    body: Buffer.from(JSON.stringify(value)),
+    body,
   };
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** Fields of the outermost object of a valid JSON text, each as often as it is named. */
+function countFields(text: string): number {
+  let fields = 0;
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfString(text, at);
+        break;
+      case 58: // :
+        if (depth === 1) fields += 1;
+        break;
+      case 91: // [
+      case 123: // {
+        depth += 1;
+        break;
+      case 93: // ]
+      case 125: // }
+        depth -= 1;
+        break;
+    }
+  }
+  return fields;
+}
+
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let escapes = 0;
+    while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes += 1;
+    if (escapes % 2 === 0) return end;
+  }
 }

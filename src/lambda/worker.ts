@@ -66,7 +66,8 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
       temporaryDirectory: temporary,
     });
-    const model = await readModelChoice(configuration, secrets.get(modelKeyParameter ?? ''));
+    const modelKey = secrets.get(modelKeyParameter ?? '');
+    const model = await readModelChoice(configuration, modelKey, process.env.AWS_REGION);
     const usage = createDynamoUsageLedger(tables);
     return {
       store: createDynamoSessionStore(tables),
@@ -79,6 +80,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
           folder,
           model,
           gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
+          budgets: configuration.budgets,
           sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },
           log,
         }),

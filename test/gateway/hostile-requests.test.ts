@@ -1,8 +1,10 @@
 // What an agent's shell may try with the turn's token, or without. Nothing of it reaches the model's server.
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { GatewayTurn, ModelGateway } from '../../src/gateway/model-gateway.ts';
+import { readRequestBody } from '../../src/gateway/request-body.ts';
 import { grantOf, messageBody, openGateway, post, serve } from './fixture.ts';
 
 interface Seen {
@@ -137,6 +139,8 @@ describe('bodies', () => {
       messageBody({ model: 'claude-sonnet-5', ｍodel: 'claude-opus-5' }),
       400,
     ],
+    ['a field named twice', '{"model":"claude-opus-5","messages":[],"model":"claude-sonnet-5"}', 400],
+    ['an escape in the second name', '{"model":"claude-sonnet-5","mod\\u0065l":"claude-opus-5"}', 400],
     ['no JSON', 'model=claude-sonnet-5', 400],
     ['a JSON list', '[]', 400],
     ['nothing', '', 400],
@@ -155,13 +159,46 @@ describe('bodies', () => {
     expect(seen).toEqual([]);
   });
 
-  test('a field named twice means what was judged', async () => {
-    const twice = '{"model":"claude-opus-5","max_tokens":1,"messages":[],"model":"claude-sonnet-5"}';
-    expect((await post(turn, { body: twice })).status).toBe(200);
-    expect(seen[0]?.body).not.toContain('claude-opus-5');
-    const hidden = '{"model":"claude-sonnet-5","max_tokens":1,"messages":[],"mod\\u0065l":"claude-opus-5"}';
-    expect((await post(turn, { body: hidden })).status).toBe(404);
-    expect(seen).toHaveLength(1);
+  test('bytes that are no text', async () => {
+    const odd = Buffer.concat([
+      Buffer.from(good.slice(0, -1)),
+      Buffer.from(',"x":"'),
+      Buffer.from([0xc1, 0xad, 0x22, 0x7d]),
+    ]);
+    const answer = await fetch(`${turn.url}/v1/messages`, {
+      method: 'POST',
+      headers: { 'x-api-key': turn.token },
+      body: odd,
+    });
+    expect(answer.status).toBe(400);
+    expect(seen).toEqual([]);
+  });
+
+  test('whatever else is in it, a body goes on byte for byte, and is refused with any of its fields once more', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.nat(),
+        fc.boolean(),
+        (fields, pick, pretty) => {
+          const all = { ...fields, model: 'claude-sonnet-5', max_tokens: 5 };
+          const body = JSON.stringify(all, null, pretty ? 2 : 0);
+          const route = { kind: 'message', path: '/' } as const;
+          const names = Object.keys(all);
+          const isOdd = names.some(
+            (name) => /^(MODEL|STREAM|SPEED)$/i.test(name) && name !== name.toLowerCase(),
+          );
+          fc.pre(!isOdd);
+          expect(readRequestBody(route, Buffer.from(body))).toMatchObject({
+            model: 'claude-sonnet-5',
+            maxTokens: 5,
+          });
+          const again = JSON.stringify(names[pick % names.length]);
+          const twice = `${body.slice(0, -1)},${again}:{"x":[1,{"model":"\\"y"}]}}`;
+          expect(readRequestBody(route, Buffer.from(twice))).toHaveProperty('wrong');
+        },
+      ),
+    );
   });
 
   test('a count of tokens for another model', async () => {
