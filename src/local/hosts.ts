@@ -5,6 +5,7 @@ import type { AgentFolder } from '../agent/agent-folder.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { sandboxOf } from '../agent/findings.ts';
 import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
+import { networkOf } from '../agent/tool-policy.ts';
 import { createWorkplace } from '../agent/workplace.ts';
 import type { Log } from '../core/log.ts';
 import type { AgentHosts } from '../core/ports/hosts.ts';
@@ -33,7 +34,7 @@ export async function openWorkerHosts(
 ): Promise<WorkerHosts> {
   const { dataDir, limits, proxy, prices, budgets } = configuration;
   const { objects, state, usage } = stores;
-  const { network, limits: hostLimits } = folder.settings;
+  const { limits: hostLimits } = folder.settings;
   const sandbox = await sandboxOf(folder);
   const root = await executionRoot(dataDir);
   const own = await openWorkerFolder(root);
@@ -55,7 +56,7 @@ export async function openWorkerHosts(
       objects,
       agentDir: folder.path,
       limits,
-      network,
+      network: networkOf(folder),
       hostLimits,
       ...(hasOwnNetwork ? { sockets: { model: socket } } : {}),
       log,

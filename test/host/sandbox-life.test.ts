@@ -9,6 +9,11 @@ import { runInside, startWorker, USERS } from './run-inside.ts';
 /** Writes to the file `alive` for ever, as a daemon that has nothing in common with who started it. */
 const DAEMON = `setsid bash -c '(env -i /bin/bash -c "while :; do date +%N > $0/alive; sleep 0.02; done" < /dev/null > /dev/null 2>&1 &)' "$PWD"`;
 
+function groupOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
+}
+
 describe.each(USERS)('started by $name', ({ uid }) => {
   test('it has the sockets, descriptors, user and folders that it was given', async () => {
     const { results, sandbox } = await runInside({
@@ -40,6 +45,8 @@ describe.each(USERS)('started by $name', ({ uid }) => {
     const [line] = (await once(createInterface(worker.stderr), 'line')) as [string];
     const { heartbeat, outermost } = JSON.parse(line) as { heartbeat: string; outermost: number };
     await expect.poll(() => existsSync(heartbeat) && readFileSync(heartbeat, 'utf8') !== '').toBe(true);
+    // A terminal's Ctrl-C goes to the worker's group, which decides what becomes of its turns.
+    expect(groupOf(outermost)).not.toBe(groupOf(worker.pid!));
     process.kill(victim({ worker: worker.pid!, outermost }), 'SIGKILL');
     // Only the worker knows what to wait for; without it, a moment.
     await sleep(500);

@@ -93,6 +93,8 @@ function spawnWalled(options: WalledOptions, user: RunsAs): Walled {
     {
       env: {},
       cwd: '/',
+      // Ctrl-C in a terminal goes to a whole group; a running turn ends in order instead.
+      detached: true,
       stdio: coverInherited([...options.stdio, 'pipe', 'pipe', ...given.map(() => 'pipe' as const)]),
     },
   );
@@ -132,11 +134,11 @@ function walledProcess(child: ChildProcess, info: Readable | null) {
     if (killed) return;
     killed = true;
     // Killed from within: the outermost process ends when the kernel has ended everything inside, and not before.
-    void first.then(async (found) => {
-      if (!found || !signal(found.pid)) return void child.kill('SIGKILL');
-      await sleep(REPORT_MS, undefined, { ref: false });
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    void first.then((found) => {
+      if (!found || !signal(found.pid)) child.kill('SIGKILL');
     });
+    const overdue = setTimeout(() => child.kill('SIGKILL'), REPORT_MS);
+    child.once('exit', () => clearTimeout(overdue));
   };
   const ended = endOf(child).then(async (end): Promise<SandboxEnd> => {
     const found = await first;
