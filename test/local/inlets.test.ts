@@ -95,18 +95,70 @@ describe('a server on loopback', () => {
     expect(asked.reply.text).not.toContain('200 OK');
   });
 
-  test('who sends too slowly is cut off: headers, a body that is read, a body that nobody reads', async () => {
+  test('who sends too slowly is cut off: nothing at all, headers, a body that is read, a body that nobody reads', async () => {
     const head = `host: ${new URL(system.url).host}\r\nauthorization: Bearer ${system.key}\r\n`;
     const post = `POST /v1/chats/slow/messages HTTP/1.1\r\n${head}content-type: application/json\r\ncontent-length: 99\r\n\r\n`;
-    const [headers, body, unread] = await Promise.all([
+    const [silent, headers, body, unread] = await Promise.all([
+      untilClosed(system.url, ''),
       untilClosed(system.url, `GET /v1/info HTTP/1.1\r\n${head}`),
       untilClosed(system.url, `${post}{"text":`),
       untilClosed(system.url, post.replace('/messages', '/nothing')),
     ]);
-    expect(headers).toMatch(/^HTTP\/1\.1 408 /);
+    for (const answer of [silent, headers]) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
     expect(body).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"body-too-slow"/);
     expect(unread).toMatch(/^HTTP\/1\.1 404 /);
     expect((await system.call('/v1/chats/slow')).status).toBe(404);
+  });
+
+  test('what is malformed on the wire is refused, does nothing, and the server goes on', async () => {
+    const { host } = new URL(system.url);
+    const key = `authorization: Bearer ${system.key}\r\n`;
+    const typed = 'content-type: application/json\r\n';
+    const post = 'POST /v1/chats/wire/messages HTTP/1.1\r\n';
+    const body = '{"text":"x"}';
+    const mine = `Host: ${host}\r\nConnection: close\r\n${key}`;
+    const chunk = `${(64 * 1024).toString(16)}\r\n${' '.repeat(64 * 1024)}\r\n`;
+    const wire: Record<string, readonly [sent: string, answered: RegExp]> = {
+      'no host': [`GET /v1/info HTTP/1.1\r\nConnection: close\r\n${key}\r\n`, /^HTTP\/1\.1 400 /],
+      'a foreign host before the own one': [
+        `GET /v1/info HTTP/1.1\r\nHost: evil.example\r\n${mine}\r\n`,
+        /^HTTP\/1\.1 40[03] /,
+      ],
+      'an address of another site': [
+        `GET http://evil.example/v1/info HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n${key}\r\n`,
+        /^HTTP\/1\.1 403 /,
+      ],
+      'an upgrade without the key': [
+        `GET /v1/info HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+        /^HTTP\/1\.1 401 /,
+      ],
+      'a tunnel': [`CONNECT evil.example:80 HTTP/1.1\r\nHost: evil.example:80\r\n\r\n`, /^$/],
+      'length and chunks': [
+        `${post}${mine}${typed}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n${body}\r\n0\r\n\r\n`,
+        /^HTTP\/1\.1 400 /,
+      ],
+      'two lengths': [
+        `${post}${mine}${typed}Content-Length: 12\r\nContent-Length: 1\r\n\r\n${body}`,
+        /^HTTP\/1\.1 400 /,
+      ],
+      'a negative length': [`${post}${mine}${typed}Content-Length: -1\r\n\r\n`, /^HTTP\/1\.1 400 /],
+      'chunks of no length': [
+        `${post}${mine}${typed}Transfer-Encoding: chunked\r\n\r\nzz\r\n${body}\r\n0\r\n\r\n`,
+        /^HTTP\/1\.1 400 /,
+      ],
+      'chunks without an end': [
+        `${post}${mine}${typed}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(17)}`,
+        /^HTTP\/1\.1 413 /,
+      ],
+      'a space in a header name': [`${post}${mine}Bad : x\r\n\r\n`, /^HTTP\/1\.1 400 /],
+      'a zero byte': [`${post}${mine}x: \0\r\n\r\n`, /^HTTP\/1\.1 400 /],
+      'no HTTP': ['hello\r\n\r\n', /^HTTP\/1\.1 400 /],
+    };
+    for (const [name, [sent, answered]] of Object.entries(wire)) {
+      expect(await untilClosed(system.url, sent), name).toMatch(answered);
+    }
+    expect((await system.call('/v1/chats/wire')).status).toBe(404);
+    expect((await system.call('/v1/info')).status).toBe(200);
   });
 
   test('a head that is larger than any is refused before it is read', async () => {
