@@ -70,6 +70,7 @@ describe('settings on their way to a function', () => {
       tokenParameter: '/a/token',
       allowedUsers: [1, 2_000_000_000_000],
       apiRoot: 'http://b/?c=[1]',
+      gatherPasteMs: 250,
     },
     pager: {
       tokenParameter: '/p',

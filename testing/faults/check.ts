@@ -12,7 +12,13 @@ import { canaryOf } from './plan.ts';
 
 export async function check(
   input: CheckInput,
-): Promise<Findings & { readonly leftovers: number; readonly orphans: number }> {
+): Promise<
+  Findings & {
+    readonly leftovers: number;
+    readonly orphans: number;
+    readonly outcomes: readonly Outcome[];
+  }
+> {
   const findings = createFindings();
   const outcomes = new Map<number, Outcome>();
   for (const sent of input.sent) {
@@ -41,7 +47,7 @@ export async function check(
     orphans += await checkState(key, chat, input, findings);
   }
   await checkQueue(input, outcomes, findings);
-  return Object.assign(findings, { leftovers, orphans });
+  return Object.assign(findings, { leftovers, orphans, outcomes: [...outcomes.values()] });
 }
 
 function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { expect }: Findings): void {

@@ -14,6 +14,7 @@ export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | '
     readonly token: string;
     readonly apiRoot: string;
     readonly allowedUsers: readonly number[];
+    readonly gatherPasteMs: number;
   };
   readonly tenant: string;
   readonly clock: Clock;
@@ -26,7 +27,8 @@ export async function pollTelegram(context: PollingContext, signal: AbortSignal)
   const bot = await whoAmI(api, context, signal);
   if (bot === null) return;
   log('info', 'telegram-polling', { bot: bot.username });
-  const policy = { tenant, allow: parseAllowList(settings.allowedUsers) };
+  const { allowedUsers, gatherPasteMs: gatherMs } = settings;
+  const policy = { tenant, allow: parseAllowList(allowedUsers), gatherMs };
   await createTelegramPoller({ api, bot, policy, accept, stop, move, clock, log }).run(signal);
 }
 
