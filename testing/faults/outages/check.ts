@@ -153,18 +153,19 @@ function checkPlatform(
 }
 
 /** How often a part that is away was called, against what the waits allow. */
-function checkCalls({ plan, startMs, history }: OutageCheck, { expect }: Findings): void {
+function checkCalls({ plan, startMs, history, bot }: OutageCheck, { expect }: Findings): void {
   const chats = new Set(plan.messages.map(({ chat }) => chat)).size;
   for (const outage of plan.outages) {
-    const calls = history.filter(
-      ({ what, part, who, atMs }) =>
-        what === 'away-call' &&
-        part === outage.part &&
-        who !== 'server' &&
-        startMs + outage.fromMs <= atMs &&
-        atMs < startMs + outage.untilMs,
-    ).length;
-    const allowed = chats * CALLS_OF_A_TRY * (triesIn(outage.untilMs - outage.fromMs) + 2);
+    if (outage.chat !== null) continue;
+    const isNow = ({ atMs }: { readonly atMs: number }) =>
+      startMs + outage.fromMs <= atMs && atMs < startMs + outage.untilMs;
+    const isCall = ({ what, part, who }: HistoryLine) =>
+      outage.part === 'model' ? what === 'model-call' : part === outage.part && who !== 'server';
+    const calls =
+      outage.part === 'telegram'
+        ? bot.calls.filter(isNow).length
+        : history.filter(isNow).filter(isCall).length;
+    const allowed = chats * CALLS_OF_A_TRY * (triesIn(outage) + 2);
     expect(
       calls <= allowed,
       'hammering',
@@ -177,11 +178,13 @@ function checkCalls({ plan, startMs, history }: OutageCheck, { expect }: Finding
 /** A turn at work notices with several calls at once; its first tries have more of them than the later ones. */
 const CALLS_OF_A_TRY = 12;
 
-function triesIn(ms: number): number {
+function triesIn({ fromMs, untilMs, namedSec }: Outage): number {
   let tries = 0;
-  for (let atMs = 0, waitMs = FIRST_WAIT_MS; atMs < ms; waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2)) {
-    atMs += waitMs * CHANCE;
-    tries++;
+  let grownMs = FIRST_WAIT_MS;
+  for (let atMs = fromMs; atMs < untilMs; tries++) {
+    const believed = namedSec !== null && tries < BELIEVED;
+    atMs += believed ? namedSec * 1_000 : grownMs * CHANCE;
+    if (!believed) grownMs = Math.min(LONGEST_WAIT_MS, grownMs * 2);
   }
   return tries;
 }

@@ -46,7 +46,8 @@ export function livesOf(input: OutageCheck): Life[] {
       if (message === undefined) continue;
       const mine = byTurn.get(sent.turnId) ?? [];
       lives.push(lifeOf(message, { ...input, mine, turn, sentMs: sent.acknowledgedAtMs ?? 0, doneMs }));
-      doneMs = last(mine, 'acked', 'dead') ?? Number.POSITIVE_INFINITY;
+      const done = mine.find(({ what }) => what === 'acked' || what === 'dead');
+      doneMs = done?.atMs ?? Number.POSITIVE_INFINITY;
     }
   }
   return lives;
@@ -125,8 +126,4 @@ function deathsOver(mine: readonly HistoryLine[], history: readonly HistoryLine[
     const lastOfIt = before.filter((line) => line.what === 'received' || ENDS.has(line.what)).at(-1);
     return lastOfIt?.what === 'received' ? [atMs] : [];
   });
-}
-
-function last(mine: readonly HistoryLine[], ...whats: string[]): number | undefined {
-  return mine.filter(({ what }) => whats.includes(what)).at(-1)?.atMs;
 }

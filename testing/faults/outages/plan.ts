@@ -115,7 +115,9 @@ function planOutages(random: Random, chats: number): Outage[] {
       ? random.between(HOUR_MS, 6 * HOUR_MS)
       : random.between(2 * MINUTE_MS, 20 * MINUTE_MS);
     atMs = fromMs + lastsMs;
-    const status = draft.namedSec === null ? random.pick([500, 502, 503, 529]) : 429;
+    // 500 for one chat while the model answers others would be no outage, and ends as a reply.
+    const statuses = draft.chat === null ? [500, 502, 503, 529] : [502, 503, 529];
+    const status = draft.namedSec === null ? random.pick(statuses) : 429;
     return { ...draft, fromMs, untilMs: atMs, status };
   });
 }
