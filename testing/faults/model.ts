@@ -25,7 +25,7 @@ export async function startFaultModel(
   faults: InjectedFaults,
   note: Note,
   agent: 'light' | 'real',
-  pause: (ms: number) => Promise<unknown> = sleep,
+  pause: (ms: number, message: number | null) => Promise<unknown> = (ms) => sleep(ms),
 ): Promise<FaultModel> {
   const calls: ModelCall[] = [];
   // Answers differ from run to run, as a model's do: a reply of one attempt under another's record shows.
@@ -38,7 +38,7 @@ export async function startFaultModel(
     if (fault === null) return reply;
     if (fault.how === 'hang') return { fault: 'hang' };
     if (fault.how === 'slow') {
-      await pause(fault.ms ?? 0);
+      await pause(fault.ms ?? 0, message);
       return reply;
     }
     if (fault.how === 'cut') {

@@ -6,12 +6,18 @@ import { settle } from '../../clock.ts';
 
 export interface SimulatedTime {
   readonly clock: Clock;
-  /** Real input and output: time stands still until it has ended. */
-  during<T>(work: () => Promise<T>): Promise<T>;
-  /** Lets time pass in the middle of such work. */
-  pass(ms: number): Promise<void>;
-  /** Goes on until `isOver`. False when nobody waits for anything any more, or `untilMs` has come. */
+  /** Real input and output: time stands still until it has ended. `name` for work in which time may pass. */
+  during<T>(work: () => Promise<T>, name?: string): Promise<T>;
+  /** Lets time pass in the middle of the work of that name; where that has ended meanwhile, only time passes. */
+  pass(ms: number, name: string): Promise<void>;
+  /** Goes on until `isOver`. False when nobody waits for anything any more, `untilMs` has come, or `signal` aborts. */
   run(isOver: () => Promise<boolean>, untilMs: number, signal: AbortSignal): Promise<boolean>;
+}
+
+/** `passing`: so many callers let time pass in it now. */
+interface Work {
+  passing: number;
+  isOver: boolean;
 }
 
 interface Sleeper {
@@ -24,6 +30,7 @@ export function createSimulatedTime(startMs: number): SimulatedTime {
   let underWay = 0;
   let ended = () => {};
   const sleeping = new Set<Sleeper>();
+  const named = new Map<string, Work>();
 
   const clock: Clock = {
     now: () => nowMs,
@@ -57,6 +64,11 @@ export function createSimulatedTime(startMs: number): SimulatedTime {
     }
   }
 
+  function rest(): void {
+    underWay--;
+    if (underWay === 0) ended();
+  }
+
   function next(): Sleeper | null {
     let first: Sleeper | null = null;
     for (const sleeper of sleeping) if (!first || sleeper.dueMs < first.dueMs) first = sleeper;
@@ -65,25 +77,28 @@ export function createSimulatedTime(startMs: number): SimulatedTime {
 
   return {
     clock,
-    async during(work) {
+    async during(work, name) {
+      const mine: Work = { passing: 0, isOver: false };
+      if (name !== undefined) named.set(name, mine);
       underWay++;
       try {
         return await work();
       } finally {
-        underWay--;
-        if (underWay === 0) ended();
+        if (name !== undefined && named.get(name) === mine) named.delete(name);
+        mine.isOver = true;
+        if (mine.passing === 0) rest();
       }
     },
-    async pass(ms) {
-      underWay--;
-      if (underWay === 0) ended();
+    async pass(ms, name) {
+      const work = named.get(name);
+      if (work && work.passing++ === 0) rest();
       await clock.sleep(ms);
-      underWay++;
+      if (work && --work.passing === 0 && !work.isOver) underWay++;
     },
     async run(isOver, untilMs, signal) {
       for (;;) {
         await stands();
-        signal.throwIfAborted();
+        if (signal.aborted) return false;
         if (await isOver()) return true;
         const first = next();
         if (first === null || first.dueMs > untilMs) return false;

@@ -58,6 +58,9 @@ export interface SimulatedWorker {
   stop(): Promise<void>;
 }
 
+/** The name of an agent's work on a message, in which the model lets time pass. */
+export const agentsWork = (message: number | null): string => `agent on ${message}`;
+
 const TURNS_AT_ONCE = 8;
 /** By the machine's own time: the model's server may be slow, never silent. */
 const MODEL_TIMEOUT_MS = 120_000;
@@ -162,7 +165,7 @@ function agentRunner(
         environment: { NODE_COMPILE_CACHE: codeFolder },
       });
       try {
-        return await time.during(() => runner.run(run));
+        return await time.during(() => runner.run(run), agentsWork(numberIn(text)));
       } finally {
         roots.delete(turnId);
       }
