@@ -10,9 +10,7 @@ import { checkState } from './check-state.ts';
 import { createFindings, type Findings } from './findings.ts';
 import { canaryOf } from './plan.ts';
 
-export async function check(
-  input: CheckInput,
-): Promise<
+export async function check(input: CheckInput): Promise<
   Findings & {
     readonly leftovers: number;
     readonly orphans: number;

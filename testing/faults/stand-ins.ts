@@ -8,12 +8,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import type { Clock } from '../../src/core/ports/clock.ts';
 import { createSqsClient } from '../../src/queues/sqs-fifo/wire-messages.ts';
 import { startDynamoDbLocal } from '../aws/dynamodb-local.ts';
-import {
-  dynamoThrottled,
-  type Fault,
-  s3SlowDown,
-  startFaultProxy,
-} from '../aws/fault-proxy.ts';
+import { dynamoThrottled, type Fault, s3SlowDown, startFaultProxy } from '../aws/fault-proxy.ts';
 import { startS3Server } from '../aws/s3/server.ts';
 import { startSqsFifoServer } from '../aws/sqs/server.ts';
 import type { Note } from './injected-faults.ts';

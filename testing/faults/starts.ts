@@ -195,5 +195,6 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
 
 /** Workers of a killed server end by themselves a moment later, and may still write. */
 async function remove(folder: string | undefined): Promise<void> {
-  if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 500 });
+  if (folder !== undefined)
+    await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 500 });
 }

@@ -81,7 +81,8 @@ function checkBurnt(life: Life, { expect }: Findings): void {
     turn.attempts <= 1 + excused && turn.reply?.code !== 'gave-up',
     'burnt',
     number,
-    () => `${turn.attempts} attempts, ${excused} of them excused; ${turn.reply?.code ?? turn.reply?.outcome}.`,
+    () =>
+      `${turn.attempts} attempts, ${excused} of them excused; ${turn.reply?.code ?? turn.reply?.outcome}.`,
   );
 }
 
@@ -90,7 +91,8 @@ function checkWaits({ number, waits, receivedMs, outages }: Life, { expect }: Fi
   for (const { atMs, ms, tries, waitingFor } of waits) {
     const named = outages.find(({ fromMs, untilMs }) => fromMs <= atMs && atMs <= untilMs)?.namedSec ?? null;
     const grown = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(tries - 1, 30));
-    const told = () => `Try ${tries}: it waits ${seconds(ms)} for the ${waitingFor}, named ${named ?? 'nothing'}.`;
+    const told = () =>
+      `Try ${tries}: it waits ${seconds(ms)} for the ${waitingFor}, named ${named ?? 'nothing'}.`;
     if (named !== null && waitingFor === 'model') {
       const kept = tries > BELIEVED ? ms >= named * 1_000 : ms === named * 1_000;
       expect(kept, 'named', number, told);
@@ -108,7 +110,8 @@ function checkWaits({ number, waits, receivedMs, outages }: Life, { expect }: Fi
 function checkApart(life: Life, takeoverMs: number, { expect }: Findings): void {
   const { number, headMs, answeredMs, outages, deathsMs, modelMs } = life;
   const longest = Math.max(LONGEST_WAIT_MS, ...outages.map(({ namedSec }) => (namedSec ?? 0) * 1_000));
-  const awayUntilMs = outages.length === 0 ? headMs : Math.max(headMs, ...outages.map((each) => each.untilMs));
+  const awayUntilMs =
+    outages.length === 0 ? headMs : Math.max(headMs, ...outages.map((each) => each.untilMs));
   const allowedMs =
     awayUntilMs +
     (outages.length > 0 ? longest : 0) +
@@ -136,9 +139,15 @@ function checkPlatform(
     const [fromMs, untilMs] = [startMs + outage.fromMs, startMs + outage.untilMs];
     // Who has been told to wait is known to one process only.
     if (history.some(({ what, atMs }) => what === 'died' && fromMs <= atMs && atMs <= untilMs)) continue;
-    for (const chat of new Set(lives.filter(({ channel }) => channel === 'telegram').map((each) => each.chatId))) {
+    for (const chat of new Set(
+      lives.filter(({ channel }) => channel === 'telegram').map((each) => each.chatId),
+    )) {
       const refused = bot.calls.filter(
-        (call) => call.outcome === '429' && Number(call.payload.chat_id) === chat && call.atMs <= untilMs && call.atMs >= fromMs,
+        (call) =>
+          call.outcome === '429' &&
+          Number(call.payload.chat_id) === chat &&
+          call.atMs <= untilMs &&
+          call.atMs >= fromMs,
       );
       const gaps = refused.slice(1).map(({ atMs }, index) => atMs - (refused[index]?.atMs ?? 0));
       const early = gaps.filter((gap) => gap > 1_000 && gap < namedMs - 1_000);
@@ -146,7 +155,8 @@ function checkPlatform(
         early.length === 0,
         'named',
         null,
-        () => `Telegram named ${seconds(namedMs)}, and was called again after ${early.map(seconds).join(', ')}.`,
+        () =>
+          `Telegram named ${seconds(namedMs)}, and was called again after ${early.map(seconds).join(', ')}.`,
       );
     }
   }
@@ -170,7 +180,8 @@ function checkCalls({ plan, startMs, history, bot }: OutageCheck, { expect }: Fi
       calls <= allowed,
       'hammering',
       null,
-      () => `The ${outage.part}, away for ${seconds(outage.untilMs - outage.fromMs)}, was called ${calls} times.`,
+      () =>
+        `The ${outage.part}, away for ${seconds(outage.untilMs - outage.fromMs)}, was called ${calls} times.`,
     );
   }
 }

@@ -42,7 +42,8 @@ export async function writeAll(
       waitMs = Math.min(AGAIN.maxMs, waitMs * 2);
     };
     while (message.channel === 'telegram' && weather.away('telegram', message.chat) !== null) await again();
-    const { entry, post } = message.channel === 'telegram' ? overTelegram(message, options) : overHttp(message, options);
+    const { entry, post } =
+      message.channel === 'telegram' ? overTelegram(message, options) : overHttp(message, options);
     sent.push(entry);
     note('said', { message: message.number, turn: entry.turnId });
     while (!(await post())) await again();

@@ -90,7 +90,12 @@ export function hourWithoutModel(): OutagePlan {
   const [fromMs, untilMs] = [10 * MINUTE_MS, 70 * MINUTE_MS];
   return {
     seed: 0,
-    messages: [message(1, 1, 0), message(2, 2, 0), message(3, 1, fromMs + 1_000), message(4, 2, fromMs + 2_000)],
+    messages: [
+      message(1, 1, 0),
+      message(2, 2, 0),
+      message(3, 1, fromMs + 1_000),
+      message(4, 2, fromMs + 2_000),
+    ],
     outages: [{ part: 'model', fromMs, untilMs, status: 529, namedSec: null, chat: null }],
     deaths: [],
   };

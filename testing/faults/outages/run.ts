@@ -5,8 +5,8 @@ import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startFakeTelegram } from '../../telegram/fake-telegram.ts';
 import { createSkewedClock } from '../../clock.ts';
+import { startFakeTelegram } from '../../telegram/fake-telegram.ts';
 import { check } from '../check.ts';
 import { createFindings, type Failure } from '../findings.ts';
 import { createNote, type HistoryLine, type InjectedFaults } from '../injected-faults.ts';
@@ -24,8 +24,8 @@ import {
   type AwayOptions,
   createQueueNews,
   createWeather,
-  objectsInOutages,
   eventsInOutages,
+  objectsInOutages,
   queueInOutages,
   storeInOutages,
 } from './ports-in-outages.ts';
@@ -98,16 +98,12 @@ async function play(
   ends.push(standIns.close);
   const chatOf = (number: number | null) =>
     plan.messages.find((message) => message.number === number)?.chat ?? null;
-  const model = await startFaultModel(
-    modelFaults(plan, weather, chatOf),
-    note,
-    'light',
-    (ms, message) =>
-      modelWorks(
-        ms,
-        (piece) => time.pass(piece, agentsWork(message)),
-        () => weather.away('model', chatOf(message)) !== null,
-      ),
+  const model = await startFaultModel(modelFaults(plan, weather, chatOf), note, 'light', (ms, message) =>
+    modelWorks(
+      ms,
+      (piece) => time.pass(piece, agentsWork(message)),
+      () => weather.away('model', chatOf(message)) !== null,
+    ),
   );
   ends.push(model.close);
   const telegram = await startFakeTelegram();
@@ -191,7 +187,10 @@ async function play(
   ).then(() => {
     said = true;
   });
-  const endMs = Math.max(...plan.outages.map(({ untilMs }) => untilMs), ...plan.messages.map(({ atMs }) => atMs));
+  const endMs = Math.max(
+    ...plan.outages.map(({ untilMs }) => untilMs),
+    ...plan.messages.map(({ atMs }) => atMs),
+  );
   const isOver = async () => said && (await ports.unacknowledged()) === 0;
   const rested = await time.run(isOver, startMs + endMs + REST_MS, over);
   const lastedMs = clock.now() - startMs;
