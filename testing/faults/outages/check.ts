@@ -1,23 +1,13 @@
 // What must hold while parts are away for minutes and hours, besides everything that ../check.ts asserts: the person is told
 // within half a minute (HEARD), the outage burns no attempt, waits grow and named times are kept, and nobody waits for
 // anything but what is away (APART).
-import type { FakeBot } from '../../telegram/fake-bot.ts';
-import type { Outcome } from '../check-input.ts';
 import type { Findings } from '../findings.ts';
 import type { HistoryLine } from '../injected-faults.ts';
+import type { OutageCheck } from './check-input.ts';
 import { type Life, livesOf } from './lives.ts';
-import type { Outage, OutagePlan } from './plan.ts';
+import type { Outage } from './plan.ts';
 import { longestSilenceMs } from './told.ts';
 import { timesOf } from './worker.ts';
-
-export interface OutageCheck {
-  readonly plan: OutagePlan;
-  readonly startMs: number;
-  readonly history: readonly HistoryLine[];
-  readonly bot: FakeBot;
-  readonly outcomes: readonly Outcome[];
-  readonly store: 'local' | 'aws';
-}
 
 export const TOLD_WITHIN_MS = 30_000;
 const FIRST_WAIT_MS = 15_000;

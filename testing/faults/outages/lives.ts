@@ -3,7 +3,7 @@
 import type { TurnRecord } from '../../../src/core/records.ts';
 import type { HistoryLine } from '../injected-faults.ts';
 import { telegramChatId } from '../simulated-users.ts';
-import type { OutageCheck } from './check.ts';
+import type { OutageCheck } from './check-input.ts';
 import type { Outage, TimedMessage } from './plan.ts';
 import { type Shown, shownInTelegram, shownOverHttp } from './told.ts';
 
