@@ -20,6 +20,9 @@ export const WORKSPACE_LIMITS: StateLimits = {
 /** Earlier generations that a session can go back to, the newest included. */
 export const KEPT_GENERATIONS = 10;
 
+/** How soon the parts of a paste follow each other, where a channel gathers them. */
+export const GATHER_PASTE_MS = 1_000;
+
 /** Processes that run turns on one machine. */
 export const WORKERS = 2;
 
