@@ -96,6 +96,7 @@ Commands   ${keys.join(' ')} \\
 DynamoDB   ${installation.dynamo.endpoint}
 S3         ${installation.s3.endpoint}
 SQS        ${installation.sqs.endpoint}
+Walls      ${installation.sandbox ? 'each worker has its own processes and user' : 'none: bubblewrap does not work here, the workers run as you'}
 Ctrl-C ends all of it.
 `);
   }

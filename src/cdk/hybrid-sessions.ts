@@ -143,6 +143,7 @@ export class HybridSessions extends Construct {
         // Half of the disk: the other half is for the checkpoint being written and the agent's own files.
         [VARIABLES.maxWorkspaceBytes]: String((ephemeralStorageMb / 2) * 1024 ** 2),
         [VARIABLES.keepSession]: String(props.worker?.keepSession ?? true),
+        [VARIABLES.soleUser]: 'true',
         ...modelVariables(props.model),
       },
     });

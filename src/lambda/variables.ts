@@ -27,4 +27,6 @@ export const VARIABLES = {
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',
   /** `false`: the folder is emptied after each turn, too. */
   keepSession: 'HYBRID_SESSIONS_KEEP_SESSION',
+  /** `true`: the function's user runs nothing but the function, so every other process of it may be ended. */
+  soleUser: 'HYBRID_SESSIONS_SOLE_USER',
 } as const;

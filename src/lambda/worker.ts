@@ -2,9 +2,10 @@
 // that (UNBLOCK), also when this function cannot begin. Half a minute before the invocation must end, the turn is saved
 // and queued, and the next invocation continues it (LONG). The agent folder is in the image. The session is restored
 // into the temporary folder, and its files stay there only for the next turn of the same session.
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { SAFE_PATH } from '../agent/environment.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
@@ -29,6 +30,7 @@ import { readConfiguration, workerSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
 import { giveBack } from './not-ready.ts';
 import { createObservability } from './observability.ts';
+import { isOpenToOthers, takeOtherProcesses } from './other-processes.ts';
 import { readParameters } from './parameters.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
 
@@ -41,6 +43,8 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
   const configuration = readConfiguration(workerSchema, process.env);
   const deployed = readChannels(channels, 'outgoing', process.env);
   const { log, flush } = createObservability(configuration);
+  const endOthers = watchUser(log, flush);
+  const taskRoot = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
   const shutdown = new AbortController();
   process.once('SIGTERM', () => shutdown.abort());
 
@@ -54,7 +58,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
     const names = deployed.flatMap(({ parameters }) => parameters);
     const [secrets, folder] = await Promise.all([
       readParameters(modelKeyParameter === undefined ? names : [...names, modelKeyParameter]),
-      loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
+      loadAgentFolder(join(taskRoot, 'agent')),
     ]);
     return {
       store: createDynamoSessionStore(tables),
@@ -64,11 +68,16 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
         limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
         temporaryDirectory: temporary,
       }),
-      workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
+      workplace: createTemporaryWorkplace(temporary, {
+        keepSession: configuration.keepSession,
+        ...(endOthers ? { endOthers } : {}),
+      }),
       runner: createAgentRunner({
         folder,
         model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
         sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+        // The agent's Node is the copy in the task folder: programs may want to read their own.
+        path: [join(taskRoot, 'bin'), dirname(process.execPath), SAFE_PATH].join(delimiter),
         log,
       }),
       channels: await openChannels(deployed, secrets, { events, log }),
@@ -107,7 +116,30 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       return batch.response();
     } finally {
       clearTimeout(timer);
+      await endOthers?.();
       flush();
+    }
+  };
+}
+
+/**
+ * null where other processes of this user are not ours to end. A process that survives ends this one: Lambda then begins
+ * with a new environment, and the messages come again, which the ledger knows.
+ */
+function watchUser(log: Log, flush: () => void): (() => Promise<void>) | null {
+  const others = takeOtherProcesses(process.env);
+  if (others.kind === 'not-ours') {
+    if (others.fault) log('error', 'worker-exposed', { alarm: true, reason: others.fault });
+    return null;
+  }
+  if (isOpenToOthers()) log('error', 'worker-exposed', { alarm: true, reason: 'others can read it' });
+  return async () => {
+    try {
+      await others.end();
+    } catch (error) {
+      log('error', 'process-survived', { alarm: true, ...errorFields(error) });
+      flush();
+      process.exit(1);
     }
   };
 }

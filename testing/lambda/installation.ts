@@ -21,9 +21,10 @@ import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
 import { type CustomResource, runCustomResource } from './custom-resource.ts';
 import { type EventSource, startEventSource } from './event-source.ts';
-import { type FunctionEnvironment, startFunction } from './function-environment.ts';
+import { type FunctionEnvironment, type FunctionOptions, startFunction } from './function-environment.ts';
 import { createFunctionUrl } from './function-url.ts';
 import { type ParameterStore, startParameterStore } from './parameter-store.ts';
+import { openSandbox, type Sandbox } from './sandbox.ts';
 
 export interface InstallationOptions {
   /** A folder of its own, for the workers' temporary folders. */
@@ -67,6 +68,8 @@ export interface Installation {
   readonly stranded: FunctionEnvironment;
   /** On AWS a schedule invokes it once a day; here nobody does but the test. */
   readonly sweep: FunctionEnvironment;
+  /** Around each worker; null where this machine has none. */
+  readonly sandbox: Sandbox | null;
   /** The workers' temporary folders, `/tmp` on Lambda. */
   readonly temporary: readonly string[];
   /** One more worker, which no queue feeds: the test invokes it. Its temporary folder is `tmp-<name>`. */
@@ -176,7 +179,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     const start = async (
       name: string,
       more: Record<string, string>,
-      other: { readonly folder?: string; readonly timeoutMs?: number | (() => number) } = {},
+      other: Partial<Pick<FunctionOptions, 'folder' | 'timeoutMs' | 'walls'>> = {},
     ) => {
       const environment = await startFunction({
         name,
@@ -184,6 +187,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         handler: `${name.replace(/-.+$/, '')}.handler`,
         timeoutMs: other.timeoutMs ?? 900_000,
         environment: { ...aws, ...more },
+        ...(other.walls ? { walls: other.walls } : {}),
         ...(options.onOutput ? { onOutput: options.onOutput } : {}),
       });
       ends.push(() => environment.stop());
@@ -256,6 +260,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     };
     const stranded = await start('stranded', { ...outgoing, [VARIABLES.queueUrl]: queueUrls.stranded });
     const sweep = await start('sweep', { [VARIABLES.bucket]: BUCKET });
+    const sandbox = await openSandbox(options.folder);
     const startWorker = async (name: string, variables: Readonly<Record<string, string>> = {}) => {
       const folder = join(options.folder, `tmp-${name}`);
       await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -274,10 +279,15 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         [VARIABLES.bucket]: BUCKET,
         [VARIABLES.temporary]: folder,
         [VARIABLES.maxWorkspaceBytes]: String(1024 ** 3),
+        // Without walls the user is whoever started this program.
+        [VARIABLES.soleUser]: String(sandbox !== null),
         ...variables,
       };
-      const place = { folder: options.image, timeoutMs: options.workerTimeoutMs ?? 900_000 };
-      return await start(`worker-${name}`, more, place);
+      return await start(`worker-${name}`, more, {
+        folder: options.image,
+        timeoutMs: options.workerTimeoutMs ?? 900_000,
+        ...(sandbox ? { walls: { sandbox, writable: { path: folder, shownAs: folder } } } : {}),
+      });
     };
     const temporary: string[] = [];
     const workers: FunctionEnvironment[] = [];
@@ -315,6 +325,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       workers,
       stranded,
       sweep,
+      sandbox,
       temporary,
       apart: startWorker,
       queueUrls,
