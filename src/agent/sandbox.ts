@@ -12,6 +12,8 @@ import { SAFE_PATH } from './environment.ts';
 
 export type SandboxChoice =
   | { readonly kind: 'bubblewrap'; readonly command: string }
+  /** The process that starts the CLI is in one itself. */
+  | { readonly kind: 'host' }
   /** macOS: the SDK's own sandbox, around shell commands only. */
   | { readonly kind: 'seatbelt' }
   | { readonly kind: 'none'; readonly reason: string };

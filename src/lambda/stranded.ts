@@ -39,15 +39,8 @@ export function createStranded(
     return {
       store: createDynamoSessionStore(tables),
       queue,
-      state: {
-        restore: noAgent,
-        checkpoint: noAgent,
-        compact: async () => null,
-        collect: noAgent,
-        erase: noAgent,
-      },
-      workplace: { open: noAgent, close: noAgent },
-      runner: { run: noAgent },
+      state: { compact: async () => null, collect: noAgent },
+      hosts: { open: noAgent },
       channels: await openChannels(deployed, secrets, { events, log }),
       clock: systemClock,
       log,

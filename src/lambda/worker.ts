@@ -20,6 +20,7 @@ import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
+import { createDirectHosts } from '../host/direct-hosts.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
@@ -60,24 +61,30 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       readParameters(modelKeyParameter === undefined ? names : [...names, modelKeyParameter]),
       loadAgentFolder(join(taskRoot, 'agent')),
     ]);
+    const state = createSessionState({
+      objects: createS3ObjectStore({ bucket }),
+      limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
+      temporaryDirectory: temporary,
+    });
     return {
       store: createDynamoSessionStore(tables),
       queue,
-      state: createSessionState({
-        objects: createS3ObjectStore({ bucket }),
-        limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
-        temporaryDirectory: temporary,
-      }),
-      workplace: createTemporaryWorkplace(temporary, {
-        keepSession: configuration.keepSession,
-        ...(endOthers ? { endOthers } : {}),
-      }),
-      runner: createAgentRunner({
-        folder,
-        model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
-        sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
-        // The agent's Node is the copy in the task folder: programs may want to read their own.
-        path: [join(taskRoot, 'bin'), dirname(process.execPath), SAFE_PATH].join(delimiter),
+      state,
+      hosts: createDirectHosts({
+        state,
+        workplace: createTemporaryWorkplace(temporary, {
+          keepSession: configuration.keepSession,
+          ...(endOthers ? { endOthers } : {}),
+        }),
+        runner: createAgentRunner({
+          folder,
+          model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
+          sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+          // The agent's Node is the copy in the task folder: programs may want to read their own.
+          path: [join(taskRoot, 'bin'), dirname(process.execPath), SAFE_PATH].join(delimiter),
+          log,
+        }),
+        clock: systemClock,
         log,
       }),
       channels: await openChannels(deployed, secrets, { events, log }),

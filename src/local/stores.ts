@@ -3,10 +3,10 @@
 import { existsSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { Gone } from '../core/errors.ts';
-import type { EventLog, ObjectStore, SessionState, SessionStore, TurnQueue } from '../core/ports.ts';
+import type { EventLog, ObjectStore, SessionStore, TurnQueue } from '../core/ports.ts';
 import { createSqliteTurnQueue } from '../queues/sqlite/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
-import { createSessionState } from '../state/session-state.ts';
+import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createFilesystemObjectStore } from '../stores/filesystem/object-store.ts';
 import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '../stores/sqlite/index.ts';
 import type { Configuration } from './configuration.ts';
@@ -20,7 +20,7 @@ export interface Stores {
   readonly queue: TurnQueue;
   readonly events: EventLog;
   readonly objects: ObjectStore;
-  readonly state: SessionState;
+  readonly state: StoredState;
   close(): Promise<void>;
 }
 

@@ -1,8 +1,7 @@
 // One worker process. It takes turns from the queue and runs them. All it knows came through the pipe or from the
 // stores. It ends when the pipe to the server closes, because then nobody else could stop it.
 import { loadAgentFolder } from '../agent/agent-folder.ts';
-import { createAgentRunner } from '../agent/runner.ts';
-import { detectSandbox } from '../agent/sandbox.ts';
+import { createModelAccess } from '../agent/model-access.ts';
 import { createWorkplace } from '../agent/workplace.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
@@ -12,6 +11,9 @@ import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
+import { openLocalHosts } from '../host/local-hosts.ts';
+import { createProcessHosts } from '../host/process-hosts.ts';
+import { detectSandbox } from '../host/sandbox/index.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import { createLogLines } from './log-lines.ts';
@@ -22,6 +24,8 @@ import { noteOf } from './worker-notes.ts';
 
 /** Without a server nobody waits for this turn's text, so it is saved and queued again at once. */
 const ORPHAN_GRACE_MS = 5_000;
+/** Agent hosts that wait for a session, in each worker process. */
+const SPARE_HOSTS = 1;
 
 const stopping = new AbortController();
 const deadline = new AbortController();
@@ -60,21 +64,40 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
   };
   const stores = await openStores(configuration, { create: true });
   const model = await openModelEndpoint(configuration.model);
+  let closeHosts = async () => {};
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
     const proxy = Object.keys(configuration.proxy).length > 0 ? { proxy: configuration.proxy } : {};
-    const runner = createAgentRunner({
-      folder,
-      model: model.endpoint,
-      sandbox: await detectSandbox(),
+    const sandbox = await detectSandbox();
+    const root = await executionRoot(configuration.dataDir);
+    const { objects, state } = stores;
+    const { limits } = configuration;
+    const hosts = createProcessHosts({
+      start: await openLocalHosts({
+        sandbox:
+          folder.settings.sandbox === 'off'
+            ? { kind: 'none', reason: 'switched off', accepted: true }
+            : sandbox,
+        root,
+        workplace: createWorkplace({ root }),
+        objects,
+        agentDir: folder.path,
+        limits,
+        network: 'open',
+        log,
+      }),
+      objects,
+      state,
+      limits,
+      access: createModelAccess({ model: model.endpoint, ...proxy }),
+      spares: SPARE_HOSTS,
       log,
-      ...proxy,
     });
+    closeHosts = hosts.close;
     const working = runWorker(
       {
         ...stores,
-        workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
-        runner,
+        hosts,
         channels: await openOutgoing(channels, outgoingSettings(configuration), {
           events: stores.events,
           log,
@@ -98,6 +121,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
     log('error', 'worker-ended', errorFields(error));
     throw error;
   } finally {
+    await closeHosts();
     await model.close();
     await stores.close();
   }
