@@ -20,7 +20,10 @@ export async function assembleContext(folder, { programs } = {}) {
   cpSync(join(root, 'Dockerfile'), join(folder, 'Dockerfile'));
   const { metafile } = await build({
     ...BUNDLE,
-    entryPoints: { worker: programOf('worker', programs) },
+    entryPoints: {
+      worker: programOf('worker', programs),
+      'agent-host': programOf('agent-host', programs),
+    },
     outdir: task,
     absWorkingDir: root,
     // It finds its native program beside itself.
@@ -29,7 +32,7 @@ export async function assembleContext(folder, { programs } = {}) {
   const { version } = JSON.parse(readFileSync(join(root, 'node_modules', SDK, 'package.json'), 'utf8'));
   const manifest = { private: true, type: 'module', dependencies: { [SDK]: version } };
   writeFileSync(join(task, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  const worker = Object.entries(metafile.outputs).find(([path]) => path.endsWith('worker.mjs'))?.[1];
+  const worker = Object.entries(metafile.outputs).find(([path]) => path.endsWith('/worker.mjs'))?.[1];
   return { bytes: worker.bytes, modules: Object.keys(worker.inputs) };
 }
 

@@ -12,14 +12,14 @@ import type { Lease, SessionHead } from '../core/records.ts';
 import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
-import { createPackIntake } from './pack-intake.ts';
+import { createPackIntake, type PackIntake } from './pack-intake.ts';
 import { createSavedCheck } from './saved-check.ts';
 
 /** A started host that has no session yet. */
 export interface SpareHost {
   readonly link: HostLink;
   /** A host's own folder, seen from the worker; the session's directory as the host sees it. */
-  claim(lease: Lease): Promise<ClaimedPlace>;
+  claim(lease: Lease, stored: StoredGeneration | null): Promise<ClaimedPlace>;
   /** Ends the host and removes what it leaves. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -30,6 +30,8 @@ export interface ClaimedPlace {
   stage(key: string, name: string): Promise<boolean>;
   /** For the worker's own files of this host. */
   readonly spool: string;
+  /** Where packs do not come over the host's stream. */
+  readonly intake?: PackIntake;
 }
 
 export interface ProcessHostsOptions {
@@ -111,8 +113,8 @@ async function openSession(
   onClose: () => void,
 ): Promise<AgentHost> {
   const stored = newestOf(opened);
-  const { directory, stage, spool } = await claim(lease);
-  const intake = createPackIntake(link.process.stdio[4] as Readable, objects, spool);
+  const { directory, stage, spool, intake: own } = await claim(lease, stored);
+  const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
   const check = createSavedCheck({ objects, scope: lease, limits });
   const ours = new Set(stored?.packs.map(({ name }) => name));
   /** Of the save that runs. */
@@ -151,7 +153,10 @@ async function openSession(
         },
       );
     },
-    onPack: (name, bytes) => void put(name, bytes),
+    onPack: (name, bytes) => {
+      const arriving = put(name, bytes);
+      saving?.arriving.push(arriving);
+    },
   });
 
   const { tenant, sessionId, fence } = lease;
@@ -190,7 +195,7 @@ async function openSession(
 
     async save({ head, generation, running }) {
       const previous = previousOf(head, generation);
-      const save: Saving = { generation, written: new Map() };
+      const save: Saving = { generation, written: new Map(), arriving: [] };
       saving = save;
       try {
         const saved = await link
@@ -198,6 +203,9 @@ async function openSession(
           .catch((error: unknown) => {
             throw save.failure ?? error;
           });
+        // A host that stores its packs by itself does not wait until they were looked at here.
+        await Promise.all(save.arriving);
+        if (save.failure !== undefined) throw save.failure;
         const { stored: next, refused } = saved;
         await check
           .check({ generation, previous, stored: next, written: save.written })
@@ -226,6 +234,8 @@ async function openSession(
 interface Saving {
   readonly generation: number;
   readonly written: Map<string, number>;
+  /** Of packs that were announced. */
+  readonly arriving: Promise<void>[];
   failure?: unknown;
 }
 

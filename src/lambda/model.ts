@@ -3,10 +3,10 @@
 import { createDemoModel } from '../agent/demo-model.ts';
 import type { ModelEndpoint } from '../agent/runner.ts';
 import { Invalid } from '../core/errors.ts';
-import type { WorkerConfiguration } from './configuration.ts';
+import type { ModelConfiguration } from './configuration.ts';
 
 export async function readModelChoice(
-  configuration: WorkerConfiguration,
+  configuration: ModelConfiguration,
   key: string | undefined,
 ): Promise<ModelEndpoint> {
   const { modelProvider, model, modelBaseUrl } = configuration;

@@ -22,6 +22,11 @@ export const VARIABLES = {
   model: 'HYBRID_SESSIONS_MODEL',
   modelKeyParameter: 'HYBRID_SESSIONS_MODEL_KEY_PARAMETER',
   modelBaseUrl: 'HYBRID_SESSIONS_MODEL_BASE_URL',
+  /** Name of the function in which agents run, and address of the one through which they reach a model and their worker. */
+  agentHostFunction: 'HYBRID_SESSIONS_AGENT_HOST_FUNCTION',
+  gatewayUrl: 'HYBRID_SESSIONS_GATEWAY_URL',
+  /** What the tokens for the gateway are signed with. */
+  gatewaySecretParameter: 'HYBRID_SESSIONS_GATEWAY_SECRET_PARAMETER',
   /** A folder that belongs to this function alone and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',

@@ -163,3 +163,8 @@ export function tenantList(tenant: Tenant): string {
 export function eventsKey(tenant: Tenant, turnId: TurnId | string, sequence: number): StateKey {
   return { pk: `${storedPart(tenant)}#events#${turnId}`, sk: String(sequence).padStart(16, '0') };
 }
+
+/** What a worker has said to a host that runs elsewhere. */
+export function mailboxKey(tenant: Tenant, name: string, number: number): StateKey {
+  return { pk: `${storedPart(tenant)}#mailbox#${name}`, sk: String(number).padStart(16, '0') };
+}

@@ -1,0 +1,47 @@
+// Agents in the worker's own function (`shared`): for an owner who trusts everyone who may write. The agent folder is in the
+// image. The session is restored into the temporary folder, and its files stay there only for the next turn of the same
+// session. The agent has the worker's user: see other-processes.ts for what holds nevertheless.
+import { delimiter, dirname, join } from 'node:path';
+import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { SAFE_PATH } from '../agent/environment.ts';
+import { createAgentRunner } from '../agent/runner.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { createDirectHosts } from '../host/direct-hosts.ts';
+import { readConfiguration, sharedHostsSchema } from './configuration.ts';
+import { readModelChoice } from './model.ts';
+import { createTemporaryWorkplace } from './temporary-workplace.ts';
+import { watchUser } from './watch-user.ts';
+import type { WorkerHosts } from './worker.ts';
+
+export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush: () => void }): WorkerHosts {
+  const configuration = readConfiguration(sharedHostsSchema, process.env);
+  const { temporary, keepSession, modelKeyParameter } = configuration;
+  const endOthers = watchUser(log, flush);
+  const taskRoot = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
+  return {
+    parameters: modelKeyParameter === undefined ? [] : [modelKeyParameter],
+    async open({ state, secrets }) {
+      const folder = await loadAgentFolder(join(taskRoot, 'agent'));
+      return createDirectHosts({
+        state,
+        workplace: createTemporaryWorkplace(temporary, { keepSession, ...(endOthers ? { endOthers } : {}) }),
+        runner: createAgentRunner({
+          folder,
+          model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
+          sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+          path: pathOfAgent(taskRoot),
+          log,
+        }),
+        clock: systemClock,
+        log,
+      });
+    },
+    settle: async () => endOthers?.(),
+  };
+}
+
+/** The agent's Node is the copy in the task folder: programs may want to read their own. */
+export function pathOfAgent(taskRoot: string): string {
+  return [join(taskRoot, 'bin'), dirname(process.execPath), SAFE_PATH].join(delimiter);
+}
