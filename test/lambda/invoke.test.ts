@@ -44,7 +44,9 @@ export const handler = async (event, context) => {
 export const streaming = awslambda.streamifyResponse(async (event, stream) => {
   stream.write('{"n":1}\\n');
   while (event.wait && !existsSync(tmp + '/heard')) await new Promise((resolve) => setTimeout(resolve, 10));
-  if (event.crash) process.exit(3);
+  // What was written is on its way by then.
+  if (event.crash) setTimeout(() => process.exit(3), 200);
+  if (event.crash) await new Promise(() => {});
   if (event.fail) throw new RangeError('midway');
   if (event.hang) await new Promise(() => {});
   stream.write('{"n":2}\\n');

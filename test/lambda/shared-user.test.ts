@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
+import { VARIABLES } from '../../src/lambda/variables.ts';
 import type { FunctionEnvironment } from '../../testing/lambda/function-environment.ts';
 import type { Installation } from '../../testing/lambda/installation.ts';
 import { processesBelow } from '../../testing/lambda/process-tree.ts';
@@ -65,18 +66,18 @@ function lookEverywhere(wanted: Readonly<Record<string, string>>): string {
   return `cat > look.pl <<'PERL'
 use Errno;
 my %wanted = (${patterns.join(', ')});
-sub tell { my ($how, $pid, $data) = @_; for my $name (sort keys %wanted) { print "FOUND $name by $how\\n" if index($data, $wanted{$name}) >= 0; } }
+sub saw { my ($how, $pid, $data) = @_; for my $name (sort keys %wanted) { print "FOUND $name by $how\\n" if index($data, $wanted{$name}) >= 0; } }
 for my $dir (glob '/proc/[0-9]*') {
   my ($pid) = $dir =~ /(\\d+)$/; next if $pid == $$;
-  my $cmdline = do { local $/; open(my $f, '<', "$dir/cmdline") ? (<$f> // '') : '' };
+  my $cmdline = ''; if (open(my $f, '<', "$dir/cmdline")) { local $/; $cmdline = <$f> // ''; }
   for my $file (qw(cmdline environ auxv maps smaps stack syscall io limits mountinfo comm wchan)) {
-    open(my $f, '<', "$dir/$file") or next; local $/; my $data = <$f>; tell($file, $pid, $data // '');
+    open(my $f, '<', "$dir/$file") or next; local $/; my $data = <$f>; saw($file, $pid, $data // '');
     print "OPEN $file\\n" if $cmdline =~ /worker[.]handler/ && $file =~ /environ|auxv|maps|io/ && defined $data;
   }
   for my $fd (glob "$dir/fd/*") { my $to = readlink $fd; print "FD worker\\n" if defined $to && $cmdline =~ /worker[.]handler/; }
   if (open(my $maps, '<', "$dir/maps") and open(my $mem, '<:raw', "$dir/mem")) {
     while (<$maps>) { my ($a, $b) = /^([0-9a-f]+)-([0-9a-f]+) rw/ or next; ($a, $b) = (hex $a, hex $b); next if $b - $a > 64e6;
-      sysseek($mem, $a, 0); sysread($mem, my $data, $b - $a); tell('mem', $pid, $data // ''); }
+      sysseek($mem, $a, 0); sysread($mem, my $data, $b - $a); saw('mem', $pid, $data // ''); }
   }
   next unless $cmdline =~ /worker[.]handler|own-process/;
   my $who = $cmdline =~ /own-process/ ? 'own' : 'worker';
@@ -86,23 +87,25 @@ for my $dir (glob '/proc/[0-9]*') {
   if ($attached) { waitpid($pid, 0x40000000); syscall(${PTRACE}, 17, $pid + 0, 0, 0); }
 }
 PERL
-WANTED=own-variable bash -c 'exec -a own-process sleep 30' & sleep 0.2; perl look.pl | sort | uniq -c; kill %1; echo looked`;
+WANTED=own-variable bash -c 'exec -a own-process sleep 30' & sleep 0.2; perl look.pl 2>&1 | sort -u; kill %1; echo looked`;
 }
 
 describe.skipIf(unavailable)('the agent on a worker that shares its user', () => {
   test('cannot look into the worker: variables, memory, descriptors, ptrace', async () => {
     await turn('victim', 'the-text-of-a-victim');
-    const said = await turn(
+    const shown = await turn(
       'a',
       `run: ${lookEverywhere({
         own: 'own-variable',
         'model key': 'sk-local-model-key',
         'bot token': 'LOCAL-TEST-TOKEN',
         'name of a parameter': '/local/model-key',
-        'role credentials': 'AWS_SECRET_ACCESS_KEY',
+        'variables of the worker': `${VARIABLES.deadLetterQueueUrl}=`,
         'text of another chat': 'the-text-of-a-victim',
       })}`,
     );
+    // What it printed, behind what was run.
+    const said = shown.slice(shown.indexOf('echo looked\n'));
     // It does find its own, in each of these ways.
     expect(said).toContain('FOUND own by environ');
     expect(said).toContain('FOUND own by mem');

@@ -67,16 +67,21 @@ export function sandboxedCommand(
 ): EnvironmentCommand {
   const isRoot = process.getuid?.() === 0;
   if (isRoot) chownSync(writable.path, PLAIN_USER, PLAIN_USER);
-  const shown = [...SYSTEM_FOLDERS, '/etc'].flatMap((path) => ['--ro-bind-try', path, path]);
+  const system = [...SYSTEM_FOLDERS, '/etc'].flatMap((path) => ['--ro-bind-try', path, path]);
+  const shown = [
+    ['--ro-bind', folder, TASK],
+    ['--ro-bind', sandbox.node, NODE],
+    ['--ro-bind', dirname(RUNTIME_CLIENT), join(RUNTIME, 'aws-lambda-ric')],
+    ['--ro-bind', ADDON, join(RUNTIME, 'rapid-client.cjs')],
+    ['--bind', writable.path, writable.shownAs],
+  ] as const;
   const walls = [
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--die-with-parent', '--new-session'],
     ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys', '--dev', '/dev', '--remount-ro', '/dev'],
-    ...shown,
-    ...['--ro-bind', folder, TASK],
-    ...['--ro-bind', sandbox.node, NODE],
-    ...['--ro-bind', dirname(RUNTIME_CLIENT), join(RUNTIME, 'aws-lambda-ric')],
-    ...['--ro-bind', ADDON, join(RUNTIME, 'rapid-client.cjs')],
-    ...['--bind', writable.path, writable.shownAs],
+    ...system,
+    // Made by bubblewrap itself they would be root's alone.
+    ...shown.flatMap(([, , at]) => foldersAbove(at).flatMap((above) => ['--perms', '0755', '--dir', above])),
+    ...shown.flat(),
     ...['--remount-ro', '/', '--chdir', TASK, '--'],
   ];
   const asUser = isRoot
@@ -93,6 +98,12 @@ export function sandboxedCommand(
     args: [...walls, ...asUser, '/bin/sh', '-c', WITH_VARIABLES, 'sh', ...runtime, handler],
     taskRoot: TASK,
   };
+}
+
+/** Outermost first. */
+function foldersAbove(path: string): string[] {
+  const above = dirname(path);
+  return above === '/' ? [] : [...foldersAbove(above), above];
 }
 
 const NO_RIGHTS = ['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'];
