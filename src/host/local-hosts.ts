@@ -46,6 +46,8 @@ export interface LocalHostsOptions {
   readonly sockets?: Readonly<Record<string, string>>;
   readonly hostLimits?: Partial<SandboxLimits>;
   readonly language?: string;
+  /** What a host runs. @default the program with the real CLI */
+  readonly program?: string;
   readonly log: Log;
 }
 
@@ -74,7 +76,7 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
 
   const started = await startInSandbox({
     sandbox,
-    program: { command: process.execPath, args: ['--no-warnings', hostProgram()] },
+    program: { command: process.execPath, args: ['--no-warnings', options.program ?? hostProgram()] },
     env: {
       PATH: SAFE_PATH,
       LANG: options.language ?? 'C.UTF-8',

@@ -2,10 +2,9 @@
 // is not trusted by it. One session, ever: a second `open` ends the host.
 import { readlink } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
-import { loadAgentFolder } from '../agent/agent-folder.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { pauseProcesses } from '../agent/processes.ts';
-import { type CliRunner, createCliRunner } from '../agent/runner.ts';
+import type { CliRunner } from '../agent/runner.ts';
 import { systemClock } from '../core/clock.ts';
 import { isHybridError } from '../core/errors.ts';
 import type { SessionId, Tenant } from '../core/ids.ts';
@@ -38,7 +37,13 @@ export interface Ways {
   readonly proxyEnvironment: Readonly<Record<string, string>>;
 }
 
-type Boot = Extract<HeardByHost, { type: 'boot' }>;
+export type Boot = Extract<HeardByHost, { type: 'boot' }>;
+
+export interface HostOptions {
+  readonly ways: Ways;
+  readonly openRunner: (boot: Boot, ways: Ways, log: Log) => Promise<CliRunner>;
+}
+
 type Open = Extract<HeardByHost, { type: 'open' }>;
 type Run = Extract<HeardByHost, { type: 'run' }>;
 type Save = Extract<HeardByHost, { type: 'save' }>;
@@ -60,7 +65,10 @@ interface Session {
 }
 
 /** Resolves when the worker has closed the host, or is gone. */
-export async function serveHost({ input, output, bytes }: HostStreams, ways: Ways): Promise<void> {
+export async function serveHost(
+  { input, output, bytes }: HostStreams,
+  { ways, openRunner }: HostOptions,
+): Promise<void> {
   const say = (frame: FromHost): void => void writeFrame(output, frame);
   const log: Log = (level, event, fields = {}) => {
     if (level !== 'debug') say({ type: 'log', level, event, fields: { ...fields } });
@@ -73,16 +81,7 @@ export async function serveHost({ input, output, bytes }: HostStreams, ways: Way
   let stop = new AbortController();
 
   async function boot(frame: Boot): Promise<void> {
-    const folder = await loadAgentFolder(frame.folder);
-    const runner = createCliRunner({
-      folder,
-      sandbox:
-        frame.sandbox === 'none' ? { kind: 'none', reason: 'there is none here' } : { kind: frame.sandbox },
-      log,
-      network: ways.proxyEnvironment,
-      ...(frame.path === undefined ? {} : { path: frame.path }),
-      ...(frame.language === undefined ? {} : { language: frame.language }),
-    });
+    const runner = await openRunner(frame, ways, log);
     const objects = createRemoteObjects({
       incoming: frame.incoming,
       need: (name) =>
