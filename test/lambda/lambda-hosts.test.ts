@@ -37,6 +37,7 @@ import { conversation } from './one-turn.ts';
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-lambda-hosts-'));
 const SECRET = new Uint8Array(32).fill(7);
 const FUNCTION = 'agent-host';
+const MAX_ENVIRONMENTS = 6;
 const sandbox = await openSandbox(folder);
 const limits = { ...WORKSPACE_LIMITS, maxWorkspaceBytes: 10_000_000 };
 const closing: (() => Promise<unknown>)[] = [];
@@ -82,7 +83,7 @@ beforeAll(async () => {
   await assembleTree(image);
   environments = createTenantEnvironments({
     folder: join(folder, 'environments'),
-    maxEnvironments: 4,
+    maxEnvironments: MAX_ENVIRONMENTS,
     idleMs: 600_000,
     describe: (writable) => ({
       name: FUNCTION,
@@ -282,7 +283,7 @@ describe('a session', () => {
   });
 
   test('more sessions than there may be environments are for later, which is no failure', async () => {
-    for (let i = environments.all.length; i < 4; i++) await turn(newHead(`fill-${i}`), 'hello');
+    for (let i = environments.all.length; i < MAX_ENVIRONMENTS; i++) await turn(newHead(`fill-${i}`), 'hello');
     const error = await turn(newHead('one too many'), 'hello').catch((caught: unknown) => caught);
     expect(error).toMatchObject({ name: 'Refused', code: 'workplace-busy' });
     expect((error as { retryAfterMs: number }).retryAfterMs).toBeGreaterThanOrEqual(10_000);

@@ -10,6 +10,7 @@ import { backoffMs } from '../../core/backoff.ts';
 import type { StateLimits } from '../../core/ports/execution.ts';
 import { readFrames, writeFrame } from '../frames.ts';
 import { createIncoming } from '../incoming.ts';
+import { openCliRunner } from '../open-cli-runner.ts';
 import { createPackIntake } from '../pack-intake.ts';
 import { type FromHost, PROTOCOL_VERSION, type ToHost } from '../protocol.ts';
 import { serveHost } from '../serve-host.ts';
@@ -89,6 +90,8 @@ export async function serveInvocation(options: InvocationOptions, event: unknown
   async function sayAll(): Promise<void> {
     for await (const frame of readFrames(output, (value) => value as FromHost)) {
       if (frame.type === 'ready') continue;
+      // The image is at fault: the function's error, which has an alarm.
+      if (frame.type === 'failed' && frame.at === 'boot') throw new Error(`The host cannot start: ${frame.message}`);
       if (frame.type === 'pack') void upload(frame.name, frame.bytes);
       else if (frame.type === 'need' && objects.mayRead(frame.name)) void fetchPack(frame.name);
       else await say(frame);
@@ -117,7 +120,10 @@ export async function serveInvocation(options: InvocationOptions, event: unknown
     for (let left = ms; left > 0 && !isOver() && !over.signal.aborted; left -= 20) await sleep(20);
   }
 
-  const serving = serveHost({ input, output, bytes }, { ports: {}, proxyEnvironment: {} });
+  const serving = serveHost(
+    { input, output, bytes },
+    { ways: { ports: {}, proxyEnvironment: {} }, openRunner: openCliRunner },
+  );
   feed({
     type: 'boot',
     version: PROTOCOL_VERSION,
@@ -132,11 +138,13 @@ export async function serveInvocation(options: InvocationOptions, event: unknown
   const hearing = hearAll();
   const saying = sayAll();
   try {
-    await serving;
+    await Promise.race([serving, saying.then(() => serving)]);
+    output.end();
+    await saying;
   } finally {
     over.abort();
-    output.end();
-    await Promise.allSettled([saying, hearing]);
+    input.end();
+    await hearing;
     await options.endOthers();
   }
 }
