@@ -45,8 +45,13 @@ export interface HostLink {
   /** What is told from here on; a spare host has nothing to tell. */
   listen(events: HostEvents): void;
   send(frame: ToHost): void;
-  /** Sends `frame` and waits for its answer. Throws the host's own failure, or Conflict('host-gone'). */
-  ask<T extends Answer>(frame: ToHost, answer: T): Promise<Of<T>>;
+  /**
+   * Sends `frame` and waits for its answer; a host that takes longer than `withinMs` is ended. Throws the host's own
+   * failure, or Conflict('host-gone').
+   */
+  ask<T extends Answer>(frame: ToHost, answer: T, withinMs?: number): Promise<Of<T>>;
+  /** Ends the host unless what it was asked for is answered by then. */
+  hurry(answer: Answer, withinMs: number): void;
   /** Resolves when the process is gone. */
   readonly ended: Promise<HostEnd>;
   kill(): void;
@@ -80,6 +85,13 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
     if (performance.now() - heardAtMs > SILENT_HOST_MS) fail('it said nothing for too long');
   }, SILENT_HOST_MS / 10);
   silence.unref();
+
+  function hurry(type: Answer, withinMs: number): void {
+    const asked = waiting.get(type);
+    setTimeout(() => {
+      if (asked && waiting.get(type) === asked) fail('it took too long');
+    }, withinMs).unref();
+  }
 
   function take(frame: HeardFromHost): void {
     heardAtMs = performance.now();
@@ -137,13 +149,17 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
       events = next;
     },
     send: (frame) => void writeFrame(frames, frame),
-    ask: (frame, type) =>
-      new Promise((resolve, reject) => {
-        if (!alive) return reject(error ?? hostGone(why));
-        if (waiting.has(type)) return reject(new Error(`The host was asked twice for ${type}.`));
-        waiting.set(type, { resolve, reject });
-        writeFrame(frames, frame);
-      }),
+    async ask(frame, type, withinMs) {
+      if (!alive) throw error ?? hostGone(why);
+      if (waiting.has(type)) throw new Error(`The host was asked twice for ${type}.`);
+      const answered = new Promise<Of<typeof type>>((resolve, reject) => {
+        waiting.set(type, { resolve: resolve as (frame: never) => void, reject });
+      });
+      if (withinMs !== undefined) hurry(type, withinMs);
+      writeFrame(frames, frame);
+      return await answered;
+    },
+    hurry,
     ended,
     kill: process.kill,
   };

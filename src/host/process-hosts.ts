@@ -154,18 +154,25 @@ async function openSession(
       );
     },
     onPack: (name, bytes) => {
-      const arriving = put(name, bytes);
-      saving?.arriving.push(arriving);
+      const done = put(name, bytes);
+      saving?.arriving.push(done);
     },
   });
 
   const { tenant, sessionId, fence } = lease;
-  await link.ask({ type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) }, 'opened');
+  await link.ask(
+    { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) },
+    'opened',
+    OPEN_MS,
+  );
   check.expect(stored);
 
   async function runOn(run: Parameters<AgentHost['run']>[0], gateway: TurnGateway): Promise<AgentOutcome> {
     const { resume, continuing, request, tries, signal } = run;
-    const stop = () => link.send({ type: 'stop', reason: signal.reason as 'stop' });
+    const stop = () => {
+      link.send({ type: 'stop', reason: signal.reason as 'stop' });
+      link.hurry('ended', STOP_MS);
+    };
     signal.addEventListener('abort', stop, { once: true });
     try {
       const model = { ...gateway.model };
@@ -199,11 +206,11 @@ async function openSession(
       saving = save;
       try {
         const saved = await link
-          .ask({ type: 'save', generation, previous: plain(previous), running }, 'saved')
+          .ask({ type: 'save', generation, previous: plain(previous), running }, 'saved', SAVE_MS)
           .catch((error: unknown) => {
             throw save.failure ?? error;
           });
-        // A host that stores its packs by itself does not wait until they were looked at here.
+        // A host may say that it is done before it is.
         await Promise.all(save.arriving);
         if (save.failure !== undefined) throw save.failure;
         const { stored: next, refused } = saved;
@@ -219,6 +226,8 @@ async function openSession(
         const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead });
         return { state: nextState, refused, compactionDue };
       } catch (error) {
+        await Promise.all(save.arriving);
+        if (save.failure !== undefined) throw save.failure;
         const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
         await state.collect(orphans).catch(() => {});
         throw error;
@@ -234,11 +243,16 @@ async function openSession(
 interface Saving {
   readonly generation: number;
   readonly written: Map<string, number>;
-  /** Of packs that were announced. */
+  /** Packs that are being taken; never rejects. */
   readonly arriving: Promise<void>[];
   failure?: unknown;
 }
 
+/** A gigabyte on a slow disk, laid out or read. */
+const OPEN_MS = 10 * 60_000;
+const SAVE_MS = 10 * 60_000;
+/** From a stop to the end of the run: the agent writes down what it did, and every process is ended. */
+const STOP_MS = 60_000;
 const MAX_CONFIG_BYTES = 256 * 1024 * 1024;
 /** One with what changed, and one that merges; each may meet a name that is taken. */
 const MAX_PACKS_PER_SAVE = 8;

@@ -32,7 +32,7 @@ export interface SavedCheck {
 }
 
 /** A file's entry takes some hundred bytes; what is far above that was made to be unpacked. */
-const MAX_HEADER_BYTES_PER_FILE = 4_096;
+const MAX_HEADER_BYTES_PER_FILE = 1_024;
 /** Files of the agent's configuration beside those of the workspace, which are limited. */
 const MAX_CONFIG_FILES = 50_000;
 
