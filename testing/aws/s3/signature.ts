@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { denied } from './errors.ts';
 
 const SKEW_MS = 15 * 60_000;
+const MAX_EXPIRES_SEC = 604_800;
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -91,8 +92,19 @@ function claimOf(request: IncomingMessage, url: URL, body?: Uint8Array): Claim {
   const value = (name: string) => url.searchParams.get(name) ?? '';
   if (value('X-Amz-Algorithm') !== 'AWS4-HMAC-SHA256') throw denied('AccessDenied', 'Access Denied.');
   const date = value('X-Amz-Date');
-  if (!(Date.now() < timeOf(date) + Number(value('X-Amz-Expires')) * 1_000))
-    throw denied('AccessDenied', 'Request has expired');
+  const expiresSec = Number(value('X-Amz-Expires'));
+  if (!(expiresSec >= 1 && expiresSec <= MAX_EXPIRES_SEC)) {
+    throw denied('AuthorizationQueryParametersError', 'X-Amz-Expires must be between 1 and 604800 seconds');
+  }
+  if (timeOf(date) > Date.now() + SKEW_MS) throw denied('AccessDenied', 'Request is not valid yet');
+  if (!(Date.now() < timeOf(date) + expiresSec * 1_000)) throw denied('AccessDenied', 'Request has expired');
+  const signed = value('X-Amz-SignedHeaders').split(';');
+  const unsigned = Object.keys(request.headers).filter(
+    (name) => (name === 'host' || name.startsWith('x-amz-')) && !signed.includes(name),
+  );
+  if (unsigned.length > 0) {
+    throw denied('AccessDenied', 'There were headers present in the request which were not signed');
+  }
   return {
     credential: value('X-Amz-Credential'),
     signedHeaders: value('X-Amz-SignedHeaders'),
