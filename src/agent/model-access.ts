@@ -20,7 +20,7 @@ export interface ModelAccessOptions {
 
 export interface ModelAccess {
   /** For one turn; `model` of it is what the agent's side may know. */
-  open(run: Pick<AgentRun, 'tries' | 'progress'>): Promise<TurnGateway>;
+  open(run: Omit<AgentRun, 'directory'>): Promise<TurnGateway>;
   /** Sends the model a minimal request: tells an outage from a request that always fails. */
   modelAnswers(): Promise<boolean>;
 }

@@ -7,3 +7,4 @@ export type * from './ports/hosts.ts';
 export type * from './ports/objects.ts';
 export type * from './ports/queue.ts';
 export type * from './ports/store.ts';
+export type * from './ports/usage.ts';

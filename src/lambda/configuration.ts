@@ -90,6 +90,7 @@ export const agentHostSchema = z.object({
 export const gatewaySchema = z.object({
   installation: text,
   logLevel: base.logLevel,
+  mappingTable: text,
   stateTable: text,
   gatewaySecretParameter: parameter,
   ...model,

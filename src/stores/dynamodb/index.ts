@@ -9,3 +9,4 @@ export {
   type DynamoSessionStoreOptions,
 } from './session-store.ts';
 export { createTableInput, type TableDefinition, type TableIndex, tableDefinitions } from './tables.ts';
+export { createDynamoUsageLedger, type DynamoUsageLedgerOptions } from './usage-ledger.ts';
