@@ -104,6 +104,7 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
       if (turn && heard.includes('two three')) stopped ??= api(`/v1/turns/${turn}/stop`, { method: 'POST', body: '{}' });
     }
     expect((await stopped)?.ok).toBe(true);
+    console.log(heard.slice(-400), heard.length);
     expect(heard).toMatch(/"outcome":"stopped"/);
   });
 
