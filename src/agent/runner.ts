@@ -12,8 +12,7 @@ import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
 import { type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
-import type { ModelEndpoint } from './environment.ts';
-import { createModelAccess, type ModelAccessOptions, type TurnGateway } from './model-access.ts';
+import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
@@ -49,11 +48,16 @@ export interface CliRunnerOptions {
 
 export interface AgentRunnerOptions extends CliRunnerOptions, ModelAccessOptions {}
 
+interface UsedModel {
+  /** In place of the folder's. */
+  readonly use?: string;
+}
+
 /** Runs turns with a model that the caller gives access to. */
 export interface CliRunner {
   run(
     run: AgentRun,
-    access: { readonly model: ModelEndpoint; readonly away?: TurnGateway['away'] },
+    access: Pick<TurnAccess, 'model'> & Partial<TurnAccess> & UsedModel,
   ): Promise<AgentOutcome>;
 }
 
@@ -71,7 +75,10 @@ export function createCliRunner(options: CliRunnerOptions): CliRunner {
     );
   }
   return {
-    run: (run, { model, away = () => null }) => runCliTurn(run, { ...options, sandbox, model, away }),
+    run: (run, { use, ...access }) => {
+      const using = use === undefined ? folder : { ...folder, settings: { ...folder.settings, model: use } };
+      return runCliTurn(run, { ...options, sandbox, away: () => null, folder: using, ...access });
+    },
   };
 }
 
@@ -80,19 +87,12 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const cli = createCliRunner(options);
   const access = createModelAccess(options);
   return {
-    async run(run) {
-      const gateway = await access.open(run);
-      try {
-        return await cli.run(run, gateway);
-      } finally {
-        await gateway.close();
-      }
-    },
-    modelAnswers: access.modelAnswers,
+    run: (run) => access.during(run, (given) => cli.run(run, given)),
+    modelAnswers: access.answersAgain,
   };
 }
 
-type TurnOptions = CliRunnerOptions & Pick<TurnGateway, 'model' | 'away'>;
+type TurnOptions = CliRunnerOptions & TurnAccess;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {
@@ -174,7 +174,6 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   const outcome = outcomeOf({
     watched,
     stopped: end.stopped ? statusOf(signal) : null,
-    totals: mark?.totals ?? null,
     crash: end.crash,
     broken: end.broken,
     away: options.away(),

@@ -7,4 +7,5 @@ export type * from './ports/hosts.ts';
 export type * from './ports/objects.ts';
 export type * from './ports/queue.ts';
 export type * from './ports/store.ts';
+export type * from './ports/tenants.ts';
 export type * from './ports/usage.ts';

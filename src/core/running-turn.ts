@@ -15,6 +15,7 @@ import type {
 } from './ports.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { StandingOf } from './standing.ts';
 
 /** Named points of a turn, in order, at which a fault kit can inject a fault. */
 export const TURN_POINTS = [
@@ -52,6 +53,8 @@ export interface TurnDeps {
   readonly retentionSec: number;
   /** After this many begun attempts the turn is given up with an honest message. */
   readonly maxAttempts: number;
+  /** Every tenant is served where it is left out. */
+  readonly standing?: StandingOf;
   /** For fault injection; production passes nothing. */
   readonly at?: (point: TurnPoint) => Promise<void> | void;
 }

@@ -139,6 +139,7 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
         incoming: isWalled ? INSIDE_PACKS : packs,
         limits: options.limits,
         sandbox: isWalled ? 'host' : sandbox.kind === 'seatbelt' ? 'seatbelt' : 'none',
+        accepted: sandbox.kind === 'none' && sandbox.accepted === true,
         outside: await readlink('/proc/self/ns/pid').catch(() => null),
         ...(options.language === undefined ? {} : { language: options.language }),
       },
@@ -155,6 +156,23 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
 function hostProgram(): string {
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return fileURLToPath(new URL(`./host-program.${ending}`, import.meta.url));
+}
+
+/** A folder of this worker's own beside its hosts', for sockets; removed by the next worker if this one is killed. */
+export async function openWorkerFolder(
+  root: string,
+): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = join(root, `${SLOT}worker-${randomBytes(8).toString('hex')}`);
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await writeOwner(path);
+  return {
+    path,
+    async remove() {
+      await removeTree(path);
+      await rm(`${path}.json`, { force: true });
+      await rmdir(root).catch(() => {});
+    },
+  };
 }
 
 const SLOT = 'host-';

@@ -5,10 +5,11 @@ import type { Log } from '../core/log.ts';
 import type { Boot, Ways } from './serve-host.ts';
 
 export async function openCliRunner(boot: Boot, ways: Ways, log: Log): Promise<CliRunner> {
-  const { sandbox, path, language } = boot;
+  const { sandbox, accepted, path, language } = boot;
   return createCliRunner({
     folder: await loadAgentFolder(boot.folder),
-    sandbox: sandbox === 'none' ? { kind: 'none', reason: 'there is none here' } : { kind: sandbox },
+    sandbox:
+      sandbox === 'none' ? { kind: 'none', reason: 'there is none here', accepted } : { kind: sandbox },
     log,
     network: ways.proxyEnvironment,
     ...(path === undefined ? {} : { path }),

@@ -1,14 +1,15 @@
 // Hosts as processes of their own on this machine, one per session. One that knows no session yet waits as a spare, so that
 // a turn does not wait for its start. What a host answers is checked here before the core sees it.
 import type { Readable } from 'node:stream';
-import type { ModelAccess, TurnGateway } from '../agent/model-access.ts';
-import { withWhatTheGatewaySaw } from '../agent/model-access.ts';
+import type { ModelEndpoint } from '../agent/environment.ts';
+import { type ModelAccess, withWhatTheGatewaySaw } from '../agent/model-access.ts';
 import { Conflict } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
-import type { AgentHost, AgentHosts } from '../core/ports/hosts.ts';
+import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
+import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
@@ -34,13 +35,25 @@ export interface ClaimedPlace {
   readonly intake?: PackIntake;
 }
 
+/** As much of the way to the model as a turn needs. */
+export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
+  during(
+    run: HostRun,
+    work: (access: {
+      readonly folder: { readonly settings: { readonly model?: string | undefined } };
+      readonly model: ModelEndpoint;
+      readonly away: () => ModelFailure | null;
+    }) => Promise<AgentOutcome>,
+  ): Promise<AgentOutcome>;
+}
+
 export interface ProcessHostsOptions {
   /** Starts a host and boots it. */
   readonly start: () => Promise<SpareHost>;
   readonly objects: ObjectStore;
   readonly state: Pick<StoredState, 'follow' | 'collect'>;
   readonly limits: StateLimits;
-  readonly access: ModelAccess;
+  readonly access: TurnModels;
   /** Hosts that wait for a session. */
   readonly spares: number;
   readonly log: Log;
@@ -96,7 +109,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
         throw error;
       }
     },
-    modelAnswers: options.access.modelAnswers,
+    modelAnswers: options.access.answersAgain,
     async close() {
       closed = true;
       for (const spare of spares.splice(0)) await spare.then(leave, () => {});
@@ -119,7 +132,7 @@ async function openSession(
   const ours = new Set(stored?.packs.map(({ name }) => name));
   /** Of the save that runs. */
   let saving: Saving | null = null;
-  let progress: Parameters<AgentHost['run']>[0]['progress'] = () => {};
+  let progress: HostRun['progress'] = () => {};
 
   async function put(name: string, bytes: number): Promise<void> {
     const save = saving;
@@ -167,7 +180,11 @@ async function openSession(
   );
   check.expect(stored);
 
-  async function runOn(run: Parameters<AgentHost['run']>[0], gateway: TurnGateway): Promise<AgentOutcome> {
+  async function runOn(
+    run: HostRun,
+    endpoint: ModelEndpoint,
+    use: string | undefined,
+  ): Promise<AgentOutcome> {
     const { resume, continuing, request, tries, signal } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
@@ -175,7 +192,7 @@ async function openSession(
     };
     signal.addEventListener('abort', stop, { once: true });
     try {
-      const model = { ...gateway.model };
+      const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
       const asked = link.ask({ type: 'run', resume, continuing, request, tries, model }, 'ended');
       if (signal.aborted) stop();
       return (await asked).outcome as AgentOutcome;
@@ -192,12 +209,9 @@ async function openSession(
   return {
     async run(run) {
       progress = run.progress;
-      const gateway = await access.open(run);
-      try {
-        return withWhatTheGatewaySaw(await runOn(run, gateway), gateway.away());
-      } finally {
-        await gateway.close();
-      }
+      return await access.during(run, async ({ folder, model, away }) =>
+        withWhatTheGatewaySaw(await runOn(run, model, folder.settings.model), away()),
+      );
     },
 
     async save({ head, generation, running }) {

@@ -27,7 +27,10 @@ const modelSchema = z.object({
   baseUrl: z.string().optional(),
   apiKey: z.string().optional(),
   bedrock: z.record(z.string(), z.string()).optional(),
+  /** Used when the agent folder names no model. */
   model: z.string().optional(),
+  /** In place of the agent folder's. */
+  use: z.string().optional(),
   demo: z.boolean(),
 });
 
@@ -45,6 +48,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     path: z.string().optional(),
     /** `host`: this process is in one. */
     sandbox: z.enum(['host', 'seatbelt', 'none']),
+    /** Without one: the owner said that it may be so. */
+    accepted: z.boolean(),
     /** The worker's process namespace. In any other one every process but the host's own belongs to the turn. */
     outside: z.string().nullable(),
   }),

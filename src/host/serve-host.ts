@@ -134,7 +134,7 @@ export async function serveHost(
             say({ type: 'progress', event });
         },
       },
-      { model: endpointOf(model, ways) },
+      { model: endpointOf(model, ways), ...(model.use === undefined ? {} : { use: model.use }) },
     );
     if (alone) await endAllOthers();
     say({ type: 'ended', outcome });
@@ -215,12 +215,15 @@ function familyOf(name: string): 'Corrupt' | 'Invalid' | 'Refused' | 'Conflict' 
 }
 
 function endpointOf({ baseUrl, apiKey, bedrock, model, demo }: Run['model'], { ports }: Ways): ModelEndpoint {
-  const url = ports.model === undefined ? baseUrl : `http://127.0.0.1:${ports.model}`;
+  const gateway = ports.model === undefined ? undefined : `http://127.0.0.1:${ports.model}`;
+  const url = gateway ?? baseUrl;
   return {
     demo,
-    ...(url === undefined ? {} : { baseUrl: url }),
+    ...(bedrock || url === undefined ? {} : { baseUrl: url }),
     ...(apiKey === undefined ? {} : { apiKey }),
-    ...(bedrock === undefined ? {} : { bedrock }),
+    ...(bedrock
+      ? { bedrock: { ...bedrock, ...(gateway ? { ANTHROPIC_BEDROCK_BASE_URL: gateway } : {}) } }
+      : {}),
     ...(model === undefined ? {} : { model }),
   };
 }

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { budgetsSchema } from '../gateway/budgets.ts';
 import { VARIABLES } from './variables.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -30,7 +31,7 @@ export const apiSchema = z.object({
   bucket: text,
   apiKeyParameter: parameter,
   maxConcurrency: whole.default(1),
-  modelProvider: z.enum(['anthropic', 'demo']),
+  modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
   model: text.optional(),
 });
 
@@ -53,20 +54,32 @@ export const workerSchema = z.object({
 });
 
 const model = {
-  modelProvider: z.enum(['anthropic', 'demo']),
+  modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
   model: text.optional(),
   modelKeyParameter: parameter.optional(),
   modelBaseUrl: z.url().optional(),
 };
+const budgets = z.string().default('{}').transform(parsedJson).pipe(budgetsSchema);
+
+function parsedJson(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue('must be JSON');
+    return z.NEVER;
+  }
+}
 
 /** Of a worker whose agents run in its own function. */
 export const sharedHostsSchema = z.object({
+  stateTable: text,
   temporary: folder,
   keepSession: z
     .enum(['true', 'false'])
     .default('true')
     .transform((value) => value === 'true'),
   ...model,
+  budgets,
 });
 
 /** Of a worker whose agents run in a function of their own. */
@@ -78,6 +91,7 @@ export const isolatedHostsSchema = z.object({
   gatewaySecretParameter: parameter,
   modelProvider: model.modelProvider,
   model: model.model,
+  budgets,
 });
 
 export const agentHostSchema = z.object({

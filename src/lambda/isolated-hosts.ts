@@ -6,6 +6,7 @@ import type { Log } from '../core/log.ts';
 import { createLambdaHosts } from '../host/lambda/lambda-hosts.ts';
 import { createProcessHosts, type ProcessHosts } from '../host/process-hosts.ts';
 import { createDynamoMailbox } from '../stores/dynamodb/mailbox.ts';
+import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3Presigner } from '../stores/s3/presigner.ts';
 import { isolatedHostsSchema, readConfiguration } from './configuration.ts';
 import { createGatewayAccess } from './gateway-access.ts';
@@ -17,6 +18,8 @@ const URL_SEC = 15 * 60;
 export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
   const configuration = readConfiguration(isolatedHostsSchema, process.env);
   const { stateTable, bucket, agentHostFunction, gatewayUrl, gatewaySecretParameter } = configuration;
+  const tables = { stateTable, clock: systemClock };
+  const region = process.env.AWS_REGION ?? '';
   let hosts: ProcessHosts | null = null;
   return {
     parameters: [gatewaySecretParameter],
@@ -29,7 +32,7 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
           functionName: agentHostFunction,
           presigner: createS3Presigner({ bucket, expiresInSec: URL_SEC }),
           objects,
-          mailbox: createDynamoMailbox({ stateTable, clock: systemClock }),
+          mailbox: createDynamoMailbox(tables),
           control: { url: gatewayUrl, secret },
           clock: systemClock,
           log,
@@ -40,8 +43,13 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
         access: createGatewayAccess({
           url: gatewayUrl,
           secret,
-          demo: configuration.modelProvider === 'demo',
-          ...(configuration.model === undefined ? {} : { model: configuration.model }),
+          endpoint: {
+            demo: configuration.modelProvider === 'demo',
+            ...(configuration.model === undefined ? {} : { model: configuration.model }),
+            ...(configuration.modelProvider === 'bedrock' ? { bedrock: { AWS_REGION: region } } : {}),
+          },
+          budgets: configuration.budgets,
+          usage: createDynamoUsageLedger(tables),
           clock: systemClock,
         }),
         // A host without a session would need a tenant id of its own.

@@ -4,10 +4,13 @@
 import { delimiter, dirname, join } from 'node:path';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { SAFE_PATH } from '../agent/environment.ts';
+import { upstreamOf } from '../agent/model-access.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import { createModelGateway } from '../gateway/model-gateway.ts';
 import { createDirectHosts } from '../host/direct-hosts.ts';
+import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { readConfiguration, sharedHostsSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
@@ -23,13 +26,18 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
     parameters: modelKeyParameter === undefined ? [] : [modelKeyParameter],
     async open({ state, secrets }) {
       const folder = await loadAgentFolder(join(taskRoot, 'agent'));
+      const key = secrets.get(modelKeyParameter ?? '');
+      const model = await readModelChoice(configuration, key, process.env.AWS_REGION);
+      const usage = createDynamoUsageLedger({ stateTable: configuration.stateTable, clock: systemClock });
       return createDirectHosts({
         state,
         workplace: createTemporaryWorkplace(temporary, { keepSession, ...(endOthers ? { endOthers } : {}) }),
         runner: createAgentRunner({
           folder,
-          model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
-          sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+          model,
+          gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
+          budgets: configuration.budgets,
+          sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },
           path: pathOfAgent(taskRoot),
           log,
         }),

@@ -31,7 +31,8 @@ export function createStranded(
 
   const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
   const tables = { mappingTable, stateTable, clock: systemClock };
-  const events = createDynamoEventLog(tables);
+  const retentionSec = configuration.retentionDays * DAY_SEC;
+  const events = createDynamoEventLog({ ...tables, retentionSec });
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -45,7 +46,7 @@ export function createStranded(
       clock: systemClock,
       log,
       timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },
-      retentionSec: configuration.retentionDays * DAY_SEC,
+      retentionSec,
       // No attempt is left: an uncommitted turn is given up, a committed turn is delivered.
       maxAttempts: 0,
       visibilityMs: STRANDED_TIMES.visibilityMs,

@@ -59,7 +59,8 @@ export function createWorker(
 
   const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
   const tables = { mappingTable, stateTable, clock: systemClock };
-  const events = createDynamoEventLog(tables);
+  const retentionSec = configuration.retentionDays * DAY_SEC;
+  const events = createDynamoEventLog({ ...tables, retentionSec });
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -78,7 +79,7 @@ export function createWorker(
       clock: systemClock,
       log,
       timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
-      retentionSec: configuration.retentionDays * DAY_SEC,
+      retentionSec,
       maxAttempts: MAX_ATTEMPTS,
       visibilityMs: LAMBDA_TIMES.visibilityMs,
     };

@@ -1,8 +1,7 @@
 // One worker process. It takes turns from the queue and runs them. All it knows came through the pipe or from the
 // stores. It ends when the pipe to the server closes, because then nobody else could stop it.
 import { loadAgentFolder } from '../agent/agent-folder.ts';
-import { createModelAccess } from '../agent/model-access.ts';
-import { createWorkplace } from '../agent/workplace.ts';
+import { withBots } from '../channels/bot-channels.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
 import { settingsOf } from '../channels/settings.ts';
@@ -11,22 +10,21 @@ import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
-import { openLocalHosts } from '../host/local-hosts.ts';
-import { createProcessHosts } from '../host/process-hosts.ts';
-import { detectSandbox } from '../host/sandbox/index.ts';
+import { createTenantDirectory } from '../tenants/directory.ts';
 import type { Configuration } from './configuration.ts';
-import { executionRoot } from './execution-root.ts';
+import { openWorkerHosts } from './hosts.ts';
 import { createLogLines } from './log-lines.ts';
 import { openModelEndpoint } from './model-endpoint.ts';
+import { openSecrets } from './secret-sources.ts';
+import { createServerVariables } from './server-variables.ts';
 import { openStores } from './stores.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { noteOf } from './worker-notes.ts';
 
 /** Without a server nobody waits for this turn's text, so it is saved and queued again at once. */
 const ORPHAN_GRACE_MS = 5_000;
-/** Agent hosts that wait for a session, in each worker process. */
-const SPARE_HOSTS = 1;
 
+const variables = createServerVariables((message) => say(message));
 const stopping = new AbortController();
 const deadline = new AbortController();
 
@@ -34,6 +32,7 @@ const deadline = new AbortController();
 export function runWorkerProcess(channels: readonly ChannelDescriptor[]): void {
   process.on('message', (message: ToWorker) => {
     if (message.type === 'boot') boot(message.configuration, channels).catch(reportAndExit);
+    else if (message.type === 'variable') variables.take(message);
     else stop(message.graceMs);
   });
   process.on('disconnect', () => {
@@ -67,41 +66,26 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
   let closeHosts = async () => {};
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
-    const proxy = Object.keys(configuration.proxy).length > 0 ? { proxy: configuration.proxy } : {};
-    const sandbox = await detectSandbox();
-    const root = await executionRoot(configuration.dataDir);
-    const { objects, state } = stores;
-    const { limits } = configuration;
-    const hosts = createProcessHosts({
-      start: await openLocalHosts({
-        sandbox:
-          folder.settings.sandbox === 'off'
-            ? { kind: 'none', reason: 'switched off', accepted: true }
-            : sandbox,
-        root,
-        workplace: createWorkplace({ root }),
-        objects,
-        agentDir: folder.path,
-        limits,
-        network: 'open',
-        log,
-      }),
-      objects,
-      state,
-      limits,
-      access: createModelAccess({ model: model.endpoint, ...proxy }),
-      spares: SPARE_HOSTS,
-      log,
-    });
-    closeHosts = hosts.close;
+    const { hosts, close } = await openWorkerHosts(configuration, stores, folder, model.endpoint, log);
+    closeHosts = close;
+    const directory = createTenantDirectory(stores.tenants, systemClock);
+    const outgoing = { events: stores.events, log };
     const working = runWorker(
       {
         ...stores,
+        standing: directory.standing,
         hosts,
-        channels: await openOutgoing(channels, outgoingSettings(configuration), {
-          events: stores.events,
-          log,
-        }),
+        channels: withBots(
+          channels,
+          await openOutgoing(channels, outgoingSettings(configuration), outgoing),
+          {
+            directory,
+            context: outgoing,
+            secrets: openSecrets(variables.read),
+            configurationOf: ({ name }) => configuration.channelConfiguration[name] ?? {},
+            log,
+          },
+        ),
         clock: systemClock,
         log,
         timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },

@@ -15,7 +15,7 @@ import { silentLog } from '../../src/core/log.ts';
 import { type TurnRequestInput, turnRequest } from '../../src/core/messages.ts';
 import type { AgentRun, Channel } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import { processMessage, type WorkerDeps } from '../../src/core/worker.ts';
+import { processMessage } from '../../src/core/worker.ts';
 import { createTemporaryWorkplace } from '../../src/lambda/temporary-workplace.ts';
 import { createSqsTurnQueue } from '../../src/queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../../src/state/session-state.ts';

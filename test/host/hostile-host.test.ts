@@ -24,10 +24,11 @@ import { leaseOf, requestOf } from '../agent/turn-fixture.ts';
 type Frame = Record<string, unknown>;
 const SESSION = '11111111-2222-4333-8444-555555555555';
 const limits = { maxWorkspaceBytes: 1_000_000, maxWorkspaceFiles: 100 };
-const access: ModelAccess = {
-  open: async () => ({ model: { demo: true }, away: () => null, close: async () => {} }),
-  modelAnswers: async () => true,
-};
+const access = {
+  during: (_run, work) =>
+    work({ folder: { settings: {} }, model: { demo: true }, away: () => null } as never),
+  answersAgain: async () => true,
+} satisfies ModelAccess;
 
 let folder: string;
 beforeAll(async () => {

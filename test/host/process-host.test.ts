@@ -6,6 +6,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
 import { createModelAccess } from '../../src/agent/model-access.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
 import { silentLog } from '../../src/core/log.ts';
@@ -52,7 +53,10 @@ describe.each(KINDS)('host process, sandbox: $kind', (wall) => {
       objects,
       state,
       limits,
-      access: createModelAccess({ model: { baseUrl: model.url, apiKey: 'sk-real-key', demo: false } }),
+      access: createModelAccess({
+        folder: await loadAgentFolder(EXAMPLE),
+        model: { baseUrl: model.url, apiKey: 'sk-real-key', demo: false },
+      }),
       spares: 1,
       log: silentLog,
     });

@@ -130,12 +130,13 @@ beforeAll(async () => {
     state,
     limits,
     access: {
-      open: async () => ({
-        model: { baseUrl: model.url, apiKey: 'token-of-the-turn', demo: false },
-        away: () => null,
-        close: async () => {},
-      }),
-      modelAnswers: async () => false,
+      during: (_, work) =>
+        work({
+          folder: { settings: {} },
+          model: { baseUrl: model.url, apiKey: 'token-of-the-turn', demo: false },
+          away: () => null,
+        }),
+      answersAgain: async () => false,
     },
     spares: 0,
     log,

@@ -13,7 +13,6 @@ import { Conflict } from '../../src/core/errors.ts';
 import { sessionKeyOf, tenantId } from '../../src/core/ids.ts';
 import type { AgentOutcome, AgentRun, ExecutionDirectory, Workplace } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import type { WorkerDeps } from '../../src/core/worker.ts';
 import { createTemporaryWorkplace } from '../../src/lambda/temporary-workplace.ts';
 import type { WorkerParts } from '../../testing/worker-parts.ts';
 import { createFixture } from '../core/fixture.ts';

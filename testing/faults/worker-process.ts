@@ -133,7 +133,7 @@ async function openRunner(settings: Settings, current: Current, note: Note): Pro
       createAgentRunner({
         folder,
         model: { baseUrl: modelUrl(run.request.turnId), demo: false },
-        sandbox: { kind: 'none', reason: 'switched off by the fault kit' },
+        sandbox: { kind: 'none', reason: 'switched off by the fault kit', accepted: true },
       }).run(run),
   };
 }

@@ -131,7 +131,9 @@ export async function serveInvocation(options: InvocationOptions, event: unknown
     incoming: packs,
     limits: options.limits,
     path: options.path,
-    sandbox: 'none',
+    // An environment of its own is around all of it.
+    sandbox: 'host',
+    accepted: true,
     outside: options.ownsUser ? 'the worker is on another machine' : null,
   });
   for (const message of messages) await hear(message);

@@ -11,7 +11,7 @@ import type { Bubblewrap, Sandbox } from './sandbox.ts';
 import { startInSandbox } from './start.ts';
 
 export interface DetectOptions {
-  /** Where to look for programs. */
+  /** Where to look for bubblewrap. */
   readonly path?: string;
   readonly platform?: NodeJS.Platform;
 }
@@ -27,11 +27,11 @@ export async function detectSandbox(options: DetectOptions = {}): Promise<Sandbo
   const command = await findProgram('bwrap', path);
   if (!command) return { kind: 'none', reason: 'bubblewrap (bwrap) is not installed' };
   const isRoot = process.getuid?.() === 0;
-  const setpriv = isRoot ? await findProgram('setpriv', path) : null;
+  const setpriv = isRoot ? await findProgram('setpriv', SAFE_PATH) : null;
   if (isRoot && setpriv === null) {
     return { kind: 'none', reason: 'it was started by root, and setpriv (util-linux) is not installed' };
   }
-  const prlimit = await findProgram('prlimit', path);
+  const prlimit = await findProgram('prlimit', SAFE_PATH);
   const wanted = { kind: 'bubblewrap', command, prlimit, setpriv } as const;
   const extra = isRoot || !takes(command, '--disable-userns') ? [] : ['--disable-userns'];
   let reason = '';
@@ -58,10 +58,11 @@ done < /proc/self/status
 for file in /proc/sys/kernel/core_pattern /proc/sysrq-trigger; do
   [ ! -w $file ] || echo "$file can be written"
 done
-( : > /planted ) 2> /dev/null && echo "the root can be written"
-( : > /usr/planted ) 2> /dev/null && echo "system files can be written"
+[ ! -w / ] || echo "the root can be written"
+[ ! -w /usr ] || echo "system files can be written"
 ( : > "$PWD/here" ) || echo "the working directory cannot be written"
 ( : > /tmp/here ) || echo "/tmp cannot be written"
+[ -n "$OUTSIDE" ] || echo "the environment did not arrive"
 [ ! -e "$OUTSIDE" ] || echo "files of this machine are to be seen"
 [ ! -d "/proc/$WORKER" ] || [ "$WORKER" -lt 100 ] || echo "processes of this machine are to be seen"
 echo looked

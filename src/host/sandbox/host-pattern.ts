@@ -23,6 +23,7 @@ const USUAL_PORTS = [80, 443];
 
 const LABEL = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
 const NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*$`);
+const NOT_OF_A_NAME = /[\s\0-\x20\x7f/\\?#@:%<>^|[\]]/;
 /** What the system's resolver takes for an address, besides those that `isIP` knows: 127.1, 0x7f000001, 2130706433. */
 const NUMERIC = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/;
 
@@ -32,6 +33,8 @@ export function hostOf(text: string): string | null {
   if (isIP(bare) === 6) return bare.includes('%') ? null : canonicalSix(bare);
   if (bare !== text) return null;
   if (isIP(text) === 4) return text;
+  // domainToASCII takes the beginning of a URL for a name, and leaves out what it does not like.
+  if (NOT_OF_A_NAME.test(text)) return null;
   const name = domainToASCII(text.replace(/\.$/, '')).toLowerCase();
   // domainToASCII reads odd addresses as a browser would; they are refused, not read.
   if (isIP(name) !== 0 || NUMERIC.test(text.toLowerCase().replace(/\.$/, ''))) return null;
@@ -52,14 +55,6 @@ export function isListed(patterns: readonly string[], destination: Destination):
     if (!pattern.wildcard) return pattern.host === host;
     return isIP(host) === 0 && host.endsWith(pattern.host) && host !== pattern.host.slice(1);
   });
-}
-
-/** Whether a pattern names exactly this host, no wildcard: then its owner knows where it leads. */
-export function isNamed(patterns: readonly string[], destination: Destination): boolean {
-  return isListed(
-    patterns.filter((pattern) => !pattern.startsWith('*')),
-    destination,
-  );
 }
 
 function parse(text: string): HostPattern | null {

@@ -32,11 +32,19 @@ export const limitsSchema = z.strictObject({
     .int()
     .min(MIB)
     .default(256 * MIB),
+  /** Through the proxy to allowed hosts, both ways, in the life of the host. */
+  networkBytes: z
+    .int()
+    .min(MIB)
+    .default(16 * GIB),
 });
 
 export type SandboxLimits = z.infer<typeof limitsSchema>;
 
 export const DEFAULT_LIMITS: SandboxLimits = limitsSchema.parse({});
+
+/** Between the signal that says what happened and the one that ends it. */
+const XCPU_SEC = 5;
 
 /** Arguments of util-linux's `prlimit`. A limit that we are under ourselves cannot be raised for a child. */
 export function prlimitArguments(limits: SandboxLimits, own = ownHardLimits()): string[] {
@@ -49,8 +57,9 @@ export function prlimitArguments(limits: SandboxLimits, own = ownHardLimits()): 
     ['fsize', 'Max file size', limits.fileBytes],
   ];
   return wanted.map(([option, name, value]) => {
-    const most = Math.min(value, own.get(name) ?? Number.POSITIVE_INFINITY);
-    return `--${option}=${most}:${most}`;
+    const most = own.get(name) ?? Number.POSITIVE_INFINITY;
+    const hard = Math.min(option === 'cpu' ? value + XCPU_SEC : value, most);
+    return `--${option}=${Math.min(value, most)}:${hard}`;
   });
 }
 

@@ -2,6 +2,7 @@
 // signed token of a turn, and is streamed through. It also is where a host hears its worker (`/control`).
 import type { Writable } from 'node:stream';
 import type { Context, LambdaFunctionURLEvent } from 'aws-lambda';
+import { upstreamOf } from '../../agent/model-access.ts';
 import { systemClock } from '../../core/clock.ts';
 import { once } from '../../core/once.ts';
 import { isCommitted } from '../../core/records.ts';
@@ -23,7 +24,6 @@ declare const awslambda: {
   readonly HttpResponseStream: ResponseStreams;
 };
 
-const PUBLIC_API = 'https://api.anthropic.com';
 /** A call ends this long before the time-out, so that what it used is written down. */
 const MARGIN_MS = 10_000;
 
@@ -37,15 +37,13 @@ const open = once(async () => {
   const secrets = [Buffer.from(parameters.get(gatewaySecretParameter) ?? '', 'base64url')];
   const tables = { mappingTable, stateTable, clock: systemClock };
   const store = createDynamoSessionStore(tables);
-  const { baseUrl = PUBLIC_API, apiKey, demo } = await readModelChoice(
-    configuration,
-    parameters.get(modelKeyParameter ?? ''),
-  );
+  const key = parameters.get(modelKeyParameter ?? '');
+  const upstream = upstreamOf(await readModelChoice(configuration, key, process.env.AWS_REGION));
   return {
     control: createControlEndpoint({ mailbox: createDynamoMailbox(tables), secrets, clock: systemClock }),
     models: createStatelessGateway({
       secrets,
-      upstream: { baseUrl, isDemo: demo, ...(apiKey === undefined ? {} : { apiKey }) },
+      upstream,
       usage: createDynamoUsageLedger(tables),
       async isOver({ tenant, turnId }) {
         const turn = await store.getTurn(tenant, turnId);

@@ -175,3 +175,26 @@ export function usagePartition({ tenant, scope, id }: UsageAccount): string {
   const part = scope === 'chat' ? storedKey(id as SessionKey) : storedPart(id);
   return `${storedPart(tenant)}#usage#${scope}#${part}`;
 }
+
+/** No tenant's key begins with `#`: these belong to the installation. */
+export const TENANTS_PARTITION = '#tenants';
+export const AUDIT_PARTITION = '#audit';
+
+export function tenantKey(tenant: Tenant): StateKey {
+  return { pk: TENANTS_PARTITION, sk: tenant };
+}
+
+/** `#` occurs in no channel's name. */
+export function botKeyOf(channel: string, bot: string): StateKey {
+  return { pk: '#bots', sk: `${channel}#${bot}` };
+}
+
+export function auditKey(id: string): StateKey {
+  return { pk: AUDIT_PARTITION, sk: id };
+}
+
+/** What every key of a tenant begins with, in both tables; no key of another tenant does. */
+export function partitionPrefixes(tenant: Tenant): { readonly mapping: string; readonly state: string } {
+  const stored = storedPart(tenant);
+  return { mapping: `${stored}/`, state: `${stored}#` };
+}
