@@ -144,7 +144,13 @@ export async function serveHost(
     const { generation, previous, running, names } = frame;
     const { fence, directory, baseline } = opened;
     const write = (onRead: () => void = () => {}) =>
-      files.save({ place: { scope: opened, generation, fence, ...(names && { names: [...names] }) }, previous, baseline, directory, onRead });
+      files.save({
+        place: { scope: opened, generation, fence, ...(names && { names: [...names] }) },
+        previous,
+        baseline,
+        directory,
+        onRead,
+      });
     const pause = () => pauseProcesses(directory.root);
     const saved = await (running
       ? atOneMoment({ pause, session: opened.sessionId, clock: systemClock, log: silentLog }, write)

@@ -2,7 +2,7 @@
 // worker holds neither the model's key nor the connection. What the turn used it reads where the gateway wrote it down.
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { endpointOf, usageOf } from '../agent/model-access.ts';
-import { tenantOf, type TurnId } from '../core/ids.ts';
+import { type TurnId, tenantOf } from '../core/ids.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { UsageLedger, UsageTotals } from '../core/ports/usage.ts';
 import type { Budgets } from '../gateway/budgets.ts';
@@ -25,7 +25,10 @@ export interface GatewayAccessOptions {
 export function createGatewayAccess(options: GatewayAccessOptions): TurnModels {
   const { url, secret, endpoint, budgets, usage, clock } = options;
 
-  async function usedBy(tenant: ReturnType<typeof tenantOf>, turnId: TurnId): Promise<UsageTotals | undefined> {
+  async function usedBy(
+    tenant: ReturnType<typeof tenantOf>,
+    turnId: TurnId,
+  ): Promise<UsageTotals | undefined> {
     const [totals] = await usage.read([{ tenant, scope: 'turn', id: turnId, period: 'whole', start: '' }]);
     return totals;
   }

@@ -41,7 +41,10 @@ afterAll(async () => {
 /** Says something in a chat by the HTTP API and returns the reply. */
 async function say(chat: string, text: string): Promise<string> {
   onTestFailed(() => console.error(output.slice(-4_000)));
-  const response = await api(`/v1/chats/${chat}/messages`, { method: 'POST', body: JSON.stringify({ text }) });
+  const response = await api(`/v1/chats/${chat}/messages`, {
+    method: 'POST',
+    body: JSON.stringify({ text }),
+  });
   const { reply } = (await response.json()) as { reply?: { text: string } };
   return reply?.text ?? `HTTP ${response.status}`;
 }
@@ -53,7 +56,12 @@ function api(path: string, init: RequestInit = {}): Promise<Response> {
 
 describe.skipIf(unavailable)('an installation with isolated agents', () => {
   test(`${promise('WHOLE')}: files, shell and conversation come back, also in another environment`, async () => {
-    expect(await say('one', 'run: mkdir -p sub && cd sub && export MOOD=sunny && echo kept > note.txt; echo done-1')).toContain('done-1');
+    expect(
+      await say(
+        'one',
+        'run: mkdir -p sub && cd sub && export MOOD=sunny && echo kept > note.txt; echo done-1',
+      ),
+    ).toContain('done-1');
     expect(await say('one', 'run: echo "mood=$MOOD"; basename "$PWD"; cat note.txt')).toMatch(
       /mood=sunny\s+sub\s+kept/,
     );
@@ -65,7 +73,10 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
 
   test('each chat has an environment of its own, with nothing of another', async () => {
     await say('mine', 'run: echo my-secret > secret.txt; echo put');
-    const look = await say('theirs', "run: grep -rl my-'secret' / --include=secret.txt 2>/dev/null; echo looked");
+    const look = await say(
+      'theirs',
+      "run: grep -rl my-'secret' / --include=secret.txt 2>/dev/null; echo looked",
+    );
     expect(look.slice(look.indexOf('echo looked'))).not.toContain('secret.txt');
     const tenants = installation.agentHosts?.all.map(({ tenantId }) => tenantId) ?? [];
     expect(new Set(tenants).size).toBe(3);
@@ -75,7 +86,10 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
   test('the real key reaches the model from the gateway alone; the agent has a token of its turn', async () => {
     const keys = new Set(model.requests.map(({ headers }) => headers['x-api-key']));
     expect([...keys]).toEqual(['sk-local-model-key']);
-    const shown = await say('keys', "run: for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null; done | sort -u; echo looked");
+    const shown = await say(
+      'keys',
+      "run: for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null; done | sort -u; echo looked",
+    );
     const seen = shown.slice(shown.indexOf('echo looked'));
     expect(seen).toContain('ANTHROPIC_API_KEY=turn1.');
     expect(seen).not.toMatch(/AWS_(ACCESS|SECRET|SESSION)|sk-local|LOCAL-TEST-TOKEN|control1\./);
@@ -102,7 +116,8 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
     let stopped: Promise<Response> | undefined;
     for await (const piece of response.body ?? []) {
       heard += Buffer.from(piece).toString();
-      if (heard.includes('two three')) stopped ??= api(`/v1/turns/${turn}/stop`, { method: 'POST', body: '{}' });
+      if (heard.includes('two three'))
+        stopped ??= api(`/v1/turns/${turn}/stop`, { method: 'POST', body: '{}' });
     }
     expect((await stopped)?.ok).toBe(true);
     expect(heard).toMatch(/"outcome":"stopped"/);

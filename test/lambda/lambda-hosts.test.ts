@@ -30,7 +30,10 @@ import type { StandIn } from '../../testing/aws/process.ts';
 import { type S3Server, startS3Server } from '../../testing/aws/s3/server.ts';
 import { startInvokeServer } from '../../testing/lambda/invoke-server.ts';
 import { openSandbox } from '../../testing/lambda/sandbox.ts';
-import { createTenantEnvironments, type TenantEnvironments } from '../../testing/lambda/tenant-environments.ts';
+import {
+  createTenantEnvironments,
+  type TenantEnvironments,
+} from '../../testing/lambda/tenant-environments.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 import { conversation } from './one-turn.ts';
 
@@ -284,7 +287,8 @@ describe('a session', () => {
   });
 
   test('more sessions than there may be environments are for later, which is no failure', async () => {
-    for (let i = environments.all.length; i < MAX_ENVIRONMENTS; i++) await turn(newHead(`fill-${i}`), 'hello');
+    for (let i = environments.all.length; i < MAX_ENVIRONMENTS; i++)
+      await turn(newHead(`fill-${i}`), 'hello');
     const error = await turn(newHead('one too many'), 'hello').catch((caught: unknown) => caught);
     expect(error).toMatchObject({ name: 'Refused', code: 'workplace-busy' });
     expect((error as { retryAfterMs: number }).retryAfterMs).toBeGreaterThanOrEqual(10_000);

@@ -314,7 +314,9 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       const lambda = opened(await startInvokeServer({ functions, credentials: localAws.credentials }));
       const secret = { [VARIABLES.gatewaySecretParameter]: NAMES.gatewaySecret };
       const gateways = await Promise.all(
-        Array.from({ length: GATEWAY_ENVIRONMENTS }, (_, i) => start(`gateway-${i}`, { ...model, ...secret })),
+        Array.from({ length: GATEWAY_ENVIRONMENTS }, (_, i) =>
+          start(`gateway-${i}`, { ...model, ...secret }),
+        ),
       );
       const gateway = opened(await createFunctionUrl({ environments: gateways, mode: 'RESPONSE_STREAM' }));
       const variables = {

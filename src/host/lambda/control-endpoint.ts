@@ -22,7 +22,9 @@ export function createControlEndpoint({ mailbox, secrets, clock }: ControlEndpoi
     const after = whole(url.searchParams.get('after'));
     const waitMs = Math.min(MAX_CONTROL_WAIT_MS, whole(url.searchParams.get('waitMs')));
     const messages = await mailbox.read(grant.box, after, waitMs);
-    return Response.json({ messages: [...messages] } satisfies News, { headers: { 'cache-control': 'no-store' } });
+    return Response.json({ messages: [...messages] } satisfies News, {
+      headers: { 'cache-control': 'no-store' },
+    });
   };
 }
 

@@ -76,8 +76,11 @@ function createRelay(options: LambdaHostsOptions): Relay {
   const { mailbox, presigner, clock, log } = options;
   const gone = new AbortController();
   const ending = Promise.withResolvers<HostEnd>();
-  let session: { readonly lease: Lease; readonly box: MailboxId; readonly reads: Record<string, string> } | null =
-    null;
+  let session: {
+    readonly lease: Lease;
+    readonly box: MailboxId;
+    readonly reads: Record<string, string>;
+  } | null = null;
   let posted = 0;
   let isInvoked = false;
   let isOver = false;
@@ -148,7 +151,11 @@ function createRelay(options: LambdaHostsOptions): Relay {
         if (PayloadChunk?.Payload) frames.push(Buffer.from(PayloadChunk.Payload));
         if (!InvokeComplete?.ErrorCode) continue;
         const { ErrorCode, ErrorDetails } = InvokeComplete;
-        log('warn', 'host-function-failed', { session: lease.sessionId, code: ErrorCode, details: ErrorDetails });
+        log('warn', 'host-function-failed', {
+          session: lease.sessionId,
+          code: ErrorCode,
+          details: ErrorDetails,
+        });
         return end({ failure: `its function failed (${ErrorCode})` });
       }
       end({});

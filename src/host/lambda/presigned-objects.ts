@@ -34,8 +34,15 @@ export function createPresignedObjects(): PresignedObjects {
     async put(key, body) {
       const url = writes.get(nameOf(key));
       if (url === undefined) throw new Refused('not-stored', 'There is no place for this pack.');
-      const content = 'file' in body ? (await openAsBlob(body.file)).slice(0, body.bytes) : new Blob([new Uint8Array(body)]);
-      const response = await answered(url, { method: 'PUT', headers: { 'if-none-match': '*' }, body: content });
+      const content =
+        'file' in body
+          ? (await openAsBlob(body.file)).slice(0, body.bytes)
+          : new Blob([new Uint8Array(body)]);
+      const response = await answered(url, {
+        method: 'PUT',
+        headers: { 'if-none-match': '*' },
+        body: content,
+      });
       await response.body?.cancel();
       if (response.ok) return 'created';
       if (response.status === 412) return 'exists';

@@ -45,7 +45,11 @@ const LONELY_MS = 90_000;
 const AGAIN = { firstMs: 100, maxMs: 3_000, jitter: 0.5 };
 
 /** Resolves when the worker has closed the host, or is gone. */
-export async function serveInvocation(options: InvocationOptions, event: unknown, out: Writable): Promise<void> {
+export async function serveInvocation(
+  options: InvocationOptions,
+  event: unknown,
+  out: Writable,
+): Promise<void> {
   const { control, messages }: Invocation = invocationSchema.parse(event);
   const directory = await emptyPlace(options);
   const [input, output, bytes] = [new PassThrough(), new PassThrough(), new PassThrough()];
@@ -91,7 +95,8 @@ export async function serveInvocation(options: InvocationOptions, event: unknown
     for await (const frame of readFrames(output, (value) => value as FromHost)) {
       if (frame.type === 'ready') continue;
       // The image is at fault: the function's error, which has an alarm.
-      if (frame.type === 'failed' && frame.at === 'boot') throw new Error(`The host cannot start: ${frame.message}`);
+      if (frame.type === 'failed' && frame.at === 'boot')
+        throw new Error(`The host cannot start: ${frame.message}`);
       if (frame.type === 'pack') void upload(frame.name, frame.bytes);
       else if (frame.type === 'need' && objects.mayRead(frame.name)) void fetchPack(frame.name);
       else await say(frame);

@@ -21,7 +21,8 @@ export function createS3Presigner(options: S3PresignerOptions): Presigner {
     requestChecksumCalculation: 'WHEN_REQUIRED',
   });
   return {
-    read: (key) => getSignedUrl(client, new GetObjectCommand({ Bucket, Key: `${prefix}${key}` }), { expiresIn }),
+    read: (key) =>
+      getSignedUrl(client, new GetObjectCommand({ Bucket, Key: `${prefix}${key}` }), { expiresIn }),
     // The condition is signed, so that a request without it is refused.
     write: (key) =>
       getSignedUrl(client, new PutObjectCommand({ Bucket, Key: `${prefix}${key}`, IfNoneMatch: '*' }), {
