@@ -134,7 +134,7 @@ function withUsage({ usage: _, ...outcome }: AgentOutcome, totals: UsageTotals):
   return totals.calls === 0 ? outcome : { ...outcome, usage: usageOf(totals) };
 }
 
-function usageOf({
+export function usageOf({
   inputTokens,
   outputTokens,
   cacheReadTokens,
@@ -145,7 +145,7 @@ function usageOf({
 }
 
 /** What the CLI gets of it. */
-function endpointOf(
+export function endpointOf(
   { bedrock, model, demo }: ModelEndpoint,
   turn: { readonly url: string; readonly token: string },
 ): ModelEndpoint {

@@ -2,6 +2,7 @@
 // policy, and a `*` only where a name cannot be known beforehand, with the reason beside it.
 import { Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
@@ -67,6 +68,27 @@ export function allowObjects(role: Role, data: Data, actions: readonly ('Get' | 
     role,
     `AwsSolutions-IAM5[Resource::<${id}.Arn>/*]`,
     'Objects of sessions: their names come into being with the sessions. Only this bucket.',
+  );
+}
+
+/** What the gateway writes and reads: usage, words for hosts, and whether a turn is over. No session, no conversation. */
+export function allowGatewayItems(role: Role, data: Data): void {
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
+      resources: [data.state.tableArn],
+      conditions: {
+        'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['*#usage#*', '*#mailbox#*', '*#turn#*'] },
+        // Without a key the condition above would hold.
+        Null: { 'dynamodb:LeadingKeys': 'false' },
+      },
+    }),
+  );
+}
+
+export function allowInvoke(role: Role, target: IFunction): void {
+  role.addToPolicy(
+    new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [target.functionArn] }),
   );
 }
 

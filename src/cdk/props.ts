@@ -26,6 +26,7 @@ export type ModelProps =
   /** The demo model answers from a script, and says so. It shows that everything else works. */
   | { readonly provider: 'demo' };
 
+/** Of what runs the agents: the worker itself (`shared`), or their own function (`isolated`). */
 export interface WorkerProps {
   /** 1,769 MB is one whole CPU. @default 2048 */
   readonly memoryMb?: number;
@@ -33,14 +34,14 @@ export interface WorkerProps {
   readonly timeout?: Duration;
   /** Size of /tmp, where a session is laid out while its turn runs. @default 2048 */
   readonly ephemeralStorageMb?: number;
-  /** Turns that may run at once; at least 2. @default LAMBDA_WORKERS of src/core/defaults.ts */
+  /** Turns that may run at once; at least 2. @default LAMBDA_WORKERS or ISOLATED_WORKERS of src/core/defaults.ts */
   readonly maxConcurrency?: number;
   /**
    * The files of a session stay in /tmp between its turns, and its next turn on the same worker reads nothing from S3
-   * if nothing changed meanwhile. False: /tmp is empty after every turn. @default true
+   * if nothing changed meanwhile. False: /tmp is empty after every turn. Only `shared`. @default true
    */
   readonly keepSession?: boolean;
-  /** An image built elsewhere. @default built from this package by Docker at deployment */
+  /** An image built elsewhere; its command is `worker.handler` or, isolated, `agent-host.handler`. @default built from this package by Docker at deployment */
   readonly image?: DockerImageCode;
 }
 
@@ -59,6 +60,12 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly budgets?: Budgets;
   /** The e-mail address that alarms are sent to. Its owner has to confirm once. */
   readonly alarmEmail: string;
+  /**
+   * `shared`: agents run in the worker's own function, with its rights beside them: only where everyone who may write is
+   * trusted. `isolated`: each session in a virtual machine of its own, without rights; some seconds and a little money
+   * more per turn. See docs/deploy-aws.md. @default shared
+   */
+  readonly agents?: 'isolated' | 'shared';
   /** For an app with its own channels; its functions must know the same ones. @default those of this package */
   readonly channels?: readonly ChannelDescriptor[];
   /** The HTTP API and the web page, behind a generated key. @default true */

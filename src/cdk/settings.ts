@@ -38,6 +38,8 @@ const ownFields = {
     .default({ provider: 'demo' }),
   budgets: budgetsSchema.optional(),
   http: z.boolean().default(true),
+  /** Whether agents run beside the worker's rights, or each session apart. */
+  agents: z.enum(['isolated', 'shared']).default('shared'),
   /** Relative to this file. */
   agentFolder: z.string().optional(),
   architecture: z.enum(['arm64', 'x86_64']).default('arm64'),

@@ -29,6 +29,7 @@ export function createStack(
     ...sectionsOf(channels, settings),
     channels,
     http: settings.http,
+    agents: settings.agents,
     ...pick('agentFolder', settings.agentFolder),
     architecture: settings.architecture === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
     worker: {

@@ -43,6 +43,8 @@ export const MAX_TURN_PARTS = 100;
 
 /** Turns at once on AWS. A new account has ten executions at once for all of its functions: the rest is for those that take messages. */
 export const LAMBDA_WORKERS = 5;
+/** With isolated agents a turn takes three executions at once and sometimes four. A new account has ten in all. */
+export const ISOLATED_WORKERS = 2;
 
 /** On one machine: what a killed worker costs its conversation. */
 export const LOCAL_TIMES = { leaseMs: 10_000, heartbeatMs: 1_000, visibilityMs: 10_000 } as const;
