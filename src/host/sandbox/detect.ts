@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { SAFE_PATH } from '../../agent/environment.ts';
+import { endOrphans } from './orphans.ts';
 import type { Bubblewrap, Sandbox } from './sandbox.ts';
 import { startInSandbox } from './start.ts';
 
@@ -24,6 +25,7 @@ export async function detectSandbox(options: DetectOptions = {}): Promise<Sandbo
       : { kind: 'none', reason: 'sandbox-exec is missing' };
   }
   if (platform !== 'linux') return { kind: 'none', reason: `none is known on ${platform}` };
+  await endOrphans();
   const command = await findProgram('bwrap', path);
   if (!command) return { kind: 'none', reason: 'bubblewrap (bwrap) is not installed' };
   const isRoot = process.getuid?.() === 0;
