@@ -30,6 +30,7 @@ const page = {
   banner: byId('demo-banner', HTMLElement),
   ownersNotice: byId('notice-banner', HTMLElement),
   notice: byId('connection', HTMLElement),
+  noticeText: byId('connection-text', HTMLElement),
   live: byId('live', HTMLElement),
   newSession: byId('new-session', HTMLButtonElement),
 };
@@ -42,8 +43,11 @@ let running = false;
 
 const api = createApi({ keys: createKeys() });
 const connection = createConnection({
-  onChange(lost) {
+  onChange(lost, why) {
     page.notice.hidden = !lost;
+    const what = why === null ? 'Connection lost.' : `The server cannot do it right now: ${why}`;
+    const words = `${what} Trying again; nothing you wrote is lost.`;
+    if (lost && page.noticeText.textContent !== words) page.noticeText.textContent = words;
   },
 });
 const drawer = createDrawer();

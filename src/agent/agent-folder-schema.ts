@@ -81,6 +81,8 @@ export const settingsSchema = z.strictObject({
   /** How much of the machine a session's processes may use. */
   limits: limitsSchema.default(DEFAULT_LIMITS),
   model: z.string().min(1).optional(),
+  /** Takes over at the beginning of a turn while `model` does not answer. */
+  fallbackModel: z.string().min(1).optional(),
   /** Of the agent's clock, e.g. `Europe/Madrid`; the machine's own when left out. */
   timezone: z.string().refine(isTimezone, 'must be a time zone such as "Europe/Madrid" or "UTC"').optional(),
   /** Model round trips in one turn. */
@@ -93,6 +95,8 @@ export const settingsSchema = z.strictObject({
 export const skillSchema = z.object({
   name: z.string().regex(NAME_PATTERN, 'use lower-case letters, digits and "-"'),
   description: z.string().min(1),
+  /** The CLI changes to it for the skill. */
+  model: z.string().min(1).optional(),
 });
 
 function isTimezone(name: string): boolean {
@@ -118,6 +122,7 @@ export interface Subagent {
 export interface Skill {
   readonly name: string;
   readonly description: string;
+  readonly model?: string | undefined;
   /** The skill's folder. */
   readonly path: string;
 }

@@ -1,5 +1,7 @@
 // What `doctor` and `start` say about the parts that only the agent's own programs can try: tool servers and the model's
 // credentials.
+
+import type { Sandbox } from '../host/sandbox/sandbox.ts';
 import { type AgentFolder, loadAgentFolder } from './agent-folder.ts';
 import { checkModelAccess } from './check-model-access.ts';
 import { checkToolServers, type ToolServerState } from './check-tool-servers.ts';
@@ -43,7 +45,7 @@ export async function findMissingToolServers(
 }
 
 /** `settings`: of the agent folder, where it can be read. */
-export function sandboxFinding(sandbox: SandboxChoice, settings?: AgentFolder['settings']): AgentFinding {
+export function sandboxFinding(sandbox: Sandbox, settings?: AgentFolder['settings']): AgentFinding {
   const name = 'sandbox';
   if (settings?.sandbox === 'off') {
     const found = `off in settings.json (this machine has ${sandbox.kind === 'none' ? 'none' : sandbox.kind})`;
@@ -73,7 +75,7 @@ export function sandboxFinding(sandbox: SandboxChoice, settings?: AgentFolder['s
 }
 
 /** As the turns of this folder have it. */
-export async function sandboxOf({ settings }: AgentFolder): Promise<SandboxChoice> {
+export async function sandboxOf({ settings }: AgentFolder): Promise<Sandbox> {
   return settings.sandbox === 'off'
     ? { kind: 'none', reason: 'switched off', accepted: true }
     : await detectSandbox();

@@ -4,10 +4,13 @@
 // service that listens on loopback.
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Sandbox } from '../host/sandbox/sandbox.ts';
 import { SYSTEM_FOLDERS } from '../state/system-folders.ts';
 
 export { detectSandbox } from '../host/sandbox/detect.ts';
-export type { Sandbox as SandboxChoice } from '../host/sandbox/sandbox.ts';
+
+/** `host`: the process that starts the CLI is in a sandbox itself. */
+export type SandboxChoice = Sandbox | { readonly kind: 'host' };
 
 /** Folders of a turn's root that its processes may write to. */
 const WRITABLE = ['config', 'workspace', 'home', 'tmp'];

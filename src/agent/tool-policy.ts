@@ -147,7 +147,7 @@ export function describePolicy(folder: AgentFolder, sandbox: SandboxChoice): str
 
 function describeSandbox(folder: AgentFolder, sandbox: SandboxChoice): string {
   if (folder.settings.sandbox === 'off') return 'sandbox off: commands can read what this user can read';
-  if (sandbox.kind === 'bubblewrap') {
+  if (sandbox.kind === 'bubblewrap' || sandbox.kind === 'host') {
     return `bubblewrap sandbox: sees system files and its own turn's directory, ${describeNetwork(networkOf(folder))}`;
   }
   if (sandbox.kind === 'seatbelt') return "the SDK's sandbox around shell commands (seatbelt)";

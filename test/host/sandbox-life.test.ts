@@ -76,7 +76,7 @@ test('killed at any moment of its start, nothing stays', async () => {
       program: { command: '/bin/sh', args: ['-c', token] },
       env: { PATH: '/usr/bin:/bin' },
       cwd: workspace,
-      directories: { root: join(base, 'session'), writable: [workspace], readOnly: [] },
+      directories: { root: join(base, 'session'), writable: [{ path: workspace }], readOnly: [] },
       stdio: ['ignore', 'ignore', 'ignore'],
       network: 'none',
     });

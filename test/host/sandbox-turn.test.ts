@@ -53,7 +53,11 @@ async function inside(args: readonly string[], network: NetworkSetting = 'none')
     program: { command: process.execPath, args },
     env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: folders[2]!, TMPDIR: folders[3]! },
     cwd: folders[1]!,
-    directories: { root, writable: folders, readOnly: [...programPaths(), EXAMPLE, ...TEST_CODE] },
+    directories: {
+      root,
+      writable: folders.map((path) => ({ path })),
+      readOnly: [...programPaths(), EXAMPLE, ...TEST_CODE],
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     network,
     sockets: { model: socketPath },

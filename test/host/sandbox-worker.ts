@@ -104,7 +104,7 @@ async function main(job: Job): Promise<void> {
         cwd: folders[1]!,
         directories: {
           root,
-          writable: folders,
+          writable: folders.map((path) => ({ path })),
           readOnly: [],
           incoming: [{ path: incoming, at: join(root, 'incoming') }],
         },

@@ -13,7 +13,8 @@ export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | '
   readonly settings: {
     readonly token: string;
     readonly apiRoot: string;
-    readonly allowedUsers: readonly number[];
+    readonly allowedUsers: unknown;
+    readonly allowedGroups?: unknown;
   };
   readonly tenant: string;
   readonly clock: Clock;
@@ -26,7 +27,7 @@ export async function pollTelegram(context: PollingContext, signal: AbortSignal)
   const bot = await whoAmI(api, context, signal);
   if (bot === null) return;
   log('info', 'telegram-polling', { bot: bot.username });
-  const policy = { tenant, allow: parseAllowList(settings.allowedUsers) };
+  const policy = { tenant, allow: parseAllowList(settings.allowedUsers, settings.allowedGroups) };
   await createTelegramPoller({ api, bot, policy, accept, stop, move, clock, log }).run(signal);
 }
 

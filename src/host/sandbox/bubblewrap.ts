@@ -73,10 +73,11 @@ export function bubblewrapArguments(wall: Wall): string[] {
   for (const [inside, outside] of Object.entries(wall.sockets)) {
     mounts.add(inside, '--ro-bind', outside, inside);
   }
-  mounts.add(directories.root, '--tmpfs', directories.root);
-  for (const folder of directories.writable) mounts.add(folder, '--bind', folder, folder);
+  const isTemporary = directories.root === '/tmp';
+  if (!isTemporary) mounts.add(directories.root, '--tmpfs', directories.root);
+  for (const { path, at = path } of directories.writable) mounts.add(at, '--bind', path, at);
   for (const { path, at = path } of directories.incoming ?? []) mounts.add(at, '--ro-bind', path, at);
-  mounts.close(directories.root);
+  if (!isTemporary) mounts.close(directories.root);
   mounts.close('/');
   return [...args, ...mounts.args, '--chdir', wall.cwd];
 }

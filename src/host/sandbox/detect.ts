@@ -82,7 +82,7 @@ async function tried(sandbox: Bubblewrap): Promise<string | null> {
       program: { command: '/bin/sh', args: ['-c', LOOK_AROUND] },
       env: { PATH: SAFE_PATH, OUTSIDE: outside, WORKER: String(process.pid) },
       cwd: workspace,
-      directories: { root: base, writable: [workspace], readOnly: [] },
+      directories: { root: base, writable: [{ path: workspace }], readOnly: [] },
       stdio: ['ignore', 'pipe', 'pipe'],
       network: sandbox.ownNetwork ? 'none' : 'open',
     });

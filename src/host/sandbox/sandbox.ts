@@ -41,8 +41,8 @@ export interface StartOptions {
   readonly directories: {
     /** Above the writable ones; itself not writable, and nothing else in it is to be seen. */
     readonly root: string;
-    /** Folders in `root`. Each is a mount of its own, so none can be replaced by a link. They must exist. */
-    readonly writable: readonly string[];
+    /** Folders in `root`, where `at` says inside. Each is a mount of its own, so none can be replaced by a link. They must exist. */
+    readonly writable: readonly { readonly path: string; readonly at?: string }[];
     /** Absolute paths that look the same inside, where they exist. */
     readonly readOnly: readonly string[];
     /** Files or folders of ours shown read-only, in another place if `at` says so. */

@@ -41,7 +41,10 @@ export async function startWalled(options: WalledOptions): Promise<Walled> {
     });
   }
   const user = options.user ?? runsAs(sandbox);
-  await handOver(directories.writable, user);
+  await handOver(
+    directories.writable.map(({ path }) => path),
+    user,
+  );
   for (const path of Object.values(sockets)) await handOverSocket(path, user);
   for (const { path } of directories.incoming ?? []) await letRead(path, user);
   return spawnWalled(options, user);

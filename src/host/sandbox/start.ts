@@ -28,8 +28,13 @@ async function startWatched(options: StartOptions, sandbox: Bubblewrap): Promise
     const watch = watchHost({
       first: host.first,
       limits: host.limits,
-      folder: directories.writable[0] ?? null,
-      measure: () => measureDisk(sandbox, directories.writable, host.user),
+      folder: directories.writable[0]?.path ?? null,
+      measure: () =>
+        measureDisk(
+          sandbox,
+          directories.writable.map(({ path }) => path),
+          host.user,
+        ),
       ...(onNotice && { onNotice }),
       onOver(over) {
         overLimit = over;
