@@ -34,6 +34,15 @@ test('models: what folder and server name, a Haiku besides; the CLI’s own defa
   expect(turnModels({ ...fixture.folder, agents: {}, skills: [] })).toContain('sonnet');
 });
 
+test.each(['default', 'opusplan', 'sonnet[1m]', 'claude-opus-4-1', 'my-own-model'])(
+  'what the CLI makes of "%s" is let through',
+  async (model) => {
+    const outcome = await fixture.turn('hello', { runner: { folder: folderWith({ model }) } });
+    expect(outcome).toMatchObject({ status: 'ok' });
+    expect(modelsAsked().filter((asked) => asked === undefined)).toEqual([]);
+  },
+);
+
 test('a command with the turn’s token reaches no other model, and what it asks of the turn’s own is counted', async () => {
   fixture.model.respondWith((request) => costing(obey(request)));
   const ask = (model: string) =>
