@@ -63,7 +63,7 @@ test('a budget that is used up ends the turn at once, with words for the person,
   const runner = { folder: folderWith({ model: MAIN }), budgets: { turn: { usd: 0.001 } } };
   const outcome = await fixture.turn(bash('echo done > made.txt; echo did it'), { runner });
   expect(outcome).toMatchObject({ status: 'failed', failure: { code: 'agent-error' } });
-  expect(outcome.failure?.message).toMatch(/one turn may use \(\$0\.00\)|one turn may use/);
+  expect(outcome.failure?.message).toMatch(/one turn may use \(\$0\.0010\)/);
   expect(outcome.failure?.message).not.toMatch(/API Error|402/);
   const asked = fixture.model.requests.length;
   expect(asked).toBeLessThanOrEqual(2);
