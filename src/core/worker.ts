@@ -3,7 +3,7 @@
 // conversation's order, the lease keeps its turns single.
 import { randomUUID } from 'node:crypto';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
-import { tenantOf } from './ids.ts';
+import { type Tenant, tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
 import type { ReceivedMessage, TurnQueue } from './ports.ts';
 import type { TurnDeps, TurnOutcome } from './running-turn.ts';
@@ -20,6 +20,8 @@ export interface WorkerDeps extends TurnDeps {
   readonly queue: TurnQueue;
   /** How long a message stays invisible without a heartbeat. After a worker was killed its conversation waits this long. */
   readonly visibilityMs: number;
+  /** What works for one tenant is done with these, whose credentials open nothing else; with `store` and `state` without it. */
+  readonly storesFor?: (tenant: Tenant) => Pick<TurnDeps, 'store' | 'state'>;
 }
 
 export interface WorkerOptions {
@@ -74,7 +76,8 @@ export async function processMessage(
   let outcome: TurnOutcome;
   try {
     // The turn's steps can name nothing of another tenant.
-    const bound = { ...deps, ...forTenant(deps, tenantOf(request.sessionKey)) };
+    const tenant = tenantOf(request.sessionKey);
+    const bound = { ...deps, ...forTenant(deps.storesFor?.(tenant) ?? deps, tenant) };
     outcome = await runTurn(bound, request, {
       owner: randomUUID(),
       deadline,

@@ -1,16 +1,13 @@
 // The stores of one tenant, through credentials that open nothing else. A worker's own role reaches neither tables nor
 // bucket: whatever goes wrong in a turn, the keys at hand are those of its tenant.
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { S3Client } from '@aws-sdk/client-s3';
 import { createTenantCredentials, type TenantCredentialsOf } from '../aws/tenant-credentials.ts';
-import { timeOuts } from '../aws/time-outs.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Tenant } from '../core/ids.ts';
 import type { EventLog, SessionState, SessionStore, StateLimits } from '../core/ports.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
-import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
-import { createS3ObjectStore } from '../stores/s3/object-store.ts';
+import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createS3Client, createS3ObjectStore } from '../stores/s3/object-store.ts';
 
 export interface TenantStoresOptions {
   readonly roleArn: string;
@@ -38,13 +35,8 @@ export function createTenantStores(options: TenantStoresOptions) {
   function open(tenant: Tenant) {
     // The SDK asks again by itself before they end.
     const credentials = () => credentialsOf(tenant);
-    const dynamo = new DynamoDBClient({
-      credentials,
-      retryMode: 'standard',
-      maxAttempts: 5,
-      requestHandler: timeOuts(4_000, 4_000),
-    });
-    const s3 = new S3Client({ credentials });
+    const dynamo = createDynamoClient({ credentials });
+    const s3 = createS3Client({ credentials });
     const tables = { client: dynamo, mappingTable, stateTable, clock: systemClock };
     return {
       store: createDynamoSessionStore(tables),

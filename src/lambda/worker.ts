@@ -17,7 +17,7 @@ import {
 } from '../core/defaults.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
-import type { ReceivedMessage } from '../core/ports.ts';
+import type { ReceivedMessage, StateLimits } from '../core/ports.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
@@ -25,12 +25,14 @@ import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
-import { readConfiguration, workerSchema } from './configuration.ts';
+import { readConfiguration, type WorkerConfiguration, workerSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
 import { giveBack } from './not-ready.ts';
 import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
+import { createTenantStores } from './tenant-stores.ts';
+import { openTenants, withTenantBots } from './tenants.ts';
 
 /** Time to end the agent, write the checkpoint and upload it. */
 const MARGIN_MS = 30_000;
@@ -46,7 +48,10 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
 
   const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
   const tables = { mappingTable, stateTable, clock: systemClock };
-  const events = createDynamoEventLog(tables);
+  const tenants = openTenants(configuration, deployed, log);
+  const limits = { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes };
+  const apart = tenantStores(configuration, limits);
+  const events = apart?.events ?? createDynamoEventLog(tables);
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -61,7 +66,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       queue,
       state: createSessionState({
         objects: createS3ObjectStore({ bucket }),
-        limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
+        limits,
         temporaryDirectory: temporary,
       }),
       workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
@@ -71,7 +76,12 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
         sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
         log,
       }),
-      channels: await openChannels(deployed, secrets, { events, log }),
+      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
+        events,
+        log,
+      }),
+      ...(apart && { storesFor: apart.of }),
+      ...(tenants && { standing: tenants.directory.standing }),
       clock: systemClock,
       log,
       timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
@@ -110,6 +120,15 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       flush();
     }
   };
+}
+
+/** null where one role serves everybody. */
+function tenantStores(
+  { tenantRole, mappingTable, stateTable, bucket, temporary }: WorkerConfiguration,
+  limits: StateLimits,
+) {
+  if (tenantRole === undefined) return null;
+  return createTenantStores({ roleArn: tenantRole, mappingTable, stateTable, bucket, temporary, limits });
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */
