@@ -12,7 +12,14 @@ import { asVariables } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
 import { VARIABLES } from '../lambda/variables.ts';
-import { allowObjects, allowParameters, allowReadingHeads, allowSend, allowTables } from './access.ts';
+import {
+  allowObjects,
+  allowParameters,
+  allowParametersBelow,
+  allowReadingHeads,
+  allowSend,
+  allowTables,
+} from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import { Alarms } from './alarms.ts';
 import { type Assets, assetsFrom, type WorkerImage } from './assets.ts';
@@ -25,9 +32,10 @@ import {
 import { addDashboard } from './dashboard.ts';
 import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
-import type { HybridSessionsProps, ModelProps } from './props.ts';
+import type { HybridSessionsProps, ModelProps, TenantsProps } from './props.ts';
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
+import { TenantRole } from './tenant-role.ts';
 
 /** A webhook answers at once; a longer call is broken. */
 const INGRESS_TIMEOUT = Duration.seconds(15);
@@ -52,6 +60,7 @@ export class HybridSessions extends Construct {
 
   private readonly common: Pick<FunctionProps, 'architecture' | 'logRetention'>;
   private readonly variables: Record<string, string>;
+  private readonly tenants: TenantsProps | undefined;
   private readonly channels: readonly InstalledChannel[];
   private readonly assets: Assets;
   private readonly installation: string;
@@ -77,7 +86,9 @@ export class HybridSessions extends Construct {
       [VARIABLES.stateTable]: this.data.state.tableName,
       [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
       [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(RETENTION_DAYS)).toDays()),
+      ...(props.tenants && { [VARIABLES.tenants]: 'true' }),
     };
+    this.tenants = props.tenants;
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
     this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
@@ -91,7 +102,7 @@ export class HybridSessions extends Construct {
       Sweep: this.addSweep(),
     };
     const setup = this.addSetup();
-    if (webhookChannels.length > 0) {
+    if (webhookChannels.length > 0 || props.tenants) {
       functions.Ingress = this.addIngress(webhookChannels, setup, props.ingress?.reservedConcurrency);
       this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
         authType: FunctionUrlAuthType.NONE,
@@ -152,8 +163,14 @@ export class HybridSessions extends Construct {
     feed(worker, queues.turns, maxConcurrency);
     allowSend(worker.role, queues.turns);
     allowSend(worker.role, queues.dead);
-    allowTables(worker.role, data);
-    allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
+    if (this.tenants) {
+      const { role } = new TenantRole(this, 'TenantRole', { data, worker: worker.role });
+      worker.lambda.addEnvironment(VARIABLES.tenantRole, role.roleArn);
+      allowParametersBelow(worker.role, `${this.tenants.parameterPrefix}/bots`);
+    } else {
+      allowTables(worker.role, data);
+      allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
+    }
     const modelKey = props.model.provider === 'anthropic' ? [props.model.keyParameter] : [];
     allowParameters(worker.role, [...channelParameters(this.channels, 'outgoing'), ...modelKey]);
     return worker;
@@ -180,6 +197,7 @@ export class HybridSessions extends Construct {
     allowSend(stranded.role, queues.dead);
     allowTables(stranded.role, data);
     allowParameters(stranded.role, channelParameters(this.channels, 'outgoing'));
+    if (this.tenants) allowParametersBelow(stranded.role, `${this.tenants.parameterPrefix}/bots`);
     return stranded;
   }
 
@@ -260,6 +278,7 @@ export class HybridSessions extends Construct {
     allowTables(ingress.role, this.data);
     allowSend(ingress.role, this.queues.turns);
     allowParameters(ingress.role, parameters);
+    if (this.tenants) allowParametersBelow(ingress.role, `${this.tenants.parameterPrefix}/webhooks`);
     return ingress;
   }
 

@@ -166,6 +166,7 @@ export function eventsKey(tenant: Tenant, turnId: TurnId | string, sequence: num
 
 /** No tenant's key begins with `#`: these belong to the installation. */
 export const TENANTS_PARTITION = '#tenants';
+export const BOTS_PARTITION = '#bots';
 export const AUDIT_PARTITION = '#audit';
 
 export function tenantKey(tenant: Tenant): StateKey {
@@ -174,7 +175,7 @@ export function tenantKey(tenant: Tenant): StateKey {
 
 /** `#` occurs in no channel's name. */
 export function botKeyOf(channel: string, bot: string): StateKey {
-  return { pk: '#bots', sk: `${channel}#${bot}` };
+  return { pk: BOTS_PARTITION, sk: `${channel}#${bot}` };
 }
 
 export function auditKey(id: string): StateKey {
