@@ -81,7 +81,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
         log,
       }),
       ...(apart && { storesFor: apart.of }),
-      ...(tenants && { standing: tenants.directory.standing }),
+      ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,
       log,
       timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },

@@ -82,6 +82,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
       {
         ...stores,
         standing: directory.standing,
+        recordOf: directory.of,
         workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
         runner,
         channels: withBots(
