@@ -3,14 +3,17 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Ambiguous, Corrupt, Invalid, Refused } from '../../src/core/errors.ts';
 import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
+import { createSqliteTenantHoldings } from '../../src/stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
+  openDatabase,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -123,6 +126,25 @@ tenantRegistryContract({
       },
       async close() {
         await registry.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+tenantHoldingsContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const database = openDatabase(join(folder.path, 'hybrid-sessions.db'));
+    return {
+      store: createSqliteSessionStore({ database, clock }),
+      events: createSqliteEventLog({ database, clock }),
+      holdings: createSqliteTenantHoldings(database),
+      tenants: createSqliteTenantRegistry({ database, clock }),
+      async close() {
+        database.close();
         folder.remove();
       },
     };
