@@ -6,7 +6,7 @@ import { forTenant } from '../core/tenant-bound.ts';
 import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
 import type { ApiDeps, Route } from './deps.ts';
-import { checkBearer, checkBrowser } from './guard.ts';
+import { checkBearer, checkBrowser, checkHead, checkJson } from './guard.ts';
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse } from './problems.ts';
 import { turnRoutes } from './turns.ts';
@@ -69,16 +69,17 @@ export function createApp(given: AppOptions): Hono {
   const routes = apiRoutes(options);
   const bearer = checkBearer(options.apiKeys);
   app.onError((error, context) => answerError(error, context, options.log));
-  app.use(checkBrowser(options.knownHosts));
   app.use(async (context, next) => {
     await next();
     context.header('x-content-type-options', 'nosniff');
     if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store');
   });
+  app.use(checkHead, checkBrowser(options.knownHosts));
   for (const route of routes) {
     const path = honoPath(route.path);
-    if (route.open) app.on(route.method.toUpperCase(), path, route.handle);
-    else app.on(route.method.toUpperCase(), path, bearer, route.handle);
+    const method = route.method.toUpperCase();
+    if (route.open) app.on(method, path, checkJson, route.handle);
+    else app.on(method, path, bearer, checkJson, route.handle);
   }
   for (const [path, allow] of allowed(routes)) app.all(honoPath(path), () => methodNotAllowed(allow));
   if (options.page) servePage(app, options.page);

@@ -12,6 +12,8 @@ export interface ServerInfo {
   readonly model: { readonly demo: boolean; readonly name: string };
   /** Where tools run, in words: `bubblewrap`, `sdk` or `none`. */
   readonly sandbox: string;
+  /** A sentence that people on the page should read, e.g. what the lack of a sandbox means. */
+  readonly notice?: string;
   readonly tools: readonly string[];
   readonly workers: number;
 }

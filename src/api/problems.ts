@@ -31,10 +31,12 @@ const TITLES: Readonly<Record<number, string>> = {
   403: 'Not from here',
   404: 'Not found',
   405: 'Method not allowed',
+  408: 'Too slow',
   409: 'Busy',
   413: 'Too large',
   415: 'Send JSON',
   422: 'Key used before',
+  431: 'Too large',
   500: 'Internal error',
   503: 'Try again',
 };

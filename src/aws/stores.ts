@@ -27,7 +27,7 @@ export async function openAwsStores(
   const client = createDynamoClient(at(endpoints.dynamodb));
   const tables = { client, mappingTable, stateTable, clock: systemClock };
   const store = createDynamoSessionStore(tables);
-  const events = createDynamoEventLog(tables);
+  const events = createDynamoEventLog({ ...tables, retentionSec: retentionDays * DAY_SEC });
   const queue = createSqsTurnQueue({ ...at(endpoints.sqs), queueUrl, deadLetterQueueUrl });
   const objects = createS3ObjectStore({
     ...at(endpoints.s3),

@@ -13,6 +13,7 @@ import { CHANNELS } from '../channels/index.ts';
 import { LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
 import { VARIABLES } from '../lambda/variables.ts';
 import {
+  allowModels,
   allowObjects,
   allowParameters,
   allowParametersBelow,
@@ -155,6 +156,7 @@ export class HybridSessions extends Construct {
         [VARIABLES.maxWorkspaceBytes]: String((ephemeralStorageMb / 2) * 1024 ** 2),
         [VARIABLES.keepSession]: String(props.worker?.keepSession ?? true),
         ...modelVariables(props.model),
+        ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
       },
     });
     // CDK has its own copy by now, unless its staging is switched off.
@@ -171,6 +173,7 @@ export class HybridSessions extends Construct {
       allowTables(worker.role, data);
       allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
     }
+    if (props.model.provider === 'bedrock') allowModels(worker.role);
     const modelKey = props.model.provider === 'anthropic' ? [props.model.keyParameter] : [];
     allowParameters(worker.role, [...channelParameters(this.channels, 'outgoing'), ...modelKey]);
     return worker;

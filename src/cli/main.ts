@@ -67,12 +67,20 @@ withAgent(program.command('chat'))
   .description('chat in this terminal')
   .argument('[name]', 'name of the chat; the same name goes on where it ended', 'main')
   .option('--url <url>', 'use the server running there instead of a system of its own')
-  .option('--key <key>', 'bearer key of that server (HYBRID_SESSIONS_API_KEY)')
+  .option(
+    '--key <key>',
+    'bearer key of that server (HYBRID_SESSIONS_API_KEY, else, on this machine, the data folder has it)',
+  )
   .option('--once <text>', 'send one message, print the reply, end')
   .option('--json', 'with --once: print the answer as JSON')
   .action(async (name, options) => {
     process.exitCode = await (await import('./chat.ts')).chat(context, name, options);
   });
+
+withData(program.command('address'))
+  .description('print the address of the page with its key, for a server started out of sight')
+  .option('--port <number>', 'port of the server (PORT, else 8787)', port)
+  .action(async (options) => (await import('./page-address.ts')).address(context, options));
 
 const sessions = program.command('sessions').description('look at, copy, check and erase stored sessions');
 

@@ -4,7 +4,7 @@ import type { SessionId } from './ids.ts';
 import type { Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
-  AgentRunner,
+  AgentHosts,
   BeginResult,
   Channel,
   Clock,
@@ -12,7 +12,6 @@ import type {
   SessionStore,
   TurnEvent,
   WaitingFor,
-  Workplace,
 } from './ports.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
@@ -44,9 +43,9 @@ export interface TurnTiming {
 
 export interface TurnDeps {
   readonly store: SessionStore;
-  readonly state: SessionState;
-  readonly workplace: Workplace;
-  readonly runner: AgentRunner;
+  /** What the worker does to stored generations by itself. */
+  readonly state: Pick<SessionState, 'compact' | 'collect'>;
+  readonly hosts: AgentHosts;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
   readonly log: Log;

@@ -32,7 +32,8 @@ export function createStranded(
 
   const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
   const tables = { mappingTable, stateTable, clock: systemClock };
-  const events = createDynamoEventLog(tables);
+  const retentionSec = configuration.retentionDays * DAY_SEC;
+  const events = createDynamoEventLog({ ...tables, retentionSec });
   const tenants = openTenants(configuration, deployed, log);
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
@@ -41,15 +42,8 @@ export function createStranded(
     return {
       store: createDynamoSessionStore(tables),
       queue,
-      state: {
-        restore: noAgent,
-        checkpoint: noAgent,
-        compact: async () => null,
-        collect: noAgent,
-        erase: noAgent,
-      },
-      workplace: { open: noAgent, close: noAgent },
-      runner: { run: noAgent },
+      state: { compact: async () => null, collect: noAgent },
+      hosts: { open: noAgent },
       channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
         events,
         log,
@@ -58,7 +52,7 @@ export function createStranded(
       clock: systemClock,
       log,
       timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },
-      retentionSec: configuration.retentionDays * DAY_SEC,
+      retentionSec,
       // No attempt is left: an uncommitted turn is given up, a committed turn is delivered.
       maxAttempts: 0,
       visibilityMs: STRANDED_TIMES.visibilityMs,

@@ -6,21 +6,22 @@ import { Gone } from '../core/errors.ts';
 import type {
   EventLog,
   ObjectStore,
-  SessionState,
   SessionStore,
   TenantHoldings,
   TenantRegistry,
   TurnQueue,
+  UsageLedger,
 } from '../core/ports.ts';
 import { createSqliteTurnQueue } from '../queues/sqlite/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
-import { createSessionState } from '../state/session-state.ts';
+import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createFilesystemObjectStore } from '../stores/filesystem/object-store.ts';
 import { createSqliteTenantHoldings } from '../stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
+  createSqliteUsageLedger,
   openDatabase,
 } from '../stores/sqlite/index.ts';
 import type { Configuration } from './configuration.ts';
@@ -34,7 +35,7 @@ export interface Stores {
   readonly queue: TurnQueue;
   readonly events: EventLog;
   readonly objects: ObjectStore;
-  readonly state: SessionState;
+  readonly state: StoredState;
   readonly tenants: TenantRegistry;
   readonly holdings: TenantHoldings;
   close(): Promise<void>;
@@ -42,6 +43,7 @@ export interface Stores {
 
 export interface LocalStores extends Stores {
   readonly folder: DataFolder;
+  readonly usage: UsageLedger;
 }
 
 export interface OpenOptions {
@@ -65,11 +67,15 @@ export async function openStores(
   const store = createSqliteSessionStore({ database, clock });
   const queue = createSqliteTurnQueue({ database, clock });
   // Given the path, it opens its own connection: progress events do not wait until the disk has them.
-  const events = createSqliteEventLog({ database: folder.database, clock });
-  const objects = createFilesystemObjectStore({ root: folder.objects });
+  const usage = createSqliteUsageLedger({ database: folder.database, clock });
   const { retentionSec, keepGenerations, limits } = configuration;
+  // Kept as long as the turns: they hold the tool calls that the page shows with a reply.
+  const keepMs = retentionSec * 1_000;
+  const events = createSqliteEventLog({ database: folder.database, clock, keepMs });
+  const objects = createFilesystemObjectStore({ root: folder.objects });
   return {
     folder,
+    usage,
     retentionSec,
     keepGenerations,
     store,
@@ -87,6 +93,7 @@ export async function openStores(
     async close() {
       await queue.close();
       await events.close();
+      await usage.close();
       await store.close();
       database.close();
     },

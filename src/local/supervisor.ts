@@ -113,7 +113,8 @@ function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
         start();
       }, waitMs);
     });
-    say(worker, { type: 'boot', configuration });
+    // A worker serves nobody, and the agent may share its user: it gets no key of the API.
+    say(worker, { type: 'boot', configuration: { ...configuration, apiKeys: [] } });
   }
 
   async function stop(graceMs: number): Promise<void> {

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
-import { describePolicy } from '../agent/tool-policy.ts';
+import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
@@ -16,9 +16,11 @@ import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
+import { openAccessKey } from './access-key.ts';
 import { startTenantInlets } from './bot-inlets.ts';
 import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
+import { openDataFolder } from './data-folder.ts';
 import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
 import { createMetrics } from './metrics.ts';
@@ -32,7 +34,7 @@ export interface LocalSystemOptions {
   /** The program's environment. Workers get only the variables that supervisor.ts lists. */
   readonly env: Environment;
   readonly log?: Log;
-  /** API keys that `fetch` accepts; without any, no key is required. */
+  /** API keys that `fetch` accepts; without any, no key is required: only for a program that checks by itself. */
   readonly apiKeys: readonly string[];
   /** Host names that `fetch` accepts in addition to loopback names; null accepts any. */
   readonly knownHosts: readonly string[] | null;
@@ -53,6 +55,8 @@ export interface LocalSystem extends System {
 /** A system with its own HTTP server. */
 export interface StartedSystem extends LocalSystem {
   readonly url: string;
+  /** A key that its API takes: the one in the data folder. */
+  readonly key: string;
 }
 
 /** How long a running turn may go on by itself before it is saved, for the next start to continue. */
@@ -66,6 +70,8 @@ export async function openLocalSystem(
   const { agentDir, model } = configuration;
   const folder = await loadAgentFolder(agentDir);
   const sandbox = await detectSandbox();
+  const notice = sandboxNotice(folder, sandbox);
+  if (notice !== null) log('warn', 'no-full-sandbox', { notice });
   const ending = new AbortController();
   const ends: (() => Promise<unknown>)[] = [];
   const close = async () => {
@@ -92,6 +98,7 @@ export async function openLocalSystem(
         version: packageVersion(),
         model: { demo: model.kind === 'demo', name: modelName(configuration) },
         sandbox: folder.settings.sandbox === 'off' ? 'none' : sandbox.kind,
+        ...(notice !== null && { notice }),
         tools: folder.settings.tools.allow,
         workers: configuration.workers,
       },
@@ -164,7 +171,10 @@ export async function openLocalSystem(
   }
 }
 
-/** Opens the system and serves its HTTP API and the chat page on a port. */
+/**
+ * Opens the system and serves its HTTP API and the chat page on a port. The API always wants a key: one of the settings,
+ * or the data folder's own.
+ */
 export async function startSystem(
   configuration: Configuration,
   options: Omit<LocalSystemOptions, 'apiKeys' | 'knownHosts' | 'page'>,
@@ -184,12 +194,19 @@ export async function startSystem(
   system.promise.catch(() => {});
   const server = await listen(async (request) => (await system.promise).fetch(request), host, port);
   try {
-    const knownHosts = isLoopbackHost(host) ? [] : null;
-    const opened = await openLocalSystem(configuration, { ...options, apiKeys, knownHosts, page: true });
+    await openDataFolder(configuration.dataDir);
+    const key = await openAccessKey(configuration.dataDir);
+    const opened = await openLocalSystem(configuration, {
+      ...options,
+      apiKeys: [...apiKeys, key],
+      knownHosts: isLoopbackHost(host) ? [] : null,
+      page: true,
+    });
     system.resolve(opened);
     return {
       ...opened,
       url: server.url,
+      key,
       async close(graceMs) {
         await opened.close(graceMs);
         await server.stop();

@@ -1,9 +1,6 @@
 // One worker process. It takes turns from the queue and runs them. All it knows came through the pipe or from the
 // stores. It ends when the pipe to the server closes, because then nobody else could stop it.
 import { loadAgentFolder } from '../agent/agent-folder.ts';
-import { createAgentRunner } from '../agent/runner.ts';
-import { detectSandbox } from '../agent/sandbox.ts';
-import { createWorkplace } from '../agent/workplace.ts';
 import { withBots } from '../channels/bot-channels.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
@@ -15,7 +12,7 @@ import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
 import type { Configuration } from './configuration.ts';
-import { executionRoot } from './execution-root.ts';
+import { openWorkerHosts } from './hosts.ts';
 import { createLogLines } from './log-lines.ts';
 import { openModelEndpoint } from './model-endpoint.ts';
 import { openSecrets } from './secret-sources.ts';
@@ -66,16 +63,11 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
   };
   const stores = await openStores(configuration, { create: true });
   const model = await openModelEndpoint(configuration.model);
+  let closeHosts = async () => {};
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
-    const proxy = Object.keys(configuration.proxy).length > 0 ? { proxy: configuration.proxy } : {};
-    const runner = createAgentRunner({
-      folder,
-      model: model.endpoint,
-      sandbox: await detectSandbox(),
-      log,
-      ...proxy,
-    });
+    const { hosts, close } = await openWorkerHosts(configuration, stores, folder, model.endpoint, log);
+    closeHosts = close;
     const directory = createTenantDirectory(stores.tenants, systemClock);
     const outgoing = { events: stores.events, log };
     const working = runWorker(
@@ -83,8 +75,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
         ...stores,
         standing: directory.standing,
         recordOf: directory.of,
-        workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
-        runner,
+        hosts,
         channels: withBots(
           channels,
           await openOutgoing(channels, outgoingSettings(configuration), outgoing),
@@ -115,6 +106,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
     log('error', 'worker-ended', errorFields(error));
     throw error;
   } finally {
+    await closeHosts();
     await model.close();
     await stores.close();
   }

@@ -12,6 +12,7 @@ import { createDynamoTenantHoldings } from '../../src/stores/dynamodb/holdings.t
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { headKey, tenantKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
 import { createDynamoTenantRegistry } from '../../src/stores/dynamodb/tenant-registry.ts';
+import { createDynamoUsageLedger } from '../../src/stores/dynamodb/usage-ledger.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { createManualClock, settle } from '../../testing/clock.ts';
 import { conversation, message } from '../../testing/contracts/contract.ts';
@@ -20,6 +21,7 @@ import { type PlatformError, sessionStoreContract } from '../../testing/contract
 import { begin, commitOf, replyOf } from '../../testing/contracts/session-store-steps.ts';
 import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
+import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 import { until } from '../waiting.ts';
 import { countInFlight } from './in-flight.ts';
 
@@ -113,6 +115,16 @@ if ('unavailable' in started) {
       },
     };
   }
+
+  usageLedgerContract({
+    name: 'DynamoDB',
+    async create() {
+      const { stateTable } = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const open = () => createDynamoUsageLedger({ client: local.client(), stateTable, clock });
+      return { ledger: open(), clock, reopen: async () => open(), close: async () => {} };
+    },
+  });
 
   eventLogContract({
     name: 'DynamoDB',

@@ -20,13 +20,16 @@ import type { AgentRun } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { BotId, TenantName } from '../../src/core/tenants.ts';
 import { tenantSettingsSchema } from '../../src/core/tenants.ts';
+import { NO_USAGE } from '../../src/core/usage-counters.ts';
 import { processMessage, type WorkerDeps } from '../../src/core/worker.ts';
+import { createDirectHosts } from '../../src/host/direct-hosts.ts';
 import { createTemporaryWorkplace } from '../../src/lambda/temporary-workplace.ts';
 import { createSqsTurnQueue } from '../../src/queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { createDynamoTenantRegistry } from '../../src/stores/dynamodb/tenant-registry.ts';
+import { createDynamoUsageLedger } from '../../src/stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { createTenantDirectory } from '../../src/tenants/directory.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
@@ -228,24 +231,38 @@ if ('unavailable' in dynamo) {
       objects,
       limits: { maxWorkspaceBytes: 1e8, maxWorkspaceFiles: 1_000 },
     });
+    const usage = createDynamoUsageLedger({ client: ofTenant, stateTable: tables.stateTable, clock });
     const queue = createSqsTurnQueue({ client: sqs, queueUrl, deadLetterQueueUrl, clock });
-    const workplaceAt = (name: string) => {
+    const hostsAt = (name: string) => {
       mkdirSync(join(root, name));
-      return createTemporaryWorkplace(join(root, name), { keepSession: true });
+      return createDirectHosts({
+        state,
+        workplace: createTemporaryWorkplace(join(root, name), { keepSession: true }),
+        runner: {
+          async run({ directory: files, request, progress }: AgentRun) {
+            progress({ type: 'text', text: 'x' });
+            await usage.add(
+              [
+                { tenant: ACME, scope: 'tenant', id: '', period: 'day', start: '2026-11-26' },
+                { tenant: ACME, scope: 'chat', id: request.sessionKey, period: 'whole', start: '' },
+                { tenant: ACME, scope: 'speaker', id: 'x'.repeat(300), period: 'month', start: '2026-11' },
+              ],
+              { ...NO_USAGE, calls: 1 },
+            );
+            await writeFile(join(files.workspace, `${request.turnId}.txt`), request.text.slice(0, 1_000));
+            if (request.text === 'fail') throw new Error('no');
+            return { status: 'ok', text: `heard ${request.text}`, demo: false };
+          },
+        },
+        clock,
+        log: silentLog,
+      });
     };
     const deps: WorkerDeps = {
       store,
       queue,
       state,
-      workplace: workplaceAt('first'),
-      runner: {
-        async run({ directory: files, request, progress }: AgentRun) {
-          progress({ type: 'text', text: 'x' });
-          await writeFile(join(files.workspace, `${request.turnId}.txt`), request.text.slice(0, 1_000));
-          if (request.text === 'fail') throw new Error('no');
-          return { status: 'ok', text: `heard ${request.text}`, demo: false };
-        },
-      },
+      hosts: hostsAt('first'),
       channels: new Map([['http', createHttpChannel({ events, log: silentLog, gatherMs: 1 })]]),
       clock,
       log: silentLog,
@@ -269,7 +286,7 @@ if ('unavailable' in dynamo) {
       return await processMessage(worker, delivery!, new AbortController().signal);
     };
     expect(await turn()).toEqual({ kind: 'done' });
-    expect(await turn({ dedupeId: 'm2' }, { ...deps, workplace: workplaceAt('second') })).toEqual({
+    expect(await turn({ dedupeId: 'm2' }, { ...deps, hosts: hostsAt('second') })).toEqual({
       kind: 'done',
     });
     // Long texts have items of their own; many turns make packs that are merged, and old ones that are removed.
@@ -298,6 +315,10 @@ if ('unavailable' in dynamo) {
     await store.listMappings(ACME);
     await store.listHeads(ACME, { sessionKey });
     await events.read(ACME, request.turnId, 0, { waitMs: 0 });
+    const spent = { tenant: ACME, scope: 'chat', id: sessionKey } as const;
+    await usage.read([{ ...spent, period: 'whole', start: '' }]);
+    await usage.history(spent);
+    await usage.erase(spent);
     await objects.put(`${ACME}/large/pack`, new Uint8Array(12_000_000));
     await state.erase(ACME, 'large' as never);
     return recorded;

@@ -14,11 +14,12 @@ import {
 } from '../../src/stores/sqlite/index.ts';
 import { startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import { type FakeTelegram, startFakeTelegram } from '../../testing/telegram/fake-telegram.ts';
+import { WAIT_MS } from '../waiting.ts';
 
 const [ACME, BETA] = ['7001:secret-of-acme', '7002:secret-of-beta'];
 const NEW_ACME = '7001:new-secret-of-acme';
 const [ANN, BOB, STRANGER, GROUP] = [1001, 1002, 2002, -5005];
-const PATIENT = { timeout: 30_000, interval: 100 };
+const PATIENT = { timeout: WAIT_MS, interval: 100 };
 
 let telegram: FakeTelegram;
 let acme: ReturnType<FakeTelegram['addBot']>;

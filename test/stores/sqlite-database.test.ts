@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
+import { RETENTION_SEC as KEPT_SEC } from '../../src/core/defaults.ts';
 import { Corrupt, Gone, Invalid, Refused } from '../../src/core/errors.ts';
 import type { Tenant } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -202,6 +203,22 @@ test(`${promise('EXPIRE')} erase takes events and dead letters of the conversati
   const { items } = await queue.deadLetters.list();
   expect(items.map(({ request }) => request.turnId)).toEqual([other.turnId]);
   db.close();
+});
+
+test('tool calls can be looked at as long as the turn itself, then they go', async () => {
+  const clock = createManualClock();
+  const log = createSqliteEventLog({ database: fileForTest(), clock });
+  const tool = { type: 'tool', id: 't', name: 'Bash', summary: 'ls', state: 'done' } as const;
+  await log.append('acme' as never, 'old' as never, [tool]);
+  const left = async () => {
+    await log.append('acme' as never, `at-${clock.now()}` as never, [tool]);
+    return await log.read('acme' as never, 'old' as never, 0, { waitMs: 0 });
+  };
+  await clock.advance((KEPT_SEC - 86_400) * 1_000);
+  expect(await left()).toMatchObject([{ event: tool }]);
+  await clock.advance(2 * 86_400 * 1_000);
+  expect(await left()).toEqual([]);
+  await log.close();
 });
 
 test('events of turns that ended long ago are pruned; a turn still going keeps all of its own', async () => {

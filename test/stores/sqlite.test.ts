@@ -8,6 +8,7 @@ import {
   createSqliteEventLog,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
+  createSqliteUsageLedger,
   openDatabase,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
@@ -15,6 +16,7 @@ import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
+import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 sessionStoreContract({
@@ -101,6 +103,29 @@ eventLogContract({
       },
       async close() {
         for (const log of logs) await log.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+usageLedgerContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const open = () => createSqliteUsageLedger({ database: join(folder.path, 'hybrid-sessions.db'), clock });
+    const ledgers = [open()];
+    return {
+      ledger: ledgers[0]!,
+      clock,
+      async reopen() {
+        const ledger = open();
+        ledgers.push(ledger);
+        return ledger;
+      },
+      async close() {
+        for (const ledger of ledgers) await ledger.close();
         folder.remove();
       },
     };

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
 import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../../core/ids.ts';
+import type { UsageAccount } from '../../core/ports/usage.ts';
 
 export interface TableIndex {
   readonly name: string;
@@ -162,6 +163,12 @@ export function tenantList(tenant: Tenant): string {
 
 export function eventsKey(tenant: Tenant, turnId: TurnId | string, sequence: number): StateKey {
   return { pk: `${storedPart(tenant)}#events#${turnId}`, sk: String(sequence).padStart(16, '0') };
+}
+
+/** Partition of what an account has used. An id comes last, so whatever it holds it reaches into no other's keys. */
+export function usagePartition({ tenant, scope, id }: UsageAccount): string {
+  const part = scope === 'chat' ? storedKey(id as SessionKey) : storedPart(id);
+  return `${storedPart(tenant)}#usage#${scope}#${part}`;
 }
 
 /** No tenant's key begins with `#`: these belong to the installation. */

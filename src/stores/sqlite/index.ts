@@ -5,3 +5,4 @@ export { type OpenDatabaseOptions, openDatabase, type SqliteDatabase } from './d
 export { createSqliteEventLog, type SqliteEventLogOptions } from './event-log.ts';
 export { createSqliteSessionStore, type SqliteSessionStoreOptions } from './session-store.ts';
 export { createSqliteTenantRegistry, type SqliteTenantRegistryOptions } from './tenant-registry.ts';
+export { createSqliteUsageLedger, type SqliteUsageLedgerOptions } from './usage-ledger.ts';
