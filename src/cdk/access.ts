@@ -136,3 +136,14 @@ export function allowParameters(role: Role, names: readonly string[]): void {
     }),
   );
 }
+
+/** Allows every parameter below a name: which ones there are, the registry of tenants says later. */
+export function allowParametersBelow(role: Role, prefix: string): void {
+  const resource = parameterArn(role, `${prefix}/*`);
+  role.addToPolicy(new PolicyStatement({ actions: ['ssm:GetParameters'], resources: [resource] }));
+  acknowledge(
+    role,
+    `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter${prefix}/*]`,
+    "Secrets of tenants' bots, which are added after the deployment. Only those below this name.",
+  );
+}

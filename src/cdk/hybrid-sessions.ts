@@ -16,6 +16,7 @@ import {
   allowInvoke,
   allowObjects,
   allowParameters,
+  allowParametersBelow,
   allowReadingHeads,
   allowSend,
   allowTables,
@@ -35,9 +36,10 @@ import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 import { IsolatedAgents } from './isolated-agents.ts';
 import { allowModel, modelNames, modelVariables } from './model.ts';
-import type { HybridSessionsProps } from './props.ts';
+import type { HybridSessionsProps, TenantsProps } from './props.ts';
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
+import { TenantRole } from './tenant-role.ts';
 
 /** A webhook answers at once; a longer call is broken. */
 const INGRESS_TIMEOUT = Duration.seconds(15);
@@ -65,6 +67,7 @@ export class HybridSessions extends Construct {
 
   private readonly common: Pick<FunctionProps, 'architecture' | 'logRetention'>;
   private readonly variables: Record<string, string>;
+  private readonly tenants: TenantsProps | undefined;
   private readonly channels: readonly InstalledChannel[];
   private readonly assets: Assets;
   private readonly installation: string;
@@ -76,6 +79,9 @@ export class HybridSessions extends Construct {
     const workerTimeout = props.worker?.timeout ?? MAX_WORKER_TIMEOUT;
     if (workerTimeout.toSeconds() > MAX_WORKER_TIMEOUT.toSeconds() || workerTimeout.toSeconds() < 120) {
       throw new Error('worker.timeout must be between 2 and 15 minutes.');
+    }
+    if (props.tenants && props.agents === 'isolated') {
+      throw new Error('`tenants` and `agents: isolated` cannot be had together yet: leave one of them out.');
     }
     const architecture = props.architecture ?? Architecture.ARM_64;
     this.common = { architecture, logRetention: props.logRetention ?? RetentionDays.ONE_MONTH };
@@ -92,7 +98,9 @@ export class HybridSessions extends Construct {
       [VARIABLES.stateTable]: this.data.state.tableName,
       [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
       [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(RETENTION_DAYS)).toDays()),
+      ...(props.tenants && { [VARIABLES.tenants]: 'true' }),
     };
+    this.tenants = props.tenants;
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
     this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
@@ -120,7 +128,7 @@ export class HybridSessions extends Construct {
       Sweep: this.addSweep(),
     };
     const setup = this.addSetup();
-    if (webhookChannels.length > 0) {
+    if (webhookChannels.length > 0 || props.tenants) {
       functions.Ingress = this.addIngress(webhookChannels, setup, props.ingress?.reservedConcurrency);
       this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
         authType: FunctionUrlAuthType.NONE,
@@ -199,8 +207,14 @@ export class HybridSessions extends Construct {
     feed(worker, queues.turns, maxConcurrencyOf(props));
     allowSend(worker.role, queues.turns);
     allowSend(worker.role, queues.dead);
-    allowTables(worker.role, data);
-    allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
+    if (this.tenants) {
+      const { role } = new TenantRole(this, 'TenantRole', { data, worker: worker.role });
+      worker.lambda.addEnvironment(VARIABLES.tenantRole, role.roleArn);
+      allowParametersBelow(worker.role, `${this.tenants.parameterPrefix}/bots`);
+    } else {
+      allowTables(worker.role, data);
+      allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
+    }
     const parameters = channelParameters(this.channels, 'outgoing');
     if (this.isolated) {
       allowInvoke(worker.role, this.isolated.host.lambda);
@@ -232,6 +246,7 @@ export class HybridSessions extends Construct {
     allowSend(stranded.role, queues.dead);
     allowTables(stranded.role, data);
     allowParameters(stranded.role, channelParameters(this.channels, 'outgoing'));
+    if (this.tenants) allowParametersBelow(stranded.role, `${this.tenants.parameterPrefix}/bots`);
     return stranded;
   }
 
@@ -316,6 +331,7 @@ export class HybridSessions extends Construct {
     allowTables(ingress.role, this.data);
     allowSend(ingress.role, this.queues.turns);
     allowParameters(ingress.role, parameters);
+    if (this.tenants) allowParametersBelow(ingress.role, `${this.tenants.parameterPrefix}/webhooks`);
     return ingress;
   }
 

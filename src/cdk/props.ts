@@ -45,6 +45,14 @@ export interface WorkerProps {
   readonly image?: DockerImageCode;
 }
 
+export interface TenantsProps {
+  /**
+   * Where parameters with secrets of tenants' bots may be. Workers read those below `<prefix>/bots/`, the function that takes
+   * webhooks those below `<prefix>/webhooks/`.
+   */
+  readonly parameterPrefix: string;
+}
+
 export interface IngressProps {
   /**
    * Executions that no other function takes from the webhooks, and their limit. AWS refuses it in an account whose own
@@ -72,6 +80,11 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly http?: boolean;
   /** The agent folder (docs/agent-folder.md). @default the example agent of this package */
   readonly agentFolder?: string;
+  /**
+   * Several tenants: bots and limits come from the registry (docs/tenants.md), and each turn has credentials that open
+   * its own tenant only. @default one tenant, no registry
+   */
+  readonly tenants?: TenantsProps;
   /** Of all functions. @default arm64 */
   readonly architecture?: Architecture;
   readonly worker?: WorkerProps;

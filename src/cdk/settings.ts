@@ -53,6 +53,7 @@ const ownFields = {
     })
     .prefault({}),
   ingress: z.strictObject({ reservedConcurrency: z.int().min(1).max(1000).optional() }).prefault({}),
+  tenants: z.strictObject({ parameterPrefix: parameterName }).optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),

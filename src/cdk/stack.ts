@@ -40,6 +40,7 @@ export function createStack(
       ...pick('keepSession', keepSession),
     },
     ingress: pick('reservedConcurrency', settings.ingress.reservedConcurrency),
+    ...pick('tenants', settings.tenants),
     retention: Duration.days(settings.retentionDays),
     versionedBucket: settings.versionedBucket,
     deleteDataWithStack: settings.deleteDataWithStack,

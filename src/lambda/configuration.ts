@@ -20,6 +20,10 @@ const base = {
   stateTable: text,
   queueUrl: z.url(),
   retentionDays: whole.default(RETENTION_DAYS),
+  tenants: z
+    .literal('true')
+    .optional()
+    .transform((value) => value === 'true'),
 };
 
 const outgoing = { deadLetterQueueUrl: z.url() };
@@ -47,6 +51,7 @@ export const strandedSchema = z.object({ ...base, ...outgoing });
 
 export const workerSchema = z.object({
   ...base,
+  tenantRole: z.string().startsWith('arn:').optional(),
   ...outgoing,
   bucket: text,
   temporary: folder,

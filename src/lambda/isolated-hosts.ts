@@ -6,7 +6,6 @@ import type { Log } from '../core/log.ts';
 import { createLambdaHosts } from '../host/lambda/lambda-hosts.ts';
 import { createProcessHosts, type ProcessHosts } from '../host/process-hosts.ts';
 import { createDynamoMailbox } from '../stores/dynamodb/mailbox.ts';
-import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3Presigner } from '../stores/s3/presigner.ts';
 import { isolatedHostsSchema, readConfiguration } from './configuration.ts';
 import { createGatewayAccess } from './gateway-access.ts';
@@ -23,7 +22,7 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
   let hosts: ProcessHosts | null = null;
   return {
     parameters: [gatewaySecretParameter],
-    async open({ objects, state, limits, secrets }) {
+    async open({ objects, state, limits, secrets, usage }) {
       const secret = Buffer.from(secrets.get(gatewaySecretParameter) ?? '', 'base64url');
       hosts = createProcessHosts({
         start: createLambdaHosts({
@@ -49,7 +48,7 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
             ...(configuration.modelProvider === 'bedrock' ? { bedrock: { AWS_REGION: region } } : {}),
           },
           budgets: configuration.budgets,
-          usage: createDynamoUsageLedger(tables),
+          usage,
           clock: systemClock,
         }),
         // A host without a session would need a tenant id of its own.

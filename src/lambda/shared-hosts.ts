@@ -10,7 +10,6 @@ import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
 import { createDirectHosts } from '../host/direct-hosts.ts';
-import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { readConfiguration, sharedHostsSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
@@ -24,11 +23,10 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
   const taskRoot = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
   return {
     parameters: modelKeyParameter === undefined ? [] : [modelKeyParameter],
-    async open({ state, secrets }) {
+    async open({ state, secrets, usage }) {
       const folder = await loadAgentFolder(join(taskRoot, 'agent'));
       const key = secrets.get(modelKeyParameter ?? '');
       const model = await readModelChoice(configuration, key, process.env.AWS_REGION);
-      const usage = createDynamoUsageLedger({ stateTable: configuration.stateTable, clock: systemClock });
       return createDirectHosts({
         state,
         workplace: createTemporaryWorkplace(temporary, { keepSession, ...(endOthers ? { endOthers } : {}) }),

@@ -13,6 +13,10 @@ export const VARIABLES = {
   deadLetterQueueUrl: 'HYBRID_SESSIONS_DEAD_LETTER_QUEUE_URL',
   retentionDays: 'HYBRID_SESSIONS_RETENTION_DAYS',
   logLevel: 'HYBRID_SESSIONS_LOG_LEVEL',
+  /** Role that a worker assumes for one tenant. Set where there are several. */
+  tenantRole: 'HYBRID_SESSIONS_TENANT_ROLE',
+  /** `true`: bots and tenants are looked up in the registry. */
+  tenants: 'HYBRID_SESSIONS_TENANTS',
   apiKeyParameter: 'HYBRID_SESSIONS_API_KEY_PARAMETER',
   maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
   /** Names of the channels with settings, separated by commas. src/channels/deployed.ts names their own variables. */

@@ -3,6 +3,7 @@
 // and queued, and the next invocation continues it (LONG). Where the agents run is the entry's choice: in this very
 // function (shared-hosts.ts), or in one of their own for each session (isolated-hosts.ts).
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import type { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
 import {
@@ -14,18 +15,21 @@ import {
 } from '../core/defaults.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
-import type { AgentHosts, ObjectStore, ReceivedMessage, StateLimits } from '../core/ports.ts';
+import type { AgentHosts, ObjectStore, ReceivedMessage, StateLimits, UsageLedger } from '../core/ports.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
 import { giveBack } from './not-ready.ts';
 import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
+import { createTenantStores } from './tenant-stores.ts';
+import { openTenants, withTenantBots } from './tenants.ts';
 
 /** Time to end the agent, write the checkpoint and upload it. */
 const MARGIN_MS = 30_000;
@@ -41,6 +45,7 @@ export interface WorkerHosts {
     readonly state: StoredState;
     readonly limits: StateLimits;
     readonly secrets: ReadonlyMap<string, string>;
+    readonly usage: UsageLedger;
   }): Promise<AgentHosts>;
   /** Before the function answers: then everything in it stands still until the next message, which may be another's. */
   settle(): Promise<void>;
@@ -60,22 +65,30 @@ export function createWorker(
   const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
   const tables = { mappingTable, stateTable, clock: systemClock };
   const retentionSec = configuration.retentionDays * DAY_SEC;
-  const events = createDynamoEventLog({ ...tables, retentionSec });
+  const tenants = openTenants(configuration, deployed, log);
+  const limits = { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes };
+  const apart = tenantStores(configuration, limits, retentionSec);
+  const events = apart?.events ?? createDynamoEventLog({ ...tables, retentionSec });
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
-    const { bucket, maxWorkspaceBytes, temporary } = configuration;
+    const { bucket, temporary } = configuration;
     const names = deployed.flatMap(({ parameters }) => parameters);
     const secrets = await readParameters([...names, ...hosts.parameters]);
-    const objects = createS3ObjectStore({ bucket });
-    const limits = { ...WORKSPACE_LIMITS, maxWorkspaceBytes };
-    const state = createSessionState({ objects, limits, temporaryDirectory: temporary });
+    const objects = apart?.objects ?? createS3ObjectStore({ bucket });
+    const state = apart?.state ?? createSessionState({ objects, limits, temporaryDirectory: temporary });
+    const usage = apart?.usage ?? createDynamoUsageLedger(tables);
     return {
       store: createDynamoSessionStore(tables),
       queue,
       state,
-      hosts: await hosts.open({ objects, state, limits, secrets }),
-      channels: await openChannels(deployed, secrets, { events, log }),
+      hosts: await hosts.open({ objects, state, limits, secrets, usage }),
+      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
+        events,
+        log,
+      }),
+      ...(apart && { storesFor: apart.of }),
+      ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,
       log,
       timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
@@ -115,6 +128,17 @@ export function createWorker(
       flush();
     }
   };
+}
+
+/** null where one role serves everybody. */
+function tenantStores(
+  { tenantRole, mappingTable, stateTable, bucket, temporary }: z.infer<typeof workerSchema>,
+  limits: StateLimits,
+  retentionSec: number,
+) {
+  if (tenantRole === undefined) return null;
+  const tables = { mappingTable, stateTable, retentionSec };
+  return createTenantStores({ ...tables, roleArn: tenantRole, bucket, temporary, limits });
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */

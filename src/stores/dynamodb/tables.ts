@@ -178,6 +178,7 @@ export function usagePartition({ tenant, scope, id }: UsageAccount): string {
 
 /** No tenant's key begins with `#`: these belong to the installation. */
 export const TENANTS_PARTITION = '#tenants';
+export const BOTS_PARTITION = '#bots';
 export const AUDIT_PARTITION = '#audit';
 
 export function tenantKey(tenant: Tenant): StateKey {
@@ -186,7 +187,7 @@ export function tenantKey(tenant: Tenant): StateKey {
 
 /** `#` occurs in no channel's name. */
 export function botKeyOf(channel: string, bot: string): StateKey {
-  return { pk: '#bots', sk: `${channel}#${bot}` };
+  return { pk: BOTS_PARTITION, sk: `${channel}#${bot}` };
 }
 
 export function auditKey(id: string): StateKey {

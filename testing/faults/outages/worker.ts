@@ -1,5 +1,6 @@
 // A worker of a run with outages: the product's `runWorker` with the times of production, several turns at once, in this
 // process. When it dies, nothing that it waits for ever comes: no answer, no wake-up, as after a SIGKILL.
+
 import { endProcesses } from '../../../src/agent/processes.ts';
 import { createWorkplace } from '../../../src/agent/workplace.ts';
 import { createHttpChannel } from '../../../src/channels/http/channel.ts';
@@ -15,6 +16,7 @@ import {
 import type { Log } from '../../../src/core/log.ts';
 import type { AgentRunner, Channel, Clock, TurnEvent } from '../../../src/core/ports.ts';
 import { runWorker, type WorkerDeps } from '../../../src/core/worker.ts';
+import { type WorkerParts, workerOf } from '../../worker-parts.ts';
 import type { Note } from '../injected-faults.ts';
 import { createLightRunner } from '../light-runner.ts';
 import { numberIn } from '../plan.ts';
@@ -107,7 +109,7 @@ export function startSimulatedWorker(options: SimulatedWorkerOptions): Simulated
   const { visibilityMs, ...timing } = timesOf(options.store);
   const store = storeInOutages(ports.store, chats, chatOf, options);
   const queue = queueInOutages(ports.queue, news, clock, options);
-  const deps: WorkerDeps = {
+  const deps: WorkerParts = {
     store: mortal({
       ...store,
       async begin(input) {
@@ -131,7 +133,7 @@ export function startSimulatedWorker(options: SimulatedWorkerOptions): Simulated
     maxAttempts: MAX_ATTEMPTS,
     visibilityMs,
   };
-  const ended = runWorker(mutated(deps, options.mutation), {
+  const ended = runWorker(workerOf(mutated(deps, options.mutation)), {
     signal: stopping.signal,
     turnsAtOnce: TURNS_AT_ONCE,
   });
@@ -174,7 +176,7 @@ function agentRunner(
   };
 }
 
-function mutated(deps: WorkerDeps, mutation: OutageMutation | null): WorkerDeps {
+function mutated(deps: WorkerParts, mutation: OutageMutation | null): WorkerParts {
   if (mutation === 'silent-wait') {
     const silent = (channel: Channel): Channel => ({
       ...channel,
