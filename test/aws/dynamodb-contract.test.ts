@@ -6,6 +6,7 @@ import { refusal } from '../../src/aws/client-errors.ts';
 import { Invalid, Refused } from '../../src/core/errors.ts';
 import type { Tenant } from '../../src/core/ids.ts';
 import type { SessionStore } from '../../src/core/ports/store.ts';
+import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { keyOf } from '../../src/stores/dynamodb/client.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoTenantHoldings } from '../../src/stores/dynamodb/holdings.ts';
@@ -187,6 +188,7 @@ if ('unavailable' in started) {
         events: createDynamoEventLog({ client, stateTable: tables.stateTable, clock }),
         holdings: createDynamoTenantHoldings({ client, ...tables }),
         tenants: createDynamoTenantRegistry({ client, stateTable: tables.stateTable, clock }),
+        queue: createMemoryTurnQueue({ clock }),
         close: async () => {},
       };
     },

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Ambiguous, Corrupt, Invalid, Refused } from '../../src/core/errors.ts';
+import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
 import { createSqliteTenantHoldings } from '../../src/stores/sqlite/holdings.ts';
 import {
@@ -168,6 +169,7 @@ tenantHoldingsContract({
       events: createSqliteEventLog({ database, clock }),
       holdings: createSqliteTenantHoldings(database),
       tenants: createSqliteTenantRegistry({ database, clock }),
+      queue: createSqliteTurnQueue({ database, clock }),
       async close() {
         database.close();
         folder.remove();

@@ -10,6 +10,7 @@ import type {
   SessionStore,
   TenantHoldings,
   TenantRegistry,
+  TurnQueue,
 } from '../../src/core/ports.ts';
 import { type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts';
 import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
@@ -22,6 +23,7 @@ export interface TenantHoldingsFixture {
   readonly events: EventLog;
   readonly holdings: TenantHoldings;
   readonly tenants: TenantRegistry;
+  readonly queue: TurnQueue;
   close(): Promise<void>;
 }
 
@@ -37,7 +39,7 @@ const BY = { by: 'test', settleMs: 0, waitMs: 3_000 };
 
 /** A conversation with a turn and its events, one that only waits, and one with a text that is stored apart. */
 async function plant(
-  { store, events }: TenantHoldingsFixture,
+  { store, events, queue }: TenantHoldingsFixture,
   objects: ObjectStore,
   name: string,
 ): Promise<void> {
@@ -48,6 +50,9 @@ async function plant(
     message(conversation({ tenant: name, chat: 'long' }), { text: 'long '.repeat(2_000) }),
   );
   await store.accept(message(conversation({ tenant: name, chat: 'waits' })), RETENTION_SEC);
+  await queue.send(message(conversation({ tenant: name, chat: 'same' })));
+  const [delivery] = await queue.receive({ max: 1, waitMs: 0, visibilityMs: 1_000 });
+  await delivery?.deadLetter('no good');
   await objects.put(`${lease.tenant}/${lease.sessionId}/pack`, new Uint8Array(3));
 }
 
@@ -106,7 +111,10 @@ export function tenantHoldingsContract({ name, create, skip }: TenantHoldingsCon
             tenantId('acme'),
             BY,
           );
-          expect(erased).toMatchObject({ chats: 3, held: { conversations: 2, sessions: 2, objects: 1 } });
+          expect(erased).toMatchObject({
+            chats: 3,
+            held: { conversations: 2, sessions: 2, objects: 1, 'dead letters': 1 },
+          });
           expect(totalOf(erased.left)).toBe(0);
           expect(await listHoldings({ ...fixture, objects }, tenantId('acme-2'))).toEqual(other);
           expect(await tenants.get(tenantId('acme'))).toBeNull();

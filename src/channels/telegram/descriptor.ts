@@ -6,8 +6,8 @@ import { defineChannel } from '../descriptor.ts';
 import { ANYONE, parseAllowList } from './allow-list.ts';
 import { botIdOf } from './bot-token.ts';
 
-const users = z.union([z.literal(ANYONE), z.array(z.int().positive())]);
-const groups = z.union([z.literal(ANYONE), z.array(z.int().negative('ids of groups are negative numbers'))]);
+const users = z.union([z.array(z.int().positive()), z.literal(ANYONE)]);
+const groups = z.union([z.array(z.int().negative('ids of groups are negative numbers')), z.literal(ANYONE)]);
 const isSomebody = (list: z.infer<typeof users>) => list.length > 0;
 
 export const telegram = defineChannel({
