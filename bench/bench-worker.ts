@@ -12,6 +12,7 @@ import { silentLog } from '../src/core/log.ts';
 import { turnRequest } from '../src/core/messages.ts';
 import type { TurnPoint } from '../src/core/running-turn.ts';
 import { processMessage } from '../src/core/worker.ts';
+import { createDirectHosts } from '../src/host/direct-hosts.ts';
 import { openStores } from '../src/local/stores.ts';
 
 /** Each span ends at its point and begins at the one before. */
@@ -54,8 +55,13 @@ export async function openBenchWorker(dataDir: string, modelUrl: string): Promis
   let last = 0;
   const deps = {
     ...stores,
-    workplace: createWorkplace({ root: join(dataDir, 'turns') }),
-    runner,
+    hosts: createDirectHosts({
+      state: stores.state,
+      workplace: createWorkplace({ root: join(dataDir, 'turns') }),
+      runner,
+      clock: systemClock,
+      log: silentLog,
+    }),
     channels: new Map([[http.name, http]]),
     clock: systemClock,
     log: silentLog,

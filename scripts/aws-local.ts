@@ -81,8 +81,7 @@ try {
     const keys = Object.entries(installation.credentials).map(([name, value]) => `${name}=${value}`);
     const person = `${telegram.apiRoot}/person/${bot.id}`;
     process.stdout.write(`
-Web page   ${apiUrl}
-Key        ${apiKey}   (the page asks for it)
+Web page   ${apiUrl}/#key=${apiKey}
 API        curl -H 'authorization: Bearer ${apiKey}' -H 'content-type: application/json' \\
              -d '{"text":"hello"}' ${apiUrl}/v1/chats/curl/messages
 Webhook    ${webhookUrl}   (registered with the fake Telegram)

@@ -2,7 +2,7 @@
 // turn, stop. It also compiles and runs a user's program that embeds the package in a Hono and in an Express app. It
 // needs a registry or a warm npm cache. With --keep the folder stays.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,9 +49,10 @@ async function oneTurn(project) {
   const timeout = setTimeout(() => process.kill(-server.pid, 'SIGKILL'), 90_000);
   try {
     const url = await addressOf(server, ended);
+    const key = readFileSync(join(project, '.hybrid-sessions', 'access-key'), 'utf8').trim();
     const response = await fetch(`${url}/v1/chats/check/messages`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
       body: JSON.stringify({ text: 'run: echo it-works' }),
     });
     const { reply } = await response.json();

@@ -31,6 +31,8 @@ export interface TestSystem extends StartedSystem {
   /** null where the demo model answers. */
   readonly model: ScriptedModel | null;
   readonly dataDir: string;
+  /** Calls the HTTP API with the system's key. */
+  call(path: string, init?: RequestInit): Promise<Response>;
   /** Sends a message and waits for the answer. */
   say(chat: string, text: string, headers?: Record<string, string>): Promise<Answer>;
   close(graceMs?: number): Promise<void>;
@@ -81,12 +83,18 @@ export async function startLocalSystem(options: LocalSystemOptions = {}): Promis
     await clean();
     throw error;
   }
+  const call = (path: string, init: RequestInit = {}) => {
+    const headers = new Headers(init.headers);
+    headers.set('authorization', `Bearer ${system.key}`);
+    return fetch(`${system.url}${path}`, { ...init, headers });
+  };
   return {
     ...system,
     model,
     dataDir,
+    call,
     async say(chat, text, headers = {}) {
-      const response = await fetch(`${system.url}/v1/chats/${chat}/messages`, {
+      const response = await call(`/v1/chats/${chat}/messages`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...headers },
         body: JSON.stringify({ text }),

@@ -69,6 +69,18 @@ export function createApi({ keys }) {
     }
   }
 
+  /**
+   * @template T
+   * @param {string} path
+   * @param {object} body
+   * @param {Record<string, string>} [headers]
+   * @returns {Promise<T>}
+   */
+  function post(path, body, headers) {
+    const all = { ...headers, 'Content-Type': 'application/json' };
+    return json(path, { method: 'POST', headers: all, body: JSON.stringify(body) });
+  }
+
   return {
     request,
     /** @returns {Promise<Info>} */
@@ -92,16 +104,12 @@ export function createApi({ keys }) {
      */
     send(entry) {
       const headers = { 'Idempotency-Key': entry.key, Prefer: 'respond-async' };
-      if (entry.kind === 'new') return json(`${chatPath(entry.chat)}/new`, { method: 'POST', headers });
-      return json(`${chatPath(entry.chat)}/messages`, {
-        method: 'POST',
-        headers: { ...headers, 'Content-Type': 'application/json' },
-        body: JSON.stringify({ text: entry.text }),
-      });
+      if (entry.kind === 'new') return post(`${chatPath(entry.chat)}/new`, {}, headers);
+      return post(`${chatPath(entry.chat)}/messages`, { text: entry.text }, headers);
     },
 
     /** @param {string} turnId @returns {Promise<Turn>} */
-    stop: (turnId) => json(`/v1/turns/${encodeURIComponent(turnId)}/stop`, { method: 'POST' }),
+    stop: (turnId) => post(`/v1/turns/${encodeURIComponent(turnId)}/stop`, {}),
 
     /** @param {string} chat */
     async erase(chat) {

@@ -28,7 +28,9 @@ const page = {
   scroller: byId('scroller', HTMLElement),
   title: byId('chat-name', HTMLElement),
   banner: byId('demo-banner', HTMLElement),
+  ownersNotice: byId('notice-banner', HTMLElement),
   notice: byId('connection', HTMLElement),
+  noticeText: byId('connection-text', HTMLElement),
   live: byId('live', HTMLElement),
   newSession: byId('new-session', HTMLButtonElement),
 };
@@ -41,8 +43,11 @@ let running = false;
 
 const api = createApi({ keys: createKeys() });
 const connection = createConnection({
-  onChange(lost) {
+  onChange(lost, why) {
     page.notice.hidden = !lost;
+    const what = why === null ? 'Connection lost.' : `The server cannot do it right now: ${why}`;
+    const words = `${what} Trying again; nothing you wrote is lost.`;
+    if (lost && page.noticeText.textContent !== words) page.noticeText.textContent = words;
   },
 });
 const drawer = createDrawer();
@@ -247,6 +252,8 @@ function decode(encoded) {
 async function showInfo() {
   const info = await connection.untilAnswered(() => api.info());
   page.banner.hidden = !info.model.demo;
+  page.ownersNotice.hidden = info.notice === undefined;
+  page.ownersNotice.textContent = info.notice ?? '';
   const model = byId('model', HTMLElement);
   model.textContent = info.model.demo ? 'Demo model' : info.model.name;
   model.title = `hybrid-sessions ${info.version}`;

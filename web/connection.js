@@ -6,10 +6,10 @@ const LONGEST_WAIT_MS = 10_000;
 
 /** @typedef {ReturnType<typeof createConnection>} Connection */
 
-/** @param {{ onChange: (lost: boolean) => void }} options */
+/** @param {{ onChange: (lost: boolean, why: string | null) => void }} options `why`: what a server that answers says */
 export function createConnection({ onChange }) {
-  /** @type {Set<unknown>} */
-  const failing = new Set();
+  /** Who is failing, and what the server said of it; null where it was not reached. @type {Map<unknown, string | null>} */
+  const failing = new Map();
   /** @type {Set<() => void>} */
   const sleepers = new Set();
 
@@ -21,15 +21,16 @@ export function createConnection({ onChange }) {
     if (document.visibilityState === 'visible') wake();
   });
 
-  /** @param {unknown} who */
-  function lost(who) {
-    failing.add(who);
-    onChange(true);
+  /** @param {unknown} who @param {unknown} [error] */
+  function lost(who, error) {
+    failing.set(who, error instanceof ApiProblem ? error.message : null);
+    const said = [...failing.values()];
+    onChange(true, said.includes(null) ? null : (said.at(-1) ?? null));
   }
 
   /** @param {unknown} who */
   function restored(who) {
-    if (failing.delete(who) && failing.size === 0) onChange(false);
+    if (failing.delete(who) && failing.size === 0) onChange(false, null);
   }
 
   /**
@@ -72,7 +73,7 @@ export function createConnection({ onChange }) {
           return await attempt();
         } catch (error) {
           if (signal?.aborted || !isPassing(error)) throw error;
-          lost(who);
+          lost(who, error);
           await pause(tries, signal, error instanceof ApiProblem ? error.retryAfterMs : null);
           signal?.throwIfAborted();
         }

@@ -66,6 +66,7 @@ export async function followTurn({ api, connection, turnId, signal, onEvent }) {
       signal.addEventListener('abort', giveUp);
       let silence = setTimeout(giveUp, SILENCE_MS);
       let leastMs = null;
+      let problem = null;
       try {
         const response = await api.request(`/v1/turns/${encodeURIComponent(turnId)}/events`, {
           headers: {
@@ -94,6 +95,7 @@ export async function followTurn({ api, connection, turnId, signal, onEvent }) {
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof ApiProblem && !isPassing(error)) throw error;
+        problem = error;
         if (error instanceof ApiProblem) leastMs = error.retryAfterMs;
       } finally {
         clearTimeout(silence);
@@ -101,7 +103,7 @@ export async function followTurn({ api, connection, turnId, signal, onEvent }) {
       }
       if (signal.aborted) return;
       failures += 1;
-      connection.lost(who);
+      connection.lost(who, problem);
       await connection.pause(failures, signal, leastMs);
     }
   } finally {

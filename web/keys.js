@@ -1,13 +1,20 @@
-// The bearer key of a server that wants one. It lives in this tab only (session storage; memory where there is none),
-// and is asked for once however many requests were refused.
+// The key of the server. On the machine it runs on, the address that `start` prints holds it: it is taken out of the
+// address at once and kept by the browser for this address (storage.js), so that reloads, bookmarks, other tabs and
+// restarts of the server go on. Of a server elsewhere it is kept in this tab only. Without one, or with one that is
+// refused, the person is asked once, however many requests were refused.
 import { byId } from './dom.js';
+import { read, remove, write } from './storage.js';
 
-const STORED = 'hybrid-sessions.key';
+const NAME = 'key';
+const STORED = `hybrid-sessions.${NAME}`;
+const FRAGMENT = '#key=';
+const isThisMachine = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
 
-/** @type {string | null} */
+/** What session storage would not take. @type {string | null} */
 let held = null;
 
 function readKey() {
+  if (isThisMachine) return read(NAME);
   try {
     return held ?? sessionStorage.getItem(STORED);
   } catch {
@@ -17,6 +24,7 @@ function readKey() {
 
 /** @param {string | null} key */
 function keepKey(key) {
+  if (isThisMachine) return key === null ? remove(NAME) : write(NAME, key);
   held = key;
   try {
     if (key === null) sessionStorage.removeItem(STORED);
@@ -26,13 +34,60 @@ function keepKey(key) {
   }
 }
 
+/** A key, or an address that holds one, as a person pastes it. @param {string} text */
+function keyIn(text) {
+  const at = text.indexOf(FRAGMENT);
+  return (at < 0 ? text : text.slice(at + FRAGMENT.length)).trim();
+}
+
+/** What the browser had before the address brought another: any page can link here with a key that is none. @type {string | null} */
+let before = null;
+
+/** Takes a key out of the address, before it is seen by anybody else. @param {string} address the one without it */
+function takeFromAddress(address) {
+  if (!location.hash.startsWith(FRAGMENT)) return null;
+  const key = keyIn(location.hash);
+  history.replaceState(history.state, '', address);
+  if (key === '') return null;
+  before = readKey();
+  keepKey(key);
+  return key;
+}
+
 export function createKeys() {
   const dialog = byId('key-dialog', HTMLDialogElement);
   const form = byId('key-form', HTMLFormElement);
   const input = byId('key-input', HTMLInputElement);
   const problem = byId('key-problem', HTMLElement);
+  byId(isThisMachine ? 'key-here' : 'key-elsewhere', HTMLElement).hidden = false;
   /** @type {Promise<string> | null} */
   let asking = null;
+  /** @type {(key: string) => void} */
+  let resolveAsking = () => {};
+
+  takeFromAddress(location.pathname);
+  // The address was opened where the page was open already.
+  addEventListener('hashchange', ({ oldURL }) => {
+    const key = takeFromAddress(oldURL);
+    if (key !== null) answer(key);
+  });
+  // Another tab got one.
+  addEventListener('storage', ({ key: name, newValue }) => {
+    if (isThisMachine && name === STORED && newValue !== null) answer(newValue);
+  });
+  dialog.addEventListener('cancel', (event) => event.preventDefault());
+  form.addEventListener('submit', () => {
+    const key = keyIn(input.value);
+    keepKey(key);
+    answer(key);
+  });
+
+  /** @param {string} key */
+  function answer(key) {
+    dialog.close();
+    resolveAsking(key);
+    asking = null;
+  }
 
   /**
    * @param {string | null} refused the key that was just turned down; a newer one is simply handed back
@@ -41,31 +96,20 @@ export function createKeys() {
   function ask(refused) {
     const known = readKey();
     if (known !== null && known !== refused) return Promise.resolve(known);
+    if (before !== null && before !== refused) {
+      keepKey(before);
+      return Promise.resolve(before);
+    }
     asking ??= new Promise((resolve) => {
+      resolveAsking = resolve;
       keepKey(null);
       problem.hidden = refused === null;
       input.value = '';
-      dialog.addEventListener('cancel', keepOpen);
       dialog.showModal();
       input.focus();
-      form.addEventListener(
-        'submit',
-        () => {
-          keepKey(input.value.trim());
-          dialog.removeEventListener('cancel', keepOpen);
-          asking = null;
-          resolve(input.value.trim());
-        },
-        { once: true },
-      );
     });
     return asking;
   }
 
   return { current: readKey, ask };
-}
-
-/** @param {Event} event */
-function keepOpen(event) {
-  event.preventDefault();
 }

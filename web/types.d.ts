@@ -58,6 +58,8 @@ export interface Info {
   name: string;
   version: string;
   model: { demo: boolean; name: string };
+  /** What people should know, e.g. that there is no sandbox. */
+  notice?: string;
 }
 
 export interface ToolEvent {

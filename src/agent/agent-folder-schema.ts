@@ -1,6 +1,8 @@
 // The shapes of the files in an agent folder, and the names a tool policy may use. Unknown fields are refused: a
 // misspelt one must not be ignored in silence.
 import { z } from 'zod';
+import { DEFAULT_LIMITS, limitsSchema } from '../host/sandbox/limits.ts';
+import { networkSchema } from '../host/sandbox/network-setting.ts';
 
 /** Built-in tools that may be allowed. What the CLI has besides needs a person at a terminal or outlives the turn. */
 export const BUILT_IN_TOOLS = [
@@ -74,7 +76,13 @@ export const settingsSchema = z.strictObject({
   tools: z.strictObject({ allow: z.array(z.string()) }),
   /** `prefer`: use one where the machine has it. `require`: run no turn without. `off`: none. */
   sandbox: z.enum(['prefer', 'require', 'off']).default('prefer'),
+  /** What the agent may reach besides the model. In a sandbox; without one it cannot be kept from anything. */
+  network: networkSchema.default('none'),
+  /** How much of the machine a session's processes may use. */
+  limits: limitsSchema.default(DEFAULT_LIMITS),
   model: z.string().min(1).optional(),
+  /** Takes over at the beginning of a turn while `model` does not answer. */
+  fallbackModel: z.string().min(1).optional(),
   /** Of the agent's clock, e.g. `Europe/Madrid`; the machine's own when left out. */
   timezone: z.string().refine(isTimezone, 'must be a time zone such as "Europe/Madrid" or "UTC"').optional(),
   /** Model round trips in one turn. */
@@ -87,6 +95,8 @@ export const settingsSchema = z.strictObject({
 export const skillSchema = z.object({
   name: z.string().regex(NAME_PATTERN, 'use lower-case letters, digits and "-"'),
   description: z.string().min(1),
+  /** The CLI changes to it for the skill. */
+  model: z.string().min(1).optional(),
 });
 
 function isTimezone(name: string): boolean {
@@ -112,6 +122,7 @@ export interface Subagent {
 export interface Skill {
   readonly name: string;
   readonly description: string;
+  readonly model?: string | undefined;
   /** The skill's folder. */
   readonly path: string;
 }

@@ -19,6 +19,7 @@ export interface CliRun {
   readonly sandbox: SandboxChoice;
   readonly path?: string;
   readonly language?: string;
+  readonly network?: Readonly<Record<string, string>>;
   readonly stopGraceMs?: number;
   /** The conversation to go on with; null begins one. */
   readonly mark: TranscriptMark | null;
@@ -48,7 +49,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
   const { run, folder, input } = context;
   const { directory, signal } = run;
   const laid = await layConfiguration(folder, directory);
-  const environment = agentEnvironment({
+  const own = agentEnvironment({
     directory,
     model: context.model,
     shellPrefix: laid.shellWrapper,
@@ -58,6 +59,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     ...(context.language === undefined ? {} : { language: context.language }),
     limits: folder.settings.timeLimits,
   });
+  const environment = { ...context.network, ...own };
   const cli = createCliProcess({ directory, sandbox: context.sandbox, folder });
   const conversation = query({
     prompt: input.messages,

@@ -1,19 +1,29 @@
 // The agent process's environment, built from nothing: what is not named here the agent does not have.
 import { delimiter, dirname, join } from 'node:path';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import type { AwsCredentials } from '../gateway/model-upstream.ts';
 import type { TimeLimits } from './agent-folder-schema.ts';
 import { ROOT_MARKER } from './processes.ts';
 
 /** Where system programs lie; used for us and for the agent. */
 export const SAFE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Where the CLI sends its model requests. Exactly one way of access: key, token or Bedrock settings. */
+/** Where model requests go, and by which right. Exactly one way: key, token, Bedrock or Claude Platform settings. */
 export interface ModelEndpoint {
   readonly baseUrl?: string;
   readonly apiKey?: string;
   readonly authToken?: string;
-  /** `CLAUDE_CODE_USE_BEDROCK`, `AWS_*` ...: handed to the CLI as they are (see design/agent.md). */
+  /** `CLAUDE_CODE_USE_BEDROCK`, `AWS_*` ...: read by the gateway, which signs (see design/gateway.md). */
   readonly bedrock?: Readonly<Record<string, string>>;
+  /** Claude Platform on AWS. */
+  readonly claudePlatform?: {
+    readonly region: string;
+    readonly workspaceId: string;
+    readonly apiKey?: string;
+    readonly baseUrl?: string;
+  };
+  /** Signs for Bedrock or Claude Platform where those settings hold no credentials of their own. */
+  readonly awsCredentials?: AwsCredentials;
   /** Used when the agent folder names no model. */
   readonly model?: string;
   /** Replies carry the mark of the demo model, and cost nothing. */

@@ -1,5 +1,7 @@
 // What `doctor` and `start` say about the parts that only the agent's own programs can try: tool servers and the model's
 // credentials.
+
+import type { Sandbox } from '../host/sandbox/sandbox.ts';
 import { type AgentFolder, loadAgentFolder } from './agent-folder.ts';
 import { checkModelAccess } from './check-model-access.ts';
 import { checkToolServers, type ToolServerState } from './check-tool-servers.ts';
@@ -42,9 +44,41 @@ export async function findMissingToolServers(
   }
 }
 
+/** `settings`: of the agent folder, where it can be read. */
+export function sandboxFinding(sandbox: Sandbox, settings?: AgentFolder['settings']): AgentFinding {
+  const name = 'sandbox';
+  if (settings?.sandbox === 'off') {
+    const found = `off in settings.json (this machine has ${sandbox.kind === 'none' ? 'none' : sandbox.kind})`;
+    const mend = 'Take "sandbox": "off" out; what the agent runs can change everything that this user may.';
+    return { name, status: 'warn', found, mend };
+  }
+  if (sandbox.kind === 'seatbelt') {
+    const mend = 'Run it on Linux or in a virtual machine if people you do not trust write to it.';
+    return { name, status: 'warn', found: 'seatbelt, around shell commands only', mend };
+  }
+  if (sandbox.kind === 'none') {
+    const mend =
+      process.platform === 'linux'
+        ? 'Install bubblewrap (Debian: apt install bubblewrap). Until then Bash and writing tools are refused, unless "sandbox": "off" stands in settings.json.'
+        : 'Bash and writing tools are refused here, unless "sandbox": "off" stands in settings.json. Run it on Linux, in a container or a virtual machine.';
+    return { name, status: 'warn', found: `none: ${sandbox.reason}`, mend };
+  }
+  if (!sandbox.ownNetwork && settings?.network !== 'open') {
+    const mend = 'Set "network": "open" in settings.json, or let this machine make network namespaces.';
+    return { name, status: 'fail', found: 'bubblewrap, but no network of its own: no turn can run', mend };
+  }
+  if (sandbox.prlimit === null) {
+    const mend = 'Install util-linux: without its prlimit nothing bounds processes and memory of the agent.';
+    return { name, status: 'warn', found: 'bubblewrap, without limits', mend };
+  }
+  return { name, status: 'ok', found: 'bubblewrap' };
+}
+
 /** As the turns of this folder have it. */
-export async function sandboxOf({ settings }: AgentFolder): Promise<SandboxChoice> {
-  return settings.sandbox === 'off' ? { kind: 'none', reason: 'switched off' } : await detectSandbox();
+export async function sandboxOf({ settings }: AgentFolder): Promise<Sandbox> {
+  return settings.sandbox === 'off'
+    ? { kind: 'none', reason: 'switched off', accepted: true }
+    : await detectSandbox();
 }
 
 const missingOf = (states: readonly ToolServerState[]): string[] =>

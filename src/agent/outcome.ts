@@ -1,12 +1,9 @@
 // What a finished turn amounts to: the CLI's result, or how it failed, put into the core's words. Texts here may
 // reach a chat, so they hold no path, no address and no credential.
-import type { SDKResultMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentOutcome } from '../core/ports/execution.ts';
-import type { Usage } from '../core/records.ts';
+import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { cutText } from '../text/cut-text.ts';
 import type { Crash } from './cli-process.ts';
-import type { ModelFailure } from './model-gateway.ts';
-import type { ModelTotals, UsageTotals } from './transcript.ts';
 import type { ObservedTurn } from './turn-watcher.ts';
 
 /** Longest text of a failure, as a person reads it in the chat. */
@@ -16,8 +13,6 @@ export interface TurnEnd {
   readonly watched: ObservedTurn;
   /** Set when somebody asked for the end. */
   readonly stopped: 'stopped' | 'deadline' | null;
-  /** What the conversation had used before this turn. */
-  readonly totals: UsageTotals | null;
   readonly crash: Crash | null;
   readonly broken: unknown;
   /** What the gateway saw of a model that is away. */
@@ -27,7 +22,7 @@ export interface TurnEnd {
 
 export function outcomeOf(end: TurnEnd): AgentOutcome {
   const { result } = end.watched;
-  const base = { demo: end.demo, ...(result ? { usage: usageOf(result, end.totals, end.demo) } : {}) };
+  const base = { demo: end.demo };
   // A turn that finished before the wish to stop it arrived is finished.
   const finished = result?.subtype === 'success' && !result.is_error;
   if (end.stopped && !finished) return { ...base, status: end.stopped, text: end.watched.text };
@@ -56,6 +51,7 @@ function failureOf(end: TurnEnd): NonNullable<AgentOutcome['failure']> {
   if (errors.some((text) => text.includes(NOT_FOUND))) {
     return { code: 'resume-lost', message: 'The agent did not find the conversation it was to go on with.' };
   }
+  if (end.away?.told !== undefined) return agentError(end.away.told);
   if (result?.subtype === 'success') {
     return modelFailure(result.api_error_status ?? null, modelError?.text || result.result, end.away);
   }
@@ -109,28 +105,4 @@ function withoutPlaces(text: string): string {
     .replace(/(?<![\w:/])\/(?:[\w.@+-]+\/)+[\w.@+-]*/g, '(a path)')
     .replace(/\b(?:127\.0\.0\.1|localhost):\d+/g, '(the gateway)')
     .trim();
-}
-
-/** This turn's share of totals that the CLI carries from turn to turn. */
-function usageOf(result: SDKResultMessage, before: UsageTotals | null, demo: boolean): Usage {
-  const models: Readonly<Record<string, ModelTotals>> = result.modelUsage ?? {};
-  const sum = (field: keyof ModelTotals): number => {
-    let total = 0;
-    for (const [name, model] of Object.entries(models)) {
-      const now = model[field] ?? 0;
-      const earlier = before?.models[name]?.[field] ?? 0;
-      // A total below the earlier one began anew: then all of it is this turn's.
-      total += now >= earlier ? now - earlier : now;
-    }
-    return total;
-  };
-  const cost = result.total_cost_usd ?? 0;
-  const earlierCost = before?.costUsd ?? 0;
-  return {
-    inputTokens: sum('inputTokens'),
-    outputTokens: sum('outputTokens'),
-    cacheReadTokens: sum('cacheReadInputTokens'),
-    cacheWriteTokens: sum('cacheCreationInputTokens'),
-    costUsd: demo ? 0 : Math.max(0, cost >= earlierCost ? cost - earlierCost : cost),
-  };
 }

@@ -8,7 +8,7 @@ import { type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
 import { type Relocation, relocationNotice } from './relocation.ts';
 import type { SandboxChoice } from './sandbox.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
-import { judgeToolCall, type PolicyPlaces, type Verdict } from './tool-policy.ts';
+import { judgeToolCall, type PolicyPlaces, type Verdict, withheldTools } from './tool-policy.ts';
 import type { TranscriptMark } from './transcript.ts';
 
 export interface QueryContext {
@@ -31,7 +31,7 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   const allowed = settings.tools.allow;
   const model = settings.model ?? context.model.model;
   const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
-  const gate = policyGate(allowed, placesOf(context));
+  const gate = policyGate(allowed, placesOf(context), withheldTools(folder, context.sandbox));
   return {
     ...(context.mark ? { resume: run.sessionId } : { sessionId: run.sessionId }),
     cwd: await startDirectory(context),
@@ -132,12 +132,13 @@ function placesOf({ run, laid }: QueryContext): PolicyPlaces {
 function policyGate(
   allowed: readonly string[],
   places: PolicyPlaces,
+  withheld: ReturnType<typeof withheldTools>,
 ): Required<Pick<Options, 'hooks' | 'canUseTool'>> {
   const verdicts = new Map<string, Verdict>();
   const hook: HookCallback = async (input) => {
     if (input.hook_event_name !== 'PreToolUse') return {};
     const call = { tool: input.tool_name, input: input.tool_input, cwd: input.cwd };
-    const verdict = await judgeToolCall(call, allowed, places).catch(
+    const verdict = await judgeToolCall(call, allowed, places, withheld).catch(
       (): Verdict => ({ allow: false, reason: 'The path could not be checked.' }),
     );
     verdicts.set(input.tool_use_id, verdict);

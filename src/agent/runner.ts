@@ -12,13 +12,7 @@ import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
 import { type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
-import type { ModelEndpoint } from './environment.ts';
-import {
-  createModelGateway,
-  createUpstreamConnections,
-  type ModelFailure,
-  type UpstreamConnections,
-} from './model-gateway.ts';
+import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
@@ -38,25 +32,36 @@ import { createTurnWatcher } from './turn-watcher.ts';
 
 export type { ModelEndpoint } from './environment.ts';
 
-export interface AgentRunnerOptions {
+export interface CliRunnerOptions {
   readonly folder: AgentFolder;
-  readonly model: ModelEndpoint;
   readonly sandbox: SandboxChoice;
   /** PATH of the agent's shell; by default the system's folders and this Node's own. */
   readonly path?: string;
+  /** Variables that lead the agent's programs to what they may reach of the network. */
+  readonly network?: Readonly<Record<string, string>>;
   /** LANG of the agent; C.UTF-8 by default. */
   readonly language?: string;
   /** After a stop: how long the CLI may take to write down what it did. */
   readonly stopGraceMs?: number;
-  /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` for the way to the model, where there is a proxy. */
-  readonly proxy?: Readonly<Record<string, string>>;
   readonly log?: Log;
 }
 
-const PUBLIC_API = 'https://api.anthropic.com';
-const ASK_MS = 30_000;
+export interface AgentRunnerOptions extends CliRunnerOptions, ModelAccessOptions {}
 
-export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
+interface UsedModel {
+  /** In place of the folder's. */
+  readonly use?: string;
+}
+
+/** Runs turns with a model that the caller gives access to. */
+export interface CliRunner {
+  run(
+    run: AgentRun,
+    access: Pick<TurnAccess, 'model'> & Partial<TurnAccess> & UsedModel,
+  ): Promise<AgentOutcome>;
+}
+
+export function createCliRunner(options: CliRunnerOptions): CliRunner {
   const { folder } = options;
   const sandbox: SandboxChoice =
     folder.settings.sandbox === 'off' ? { kind: 'none', reason: 'switched off' } : options.sandbox;
@@ -69,86 +74,25 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
       },
     );
   }
-  const connections = createUpstreamConnections(options.proxy);
-  /** Of the request that failed last. */
-  let model: string | undefined;
   return {
-    async run(run) {
-      const gateway = await openGateway(options.model, connections, run);
-      try {
-        return await runCliTurn(run, { ...options, sandbox, ...gateway });
-      } finally {
-        model = gateway.away()?.model ?? model;
-        await gateway.close();
-      }
-    },
-    async modelAnswers() {
-      const gateway = await openGateway(options.model, connections, { tries: 1, progress: () => {} });
-      try {
-        return model !== undefined && (await answersAWord(gateway.model, model));
-      } finally {
-        await gateway.close();
-      }
+    run: (run, { use, ...access }) => {
+      const using = use === undefined ? folder : { ...folder, settings: { ...folder.settings, model: use } };
+      return runCliTurn(run, { ...options, sandbox, away: () => null, folder: using, ...access });
     },
   };
 }
 
-interface Gateway {
-  readonly model: ModelEndpoint;
-  readonly away: () => ModelFailure | null;
-  close(): Promise<void>;
-}
-
-/** A model with a credential is reached through a gateway of the turn's own; the CLI gets its token instead. */
-async function openGateway(
-  model: ModelEndpoint,
-  connections: UpstreamConnections,
-  run: Pick<AgentRun, 'tries' | 'progress'>,
-): Promise<Gateway> {
-  const { apiKey, authToken, ...rest } = model;
-  if (model.bedrock || (apiKey === undefined && authToken === undefined)) {
-    return { model: { ...rest, apiKey: 'none' }, away: () => null, close: async () => {} };
-  }
-  const gateway = await createModelGateway({
-    upstream: {
-      baseUrl: model.baseUrl ?? PUBLIC_API,
-      ...(authToken === undefined ? { apiKey: apiKey ?? '' } : { authToken }),
-    },
-    connections,
-    once: run.tries > 1,
-    onSilence: (silent) =>
-      run.progress(
-        silent
-          ? { type: 'status', status: 'waiting', waitingFor: 'model', nextTryAtMs: null }
-          : { type: 'status', status: 'running' },
-      ),
-  });
+/** With the model's credential in this process: for hosts that are no process of their own. */
+export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
+  const cli = createCliRunner(options);
+  const access = createModelAccess(options);
   return {
-    model: { ...rest, baseUrl: gateway.url, apiKey: gateway.token },
-    away: gateway.failure,
-    close: gateway.close,
+    run: (run) => access.during(run, (given) => cli.run(run, given)),
+    modelAnswers: access.answersAgain,
   };
 }
 
-async function answersAWord({ baseUrl, apiKey }: ModelEndpoint, model: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${baseUrl ?? PUBLIC_API}/v1/messages`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        'anthropic-version': '2023-06-01',
-        'x-api-key': apiKey ?? '',
-      },
-      body: JSON.stringify({ model, max_tokens: 1, messages: [{ role: 'user', content: 'Say yes.' }] }),
-      signal: AbortSignal.timeout(ASK_MS),
-    });
-    return response.ok;
-  } catch {
-    return false;
-  }
-}
-
-type TurnOptions = AgentRunnerOptions & Pick<Gateway, 'away'>;
+type TurnOptions = CliRunnerOptions & TurnAccess;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {
@@ -230,7 +174,6 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   const outcome = outcomeOf({
     watched,
     stopped: end.stopped ? statusOf(signal) : null,
-    totals: mark?.totals ?? null,
     crash: end.crash,
     broken: end.broken,
     away: options.away(),

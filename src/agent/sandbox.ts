@@ -1,47 +1,16 @@
-// Which wall this machine offers around the agent, found out by trying it. With bubblewrap the whole CLI lives in
+// The wall around the CLI alone, where it does not run in a host (src/host/sandbox). With bubblewrap the whole CLI lives in
 // its own process, mount and IPC namespaces: it sees system files read-only, its own turn's root, and nothing else
 // of this machine's files. The network stays shared: the agent reaches the model gateway, the internet, and any
 // service that listens on loopback.
-import { execFile } from 'node:child_process';
 import { realpathSync } from 'node:fs';
-import { access, constants } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { dirname, join } from 'node:path';
+import type { Sandbox } from '../host/sandbox/sandbox.ts';
 import { SYSTEM_FOLDERS } from '../state/system-folders.ts';
-import { SAFE_PATH } from './environment.ts';
 
-export type SandboxChoice =
-  | { readonly kind: 'bubblewrap'; readonly command: string }
-  /** macOS: the SDK's own sandbox, around shell commands only. */
-  | { readonly kind: 'seatbelt' }
-  | { readonly kind: 'none'; readonly reason: string };
+export { detectSandbox } from '../host/sandbox/detect.ts';
 
-const run = promisify(execFile);
-
-/** Tries what the machine has; never throws. `path` is where to look for programs. */
-export async function detectSandbox(options: { readonly path?: string } = {}): Promise<SandboxChoice> {
-  if (process.platform === 'darwin') {
-    return (await isExecutable('/usr/bin/sandbox-exec'))
-      ? { kind: 'seatbelt' }
-      : { kind: 'none', reason: 'sandbox-exec is missing' };
-  }
-  if (process.platform !== 'linux') return { kind: 'none', reason: `none is known on ${process.platform}` };
-  const command = await findProgram('bwrap', options.path ?? SAFE_PATH);
-  if (!command) return { kind: 'none', reason: 'bubblewrap (bwrap) is not installed' };
-  try {
-    await run(command, [...bubblewrapArguments({ readOnly: [] }), '--', '/bin/sh', '-c', 'true'], {
-      timeout: 10_000,
-      env: {},
-    });
-    return { kind: 'bubblewrap', command };
-  } catch (error) {
-    const line = String((error as { stderr?: string }).stderr ?? '')
-      .trim()
-      .split('\n')
-      .at(-1);
-    return { kind: 'none', reason: `bubblewrap does not work here${line ? ` (${line})` : ''}` };
-  }
-}
+/** `host`: the process that starts the CLI is in a sandbox itself. */
+export type SandboxChoice = Sandbox | { readonly kind: 'host' };
 
 /** Folders of a turn's root that its processes may write to. */
 const WRITABLE = ['config', 'workspace', 'home', 'tmp'];
@@ -126,20 +95,6 @@ function withTargets(paths: readonly string[]): string[] {
     }
   }
   return [...all];
-}
-
-async function findProgram(name: string, path: string): Promise<string | null> {
-  for (const folder of path.split(delimiter)) {
-    if (folder.startsWith('/') && (await isExecutable(join(folder, name)))) return join(folder, name);
-  }
-  return null;
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** The paths that must be visible so that our own `node` runs: the program, and npm when it is in the same tree. */

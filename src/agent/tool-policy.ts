@@ -3,6 +3,7 @@
 // the sandbox, not by this check: `describePolicy` says which one there is.
 import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { type NetworkSetting, withHostsOf } from '../host/sandbox/network-setting.ts';
 import { type AgentFolder, isAllowed } from './agent-folder.ts';
 import type { SandboxChoice } from './sandbox.ts';
 
@@ -13,6 +14,22 @@ export interface PolicyPlaces {
   readonly readable: readonly string[];
   /** Read and write besides the working directory, e.g. the memory. */
   readonly writable: readonly string[];
+}
+
+/** They run programs or change files: without a wall they reach whatever our user may. */
+const NEED_WALL = ['Bash', 'Write', 'Edit', 'NotebookEdit'];
+
+/** Allowed tools that are refused here, and why: there is no sandbox and nobody has said that it goes without. */
+export function withheldTools(
+  { settings }: AgentFolder,
+  sandbox: SandboxChoice,
+): { readonly tools: readonly string[]; readonly reason: string } {
+  if (sandbox.kind !== 'none' || sandbox.accepted || settings.sandbox === 'off')
+    return { tools: [], reason: '' };
+  return {
+    tools: settings.tools.allow.filter((tool) => NEED_WALL.includes(tool)),
+    reason: `there is no sandbox here (${sandbox.reason}), so it could change everything on this machine that its user may. Whoever runs it can install bubblewrap, or allow this by "sandbox": "off" in the agent folder's settings.json.`,
+  };
 }
 
 export type Verdict = { readonly allow: true } | { readonly allow: false; readonly reason: string };
@@ -38,8 +55,12 @@ export async function judgeToolCall(
   call: ToolCall,
   allowed: readonly string[],
   places: PolicyPlaces,
+  withheld: ReturnType<typeof withheldTools> = { tools: [], reason: '' },
 ): Promise<Verdict> {
   const tool = call.tool === 'Task' ? 'Agent' : call.tool;
+  if (withheld.tools.includes(tool)) {
+    return { allow: false, reason: `${tool} is refused: ${withheld.reason}` };
+  }
   if (!isAllowed(tool, allowed)) {
     const list = allowed.length === 0 ? 'none' : allowed.join(', ');
     return {
@@ -100,6 +121,22 @@ async function realPathOf(path: string): Promise<string> {
   }
 }
 
+/** What people on the page should know about this machine; null where there is nothing to tell. */
+export function sandboxNotice(folder: AgentFolder, sandbox: SandboxChoice): string | null {
+  const isOff = folder.settings.sandbox === 'off';
+  if (sandbox.kind === 'seatbelt' && !isOff) {
+    return 'Only shell commands run in a sandbox here. Other tools reach what the user of this server may reach.';
+  }
+  if (sandbox.kind !== 'none' && !isOff) return null;
+  const withheld = withheldTools(folder, sandbox).tools;
+  if (withheld.length === 0) {
+    return folder.settings.tools.allow.length === 0
+      ? null
+      : 'There is no sandbox: what the agent runs can read and change everything that the user of this server may.';
+  }
+  return `There is no sandbox on this machine, so ${withheld.join(', ')} ${withheld.length === 1 ? 'is' : 'are'} refused. Whoever runs this server can install bubblewrap, or allow it by "sandbox": "off" in the agent folder's settings.json.`;
+}
+
 /** One line for the operator: what the agent may do, and what keeps it in. */
 export function describePolicy(folder: AgentFolder, sandbox: SandboxChoice): string {
   const { allow } = folder.settings.tools;
@@ -110,9 +147,28 @@ export function describePolicy(folder: AgentFolder, sandbox: SandboxChoice): str
 
 function describeSandbox(folder: AgentFolder, sandbox: SandboxChoice): string {
   if (folder.settings.sandbox === 'off') return 'sandbox off: commands can read what this user can read';
-  if (sandbox.kind === 'bubblewrap') {
-    return "bubblewrap sandbox: sees system files and its own turn's directory, shares the network";
+  if (sandbox.kind === 'bubblewrap' || sandbox.kind === 'host') {
+    return `bubblewrap sandbox: sees system files and its own turn's directory, ${describeNetwork(networkOf(folder))}`;
   }
   if (sandbox.kind === 'seatbelt') return "the SDK's sandbox around shell commands (seatbelt)";
-  return `no sandbox (${sandbox.reason}): commands can read what this user can read`;
+  const withheld = withheldTools(folder, sandbox).tools;
+  if (withheld.length === 0) {
+    return `no sandbox (${sandbox.reason}): commands can read what this user can read`;
+  }
+  return `no sandbox (${sandbox.reason}): ${withheld.join(', ')} refused; "sandbox": "off" in settings.json allows them`;
 }
+
+/** What the agent may reach: as settings.json says, and the remote tool servers of mcp.json. */
+export function networkOf({ settings, mcpServers }: AgentFolder): NetworkSetting {
+  const urls = Object.values(mcpServers).flatMap((server) => ('url' in server ? [server.url] : []));
+  return withHostsOf(settings.network, urls);
+}
+
+function describeNetwork(network: NetworkSetting): string {
+  if (network === 'open') return 'shares the network, this machine and its neighbours included';
+  if (network === 'none') return 'no network';
+  const { length } = network.allow;
+  return `network: ${network.allow.slice(0, HOSTS_SHOWN).join(', ')}${length > HOSTS_SHOWN ? ` and ${length - HOSTS_SHOWN} more` : ''}`;
+}
+
+const HOSTS_SHOWN = 5;

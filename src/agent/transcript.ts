@@ -12,20 +12,6 @@ export interface TranscriptMark {
   readonly ids: ReadonlySet<string>;
   /** The shell's working directory when the last entry was written. */
   readonly cwd: string | null;
-  /** Totals over all turns so far, as the CLI keeps them. */
-  readonly totals: UsageTotals;
-}
-
-export interface UsageTotals {
-  readonly costUsd: number;
-  readonly models: Readonly<Record<string, ModelTotals>>;
-}
-
-export interface ModelTotals {
-  readonly inputTokens?: number;
-  readonly outputTokens?: number;
-  readonly cacheReadInputTokens?: number;
-  readonly cacheCreationInputTokens?: number;
 }
 
 interface Entry {
@@ -35,12 +21,9 @@ interface Entry {
   readonly logicalParentUuid?: string | null;
   readonly isSidechain?: boolean;
   readonly cwd?: string;
-  readonly totalCostUSD?: number;
-  readonly modelUsage?: Record<string, ModelTotals>;
 }
 
 const FIRST_WINDOW_BYTES = 256 * 1024;
-export const NO_TOTALS: UsageTotals = { costUsd: 0, models: {} };
 
 /** null when there is no transcript, or nothing of a conversation in it. */
 export async function markTranscript(path: string): Promise<TranscriptMark | null> {
@@ -51,9 +34,8 @@ export async function markTranscript(path: string): Promise<TranscriptMark | nul
     const window = await readAt(path, Math.max(0, bytes - windowBytes), Math.min(bytes, windowBytes));
     const entries = entriesOf(window);
     const ids = new Set(entries.flatMap((entry) => (entry.uuid && !entry.isSidechain ? [entry.uuid] : [])));
-    const cost = entries.findLast((entry) => entry.type === 'cost-state');
     const whole = windowBytes >= bytes;
-    if (!whole && (ids.size === 0 || !cost)) continue;
+    if (!whole && ids.size === 0) continue;
     if (ids.size === 0) return null;
     return {
       bytes,
@@ -61,7 +43,6 @@ export async function markTranscript(path: string): Promise<TranscriptMark | nul
       windowBytes: window.length,
       ids,
       cwd: entries.findLast((entry) => entry.cwd !== undefined && !entry.isSidechain)?.cwd ?? null,
-      totals: cost ? { costUsd: cost.totalCostUSD ?? 0, models: cost.modelUsage ?? {} } : NO_TOTALS,
     };
   }
 }

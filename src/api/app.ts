@@ -1,10 +1,12 @@
 // The HTTP API as one hono app over the ports. Each module returns its routes as data, so that the app, its 405
 // answers and the check against `openapi.json` all use the same list. Nothing here needs a local machine.
 import { type Context, Hono } from 'hono';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
+import { forTenant } from '../core/tenant-bound.ts';
 import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
 import type { ApiDeps, Route } from './deps.ts';
-import { checkBearer, checkBrowser } from './guard.ts';
+import { checkBearer, checkBrowser, checkHead, checkJson } from './guard.ts';
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse } from './problems.ts';
 import { turnRoutes } from './turns.ts';
@@ -60,21 +62,24 @@ function noRoute(): Response {
   return problemResponse({ status: 404, code: 'no-route', detail: 'There is nothing at this address.' });
 }
 
-export function createApp(options: AppOptions): Hono {
+export function createApp(given: AppOptions): Hono {
+  // Whatever ids a request holds, they open nothing of another tenant.
+  const options = { ...given, ...forTenant(given, DEFAULT_TENANT) };
   const app = new Hono();
   const routes = apiRoutes(options);
   const bearer = checkBearer(options.apiKeys);
   app.onError((error, context) => answerError(error, context, options.log));
-  app.use(checkBrowser(options.knownHosts));
   app.use(async (context, next) => {
     await next();
     context.header('x-content-type-options', 'nosniff');
     if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store');
   });
+  app.use(checkHead, checkBrowser(options.knownHosts));
   for (const route of routes) {
     const path = honoPath(route.path);
-    if (route.open) app.on(route.method.toUpperCase(), path, route.handle);
-    else app.on(route.method.toUpperCase(), path, bearer, route.handle);
+    const method = route.method.toUpperCase();
+    if (route.open) app.on(method, path, checkJson, route.handle);
+    else app.on(method, path, bearer, checkJson, route.handle);
   }
   for (const [path, allow] of allowed(routes)) app.all(honoPath(path), () => methodNotAllowed(allow));
   if (options.page) servePage(app, options.page);

@@ -3,6 +3,7 @@
 import type { Context } from 'hono';
 import type { Log } from '../core/log.ts';
 import type { Clock, EventLog, SessionState, SessionStore, TurnQueue } from '../core/ports.ts';
+import type { StandingOf } from '../core/standing.ts';
 
 /** What `GET /v1/info` answers and the page's banner shows. */
 export interface ServerInfo {
@@ -11,6 +12,8 @@ export interface ServerInfo {
   readonly model: { readonly demo: boolean; readonly name: string };
   /** Where tools run, in words: `bubblewrap`, `sdk` or `none`. */
   readonly sandbox: string;
+  /** A sentence that people on the page should read, e.g. what the lack of a sandbox means. */
+  readonly notice?: string;
   readonly tools: readonly string[];
   readonly workers: number;
 }
@@ -24,6 +27,7 @@ export interface ApiDeps {
   readonly log: Log;
   readonly info: ServerInfo;
   readonly retentionSec: number;
+  readonly standing?: StandingOf;
   /** For Prometheus; without it there is nothing at /metrics. */
   readonly metrics?: { readonly contentType: string; text(): Promise<string> };
   /** Aborts when the server ends: waiting requests and streams end with it. */

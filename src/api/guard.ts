@@ -1,23 +1,41 @@
-// Decides who may call. Three checks run before any route of the API. The `Host` must be known while the server listens
+// Decides who may call. These checks run before any route of the API. The `Host` must be known while the server listens
 // on loopback only: that stops web pages which make their own host name point to this machine (DNS rebinding). Requests
-// that change something must not have a foreign `Origin`. The bearer key must match where one is set. There is no CORS.
+// that change something must not have a foreign `Origin`, and what is posted must call itself JSON, which no form of a
+// page can. The bearer key must match where one is set. There is no CORS.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { refuse } from './problems.ts';
 
-const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '[::1]']);
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** Far above what a browser sends; the servers before this have limits of their own (src/local/listen.ts). */
+const MAX_HEADERS = 100;
+const MAX_HEAD_BYTES = 16 * 1024;
 
 export function isLoopbackHost(host: string): boolean {
-  return LOOPBACK_NAMES.has(host) || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+  return ['localhost', '::1', '[::1]'].includes(host) || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
+
+/** Refuses a request whose address and headers are larger than any that is meant. */
+export const checkHead: MiddlewareHandler = async (context, next) => {
+  let headers = 0;
+  let bytes = context.req.url.length;
+  for (const [name, value] of context.req.raw.headers) {
+    headers += 1;
+    bytes += name.length + value.length + 4;
+  }
+  if (headers > MAX_HEADERS || bytes > MAX_HEAD_BYTES) {
+    const most = `${MAX_HEADERS} headers and ${MAX_HEAD_BYTES} bytes with the address`;
+    refuse(431, 'head-too-large', `A request may have at most ${most}.`);
+  }
+  await next();
+};
 
 /** `knownHosts`: accepted names in addition to loopback ones; null accepts any name, because a key is required. */
 export function checkBrowser(knownHosts: readonly string[] | null): MiddlewareHandler {
   return async (context, next) => {
     const host = context.req.header('host') ?? new URL(context.req.url).host;
     const name = host.replace(/:\d+$/, '').toLowerCase();
-    if (knownHosts && !LOOPBACK_NAMES.has(name) && !knownHosts.includes(name)) {
+    if (knownHosts && !isLoopbackHost(name) && !knownHosts.includes(name)) {
       refuse(403, 'unknown-host', 'This server answers only to its own name on this machine.');
     }
     if (!READS.has(context.req.method)) {
@@ -34,6 +52,15 @@ export function checkBrowser(knownHosts: readonly string[] | null): MiddlewareHa
 function sameHost(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }
+
+/** A page of another site can post a form or plain text without asking; JSON it cannot. An empty body is no exception. */
+export const checkJson: MiddlewareHandler = async (context, next) => {
+  const type = context.req.header('content-type') ?? '';
+  if (context.req.method === 'POST' && !/^application\/json\s*(;|$)/i.test(type)) {
+    refuse(415, 'not-json', 'Send a JSON body with content-type: application/json.');
+  }
+  await next();
+};
 
 /** Requires one of the keys. Without keys nothing is checked. */
 export function checkBearer(keys: readonly string[]): MiddlewareHandler {

@@ -14,6 +14,7 @@ import {
   Refused,
 } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
+import { NotServed } from '../core/standing.ts';
 
 export interface ProblemInput {
   readonly status: ContentfulStatusCode;
@@ -30,10 +31,12 @@ const TITLES: Readonly<Record<number, string>> = {
   403: 'Not from here',
   404: 'Not found',
   405: 'Method not allowed',
+  408: 'Too slow',
   409: 'Busy',
   413: 'Too large',
   415: 'Send JSON',
   422: 'Key used before',
+  431: 'Too large',
   500: 'Internal error',
   503: 'Try again',
 };
@@ -90,6 +93,7 @@ export function answerError(error: unknown, context: Context, log: Log): Respons
 
 function fromFamily(error: HybridError): ProblemInput | null {
   const { code, message: detail } = error;
+  if (error instanceof NotServed) return { status: 403, code, detail };
   if (error instanceof Invalid) return { status: code === 'idempotency-mismatch' ? 422 : 400, code, detail };
   if (error instanceof Gone) return { status: 404, code, detail };
   if (error instanceof Conflict) return { status: 409, code, detail };

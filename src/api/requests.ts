@@ -4,11 +4,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'hono';
 import { z } from 'zod';
+import { readBody } from '../bounded-body.ts';
 import type { TurnId } from '../core/ids.ts';
 import { MAX_TEXT_LENGTH } from '../core/messages.ts';
 import { refuse } from './problems.ts';
 
-export const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_BODY_BYTES = 1024 * 1024;
+/** A body of that size over a slow mobile line. */
+const MAX_BODY_MS = 20_000;
 export const MAX_PAGE = 200;
 const DEFAULT_PAGE = 50;
 const TURN = /^turn_[0-9a-f]{32}$/;
@@ -55,14 +58,15 @@ export function pageOf(context: Context): { limit: number; cursor?: string } {
   return query.cursor ? { limit, cursor: query.cursor } : { limit };
 }
 
-/** Reads and checks a JSON body. With `optional`, an empty body counts as `{}`. */
+/** Reads and checks a body; the guard has seen that it is JSON. With `optional`, an empty body counts as `{}`. */
 export async function jsonBody<T>(context: Context, schema: z.ZodType<T>, optional = false): Promise<T> {
-  const bytes = await boundedBody(context);
-  if (bytes.length === 0 && optional) return check(schema, {});
-  const type = context.req.header('content-type') ?? '';
-  if (!/^application\/json\s*(;|$)/i.test(type)) {
-    refuse(415, 'not-json', 'Send a JSON body with content-type: application/json.');
+  const bytes = await readBody(context.req.raw, { maxBytes: MAX_BODY_BYTES, maxMs: MAX_BODY_MS });
+  if (bytes === 'too-large')
+    refuse(413, 'body-too-large', `A body may have at most ${MAX_BODY_BYTES} bytes.`);
+  if (bytes === 'too-slow') {
+    refuse(408, 'body-too-slow', `A body must arrive within ${MAX_BODY_MS / 1000} seconds.`);
   }
+  if (bytes.length === 0 && optional) return check(schema, {});
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -81,28 +85,4 @@ function check<T>(schema: z.ZodType<T>, value: unknown): T {
   }));
   const first = errors[0];
   refuse(400, 'bad-body', `${first?.field}: ${first?.message}`, { extra: { errors } });
-}
-
-async function boundedBody(context: Context): Promise<Uint8Array> {
-  if (Number(context.req.header('content-length') ?? 0) > MAX_BODY_BYTES) tooLarge();
-  const body = context.req.raw.body;
-  if (body === null) return new Uint8Array();
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of body) {
-    length += part.length;
-    if (length > MAX_BODY_BYTES) tooLarge();
-    parts.push(part);
-  }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-function tooLarge(): never {
-  refuse(413, 'body-too-large', `A body may have at most ${MAX_BODY_BYTES} bytes.`);
 }

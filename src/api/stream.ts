@@ -3,7 +3,10 @@ import { isCommitted, type TurnRecord } from '../core/records.ts';
 import { waitingText } from '../core/waiting.ts';
 import type { ApiDeps } from './deps.ts';
 import { replyView } from './views.ts';
-import { LEDGER_POLL_MS, type WatchedEvent, watchTurn } from './watch-turn.ts';
+import { LEDGER_POLL_MS, unlessAway, type WatchedEvent, watchTurn } from './watch-turn.ts';
+
+/** A store that is away is asked this often by a request that waits. */
+const AWAY_AGAIN_MS = 2_000;
 
 /** The events after `after` as text. A comment line now and then keeps proxies from closing a quiet stream. */
 async function* eventText(
@@ -50,7 +53,10 @@ export function eventStream(
   });
 }
 
-/** Waits until the turn's outcome is fixed, at most `waitMs`. null when the turn is gone meanwhile. */
+/**
+ * Waits until the turn's outcome is fixed, at most `waitMs`, whether the store is there or not. null when the turn is gone
+ * meanwhile.
+ */
 export async function settled(
   deps: ApiDeps,
   turn: TurnRecord,
@@ -65,10 +71,17 @@ export async function settled(
     const leftMs = untilMs - deps.clock.now();
     if (leftMs <= 0) break;
     const options = { waitMs: Math.min(leftMs, LEDGER_POLL_MS), signal };
-    const logged = await deps.events.read(turn.tenant, turn.turnId, sequence, options);
-    sequence = logged.at(-1)?.sequence ?? sequence;
-    const final = logged.some(({ event }) => event.type === 'final');
-    if (final || logged.length === 0) current = await deps.store.getTurn(turn.tenant, turn.turnId);
+    const known: TurnRecord = current;
+    const seen = await unlessAway(async () => {
+      const logged = await deps.events.read(turn.tenant, turn.turnId, sequence, options);
+      sequence = logged.at(-1)?.sequence ?? sequence;
+      const final = logged.some(({ event }) => event.type === 'final');
+      return {
+        turn: final || logged.length === 0 ? await deps.store.getTurn(turn.tenant, turn.turnId) : known,
+      };
+    });
+    if (seen === null) await deps.clock.sleep(Math.min(leftMs, AWAY_AGAIN_MS), signal);
+    else current = seen.turn;
   }
   return current;
 }

@@ -2,8 +2,10 @@
 
 import type { Context } from 'hono';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
+import { Gone } from '../core/errors.ts';
 import type { TurnId } from '../core/ids.ts';
 import { isCommitted, type TurnRecord } from '../core/records.ts';
+import { findTurn } from './chat-name.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { emptyBody, jsonBody, turnIdFrom } from './requests.ts';
@@ -12,7 +14,7 @@ import { turnView } from './views.ts';
 
 export function turnRoutes(deps: ApiDeps): Route[] {
   async function turnOf(context: Context): Promise<TurnRecord> {
-    const turn = await deps.store.getTurn(DEFAULT_TENANT, turnIdFrom(context.req.param('id')));
+    const turn = await findTurn(deps.store, turnIdFrom(context.req.param('id')));
     return turn ?? refuse(404, 'unknown-turn', 'There is no such turn.');
   }
 
@@ -38,8 +40,7 @@ export function turnRoutes(deps: ApiDeps): Route[] {
       path: '/v1/turns/{id}/stop',
       async handle(context) {
         await jsonBody(context, emptyBody, true);
-        const { turnId } = await turnOf(context);
-        const { turn } = await askToStop(deps, turnId);
+        const { turn } = await askToStop(deps, turnIdFrom(context.req.param('id')));
         return context.json(turnView(turn), 202);
       },
     },
@@ -53,16 +54,17 @@ export function turnRoutes(deps: ApiDeps): Route[] {
 
 /**
  * Requests that a turn stop, and tells its watchers. `asked` is false when the outcome is already fixed. Throws `Gone`
- * when there is no such turn.
+ * when no chat of this API has such a turn.
  */
 export async function askToStop(
   deps: Pick<ApiDeps, 'store' | 'events'>,
   turnId: TurnId,
 ): Promise<{ readonly turn: TurnRecord; readonly asked: boolean }> {
-  const before = await deps.store.getTurn(DEFAULT_TENANT, turnId);
+  const before = await findTurn(deps.store, turnId);
+  if (before === null) throw new Gone('unknown-turn', 'There is no such turn.');
   const turn = await deps.store.requestStop(DEFAULT_TENANT, turnId);
   const asked = !isCommitted(turn);
-  if (asked && !before?.stopRequested) {
+  if (asked && !before.stopRequested) {
     await deps.events.append(DEFAULT_TENANT, turnId, [{ type: 'status', status: 'stopping' }]);
   }
   return { turn, asked };

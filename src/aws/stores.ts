@@ -7,7 +7,9 @@ import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoTenantHoldings } from '../stores/dynamodb/holdings.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createDynamoTenantRegistry } from '../stores/dynamodb/tenant-registry.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { type AwsInstallation, checkInstallation, readInstallation } from './installation.ts';
 
@@ -25,7 +27,7 @@ export async function openAwsStores(
   const client = createDynamoClient(at(endpoints.dynamodb));
   const tables = { client, mappingTable, stateTable, clock: systemClock };
   const store = createDynamoSessionStore(tables);
-  const events = createDynamoEventLog(tables);
+  const events = createDynamoEventLog({ ...tables, retentionSec: retentionDays * DAY_SEC });
   const queue = createSqsTurnQueue({ ...at(endpoints.sqs), queueUrl, deadLetterQueueUrl });
   const objects = createS3ObjectStore({
     ...at(endpoints.s3),
@@ -40,6 +42,8 @@ export async function openAwsStores(
     queue,
     events,
     objects,
+    tenants: createDynamoTenantRegistry(tables),
+    holdings: createDynamoTenantHoldings(tables),
     state: createSessionState({
       objects,
       // The worker applies its own limit, which depends on the size of its disk.

@@ -82,6 +82,29 @@ export function parameterArn(scope: Construct, name: string): string {
   });
 }
 
+/** Claude on Bedrock: which of its models turns may call is the gateway's business, by the agent folder. */
+export function allowModels(role: Role): void {
+  // An inference profile sends requests to several regions, and the right is asked for in each.
+  const names = [
+    ':foundation-model/anthropic.*',
+    '*:inference-profile/*',
+    '*:application-inference-profile/*',
+  ] as const;
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'],
+      resources: names.map((name) => `arn:${Stack.of(role).partition}:bedrock:*:${name}`),
+    }),
+  );
+  for (const name of names) {
+    acknowledge(
+      role,
+      `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:bedrock:*:${name}]`,
+      'Which models an agent calls is in its folder, which may change with every image. Calling models, and nothing else.',
+    );
+  }
+}
+
 export function allowParameters(role: Role, names: readonly string[]): void {
   if (names.length === 0) return;
   role.addToPolicy(

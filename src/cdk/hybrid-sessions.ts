@@ -12,7 +12,14 @@ import { asVariables } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
 import { VARIABLES } from '../lambda/variables.ts';
-import { allowObjects, allowParameters, allowReadingHeads, allowSend, allowTables } from './access.ts';
+import {
+  allowModels,
+  allowObjects,
+  allowParameters,
+  allowReadingHeads,
+  allowSend,
+  allowTables,
+} from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import { Alarms } from './alarms.ts';
 import { type Assets, assetsFrom, type WorkerImage } from './assets.ts';
@@ -144,6 +151,7 @@ export class HybridSessions extends Construct {
         [VARIABLES.maxWorkspaceBytes]: String((ephemeralStorageMb / 2) * 1024 ** 2),
         [VARIABLES.keepSession]: String(props.worker?.keepSession ?? true),
         ...modelVariables(props.model),
+        ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
       },
     });
     // CDK has its own copy by now, unless its staging is switched off.
@@ -154,6 +162,7 @@ export class HybridSessions extends Construct {
     allowSend(worker.role, queues.dead);
     allowTables(worker.role, data);
     allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
+    if (props.model.provider === 'bedrock') allowModels(worker.role);
     const modelKey = props.model.provider === 'anthropic' ? [props.model.keyParameter] : [];
     allowParameters(worker.role, [...channelParameters(this.channels, 'outgoing'), ...modelKey]);
     return worker;

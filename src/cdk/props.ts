@@ -5,6 +5,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ChannelProps } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import type { CHANNELS } from '../channels/index.ts';
+import type { Budgets } from '../gateway/budgets.ts';
 
 /** Where answers come from. Keys lie in SSM Parameter Store as SecureString; only their names are given here. */
 export type ModelProps =
@@ -15,6 +16,12 @@ export type ModelProps =
       readonly model?: string;
       /** A compatible endpoint instead of api.anthropic.com. */
       readonly baseUrl?: string;
+    }
+  /** Claude on Amazon Bedrock, in the installation's region, signed with the worker's own role. No key is kept. */
+  | {
+      readonly provider: 'bedrock';
+      /** A model's id, an inference profile's id or its ARN, e.g. `eu.anthropic.claude-sonnet-5`. */
+      readonly model: string;
     }
   /** The demo model answers from a script, and says so. It shows that everything else works. */
   | { readonly provider: 'demo' };
@@ -48,6 +55,8 @@ export interface IngressProps {
 /** Each channel by its name: names of parameters that hold its secrets (`...Parameter`), and its configuration. */
 export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly model: ModelProps;
+  /** What turns may spend, as in `budgets` of docs/configuration.md. @default no limit */
+  readonly budgets?: Budgets;
   /** The e-mail address that alarms are sent to. Its owner has to confirm once. */
   readonly alarmEmail: string;
   /** For an app with its own channels; its functions must know the same ones. @default those of this package */

@@ -8,6 +8,7 @@ import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { budgetsSchema } from '../gateway/budgets.ts';
 import { settingFault } from '../setting-fault.ts';
 
 const ownFields = {
@@ -31,9 +32,11 @@ const ownFields = {
         model: z.string().optional(),
         baseUrl: z.url().optional(),
       }),
+      z.strictObject({ provider: z.literal('bedrock'), model: z.string().min(1) }),
       z.strictObject({ provider: z.literal('demo') }),
     ])
     .default({ provider: 'demo' }),
+  budgets: budgetsSchema.optional(),
   http: z.boolean().default(true),
   /** Relative to this file. */
   agentFolder: z.string().optional(),

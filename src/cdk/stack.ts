@@ -25,6 +25,7 @@ export function createStack(
   const app = new HybridSessions(stack, 'HybridSessions', {
     model: withoutUndefined(settings.model),
     alarmEmail,
+    ...(settings.budgets ? { budgets: settings.budgets } : {}),
     ...sectionsOf(channels, settings),
     channels,
     http: settings.http,

@@ -7,6 +7,7 @@ import type { Conversation, SessionKey } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
 import type { Channel, Clock, EventLog } from '../core/ports.ts';
+import type { TenantAccess, TenantBot } from '../core/tenants.ts';
 import type { Finding, Probe } from './finding.ts';
 
 /**
@@ -66,6 +67,8 @@ export interface OutgoingContext<Values> {
 export interface InletContext<Values, I extends string = string> {
   readonly settings: Values;
   readonly tenant: string;
+  /** Values of secrets that callers may still show while they are changed, by field. */
+  readonly alsoAccepted?: Readonly<Record<string, readonly string[]>>;
   /** What `setup.identify` told of this channel's account: at deployment, or in a local system when first needed. */
   readonly identity: Readonly<Record<I, string>>;
   /** Resolves once the turn is durable in the queue; only then may the message be acknowledged (ACKED). */
@@ -123,6 +126,15 @@ export interface ChannelDescriptor<
     register?(settings: SettingsFor<S, 'setup'>, url: string): Promise<void>;
     /** Takes back what `register` did to this `url`, and nothing that somebody else did since. */
     unregister?(settings: SettingsFor<S, 'setup'>, url: string): Promise<void>;
+  };
+  /** Where tenants can have bots of their own on this platform. */
+  readonly bots?: {
+    /** Configuration of a bot in the registry, in place of what the installation's own bot has. Lists fail closed. */
+    settings(access: TenantAccess | undefined): Readonly<Record<string, unknown>>;
+    /** Which bot the secrets among these settings belong to, where they tell. */
+    idOf?(settings: Readonly<Record<string, unknown>>): string | null;
+    /** What `setup.identify` would tell. */
+    identity(bot: TenantBot): Readonly<Record<I, string>>;
   };
   /** For the operator, when a local system starts. */
   describe?(settings: LocalSettings<S>): string;

@@ -3,12 +3,15 @@
 import { Hono } from 'hono';
 import { type AcceptDeps, acceptAndQueue } from '../core/accept.ts';
 import { systemClock } from '../core/clock.ts';
-import { DEFAULT_TENANT } from '../core/defaults.ts';
+import { DAY_SEC, DEFAULT_TENANT } from '../core/defaults.ts';
+import { tenantId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { acceptMove } from '../core/move-conversation.ts';
 import { once } from '../core/once.ts';
 import type { SessionStore } from '../core/ports.ts';
 import { stopTurns } from '../core/stop.ts';
+import { forTenant } from '../core/tenant-bound.ts';
+import type { TenantRecord } from '../core/tenants.ts';
 import type { ChannelDescriptor, InletContext, WebhookHandler } from './descriptor.ts';
 import type { ChannelSettings } from './settings.ts';
 
@@ -17,10 +20,20 @@ export type InletDeps = AcceptDeps & {
   readonly log: Log;
 };
 
-/** What every inlet is given besides its settings and its identity. */
-export function inletContext(deps: InletDeps): Omit<InletContext<ChannelSettings>, 'settings' | 'identity'> {
+/** What every inlet is given besides its settings and its identity. `owner`: whose bot it is; null: the installation's own. */
+export function inletContext(
+  given: InletDeps,
+  owner: Pick<TenantRecord, 'name' | 'settings'> | null = null,
+): Omit<InletContext<ChannelSettings>, 'settings' | 'identity'> {
+  const tenant = owner?.name ?? DEFAULT_TENANT;
+  const days = owner?.settings.retentionDays ?? null;
+  const deps = {
+    ...given,
+    ...forTenant(given, tenantId(tenant)),
+    ...(days !== null && { retentionSec: days * DAY_SEC }),
+  };
   return {
-    tenant: DEFAULT_TENANT,
+    tenant,
     accept: async (request) => void (await acceptAndQueue(deps, request)),
     stop: (key, applies) => stopTurns(deps.store, key, applies),
     move: (from, to, atMs) => acceptMove(deps, from, to, atMs),

@@ -48,6 +48,22 @@ export function readChannelSettings(
   return Object.fromEntries(values);
 }
 
+/** What is no secret of a channel's settings, as far as it is given and right: for bots that the registry names. */
+export function channelConfiguration(
+  channel: ChannelDescriptor,
+  env: Environment,
+  section: unknown,
+): ChannelSettings {
+  const values = Object.entries(channel.settings).flatMap(([field, setting]) => {
+    if (setting.kind === 'secret') return [];
+    const { env: variable } = setting;
+    const inFile = (section as Record<string, unknown> | undefined)?.[field];
+    const parsed = setting.schema.safeParse(variable === undefined ? inFile : env[variable] || undefined);
+    return parsed.success && parsed.data !== undefined ? [[field, parsed.data] as const] : [];
+  });
+  return Object.fromEntries(values);
+}
+
 /** What runs of a channel on one machine: it polls where it can, else it takes webhooks. */
 function localParts(channel: ChannelDescriptor): readonly Part[] {
   return channel.poller ? ['outgoing', 'poller'] : ['outgoing', 'webhook'];

@@ -46,8 +46,17 @@ export interface ApiClient {
 
 const PATIENCE_MS = 60_000;
 const RECONNECTING = { firstMs: 200, maxMs: 5_000 };
+/** What is over by then is not worth a word. */
+const TOLD_AT_ATTEMPT = 4;
 
-export function createApiClient({ url, key }: { url: string; key: string | null }): ApiClient {
+interface ApiClientOptions {
+  readonly url: string;
+  readonly key: string | null;
+  /** Is told once for each request that has to be tried again and again, with what the server said. */
+  readonly onAway?: (why: string) => void;
+}
+
+export function createApiClient({ url, key, onAway }: ApiClientOptions): ApiClient {
   async function request(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     if (key) headers.set('authorization', `Bearer ${key}`);
@@ -63,6 +72,8 @@ export function createApiClient({ url, key }: { url: string; key: string | null 
         if (!passing || Date.now() > untilMs)
           throw error instanceof TypeError ? unreachable(url, error) : error;
         if (!reached && error instanceof TypeError) throw unreachable(url, error);
+        const why = error instanceof Refused ? error.message : 'The server cannot be reached.';
+        if (attempt === TOLD_AT_ATTEMPT) onAway?.(why);
         await sleep(backoffMs(RECONNECTING, attempt));
       }
     }
@@ -115,7 +126,8 @@ export function createApiClient({ url, key }: { url: string; key: string | null 
       }
     },
     async stop(turnId) {
-      await request(`/v1/turns/${turnId}/stop`, { method: 'POST' });
+      const headers = { 'content-type': 'application/json' };
+      await request(`/v1/turns/${turnId}/stop`, { method: 'POST', headers, body: '{}' });
     },
   };
 }
@@ -129,7 +141,10 @@ async function problemOf(response: Response): Promise<Error> {
   // The server failed, and whether the request had its effect is unknown.
   if (response.status >= 500) return new Ambiguous(code, detail);
   if (response.status === 409) return new Conflict(code, detail);
-  const advice = response.status === 401 ? 'Give the key with --key or HYBRID_SESSIONS_API_KEY.' : undefined;
+  const advice =
+    response.status === 401
+      ? 'Give the key with --key or HYBRID_SESSIONS_API_KEY, or the data folder of a server here with --data.'
+      : undefined;
   return new Invalid(code, detail, advice === undefined ? {} : { advice });
 }
 

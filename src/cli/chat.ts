@@ -1,7 +1,10 @@
 // The terminal chat. It uses the HTTP API like any other client: that of a running server when `--url` names one, else
-// that of a system it starts itself, without log lines, over the same data folder.
+// that of a system it starts itself, without log lines, over the same data folder. A server of this machine takes the
+// data folder's key.
 import { randomUUID } from 'node:crypto';
+import { isLoopbackHost } from '../api/guard.ts';
 import { Invalid } from '../core/errors.ts';
+import { readAccessKey } from '../local/access-key.ts';
 import { readConfiguration } from '../local/configuration.ts';
 import { startSystem } from '../local/system.ts';
 import { harmless } from '../text/harmless.ts';
@@ -10,6 +13,7 @@ import { converse } from './chat-loop.ts';
 import { createChatScreen } from './chat-screen.ts';
 import type { AgentOptions, CliContext } from './context.ts';
 import { EXIT } from './failure.ts';
+import { readAddress } from './page-address.ts';
 
 export interface ChatOptions extends AgentOptions {
   readonly url?: string;
@@ -24,10 +28,9 @@ export async function chat(context: CliContext, name: string, options: ChatOptio
   }
   if (options.json && options.once === undefined) throw new Invalid('usage', '--json needs --once.');
   const system = options.url ? null : await ownSystem(context, options);
-  const key = options.key ?? context.env.HYBRID_SESSIONS_API_KEY ?? null;
-  const client = createApiClient(
-    system ? { url: system.url, key: system.key } : { url: options.url ?? '', key },
-  );
+  const { url, key } = system ?? (await namedServer(context, options));
+  const onAway = (why: string) => context.terminal.note(harmless(`${why} Trying again.`));
+  const client = createApiClient({ url, key, onAway });
   try {
     const chatId = `cli-${name}`;
     if (options.once === undefined) return await converse({ context, client, name, chatId });
@@ -35,6 +38,16 @@ export async function chat(context: CliContext, name: string, options: ChatOptio
   } finally {
     await system?.close(1_000);
   }
+}
+
+async function namedServer({ env, cwd }: CliContext, options: ChatOptions) {
+  const { url, key: inAddress } = readAddress(options.url ?? '');
+  const given = options.key || inAddress || env.HYBRID_SESSIONS_API_KEY;
+  if (given) return { url, key: given };
+  // Another machine is never shown this one's key.
+  if (!isLoopbackHost(new URL(url).hostname)) return { url, key: null };
+  const overrides = options.data === undefined ? {} : { dataDir: options.data };
+  return { url, key: await readAccessKey(readConfiguration({ env, cwd, overrides }).dataDir) };
 }
 
 async function ownSystem(context: CliContext, options: ChatOptions) {
@@ -51,8 +64,7 @@ async function ownSystem(context: CliContext, options: ChatOptions) {
     },
   });
   // Channels stay off: only a server that was started for a bot should answer the bot's messages.
-  const system = await startSystem({ ...configuration, channels: {} }, { env: context.env });
-  return { ...system, key: configuration.apiKeys[0] ?? null };
+  return await startSystem({ ...configuration, channels: {} }, { env: context.env });
 }
 
 async function sayOnce(

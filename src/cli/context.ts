@@ -14,6 +14,8 @@ export interface DataOptions {
   /** File that names an installation on AWS. */
   readonly aws?: string;
   readonly json?: boolean;
+  /** Name of the tenant whose data is meant; the default one without it. */
+  readonly tenant?: string;
 }
 
 export interface AgentOptions extends DataOptions {

@@ -4,13 +4,14 @@
 import { shorten } from '../api/titles.ts';
 import { systemClock } from '../core/clock.ts';
 import { Gone, Invalid } from '../core/errors.ts';
-import { tenantOf } from '../core/ids.ts';
+import { type Tenant, tenantOf } from '../core/ids.ts';
 import type { DeadLetter } from '../core/ports.ts';
 import type { TurnRecord } from '../core/records.ts';
 import { replayDeadLetter, replayPlan } from '../core/replay.ts';
 import { supportId } from '../core/replies.ts';
 import type { Stores } from '../local/stores.ts';
 import { harmless } from '../text/harmless.ts';
+import { noteAct } from './administrator.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, withStores } from './lookup.ts';
 
@@ -67,6 +68,7 @@ export async function replay(context: CliContext, name: string, options: DataOpt
   await withStores(context, options, async (stores) => {
     const letter = await findLetter(stores, name);
     const { how, turnId } = await replayDeadLetter({ ...stores, clock: systemClock }, letter);
+    await noteAct(context, stores, 'dead-letter-replayed', tenantOfLetter(letter), { turn: turnId, how });
     if (options.json) return terminal.json({ replayed: letter.id, how, turn_id: turnId });
     terminal.line(`Replayed ${letter.id}: ${WORDS[how]} (${turnId}).`);
   });
@@ -75,8 +77,10 @@ export async function replay(context: CliContext, name: string, options: DataOpt
 export async function drop(context: CliContext, name: string, options: DataOptions): Promise<void> {
   const { terminal } = context;
   await withStores(context, options, async (stores) => {
-    const { id, request } = await findLetter(stores, name);
+    const letter = await findLetter(stores, name);
+    const { id, request } = letter;
     await stores.queue.deadLetters.drop(id);
+    await noteAct(context, stores, 'dead-letter-dropped', tenantOfLetter(letter), { turn: request.turnId });
     if (options.json) terminal.json({ dropped: id, turn_id: request.turnId });
     else terminal.line(`Dropped ${id}. Its turn stays in the ledger.`);
   });
@@ -116,6 +120,11 @@ function placeName({ request }: DeadLetter): string {
   } catch {
     return '(unreadable)';
   }
+}
+
+/** A letter whose body cannot be read belongs to nobody that is known. */
+function tenantOfLetter({ request }: DeadLetter): Tenant | null {
+  return request.conversation.tenant === '' ? null : tenantOf(request.sessionKey);
 }
 
 async function allLetters({ queue }: Stores): Promise<DeadLetter[]> {

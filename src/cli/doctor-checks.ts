@@ -4,7 +4,7 @@ import { access, constants } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
-import { modelFinding, sandboxOf, toolServerFinding } from '../agent/findings.ts';
+import { modelFinding, sandboxFinding, sandboxOf, toolServerFinding } from '../agent/findings.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
@@ -12,11 +12,13 @@ import { type Finding, reach } from '../channels/finding.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { switches } from '../channels/settings.ts';
 import { isHybridError } from '../core/errors.ts';
+import { accessKeyFile, readAccessKey } from '../local/access-key.ts';
 import type { Configuration } from '../local/configuration.ts';
 import { freeBytes } from '../local/data-folder.ts';
 import { describeModel } from '../local/model-choice.ts';
 import { openModelEndpoint } from '../local/model-endpoint.ts';
 import { openStores } from '../local/stores.ts';
+import { runningServer } from './running-server.ts';
 import { bytesText } from './terminal.ts';
 
 type Check = (configuration: Configuration) => Promise<Finding>;
@@ -97,14 +99,9 @@ async function toolServers({ agentDir }: Configuration): Promise<Finding> {
   }
 }
 
-async function sandbox(): Promise<Finding> {
-  const found = await detectSandbox();
-  if (found.kind !== 'none') return { name: 'sandbox', status: 'ok', found: found.kind };
-  const mend =
-    process.platform === 'linux'
-      ? 'Install bubblewrap (Debian: apt install bubblewrap); commands of the agent then see only their own folder.'
-      : 'Run it in a container or a virtual machine if the agent may run commands you would not.';
-  return { name: 'sandbox', status: 'warn', found: `none: ${found.reason}`, mend };
+async function sandbox({ agentDir }: Configuration): Promise<Finding> {
+  const folder = await loadAgentFolder(agentDir).catch(() => null);
+  return sandboxFinding(await detectSandbox(), folder?.settings);
 }
 
 async function data(configuration: Configuration): Promise<Finding> {
@@ -133,19 +130,27 @@ async function port({ host, port: wanted }: Configuration): Promise<Finding> {
     server.listen(wanted, host, () => server.close(() => resolve(null)));
   });
   if (error === null) return { name, status: 'ok', found: `${host}:${wanted} is free` };
-  const status = error.code === 'EADDRINUSE' ? 'warn' : 'fail';
-  const found =
-    error.code === 'EADDRINUSE' ? `${host}:${wanted} is in use` : `${host}:${wanted}: ${error.message}`;
-  return { name, status, found, mend: 'If that is not a hybrid-sessions server of yours, set PORT.' };
+  if (error.code !== 'EADDRINUSE') {
+    const mend = 'Set HOST to an address of this machine and PORT to one above 1023.';
+    return { name, status: 'fail', found: `${host}:${wanted}: ${error.message}`, mend };
+  }
+  return { name, ...(await runningServer(host, wanted)) };
 }
 
-async function key({ host, apiKeys }: Configuration): Promise<Finding> {
+async function key({ host, apiKeys, dataDir }: Configuration): Promise<Finding> {
   const name = 'access';
-  if (apiKeys.length > 0)
-    return { name, status: 'ok', found: `a bearer key is required (${apiKeys.length} set)` };
-  if (isLoopbackHost(host)) return { name, status: 'ok', found: 'this machine only, no key' };
-  const mend = 'Set HYBRID_SESSIONS_API_KEY to at least 16 characters, or leave HOST out.';
-  return { name, status: 'fail', found: `${host} lets other machines in, and there is no key`, mend };
+  if (!isLoopbackHost(host) && apiKeys.length === 0) {
+    const mend = 'Set HYBRID_SESSIONS_API_KEY to at least 16 characters, or leave HOST out.';
+    return { name, status: 'fail', found: `${host} lets other machines in, and there is no key`, mend };
+  }
+  const more = apiKeys.length > 0 ? `, and ${apiKeys.length} of the settings` : '';
+  try {
+    const made = (await readAccessKey(dataDir)) !== null;
+    const own = made ? `the key in ${accessKeyFile(dataDir)}` : 'a key that the first start makes';
+    return { name, status: 'ok', found: `with ${own}${more}` };
+  } catch (error) {
+    return failed(name, error);
+  }
 }
 
 async function model({ model: choice }: Configuration): Promise<Finding> {
@@ -163,11 +168,19 @@ async function model({ model: choice }: Configuration): Promise<Finding> {
     const { endpoint } = await openModelEndpoint(choice);
     return await modelFinding({ ...endpoint, baseUrl: choice.baseUrl }, found);
   }
-  const url = choice.variables.ANTHROPIC_BEDROCK_BASE_URL;
+  const { endpoint } = await openModelEndpoint(choice);
+  try {
+    await endpoint.awsCredentials?.();
+  } catch (error) {
+    const mend = 'Sign in with the AWS command line, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret.';
+    return { name, status: 'fail', found: `${found}; no AWS credentials: ${(error as Error).message}`, mend };
+  }
+  const url =
+    choice.kind === 'bedrock' ? choice.variables.ANTHROPIC_BEDROCK_BASE_URL : (choice.baseUrl ?? undefined);
   if (url === undefined) return { name, status: 'ok', found };
   return {
     name,
-    ...(await reach(found, url, 'Check the network, a proxy, and ANTHROPIC_BEDROCK_BASE_URL.')),
+    ...(await reach(found, url, 'Check the network, a proxy, and the address in the environment.')),
   };
 }
 

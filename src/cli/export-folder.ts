@@ -1,9 +1,8 @@
 // The folder of an exported session. `config/` and `workspace/` are the whole session, as a restore writes it, and
 // session.json says which session it is. The other files are for people to read.
-import { cp, lstat, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, lstat, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { TurnRecord } from '../core/records.ts';
 import { settingFault } from '../setting-fault.ts';
@@ -12,7 +11,7 @@ export const manifestSchema = z.strictObject({
   format: z.literal(1),
   session_id: z.string().regex(/^[0-9a-f-]{36}$/),
   conversation: z.strictObject({
-    tenant: z.string().refine((tenant) => tenant === DEFAULT_TENANT, 'must be "default"'),
+    tenant: z.string(),
     channel: z.string(),
     bot: z.string(),
     chat: z.string(),
@@ -33,10 +32,11 @@ export async function writeReadableParts(
   turns: readonly TurnRecord[],
 ): Promise<void> {
   const id = manifest.session_id;
-  await copyIfThere(join(folder, TRANSCRIPTS, `${id}.jsonl`), join(folder, 'conversation.jsonl'));
+  const transcript = await ownPath(folder, join(TRANSCRIPTS, `${id}.jsonl`));
+  await copyIfThere(transcript, join(folder, 'conversation.jsonl'));
   await writeFile(join(folder, 'todos.json'), `${JSON.stringify(await tasksOf(folder, id), null, 2)}\n`);
-  const debug = join(folder, 'config', 'debug', `${id}.txt`);
-  const kept = await readFile(debug, 'utf8').catch(() => '');
+  const debug = await ownPath(folder, join('config', 'debug', `${id}.txt`));
+  const kept = debug === null ? '' : await readFile(debug, 'utf8').catch(() => '');
   await writeFile(join(folder, 'debug.txt'), `${turnLog(turns)}${kept}`);
   await writeFile(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
 }
@@ -63,7 +63,18 @@ export async function readManifest(folder: string, shown: string): Promise<Manif
   return manifest;
 }
 
-async function copyIfThere(from: string, to: string): Promise<void> {
+/**
+ * A path that leads through no link, or null: an agent wrote these files, and what its links name is not the session's
+ * but the machine's that exports it.
+ */
+async function ownPath(folder: string, path: string): Promise<string | null> {
+  const plain = join(await realpath(folder), path);
+  const real = await realpath(plain).catch(() => null);
+  return real === plain ? plain : null;
+}
+
+async function copyIfThere(from: string | null, to: string): Promise<void> {
+  if (from === null) return await writeFile(to, '');
   try {
     await cp(from, to);
   } catch (error) {
@@ -74,10 +85,22 @@ async function copyIfThere(from: string, to: string): Promise<void> {
 
 /** The agent's task list: one file per task, named by its number. */
 async function tasksOf(folder: string, sessionId: string): Promise<unknown[]> {
-  const place = join(folder, 'config', 'tasks', sessionId);
-  const names = (await readdir(place).catch(() => [])).filter((name) => /^\d+\.json$/.test(name));
-  names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
-  return await Promise.all(names.map(async (name) => JSON.parse(await readFile(join(place, name), 'utf8'))));
+  const place = join('config', 'tasks', sessionId);
+  const names = await readdir(join(folder, place)).catch(() => []);
+  const tasks = names.filter((name) => /^\d+\.json$/.test(name));
+  tasks.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+  const read = await Promise.all(tasks.map((name) => taskOf(folder, join(place, name))));
+  return read.filter((task) => task !== null);
+}
+
+async function taskOf(folder: string, path: string): Promise<unknown> {
+  const file = await ownPath(folder, path);
+  try {
+    return file === null ? null : JSON.parse(await readFile(file, 'utf8'));
+  } catch {
+    // The file itself is in config/, whatever is in it.
+    return null;
+  }
 }
 
 /** One line per turn, from the ledger: what happened when, without what was said. */

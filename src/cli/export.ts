@@ -7,9 +7,11 @@ import { Gone, Invalid } from '../core/errors.ts';
 import { conversationOf } from '../core/ids.ts';
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionHead, TurnRecord } from '../core/records.ts';
+import type { Stores } from '../local/stores.ts';
+import { noteAct } from './administrator.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { type Manifest, writeReadableParts } from './export-folder.ts';
-import { chatName, findConversation, withStores } from './lookup.ts';
+import { chatName, findConversation, tenantOption, withStores } from './lookup.ts';
 import { bytesText } from './terminal.ts';
 
 export async function exportSession(
@@ -26,38 +28,65 @@ export async function exportSession(
   await withStores(
     context,
     options,
-    async ({ store, state }) => {
-      const { head } = await findConversation(store, chat);
+    async (stores) => {
+      const { head } = await findConversation(stores.store, chat, tenantOption(options));
       if (head.generation === 0) {
         throw new Gone('nothing-saved', `${chatName(head.sessionKey)} has no saved state yet.`);
       }
-      const target = resolve(cwd, dir ?? `export-${head.sessionId}`);
-      if (await lstat(target).catch(() => null)) {
-        throw new Invalid('exists', `${target} is there already.`, { advice: 'Name a new folder.' });
-      }
-      const draft = `${target}.${randomUUID().slice(0, 8)}.partial`;
-      const directory = { root: draft, config: join(draft, 'config'), workspace: join(draft, 'workspace') };
+      const target = await newFolder(cwd, dir ?? `export-${head.sessionId}`);
       try {
-        for (const path of [directory.config, directory.workspace])
-          await mkdir(path, { recursive: true, mode: 0o700 });
-        const restored = await state.restore(head, directory);
-        await writeReadableParts(draft, manifestOf(head), await turnsOf(store, head));
-        await rename(draft, target);
+        const { files, bytesRead } = await writeSession(stores, head, target);
         bar.end();
-        const { files, bytesRead } = restored;
+        await noteAct(context, stores, 'session-exported', head.tenant, { session: head.sessionId });
         if (options.json) terminal.json({ exported: head.sessionId, folder: target, files });
         else
           terminal.line(
             `Exported ${chatName(head.sessionKey)} to ${target} (${files} files, ${bytesText(bytesRead)} read).`,
           );
-      } catch (error) {
+      } finally {
         bar.end();
-        await rm(draft, { recursive: true, force: true });
-        throw error;
       }
     },
     progress,
   );
+}
+
+/** The whole path of a folder to be made. Invalid('exists') where something is there already. */
+export async function newFolder(cwd: string, name: string): Promise<string> {
+  const target = resolve(cwd, name);
+  if (await lstat(target).catch(() => null)) {
+    throw new Invalid('exists', `${target} is there already.`, { advice: 'Name a new folder.' });
+  }
+  return target;
+}
+
+/** Writes one session to a folder that is not there yet; it is whole or not there. */
+export async function writeSession(
+  { store, state }: Pick<Stores, 'store' | 'state'>,
+  head: SessionHead,
+  target: string,
+): Promise<{ readonly files: number; readonly bytesRead: number }> {
+  return await whole(target, async (draft) => {
+    const directory = { root: draft, config: join(draft, 'config'), workspace: join(draft, 'workspace') };
+    for (const path of [directory.config, directory.workspace])
+      await mkdir(path, { recursive: true, mode: 0o700 });
+    const restored = await state.restore(head, directory);
+    await writeReadableParts(draft, manifestOf(head), await turnsOf(store, head));
+    return restored;
+  });
+}
+
+/** Gives a folder its name when everything is in it. */
+export async function whole<T>(target: string, write: (draft: string) => Promise<T>): Promise<T> {
+  const draft = `${target}.${randomUUID().slice(0, 8)}.partial`;
+  try {
+    const written = await write(draft);
+    await rename(draft, target);
+    return written;
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 function manifestOf(head: SessionHead): Manifest {

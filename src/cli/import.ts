@@ -2,9 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Conflict, Invalid } from '../core/errors.ts';
 import { type SessionId, sessionKeyOf, tenantOf } from '../core/ids.ts';
 import type { SessionHead } from '../core/records.ts';
+import { noteAct } from './administrator.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { readManifest } from './export-folder.ts';
 import { chatName, httpKey, withStores } from './lookup.ts';
@@ -20,7 +22,10 @@ export async function importSession(
   if (options.chat !== undefined && !/^[A-Za-z0-9._~-]{1,128}$/.test(options.chat)) {
     throw new Invalid('usage', 'A chat name is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -');
   }
-  const sessionKey = options.chat === undefined ? sessionKeyOf(manifest.conversation) : httpKey(options.chat);
+  // Whose it was does not say whose it becomes.
+  const conversation = { ...manifest.conversation, tenant: options.tenant ?? DEFAULT_TENANT };
+  const sessionKey =
+    options.chat === undefined ? sessionKeyOf(conversation) : httpKey(options.chat, options.tenant);
   const sessionId = manifest.session_id as SessionId;
   const tenant = tenantOf(sessionKey);
   const bar = terminal.progress('import');
@@ -28,7 +33,8 @@ export async function importSession(
   await withStores(
     context,
     options,
-    async ({ store, state, retentionSec }) => {
+    async (stores) => {
+      const { store, state, retentionSec } = stores;
       if (await store.getHead(tenant, sessionId)) {
         throw new Conflict('session-exists', `The session ${sessionId} is here already.`, {
           advice: 'Erase it first, or import it somewhere else.',
@@ -59,6 +65,7 @@ export async function importSession(
         const saved = await state.checkpoint({ head, generation, fence: 0, baseline, directory });
         await store.adopt({ sessionKey, sessionId, generation, state: saved.state, retentionSec });
         bar.end();
+        await noteAct(context, stores, 'session-imported', tenant, { session: sessionId });
         for (const { path, reason } of saved.refused) terminal.note(`not taken in: ${path} (${reason})`);
         if (options.json) terminal.json({ imported: sessionId, chat: chatName(sessionKey), generation });
         else terminal.line(`Imported ${sessionId} as ${chatName(sessionKey)}.`);

@@ -98,7 +98,7 @@ An agent that remembers: run by hybrid-sessions.
 
 \`\`\`sh
 npm install
-npm start          # web page and HTTP API; prints the address
+npm start          # web page and HTTP API; prints the address, which holds the key
 npm run chat       # the same in this terminal
 npm run doctor     # what is missing, and how to mend it
 \`\`\`

@@ -4,7 +4,14 @@ import { resolve } from 'node:path';
 import type * as AwsStores from '../aws/stores.ts';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Gone, Invalid } from '../core/errors.ts';
-import { conversationOf, type SessionId, type SessionKey, sessionKeyOf } from '../core/ids.ts';
+import {
+  conversationOf,
+  type SessionId,
+  type SessionKey,
+  sessionKeyOf,
+  type Tenant,
+  tenantId,
+} from '../core/ids.ts';
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionHead, SessionMapping } from '../core/records.ts';
 import { readConfiguration } from '../local/configuration.ts';
@@ -69,13 +76,19 @@ async function awsStores(): Promise<typeof AwsStores> {
   }
 }
 
-export async function findConversation(store: SessionStore, name: string): Promise<Found> {
-  for (const key of keysFor(name)) {
+/** The tenant that `--tenant` names. */
+export function tenantOption({ tenant }: Pick<DataOptions, 'tenant'>): Tenant {
+  return tenant === undefined ? DEFAULT_TENANT : tenantId(tenant);
+}
+
+export async function findConversation(store: SessionStore, name: string, tenant: Tenant): Promise<Found> {
+  // Only chats of the HTTP API are known by name alone, and those are the default tenant's.
+  for (const key of tenant === DEFAULT_TENANT ? keysFor(name) : []) {
     const mapping = await store.getMapping(key);
-    const head = mapping && (await store.getHead(DEFAULT_TENANT, mapping.session_id));
+    const head = mapping && (await store.getHead(tenant, mapping.session_id));
     if (head) return { head, mapping };
   }
-  const head = await headByPrefix(store, name);
+  const head = await headByPrefix(store, name, tenant);
   if (head) return { head, mapping: await store.getMapping(head.sessionKey) };
   throw new Gone('unknown-chat', `There is no chat or session "${name}".`, {
     advice: '`hybrid-sessions sessions list` shows all of them.',
@@ -88,8 +101,8 @@ export function chatName(key: SessionKey): string {
 }
 
 /** The key of a conversation of the HTTP API. Other channels' keys also contain the id of the bot. */
-export function httpKey(chat: string): SessionKey {
-  return sessionKeyOf({ tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null });
+export function httpKey(chat: string, tenant: string = DEFAULT_TENANT): SessionKey {
+  return sessionKeyOf({ tenant, channel: 'http', bot: 'local', chat, thread: null });
 }
 
 function keysFor(name: string): SessionKey[] {
@@ -99,13 +112,13 @@ function keysFor(name: string): SessionKey[] {
   return [httpKey(chat), httpKey(`cli-${chat}`)];
 }
 
-async function headByPrefix(store: SessionStore, name: string): Promise<SessionHead | null> {
+async function headByPrefix(store: SessionStore, name: string, tenant: Tenant): Promise<SessionHead | null> {
   const isPrefix = new RegExp(`^[0-9a-f-]{${MIN_PREFIX},36}$`).test(name);
-  if (/^[0-9a-f-]{36}$/.test(name)) return await store.getHead(DEFAULT_TENANT, name as SessionId);
+  if (/^[0-9a-f-]{36}$/.test(name)) return await store.getHead(tenant, name as SessionId);
   const found: SessionHead[] = [];
   let cursor: string | null | undefined;
   while (cursor !== null) {
-    const page = await store.listHeads(DEFAULT_TENANT, { limit: 200, ...(cursor && { cursor }) });
+    const page = await store.listHeads(tenant, { limit: 200, ...(cursor && { cursor }) });
     found.push(
       ...page.items.filter(
         (h) => chatName(h.sessionKey) === name || (isPrefix && h.sessionId.startsWith(name)),

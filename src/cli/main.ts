@@ -48,6 +48,8 @@ const withData = (command: Command) =>
 /** Options of commands that need no server and also work on an installation on AWS. */
 const withStored = (command: Command) =>
   withData(command).option('--aws <file>', 'an installation on AWS instead (HYBRID_SESSIONS_AWS)');
+const withTenant = (command: Command) =>
+  withStored(command).option('--tenant <name>', "a tenant's, where there are several");
 const withAgent = (command: Command) =>
   withData(command).option(
     '--agent <dir>',
@@ -65,28 +67,36 @@ withAgent(program.command('chat'))
   .description('chat in this terminal')
   .argument('[name]', 'name of the chat; the same name goes on where it ended', 'main')
   .option('--url <url>', 'use the server running there instead of a system of its own')
-  .option('--key <key>', 'bearer key of that server (HYBRID_SESSIONS_API_KEY)')
+  .option(
+    '--key <key>',
+    'bearer key of that server (HYBRID_SESSIONS_API_KEY, else, on this machine, the data folder has it)',
+  )
   .option('--once <text>', 'send one message, print the reply, end')
   .option('--json', 'with --once: print the answer as JSON')
   .action(async (name, options) => {
     process.exitCode = await (await import('./chat.ts')).chat(context, name, options);
   });
 
+withData(program.command('address'))
+  .description('print the address of the page with its key, for a server started out of sight')
+  .option('--port <number>', 'port of the server (PORT, else 8787)', port)
+  .action(async (options) => (await import('./page-address.ts')).address(context, options));
+
 const sessions = program.command('sessions').description('look at, copy, check and erase stored sessions');
 
-withStored(sessions.command('list'))
+withTenant(sessions.command('list'))
   .description('conversations, most recently used first')
   .option('--limit <number>', 'at most this many', whole, 50)
   .option('--json', 'print JSON')
   .action(async (options) => (await import('./sessions.ts')).list(context, options));
 
-withStored(sessions.command('show'))
+withTenant(sessions.command('show'))
   .description('one conversation and its latest turns')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./sessions.ts')).show(context, chat, options));
 
-withStored(sessions.command('export'))
+withTenant(sessions.command('export'))
   .description('write conversation.jsonl, debug.txt, todos.json and workspace/ to a new folder')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
   .argument('[dir]', 'the folder (default: export-<session id>)')
@@ -95,14 +105,14 @@ withStored(sessions.command('export'))
     (await import('./export.ts')).exportSession(context, chat, dir, options),
   );
 
-withStored(sessions.command('import'))
+withTenant(sessions.command('import'))
   .description('take an exported session in, as a chat of its own')
   .argument('<dir>', 'a folder written by export')
   .option('--chat <name>', 'name of the chat (default: the exported one)')
   .option('--json', 'print JSON')
   .action(async (dir, options) => (await import('./import.ts')).importSession(context, dir, options));
 
-withStored(sessions.command('verify'))
+withTenant(sessions.command('verify'))
   .description('read every stored byte of the sessions back and check it')
   .argument('[chat]', 'only this one')
   .option('--all', 'every session, as without a name')
@@ -111,7 +121,7 @@ withStored(sessions.command('verify'))
     process.exitCode = await (await import('./verify.ts')).verify(context, chat, options);
   });
 
-withStored(sessions.command('repair'))
+withTenant(sessions.command('repair'))
   .description('go back to the newest generation that can be read; explains before it changes anything')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
   .option('--generation <number>', 'go back to this one', whole)
@@ -119,7 +129,7 @@ withStored(sessions.command('repair'))
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./repair.ts')).repair(context, chat, options));
 
-withStored(sessions.command('erase'))
+withTenant(sessions.command('erase'))
   .description('erase a conversation: its turns and every stored file of its sessions')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
   .option('--yes', 'do not ask')
@@ -150,6 +160,81 @@ withStored(dlq.command('drop'))
   .argument('<id>', 'as for show')
   .option('--json', 'print JSON')
   .action(async (id, options) => (await import('./dlq.ts')).drop(context, id, options));
+
+const tenants = program.command('tenants').description('owners of bots and data, where there are several');
+const several = (value: string, before: readonly string[] = []) => [...before, value];
+/** Each changes one field of the settings. */
+const withSettings = (command: Command) =>
+  withStored(command)
+    .option('--settings <file>', 'all settings as JSON, or what `tenants show --json` printed')
+    .option('--title <text>', 'for people')
+    .option('--model <name>', 'model name; empty takes it back')
+    .option('--agent <name>', 'agent folder; empty takes it back')
+    .option('--retention-days <number>', 'keep unused conversations so long', whole)
+    .option('--bot <channel/bot>', 'adds the bot, or names the one whose secrets change')
+    .option('--secret <name=reference>', 'for --bot: env:NAME, file:PATH, ssm:NAME or secret:NAME', several)
+    .option('--drop-secret <name=reference>', 'for --bot: no longer accepted', several)
+    .option('--remove-bot <channel/bot>', 'takes the bot away')
+    .option('--allow-users <channel=ids>', 'who may write; `anyone` for everybody', several)
+    .option('--allow-groups <channel=ids>', 'groups in which everybody may', several)
+    .option('--json', 'print JSON');
+
+withSettings(tenants.command('add'))
+  .description('make a tenant')
+  .argument('<name>', '1 to 40 of a-z, 0-9 and "-"')
+  .action(async (name, options) => (await import('./tenants.ts')).add(context, name, options));
+
+withStored(tenants.command('list'))
+  .description('all of them')
+  .option('--json', 'print JSON')
+  .action(async (options) => (await import('./tenants.ts')).list(context, options));
+
+withStored(tenants.command('show'))
+  .description('one of them with its settings')
+  .argument('<name>')
+  .option('--json', 'print JSON')
+  .action(async (name, options) => (await import('./tenants.ts')).show(context, name, options));
+
+withSettings(tenants.command('set'))
+  .description('change its settings')
+  .argument('<name>')
+  .action(async (name, options) => (await import('./tenants.ts')).set(context, name, options));
+
+for (const [verb, status, about] of [
+  ['disable', 'disabled', 'switch it off: whoever writes is told so, everything is kept'],
+  ['enable', 'active', 'switch it on again'],
+] as const) {
+  withStored(tenants.command(verb))
+    .description(about)
+    .argument('<name>')
+    .option('--json', 'print JSON')
+    .action(async (name, options) =>
+      (await import('./tenants.ts')).setStatus(context, name, status, options),
+    );
+}
+
+withStored(tenants.command('export'))
+  .description('write everything that is held about it to a new folder')
+  .argument('<name>')
+  .argument('[dir]', 'the folder (default: export-tenant-<name>)')
+  .option('--json', 'print JSON')
+  .action(async (name, dir, options) => {
+    process.exitCode = await (await import('./tenant-export.ts')).exportTenant(context, name, dir, options);
+  });
+
+withStored(tenants.command('erase'))
+  .description('erase it with everything that is held about it, then list what is left')
+  .argument('<name>')
+  .option('--yes', 'do not ask')
+  .option('--json', 'print JSON')
+  .action(async (name, options) => (await import('./tenants.ts')).erase(context, name, options));
+
+withStored(tenants.command('audit'))
+  .description('what administrators did, newest first')
+  .option('--tenant <name>', 'only to this one')
+  .option('--limit <number>', 'at most this many', whole, 50)
+  .option('--json', 'print JSON')
+  .action(async (options) => (await import('./tenants.ts')).audit(context, options));
 
 const backup = program.command('backup').description('the whole data folder, while it is in use');
 

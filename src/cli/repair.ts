@@ -9,9 +9,10 @@ import type { Stores } from '../local/stores.ts';
 import { repairedState } from '../state/record.ts';
 import { findOrphans, type StateReport, verifyState } from '../state/verify.ts';
 import { harmless } from '../text/harmless.ts';
+import { noteAct } from './administrator.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
-import { chatName, findConversation, withStores } from './lookup.ts';
+import { chatName, findConversation, tenantOption, withStores } from './lookup.ts';
 import { bytesText } from './terminal.ts';
 
 const LEASE_MS = 60_000;
@@ -33,7 +34,7 @@ interface Plan {
 export async function repair(context: CliContext, chat: string, options: RepairOptions): Promise<void> {
   const { terminal } = context;
   await withStores(context, options, async (stores) => {
-    const { head } = await findConversation(stores.store, chat);
+    const { head } = await findConversation(stores.store, chat, tenantOption(options));
     const plan = await makePlan(stores, head, options.generation);
     if (!options.json) explain(context, plan);
     const due = plan.restoreFrom !== null || plan.leftovers.objects > 0;
@@ -42,6 +43,12 @@ export async function repair(context: CliContext, chat: string, options: RepairO
       await confirm(context, 'Do this?', 'Nothing was changed.');
     }
     const generation = due ? await carryOut(stores, plan) : head.generation;
+    if (due) {
+      await noteAct(context, stores, 'session-repaired', head.tenant, {
+        session: head.sessionId,
+        generation,
+      });
+    }
     if (options.json) terminal.json({ ...planView(plan), generation, repaired: due });
     else if (due)
       terminal.line(`Done. The session is at generation ${generation} and can be read back whole.`);

@@ -3,29 +3,30 @@
 import { eraseChat } from '../api/chats.ts';
 import { createTitles, shorten } from '../api/titles.ts';
 import { chatView, turnView } from '../api/views.ts';
-import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { conversationOf } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
 import { harmless } from '../text/harmless.ts';
+import { noteAct } from './administrator.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
-import { chatName, findConversation, withStores } from './lookup.ts';
+import { chatName, findConversation, tenantOption, withStores } from './lookup.ts';
 
 export async function list(context: CliContext, options: DataOptions & { limit: number }): Promise<void> {
   const { terminal } = context;
   await withStores(context, options, async ({ store }) => {
+    const tenant = tenantOption(options);
     const titles = createTitles(store);
     const mappings: SessionMapping[] = [];
     let cursor: string | null | undefined;
     while (cursor !== null && mappings.length < options.limit) {
       const limit = Math.min(options.limit - mappings.length, 200);
-      const page = await store.listMappings(DEFAULT_TENANT, { limit, ...(cursor && { cursor }) });
+      const page = await store.listMappings(tenant, { limit, ...(cursor && { cursor }) });
       mappings.push(...page.items);
       cursor = page.cursor;
     }
     const rows = await Promise.all(
       mappings.map(async (mapping) => {
-        const head = await store.getHead(DEFAULT_TENANT, mapping.session_id);
+        const head = await store.getHead(tenant, mapping.session_id);
         return { ...chatView(mapping, await titles.of(mapping)), generation: head?.generation ?? 0 };
       }),
     );
@@ -48,7 +49,7 @@ export async function list(context: CliContext, options: DataOptions & { limit: 
 export async function show(context: CliContext, chat: string, options: DataOptions): Promise<void> {
   const { terminal } = context;
   await withStores(context, options, async ({ store }) => {
-    const { mapping, head } = await findConversation(store, chat);
+    const { mapping, head } = await findConversation(store, chat, tenantOption(options));
     const page = await store.listTurns(head.sessionKey, { limit: 20 });
     const { chat: chatId, channel } = conversationOf(head.sessionKey);
     const turns = page.items.map(turnView);
@@ -91,11 +92,12 @@ export async function erase(
 ): Promise<void> {
   const { terminal } = context;
   await withStores(context, options, async (stores) => {
-    const { head } = await findConversation(stores.store, chat);
+    const { head } = await findConversation(stores.store, chat, tenantOption(options));
     const name = chatName(head.sessionKey);
     if (!options.yes)
       await confirm(context, `Erase ${name} with its turns and files for good?`, 'Nothing was erased.');
     const sessions = await eraseChat(stores, head.sessionKey);
+    await noteAct(context, stores, 'chat-erased', head.tenant, { session: head.sessionId, sessions });
     if (options.json) terminal.json({ erased: name, sessions });
     else terminal.line(`Erased ${name} (${sessions} session${sessions === 1 ? '' : 's'}).`);
   });

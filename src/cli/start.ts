@@ -4,6 +4,7 @@ import { readConfiguration } from '../local/configuration.ts';
 import { startSystem } from '../local/system.ts';
 import { harmless } from '../text/harmless.ts';
 import type { AgentOptions, CliContext } from './context.ts';
+import { shownAddress } from './page-address.ts';
 
 export interface StartOptions extends AgentOptions {
   readonly port?: number;
@@ -40,9 +41,11 @@ export async function start(context: CliContext, options: StartOptions): Promise
   const system = await startSystem(configuration, { env });
   terminal.line(`${terminal.style('bold', 'hybrid-sessions')} ${version}`);
   terminal.line();
-  terminal.line(`  ${terminal.style(['bold', 'cyan'], system.url)}`);
+  const { interactive } = terminal;
+  const { url, access } = shownAddress({ ...system, host: configuration.host, interactive });
+  terminal.line(`  ${terminal.style(['bold', 'cyan'], url)}`);
   terminal.line();
-  for (const [name, text] of system.lines) {
+  for (const [name, text] of [['access', access] as const, ...system.lines]) {
     const [first = '', ...more] = text.split('; ');
     terminal.line(`  ${terminal.style('dim', name.padEnd(9))}${first}`);
     for (const part of more) terminal.line(`  ${' '.repeat(9)}${part}`);

@@ -1,13 +1,13 @@
 // `sessions verify`: reads all bytes of every stored generation, checks them against their hashes, and says which
 // sessions can be restored. A session counts as damaged even when only an older generation is.
-import { DEFAULT_TENANT } from '../core/defaults.ts';
+import type { Tenant } from '../core/ids.ts';
 import type { ObjectStore, SessionStore } from '../core/ports.ts';
 import type { SessionHead } from '../core/records.ts';
 import { verifyState } from '../state/verify.ts';
 import { harmless } from '../text/harmless.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { EXIT } from './failure.ts';
-import { chatName, findConversation, withStores } from './lookup.ts';
+import { chatName, findConversation, tenantOption, withStores } from './lookup.ts';
 
 interface Finding {
   readonly session_id: string;
@@ -29,7 +29,11 @@ export async function verify(
 ): Promise<number> {
   const { terminal } = context;
   return await withStores(context, options, async ({ store, objects }) => {
-    const heads = chat === undefined ? await allHeads(store) : [(await findConversation(store, chat)).head];
+    const tenant = tenantOption(options);
+    const heads =
+      chat === undefined
+        ? await allHeads(store, tenant)
+        : [(await findConversation(store, chat, tenant)).head];
     const bar = terminal.progress('verify');
     const findings: Finding[] = [];
     for (const head of heads) {
@@ -85,11 +89,11 @@ async function check(objects: ObjectStore, store: SessionStore, head: SessionHea
   }
 }
 
-async function allHeads(store: SessionStore): Promise<SessionHead[]> {
+export async function allHeads(store: SessionStore, tenant: Tenant): Promise<SessionHead[]> {
   const heads: SessionHead[] = [];
   let cursor: string | null | undefined;
   while (cursor !== null) {
-    const page = await store.listHeads(DEFAULT_TENANT, { limit: 200, ...(cursor && { cursor }) });
+    const page = await store.listHeads(tenant, { limit: 200, ...(cursor && { cursor }) });
     heads.push(...page.items);
     cursor = page.cursor;
   }

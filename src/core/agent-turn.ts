@@ -1,11 +1,11 @@
-// The part of a turn between lease and commit that needs a directory: restore, run the agent, checkpoint. Ends
-// with a decision to commit, or with "not now". The directory is gone when it returns, unless the workplace keeps it
-// for a next turn that begins with exactly what this one leaves.
+// The part of a turn between lease and commit that needs an agent host: restore, run the agent, save. Ends with a
+// decision to commit, or with "not now". The host is closed when it returns, unless it may stay for a next turn that
+// begins with exactly what this one leaves.
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
-import type { AgentOutcome, ExecutionDirectory, HeldFiles } from './ports.ts';
+import type { AgentHost, AgentOutcome } from './ports.ts';
 import type { Reply } from './records.ts';
 import {
   failedReply,
@@ -23,39 +23,32 @@ import { isDoubtful } from './waiting.ts';
 
 export async function runAgentTurn(running: RunningTurn): Promise<Decision | NotNow> {
   const { deps, lease, head } = running;
-  const hot = await deps.workplace.reopen?.(lease, head);
-  const directory = hot?.directory ?? (await deps.workplace.open(lease));
+  let host: AgentHost;
+  try {
+    host = await deps.hosts.open(lease, head);
+  } catch (error) {
+    if (error instanceof Corrupt) return unreadable(running, error);
+    throw error;
+  }
   let result: AgentTurn | null = null;
   try {
-    let baseline: unknown;
-    try {
-      ({ baseline } = hot ?? (await deps.state.restore(head, directory)));
-    } catch (error) {
-      if (error instanceof Corrupt) return unreadable(running, error);
-      throw error;
-    }
     await deps.at?.('after-restore');
-    result = await runRestored(running, directory, createStateSaver(running, directory, baseline));
+    result = await runRestored(running, host, createStateSaver(running, host));
     return result;
   } finally {
-    const files = result && 'files' in result ? result.files : undefined;
-    const left = files && deps.workplace.keep?.(lease, files);
-    await (left ?? deps.workplace.close(lease)).catch((error: unknown) => {
-      deps.log('error', 'directory-not-removed', { turn: running.request.turnId, ...errorFields(error) });
+    const keep = result !== null && 'isComplete' in result && result.isComplete === true;
+    await host.close({ keep }).catch((error: unknown) => {
+      deps.log('error', 'host-not-closed', { turn: running.request.turnId, ...errorFields(error) });
     });
   }
 }
 
-/** `files` is set when the turn succeeded and every file was saved. */
-type AgentTurn = (Decision & { readonly files?: HeldFiles }) | NotNow;
+/** `isComplete` is set when the turn succeeded and every file was saved. */
+type AgentTurn = (Decision & { readonly isComplete?: boolean }) | NotNow;
 
-async function runRestored(
-  running: RunningTurn,
-  directory: ExecutionDirectory,
-  saver: StateSaver,
-): Promise<AgentTurn> {
+async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
   const { deps, request, signal } = running;
-  const { outcome, toolsRan } = await runAgent(running, directory, saver);
+  const { outcome, toolsRan } = await runAgent(running, host, saver);
   await deps.at?.('after-agent');
   if (signal.aborted && signal.reason === 'lost') {
     throw new Conflict('lease-lost', 'The lease was lost while the agent ran.');
@@ -80,14 +73,13 @@ async function runRestored(
       await retryWrite(saver.save, retrying);
       return { notNow: 'continue' };
     }
-    const { head, baseline, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
+    const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
-    const isComplete = reply.outcome === 'ok' && refused.length === 0;
     return {
       baseGeneration: saver.head.generation,
       generation: head.generation,
       state: head.state,
-      ...(isComplete ? { files: { generation: head.generation, baseline } } : {}),
+      isComplete: reply.outcome === 'ok' && refused.length === 0,
       reply: { ...reply, text: withRefusedNote(reply.text, refused) },
       compactionDue,
     };
@@ -101,7 +93,7 @@ async function runRestored(
 
 async function runAgent(
   running: RunningTurn,
-  directory: ExecutionDirectory,
+  host: AgentHost,
   saver: StateSaver,
 ): Promise<{ readonly outcome: AgentOutcome; readonly toolsRan: boolean }> {
   const { deps, request, record, head, signal } = running;
@@ -111,11 +103,10 @@ async function runAgent(
   let toolsRan = false;
   const midTurn = saveEvery(running, saver, () => alive);
   try {
-    const ending = deps.runner.run({
+    const ending = host.run({
       sessionId: head.sessionId,
       resume: head.generation > 0,
       continuing: record.generation !== null,
-      directory,
       request,
       progress(event) {
         alive = true;
@@ -136,7 +127,7 @@ async function runAgent(
 async function isLasting({ deps, request, tries }: RunningTurn, { failure }: AgentOutcome): Promise<boolean> {
   const ageMs = deps.clock.now() - request.receivedAtMs;
   if (!isDoubtful(failure?.status, tries, ageMs)) return false;
-  return (await deps.runner.modelAnswers?.()) ?? false;
+  return (await deps.hosts.modelAnswers?.()) ?? false;
 }
 
 function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {

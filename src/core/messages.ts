@@ -94,9 +94,15 @@ export function queueDedupeId(request: Pick<TurnRequest, 'turnId' | 'part'>): st
 /** Checks a request read from a queue. Throws `Invalid('bad-message')` naming the field. */
 export function parseTurnRequest(value: unknown): TurnRequest {
   const parsed = turnRequestSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return sameConversation(parsed.data);
   const issue = parsed.error.issues[0];
   throw new Invalid('bad-message', `Queue message: ${issue?.path.join('.') || 'value'}: ${issue?.message}`, {
     cause: parsed.error,
   });
+}
+
+/** The key decides where a message goes, the conversation who is answered: they must be of one conversation. */
+function sameConversation(request: TurnRequest): TurnRequest {
+  if (request.sessionKey === sessionKeyOf(request.conversation)) return request;
+  throw new Invalid('bad-message', 'Queue message: sessionKey: not the key of its conversation');
 }

@@ -4,7 +4,7 @@ import type { SessionId } from './ids.ts';
 import type { Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
-  AgentRunner,
+  AgentHosts,
   BeginResult,
   Channel,
   Clock,
@@ -12,10 +12,10 @@ import type {
   SessionStore,
   TurnEvent,
   WaitingFor,
-  Workplace,
 } from './ports.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { StandingOf } from './standing.ts';
 
 /** Named points of a turn, in order, at which a fault kit can inject a fault. */
 export const TURN_POINTS = [
@@ -43,9 +43,9 @@ export interface TurnTiming {
 
 export interface TurnDeps {
   readonly store: SessionStore;
-  readonly state: SessionState;
-  readonly workplace: Workplace;
-  readonly runner: AgentRunner;
+  /** What the worker does to stored generations by itself. */
+  readonly state: Pick<SessionState, 'compact' | 'collect'>;
+  readonly hosts: AgentHosts;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
   readonly log: Log;
@@ -53,6 +53,8 @@ export interface TurnDeps {
   readonly retentionSec: number;
   /** After this many begun attempts the turn is given up with an honest message. */
   readonly maxAttempts: number;
+  /** Every tenant is served where it is left out. */
+  readonly standing?: StandingOf;
   /** For fault injection; production passes nothing. */
   readonly at?: (point: TurnPoint) => Promise<void> | void;
 }

@@ -1,21 +1,19 @@
 // Saves the session while and after the agent runs. Knows the head as last moved: what a commit must be based on.
 import { isLeaseLost, Refused } from './errors.ts';
 import { errorFields } from './log.ts';
-import { atOneMoment } from './one-moment.ts';
-import type { ExecutionDirectory } from './ports.ts';
+import type { AgentHost } from './ports.ts';
 import type { SessionHead } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 
 export interface StateSaver {
   readonly head: SessionHead;
-  /** Checkpoints, without moving the head. */
-  prepare(onRead?: () => void): Promise<{
+  /** Saves, without moving the head. */
+  prepare(): Promise<{
     head: SessionHead;
-    baseline: unknown;
     refused: readonly { path: string; reason: string }[];
     compactionDue: boolean;
   }>;
-  /** Checkpoints and moves the head: this much of the turn survives a crash. */
+  /** Saves and moves the head: this much of the turn survives a crash. */
   save(): Promise<void>;
   /** The same while the agent runs: its processes stand still meanwhile (MOMENT). */
   saveMoment(): Promise<void>;
@@ -23,29 +21,13 @@ export interface StateSaver {
 
 export function createStateSaver(
   { deps, request, lease, head: begun }: RunningTurn,
-  directory: ExecutionDirectory,
-  restoredBaseline: unknown,
+  host: AgentHost,
 ): StateSaver {
   let head = begun;
-  let baseline = restoredBaseline;
-  const prepare: StateSaver['prepare'] = async (onRead) => {
+  const prepare = async (running = false) => {
     const generation = head.generation + 1;
-    const { fence } = lease;
-    const result = await deps.state.checkpoint({
-      head,
-      generation,
-      fence,
-      baseline,
-      directory,
-      ...(onRead ? { onRead } : {}),
-    });
-    baseline = result.baseline;
-    return {
-      head: { ...head, generation, state: result.state },
-      baseline,
-      refused: result.refused,
-      compactionDue: result.compactionDue,
-    };
+    const { state, refused, compactionDue } = await host.save({ head, generation, running });
+    return { head: { ...head, generation, state }, refused, compactionDue };
   };
   const advanceTo = async (next: SessionHead): Promise<void> => {
     await deps.store.advance({
@@ -61,9 +43,9 @@ export function createStateSaver(
     get head() {
       return head;
     },
-    prepare,
+    prepare: () => prepare(),
     save: async () => advanceTo((await prepare()).head),
-    saveMoment: async () => advanceTo((await atOneMoment(deps, lease, prepare)).head),
+    saveMoment: async () => advanceTo((await prepare(true)).head),
   };
 }
 

@@ -25,6 +25,7 @@ import {
   type TurnDeps,
   type TurnOutcome,
 } from './running-turn.ts';
+import { standingReply } from './standing.ts';
 import { outageWaitMs } from './waiting.ts';
 
 /** Between attempts that failed by themselves. */
@@ -47,9 +48,12 @@ export async function runTurn(
   request: TurnRequest,
   context: TurnContext,
 ): Promise<TurnOutcome> {
+  const unserved = await ifGone(deps, request, context.receives);
+  if (unserved) return unserved;
   if (request.kind === 'await-move') return await awaitMove(deps, request);
   // Asked before begin, which would count an attempt: another worker, elsewhere or later, may have the channel.
-  if (!deps.channels.has(request.conversation.channel)) {
+  const channel = deps.channels.get(request.conversation.channel);
+  if (!channel || (await channel.serves?.(request)) === false) {
     return { kind: 'retry', afterMs: outageWaitMs(context.receives), reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
@@ -65,6 +69,21 @@ export async function runTurn(
     await release(deps, begun, ended);
   }
   return ended.outcome;
+}
+
+/** Of a tenant that is gone nothing may be stored any more: it is told once, without a record. */
+async function ifGone(deps: TurnDeps, request: TurnRequest, receives: number): Promise<TurnOutcome | null> {
+  try {
+    if ((await deps.standing?.(request)) !== 'gone') return null;
+  } catch (error) {
+    if (mayPass(error)) return waitFor('store', receives, error);
+    throw error;
+  }
+  const { log } = deps;
+  log('warn', 'tenant-gone', { turn: request.turnId });
+  const channel = deps.channels.get(request.conversation.channel);
+  if (channel) await tellUnrecorded(channel, request, standingReply('gone'), log);
+  return { kind: 'done' };
 }
 
 async function begin(
@@ -206,6 +225,7 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     const reason = `gave up after ${failures} attempts`;
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
+  if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
   if (request.kind === 'new') {
     return {
       ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT }),

@@ -3,9 +3,11 @@
 // conversation's order, the lease keeps its turns single.
 import { randomUUID } from 'node:crypto';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
+import { tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
 import type { ReceivedMessage, TurnQueue } from './ports.ts';
 import type { TurnDeps, TurnOutcome } from './running-turn.ts';
+import { forTenant } from './tenant-bound.ts';
 import { runTurn } from './turn.ts';
 import { MAX_WAIT_MS } from './waiting.ts';
 
@@ -71,7 +73,9 @@ export async function processMessage(
   const startedAtMs = deps.clock.now();
   let outcome: TurnOutcome;
   try {
-    outcome = await runTurn(deps, request, {
+    // The turn's steps can name nothing of another tenant.
+    const bound = { ...deps, ...forTenant(deps, tenantOf(request.sessionKey)) };
+    outcome = await runTurn(bound, request, {
       owner: randomUUID(),
       deadline,
       receives: delivery.receiveCount,

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { budgetsSchema } from '../gateway/budgets.ts';
 import { VARIABLES } from './variables.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -29,7 +30,7 @@ export const apiSchema = z.object({
   bucket: text,
   apiKeyParameter: parameter,
   maxConcurrency: whole.default(1),
-  modelProvider: z.enum(['anthropic', 'demo']),
+  modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
   model: text.optional(),
 });
 
@@ -53,11 +54,21 @@ export const workerSchema = z.object({
     .enum(['true', 'false'])
     .default('true')
     .transform((value) => value === 'true'),
-  modelProvider: z.enum(['anthropic', 'demo']),
+  modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
   model: text.optional(),
   modelKeyParameter: parameter.optional(),
   modelBaseUrl: z.url().optional(),
+  budgets: z.string().default('{}').transform(parsedJson).pipe(budgetsSchema),
 });
+
+function parsedJson(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue('must be JSON');
+    return z.NEVER;
+  }
+}
 
 export type WorkerConfiguration = z.infer<typeof workerSchema>;
 

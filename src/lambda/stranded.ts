@@ -31,7 +31,8 @@ export function createStranded(
 
   const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
   const tables = { mappingTable, stateTable, clock: systemClock };
-  const events = createDynamoEventLog(tables);
+  const retentionSec = configuration.retentionDays * DAY_SEC;
+  const events = createDynamoEventLog({ ...tables, retentionSec });
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -39,20 +40,13 @@ export function createStranded(
     return {
       store: createDynamoSessionStore(tables),
       queue,
-      state: {
-        restore: noAgent,
-        checkpoint: noAgent,
-        compact: async () => null,
-        collect: noAgent,
-        erase: noAgent,
-      },
-      workplace: { open: noAgent, close: noAgent },
-      runner: { run: noAgent },
+      state: { compact: async () => null, collect: noAgent },
+      hosts: { open: noAgent },
       channels: await openChannels(deployed, secrets, { events, log }),
       clock: systemClock,
       log,
       timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },
-      retentionSec: configuration.retentionDays * DAY_SEC,
+      retentionSec,
       // No attempt is left: an uncommitted turn is given up, a committed turn is delivered.
       maxAttempts: 0,
       visibilityMs: STRANDED_TIMES.visibilityMs,

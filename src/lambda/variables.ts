@@ -17,11 +17,13 @@ export const VARIABLES = {
   maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
   /** Names of the channels with settings, separated by commas. src/channels/deployed.ts names their own variables. */
   channels: 'HYBRID_SESSIONS_CHANNELS',
-  /** `anthropic`, or `demo`, which answers from a script and needs no key. */
+  /** `anthropic`; `bedrock`, with the function's own role; or `demo`, which answers from a script and needs no key. */
   modelProvider: 'HYBRID_SESSIONS_MODEL_PROVIDER',
   model: 'HYBRID_SESSIONS_MODEL',
   modelKeyParameter: 'HYBRID_SESSIONS_MODEL_KEY_PARAMETER',
   modelBaseUrl: 'HYBRID_SESSIONS_MODEL_BASE_URL',
+  /** JSON: what turns may spend (src/gateway/budgets.ts). */
+  budgets: 'HYBRID_SESSIONS_BUDGETS',
   /** A folder that belongs to this function alone and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',

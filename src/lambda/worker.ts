@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { upstreamOf } from '../agent/model-access.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
@@ -19,10 +20,13 @@ import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { ReceivedMessage } from '../core/ports.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
+import { createModelGateway } from '../gateway/model-gateway.ts';
+import { createDirectHosts } from '../host/direct-hosts.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
@@ -46,7 +50,8 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
 
   const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
   const tables = { mappingTable, stateTable, clock: systemClock };
-  const events = createDynamoEventLog(tables);
+  const retentionSec = configuration.retentionDays * DAY_SEC;
+  const events = createDynamoEventLog({ ...tables, retentionSec });
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -56,26 +61,37 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       readParameters(modelKeyParameter === undefined ? names : [...names, modelKeyParameter]),
       loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
     ]);
+    const state = createSessionState({
+      objects: createS3ObjectStore({ bucket }),
+      limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
+      temporaryDirectory: temporary,
+    });
+    const modelKey = secrets.get(modelKeyParameter ?? '');
+    const model = await readModelChoice(configuration, modelKey, process.env.AWS_REGION);
+    const usage = createDynamoUsageLedger(tables);
     return {
       store: createDynamoSessionStore(tables),
       queue,
-      state: createSessionState({
-        objects: createS3ObjectStore({ bucket }),
-        limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
-        temporaryDirectory: temporary,
-      }),
-      workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
-      runner: createAgentRunner({
-        folder,
-        model: await readModelChoice(configuration, secrets.get(modelKeyParameter ?? '')),
-        sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces' },
+      state,
+      hosts: createDirectHosts({
+        state,
+        workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
+        runner: createAgentRunner({
+          folder,
+          model,
+          gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
+          budgets: configuration.budgets,
+          sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },
+          log,
+        }),
+        clock: systemClock,
         log,
       }),
       channels: await openChannels(deployed, secrets, { events, log }),
       clock: systemClock,
       log,
       timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
-      retentionSec: configuration.retentionDays * DAY_SEC,
+      retentionSec,
       maxAttempts: MAX_ATTEMPTS,
       visibilityMs: LAMBDA_TIMES.visibilityMs,
     };

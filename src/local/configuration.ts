@@ -6,7 +6,12 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
-import { type ChannelsSettings, fileSections, readChannelSettings } from '../channels/settings.ts';
+import {
+  type ChannelsSettings,
+  channelConfiguration,
+  fileSections,
+  readChannelSettings,
+} from '../channels/settings.ts';
 import {
   CHECKPOINT_EVERY_SEC,
   DAY_SEC,
@@ -18,6 +23,8 @@ import {
 } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports.ts';
+import { type Budgets, budgetsSchema } from '../gateway/budgets.ts';
+import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
 import { EXAMPLE_AGENT } from '../package-root.ts';
 import { settingFault } from '../setting-fault.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
@@ -44,6 +51,8 @@ const ownFields = {
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
   model: z.string().min(1).optional(),
+  budgets: budgetsSchema.optional(),
+  prices: pricesSchema.optional(),
 };
 
 /** The configuration file, with a section for each channel that has fields there. All fields are optional. */
@@ -79,8 +88,14 @@ export interface Configuration {
   /** A running turn is saved this often; 0 for never. */
   readonly checkpointEveryMs: number;
   readonly model: ModelChoice;
+  /** What turns may spend. */
+  readonly budgets: Budgets;
+  /** Of models that the package's table lacks, or that cost otherwise here. */
+  readonly prices: ModelPrices;
   /** The channels that are on. */
   readonly channels: ChannelsSettings;
+  /** What is no secret of every channel's settings, whether it is on or not. */
+  readonly channelConfiguration: ChannelsSettings;
   /** The proxy for requests to the model, as the usual environment variables. */
   readonly proxy: Readonly<Record<string, string>>;
   readonly logLevel: LogThreshold;
@@ -123,7 +138,15 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     keepGenerations: values.keepGenerations,
     checkpointEveryMs: Math.round(values.checkpointEverySec * 1000),
     model: modelFrom(env, values.model),
+    budgets: values.budgets ?? {},
+    prices: values.prices ?? {},
     channels: channelsFrom(channels, env, values),
+    channelConfiguration: Object.fromEntries(
+      channels.map((one) => [
+        one.name,
+        channelConfiguration(one, env, (values as Record<string, unknown>)[one.name]),
+      ]),
+    ),
     proxy: proxyFrom(env),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
   };

@@ -1,4 +1,5 @@
-// Serves a fetch handler on a port of this machine. Errors such as a taken port become messages that say what to do.
+// Serves a fetch handler on a port of this machine. Errors such as a taken port become messages that say what to do. What
+// a client sends is bounded in size and time; what it is sent is not, so that an event stream lasts as long as its turn.
 import { serve } from '@hono/node-server';
 import { Invalid } from '../core/errors.ts';
 
@@ -7,13 +8,24 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
+/** Times count from the first byte of a request and end with its last one. */
+const INCOMING = {
+  headersTimeout: 10_000,
+  /** Above the API's own limit for a body, which answers in words; this one also ends what no route reads. */
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1024,
+};
+
 export function listen(
   fetch: (request: Request) => Response | Promise<Response>,
   host: string,
   port: number,
+  incoming: Partial<typeof INCOMING> = {},
 ): Promise<Listening> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch, hostname: host, port }, (address) => {
+    const serverOptions = { ...INCOMING, ...incoming };
+    const server = serve({ fetch, hostname: host, port, serverOptions }, (address) => {
       const name = host.includes(':') ? `[${host}]` : host;
       resolve({
         url: `http://${name}:${address.port}`,
@@ -25,6 +37,8 @@ export function listen(
           }),
       });
     });
+    // Node drops headers above a number in silence; the size bounds them, and the API refuses too many.
+    if ('maxHeadersCount' in server) server.maxHeadersCount = 0;
     server.on('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port)));
   });
 }

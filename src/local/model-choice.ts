@@ -15,8 +15,19 @@ export type ModelChoice =
       readonly kind: 'bedrock';
       readonly name: string | null;
       readonly region: string;
-      /** What the agent's client reads: region, address and credentials. */
+      /** Region, address and credentials, as the usual variables. */
       readonly variables: Readonly<Record<string, string>>;
+      /** Where the AWS SDK finds credentials, when it is to look for them; null when they are stated or nobody signs. */
+      readonly lookUp: Readonly<Record<string, string>> | null;
+    }
+  | {
+      readonly kind: 'claude-platform';
+      readonly name: string | null;
+      readonly region: string;
+      readonly workspaceId: string;
+      readonly baseUrl: string | null;
+      readonly apiKey: string | null;
+      readonly lookUp: Readonly<Record<string, string>> | null;
     };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -31,10 +42,29 @@ const BEDROCK_VARIABLES = [
   'AWS_SESSION_TOKEN',
 ] as const;
 
+/** Worker processes get these and no other variables of AWS. */
+const LOOK_UP_VARIABLES = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_PROFILE',
+  'AWS_CONFIG_FILE',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_ROLE_ARN',
+  'AWS_ROLE_SESSION_NAME',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  'AWS_CONTAINER_AUTHORIZATION_TOKEN',
+  'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
+  'AWS_EC2_METADATA_DISABLED',
+] as const;
+
 export function modelFrom(env: Environment, configured?: string): ModelChoice {
   const name = env.ANTHROPIC_MODEL || configured || null;
   if (name === 'demo') return { kind: 'demo', name };
   if (/^(1|true|yes)$/i.test(env.CLAUDE_CODE_USE_BEDROCK ?? '')) return bedrockFrom(env, name);
+  if (/^(1|true|yes)$/i.test(env.CLAUDE_CODE_USE_ANTHROPIC_AWS ?? '')) return claudePlatformFrom(env, name);
   const apiKey = env.ANTHROPIC_API_KEY || null;
   const authToken = env.ANTHROPIC_AUTH_TOKEN || null;
   const baseUrl = env.ANTHROPIC_BASE_URL || null;
@@ -45,28 +75,50 @@ export function modelFrom(env: Environment, configured?: string): ModelChoice {
 
 function bedrockFrom(env: Environment, name: string | null): ModelChoice {
   const region = env.AWS_REGION || 'us-east-1';
-  const own = BEDROCK_VARIABLES.flatMap((variable) => {
-    const value = env[variable];
-    return value ? [[variable, value] as const] : [];
-  });
-  const variables = Object.fromEntries(own);
+  const variables: Readonly<Partial<Record<string, string>>> = valuesOf(env, BEDROCK_VARIABLES);
   if (variables.ANTHROPIC_BEDROCK_BASE_URL)
     checkUrl('ANTHROPIC_BEDROCK_BASE_URL', variables.ANTHROPIC_BEDROCK_BASE_URL);
   const signs = variables.AWS_ACCESS_KEY_ID && variables.AWS_SECRET_ACCESS_KEY;
-  if (!signs && !variables.AWS_BEARER_TOKEN_BEDROCK && !variables.ANTHROPIC_BEDROCK_BASE_URL) {
-    throw new Invalid('bad-config', 'CLAUDE_CODE_USE_BEDROCK is set, but no Bedrock credentials are.', {
-      advice: 'Set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
-    });
-  }
+  const isStated = Boolean(signs || variables.AWS_BEARER_TOKEN_BEDROCK);
   // A gateway that is named without credentials signs the requests itself.
-  const unsigned: Record<string, string> =
-    signs || variables.AWS_BEARER_TOKEN_BEDROCK ? {} : { CLAUDE_CODE_SKIP_BEDROCK_AUTH: '1' };
+  const isUnsigned = !isStated && variables.ANTHROPIC_BEDROCK_BASE_URL !== undefined;
   return {
     kind: 'bedrock',
     name,
     region,
-    variables: { CLAUDE_CODE_USE_BEDROCK: '1', AWS_REGION: region, ...variables, ...unsigned },
+    variables: { AWS_REGION: region, ...valuesOf(env, BEDROCK_VARIABLES) },
+    lookUp: isStated || isUnsigned ? null : valuesOf(env, LOOK_UP_VARIABLES),
   };
+}
+
+function claudePlatformFrom(env: Environment, name: string | null): ModelChoice {
+  const workspaceId = env.ANTHROPIC_AWS_WORKSPACE_ID || null;
+  if (workspaceId === null) {
+    throw new Invalid('bad-config', 'CLAUDE_CODE_USE_ANTHROPIC_AWS is set, but no workspace is.', {
+      advice: 'Set ANTHROPIC_AWS_WORKSPACE_ID to the id of your workspace (wrkspc_...).',
+    });
+  }
+  const baseUrl = env.ANTHROPIC_AWS_BASE_URL || null;
+  if (baseUrl) checkUrl('ANTHROPIC_AWS_BASE_URL', baseUrl);
+  const apiKey = env.ANTHROPIC_AWS_API_KEY || null;
+  return {
+    kind: 'claude-platform',
+    name,
+    region: env.AWS_REGION || 'us-east-1',
+    workspaceId,
+    baseUrl,
+    apiKey,
+    lookUp: apiKey === null ? valuesOf(env, LOOK_UP_VARIABLES) : null,
+  };
+}
+
+function valuesOf(env: Environment, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = env[name];
+      return value ? [[name, value] as const] : [];
+    }),
+  );
 }
 
 function checkUrl(name: string, url: string): void {
@@ -81,6 +133,7 @@ export function describeModel(choice: ModelChoice): string {
   const named = choice.name ? `, model ${choice.name}` : '';
   if (choice.kind === 'demo') return 'demo model: a small built-in program, not Claude';
   if (choice.kind === 'bedrock') return `Claude on Amazon Bedrock, ${choice.region}${named}`;
+  if (choice.kind === 'claude-platform') return `Claude Platform on AWS, ${choice.region}${named}`;
   if (choice.baseUrl === ANTHROPIC_API) return `Claude${named}`;
   return `${new URL(choice.baseUrl).host}${named}`;
 }

@@ -3,12 +3,27 @@
 import { existsSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { Gone } from '../core/errors.ts';
-import type { EventLog, ObjectStore, SessionState, SessionStore, TurnQueue } from '../core/ports.ts';
+import type {
+  EventLog,
+  ObjectStore,
+  SessionStore,
+  TenantHoldings,
+  TenantRegistry,
+  TurnQueue,
+  UsageLedger,
+} from '../core/ports.ts';
 import { createSqliteTurnQueue } from '../queues/sqlite/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
-import { createSessionState } from '../state/session-state.ts';
+import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createFilesystemObjectStore } from '../stores/filesystem/object-store.ts';
-import { createSqliteEventLog, createSqliteSessionStore, openDatabase } from '../stores/sqlite/index.ts';
+import { createSqliteTenantHoldings } from '../stores/sqlite/holdings.ts';
+import {
+  createSqliteEventLog,
+  createSqliteSessionStore,
+  createSqliteTenantRegistry,
+  createSqliteUsageLedger,
+  openDatabase,
+} from '../stores/sqlite/index.ts';
 import type { Configuration } from './configuration.ts';
 import { type DataFolder, dataFolder, openDataFolder } from './data-folder.ts';
 
@@ -20,12 +35,15 @@ export interface Stores {
   readonly queue: TurnQueue;
   readonly events: EventLog;
   readonly objects: ObjectStore;
-  readonly state: SessionState;
+  readonly state: StoredState;
+  readonly tenants: TenantRegistry;
+  readonly holdings: TenantHoldings;
   close(): Promise<void>;
 }
 
 export interface LocalStores extends Stores {
   readonly folder: DataFolder;
+  readonly usage: UsageLedger;
 }
 
 export interface OpenOptions {
@@ -49,17 +67,23 @@ export async function openStores(
   const store = createSqliteSessionStore({ database, clock });
   const queue = createSqliteTurnQueue({ database, clock });
   // Given the path, it opens its own connection: progress events do not wait until the disk has them.
-  const events = createSqliteEventLog({ database: folder.database, clock });
-  const objects = createFilesystemObjectStore({ root: folder.objects });
+  const usage = createSqliteUsageLedger({ database: folder.database, clock });
   const { retentionSec, keepGenerations, limits } = configuration;
+  // Kept as long as the turns: they hold the tool calls that the page shows with a reply.
+  const keepMs = retentionSec * 1_000;
+  const events = createSqliteEventLog({ database: folder.database, clock, keepMs });
+  const objects = createFilesystemObjectStore({ root: folder.objects });
   return {
     folder,
+    usage,
     retentionSec,
     keepGenerations,
     store,
     queue,
     events,
     objects,
+    tenants: createSqliteTenantRegistry({ database, clock }),
+    holdings: createSqliteTenantHoldings(database),
     state: createSessionState({
       objects,
       limits,
@@ -69,6 +93,7 @@ export async function openStores(
     async close() {
       await queue.close();
       await events.close();
+      await usage.close();
       await store.close();
       database.close();
     },

@@ -89,7 +89,9 @@ function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
     worker.on('message', (message: FromWorker) => {
       if (message.type === 'ready') ready.resolve();
       else if (message.type === 'note') onNote?.(message.note);
-      else {
+      else if (message.type === 'variable') {
+        say(worker, { type: 'variable', name: message.name, value: env[message.name] ?? null });
+      } else {
         const { code, advice } = message;
         ready.reject(new Invalid(code, message.message, advice === undefined ? {} : { advice }));
       }
@@ -111,7 +113,8 @@ function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
         start();
       }, waitMs);
     });
-    say(worker, { type: 'boot', configuration });
+    // A worker serves nobody, and the agent may share its user: it gets no key of the API.
+    say(worker, { type: 'boot', configuration: { ...configuration, apiKeys: [] } });
   }
 
   async function stop(graceMs: number): Promise<void> {

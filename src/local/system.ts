@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
-import { describePolicy } from '../agent/tool-policy.ts';
+import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
@@ -15,12 +15,17 @@ import { startSweep } from '../core/sweep.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
+import { createTenantDirectory } from '../tenants/directory.ts';
+import { openAccessKey } from './access-key.ts';
+import { startTenantInlets } from './bot-inlets.ts';
 import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
+import { openDataFolder } from './data-folder.ts';
 import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
 import { createMetrics } from './metrics.ts';
 import { describeModel } from './model-choice.ts';
+import { openSecrets } from './secret-sources.ts';
 import { openStores } from './stores.ts';
 import { startWorkers } from './supervisor.ts';
 import { createWaitingTurns } from './waiting-turns.ts';
@@ -29,7 +34,7 @@ export interface LocalSystemOptions {
   /** The program's environment. Workers get only the variables that supervisor.ts lists. */
   readonly env: Environment;
   readonly log?: Log;
-  /** API keys that `fetch` accepts; without any, no key is required. */
+  /** API keys that `fetch` accepts; without any, no key is required: only for a program that checks by itself. */
   readonly apiKeys: readonly string[];
   /** Host names that `fetch` accepts in addition to loopback names; null accepts any. */
   readonly knownHosts: readonly string[] | null;
@@ -50,6 +55,8 @@ export interface LocalSystem extends System {
 /** A system with its own HTTP server. */
 export interface StartedSystem extends LocalSystem {
   readonly url: string;
+  /** A key that its API takes: the one in the data folder. */
+  readonly key: string;
 }
 
 /** How long a running turn may go on by itself before it is saved, for the next start to continue. */
@@ -63,6 +70,8 @@ export async function openLocalSystem(
   const { agentDir, model } = configuration;
   const folder = await loadAgentFolder(agentDir);
   const sandbox = await detectSandbox();
+  const notice = sandboxNotice(folder, sandbox);
+  if (notice !== null) log('warn', 'no-full-sandbox', { notice });
   const ending = new AbortController();
   const ends: (() => Promise<unknown>)[] = [];
   const close = async () => {
@@ -71,11 +80,14 @@ export async function openLocalSystem(
   try {
     const stores = await openStores(configuration, { create: true });
     ends.push(() => stores.close());
+    const directory = createTenantDirectory(stores.tenants, systemClock);
+    const { standing } = directory;
     const waiting = createWaitingTurns(() => systemClock.now());
     let workerPids: () => readonly number[] = () => [];
     const metrics = createMetrics({ queue: stores.queue, waiting, workers: () => workerPids().length });
     const { idle, ...system } = createSystem({
       ...stores,
+      standing,
       waiting: waiting.list,
       metrics,
       ending: ending.signal,
@@ -86,6 +98,7 @@ export async function openLocalSystem(
         version: packageVersion(),
         model: { demo: model.kind === 'demo', name: modelName(configuration) },
         sandbox: folder.settings.sandbox === 'off' ? 'none' : sandbox.kind,
+        ...(notice !== null && { notice }),
         tools: folder.settings.tools.allow,
         workers: configuration.workers,
       },
@@ -116,12 +129,21 @@ export async function openLocalSystem(
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());
-    const accepting = { ...stores, retentionSec: configuration.retentionSec, log };
+    const accepting = { ...stores, standing, retentionSec: configuration.retentionSec, log };
     const inlets = startInlets(channels, configuration.channels, accepting);
     ends.push(() => inlets.stop());
+    const bots = startTenantInlets(channels, {
+      registry: stores.tenants,
+      directory,
+      inlets: accepting,
+      secrets: openSecrets((name) => env[name]),
+      configurationOf: ({ name }) => configuration.channelConfiguration[name] ?? {},
+      log,
+    });
+    ends.push(() => bots.stop());
     return {
       ...system,
-      fetch: (request) => inlets.fetch(request) ?? system.fetch(request),
+      fetch: (request) => inlets.fetch(request) ?? bots.fetch(request) ?? system.fetch(request),
       lines: [
         [
           'model',
@@ -149,7 +171,10 @@ export async function openLocalSystem(
   }
 }
 
-/** Opens the system and serves its HTTP API and the chat page on a port. */
+/**
+ * Opens the system and serves its HTTP API and the chat page on a port. The API always wants a key: one of the settings,
+ * or the data folder's own.
+ */
 export async function startSystem(
   configuration: Configuration,
   options: Omit<LocalSystemOptions, 'apiKeys' | 'knownHosts' | 'page'>,
@@ -169,12 +194,19 @@ export async function startSystem(
   system.promise.catch(() => {});
   const server = await listen(async (request) => (await system.promise).fetch(request), host, port);
   try {
-    const knownHosts = isLoopbackHost(host) ? [] : null;
-    const opened = await openLocalSystem(configuration, { ...options, apiKeys, knownHosts, page: true });
+    await openDataFolder(configuration.dataDir);
+    const key = await openAccessKey(configuration.dataDir);
+    const opened = await openLocalSystem(configuration, {
+      ...options,
+      apiKeys: [...apiKeys, key],
+      knownHosts: isLoopbackHost(host) ? [] : null,
+      page: true,
+    });
     system.resolve(opened);
     return {
       ...opened,
       url: server.url,
+      key,
       async close(graceMs) {
         await opened.close(graceMs);
         await server.stop();

@@ -11,11 +11,15 @@ export interface BootMessage {
 export type ToWorker =
   | BootMessage
   /** Take no more turns. After `graceMs`, cut the running turn off and save it, to be continued later. */
-  | { readonly type: 'stop'; readonly graceMs: number };
+  | { readonly type: 'stop'; readonly graceMs: number }
+  /** The answer to `variable`; null where the server has none. */
+  | { readonly type: 'variable'; readonly name: string; readonly value: string | null };
 
 export type FromWorker =
   | { readonly type: 'ready' }
   /** What became of a turn, for status pages and metrics. */
   | { readonly type: 'note'; readonly note: WorkerNote }
+  /** Asks for a variable of the server's environment that a tenant's secret is in. */
+  | { readonly type: 'variable'; readonly name: string }
   /** The worker cannot start, and starting it again would not help. */
   | { readonly type: 'unfit'; readonly code: string; readonly message: string; readonly advice?: string };

@@ -1,9 +1,7 @@
 // One worker process. It takes turns from the queue and runs them. All it knows came through the pipe or from the
 // stores. It ends when the pipe to the server closes, because then nobody else could stop it.
 import { loadAgentFolder } from '../agent/agent-folder.ts';
-import { createAgentRunner } from '../agent/runner.ts';
-import { detectSandbox } from '../agent/sandbox.ts';
-import { createWorkplace } from '../agent/workplace.ts';
+import { withBots } from '../channels/bot-channels.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
 import { settingsOf } from '../channels/settings.ts';
@@ -12,10 +10,13 @@ import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
+import { createTenantDirectory } from '../tenants/directory.ts';
 import type { Configuration } from './configuration.ts';
-import { executionRoot } from './execution-root.ts';
+import { openWorkerHosts } from './hosts.ts';
 import { createLogLines } from './log-lines.ts';
 import { openModelEndpoint } from './model-endpoint.ts';
+import { openSecrets } from './secret-sources.ts';
+import { createServerVariables } from './server-variables.ts';
 import { openStores } from './stores.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { noteOf } from './worker-notes.ts';
@@ -23,6 +24,7 @@ import { noteOf } from './worker-notes.ts';
 /** Without a server nobody waits for this turn's text, so it is saved and queued again at once. */
 const ORPHAN_GRACE_MS = 5_000;
 
+const variables = createServerVariables((message) => say(message));
 const stopping = new AbortController();
 const deadline = new AbortController();
 
@@ -30,6 +32,7 @@ const deadline = new AbortController();
 export function runWorkerProcess(channels: readonly ChannelDescriptor[]): void {
   process.on('message', (message: ToWorker) => {
     if (message.type === 'boot') boot(message.configuration, channels).catch(reportAndExit);
+    else if (message.type === 'variable') variables.take(message);
     else stop(message.graceMs);
   });
   process.on('disconnect', () => {
@@ -60,25 +63,29 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
   };
   const stores = await openStores(configuration, { create: true });
   const model = await openModelEndpoint(configuration.model);
+  let closeHosts = async () => {};
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
-    const proxy = Object.keys(configuration.proxy).length > 0 ? { proxy: configuration.proxy } : {};
-    const runner = createAgentRunner({
-      folder,
-      model: model.endpoint,
-      sandbox: await detectSandbox(),
-      log,
-      ...proxy,
-    });
+    const { hosts, close } = await openWorkerHosts(configuration, stores, folder, model.endpoint, log);
+    closeHosts = close;
+    const directory = createTenantDirectory(stores.tenants, systemClock);
+    const outgoing = { events: stores.events, log };
     const working = runWorker(
       {
         ...stores,
-        workplace: createWorkplace({ root: await executionRoot(configuration.dataDir) }),
-        runner,
-        channels: await openOutgoing(channels, outgoingSettings(configuration), {
-          events: stores.events,
-          log,
-        }),
+        standing: directory.standing,
+        hosts,
+        channels: withBots(
+          channels,
+          await openOutgoing(channels, outgoingSettings(configuration), outgoing),
+          {
+            directory,
+            context: outgoing,
+            secrets: openSecrets(variables.read),
+            configurationOf: ({ name }) => configuration.channelConfiguration[name] ?? {},
+            log,
+          },
+        ),
         clock: systemClock,
         log,
         timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },
@@ -98,6 +105,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
     log('error', 'worker-ended', errorFields(error));
     throw error;
   } finally {
+    await closeHosts();
     await model.close();
     await stores.close();
   }

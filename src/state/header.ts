@@ -89,8 +89,8 @@ export function encodeHeader(header: PackHeader): Buffer {
   return Buffer.concat([prefix, stored]);
 }
 
-/** Throws Corrupt, naming `key`, for anything that {@link encodeHeader} would not have written. */
-export function decodeHeader(bytes: Buffer, key: string): PackHeader {
+/** Throws Corrupt, naming `key`, for anything that {@link encodeHeader} would not have written, or above `maxBytes`. */
+export function decodeHeader(bytes: Buffer, key: string, maxBytes = MAX_HEADER_BYTES): PackHeader {
   const bad = (why: string, cause?: unknown) =>
     new Corrupt('corrupt-pack', `Pack ${key}: ${why}.`, { cause, data: { pack: key } });
   if (bytes.length < PREFIX_BYTES || !bytes.subarray(0, 4).equals(MAGIC)) throw bad('this is no pack');
@@ -101,7 +101,7 @@ export function decodeHeader(bytes: Buffer, key: string): PackHeader {
     });
   }
   const rawBytes = bytes.readUInt32LE(12);
-  if (bytes.readUInt32LE(8) !== bytes.length - PREFIX_BYTES || rawBytes > MAX_HEADER_BYTES) {
+  if (bytes.readUInt32LE(8) !== bytes.length - PREFIX_BYTES || rawBytes > maxBytes) {
     throw bad('the header has the wrong length');
   }
   const raw = decompress(bytes.subarray(PREFIX_BYTES), rawBytes);

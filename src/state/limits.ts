@@ -1,8 +1,8 @@
-// The limits on a workspace, and what the user is told when it exceeds them: its size, the limit, and the largest
-// entries. Sizes are those that `ls -l` shows, so holes count.
+// The limits on each root of a session's files, and what the user is told when one exceeds them: its size, the limit, and
+// the largest entries. The config folder has the same as the workspace, for an agent can write there, too. Sizes are those that `ls -l` shows, so holes count.
 import { Invalid } from '../core/errors.ts';
 import type { StateLimits } from '../core/ports/execution.ts';
-import { shown } from './paths.ts';
+import { ROOTS, type RootName, shown } from './paths.ts';
 import type { Entry } from './table.ts';
 
 /** The part of a scanned entry that limits need. */
@@ -12,13 +12,23 @@ type Sized =
 
 /** Throws Invalid('workspace-too-large'), with an advice fit for the person in the chat. */
 export function checkLimits(entries: ReadonlyMap<string, Sized>, limits: StateLimits): void {
+  for (const root of ROOTS) checkRoot(root, entries, limits);
+}
+
+const HOLDER: Readonly<Record<RootName, string>> = {
+  workspace: 'The working directory holds',
+  config: 'The conversation and what belongs to it take',
+};
+
+function checkRoot(root: RootName, entries: ReadonlyMap<string, Sized>, limits: StateLimits): void {
+  const prefix = `${root}/`;
   let bytes = 0;
   let files = 0;
   const byTop = new Map<string, { bytes: number; files: number }>();
   for (const [path, entry] of entries) {
-    if (!path.startsWith('workspace/')) continue;
-    const end = path.indexOf('/', 10);
-    const top = end === -1 ? path.slice(10) : path.slice(10, end);
+    if (!path.startsWith(prefix)) continue;
+    const end = path.indexOf('/', prefix.length);
+    const top = end === -1 ? path.slice(prefix.length) : path.slice(prefix.length, end);
     const sum = byTop.get(top) ?? { bytes: 0, files: 0 };
     byTop.set(top, sum);
     const size = entry.kind === 'file' ? entry.bytes : 0;
@@ -39,7 +49,7 @@ export function checkLimits(entries: ReadonlyMap<string, Sized>, limits: StateLi
     .join(', ');
   throw new Invalid(
     'workspace-too-large',
-    `The working directory holds ${sizeText(bytes)} in ${countText(files)}; ` +
+    `${HOLDER[root]} ${sizeText(bytes)} in ${countText(files)}; ` +
       `${sizeText(limits.maxWorkspaceBytes)} in ${countText(limits.maxWorkspaceFiles)} are allowed.`,
     {
       advice: `Nothing of this turn's files was kept; the state before it is safe. Ask me to work with less, or to delete what is not needed. The largest: ${named}.`,

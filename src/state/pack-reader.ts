@@ -36,11 +36,11 @@ function missing(error: unknown, key: string): unknown {
   });
 }
 
-function checked(entry: PackEntry, key: string, bytes: Buffer): PackHeader {
+function checked(entry: PackEntry, key: string, bytes: Buffer, maxBytes?: number): PackHeader {
   if (bytes.length !== entry.headerBytes) throw corruptPack(key, 'it ends inside its header');
   if (digestOf(bytes) !== entry.digest)
     throw corruptPack(key, 'its header is not the one the head vouches for');
-  return decodeHeader(bytes, key);
+  return decodeHeader(bytes, key, maxBytes);
 }
 
 /** Opens a pack as one stream and reads its header. */
@@ -155,15 +155,18 @@ export function* chunksOf(
   }
 }
 
-/** Reads only the header, by a ranged read. */
+/** Reads only the header, by a ranged read. One of more than `maxBytes`, packed or not, is Corrupt. */
 export async function readHeader(
   objects: ObjectStore,
   scope: StateScope,
   entry: PackEntry,
+  maxBytes?: number,
 ): Promise<PackHeader> {
   const key = packKey(scope, entry.name);
+  if (maxBytes !== undefined && entry.headerBytes > maxBytes)
+    throw corruptPack(key, 'its header is too long');
   const bytes = await objects.get(key, { start: 0, end: entry.headerBytes }).catch((error: unknown) => {
     throw missing(error, key);
   });
-  return checked(entry, key, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  return checked(entry, key, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), maxBytes);
 }

@@ -58,6 +58,29 @@ export interface StoredGeneration {
 
 export type DeadPack = Pick<PackEntry, 'name' | 'bytes'>;
 
+/** A generation as it travels between worker and agent host. */
+export const storedGenerationSchema = z.strictObject({
+  generation: z.int().nonnegative(),
+  content: z.string().min(1).max(22),
+  packs: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(PACK_NAME),
+        bytes: z.int().nonnegative(),
+        headerBytes: z.int().nonnegative(),
+        digest: z.string().length(22),
+        rawBytes: z.int().nonnegative(),
+        liveBytes: z.int().nonnegative(),
+      }),
+    )
+    .max(MAX_PACKS),
+});
+
+export const deadPackSchema = z.strictObject({
+  name: z.string().regex(PACK_NAME),
+  bytes: z.int().nonnegative(),
+});
+
 export interface StateRecord {
   /** Oldest first, never empty. */
   readonly history: readonly StoredGeneration[];
@@ -78,6 +101,13 @@ export function packKey(scope: StateScope, name: string): string {
 /** A name that sorts by generation in listings. The fence distinguishes the attempts of two workers. */
 export function packName(generation: number, fence: number, random: string): string {
   return `${String(generation).padStart(10, '0')}-${fence}-${random}`;
+}
+
+/** What {@link packName} put into a name; null for any other. */
+export function packNameOf(name: string): { readonly generation: number; readonly fence: number } | null {
+  if (!PACK_NAME.test(name)) return null;
+  const [generation, fence] = name.split('-').map(Number);
+  return { generation: generation!, fence: fence! };
 }
 
 /** null for a session that has no state yet. Throws Corrupt('corrupt-state'). */

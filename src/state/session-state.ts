@@ -2,19 +2,17 @@
 // calls: everything it needs is in the head and in the baseline that it returned before.
 
 import { tmpdir } from 'node:os';
-import { sep } from 'node:path';
 import { KEPT_GENERATIONS } from '../core/defaults.ts';
 import { Conflict, Corrupt } from '../core/errors.ts';
-import type { ExecutionDirectory, SessionState, StateLimits } from '../core/ports/execution.ts';
+import type { Json } from '../core/messages.ts';
+import type { SessionState, StateLimits } from '../core/ports/execution.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { SessionHead } from '../core/records.ts';
-import { baselineFor, emptyBaseline } from './baseline.ts';
-import { writeCheckpoint } from './checkpoint.ts';
 import { isCompactionDue, mergedList, mergeStart, mergeTail, withPacks } from './compact.ts';
 import { diskError } from './disk-errors.ts';
-import { mergeOverflow } from './merge-overflow.ts';
 import type { Progress } from './progress.ts';
 import {
+  type DeadPack,
   encodeRecord,
   newest,
   packKey,
@@ -25,7 +23,7 @@ import {
   type StoredGeneration,
   withGeneration,
 } from './record.ts';
-import { restoreGeneration } from './restore.ts';
+import { createSessionFiles } from './session-files.ts';
 
 export interface SessionStateOptions {
   readonly objects: ObjectStore;
@@ -42,67 +40,63 @@ const MAX_GARBAGE = 24;
 /** Objects deleted per call. */
 const DELETE_BATCH = 500;
 
-export function createSessionState(options: SessionStateOptions): SessionState {
+/** A generation as it was written, and the packs written on the way that it does not need. */
+export interface SavedGeneration {
+  readonly stored: StoredGeneration;
+  readonly dead: readonly DeadPack[];
+}
+
+export interface StoredState extends SessionState {
+  /** The state of the head that `saved` makes out of `head`; dead packs that the head lists too many of are deleted. */
+  follow(
+    head: SessionHead,
+    saved: SavedGeneration,
+  ): Promise<{ readonly state: Json; readonly compactionDue: boolean }>;
+}
+
+export function createSessionState(options: SessionStateOptions): StoredState {
   const { objects, limits } = options;
   const keepGenerations = options.keepGenerations ?? KEPT_GENERATIONS;
   const temporaryDirectory = options.temporaryDirectory ?? tmpdir();
   const progress = options.progress ?? (() => {});
+  const files = createSessionFiles({ objects, limits, progress });
 
   async function collect(keys: readonly string[]): Promise<void> {
     for (let at = 0; at < keys.length; at += DELETE_BATCH)
       await objects.delete(keys.slice(at, at + DELETE_BATCH));
   }
 
+  async function follow(
+    head: SessionHead,
+    { stored, dead }: SavedGeneration,
+  ): Promise<{ readonly state: Json; readonly compactionDue: boolean }> {
+    const record = recordOf(head);
+    let result = withGeneration(record, stored, keepGenerations);
+    result = { ...result, garbage: [...result.garbage, ...dead] };
+    if (result.garbage.length > MAX_GARBAGE && record !== null) {
+      await collect(record.garbage.map(({ name }) => packKey(head, name)));
+      const deleted = new Set(record.garbage.map(({ name }) => name));
+      result = { ...result, garbage: result.garbage.filter(({ name }) => !deleted.has(name)) };
+    }
+    return { state: encodeRecord(result), compactionDue: isCompactionDue(result) };
+  }
+
   return {
-    async restore(head, directory) {
-      checkDirectory(directory);
-      const stored = newestOf(head);
-      if (stored === null) return { baseline: emptyBaseline(), objectsRead: 0, bytesRead: 0, files: 0 };
-      const done = await restoreGeneration({ objects, scope: head, stored, directory, progress });
-      return { ...done, objectsRead: stored.packs.length };
-    },
+    restore: async (head, directory) => await files.restore(head, newestOf(head), directory),
 
     async checkpoint({ head, generation, fence, baseline, directory, onRead = () => {} }) {
-      checkDirectory(directory);
-      if (generation <= head.generation) {
-        throw new Conflict(
-          'stale-generation',
-          `Generation ${generation} is not newer than ${head.generation}.`,
-        );
-      }
-      const record = recordOf(head);
-      const previous = record === null ? null : newest(record);
-      try {
-        const input = {
-          objects,
-          place: { scope: head, generation, fence },
-          directory,
-          onRead,
-          limits,
-          previous,
-          baseline:
-            previous === null ? emptyBaseline() : await baselineFor(objects, head, previous, baseline),
-          progress,
-        };
-        const { output, dead } = await mergeOverflow(input, await writeCheckpoint(input));
-        let result = withGeneration(record, output.stored, keepGenerations);
-        result = { ...result, garbage: [...result.garbage, ...dead] };
-        if (result.garbage.length > MAX_GARBAGE && record !== null) {
-          await collect(record.garbage.map(({ name }) => packKey(head, name)));
-          const deleted = new Set(record.garbage.map(({ name }) => name));
-          result = { ...result, garbage: result.garbage.filter(({ name }) => !deleted.has(name)) };
-        }
-        return {
-          state: encodeRecord(result),
-          baseline: output.baseline,
-          bytesWritten: output.bytesWritten,
-          refused: output.refused,
-          compactionDue: isCompactionDue(result),
-        };
-      } catch (error) {
-        throw diskError(error, 'writing a checkpoint');
-      }
+      const place = { scope: head, generation, fence };
+      const previous = previousOf(head, generation);
+      const saved = await files.save({ place, previous, baseline, directory, onRead });
+      return {
+        ...(await follow(head, saved)),
+        baseline: saved.baseline,
+        bytesWritten: saved.bytesWritten,
+        refused: saved.refused,
+      };
     },
+
+    follow,
 
     async compact(head, fence) {
       const record = recordOf(head);
@@ -152,14 +146,16 @@ function recordOf(head: StateScope & Pick<SessionHead, 'generation' | 'state'>):
   return record;
 }
 
-function newestOf(head: SessionHead): StoredGeneration | null {
+/** The newest stored generation of a head; null for one without a state. Throws Corrupt. */
+export function newestOf(head: SessionHead): StoredGeneration | null {
   const record = recordOf(head);
   return record === null ? null : newest(record);
 }
 
-/** Throws when one root is inside the other: its files would be stored twice. */
-function checkDirectory({ config, workspace }: ExecutionDirectory): void {
-  if (config === workspace || config.startsWith(workspace + sep) || workspace.startsWith(config + sep)) {
-    throw new Error('config and workspace must not lie in each other');
+/** The generation that `generation` follows. Throws Conflict('stale-generation') unless it is newer than the head. */
+export function previousOf(head: SessionHead, generation: number): StoredGeneration | null {
+  if (generation <= head.generation) {
+    throw new Conflict('stale-generation', `Generation ${generation} is not newer than ${head.generation}.`);
   }
+  return newestOf(head);
 }

@@ -8,10 +8,12 @@ import { problemResponse } from '../api/problems.ts';
 import { askToStop } from '../api/turns.ts';
 import { watchTurn } from '../api/watch-turn.ts';
 import { acceptAndQueue } from '../core/accept.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Gone, Invalid, Refused } from '../core/errors.ts';
 import { sessionKeyOf, type TurnId } from '../core/ids.ts';
 import { type TurnRequest, turnRequest } from '../core/messages.ts';
 import { isCommitted, type Reply, type TurnRecord } from '../core/records.ts';
+import { forTenant } from '../core/tenant-bound.ts';
 import { openapiDocument } from '../package-root.ts';
 import { createSentTurn } from './sent-turn.ts';
 import type { Answer, AnswerEvent, SendOptions, SentTurn, System, Turn } from './system.ts';
@@ -33,9 +35,10 @@ export interface SystemOverPorts extends Omit<System, 'close'> {
   idle(): Promise<void>;
 }
 
-export function createSystem(options: CreateSystemOptions): SystemOverPorts {
+export function createSystem(given: CreateSystemOptions): SystemOverPorts {
+  const options = { ...given, ...forTenant(given, DEFAULT_TENANT) };
   const { store, clock, ending } = options;
-  const app = createApp({ ...options, openapi: openapiDocument() });
+  const app = createApp({ ...given, openapi: openapiDocument() });
   const answering = new Set<Promise<Response>>();
 
   function send(

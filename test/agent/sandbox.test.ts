@@ -3,8 +3,21 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { bubblewrapArguments, detectSandbox } from '../../src/agent/sandbox.ts';
-import { bash, createFixture, SANDBOX } from './turn-fixture.ts';
+import type { AgentFolder } from '../../src/agent/agent-folder.ts';
+import { settingsSchema } from '../../src/agent/agent-folder-schema.ts';
+import { sandboxFinding } from '../../src/agent/findings.ts';
+import { bubblewrapArguments, detectSandbox, type SandboxChoice } from '../../src/agent/sandbox.ts';
+import { describePolicy, sandboxNotice } from '../../src/agent/tool-policy.ts';
+import { bash, call, createFixture, SANDBOX } from './turn-fixture.ts';
+
+const BUBBLEWRAP: SandboxChoice = {
+  kind: 'bubblewrap',
+  command: '/usr/bin/bwrap',
+  extra: [],
+  ownNetwork: true,
+  prlimit: '/usr/bin/prlimit',
+  setpriv: null,
+};
 
 describe.skipIf(SANDBOX.kind !== 'bubblewrap')('bubblewrap', () => {
   test('hides other sessions, the data folder, the home and other processes; shows the turn its own', async () => {
@@ -62,6 +75,92 @@ test('where bubblewrap is missing or broken, the reason is told', async () => {
     reason: expect.stringContaining('no user namespaces'),
   });
   await rm(folder, { recursive: true });
+});
+
+test('a bubblewrap that keeps nothing in is none', async () => {
+  if (process.platform !== 'linux') return;
+  const folder = await mkdtemp(join(tmpdir(), 'hybrid-bwrap-'));
+  const noWall = '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift; exec "$@"\n';
+  await writeFile(join(folder, 'bwrap'), noWall, { mode: 0o755 });
+  expect(await detectSandbox({ path: folder })).toMatchObject({ kind: 'none' });
+  await rm(folder, { recursive: true });
+});
+
+test('other systems have none, or the one of the SDK', async () => {
+  expect(await detectSandbox({ platform: 'win32' })).toEqual({
+    kind: 'none',
+    reason: 'none is known on win32',
+  });
+  expect(await detectSandbox({ platform: 'darwin' })).toMatchObject({
+    kind: expect.stringMatching(/^(seatbelt|none)$/),
+  });
+});
+
+describe('without a sandbox', () => {
+  const sandbox = { kind: 'none', reason: 'bubblewrap (bwrap) is not installed' } as const;
+  const write = (file: string) => call({ name: 'Write', input: { file_path: file, content: 'x' } });
+
+  test('commands and writing tools are refused with a sentence; reading is not', async () => {
+    const fixture = await createFixture({ sandbox });
+    try {
+      const file = join(fixture.directory.workspace, 'a.txt');
+      await writeFile(file, 'readable');
+      const { text } = await fixture.turn(bash('touch planted; echo it-ran'));
+      expect(text).toMatch(/Bash is refused: there is no sandbox here \(bubblewrap .*"sandbox": "off"/s);
+      expect(text).not.toContain('it-ran');
+      expect((await fixture.turn(write(join(fixture.directory.workspace, 'b.txt')))).text).toContain(
+        'Write is refused',
+      );
+      expect(await readdir(fixture.directory.workspace)).toEqual(['a.txt']);
+      const read = call({ name: 'Read', input: { file_path: file } });
+      expect((await fixture.turn(read)).text).toContain('readable');
+    } finally {
+      await fixture.close();
+    }
+  });
+
+  test.each([
+    ['the folder says so', { sandbox: 'off' as const }, sandbox],
+    ['something else is the wall', {}, { ...sandbox, accepted: true }],
+  ])('they run where %s', async (_name, settings, choice) => {
+    const fixture = await createFixture({ sandbox: choice });
+    const folder = { ...fixture.folder, settings: { ...fixture.folder.settings, ...settings } };
+    try {
+      expect((await fixture.turn(bash('echo it-ran'), { runner: { folder } })).text).toContain('it-ran');
+    } finally {
+      await fixture.close();
+    }
+  });
+
+  test('start, page and doctor say what it means', () => {
+    const settings = { tools: { allow: ['Read', 'Bash', 'Write'] } };
+    const folderWith = (more: object) =>
+      ({ settings: settingsSchema.parse({ ...settings, ...more }) }) as AgentFolder;
+    const plain = folderWith({});
+    expect(describePolicy(plain, sandbox)).toMatch(/Bash, Write refused; "sandbox": "off" in settings\.json/);
+    expect(sandboxNotice(plain, sandbox)).toMatch(/no sandbox on this machine, so Bash, Write are refused/);
+    expect(sandboxFinding(sandbox, plain.settings)).toMatchObject({
+      status: 'warn',
+      mend: expect.stringMatching(/refused/),
+    });
+    const off = folderWith({ sandbox: 'off' });
+    expect(sandboxNotice(off, sandbox)).toMatch(/can read and change everything/);
+    expect(sandboxNotice(off, BUBBLEWRAP)).toMatch(/can read and change everything/);
+    expect(sandboxFinding(BUBBLEWRAP, off.settings)).toMatchObject({ status: 'warn' });
+    expect(sandboxNotice(plain, BUBBLEWRAP)).toBeNull();
+    expect(sandboxFinding(BUBBLEWRAP, plain.settings)).toEqual({
+      name: 'sandbox',
+      status: 'ok',
+      found: 'bubblewrap',
+    });
+    const shared = { ...BUBBLEWRAP, ownNetwork: false };
+    expect(sandboxFinding(shared, plain.settings)).toMatchObject({ status: 'fail' });
+    expect(sandboxFinding(shared, folderWith({ network: 'open' }).settings)).toMatchObject({ status: 'ok' });
+    expect(sandboxFinding({ ...BUBBLEWRAP, prlimit: null }, plain.settings)).toMatchObject({
+      status: 'warn',
+    });
+    expect(sandboxNotice(plain, { kind: 'seatbelt' })).toMatch(/Only shell commands/);
+  });
 });
 
 test('the root is mounted after, and so over, every folder that is only shown', () => {

@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
-import { describePolicy, judgeToolCall, type PolicyPlaces } from '../../src/agent/tool-policy.ts';
+import { type AgentFolder, loadAgentFolder } from '../../src/agent/agent-folder.ts';
+import type { SandboxChoice } from '../../src/agent/sandbox.ts';
+import { describePolicy, judgeToolCall, networkOf, type PolicyPlaces } from '../../src/agent/tool-policy.ts';
 import { summarizeTool } from '../../src/agent/tool-summary.ts';
 import { EXAMPLE, NO_SANDBOX } from './turn-fixture.ts';
 
@@ -23,6 +24,20 @@ beforeAll(async () => {
   await symlink(join(base, 'work/sub'), join(base, 'work/in'));
 });
 afterAll(() => rm(base, { recursive: true, force: true }));
+
+const BUBBLEWRAP: SandboxChoice = {
+  kind: 'bubblewrap',
+  command: '/usr/bin/bwrap',
+  extra: [],
+  ownNetwork: true,
+  prlimit: '/usr/bin/prlimit',
+  setpriv: null,
+};
+
+const withSettings = (folder: AgentFolder, settings: Partial<AgentFolder['settings']>): AgentFolder => ({
+  ...folder,
+  settings: { ...folder.settings, ...settings },
+});
 
 const ALL = ['Read', 'Write', 'Edit', 'Glob', 'Grep', 'Bash', 'Agent', 'mcp__dice', 'mcp__box__open'];
 const judge = (tool: string, input: object, cwd = places.workspace) =>
@@ -97,12 +112,23 @@ test('the operator is told in one line what is allowed and what keeps it in', as
     /^Tools: Bash, .*mcp__dice; .*no sandbox \(.*\): commands can read what this user can read\.$/,
   );
   expect(none).not.toContain('\n');
-  const walled = describePolicy(folder, { kind: 'bubblewrap', command: '/usr/bin/bwrap' });
-  expect(walled).toMatch(/bubblewrap sandbox: .*shares the network\.$/);
-  const off = { ...folder, settings: { ...folder.settings, sandbox: 'off' as const, tools: { allow: [] } } };
-  expect(describePolicy(off, { kind: 'bubblewrap', command: 'x' })).toMatch(
-    /^Tools: no tools; .*sandbox off/,
+  const walled = describePolicy(withSettings(folder, { network: 'open' }), BUBBLEWRAP);
+  expect(walled).toMatch(
+    /bubblewrap sandbox: .*shares the network, this machine and its neighbours included\.$/,
   );
+  expect(describePolicy(withSettings(folder, { network: 'none' }), BUBBLEWRAP)).toMatch(/no network\.$/);
+  const some = withSettings(folder, { network: { allow: ['a.example', '*.b.example', 'c', 'd', 'e', 'f'] } });
+  expect(describePolicy(some, BUBBLEWRAP)).toMatch(
+    /network: a\.example, \*\.b\.example, c, d, e and 1 more\.$/,
+  );
+  const remote = {
+    ...withSettings(folder, { network: 'none' }),
+    mcpServers: { far: { type: 'http', url: 'https://mcp.example/x' } as const },
+  };
+  expect(networkOf(remote)).toEqual({ allow: ['mcp.example:443'] });
+  expect(describePolicy(remote, BUBBLEWRAP)).toMatch(/network: mcp\.example:443\.$/);
+  const off = { ...folder, settings: { ...folder.settings, sandbox: 'off' as const, tools: { allow: [] } } };
+  expect(describePolicy(off, BUBBLEWRAP)).toMatch(/^Tools: no tools; .*sandbox off/);
 });
 
 test.each([

@@ -25,16 +25,12 @@ const entry = (parentUuid: string | null, more: object = {}) => ({
   ...more,
 });
 
-test('a mark holds size, last directory and totals; subagents do not count', async () => {
+test('a mark holds size and last directory; subagents do not count', async () => {
   const first = entry(null);
-  const cost = { type: 'cost-state', totalCostUSD: 1.5, modelUsage: { m: { inputTokens: 7 } } };
   const side = entry(first.uuid, { isSidechain: true, cwd: '/side' });
-  await writeFile(
-    path,
-    lines(first, entry(first.uuid, { cwd: '/w/sub' }), cost, side, { type: 'last-prompt' }),
-  );
+  await writeFile(path, lines(first, entry(first.uuid, { cwd: '/w/sub' }), side, { type: 'last-prompt' }));
   const mark = await markTranscript(path);
-  expect(mark).toMatchObject({ cwd: '/w/sub', totals: { costUsd: 1.5, models: { m: { inputTokens: 7 } } } });
+  expect(mark).toMatchObject({ cwd: '/w/sub' });
   expect(mark?.ids.has(side.uuid)).toBe(false);
 });
 

@@ -21,7 +21,11 @@ import {
 } from '../../testing/model/scripted-model.ts';
 
 export const EXAMPLE = join(import.meta.dirname, '../../examples/agent');
-export const NO_SANDBOX: SandboxChoice = { kind: 'none', reason: 'switched off by the test' };
+export const NO_SANDBOX: SandboxChoice = {
+  kind: 'none',
+  reason: 'switched off by the test',
+  accepted: true,
+};
 export const SANDBOX = await detectSandbox();
 
 const conversation = { tenant: 'test', channel: 'http', bot: 'main', chat: 'chat', thread: null };

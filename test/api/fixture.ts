@@ -11,6 +11,7 @@ import { runWorker } from '../../src/core/worker.ts';
 import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createMemoryEventLog } from '../../src/stores/memory/event-log.ts';
 import { createMemorySessionStore } from '../../src/stores/memory/session-store.ts';
+import { workerOf } from '../../testing/worker-parts.ts';
 
 export type Agent = (run: AgentRun) => Promise<AgentOutcome>;
 
@@ -125,7 +126,7 @@ export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
     setup.worker === false
       ? Promise.resolve()
       : runWorker(
-          {
+          workerOf({
             store,
             queue: memoryQueue,
             state,
@@ -143,7 +144,7 @@ export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
             retentionSec,
             maxAttempts: 3,
             visibilityMs: 60_000,
-          },
+          }),
           { signal: ended.signal },
         );
   return fixture;

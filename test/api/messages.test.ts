@@ -54,7 +54,7 @@ describe('sending', () => {
     await fixture.call('POST', SEND, { text: 'one' }, headers);
     for (const response of [
       await fixture.call('POST', SEND, { text: 'two' }, headers),
-      await fixture.call('POST', '/v1/chats/c/new', undefined, headers),
+      await fixture.call('POST', '/v1/chats/c/new', {}, headers),
     ]) {
       expect(response.status).toBe(422);
       expect((await response.json()).code).toBe('idempotency-mismatch');
@@ -93,7 +93,7 @@ describe('sending', () => {
   test('/new points the chat at a fresh session', async () => {
     const fixture = open();
     const before = await (await fixture.call('POST', SEND, { text: 'a' })).json();
-    expect((await fixture.call('POST', '/v1/chats/c/new')).status).toBe(200);
+    expect((await fixture.call('POST', '/v1/chats/c/new', {})).status).toBe(200);
     const after = await (await fixture.call('POST', SEND, { text: 'b' })).json();
     expect(after.session_id).not.toBe(before.session_id);
     expect(after.generation).toBe(1);

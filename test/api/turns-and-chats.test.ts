@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { type TurnId, tenantId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
+import { message } from '../../testing/contracts/contract.ts';
 import { until } from '../waiting.ts';
 import { type ApiFixture, type ApiFixtureOptions, createApiFixture, eventsOf, says } from './fixture.ts';
 
@@ -79,7 +80,7 @@ describe('chats', () => {
   test(`${promise('EXPIRE')} erasing removes turns, mapping and the objects of every session`, async () => {
     const fixture = open();
     const first = await say(fixture, 'a');
-    await fixture.call('POST', '/v1/chats/c/new');
+    await fixture.call('POST', '/v1/chats/c/new', {});
     const second = await say(fixture, 'b');
     expect((await fixture.call('DELETE', '/v1/chats/c')).status).toBe(204);
     expect(fixture.erased).toEqual(expect.arrayContaining([first.session_id, second.session_id]));
@@ -118,8 +119,38 @@ describe('turns', () => {
       ['GET', '/v1/chats/none'],
       ['DELETE', '/v1/chats/none'],
     ] as const) {
-      expect((await fixture.call(method, path)).status, path).toBe(404);
+      const body = method === 'POST' ? {} : undefined;
+      expect((await fixture.call(method, path, body)).status, path).toBe(404);
     }
+  });
+
+  test.each([
+    ['another channel', { channel: 'telegram' }],
+    ['another bot', { bot: 'second' }],
+    ['another tenant', { tenant: 'acme' }],
+  ])('a turn of %s is as unknown as none, whoever knows its id, and is not stopped', async (_name, of) => {
+    const fixture = open({ worker: false });
+    const { store } = fixture.options;
+    const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat: 'c', thread: null, ...of };
+    const turn = await store.accept(message(conversation), 3600);
+    const none = `turn_${'0'.repeat(32)}`;
+    for (const [method, action] of [
+      ['GET', ''],
+      ['GET', '/events'],
+      ['POST', '/stop'],
+    ] as const) {
+      const answers = await Promise.all(
+        [turn.turnId, none].map(async (id) => {
+          const body = method === 'POST' ? {} : undefined;
+          const response = await fixture.call(method, `/v1/turns/${id}${action}`, body);
+          return [response.status, [...response.headers], await response.text()];
+        }),
+      );
+      expect(answers[0]).toEqual(answers[1]);
+      expect(answers[0]?.[0]).toBe(404);
+    }
+    const after = await store.getTurn(tenantId(conversation.tenant), turn.turnId);
+    expect(after).toEqual(turn);
   });
 
   test('events go on behind Last-Event-ID, and after the last there is nothing', async () => {
@@ -184,12 +215,12 @@ describe('turns', () => {
     };
     const sent = fixture.call('POST', '/v1/chats/c/messages', { text: 'x' }, { accept: 'text/event-stream' });
     const turnId = await started.promise;
-    const stop = await fixture.call('POST', `/v1/turns/${turnId}/stop`);
+    const stop = await fixture.call('POST', `/v1/turns/${turnId}/stop`, {});
     expect([stop.status, (await stop.json()).stop_requested]).toEqual([202, true]);
     const events = await eventsOf(await sent);
     expect(events.map(({ data }) => (data as { status?: string }).status)).toContain('stopping');
     expect(events.at(-1)?.data).toMatchObject({ reply: { outcome: 'stopped' } });
-    expect((await fixture.call('POST', `/v1/turns/${turnId}/stop`)).status).toBe(202);
+    expect((await fixture.call('POST', `/v1/turns/${turnId}/stop`, {})).status).toBe(202);
   });
 
   test('a watcher that leaves ends its reading', async () => {

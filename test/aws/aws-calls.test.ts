@@ -15,7 +15,7 @@ import { silentLog } from '../../src/core/log.ts';
 import { type TurnRequestInput, turnRequest } from '../../src/core/messages.ts';
 import type { AgentRun, Channel } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import { processMessage, type WorkerDeps } from '../../src/core/worker.ts';
+import { processMessage } from '../../src/core/worker.ts';
 import { createTemporaryWorkplace } from '../../src/lambda/temporary-workplace.ts';
 import { createSqsTurnQueue } from '../../src/queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
@@ -25,6 +25,7 @@ import { localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.t
 import { startS3Server } from '../../testing/aws/s3/server.ts';
 import { startSqsFifoServer } from '../../testing/aws/sqs/server.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { type WorkerParts, workerOf } from '../../testing/worker-parts.ts';
 import { meter } from './call-meter.ts';
 
 const dynamo = await startDynamoDbLocal();
@@ -65,7 +66,7 @@ if ('unavailable' in dynamo) {
     mkdirSync(join(root, name));
     return createTemporaryWorkplace(join(root, name), { keepSession: true });
   };
-  const deps: WorkerDeps = {
+  const deps: WorkerParts = {
     // However slow this machine is, the calls are those of a quick one.
     store: createDynamoSessionStore({ client, ...tables, clock, rereadAfterMs: Number.POSITIVE_INFINITY }),
     queue: createSqsTurnQueue({
@@ -107,7 +108,7 @@ if ('unavailable' in dynamo) {
     await acceptAndQueue(deps, say(over));
     const [delivery] = await deps.queue.receive({ max: 1, waitMs: 0, visibilityMs: deps.visibilityMs });
     expect(delivery).toBeDefined();
-    const worker = { ...deps, workplace };
+    const worker = workerOf({ ...deps, workplace });
     expect(await processMessage(worker, delivery!, new AbortController().signal)).toEqual({ kind: 'done' });
   }
 

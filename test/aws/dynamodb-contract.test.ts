@@ -9,13 +9,17 @@ import type { SessionStore } from '../../src/core/ports/store.ts';
 import { keyOf } from '../../src/stores/dynamodb/client.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
-import { headKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
+import { headKey, tenantKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
+import { createDynamoTenantRegistry } from '../../src/stores/dynamodb/tenant-registry.ts';
+import { createDynamoUsageLedger } from '../../src/stores/dynamodb/usage-ledger.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { createManualClock, settle } from '../../testing/clock.ts';
 import { conversation, message } from '../../testing/contracts/contract.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { begin, commitOf, replyOf } from '../../testing/contracts/session-store-steps.ts';
+import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
+import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 import { until } from '../waiting.ts';
 import { countInFlight } from './in-flight.ts';
 
@@ -110,6 +114,16 @@ if ('unavailable' in started) {
     };
   }
 
+  usageLedgerContract({
+    name: 'DynamoDB',
+    async create() {
+      const { stateTable } = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const open = () => createDynamoUsageLedger({ client: local.client(), stateTable, clock });
+      return { ledger: open(), clock, reopen: async () => open(), close: async () => {} };
+    },
+  });
+
   eventLogContract({
     name: 'DynamoDB',
     async create() {
@@ -129,6 +143,33 @@ if ('unavailable' in started) {
           }
         },
         close: async () => {},
+      };
+    },
+  });
+
+  tenantRegistryContract({
+    name: 'DynamoDB',
+    async create() {
+      const { stateTable } = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const client = local.client();
+      const open = () => createDynamoTenantRegistry({ client, stateTable, clock });
+      const registry = open();
+      return {
+        registry,
+        clock,
+        reopen: async () => open(),
+        async damage(tenant) {
+          const command = new UpdateItemCommand({
+            TableName: stateTable,
+            Key: keyOf(tenantKey(tenant)),
+            UpdateExpression: 'SET #settings = :torn',
+            ExpressionAttributeNames: { '#settings': 'settings' },
+            ExpressionAttributeValues: { ':torn': { S: '{"bots":7}' } },
+          });
+          await client.send(command);
+        },
+        close: () => registry.close(),
       };
     },
   });

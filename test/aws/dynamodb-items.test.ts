@@ -2,7 +2,8 @@
 // texts below the item limit, expired items that are still there.
 import { DescribeTableCommand, GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, describe, expect, test } from 'vitest';
-import { sessionKeyOf } from '../../src/core/ids.ts';
+import { RETENTION_SEC as KEPT_SEC } from '../../src/core/defaults.ts';
+import { sessionKeyOf, type TurnId, tenantId } from '../../src/core/ids.ts';
 import { MAX_TEXT_LENGTH } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
@@ -34,6 +35,19 @@ describe.skipIf('unavailable' in local)(
 
     const all = async (table: string) =>
       (await client.send(new ScanCommand({ TableName: table, ConsistentRead: true }))).Items ?? [];
+
+    test('tool calls can be looked at as long as the turn itself', async () => {
+      const tool = { type: 'tool', id: 't', name: 'Bash', summary: 'ls', state: 'done' } as const;
+      const turnId = `turn_${'e'.repeat(32)}` as TurnId;
+      const mine = createManualClock();
+      const old = createDynamoEventLog({ client, stateTable: tables.stateTable, clock: mine });
+      await old.append(tenantId('acme'), turnId, [tool]);
+      const read = () => old.read(tenantId('acme'), turnId, 0, { waitMs: 0 });
+      await mine.advance((KEPT_SEC - 60) * 1_000);
+      expect(await read()).toMatchObject([{ event: tool }]);
+      await mine.advance(60_000);
+      expect(await read()).toEqual([]);
+    });
 
     test('a mapping item has exactly the seven attributes, thread_id of type NULL when there is none', async () => {
       const types = {

@@ -397,6 +397,32 @@ describe('the whole', () => {
     expect(full.findings).toEqual([]);
   });
 
+  test('Claude on Bedrock: the worker alone may invoke models of Anthropic, and no key is looked for', () => {
+    const model = { provider: 'bedrock', model: 'eu.anthropic.claude-sonnet-5' };
+    const budgets = { turn: { usd: 1 }, tenant: { month: { usd: 50 } } };
+    const app = synthesize({ ...FULL, model, budgets });
+    expect(app.findings).toEqual([]);
+    const policies = Object.entries(app.resources).filter(
+      ([, { Type, Properties }]) =>
+        Type === 'AWS::IAM::Policy' && JSON.stringify(Properties).includes('bedrock:InvokeModel'),
+    );
+    expect(policies.map(([id]) => id)).toEqual([expect.stringMatching(/Worker/)]);
+    const text = JSON.stringify(policies);
+    expect(text).toContain('foundation-model/anthropic.*');
+    expect(text).not.toContain('"*"');
+    expect(text).not.toContain('anthropic-key');
+    app.template.hasResourceProperties('AWS::Lambda::Function', {
+      PackageType: 'Image',
+      Environment: {
+        Variables: Match.objectLike({
+          HYBRID_SESSIONS_MODEL_PROVIDER: 'bedrock',
+          HYBRID_SESSIONS_MODEL: model.model,
+          HYBRID_SESSIONS_BUDGETS: JSON.stringify(budgets),
+        }),
+      },
+    });
+  });
+
   test('cdk-nag does find what is wrong', () => {
     const app = synthesize({}, (parent) => {
       const stack = new Stack(parent, 'Wrong');

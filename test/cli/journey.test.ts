@@ -176,7 +176,8 @@ async function post(
   chat: string,
   text: string,
 ): Promise<{ reply: { text: string; outcome: string } }> {
-  const headers = { 'content-type': 'application/json' };
+  const key = (await readFile(join(cwd, '.hybrid-sessions', 'access-key'), 'utf8')).trim();
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` };
   const response = await fetch(`${url}/v1/chats/${chat}/messages`, {
     method: 'POST',
     headers,

@@ -63,7 +63,7 @@ describe('the core', () => {
 });
 
 describe('libraries', () => {
-  const programs = /^(local|cli|lambda|cdk)\//;
+  const programs = /^(?:local|cli|lambda|cdk)\/|^host\/host-program\.ts$/;
 
   test('process.env is read only where a program starts', () => {
     const readers = filesOf('.')

@@ -1,5 +1,6 @@
 // A whole worker over in-memory ports: real store and queue logic, a state that is a list of words, an agent that
 // does what the message says. For tests of the turn's order and of what each failure leaves behind.
+
 import { RETENTION_SEC } from '../../src/core/defaults.ts';
 import { Corrupt } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
@@ -18,9 +19,10 @@ import { processMessage, type WorkerDeps } from '../../src/core/worker.ts';
 import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createMemorySessionStore } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { type WorkerParts, workerOf } from '../../testing/worker-parts.ts';
 
 export interface Fixture {
-  readonly deps: WorkerDeps;
+  readonly deps: WorkerParts;
   readonly clock: ReturnType<typeof createManualClock>;
   /** Every prompt an agent was run with. */
   readonly runs: AgentRun[];
@@ -38,7 +40,7 @@ export interface Fixture {
     options?: { id?: string; chat?: string; kind?: TurnRequest['kind'] },
   ): Promise<TurnRequest>;
   /** Receives and processes one message, as a worker would. Null when nothing is visible. */
-  step(overrides?: Partial<WorkerDeps>, deadline?: AbortSignal): Promise<string | null>;
+  step(overrides?: Partial<WorkerParts>, deadline?: AbortSignal): Promise<string | null>;
 }
 
 export function createFixture(): Fixture {
@@ -87,7 +89,7 @@ export function createFixture(): Fixture {
       sent.push({ chat: context.request.conversation.chat, reply });
     },
   };
-  const deps: WorkerDeps = {
+  const deps: WorkerParts = {
     store: createMemorySessionStore({ clock }),
     queue: createMemoryTurnQueue({ clock }),
     state,
@@ -138,7 +140,7 @@ export function createFixture(): Fixture {
     async step(overrides = {}, deadline = new AbortController().signal) {
       const [delivery] = await deps.queue.receive({ max: 1, waitMs: 0, visibilityMs: deps.visibilityMs });
       if (!delivery) return null;
-      const outcome = await processMessage({ ...deps, ...overrides }, delivery, deadline);
+      const outcome = await processMessage(workerOf({ ...deps, ...overrides }), delivery, deadline);
       return outcome.kind;
     },
   };

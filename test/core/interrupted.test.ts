@@ -1,4 +1,5 @@
 // What a turn leaves behind when something takes it off its way: a killed worker, the model gone half-way, a deadline.
+
 import { expect, test } from 'vitest';
 import { MAX_TURN_PARTS } from '../../src/core/defaults.ts';
 import { Invalid, Refused } from '../../src/core/errors.ts';
@@ -6,6 +7,7 @@ import { tenantOf } from '../../src/core/ids.ts';
 import type { AgentOutcome } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { processMessage } from '../../src/core/worker.ts';
+import { workerOf } from '../../testing/worker-parts.ts';
 import { createFixture, type Fixture, frozen } from './fixture.ts';
 
 /** A worker process that takes the next message and dies in the middle of its agent's run. */
@@ -19,7 +21,11 @@ async function killedWorker(fixture: Fixture): Promise<void> {
       reached();
       return new Promise<void>(() => {});
     };
-    void processMessage({ ...deps, ...frozen(fixture), at }, delivery, new AbortController().signal);
+    void processMessage(
+      workerOf({ ...deps, ...frozen(fixture), at }),
+      delivery,
+      new AbortController().signal,
+    );
   });
 }
 

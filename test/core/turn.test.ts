@@ -4,6 +4,7 @@ import { tenantOf } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { TURN_POINTS } from '../../src/core/running-turn.ts';
 import { processMessage } from '../../src/core/worker.ts';
+import { workerOf } from '../../testing/worker-parts.ts';
 import { createFixture, frozen } from './fixture.ts';
 
 class Killed extends Error {}
@@ -66,7 +67,11 @@ for (const point of TURN_POINTS) {
     // A killed process never returns: its promise stays pending, and no later step of it happens.
     await new Promise<void>((resolve) => {
       const at = (p: string) => (p === point ? hang(resolve) : undefined);
-      processMessage({ ...fixture.deps, ...frozen(fixture), at }, delivery, new AbortController().signal);
+      processMessage(
+        workerOf({ ...fixture.deps, ...frozen(fixture), at }),
+        delivery,
+        new AbortController().signal,
+      );
     });
     const runsBefore = fixture.runs.length;
     await fixture.clock.advance(61_000);

@@ -1,5 +1,6 @@
 // Outages of minutes and hours, by the clock: what the person reads, how often the part is asked, and that nothing is
 // burned. One table for every part that a turn can do nothing without.
+
 import { describe, expect, test } from 'vitest';
 import { Ambiguous, Refused } from '../../src/core/errors.ts';
 import { tenantOf } from '../../src/core/ids.ts';
@@ -7,6 +8,7 @@ import type { TurnEvent } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { outageWaitMs, waitingText } from '../../src/core/waiting.ts';
 import type { WorkerDeps } from '../../src/core/worker.ts';
+import type { WorkerParts } from '../../testing/worker-parts.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 
 const MINUTE_MS = 60_000;
@@ -29,7 +31,7 @@ function watched(fixture: Fixture): { readonly seen: Seen[]; readonly channels: 
 }
 
 /** Works until the turn has ended, a second at a time; returns when the part was tried. */
-async function work(fixture: Fixture, overrides: Partial<WorkerDeps>, maxMs: number): Promise<string> {
+async function work(fixture: Fixture, overrides: Partial<WorkerParts>, maxMs: number): Promise<string> {
   const untilMs = fixture.clock.now() + maxMs;
   while (fixture.clock.now() < untilMs) {
     let outcome: string | null | undefined;
@@ -48,7 +50,7 @@ async function work(fixture: Fixture, overrides: Partial<WorkerDeps>, maxMs: num
 type Part = 'model' | 'store at begin' | 'store at restore' | 'store at commit' | 'store, answers lost';
 
 /** `fixture` with one part away until `backAtMs`; `asked` notes every try at it. */
-function away(fixture: Fixture, part: Part, backAtMs: number, asked: number[]): Partial<WorkerDeps> {
+function away(fixture: Fixture, part: Part, backAtMs: number, asked: number[]): Partial<WorkerParts> {
   const { deps } = fixture;
   const ask = (error: Error): void => {
     if (fixture.clock.now() >= backAtMs) return;

@@ -1,8 +1,10 @@
 // The worker's loop: turns of different conversations beside each other, those of one conversation one after the other.
+
 import { expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { runWorker } from '../../src/core/worker.ts';
 import { settle } from '../../testing/clock.ts';
+import { workerOf } from '../../testing/worker-parts.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 
 /** A worker whose agents run until they are let go, by the message they were given. */
@@ -16,7 +18,7 @@ async function hanging(turnsAtOnce: number) {
     return { status: 'ok', text: `done ${request.text}`, demo: false };
   };
   const stopping = new AbortController();
-  const working = runWorker(fixture.deps, { signal: stopping.signal, turnsAtOnce });
+  const working = runWorker(workerOf(fixture.deps), { signal: stopping.signal, turnsAtOnce });
   return {
     ...fixture,
     begun,

@@ -17,6 +17,7 @@ import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import { ALLOWED_USER, type Installation } from '../../testing/lambda/installation.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+import { runHostile } from '../api/hostile-requests.ts';
 import { until } from '../waiting.ts';
 import { startBuiltInstallation } from './built-installation.ts';
 
@@ -132,6 +133,16 @@ describe.skipIf(unavailable)('an installation', () => {
     const page = await fetch(apiUrl);
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     expect((await fetch(`${apiUrl}/assets/vendor/marked.js`)).status).toBe(200);
+  });
+
+  test('every route x every way to come wrongly is refused by the function URL as on one machine', async () => {
+    const { apiUrl, apiKey, dynamo, tables } = installation;
+    const store = createDynamoSessionStore({ client: dynamo.client(), ...tables, clock: systemClock });
+    const conversation = { ...CHAT, channel: 'telegram', bot: '42', chat: '7' };
+    const request = turnRequest({ conversation, dedupeId: '1', text: 'private', receivedAtMs: Date.now() });
+    const { turnId } = await store.accept(request, RETENTION_SEC);
+    const target = { url: apiUrl, key: apiKey, foreignTurn: turnId, knowsHosts: false };
+    expect(await runHostile(target)).toEqual([]);
   });
 
   test("a turn's events stream through the function URL while it runs in the worker", async () => {

@@ -1,6 +1,7 @@
 // What stays in a worker's folder between two turns, and who finds it there: turns of the core over the real state
 // layer and real files; the agent is a shell. Every turn looks first at what it was given, and compares it with what
 // a restore of the same head lays out elsewhere.
+
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
@@ -12,8 +13,8 @@ import { Conflict } from '../../src/core/errors.ts';
 import { sessionKeyOf, tenantId } from '../../src/core/ids.ts';
 import type { AgentOutcome, AgentRun, ExecutionDirectory, Workplace } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import type { WorkerDeps } from '../../src/core/worker.ts';
 import { createTemporaryWorkplace } from '../../src/lambda/temporary-workplace.ts';
+import type { WorkerParts } from '../../testing/worker-parts.ts';
 import { createFixture } from '../core/fixture.ts';
 import { snapshot, testSession } from '../state/fixture.ts';
 
@@ -69,7 +70,7 @@ function setUp(keepSession = true) {
     /** The message is a shell command. What it found comes back. */
     async turn(
       command: string,
-      options: { chat?: string; on?: Workplace; outcome?: AgentOutcome; deps?: Partial<WorkerDeps> } = {},
+      options: { chat?: string; on?: Workplace; outcome?: AgentOutcome; deps?: Partial<WorkerParts> } = {},
     ): Promise<Ended> {
       startedAt = objects.reads.length;
       given = null;

@@ -43,6 +43,7 @@ test.each([
   [{ ANTHROPIC_AUTH_TOKEN: 't' }, 'anthropic'],
   [{ ANTHROPIC_BASE_URL: 'http://localhost:1' }, 'anthropic'],
   [{ CLAUDE_CODE_USE_BEDROCK: '1', AWS_BEARER_TOKEN_BEDROCK: 'b', ANTHROPIC_API_KEY: 'k' }, 'bedrock'],
+  [{ CLAUDE_CODE_USE_ANTHROPIC_AWS: '1', ANTHROPIC_AWS_WORKSPACE_ID: 'wrkspc_1' }, 'claude-platform'],
   [{ ANTHROPIC_API_KEY: 'k', ANTHROPIC_MODEL: 'demo' }, 'demo'],
 ])('%o is %s', (env, kind) => {
   expect(modelFrom(env as Record<string, string>).kind).toBe(kind);
@@ -54,8 +55,22 @@ test('a gateway before Bedrock that is named without credentials signs by itself
     ANTHROPIC_BEDROCK_BASE_URL: 'http://localhost:1',
   });
   expect(choice).toMatchObject({
-    variables: { CLAUDE_CODE_SKIP_BEDROCK_AUTH: '1', AWS_REGION: 'us-east-1' },
+    variables: { ANTHROPIC_BEDROCK_BASE_URL: 'http://localhost:1', AWS_REGION: 'us-east-1' },
+    lookUp: null,
   });
+});
+
+test('without stated credentials the AWS SDK looks for them, by the variables it knows and no others', () => {
+  const env = { AWS_PROFILE: 'team', HOME: '/home/ann', OTHER_SECRET: 's', AWS_REGION: 'eu-west-1' };
+  const expected = { region: 'eu-west-1', lookUp: { AWS_PROFILE: 'team' } };
+  expect(modelFrom({ ...env, CLAUDE_CODE_USE_BEDROCK: '1' })).toMatchObject(expected);
+  const platform = { ...env, CLAUDE_CODE_USE_ANTHROPIC_AWS: '1', ANTHROPIC_AWS_WORKSPACE_ID: 'wrkspc_1' };
+  expect(modelFrom(platform)).toMatchObject(expected);
+  expect(modelFrom({ ...platform, ANTHROPIC_AWS_API_KEY: 'k' })).toMatchObject({ apiKey: 'k', lookUp: null });
+  const { ANTHROPIC_AWS_WORKSPACE_ID: _, ...unfinished } = platform;
+  expect(() => modelFrom(unfinished)).toThrow(/no workspace/);
+  const stated = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 's' };
+  expect(modelFrom({ ...env, ...stated, CLAUDE_CODE_USE_BEDROCK: '1' })).toMatchObject({ lookUp: null });
 });
 
 test('docs/configuration.md has every variable and field, and every default', async () => {

@@ -56,7 +56,7 @@ async function systemWith(
 }
 
 async function post(system: TestSystem, text: string): Promise<string> {
-  const response = await fetch(`${system.url}/v1/chats/c/messages`, {
+  const response = await system.call('/v1/chats/c/messages', {
     method: 'POST',
     headers: { 'content-type': 'application/json', prefer: 'respond-async' },
     body: JSON.stringify({ text }),
@@ -73,14 +73,13 @@ interface ChatView {
     readonly reply: { readonly text: string; readonly outcome: string } | null;
   }[];
 }
-const chat = async (system: TestSystem) =>
-  (await (await fetch(`${system.url}/v1/chats/c`)).json()) as ChatView;
+const chat = async (system: TestSystem) => (await (await system.call('/v1/chats/c')).json()) as ChatView;
 const turn = async (system: TestSystem, id: string) =>
   (await chat(system)).turns.find(({ turn_id }) => turn_id === id);
 
 /** Final events that a client following the turn's stream is shown. */
 async function finals(system: TestSystem, id: string): Promise<number> {
-  const stream = await (await fetch(`${system.url}/v1/turns/${id}/events`)).text();
+  const stream = await (await system.call(`/v1/turns/${id}/events`)).text();
   return [...stream.matchAll(/^event: final$/gm)].length;
 }
 

@@ -23,8 +23,6 @@ describe('limits of the workspace', () => {
       writeFileSync(join(directory.workspace, 'videos', name), Buffer.alloc(300_000));
     }
     writeFileSync(join(directory.workspace, 'dump.sql'), Buffer.alloc(200_000));
-    // The config root has no such limit.
-    writeFileSync(join(directory.config, 'transcript'), Buffer.alloc(5_000_000));
     const puts = session.objects.puts.length;
     const error = await session.commit(directory).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(Invalid);
@@ -38,6 +36,23 @@ describe('limits of the workspace', () => {
     });
     expect(session.objects.puts.length).toBe(puts);
     expect(snapshot((await session.restore()).directory)).toEqual(before);
+  });
+
+  test('the config folder counts, too, by itself', async () => {
+    const session = testSession({ limits });
+    const directory = freshDirectory();
+    writeFileSync(join(directory.workspace, 'half'), Buffer.alloc(900_000));
+    writeFileSync(join(directory.config, 'half'), Buffer.alloc(900_000));
+    await session.commit(directory);
+    const puts = session.objects.puts.length;
+    writeFileSync(join(directory.config, 'planted'), Buffer.alloc(300_000));
+    await expect(session.commit(directory)).rejects.toMatchObject({
+      code: 'workspace-too-large',
+      message:
+        'The conversation and what belongs to it take 1.2 MB in 2 files; 1.0 MB in 20 files are allowed.',
+      advice: expect.stringContaining('half (900.0 kB, 1 file), planted (300.0 kB, 1 file)'),
+    });
+    expect(session.objects.puts.length).toBe(puts);
   });
 
   test('too many files: exactly the limit passes, one more does not', async () => {

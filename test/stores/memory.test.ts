@@ -3,11 +3,15 @@ import {
   createMemoryEventLog,
   createMemoryObjectStore,
   createMemorySessionStore,
+  createMemoryTenantRegistry,
+  createMemoryUsageLedger,
 } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { objectStoreContract } from '../../testing/contracts/object-store.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
+import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 
 sessionStoreContract({
   name: 'memory',
@@ -48,4 +52,36 @@ eventLogContract({
     const clock = createManualClock();
     return { log: createMemoryEventLog({ clock }), advance: clock.advance, close: async () => {} };
   },
+});
+
+usageLedgerContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    return { ledger: createMemoryUsageLedger({ clock }), clock, close: async () => {} };
+  },
+  skip: [
+    {
+      reason: 'nothing outlives the process',
+      tests: ['what one ledger counted another over the same data reads'],
+    },
+  ],
+});
+
+tenantRegistryContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    const registry = createMemoryTenantRegistry({ clock });
+    return { registry, clock, close: () => registry.close() };
+  },
+  skip: [
+    {
+      reason: 'nothing outlives the process, and nothing is parsed',
+      tests: [
+        'what one registry wrote another over the same data reads',
+        'a record that cannot be read is Corrupt, never absent',
+      ],
+    },
+  ],
 });

@@ -3,13 +3,17 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
+import { RETENTION_SEC as KEPT_SEC } from '../../src/core/defaults.ts';
 import { Corrupt, Gone, Invalid, Refused } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
+import { type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts';
 import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
+import { heldTables, NOT_HELD } from '../../src/stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
   createSqliteSessionStore,
+  createSqliteTenantRegistry,
   openDatabase,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
@@ -200,6 +204,22 @@ test(`${promise('EXPIRE')} erase takes events and dead letters of the conversati
   db.close();
 });
 
+test('tool calls can be looked at as long as the turn itself, then they go', async () => {
+  const clock = createManualClock();
+  const log = createSqliteEventLog({ database: fileForTest(), clock });
+  const tool = { type: 'tool', id: 't', name: 'Bash', summary: 'ls', state: 'done' } as const;
+  await log.append('acme' as never, 'old' as never, [tool]);
+  const left = async () => {
+    await log.append('acme' as never, `at-${clock.now()}` as never, [tool]);
+    return await log.read('acme' as never, 'old' as never, 0, { waitMs: 0 });
+  };
+  await clock.advance((KEPT_SEC - 86_400) * 1_000);
+  expect(await left()).toMatchObject([{ event: tool }]);
+  await clock.advance(2 * 86_400 * 1_000);
+  expect(await left()).toEqual([]);
+  await log.close();
+});
+
 test('events of turns that ended long ago are pruned; a turn still going keeps all of its own', async () => {
   const clock = createManualClock();
   const log = createSqliteEventLog({ database: fileForTest(), clock, keepMs: 60_000 });
@@ -214,4 +234,29 @@ test('events of turns that ended long ago are pruned; a turn still going keeps a
   const count = async (turn: string) => (await log.read(tenant, turn as never, 0, { waitMs: 0 })).length;
   expect([await count('old'), await count('long'), await count('new')]).toEqual([0, 2, 1]);
   await log.close();
+});
+
+test('a database of an older version gets the tables that are missing, and keeps what is in it', async () => {
+  const path = fileForTest();
+  const store = createSqliteSessionStore({ database: path });
+  const request = message(conversation());
+  await wholeTurn(store, request);
+  await store.close();
+  const raw = new DatabaseSync(path);
+  raw.exec('DROP TABLE tenants; DROP TABLE tenant_bots; DROP TABLE audit; PRAGMA user_version = 1');
+  raw.close();
+  const registry = createSqliteTenantRegistry({ database: path });
+  await registry.add('acme' as TenantName, tenantSettingsSchema.parse({}), 'ann');
+  expect((await registry.list()).items).toHaveLength(1);
+  await registry.close();
+  const again = createSqliteSessionStore({ database: path });
+  expect((await again.listTurns(request.sessionKey)).items).toHaveLength(1);
+  await again.close();
+});
+
+test('every table is counted and erased with a tenant, or is said to hold nothing of one', () => {
+  const db = openDatabase(fileForTest());
+  const tables = db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
+  expect(tables.map(({ name }) => String(name)).sort()).toEqual([...heldTables(), ...NOT_HELD].sort());
+  db.close();
 });

@@ -3,10 +3,17 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Ambiguous, Corrupt, Invalid, Refused } from '../../src/core/errors.ts';
 import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
-import { createSqliteEventLog, createSqliteSessionStore } from '../../src/stores/sqlite/index.ts';
+import {
+  createSqliteEventLog,
+  createSqliteSessionStore,
+  createSqliteTenantRegistry,
+  createSqliteUsageLedger,
+} from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
+import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 sessionStoreContract({
@@ -93,6 +100,54 @@ eventLogContract({
       },
       async close() {
         for (const log of logs) await log.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+usageLedgerContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const open = () => createSqliteUsageLedger({ database: join(folder.path, 'hybrid-sessions.db'), clock });
+    const ledgers = [open()];
+    return {
+      ledger: ledgers[0]!,
+      clock,
+      async reopen() {
+        const ledger = open();
+        ledgers.push(ledger);
+        return ledger;
+      },
+      async close() {
+        for (const ledger of ledgers) await ledger.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+tenantRegistryContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const database = join(folder.path, 'hybrid-sessions.db');
+    const open = () => createSqliteTenantRegistry({ database, clock });
+    const registry = open();
+    return {
+      registry,
+      clock,
+      reopen: async () => open(),
+      async damage(tenant) {
+        const raw = new DatabaseSync(database);
+        raw.prepare('UPDATE tenants SET settings = ? WHERE tenant = ?').run('{"bots":7}', tenant);
+        raw.close();
+      },
+      async close() {
+        await registry.close();
         folder.remove();
       },
     };

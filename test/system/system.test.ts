@@ -5,6 +5,7 @@ import type { AgentRun } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createSystem } from '../../src/system/create-system.ts';
 import type { AnswerEvent } from '../../src/system/system.ts';
+import { conversation, message } from '../../testing/contracts/contract.ts';
 import { type ApiFixture, type ApiFixtureOptions, createApiFixture, says } from '../api/fixture.ts';
 
 const fixtures: ApiFixture[] = [];
@@ -130,6 +131,14 @@ describe('stop', () => {
 
   test('a turn that is not there is Gone', async () => {
     await expect(open().system.stop({ turnId: `turn_${'0'.repeat(32)}` })).rejects.toThrow(Gone);
+  });
+
+  test('a turn of another channel is Gone, too, and goes on', async () => {
+    const { system, fixture } = open({ worker: false });
+    const of = conversation({ tenant: 'default', channel: 'telegram' });
+    const { turnId, tenant } = await fixture.options.store.accept(message(of), 3600);
+    await expect(system.stop({ turnId })).rejects.toThrow(Gone);
+    expect(await fixture.options.store.getTurn(tenant, turnId)).toMatchObject({ stopRequested: false });
   });
 });
 

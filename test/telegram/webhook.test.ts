@@ -155,6 +155,7 @@ test.each([
     settings: {
       webhookSecret: SECRET,
       allowedUsers: [ANNA],
+      allowedGroups: [],
       gatherPasteMs: telegram.settings.gatherPasteMs.schema.parse(given),
     },
     identity: { botId: BOT.id, botUsername: BOT.username },

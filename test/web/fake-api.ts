@@ -71,6 +71,8 @@ export interface FakeApi {
   expiresAt: string;
   /** Accepts the next message but cuts the line before the answer. */
   dropAfterAccept: boolean;
+  /** What every request is refused with while it is set. */
+  trouble: { readonly status: number; readonly detail: string } | null;
   /** Cuts every connection, and refuses new ones while true. */
   down(refusing: boolean): void;
   add(
@@ -105,6 +107,7 @@ export async function createFakeApi(options: { key?: string; demo?: boolean } = 
     refuseRunning: true,
     expiresAt: new Date(Date.now() + 30 * 86_400_000).toISOString(),
     dropAfterAccept: false,
+    trouble: null,
     down(now) {
       refusing = now;
       server.closeAllConnections();
@@ -141,6 +144,10 @@ export async function createFakeApi(options: { key?: string; demo?: boolean } = 
     requests.push({ line, headers: request.headers });
     if (options.key && request.headers.authorization !== `Bearer ${options.key}`) {
       return problem(response, 401, 'A bearer key is required.');
+    }
+    if (api.trouble) return problem(response, api.trouble.status, api.trouble.detail);
+    if (request.method === 'POST' && request.headers['content-type'] !== 'application/json') {
+      return problem(response, 415, 'Send a JSON body with content-type: application/json.');
     }
     const [, resource, id = '', action] = url.pathname.split('/').slice(1).map(decodeURIComponent);
     const route = `${request.method} ${resource}${id ? '/x' : ''}${action ? `/${action}` : ''}`;

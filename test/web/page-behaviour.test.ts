@@ -214,6 +214,17 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     await page.locator('#connection').waitFor({ state: 'hidden' });
   });
 
+  test(`${promise('HEARD')} a server that answers but cannot do it is quoted, and the message is sent when it can`, async () => {
+    api.trouble = { status: 503, detail: 'The disk of the database is full.' };
+    await page.fill('#message', 'Kept');
+    await page.press('#message', 'Enter');
+    const notice = page.locator('#connection');
+    await notice.getByText('The server cannot do it right now: The disk of the database is full.').waitFor();
+    api.trouble = null;
+    expect((await api.turnOf('Kept')).text).toBe('Kept');
+    await notice.waitFor({ state: 'hidden' });
+  });
+
   test('a lost line is a quiet notice; the stream goes on behind the last event seen, nothing twice', async () => {
     const sent = await send('Stream');
     sent.run();

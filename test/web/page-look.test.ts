@@ -1,5 +1,5 @@
 // What the page looks like, measured: text has contrast in both themes, a narrow screen never scrolls sideways, what
-// nobody vouches for cannot run, a demo model is named, a server with a key asks for it.
+// nobody vouches for cannot run, a demo model is named.
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { browserNote, chromiumPath, launchBrowser, openPage } from './browser.ts';
@@ -156,23 +156,5 @@ describe.skipIf(!chromiumPath)(`the chat page's look${browserNote}`, () => {
     await page.locator('.code').getByText('Copied').waitFor();
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe('echo "hi" && ls');
     await page.context().close();
-  });
-
-  test('a server with a key asks for it once, refuses a wrong one, and then shows the chats', async () => {
-    const locked = await createFakeApi({ key: 'right' });
-    locked.add('web-locked', 'Behind a key').finish({ text: 'Hi.' });
-    const page = await openPage(browser, locked.url);
-    const enter = async (key: string) => {
-      await page.getByLabel('Key', { exact: true }).fill(key);
-      await page.getByRole('button', { name: 'Continue' }).click();
-    };
-    await enter('wrong');
-    await page.getByText('That key was not accepted.').waitFor();
-    await enter('right');
-    await page.getByRole('link', { name: /Behind a key/ }).waitFor();
-    expect(await page.locator('dialog[open]').count()).toBe(0);
-    expect(await page.evaluate('Object.values(localStorage).join()')).not.toContain('right');
-    await page.context().close();
-    await locked.close();
   });
 });

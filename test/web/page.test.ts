@@ -1,6 +1,6 @@
 // The page on the real system: server, worker processes, the real Agent SDK, the demo model. What a person would try
 // first, in one story per test; how the page copes with trouble is in page-behaviour.test.ts.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,11 +23,17 @@ describe.skipIf(!chromiumPath)(`the chat page on the real system${browserNote}`,
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'page-test-'));
     const { PATH, HOME } = process.env;
+    const env = { PATH, HOME, PORT: '0', HYBRID_SESSIONS_DIR: join(folder, 'data') };
     program = spawn(process.execPath, [PROGRAM, 'start'], {
-      env: { PATH, HOME, PORT: '0', HYBRID_SESSIONS_DIR: join(folder, 'data') },
+      env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    url = await addressOf(program);
+    const { port } = new URL(await addressOf(program));
+    const asked = spawnSync(process.execPath, [PROGRAM, 'address', '--port', port], {
+      env,
+      encoding: 'utf8',
+    });
+    url = asked.stdout.trim();
     browser = await launchBrowser();
   });
   afterAll(async () => {
@@ -37,6 +43,29 @@ describe.skipIf(!chromiumPath)(`the chat page on the real system${browserNote}`,
       await once(program, 'exit');
     }
     if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  test('the address opens it, once for this browser; another browser is asked, and told where the key is', async () => {
+    const { origin } = new URL(url);
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#key=[\w-]{43}$/);
+    const page = await openPage(browser, url);
+    await page.locator('#demo-banner').waitFor();
+    expect(page.url()).toBe(`${origin}/`);
+    await page.reload();
+    await page.locator('#demo-banner').waitFor();
+    await page.goto('about:blank');
+    // A bookmark of the page has no key in it.
+    await page.goto(`${origin}/#/`);
+    await page.locator('#demo-banner').waitFor();
+    expect(page.defects).toEqual([]);
+    await page.context().close();
+
+    const other = await openPage(browser, origin);
+    await other.getByText('Open the address that hybrid-sessions start prints').waitFor();
+    await other.getByLabel('Key or address').fill(url);
+    await other.getByRole('button', { name: 'Continue' }).click();
+    await other.locator('#demo-banner').waitFor();
+    await other.context().close();
   });
 
   test(`${promise('WHOLE')} a chat is written, reloaded, found in the list and continued, and the agent remembers`, async () => {

@@ -10,7 +10,7 @@ import type {
   SessionStore,
 } from '../../src/core/ports.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
-import type { WorkerDeps } from '../../src/core/worker.ts';
+import type { WorkerParts } from '../worker-parts.ts';
 
 export const MUTATIONS = [
   'skip-fence',
@@ -31,7 +31,7 @@ export const MUTATIONS = [
 export type Mutation = (typeof MUTATIONS)[number];
 
 /** The worker's dependencies with one promise broken. `folder` is shared by all workers of the run. */
-export function mutate(deps: WorkerDeps, mutation: Mutation | null, folder: string): WorkerDeps {
+export function mutate(deps: WorkerParts, mutation: Mutation | null, folder: string): WorkerParts {
   switch (mutation) {
     case 'skip-fence':
       return { ...deps, store: unfenced(deps.store, join(folder, 'leases')) };
@@ -122,7 +122,7 @@ function forgetful(store: SessionStore): SessionStore {
   };
 }
 
-function hasty(deps: WorkerDeps): WorkerDeps {
+function hasty(deps: WorkerParts): WorkerParts {
   let open: { readonly channel: Channel; readonly context: SendContext } | null = null;
   return {
     ...deps,
@@ -158,7 +158,7 @@ function inTwoSteps(store: SessionStore): SessionStore {
 }
 
 /** Treats a state that cannot be read as an empty one. */
-function startingAnew(deps: WorkerDeps): WorkerDeps {
+function startingAnew(deps: WorkerParts): WorkerParts {
   let anew = false;
   return {
     ...deps,
@@ -179,7 +179,7 @@ function startingAnew(deps: WorkerDeps): WorkerDeps {
 }
 
 /** A fresh session finds the files of the one before it. */
-function leaking(deps: WorkerDeps): WorkerDeps {
+function leaking(deps: WorkerParts): WorkerParts {
   let before: SessionHead | null = null;
   return {
     ...deps,
@@ -200,15 +200,18 @@ function leaking(deps: WorkerDeps): WorkerDeps {
 }
 
 function withDeliveries(
-  deps: WorkerDeps,
+  deps: WorkerParts,
   change: (delivery: ReceivedMessage) => Promise<ReceivedMessage>,
-): WorkerDeps {
-  const receive: WorkerDeps['queue']['receive'] = async (options) =>
+): WorkerParts {
+  const receive: WorkerParts['queue']['receive'] = async (options) =>
     await Promise.all((await deps.queue.receive(options)).map(change));
   return { ...deps, queue: { ...deps.queue, receive } };
 }
 
-function withChannels(deps: WorkerDeps, change: (channel: Channel) => Channel): ReadonlyMap<string, Channel> {
+function withChannels(
+  deps: WorkerParts,
+  change: (channel: Channel) => Channel,
+): ReadonlyMap<string, Channel> {
   return new Map([...deps.channels].map(([name, channel]) => [name, change(channel)]));
 }
 

@@ -1,5 +1,6 @@
 // A worker of a fault run, as a process of its own: `runWorker` over the real adapters and channels, each behind the
 // faults that the plan holds for it. It kills, stops or cuts itself off where the plan says so.
+
 import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { endProcesses } from '../../src/agent/processes.ts';
@@ -14,6 +15,7 @@ import type { AgentRunner } from '../../src/core/ports.ts';
 import type { TurnPoint } from '../../src/core/running-turn.ts';
 import { runWorker } from '../../src/core/worker.ts';
 import { createSkewedClock } from '../clock.ts';
+import { workerOf } from '../worker-parts.ts';
 import { type Current, faultyObjects, faultyQueue, faultyStore } from './faulty.ts';
 import { createInjectedFaults, createNote, type InjectedFaults, type Note } from './injected-faults.ts';
 import { createLightRunner } from './light-runner.ts';
@@ -103,7 +105,7 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
   // Now, since it may never come to an end of its own.
   flushCompileCache();
   say({ type: 'ready', port: 0 });
-  await runWorker(mutate(deps, settings.mutation, settings.folder), {
+  await runWorker(workerOf(mutate(deps, settings.mutation, settings.folder)), {
     signal: stopping.signal,
     deadline: deadline.signal,
   });
@@ -131,7 +133,7 @@ async function openRunner(settings: Settings, current: Current, note: Note): Pro
       createAgentRunner({
         folder,
         model: { baseUrl: modelUrl(run.request.turnId), demo: false },
-        sandbox: { kind: 'none', reason: 'switched off by the fault kit' },
+        sandbox: { kind: 'none', reason: 'switched off by the fault kit', accepted: true },
       }).run(run),
   };
 }

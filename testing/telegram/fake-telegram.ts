@@ -23,6 +23,8 @@ export interface FakeTelegram {
   /** e.g. `http://127.0.0.1:40123` */
   readonly apiRoot: string;
   addBot(options: FakeBotOptions): FakeBot;
+  /** As after `/revoke`: the same bot, and who shows the old token is refused. */
+  renewToken(token: string, renewed: string): void;
   close(): Promise<void>;
 }
 
@@ -41,6 +43,11 @@ export async function startFakeTelegram(options: { readonly port?: number } = {}
       const added = createFakeBot(bot);
       bots.set(bot.token, added);
       return added;
+    },
+    renewToken(token, renewed) {
+      const bot = bots.get(token);
+      if (bot) bots.set(renewed, bot);
+      bots.delete(token);
     },
     async close() {
       for (const bot of bots.values()) bot.close();

@@ -3,9 +3,12 @@ import { z } from 'zod';
 import { GATHER_PASTE_MS } from '../../core/defaults.ts';
 import { MAX_GATHER_MS } from '../../core/messages.ts';
 import { defineChannel } from '../descriptor.ts';
-import { parseAllowList } from './allow-list.ts';
+import { ANYONE, parseAllowList } from './allow-list.ts';
+import { botIdOf } from './bot-token.ts';
 
-const userId = z.int().positive();
+const users = z.union([z.literal(ANYONE), z.array(z.int().positive())]);
+const groups = z.union([z.literal(ANYONE), z.array(z.int().negative('ids of groups are negative numbers'))]);
+const isSomebody = (list: z.infer<typeof users>) => list.length > 0;
 
 export const telegram = defineChannel({
   name: 'telegram',
@@ -34,9 +37,9 @@ export const telegram = defineChannel({
     },
     allowedUsers: {
       kind: 'config',
-      schema: z.array(userId).default([]),
+      schema: users.default([]),
       // A bot can be found by anybody, so the list cannot be left out where it is public.
-      deploySchema: z.array(userId).min(1),
+      deploySchema: users.refine(isSomebody, 'must name somebody'),
       usedBy: ['webhook', 'poller'],
       about: 'ids of the users that the bot answers',
     },
@@ -45,6 +48,12 @@ export const telegram = defineChannel({
       schema: z.int().min(0).max(MAX_GATHER_MS).default(GATHER_PASTE_MS),
       usedBy: ['webhook', 'poller'],
       about: 'how long a part of a paste waits for the next one',
+    },
+    allowedGroups: {
+      kind: 'config',
+      schema: groups.default([]),
+      usedBy: ['webhook', 'poller'],
+      about: 'ids of the groups in which it answers everybody',
     },
   },
   identity: ['botId', 'botUsername'],
@@ -59,15 +68,16 @@ export const telegram = defineChannel({
 
   webhook: {
     routes: [{ method: 'POST', path: '' }],
-    async open({ settings, identity, tenant, ...context }) {
+    async open({ settings, identity, tenant, alsoAccepted, ...context }) {
       const { createTelegramWebhook } = await import('./webhook.ts');
       return createTelegramWebhook({
         ...context,
         secret: settings.webhookSecret,
+        alsoAccepted: alsoAccepted?.webhookSecret ?? [],
         bot: { id: identity.botId, username: identity.botUsername },
         policy: {
           tenant,
-          allow: parseAllowList(settings.allowedUsers),
+          allow: parseAllowList(settings.allowedUsers, settings.allowedGroups),
           gatherMs: settings.gatherPasteMs,
         },
       });
@@ -97,12 +107,20 @@ export const telegram = defineChannel({
     },
   },
 
-  describe: ({ allowedUsers }) =>
-    parseAllowList(allowedUsers).problem ??
-    `on, ${allowedUsers.length} allowed user${allowedUsers.length === 1 ? '' : 's'}`,
+  bots: {
+    settings: (access) => ({
+      allowedUsers: numbers(access?.users ?? []),
+      allowedGroups: numbers(access?.groups ?? []),
+    }),
+    idOf: ({ token }) => (typeof token === 'string' ? botIdOf(token) : null),
+    identity: ({ bot, identity }) => ({ botId: bot, botUsername: identity.botUsername ?? '' }),
+  },
 
-  async doctor({ allowedUsers, apiRoot }, probe) {
-    if (allowedUsers.length === 0) {
+  describe: ({ allowedUsers, allowedGroups }) =>
+    parseAllowList(allowedUsers, allowedGroups).problem ?? `on, ${whoWrites(allowedUsers, allowedGroups)}`,
+
+  async doctor({ allowedUsers, allowedGroups, apiRoot }, probe) {
+    if (allowedUsers.length === 0 && allowedGroups.length === 0) {
       return {
         status: 'warn',
         found: 'nobody is allowed to write to the bot',
@@ -110,7 +128,7 @@ export const telegram = defineChannel({
       };
     }
     const mend = 'Check the network, a proxy, and TELEGRAM_API_ROOT.';
-    return await probe(`${allowedUsers.length} allowed users`, apiRoot, mend);
+    return await probe(whoWrites(allowedUsers, allowedGroups), apiRoot, mend);
   },
 
   init: {
@@ -119,3 +137,16 @@ export const telegram = defineChannel({
 \`telegram.allowedUsers\`; nobody else gets in.`,
   },
 });
+
+type People = readonly number[] | typeof ANYONE;
+
+function whoWrites(users: People, groups: People): string {
+  const count = (list: People, one: string) =>
+    list === ANYONE ? `any ${one}` : `${list.length} allowed ${one}${list.length === 1 ? '' : 's'}`;
+  return groups.length === 0 ? count(users, 'user') : `${count(users, 'user')}, ${count(groups, 'group')}`;
+}
+
+/** What is no number stays as it is: the schema refuses it by its place. */
+function numbers(ids: readonly string[] | typeof ANYONE): readonly unknown[] | typeof ANYONE {
+  return ids === ANYONE ? ids : ids.map((id) => (/^-?\d{1,15}$/.test(id) ? Number(id) : id));
+}

@@ -5,6 +5,7 @@ import { Invalid } from '../../core/errors.ts';
 import { type Conversation, type SessionKey, sessionKeyOf } from '../../core/ids.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
+import { NotServed } from '../../core/standing.ts';
 import type { BotIdentity } from './api.ts';
 import { NOTHING_TO_STOP, stoppingText } from './commands.ts';
 import { type ParsedUpdate, parseUpdate, type UpdatePolicy } from './parse-update.ts';
@@ -86,6 +87,7 @@ async function acceptTurn(options: InletOptions, request: TurnRequest): Promise<
     await options.accept(request);
     return null;
   } catch (error) {
+    if (error instanceof NotServed) return fixedReply(error.message, replyTargetOf(request));
     if (!(error instanceof Invalid && NEVER_ACCEPTED.has(error.code))) throw error;
     options.log('error', 'telegram-message-refused', { turn: request.turnId, ...errorFields(error) });
     return fixedReply(CANNOT_ACCEPT, replyTargetOf(request));

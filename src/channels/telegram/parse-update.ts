@@ -5,7 +5,7 @@ import { GATHER_PASTE_MS } from '../../core/defaults.ts';
 import { PASTE_FROM } from '../../core/gather-paste.ts';
 import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
-import type { AllowList } from './allow-list.ts';
+import { type AllowList, isAllowed } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
 import { type Command, HELP_TEXT, parseCommand, TEXT_ONLY } from './commands.ts';
 import { contentOf, contextOf } from './message-context.ts';
@@ -179,13 +179,14 @@ function cameBefore(botId: string, updateId: number) {
   };
 }
 
-/** Allowed are listed people who write under their own name; each sender counts, not the chat. */
+/** Allowed are people who write under their own name: those listed, and everybody in a listed group. */
 function refuseSender(message: Message, allow: AllowList): ParsedUpdate | null {
   const { from, sender_chat: senderChat } = message;
   // Anonymous admins and channels share an id that says nothing about the person.
   if (!from || senderChat) return ignore('anonymous-sender');
   if (from.is_bot) return ignore('bot-sender', message);
-  if (!allow.users.has(String(from.id))) return ignore('not-allowed', message);
+  const group = message.chat.type === 'private' ? null : String(message.chat.id);
+  if (!isAllowed(allow, String(from.id), group)) return ignore('not-allowed', message);
   return null;
 }
 

@@ -13,7 +13,8 @@ export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | '
   readonly settings: {
     readonly token: string;
     readonly apiRoot: string;
-    readonly allowedUsers: readonly number[];
+    readonly allowedUsers: unknown;
+    readonly allowedGroups?: unknown;
     readonly gatherPasteMs: number;
   };
   readonly tenant: string;
@@ -27,8 +28,8 @@ export async function pollTelegram(context: PollingContext, signal: AbortSignal)
   const bot = await whoAmI(api, context, signal);
   if (bot === null) return;
   log('info', 'telegram-polling', { bot: bot.username });
-  const { allowedUsers, gatherPasteMs: gatherMs } = settings;
-  const policy = { tenant, allow: parseAllowList(allowedUsers), gatherMs };
+  const { allowedUsers, allowedGroups, gatherPasteMs: gatherMs } = settings;
+  const policy = { tenant, allow: parseAllowList(allowedUsers, allowedGroups), gatherMs };
   await createTelegramPoller({ api, bot, policy, accept, stop, move, clock, log }).run(signal);
 }
 

@@ -2,6 +2,7 @@
 // durable queue; a queue that fails is a 503, and Telegram sends the update again (ACKED). Fixed answers ride in
 // the response's body, so the ingress needs no bot token.
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { readBody } from '../../bounded-body.ts';
 import { systemClock } from '../../core/clock.ts';
 import { Invalid } from '../../core/errors.ts';
 import { errorFields, type Log, silentLog } from '../../core/log.ts';
@@ -14,6 +15,8 @@ import type { UpdatePolicy } from './parse-update.ts';
 export interface TelegramWebhookOptions {
   /** What Telegram was given as `secret_token`. Without one the webhook refuses to start. */
   readonly secret: string;
+  /** Secrets of before, while they are changed. */
+  readonly alsoAccepted?: readonly string[];
   readonly bot: BotIdentity;
   readonly policy: UpdatePolicy;
   /** Resolves once the turn is durable in the queue. */
@@ -28,6 +31,7 @@ const SECRET_HEADER = 'x-telegram-bot-api-secret-token';
 const SECRET_SHAPE = /^[A-Za-z0-9_-]{16,256}$/;
 /** An update is a few kilobytes; a message of 4,096 characters with every entity stays far below. */
 const MAX_BODY_BYTES = 1_000_000;
+const MAX_BODY_MS = 20_000;
 
 /** Constant time in the secret. Headers as `Headers` or as a plain object with lower-case names. */
 export function verifyWebhook(headers: Headers | Readonly<Record<string, unknown>>, secret: string): boolean {
@@ -40,8 +44,9 @@ export function verifyWebhook(headers: Headers | Readonly<Record<string, unknown
 export function createTelegramWebhook(
   options: TelegramWebhookOptions,
 ): (request: Request) => Promise<Response> {
-  const { secret, clock = systemClock, log = silentLog } = options;
-  if (!SECRET_SHAPE.test(secret ?? '')) {
+  const { secret, alsoAccepted = [], clock = systemClock, log = silentLog } = options;
+  const accepted = [secret ?? '', ...alsoAccepted];
+  if (!accepted.every((one) => SECRET_SHAPE.test(one))) {
     throw new Invalid('no-webhook-secret', 'The Telegram webhook has no usable secret.', {
       advice: 'Set a secret of 16 to 256 characters out of A-Z, a-z, 0-9, _ and -.',
     });
@@ -50,10 +55,13 @@ export function createTelegramWebhook(
 
   return async (request) => {
     if (request.method !== 'POST') return new Response(null, { status: 405, headers: { allow: 'POST' } });
-    if (!verifyWebhook(request.headers, secret)) return new Response(null, { status: 401 });
-    const body = await readBody(request);
-    if (body === null) return new Response(null, { status: 413 });
-    const update = parseJson(body);
+    // Each is compared, so that the time tells nothing about which one it was.
+    const matches = accepted.map((one) => verifyWebhook(request.headers, one));
+    if (!matches.includes(true)) return new Response(null, { status: 401 });
+    const body = await readBody(request, { maxBytes: MAX_BODY_BYTES, maxMs: MAX_BODY_MS });
+    if (body === 'too-large') return new Response(null, { status: 413 });
+    if (body === 'too-slow') return new Response(null, { status: 408 });
+    const update = parseJson(new TextDecoder().decode(body));
     if (update === undefined) return new Response(null, { status: 400 });
     try {
       const reply = await inlet.take(update, clock.now());
@@ -73,12 +81,6 @@ function asMethod({ target, text }: FixedReply): Record<string, unknown> {
     text,
     reply_parameters: { message_id: target.messageId, allow_sending_without_reply: true },
   };
-}
-
-async function readBody(request: Request): Promise<string | null> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return null;
-  const body = await request.text();
-  return body.length > MAX_BODY_BYTES ? null : body;
 }
 
 function parseJson(body: string): unknown {

@@ -71,6 +71,8 @@ export interface ChannelCapabilities {
 export interface Channel {
   readonly name: string;
   readonly capabilities: ChannelCapabilities;
+  /** Whether a reply to this message could be brought at all; a channel without it serves every message of its name. */
+  serves?(request: TurnRequest): Promise<boolean>;
   /** Shows progress while the turn runs. Best effort: may drop events, never throws, never blocks the turn. */
   open(context: SendContext): ProgressSink;
   /**

@@ -17,6 +17,11 @@ export interface ObjectStore {
   get(key: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array>;
   /** The whole object in pieces, in order, without holding it in memory. Gone('no-object') if absent. */
   stream(key: string): AsyncIterable<Uint8Array>;
+  /**
+   * A file of this machine that holds exactly the object, to be read only; it need not exist. Absent where objects are
+   * no files.
+   */
+  fileOf?(key: string): string;
   /** Every object whose key begins with `prefix`, in key order. */
   list(prefix: string): AsyncIterable<ObjectInfo>;
   /** Deletes what is there of these keys; absent ones are no error. */

@@ -39,11 +39,12 @@ const open = once(async () => {
   const { mappingTable, stateTable, queueUrl, apiKeyParameter, bucket, modelProvider } = configuration;
   const secrets = await readParameters([apiKeyParameter]);
   const tables = { mappingTable, stateTable, clock: systemClock };
+  const retentionSec = configuration.retentionDays * DAY_SEC;
   const { info, openapi } = JSON.parse(readFileSync(join(files, 'api.json'), 'utf8'));
   return createApp({
     store: createDynamoSessionStore(tables),
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
-    events: createDynamoEventLog(tables),
+    events: createDynamoEventLog({ ...tables, retentionSec }),
     state: createSessionState({
       objects: createS3ObjectStore({ bucket }),
       limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 },
@@ -59,7 +60,7 @@ const open = once(async () => {
       sandbox: 'none',
       workers: configuration.maxConcurrency,
     },
-    retentionSec: configuration.retentionDays * DAY_SEC,
+    retentionSec,
     apiKeys: [secrets.get(apiKeyParameter) ?? ''],
     knownHosts: null,
     openapi,

@@ -1,7 +1,8 @@
 // EventLog on the state table, for watchers on other machines than the worker. One item per append, keyed by its
 // first number and put only if that number is free: numbers have no gaps, whoever writes. A waiting reader asks again
-// and again (DynamoDB cannot wake it). Events are kept for a day; no promise rests on them but their order.
+// and again (DynamoDB cannot wake it). Events are kept as long as the turn they tell of; no promise rests on them but their order.
 import { randomUUID } from 'node:crypto';
+import { RETENTION_SEC } from '../../core/defaults.ts';
 import type { Tenant, TurnId } from '../../core/ids.ts';
 import type { EventLog, LoggedEvent, TurnEvent } from '../../core/ports/channel.ts';
 import type { Clock } from '../../core/ports/clock.ts';
@@ -20,14 +21,14 @@ const MAX_ATTEMPTS = 50;
 export interface DynamoEventLogOptions extends DynamoConnection {
   readonly stateTable: string;
   readonly clock: Clock;
-  /** How long events are kept (default: a day). */
+  /** How long events are kept (default: as long as conversations are by default). */
   readonly retentionSec?: number;
   /** How often a waiting reader asks (default 300). */
   readonly pollMs?: number;
 }
 
 export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
-  const { stateTable, clock, retentionSec = 86_400, pollMs = 300 } = options;
+  const { stateTable, clock, retentionSec = RETENTION_SEC, pollMs = 300 } = options;
   const dynamo = createDynamo(options.client ?? createDynamoClient(options));
   /** The next free number of turns this process writes to; a wrong guess costs one more round trip. */
   const nextOf = new Map<string, number | 'ended'>();

@@ -9,3 +9,5 @@ export {
   type DynamoSessionStoreOptions,
 } from './session-store.ts';
 export { createTableInput, type TableDefinition, type TableIndex, tableDefinitions } from './tables.ts';
+export { createDynamoTenantRegistry, type DynamoTenantRegistryOptions } from './tenant-registry.ts';
+export { createDynamoUsageLedger, type DynamoUsageLedgerOptions } from './usage-ledger.ts';

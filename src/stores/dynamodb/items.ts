@@ -60,7 +60,7 @@ export function number(item: Item, name: string): number {
   return value;
 }
 
-function json<T>(item: Item, name: string): T | null {
+export function json<T>(item: Item, name: string): T | null {
   const value = item[name]?.S;
   if (value === undefined) return null;
   try {

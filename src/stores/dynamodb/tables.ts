@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
 import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../../core/ids.ts';
+import type { UsageAccount } from '../../core/ports/usage.ts';
 
 export interface TableIndex {
   readonly name: string;
@@ -162,4 +163,33 @@ export function tenantList(tenant: Tenant): string {
 
 export function eventsKey(tenant: Tenant, turnId: TurnId | string, sequence: number): StateKey {
   return { pk: `${storedPart(tenant)}#events#${turnId}`, sk: String(sequence).padStart(16, '0') };
+}
+
+/** Partition of what an account has used. An id comes last, so whatever it holds it reaches into no other's keys. */
+export function usagePartition({ tenant, scope, id }: UsageAccount): string {
+  const part = scope === 'chat' ? storedKey(id as SessionKey) : storedPart(id);
+  return `${storedPart(tenant)}#usage#${scope}#${part}`;
+}
+
+/** No tenant's key begins with `#`: these belong to the installation. */
+export const TENANTS_PARTITION = '#tenants';
+export const AUDIT_PARTITION = '#audit';
+
+export function tenantKey(tenant: Tenant): StateKey {
+  return { pk: TENANTS_PARTITION, sk: tenant };
+}
+
+/** `#` occurs in no channel's name. */
+export function botKeyOf(channel: string, bot: string): StateKey {
+  return { pk: '#bots', sk: `${channel}#${bot}` };
+}
+
+export function auditKey(id: string): StateKey {
+  return { pk: AUDIT_PARTITION, sk: id };
+}
+
+/** What every key of a tenant begins with, in both tables; no key of another tenant does. */
+export function partitionPrefixes(tenant: Tenant): { readonly mapping: string; readonly state: string } {
+  const stored = storedPart(tenant);
+  return { mapping: `${stored}/`, state: `${stored}#` };
 }

@@ -5,3 +5,5 @@ import '../../node-version.ts';
 export { createMemoryEventLog, type MemoryEventLogOptions } from './event-log.ts';
 export { createMemoryObjectStore } from './object-store.ts';
 export { createMemorySessionStore, type MemorySessionStoreOptions } from './session-store.ts';
+export { createMemoryTenantRegistry, type MemoryTenantRegistryOptions } from './tenant-registry.ts';
+export { createMemoryUsageLedger } from './usage-ledger.ts';

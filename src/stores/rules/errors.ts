@@ -15,7 +15,8 @@ interface ErrorOptions extends ErrorData {
   readonly retryAfterMs?: number;
 }
 
-interface Entry {
+/** One row of a table of errors. */
+export interface ErrorEntry {
   readonly family: new (code: string, message: string, options?: ErrorOptions) => HybridError;
   readonly message: string;
   readonly advice?: string;
@@ -75,7 +76,7 @@ export const sessionStoreErrors = {
   },
   'store-closed': { family: Refused, message: 'The store is closed.' },
   contended: { family: Refused, message: 'The conversation changed while it was written: try again.' },
-} as const satisfies Record<string, Entry>;
+} as const satisfies Record<string, ErrorEntry>;
 
 export type SessionStoreErrorCode = keyof typeof sessionStoreErrors;
 
@@ -84,6 +85,13 @@ export function storeError(
   code: SessionStoreErrorCode,
   options: Pick<ErrorOptions, 'cause' | 'data' | 'retryAfterMs'> = {},
 ): HybridError {
-  const { family, message, advice }: Entry = sessionStoreErrors[code];
+  return errorOf(code, sessionStoreErrors[code], options);
+}
+
+export function errorOf(
+  code: string,
+  { family, message, advice }: ErrorEntry,
+  options: Pick<ErrorOptions, 'cause' | 'data' | 'retryAfterMs'>,
+): HybridError {
   return new family(code, message, { ...options, ...(advice !== undefined && { advice }) });
 }

@@ -127,6 +127,8 @@ function connect(path: string, options: OpenDatabaseOptions): DatabaseSync {
       if (mode !== 'wal') db.exec('PRAGMA journal_mode = WAL');
     });
     db.exec(`PRAGMA synchronous = ${options.durability === 'relaxed' ? 'NORMAL' : 'FULL'}`);
+    // What is erased is overwritten, not only given free.
+    db.exec('PRAGMA secure_delete = ON');
     retryWhileBusy(timeout, () => prepareSchema(db));
     return db;
   } catch (error) {

@@ -1,6 +1,7 @@
 // The event log in SQLite: readable from any process of the machine. Events are for watchers only, so a power cut
 // may lose the last ones; those of turns that have long ended are pruned.
 import { systemClock } from '../../core/clock.ts';
+import { RETENTION_SEC } from '../../core/defaults.ts';
 import type { EventLog, LoggedEvent, TurnEvent } from '../../core/ports/channel.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import { isFinal, upToFinal } from '../rules/turn-events.ts';
@@ -11,19 +12,19 @@ export interface SqliteEventLogOptions {
   /** A path is best: the log then has a connection of its own that does not wait for the disk. */
   readonly database: string | SqliteDatabase;
   readonly clock?: Clock;
-  /** Events of turns whose last one is older than this are removed. Default: one day. */
+  /** Events of turns whose last one is older than this are removed (default: as long as conversations are kept by default). */
   readonly keepMs?: number;
 }
 
-const ONE_DAY_MS = 24 * 60 * 60_000;
-const PRUNE_EVERY_MS = 10 * 60_000;
+/** It reads the whole table; with a session store in the same file, turns take their events along anyway. */
+const PRUNE_EVERY_MS = 24 * 60 * 60_000;
 const MAX_AT_ONCE = 1_000;
 
 export function createSqliteEventLog(options: SqliteEventLogOptions): EventLog & { close(): Promise<void> } {
   const clock = options.clock ?? systemClock;
-  const keepMs = options.keepMs ?? ONE_DAY_MS;
+  const keepMs = options.keepMs ?? RETENTION_SEC * 1_000;
   const { db, close } = borrowOrOpen(options.database, { durability: 'relaxed' });
-  let prunedAtMs = Number.NEGATIVE_INFINITY;
+  let prunedAtMs = clock.now();
 
   function prune(): void {
     if (clock.now() - prunedAtMs < Math.min(PRUNE_EVERY_MS, keepMs)) return;

@@ -3,12 +3,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Invalid } from '../../core/errors.ts';
 
-export const SCHEMA_VERSION = 1;
-
 /** Marks the file as ours ("HySe"), so that another program's database is not filled with our tables. */
 const APPLICATION_ID = 0x48795365;
 
-const TABLES = `
+const SESSIONS = `
   CREATE TABLE mappings (
     session_key TEXT PRIMARY KEY,
     session_id TEXT NOT NULL,
@@ -97,20 +95,53 @@ const TABLES = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+const TENANTS = `
+  CREATE TABLE tenants (
+    tenant TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    updated_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE tenant_bots (
+    channel TEXT NOT NULL,
+    bot TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    PRIMARY KEY (channel, bot)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE audit (
+    id TEXT PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    done_by TEXT NOT NULL,
+    action TEXT NOT NULL,
+    tenant TEXT,
+    detail TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX audit_of_tenant ON audit (tenant, id);
+`;
+
+/** What each version of the schema added to the one before. A database is brought up from whichever it has. */
+const STEPS: readonly string[] = [SESSIONS, TENANTS];
+
+const SCHEMA_VERSION = STEPS.length;
+
 function pragma(db: DatabaseSync, name: string): number {
   return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
 }
 
-/** Makes the tables where there are none; throws `Invalid` on a database that is not ours to use. */
+/** Makes the tables that are missing; throws `Invalid` on a database that is not ours to use. */
 export function prepareSchema(db: DatabaseSync): void {
-  if (isReady(db)) return;
+  if (versionOf(db) === SCHEMA_VERSION) return;
   db.exec('BEGIN IMMEDIATE');
   try {
-    if (!isReady(db)) {
-      db.exec(TABLES);
-      db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-      db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
-    }
+    // Another process may have been quicker.
+    for (const step of STEPS.slice(versionOf(db))) db.exec(step);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     db.exec('COMMIT');
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
@@ -118,9 +149,10 @@ export function prepareSchema(db: DatabaseSync): void {
   }
 }
 
-function isReady(db: DatabaseSync): boolean {
+/** 0: nothing is in it yet. */
+function versionOf(db: DatabaseSync): number {
   const tables = Number(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n);
-  if (tables === 0) return false;
+  if (tables === 0) return 0;
   if (pragma(db, 'application_id') !== APPLICATION_ID) {
     throw new Invalid('database-unreadable', 'The file is a database of another program.', {
       advice: 'Move the file away, or point the data folder elsewhere.',
@@ -137,5 +169,5 @@ function isReady(db: DatabaseSync): boolean {
       },
     );
   }
-  return true;
+  return version;
 }

@@ -14,7 +14,8 @@ import {
 } from '../../../src/core/defaults.ts';
 import type { Log } from '../../../src/core/log.ts';
 import type { AgentRunner, Channel, Clock, TurnEvent } from '../../../src/core/ports.ts';
-import { runWorker, type WorkerDeps } from '../../../src/core/worker.ts';
+import { runWorker } from '../../../src/core/worker.ts';
+import { type WorkerParts, workerOf } from '../../worker-parts.ts';
 import type { Note } from '../injected-faults.ts';
 import { createLightRunner } from '../light-runner.ts';
 import { numberIn } from '../plan.ts';
@@ -107,7 +108,7 @@ export function startSimulatedWorker(options: SimulatedWorkerOptions): Simulated
   const { visibilityMs, ...timing } = timesOf(options.store);
   const store = storeInOutages(ports.store, chats, chatOf, options);
   const queue = queueInOutages(ports.queue, news, clock, options);
-  const deps: WorkerDeps = {
+  const deps: WorkerParts = {
     store: mortal({
       ...store,
       async begin(input) {
@@ -115,11 +116,11 @@ export function startSimulatedWorker(options: SimulatedWorkerOptions): Simulated
         fences.set(begun.turn.turnId, begun.lease.fence);
         return begun;
       },
-    } satisfies WorkerDeps['store']),
+    } satisfies WorkerParts['store']),
     queue: mortal({
       ...queue,
       receive: async (wanted) => (await queue.receive(wanted)).map((delivery) => mortal(delivery)),
-    } satisfies WorkerDeps['queue']),
+    } satisfies WorkerParts['queue']),
     state: done(openState(objectsInOutages(ports.objects, chats, options))),
     workplace: done(createWorkplace({ root: folder })),
     runner: mortal(agentRunner(options, fences, roots)),
@@ -131,7 +132,7 @@ export function startSimulatedWorker(options: SimulatedWorkerOptions): Simulated
     maxAttempts: MAX_ATTEMPTS,
     visibilityMs,
   };
-  const ended = runWorker(mutated(deps, options.mutation), {
+  const ended = runWorker(workerOf(mutated(deps, options.mutation)), {
     signal: stopping.signal,
     turnsAtOnce: TURNS_AT_ONCE,
   });
@@ -174,7 +175,7 @@ function agentRunner(
   };
 }
 
-function mutated(deps: WorkerDeps, mutation: OutageMutation | null): WorkerDeps {
+function mutated(deps: WorkerParts, mutation: OutageMutation | null): WorkerParts {
   if (mutation === 'silent-wait') {
     const silent = (channel: Channel): Channel => ({
       ...channel,

@@ -1,16 +1,7 @@
 import { expect, test } from 'vitest';
-import { newSessionId, type SessionKey, type Tenant } from '../../src/core/ids.ts';
-import { atOneMoment } from '../../src/core/one-moment.ts';
 import { promise } from '../../src/core/promises.ts';
+import { atOneMoment } from '../../src/host/one-moment.ts';
 import { createManualClock } from '../../testing/clock.ts';
-
-const lease = {
-  tenant: 'default' as Tenant,
-  sessionId: newSessionId(),
-  sessionKey: 'key' as SessionKey,
-  owner: 'worker',
-  fence: 1,
-};
 
 function setUp(pause?: () => Promise<{ resume(): void } | null>) {
   const steps: string[] = [];
@@ -19,13 +10,12 @@ function setUp(pause?: () => Promise<{ resume(): void } | null>) {
     steps.push('paused');
     return { resume: () => void steps.push('resumed') };
   };
-  const workplace = { pause: pause ?? paused };
-  return { steps, clock, deps: { workplace, clock, log: () => {} } };
+  return { steps, clock, deps: { pause: pause ?? paused, session: 's', clock, log: () => {} } };
 }
 
 test(`${promise('MOMENT')} processes stand still while files are read, and go on before the upload`, async () => {
   const { steps, deps } = setUp();
-  const result = await atOneMoment(deps, lease, async (onRead) => {
+  const result = await atOneMoment(deps, async (onRead) => {
     steps.push('read');
     onRead();
     steps.push('uploaded');
@@ -38,7 +28,7 @@ test(`${promise('MOMENT')} processes stand still while files are read, and go on
 test('a checkpoint that fails lets the processes go on', async () => {
   const { steps, deps } = setUp();
   await expect(
-    atOneMoment(deps, lease, async () => {
+    atOneMoment(deps, async () => {
       throw new Error('disk');
     }),
   ).rejects.toThrow('disk');
@@ -48,7 +38,7 @@ test('a checkpoint that fails lets the processes go on', async () => {
 test('reading that takes longer than a pause may last ends the pause, and the checkpoint', async () => {
   const { steps, clock, deps } = setUp();
   const reading = Promise.withResolvers<void>();
-  const saving = atOneMoment(deps, lease, async (onRead) => {
+  const saving = atOneMoment(deps, async (onRead) => {
     await reading.promise;
     onRead();
     steps.push('uploaded');
@@ -66,9 +56,8 @@ test.each([
   ['can never be paused', undefined],
 ])(`${promise('MOMENT')} there is no checkpoint where processes %s`, async (_name, pause) => {
   const { deps } = setUp(pause);
-  const workplace = pause ? { pause } : {};
   let taken = false;
-  const saving = atOneMoment({ ...deps, workplace }, lease, async () => {
+  const saving = atOneMoment({ ...deps, pause }, async () => {
     taken = true;
   });
   await expect(saving).rejects.toMatchObject({ code: 'not-paused' });

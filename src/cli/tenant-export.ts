@@ -1,0 +1,117 @@
+// `tenants export`: all that is held about a tenant as one folder, for the tenant to take along. Each session has the
+// shape that `sessions export` gives it and `sessions import` takes back; beside them are the record (with references to
+// secrets, never secrets), the turns of each chat as they stand in the ledger, dead letters, and the acts of administrators.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isHybridError } from '../core/errors.ts';
+import { conversationOf, type SessionKey, type Tenant, tenantId, tenantOf } from '../core/ids.ts';
+import type { ListOptions, Page } from '../core/ports.ts';
+import type { Stores } from '../local/stores.ts';
+import { noteAct } from './administrator.ts';
+import type { CliContext, DataOptions } from './context.ts';
+import { newFolder, whole, writeSession } from './export.ts';
+import { EXIT } from './failure.ts';
+import { withStores } from './lookup.ts';
+import { readTenantName } from './tenant-settings.ts';
+import { requireTenant, viewOf } from './tenants.ts';
+import { allHeads } from './verify.ts';
+
+interface Exported {
+  chats: number;
+  sessions: number;
+  turns: number;
+  deadLetters: number;
+  /** Sessions that could not be read back, and why. */
+  readonly unreadable: { readonly session_id: string; readonly reason: string }[];
+}
+
+/** Returns the exit code. */
+export async function exportTenant(
+  context: CliContext,
+  given: string,
+  dir: string | undefined,
+  options: DataOptions,
+): Promise<number> {
+  const { terminal, cwd } = context;
+  const name = readTenantName(given);
+  const tenant = tenantId(name);
+  return await withStores(context, options, async (stores) => {
+    const record = await requireTenant(stores.tenants, name);
+    const target = await newFolder(cwd, dir ?? `export-tenant-${name}`);
+    const exported = await whole(target, async (draft) => {
+      await mkdir(join(draft, 'chats'), { recursive: true, mode: 0o700 });
+      await writeJson(join(draft, 'tenant.json'), viewOf(record));
+      const done = await writeChats(stores, tenant, draft);
+      done.deadLetters = await writeLines(
+        join(draft, 'dead-letters.jsonl'),
+        (page) => stores.queue.deadLetters.list(page),
+        ({ request }) => request.conversation.tenant !== '' && tenantOf(request.sessionKey) === tenant,
+      );
+      await writeLines(join(draft, 'audit.jsonl'), (page) => stores.tenants.audit.list({ ...page, tenant }));
+      const at = new Date().toISOString();
+      await writeJson(join(draft, 'index.json'), { format: 1, tenant: name, exported_at: at, ...done });
+      return done;
+    });
+    const { chats, sessions, turns, deadLetters, unreadable } = exported;
+    const detail = { chats, sessions, turns, deadLetters, unreadable: unreadable.length };
+    await noteAct(context, stores, 'tenant-exported', tenant, detail);
+    if (options.json) terminal.json({ exported: name, folder: target, ...exported });
+    else {
+      terminal.line(`Exported ${name} to ${target}: ${chats} chats, ${sessions} sessions, ${turns} turns.`);
+    }
+    for (const { session_id, reason } of unreadable) terminal.note(`not exported: ${session_id} (${reason})`);
+    return unreadable.length > 0 ? EXIT.corrupt : EXIT.ok;
+  });
+}
+
+async function writeChats(stores: Stores, tenant: Tenant, folder: string): Promise<Exported> {
+  const done: Exported = { chats: 0, sessions: 0, turns: 0, deadLetters: 0, unreadable: [] };
+  const heads = await allHeads(stores.store, tenant);
+  const named = [...(await stores.holdings.conversations(tenant)), ...heads.map((head) => head.sessionKey)];
+  for (const key of [...new Set(named)].sort()) {
+    done.chats += 1;
+    // Ids of chats may hold anything: folders are numbered.
+    const chat = join(folder, 'chats', String(done.chats).padStart(4, '0'));
+    await mkdir(chat, { mode: 0o700 });
+    const sessions = heads.filter((head) => head.sessionKey === key);
+    await writeJson(join(chat, 'chat.json'), await chatView(stores, key));
+    done.turns += await writeLines(join(chat, 'turns.jsonl'), (page) => stores.store.listTurns(key, page));
+    for (const head of sessions.filter(({ generation }) => generation > 0)) {
+      try {
+        await writeSession(stores, head, join(chat, head.sessionId));
+        done.sessions += 1;
+      } catch (error) {
+        // One damaged session must not keep the others from their owner.
+        if (!isHybridError(error)) throw error;
+        done.unreadable.push({ session_id: head.sessionId, reason: error.message });
+      }
+    }
+  }
+  return done;
+}
+
+async function chatView({ store }: Stores, key: SessionKey) {
+  const mapping = await store.getMapping(key);
+  return { conversation: conversationOf(key), current_session: mapping?.session_id ?? null };
+}
+
+/** Pages come newest first or oldest first, as the list has them; returns how many lines there are. */
+async function writeLines<T>(
+  file: string,
+  list: (options: ListOptions) => Promise<Page<T>>,
+  belongs: (item: T) => boolean = () => true,
+): Promise<number> {
+  const lines: string[] = [];
+  let cursor: string | null | undefined;
+  while (cursor !== null) {
+    const page: Page<T> = await list({ limit: 200, ...(cursor && { cursor }) });
+    lines.push(...page.items.filter(belongs).map((item) => `${JSON.stringify(item)}\n`));
+    cursor = page.cursor;
+  }
+  await writeFile(file, lines.join(''), { mode: 0o600 });
+  return lines.length;
+}
+
+async function writeJson(file: string, value: unknown): Promise<void> {
+  await writeFile(file, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+}

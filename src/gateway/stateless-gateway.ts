@@ -1,0 +1,64 @@
+// The gateway where nothing is kept between calls: a handler from a Web `Request` to a `Response` whose body streams, for
+// a function with a URL. Tokens are signed and say themselves what they allow; the turn's own figures and budget are in
+// the ledger. A token is dead at its expiry, and before that as soon as `isOver` says that its turn is.
+import { Readable } from 'node:stream';
+import type { ReadableStream as NodeStream } from 'node:stream/web';
+import { type Answer, fault } from './call.ts';
+import { type GatewayOptions, gatewayParts, MAX_BODY_BYTES } from './model-gateway.ts';
+import { createTurnCalls } from './turn-calls.ts';
+import type { TurnGrant } from './turn-grant.ts';
+import { readTurnToken, shownToken } from './turn-token.ts';
+
+export interface StatelessGatewayOptions extends GatewayOptions {
+  /** The newest first; older ones are still taken. */
+  readonly secrets: readonly Uint8Array[];
+  /** Asked before each call: true when the turn has ended. */
+  readonly isOver?: (grant: TurnGrant) => Promise<boolean>;
+  readonly maxBodyBytes?: number;
+}
+
+export interface StatelessGateway {
+  handle(request: Request): Promise<Response>;
+  /** Resolves when what was counted so far is in the ledger: before the function is frozen. */
+  written(): Promise<void>;
+}
+
+export function createStatelessGateway(options: StatelessGatewayOptions): StatelessGateway {
+  const { secrets, isOver, maxBodyBytes = MAX_BODY_BYTES } = options;
+  const parts = gatewayParts(options);
+
+  async function answer(request: Request): Promise<Answer> {
+    const headers = Object.fromEntries(request.headers);
+    const signed = readTurnToken(secrets, shownToken(headers), parts.clock.now());
+    if (!signed || (await isOver?.(signed.grant))) {
+      return fault(401, 'This token is not valid (any more).');
+    }
+    const url = new URL(request.url);
+    const route = parts.upstream.route(request.method, url);
+    if (!route) return fault(404, 'The gateway does not serve this path.');
+    const body = await bodyOf(request, maxBodyBytes);
+    if (!body) return fault(413, 'The request is too large.');
+    const calls = createTurnCalls(signed.grant, parts);
+    return await calls.answer(route, { method: request.method, url, headers, body, signal: request.signal });
+  }
+
+  return {
+    async handle(request) {
+      const { status, headers, body } = await answer(request);
+      const stream = typeof body === 'string' ? body : (Readable.toWeb(body) as ReadableStream<Uint8Array>);
+      return new Response(stream, { status, headers });
+    },
+    written: () => parts.book.written(),
+  };
+}
+
+async function bodyOf(request: Request, maxBytes: number): Promise<Buffer | null> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of (request.body ?? []) as NodeStream<Uint8Array>) {
+    bytes += piece.length;
+    if (bytes > maxBytes) return null;
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}

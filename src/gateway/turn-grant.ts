@@ -1,0 +1,29 @@
+// What a turn may do with its token: call these models, for these people's account, within these budgets.
+import { z } from 'zod';
+import type { SessionId, SessionKey, Tenant, TurnId } from '../core/ids.ts';
+import { type Budgets, budgetsSchema } from './budgets.ts';
+
+export interface TurnGrant {
+  readonly tenant: Tenant;
+  readonly sessionId: SessionId;
+  readonly turnId: TurnId;
+  readonly sessionKey: SessionKey;
+  /** Who wrote, as the channel names them. */
+  readonly speaker?: string;
+  /** Full or short names; null: whatever the upstream serves. */
+  readonly models: readonly string[] | null;
+  readonly budgets?: Budgets;
+  /** True when the model was away before: then one failed request is enough. */
+  readonly once?: boolean;
+}
+
+export const turnGrantSchema = z.strictObject({
+  tenant: z.string().transform((value) => value as Tenant),
+  sessionId: z.string().transform((value) => value as SessionId),
+  turnId: z.string().transform((value) => value as TurnId),
+  sessionKey: z.string().transform((value) => value as SessionKey),
+  speaker: z.string().optional(),
+  models: z.array(z.string()).nullable(),
+  budgets: budgetsSchema.optional(),
+  once: z.boolean().optional(),
+});

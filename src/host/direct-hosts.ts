@@ -1,0 +1,64 @@
+// A host within the worker's own process: its parts (workplace, state, runner) are called directly. There is no wall between
+// worker and agent but what the runner puts around the CLI. A host process runs on the same code, on its side of the line.
+import type { Log } from '../core/log.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { AgentRunner, ExecutionDirectory, SessionState, Workplace } from '../core/ports/execution.ts';
+import type { AgentHost, AgentHosts } from '../core/ports/hosts.ts';
+import type { Lease, SessionHead } from '../core/records.ts';
+import { atOneMoment } from './one-moment.ts';
+
+export interface HostParts {
+  readonly state: Pick<SessionState, 'restore' | 'checkpoint'>;
+  readonly workplace: Workplace;
+  readonly runner: AgentRunner;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function createDirectHosts(parts: HostParts): AgentHosts {
+  const { state, workplace, runner } = parts;
+  return {
+    async open(lease, head) {
+      const hot = await workplace.reopen?.(lease, head);
+      const directory = hot?.directory ?? (await workplace.open(lease));
+      try {
+        const { baseline } = hot ?? (await state.restore(head, directory));
+        return hostIn(parts, lease, head, directory, baseline);
+      } catch (error) {
+        await workplace.close(lease);
+        throw error;
+      }
+    },
+    ...(runner.modelAnswers ? { modelAnswers: () => runner.modelAnswers!() } : {}),
+  };
+}
+
+function hostIn(
+  parts: HostParts,
+  lease: Lease,
+  { generation: restored }: SessionHead,
+  directory: ExecutionDirectory,
+  restoredBaseline: unknown,
+): AgentHost {
+  const { state, workplace, runner, clock, log } = parts;
+  const pause = workplace.pause && (() => workplace.pause!(lease));
+  const pausing = { pause, session: lease.sessionId, clock, log };
+  /** What the files were when they were last restored or saved. */
+  let held = { generation: restored, baseline: restoredBaseline };
+  return {
+    run: (run) => runner.run({ ...run, directory }),
+    async save({ head, generation, running }) {
+      const { fence } = lease;
+      const { baseline } = held;
+      const checkpoint = (onRead?: () => void) =>
+        state.checkpoint({ head, generation, fence, baseline, directory, ...(onRead ? { onRead } : {}) });
+      const saved = await (running ? atOneMoment(pausing, checkpoint) : checkpoint());
+      held = { generation, baseline: saved.baseline };
+      return { state: saved.state, refused: saved.refused, compactionDue: saved.compactionDue };
+    },
+    close: async ({ keep }) => {
+      if (keep && workplace.keep) await workplace.keep(lease, held);
+      else await workplace.close(lease);
+    },
+  };
+}

@@ -1,0 +1,206 @@
+// Hosts on this machine: each in a sandbox as a whole where there is one, in a folder of its own. Inside the sandbox every
+// session has the same paths, those that it has on Lambda, too; so a host can be started before its session is known, and
+// a session moves between machines without its paths changing.
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { SAFE_PATH } from '../agent/environment.ts';
+import { isSameProcess, processStart } from '../agent/process-identity.ts';
+import { removeTree } from '../agent/remove-tree.ts';
+import type { Log } from '../core/log.ts';
+import type { StateLimits, Workplace } from '../core/ports/execution.ts';
+import type { ObjectStore } from '../core/ports/objects.ts';
+import { createHostLink } from './host-link.ts';
+import { createIncoming } from './incoming.ts';
+import type { SpareHost } from './process-hosts.ts';
+import { PROTOCOL_VERSION } from './protocol.ts';
+import {
+  type NetworkSetting,
+  programPaths,
+  type Sandbox,
+  type SandboxLimits,
+  startInSandbox,
+} from './sandbox/index.ts';
+
+/** Where a session is in every sandbox. */
+const INSIDE = { root: '/tmp', config: '/tmp/.claude-code', workspace: '/tmp/workspace' } as const;
+const INSIDE_HOME = '/tmp/home';
+const INSIDE_TEMPORARY = '/tmp/tmp';
+const INSIDE_PACKS = '/run/hybrid-sessions/packs';
+/** A host that was asked to end may take so long; it has nothing left to do. */
+const CLOSE_MS = 1_000;
+
+export interface LocalHostsOptions {
+  readonly sandbox: Sandbox;
+  /** Where hosts have their folders; private to this user. */
+  readonly root: string;
+  /** Without a sandbox: a directory per session that always has the same path. */
+  readonly workplace: Workplace;
+  readonly objects: ObjectStore;
+  readonly agentDir: string;
+  readonly limits: StateLimits;
+  readonly network: NetworkSetting;
+  /** Unix sockets of the worker by name, that hosts may reach. */
+  readonly sockets?: Readonly<Record<string, string>>;
+  readonly hostLimits?: Partial<SandboxLimits>;
+  readonly language?: string;
+  /** What a host runs. @default the program with the real CLI */
+  readonly program?: string;
+  readonly log: Log;
+}
+
+/** What starts one host after the other. */
+export async function openLocalHosts(options: LocalHostsOptions): Promise<() => Promise<SpareHost>> {
+  await removeLeftovers(options.root);
+  return () => startHost(options);
+}
+
+async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
+  const { sandbox, workplace, objects, log } = options;
+  const isWalled = sandbox.kind === 'bubblewrap';
+  const slot = join(options.root, `${SLOT}${randomBytes(8).toString('hex')}`);
+  const folders = {
+    config: join(slot, 'config'),
+    workspace: join(slot, 'workspace'),
+    home: join(slot, 'home'),
+    temporary: join(slot, 'tmp'),
+  };
+  await mkdir(slot, { recursive: true, mode: 0o700 });
+  await writeOwner(slot);
+  for (const folder of Object.values(folders)) await mkdir(folder, { mode: 0o700 });
+  const isRoot = process.getuid?.() === 0;
+  const packs = join(slot, 'packs');
+  const incoming = await createIncoming(packs, objects, { shared: isWalled && !isRoot });
+
+  const started = await startInSandbox({
+    sandbox,
+    program: { command: process.execPath, args: ['--no-warnings', options.program ?? hostProgram()] },
+    env: {
+      PATH: SAFE_PATH,
+      LANG: options.language ?? 'C.UTF-8',
+      TZ: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+      HOME: isWalled ? INSIDE_HOME : folders.home,
+      TMPDIR: isWalled ? INSIDE_TEMPORARY : folders.temporary,
+    },
+    cwd: isWalled ? INSIDE.root : slot,
+    directories: isWalled
+      ? {
+          root: INSIDE.root,
+          writable: [
+            { path: folders.config, at: INSIDE.config },
+            { path: folders.workspace, at: INSIDE.workspace },
+            { path: folders.home, at: INSIDE_HOME },
+            { path: folders.temporary, at: INSIDE_TEMPORARY },
+          ],
+          readOnly: [options.agentDir, ...programPaths()],
+          incoming: [{ path: packs, at: INSIDE_PACKS }],
+        }
+      : { root: slot, writable: [], readOnly: [] },
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'pipe'],
+    network: isWalled ? options.network : 'open',
+    ...(options.sockets ? { sockets: options.sockets } : {}),
+    ...(options.hostLimits ? { limits: options.hostLimits } : {}),
+    onNotice: (notice) => log('info', 'sandbox-notice', { ...notice }),
+  });
+  const link = createHostLink(started, log);
+  let leave = async () => {};
+  let closed: Promise<void> | undefined;
+
+  async function close(): Promise<void> {
+    link.send({ type: 'close' });
+    const impatient = setTimeout(link.kill, CLOSE_MS);
+    await link.ended;
+    clearTimeout(impatient);
+    await leave();
+    await removeTree(slot);
+    await rm(`${slot}.json`, { force: true });
+    await rmdir(options.root).catch(() => {});
+  }
+
+  const host: SpareHost = {
+    link,
+    async claim(lease) {
+      const { stage } = incoming;
+      if (isWalled) return { directory: INSIDE, stage, spool: slot };
+      const directory = await workplace.open(lease);
+      leave = () => workplace.close(lease);
+      return { directory, stage, spool: slot };
+    },
+    close: () => (closed ??= close()),
+  };
+  try {
+    await link.ask(
+      {
+        type: 'boot',
+        version: PROTOCOL_VERSION,
+        folder: options.agentDir,
+        incoming: isWalled ? INSIDE_PACKS : packs,
+        limits: options.limits,
+        sandbox: isWalled ? 'host' : sandbox.kind === 'seatbelt' ? 'seatbelt' : 'none',
+        accepted: sandbox.kind === 'none' && sandbox.accepted === true,
+        outside: await readlink('/proc/self/ns/pid').catch(() => null),
+        ...(options.language === undefined ? {} : { language: options.language }),
+      },
+      'ready',
+    );
+    return host;
+  } catch (error) {
+    await host.close();
+    throw error;
+  }
+}
+
+/** In the same kind of file as this one: TypeScript in a checkout, JavaScript when installed. */
+function hostProgram(): string {
+  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return fileURLToPath(new URL(`./host-program.${ending}`, import.meta.url));
+}
+
+/** A folder of this worker's own beside its hosts', for sockets; removed by the next worker if this one is killed. */
+export async function openWorkerFolder(
+  root: string,
+): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = join(root, `${SLOT}worker-${randomBytes(8).toString('hex')}`);
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await writeOwner(path);
+  return {
+    path,
+    async remove() {
+      await removeTree(path);
+      await rm(`${path}.json`, { force: true });
+      await rmdir(root).catch(() => {});
+    },
+  };
+}
+
+const SLOT = 'host-';
+const ownerSchema = z.object({ pid: z.number(), start: z.string() });
+
+/** Beside the slot, out of its reach. */
+async function writeOwner(slot: string): Promise<void> {
+  const start = (await processStart(process.pid)) ?? '';
+  await writeFile(`${slot}.json`, JSON.stringify({ pid: process.pid, start }), { mode: 0o600 });
+}
+
+/** Of workers that were killed: their hosts ended with them, the folders stayed. */
+async function removeLeftovers(root: string): Promise<void> {
+  const names = await readdir(root).catch((): string[] => []);
+  for (const name of names) {
+    if (!name.startsWith(SLOT) || !name.endsWith('.json')) continue;
+    const file = join(root, name);
+    const owner = ownerSchema.safeParse(await readJson(file));
+    if (owner.success && (await isSameProcess(owner.data))) continue;
+    await removeTree(file.slice(0, -'.json'.length));
+    await rm(file, { force: true });
+  }
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch {
+    return null;
+  }
+}

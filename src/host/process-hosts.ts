@@ -1,0 +1,260 @@
+// Hosts as processes of their own on this machine, one per session. One that knows no session yet waits as a spare, so that
+// a turn does not wait for its start. What a host answers is checked here before the core sees it.
+import type { Readable } from 'node:stream';
+import type { ModelEndpoint } from '../agent/environment.ts';
+import { type ModelAccess, withWhatTheGatewaySaw } from '../agent/model-access.ts';
+import { Conflict } from '../core/errors.ts';
+import { errorFields, type Log } from '../core/log.ts';
+import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
+import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
+import type { ObjectStore } from '../core/ports/objects.ts';
+import type { Lease, SessionHead } from '../core/records.ts';
+import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
+import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
+import { type HostLink, isHostGone } from './host-link.ts';
+import { createPackIntake } from './pack-intake.ts';
+import { createSavedCheck } from './saved-check.ts';
+
+/** A started host that has no session yet. */
+export interface SpareHost {
+  readonly link: HostLink;
+  /** A host's own folder, seen from the worker; the session's directory as the host sees it. */
+  claim(lease: Lease): Promise<ClaimedPlace>;
+  /** Ends the host and removes what it leaves. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface ClaimedPlace {
+  readonly directory: { readonly root: string; readonly config: string; readonly workspace: string };
+  /** Makes a pack readable for the host under its name; false when there is none. */
+  stage(key: string, name: string): Promise<boolean>;
+  /** For the worker's own files of this host. */
+  readonly spool: string;
+}
+
+export interface ProcessHostsOptions {
+  /** Starts a host and boots it. */
+  readonly start: () => Promise<SpareHost>;
+  readonly objects: ObjectStore;
+  readonly state: Pick<StoredState, 'follow' | 'collect'>;
+  readonly limits: StateLimits;
+  readonly access: ModelAccess;
+  /** Hosts that wait for a session. */
+  readonly spares: number;
+  readonly log: Log;
+}
+
+export interface ProcessHosts extends AgentHosts {
+  /** Ends the spares, and waits for what ended hosts leave to be removed. */
+  close(): Promise<void>;
+}
+
+export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
+  const { log, spares: wanted } = options;
+  const spares: Promise<SpareHost>[] = [];
+  const leaving = new Set<Promise<void>>();
+  let closed = false;
+
+  function refill(): void {
+    while (!closed && spares.length < wanted) {
+      const spare = options.start();
+      spare.catch((error: unknown) => log('warn', 'host-not-started', errorFields(error)));
+      spares.push(spare);
+    }
+  }
+
+  async function take(): Promise<SpareHost> {
+    for (let spare = spares.shift(); spare; spare = spares.shift()) {
+      const host = await spare.catch(() => null);
+      if (host?.link.isAlive()) return host;
+    }
+    return await options.start();
+  }
+
+  function leave(host: SpareHost): void {
+    const left = host
+      .close()
+      .catch((error: unknown) => log('error', 'host-not-removed', errorFields(error)))
+      .finally(() => leaving.delete(left));
+    leaving.add(left);
+  }
+
+  refill();
+  return {
+    async open(lease, head) {
+      const host = await take();
+      try {
+        return await openSession(options, host, lease, head, () => {
+          leave(host);
+          refill();
+        });
+      } catch (error) {
+        leave(host);
+        refill();
+        throw error;
+      }
+    },
+    modelAnswers: options.access.answersAgain,
+    async close() {
+      closed = true;
+      for (const spare of spares.splice(0)) await spare.then(leave, () => {});
+      while (leaving.size > 0) await Promise.all(leaving);
+    },
+  };
+}
+
+async function openSession(
+  { objects, state, limits, access, log }: ProcessHostsOptions,
+  { link, claim }: SpareHost,
+  lease: Lease,
+  opened: SessionHead,
+  onClose: () => void,
+): Promise<AgentHost> {
+  const stored = newestOf(opened);
+  const { directory, stage, spool } = await claim(lease);
+  const intake = createPackIntake(link.process.stdio[4] as Readable, objects, spool);
+  const check = createSavedCheck({ objects, scope: lease, limits });
+  const ours = new Set(stored?.packs.map(({ name }) => name));
+  /** Of the save that runs. */
+  let saving: Saving | null = null;
+  let progress: HostRun['progress'] = () => {};
+
+  async function put(name: string, bytes: number): Promise<void> {
+    const save = saving;
+    const parts = packNameOf(name);
+    const isDue = save !== null && parts?.generation === save.generation && parts.fence === lease.fence;
+    const maxBytes = limits.maxWorkspaceBytes + MAX_CONFIG_BYTES;
+    if (!isDue || bytes > maxBytes || save.written.size >= MAX_PACKS_PER_SAVE) return link.kill();
+    try {
+      const result = await intake.take(packKey(lease, name), bytes);
+      if (result === 'created') {
+        save.written.set(name, bytes);
+        ours.add(name);
+      }
+      link.send({ type: 'put', result });
+    } catch (error) {
+      save.failure ??= error;
+      link.send({ type: 'put', result: 'refused' });
+    }
+  }
+
+  link.listen({
+    onProgress: (event) => progress(event),
+    onNeed: (name) => {
+      // Of this session's own packs, and of no other.
+      const staged = ours.has(name) ? stage(packKey(lease, name), name) : Promise.resolve(false);
+      staged.then(
+        (found) => link.send({ type: 'have', name, found }),
+        (error: unknown) => {
+          log('warn', 'pack-not-staged', { session: lease.sessionId, ...errorFields(error) });
+          link.kill();
+        },
+      );
+    },
+    onPack: (name, bytes) => {
+      const done = put(name, bytes);
+      saving?.arriving.push(done);
+    },
+  });
+
+  const { tenant, sessionId, fence } = lease;
+  await link.ask(
+    { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) },
+    'opened',
+    OPEN_MS,
+  );
+  check.expect(stored);
+
+  async function runOn(
+    run: HostRun,
+    endpoint: ModelEndpoint,
+    use: string | undefined,
+  ): Promise<AgentOutcome> {
+    const { resume, continuing, request, tries, signal } = run;
+    const stop = () => {
+      link.send({ type: 'stop', reason: signal.reason as 'stop' });
+      link.hurry('ended', STOP_MS);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
+      const asked = link.ask({ type: 'run', resume, continuing, request, tries, model }, 'ended');
+      if (signal.aborted) stop();
+      return (await asked).outcome as AgentOutcome;
+    } catch (error) {
+      if (!isHostGone(error)) throw error;
+      const message = 'The process that ran the agent ended unexpectedly.';
+      log('warn', 'host-gone', { session: sessionId, ...errorFields(error) });
+      return { status: 'failed', text: '', demo: false, failure: { code: 'agent-crashed', message } };
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  return {
+    async run(run) {
+      progress = run.progress;
+      return await access.during(run, async ({ folder, model, away }) =>
+        withWhatTheGatewaySaw(await runOn(run, model, folder.settings.model), away()),
+      );
+    },
+
+    async save({ head, generation, running }) {
+      const previous = previousOf(head, generation);
+      const save: Saving = { generation, written: new Map(), arriving: [] };
+      saving = save;
+      try {
+        const saved = await link
+          .ask({ type: 'save', generation, previous: plain(previous), running }, 'saved', SAVE_MS)
+          .catch((error: unknown) => {
+            throw save.failure ?? error;
+          });
+        // A host may say that it is done before it is.
+        await Promise.all(save.arriving);
+        const { stored: next, refused } = saved;
+        await check
+          .check({ generation, previous, stored: next, written: save.written })
+          .catch((cause: unknown) => {
+            throw new Conflict('host-failed', 'What the agent host saved is not sound.', { cause });
+          });
+        const used = new Set(next.packs.map(({ name }) => name));
+        const dead = [...save.written]
+          .filter(([name]) => !used.has(name))
+          .map(([name, bytes]) => ({ name, bytes }));
+        const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead });
+        return { state: nextState, refused, compactionDue };
+      } catch (error) {
+        await Promise.all(save.arriving);
+        const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
+        await state.collect(orphans).catch(() => {});
+        throw error;
+      } finally {
+        saving = null;
+      }
+    },
+
+    close: async () => onClose(),
+  };
+}
+
+interface Saving {
+  readonly generation: number;
+  readonly written: Map<string, number>;
+  /** Packs that are being taken; never rejects. */
+  readonly arriving: Promise<void>[];
+  failure?: unknown;
+}
+
+/** A gigabyte on a slow disk, laid out or read. */
+const OPEN_MS = 10 * 60_000;
+const SAVE_MS = 10 * 60_000;
+/** From a stop to the end of the run: the agent writes down what it did, and every process is ended. */
+const STOP_MS = 60_000;
+const MAX_CONFIG_BYTES = 256 * 1024 * 1024;
+/** One with what changed, and one that merges; each may meet a name that is taken. */
+const MAX_PACKS_PER_SAVE = 8;
+
+/** A copy that is plain JSON. */
+function plain(stored: StoredGeneration | null) {
+  return stored && { ...stored, packs: stored.packs.map((pack) => ({ ...pack })) };
+}

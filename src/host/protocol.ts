@@ -1,0 +1,175 @@
+// What worker and agent host say to each other: one stream of JSON frames, one a line, both ways, checked on both sides.
+// The bytes of a pack travel on a stream of their own, in the order in which the frames announce them. For the worker
+// everything that comes from a host is a stranger's input: bounded, well-formed, and about this one session.
+import { z } from 'zod';
+import { parseTurnRequest } from '../core/messages.ts';
+import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
+
+/** Both sides come from the same package; a host of another build is refused. */
+export const PROTOCOL_VERSION = 1;
+
+/** Longest frame. A reply is far shorter; a turn's message, its context included, too. */
+export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
+/** Everything that a turn may show while it runs, together; what is more is dropped. */
+export const MAX_PROGRESS_BYTES = 32 * 1024 * 1024;
+/** A host says something this often while it lives. */
+export const BEAT_EVERY_MS = 5_000;
+/** A host that says nothing for so long is dead. Long enough for one on a starved machine. */
+export const SILENT_HOST_MS = 90_000;
+
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .transform((value) => value.toWellFormed());
+
+const modelSchema = z.object({
+  baseUrl: z.string().optional(),
+  apiKey: z.string().optional(),
+  bedrock: z.record(z.string(), z.string()).optional(),
+  /** Used when the agent folder names no model. */
+  model: z.string().optional(),
+  /** In place of the agent folder's. */
+  use: z.string().optional(),
+  demo: z.boolean(),
+});
+
+export const toHostSchema = z.discriminatedUnion('type', [
+  /** Before the host knows its session. */
+  z.object({
+    type: z.literal('boot'),
+    version: z.literal(PROTOCOL_VERSION),
+    /** The agent folder, as the host sees it. */
+    folder: z.string(),
+    /** Packs that the worker has put there can be read, under their names. */
+    incoming: z.string(),
+    limits: z.object({ maxWorkspaceBytes: z.number(), maxWorkspaceFiles: z.number() }),
+    language: z.string().optional(),
+    path: z.string().optional(),
+    /** `host`: this process is in one. */
+    sandbox: z.enum(['host', 'seatbelt', 'none']),
+    /** Without one: the owner said that it may be so. */
+    accepted: z.boolean(),
+    /** The worker's process namespace. In any other one every process but the host's own belongs to the turn. */
+    outside: z.string().nullable(),
+  }),
+  /** Lay the session out. A host gets one, ever. */
+  z.object({
+    type: z.literal('open'),
+    tenant: z.string(),
+    sessionId: z.string(),
+    fence: z.int().nonnegative(),
+    directory: z.object({ root: z.string(), config: z.string(), workspace: z.string() }),
+    stored: storedGenerationSchema.nullable(),
+  }),
+  z.object({
+    type: z.literal('run'),
+    resume: z.boolean(),
+    continuing: z.boolean(),
+    request: z.unknown().transform((value) => parseTurnRequest(value)),
+    tries: z.int().positive(),
+    model: modelSchema,
+  }),
+  z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
+  z.object({
+    type: z.literal('save'),
+    generation: z.int().positive(),
+    previous: storedGenerationSchema.nullable(),
+    running: z.boolean(),
+  }),
+  /** The answer to `pack`: `exists` when the name is taken. */
+  z.object({ type: z.literal('put'), result: z.enum(['created', 'exists', 'refused']) }),
+  /** The answer to `need`: the pack is in the incoming folder, or there is none of that name. */
+  z.object({ type: z.literal('have'), name: z.string(), found: z.boolean() }),
+  z.object({ type: z.literal('close') }),
+]);
+export type ToHost = z.input<typeof toHostSchema>;
+export type HeardByHost = z.output<typeof toHostSchema>;
+
+const MAX_TEXT = 4 * 1024 * 1024;
+const short = text(2_000);
+
+const turnEventSchema = z.union([
+  z.strictObject({
+    type: z.literal('status'),
+    status: z.enum(['queued', 'running', 'retrying', 'stopping']),
+  }),
+  z.strictObject({ type: z.literal('text'), text: text(MAX_TEXT) }),
+  z.strictObject({
+    type: z.literal('tool'),
+    id: text(200),
+    name: text(200),
+    summary: short,
+    state: z.enum(['started', 'done', 'failed']),
+    input: text(100_000).optional(),
+    result: text(100_000).optional(),
+    diff: text(100_000).optional(),
+  }),
+]);
+
+const count = z.number().nonnegative().finite();
+
+export const outcomeSchema = z.strictObject({
+  status: z.enum(['ok', 'stopped', 'deadline', 'failed']),
+  text: text(MAX_TEXT),
+  demo: z.boolean(),
+  usage: z
+    .strictObject({
+      inputTokens: count,
+      outputTokens: count,
+      cacheReadTokens: count,
+      cacheWriteTokens: count,
+      costUsd: count,
+    })
+    .optional(),
+  failure: z
+    .strictObject({
+      code: z.enum(['model-unavailable', 'agent-crashed', 'agent-error', 'resume-lost']),
+      message: text(8_000),
+      status: z.int().nullable().optional(),
+      retryAfterMs: z.number().nonnegative().optional(),
+    })
+    .optional(),
+});
+
+const logFields = z.record(
+  z.string().max(60),
+  z.union([text(4_000), z.number(), z.boolean(), z.null()]).optional(),
+);
+
+export const fromHostSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('ready'), version: z.literal(PROTOCOL_VERSION) }),
+  z.strictObject({ type: z.literal('beat') }),
+  z.strictObject({ type: z.literal('opened') }),
+  z.strictObject({ type: z.literal('progress'), event: turnEventSchema }),
+  z.strictObject({ type: z.literal('ended'), outcome: outcomeSchema }),
+  z.strictObject({ type: z.literal('need'), name: z.string().max(60) }),
+  z.strictObject({
+    type: z.literal('pack'),
+    name: z.string().max(60),
+    bytes: z.int().nonnegative(),
+  }),
+  z.strictObject({
+    type: z.literal('saved'),
+    stored: storedGenerationSchema,
+    dead: z.array(deadPackSchema).max(8),
+    refused: z.array(z.strictObject({ path: text(5_000), reason: short })).max(10_000),
+  }),
+  /** The answer to `boot`, `open` or `save` where it went wrong. */
+  z.strictObject({
+    type: z.literal('failed'),
+    at: z.enum(['boot', 'open', 'save']),
+    family: z.enum(['Corrupt', 'Invalid', 'Refused', 'Conflict', 'Error']),
+    code: z.string().max(60),
+    message: short,
+    advice: short.optional(),
+  }),
+  z.strictObject({
+    type: z.literal('log'),
+    level: z.enum(['debug', 'info', 'warn', 'error']),
+    event: z.string().max(60),
+    fields: logFields,
+  }),
+]);
+export type FromHost = z.input<typeof fromHostSchema>;
+export type HeardFromHost = z.output<typeof fromHostSchema>;

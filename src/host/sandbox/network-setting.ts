@@ -1,0 +1,40 @@
+// `network` of an agent folder's settings.json: what the agent may reach besides the model.
+//   "none"            nothing (the default)
+//   {"allow": [...]}  these hosts, by HTTP and HTTPS, through a proxy of ours
+//   "open"            whatever this machine reaches, its own services and neighbours included
+import { z } from 'zod';
+import { isHostPattern } from './host-pattern.ts';
+
+export const networkSchema = z.union(
+  [
+    z.enum(['none', 'open']),
+    z.strictObject({
+      allow: z
+        .array(
+          z
+            .string()
+            .refine(
+              isHostPattern,
+              'must be a host such as "example.com", "*.example.com" or "example.com:8443"',
+            ),
+        )
+        .max(1_000),
+    }),
+  ],
+  { error: 'must be "none", "open" or {"allow": ["example.com", ...]}' },
+);
+
+export type NetworkSetting = z.infer<typeof networkSchema>;
+
+/**
+ * With the hosts of remote tool servers, which the agent's own program calls: whoever wrote them into mcp.json wants them
+ * reached.
+ */
+export function withHostsOf(setting: NetworkSetting, urls: readonly string[]): NetworkSetting {
+  if (setting === 'open' || urls.length === 0) return setting;
+  const hosts = urls.map((text) => {
+    const { hostname, port, protocol } = new URL(text);
+    return `${hostname}:${port || (protocol === 'http:' ? 80 : 443)}`;
+  });
+  return { allow: [...(setting === 'none' ? [] : setting.allow), ...hosts] };
+}

@@ -1,0 +1,229 @@
+// The host's side of the line: lays one session out, runs turns of its agent, packs what changed. It trusts the worker, and
+// is not trusted by it. One session, ever: a second `open` ends the host.
+import { readlink } from 'node:fs/promises';
+import type { Readable, Writable } from 'node:stream';
+import type { ModelEndpoint } from '../agent/environment.ts';
+import { pauseProcesses } from '../agent/processes.ts';
+import type { CliRunner } from '../agent/runner.ts';
+import { systemClock } from '../core/clock.ts';
+import { isHybridError } from '../core/errors.ts';
+import type { SessionId, Tenant } from '../core/ids.ts';
+import { type Log, silentLog } from '../core/log.ts';
+import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import { createSessionFiles, type SessionFiles } from '../state/session-files.ts';
+import { endAllOthers } from './end-all-others.ts';
+import { readFrames, writeFrame } from './frames.ts';
+import { atOneMoment } from './one-moment.ts';
+import {
+  BEAT_EVERY_MS,
+  type FromHost,
+  type HeardByHost,
+  PROTOCOL_VERSION,
+  toHostSchema,
+} from './protocol.ts';
+import { createRemoteObjects } from './remote-objects.ts';
+
+export interface HostStreams {
+  readonly input: Readable;
+  readonly output: Writable;
+  /** The bytes of packs. */
+  readonly bytes: Writable;
+}
+
+/** How the agent's programs reach what is outside. */
+export interface Ways {
+  /** Ports on loopback by name; `model` leads to the gateway where it listens on a socket. */
+  readonly ports: Readonly<Record<string, number>>;
+  readonly proxyEnvironment: Readonly<Record<string, string>>;
+}
+
+export type Boot = Extract<HeardByHost, { type: 'boot' }>;
+
+export interface HostOptions {
+  readonly ways: Ways;
+  readonly openRunner: (boot: Boot, ways: Ways, log: Log) => Promise<CliRunner>;
+}
+
+type Open = Extract<HeardByHost, { type: 'open' }>;
+type Run = Extract<HeardByHost, { type: 'run' }>;
+type Save = Extract<HeardByHost, { type: 'save' }>;
+
+interface Booted {
+  readonly boot: Boot;
+  readonly runner: CliRunner;
+  readonly files: SessionFiles;
+  /** True where every other process that can be seen belongs to the turn. */
+  readonly alone: boolean;
+}
+
+interface Session {
+  readonly tenant: Tenant;
+  readonly sessionId: SessionId;
+  readonly fence: number;
+  readonly directory: ExecutionDirectory;
+  baseline: unknown;
+}
+
+/** Resolves when the worker has closed the host, or is gone. */
+export async function serveHost(
+  { input, output, bytes }: HostStreams,
+  { ways, openRunner }: HostOptions,
+): Promise<void> {
+  const say = (frame: FromHost): void => void writeFrame(output, frame);
+  const log: Log = (level, event, fields = {}) => {
+    if (level !== 'debug') say({ type: 'log', level, event, fields: { ...fields } });
+  };
+  const beat = setInterval(() => say({ type: 'beat' }), BEAT_EVERY_MS);
+  const needs = new Map<string, (found: boolean) => void>();
+  const offers: ((result: 'created' | 'exists' | 'refused') => void)[] = [];
+  let booted: Booted | null = null;
+  let session: Session | null = null;
+  let stop = new AbortController();
+
+  async function boot(frame: Boot): Promise<void> {
+    const runner = await openRunner(frame, ways, log);
+    const objects = createRemoteObjects({
+      incoming: frame.incoming,
+      need: (name) =>
+        new Promise((resolve) => {
+          needs.set(name, resolve);
+          say({ type: 'need', name });
+        }),
+      offer: (name, size) =>
+        new Promise((resolve) => {
+          offers.push(resolve);
+          say({ type: 'pack', name, bytes: size });
+        }),
+      bytes,
+    });
+    const files = createSessionFiles({ objects, limits: frame.limits });
+    const inside = await readlink('/proc/self/ns/pid').catch(() => null);
+    const alone = frame.outside !== null && inside !== null && inside !== frame.outside;
+    booted = { boot: frame, runner, files, alone };
+    say({ type: 'ready', version: PROTOCOL_VERSION });
+  }
+
+  async function open({ files }: Booted, frame: Open): Promise<void> {
+    if (session) throw new Error('A host serves one session.');
+    const { directory, fence } = frame;
+    const scope = { tenant: frame.tenant as Tenant, sessionId: frame.sessionId as SessionId };
+    const { baseline } = await files.restore(scope, frame.stored, directory);
+    session = { ...scope, fence, directory, baseline };
+    say({ type: 'opened' });
+  }
+
+  async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
+    stop = new AbortController();
+    const { resume, continuing, request, tries, model } = frame;
+    const { sessionId, directory } = opened;
+    const outcome = await runner.run(
+      {
+        sessionId,
+        resume,
+        continuing,
+        request,
+        tries,
+        directory,
+        signal: stop.signal,
+        progress: (event) => {
+          if (
+            event.type === 'text' ||
+            event.type === 'tool' ||
+            (event.type === 'status' && event.status !== 'waiting')
+          )
+            say({ type: 'progress', event });
+        },
+      },
+      { model: endpointOf(model, ways), ...(model.use === undefined ? {} : { use: model.use }) },
+    );
+    if (alone) await endAllOthers();
+    say({ type: 'ended', outcome });
+  }
+
+  async function save({ files }: Booted, opened: Session, frame: Save): Promise<void> {
+    const { generation, previous, running } = frame;
+    const { fence, directory, baseline } = opened;
+    const write = (onRead: () => void = () => {}) =>
+      files.save({ place: { scope: opened, generation, fence }, previous, baseline, directory, onRead });
+    const pause = () => pauseProcesses(directory.root);
+    const saved = await (running
+      ? atOneMoment({ pause, session: opened.sessionId, clock: systemClock, log: silentLog }, write)
+      : write());
+    opened.baseline = saved.baseline;
+    const { stored, dead, refused } = saved;
+    say({
+      type: 'saved',
+      stored: { ...stored, packs: [...stored.packs] },
+      dead: dead.map(({ name, bytes: size }) => ({ name, bytes: size })),
+      refused: refused.slice(0, 1_000).map(({ path, reason }) => ({ path, reason })),
+    });
+  }
+
+  function failed(at: 'boot' | 'open' | 'save', error: unknown): void {
+    const { family, code, advice } = isHybridError(error)
+      ? { family: familyOf(error.name), code: error.code, advice: error.advice }
+      : { family: 'Error' as const, code: 'host-failed', advice: undefined };
+    const message = error instanceof Error ? error.message : String(error);
+    say({ type: 'failed', at, family, code, message: message.slice(0, 2_000), ...(advice && { advice }) });
+  }
+
+  try {
+    for await (const frame of readFrames(input, (value) => toHostSchema.parse(value))) {
+      switch (frame.type) {
+        case 'boot':
+          await boot(frame).catch((error: unknown) => failed('boot', error));
+          break;
+        case 'open':
+          if (booted) open(booted, frame).catch((error: unknown) => failed('open', error));
+          break;
+        case 'run':
+          if (booted && session) run(booted, session, frame).catch((error: unknown) => crash(error));
+          break;
+        case 'stop':
+          stop.abort(frame.reason);
+          break;
+        case 'save':
+          if (booted && session)
+            save(booted, session, frame).catch((error: unknown) => failed('save', error));
+          break;
+        case 'have':
+          needs.get(frame.name)?.(frame.found);
+          break;
+        case 'put':
+          offers.shift()?.(frame.result);
+          break;
+        case 'close':
+          return;
+      }
+    }
+  } finally {
+    clearInterval(beat);
+    stop.abort('lost');
+  }
+}
+
+/** Nothing that a turn does should end here: the worker sees the host's end, and takes the turn up again. */
+function crash(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exit(70);
+}
+
+function familyOf(name: string): 'Corrupt' | 'Invalid' | 'Refused' | 'Conflict' | 'Error' {
+  return name === 'Corrupt' || name === 'Invalid' || name === 'Refused' || name === 'Conflict'
+    ? name
+    : 'Error';
+}
+
+function endpointOf({ baseUrl, apiKey, bedrock, model, demo }: Run['model'], { ports }: Ways): ModelEndpoint {
+  const gateway = ports.model === undefined ? undefined : `http://127.0.0.1:${ports.model}`;
+  const url = gateway ?? baseUrl;
+  return {
+    demo,
+    ...(bedrock || url === undefined ? {} : { baseUrl: url }),
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(bedrock
+      ? { bedrock: { ...bedrock, ...(gateway ? { ANTHROPIC_BEDROCK_BASE_URL: gateway } : {}) } }
+      : {}),
+    ...(model === undefined ? {} : { model }),
+  };
+}

@@ -1,0 +1,79 @@
+// The agent hosts of one worker process on this machine, and the model gateway that they reach: on a socket of the worker's
+// own where hosts have a network of their own, on loopback elsewhere.
+import { join } from 'node:path';
+import type { AgentFolder } from '../agent/agent-folder.ts';
+import type { ModelEndpoint } from '../agent/environment.ts';
+import { sandboxOf } from '../agent/findings.ts';
+import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
+import { networkOf } from '../agent/tool-policy.ts';
+import { createWorkplace } from '../agent/workplace.ts';
+import type { Log } from '../core/log.ts';
+import type { AgentHosts } from '../core/ports/hosts.ts';
+import { createUpstreamConnections } from '../gateway/connections.ts';
+import { createModelGateway } from '../gateway/model-gateway.ts';
+import { openLocalHosts, openWorkerFolder } from '../host/local-hosts.ts';
+import { createProcessHosts } from '../host/process-hosts.ts';
+import type { Configuration } from './configuration.ts';
+import { executionRoot } from './execution-root.ts';
+import type { LocalStores } from './stores.ts';
+
+/** Agent hosts that wait for a session, in each worker process. */
+const SPARE_HOSTS = 1;
+
+export interface WorkerHosts {
+  readonly hosts: AgentHosts;
+  close(): Promise<void>;
+}
+
+export async function openWorkerHosts(
+  configuration: Configuration,
+  stores: LocalStores,
+  folder: AgentFolder,
+  model: ModelEndpoint,
+  log: Log,
+): Promise<WorkerHosts> {
+  const { dataDir, limits, proxy, prices, budgets } = configuration;
+  const { objects, state, usage } = stores;
+  const { limits: hostLimits } = folder.settings;
+  const sandbox = await sandboxOf(folder);
+  const root = await executionRoot(dataDir);
+  const own = await openWorkerFolder(root);
+  const socket = join(own.path, 'model.sock');
+  const hasOwnNetwork = sandbox.kind === 'bubblewrap' && sandbox.ownNetwork;
+  const gateway = await createModelGateway({
+    upstream: upstreamOf(model),
+    connections: createUpstreamConnections(Object.keys(proxy).length > 0 ? proxy : undefined),
+    usage,
+    prices,
+    log,
+    ...(hasOwnNetwork ? { listen: { unixSocket: socket } } : {}),
+  });
+  const hosts = createProcessHosts({
+    start: await openLocalHosts({
+      sandbox,
+      root,
+      workplace: createWorkplace({ root }),
+      objects,
+      agentDir: folder.path,
+      limits,
+      network: networkOf(folder),
+      hostLimits,
+      ...(hasOwnNetwork ? { sockets: { model: socket } } : {}),
+      log,
+    }),
+    objects,
+    state,
+    limits,
+    access: createModelAccess({ folder, model, gateway, budgets, log }),
+    spares: SPARE_HOSTS,
+    log,
+  });
+  return {
+    hosts,
+    async close() {
+      await hosts.close();
+      await gateway.close();
+      await own.remove();
+    },
+  };
+}

@@ -1,0 +1,67 @@
+// What the database keeps of one tenant, in every table that has rows of tenants. A table that is added here is counted
+// and erased with the others; a test fails for a table that is neither here nor said to hold nothing of tenants.
+import type { SessionKey, Tenant } from '../../core/ids.ts';
+import type { TenantHoldings } from '../../core/ports/tenants.ts';
+import { afterPrefix, keyPrefix } from '../rules/keys.ts';
+import { borrowOrOpen, type SqliteDatabase } from './database.ts';
+
+/** By the encoded tenant, or by session keys that begin with it. */
+const BY_TENANT = 'tenant = ?';
+const BY_KEY = 'session_key >= ? AND session_key < ?';
+
+/** In the order they are removed in. */
+const HELD: readonly { readonly kind: string; readonly table: string; readonly where: string }[] = [
+  { kind: 'events', table: 'events', where: BY_TENANT },
+  { kind: 'waiting messages', table: 'messages', where: BY_KEY },
+  { kind: 'dead letters', table: 'dead_letters', where: BY_KEY },
+  { kind: 'turns', table: 'turns', where: BY_TENANT },
+  { kind: 'conversations', table: 'mappings', where: BY_KEY },
+  { kind: 'sessions', table: 'heads', where: BY_TENANT },
+];
+
+/** Tables without rows of a tenant's: the registry is emptied by `remove`, the audit log stays, `sent` holds digests for minutes. */
+export const NOT_HELD: readonly string[] = ['tenants', 'tenant_bots', 'audit', 'sent'];
+
+export function heldTables(): readonly string[] {
+  return HELD.map(({ table }) => table);
+}
+
+export function createSqliteTenantHoldings(database: string | SqliteDatabase): TenantHoldings {
+  const { db } = borrowOrOpen(database);
+  const valuesOf = (tenant: Tenant, where: string) => {
+    const prefix = keyPrefix(tenant);
+    return where === BY_TENANT ? [tenant] : [prefix, afterPrefix(prefix)];
+  };
+  return {
+    async conversations(tenant) {
+      const prefix = keyPrefix(tenant);
+      const from = ['mappings', 'heads', 'turns', 'messages', 'dead_letters'];
+      const rows = db.all(
+        from
+          .map((table) => `SELECT session_key FROM ${table} WHERE session_key >= ?1 AND session_key < ?2`)
+          .join(' UNION '),
+        prefix,
+        afterPrefix(prefix),
+      );
+      return rows.map((row) => String(row.session_key) as SessionKey);
+    },
+
+    async count(tenant) {
+      const counts = HELD.map(({ kind, table, where }) => {
+        const row = db.get(`SELECT count(*) AS n FROM ${table} WHERE ${where}`, ...valuesOf(tenant, where));
+        return [kind, Number(row?.n)] as const;
+      });
+      return Object.fromEntries(counts);
+    },
+
+    async erase(tenant) {
+      db.write(() => {
+        for (const { table, where } of HELD) {
+          db.run(`DELETE FROM ${table} WHERE ${where}`, ...valuesOf(tenant, where));
+        }
+      });
+      // What was removed is overwritten in the file itself, and the log of writes beside it is emptied as far as nobody reads it.
+      db.all('PRAGMA wal_checkpoint(TRUNCATE)');
+    },
+  };
+}
