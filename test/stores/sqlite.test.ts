@@ -5,12 +5,14 @@ import { Ambiguous, Corrupt, Invalid, Refused } from '../../src/core/errors.ts';
 import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
 import {
   createSqliteEventLog,
+  createSqlitePlaces,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
+import { placesContract } from '../../testing/contracts/places.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
@@ -100,6 +102,29 @@ eventLogContract({
       },
       async close() {
         for (const log of logs) await log.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+placesContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const open = () => createSqlitePlaces({ database: join(folder.path, 'hybrid-sessions.db'), clock });
+    const opened = [open()];
+    return {
+      places: opened[0]!,
+      clock,
+      async reopen() {
+        const places = open();
+        opened.push(places);
+        return places;
+      },
+      async close() {
+        for (const places of opened) await places.close();
         folder.remove();
       },
     };

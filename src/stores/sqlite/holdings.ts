@@ -17,10 +17,15 @@ const HELD: readonly { readonly kind: string; readonly table: string; readonly w
   { kind: 'turns', table: 'turns', where: BY_TENANT },
   { kind: 'conversations', table: 'mappings', where: BY_KEY },
   { kind: 'sessions', table: 'heads', where: BY_TENANT },
+  { kind: 'usage counters', table: 'usage', where: BY_TENANT },
+  { kind: 'places', table: 'places', where: BY_TENANT },
 ];
 
 /** Tables without rows of a tenant's: the registry is emptied by `remove`, the audit log stays, `sent` holds digests for minutes. */
 export const NOT_HELD: readonly string[] = ['tenants', 'tenant_bots', 'audit', 'sent'];
+
+/** Made with the first line that goes into them. */
+const MADE_LATE: ReadonlySet<string> = new Set(['usage', 'places']);
 
 export function heldTables(): readonly string[] {
   return HELD.map(({ table }) => table);
@@ -32,6 +37,9 @@ export function createSqliteTenantHoldings(database: string | SqliteDatabase): T
     const prefix = keyPrefix(tenant);
     return where === BY_TENANT ? [tenant] : [prefix, afterPrefix(prefix)];
   };
+  const isThere = (table: string) =>
+    !MADE_LATE.has(table) ||
+    db.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", table) !== undefined;
   return {
     async conversations(tenant) {
       const prefix = keyPrefix(tenant);
@@ -48,6 +56,7 @@ export function createSqliteTenantHoldings(database: string | SqliteDatabase): T
 
     async count(tenant) {
       const counts = HELD.map(({ kind, table, where }) => {
+        if (!isThere(table)) return [kind, 0] as const;
         const row = db.get(`SELECT count(*) AS n FROM ${table} WHERE ${where}`, ...valuesOf(tenant, where));
         return [kind, Number(row?.n)] as const;
       });
@@ -56,7 +65,7 @@ export function createSqliteTenantHoldings(database: string | SqliteDatabase): T
 
     async erase(tenant) {
       db.write(() => {
-        for (const { table, where } of HELD) {
+        for (const { table, where } of HELD.filter((held) => isThere(held.table))) {
           db.run(`DELETE FROM ${table} WHERE ${where}`, ...valuesOf(tenant, where));
         }
       });
