@@ -12,6 +12,7 @@ import type {
   TurnQueue,
   UsageLedger,
 } from '../core/ports.ts';
+import type { RetentionOf } from '../core/retention.ts';
 import type { StandingOf } from '../core/standing.ts';
 
 /** What `GET /v1/info` answers and the page's banner shows. */
@@ -36,6 +37,7 @@ export interface ApiDeps {
   readonly log: Log;
   readonly info: ServerInfo;
   readonly retentionSec: number;
+  readonly retentionOf?: RetentionOf;
   readonly standing?: StandingOf;
   readonly admit?: Admit;
   /** What an erased chat is forgotten in, too. */

@@ -6,6 +6,7 @@ import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
 import type { ReceivedMessage, TurnQueue } from './ports.ts';
+import type { RetentionOf } from './retention.ts';
 import type { TurnDeps, TurnOutcome } from './running-turn.ts';
 import { forTenant } from './tenant-bound.ts';
 import { runTurn } from './turn.ts';
@@ -20,6 +21,8 @@ export interface WorkerDeps extends TurnDeps {
   readonly queue: TurnQueue;
   /** How long a message stays invisible without a heartbeat. After a worker was killed its conversation waits this long. */
   readonly visibilityMs: number;
+  /** For a tenant that says something else than `retentionSec`. */
+  readonly retentionOf?: RetentionOf;
 }
 
 export interface WorkerOptions {
@@ -74,7 +77,10 @@ export async function processMessage(
   let outcome: TurnOutcome;
   try {
     // The turn's steps can name nothing of another tenant.
-    const bound = { ...deps, ...forTenant(deps, tenantOf(request.sessionKey)) };
+    const tenant = tenantOf(request.sessionKey);
+    // A registry that is away is waited for by the turn itself, which asks it whether the tenant is served.
+    const retentionSec = (await deps.retentionOf?.(tenant).catch(() => null)) ?? deps.retentionSec;
+    const bound = { ...deps, ...forTenant(deps, tenant), retentionSec };
     outcome = await runTurn(bound, request, {
       owner: randomUUID(),
       deadline,

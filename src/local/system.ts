@@ -84,7 +84,7 @@ export async function openLocalSystem(
     const stores = await openStores(configuration, { create: true });
     ends.push(() => stores.close());
     const directory = createTenantDirectory(stores.tenants, systemClock);
-    const { standing } = directory;
+    const { standing, retentionOf } = directory;
     const admit = createAdmission({
       places: stores.places,
       limitsOf: async (tenant) =>
@@ -98,6 +98,7 @@ export async function openLocalSystem(
     const { idle, ...system } = createSystem({
       ...stores,
       standing,
+      retentionOf,
       admit,
       waiting: waiting.list,
       metrics,
@@ -140,7 +141,14 @@ export async function openLocalSystem(
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());
-    const accepting = { ...stores, standing, admit, retentionSec: configuration.retentionSec, log };
+    const accepting = {
+      ...stores,
+      standing,
+      retentionOf,
+      admit,
+      retentionSec: configuration.retentionSec,
+      log,
+    };
     const inlets = startInlets(channels, configuration.channels, accepting);
     ends.push(() => inlets.stop());
     const bots = startTenantInlets(channels, {

@@ -74,6 +74,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
       {
         ...stores,
         standing: directory.standing,
+        retentionOf: directory.retentionOf,
         hosts,
         channels: withBots(
           channels,

@@ -454,7 +454,9 @@ describe('the whole', () => {
     });
     const uses = Object.values(app.resources)
       .filter(({ Type }) => Type === 'AWS::IAM::Policy')
-      .flatMap(({ Properties }) => Properties.PolicyDocument.Statement as { Action: unknown }[])
+      .flatMap(
+        ({ Properties }) => (Properties.PolicyDocument as { Statement: { Action: unknown }[] }).Statement,
+      )
       .filter(({ Action }) => JSON.stringify(Action).includes('kms:'));
     expect(uses.length).toBeGreaterThan(4);
     for (const use of uses) {
@@ -472,7 +474,7 @@ describe('the whole', () => {
     const told = Object.entries(app.resources).filter(
       ([, { Type, Properties }]) =>
         Type === 'AWS::Lambda::Function' &&
-        Properties.Environment?.Variables?.HYBRID_SESSIONS_LIMITS === JSON.stringify(limits),
+        JSON.stringify(Properties.Environment)?.includes(JSON.stringify(JSON.stringify(limits)).slice(1, -1)),
     );
     expect(told.map(([id]) => id).sort()).toEqual([
       expect.stringMatching(/Api/),
