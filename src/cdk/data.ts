@@ -1,7 +1,7 @@
 // The data: two tables and a bucket. They stay when the stack is deleted, unless the props say otherwise. After a first
 // deployment that fails they are deleted, because nobody would look for them. Objects do not expire by age: a session
 // in daily use may still need a pack written a year ago. The sweep erases expired sessions (src/core/sweep.ts).
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
@@ -29,6 +29,11 @@ export class Data extends Construct {
     const removalPolicy = props.deleteWithStack
       ? RemovalPolicy.DESTROY
       : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
+    if (props.ownKey && Token.isUnresolved(Stack.of(this).region)) {
+      throw new Error(
+        'ownKey: a table with a key of its own wants the stack to name its region. Set `region`.',
+      );
+    }
     this.key = props.ownKey
       ? new Key(this, 'Key', {
           description: 'Conversations and files of hybrid-sessions. Without it they cannot be read.',

@@ -80,7 +80,8 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly versionedBucket?: boolean;
   /**
    * Encrypts tables and bucket with a KMS key of this installation instead of keys of AWS. Whoever deletes the key has
-   * deleted all sessions. Set it before the first deployment: objects that are there already keep their keys. @default false
+   * deleted all sessions. The stack has to name its
+   * region. Set it before the first deployment: objects that are there already keep their keys. @default false
    */
   readonly ownKey?: boolean;
   /** Deletes tables and bucket with the stack. @default false: they stay */
