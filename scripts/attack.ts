@@ -44,7 +44,7 @@ async function startAgain(): Promise<number> {
   );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   const code = await new Promise<number>((resolve) => child.once('exit', (status) => resolve(status ?? 1)));
-  await rm(home, { recursive: true, force: true });
+  await rm(home, { recursive: true, force: true, maxRetries: 20 });
   return code;
 }
 
@@ -65,7 +65,10 @@ async function attack(): Promise<void> {
 }
 
 function print(result: AttackResult): void {
-  if (values.json) return console.log(JSON.stringify(result));
+  if (values.json) {
+    console.log(JSON.stringify(result));
+    return;
+  }
   const { mode, id, tries, verdict, detail } = result;
   const through =
     verdict === 'not promised' && result.through !== undefined

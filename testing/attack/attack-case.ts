@@ -1,13 +1,42 @@
 // What one attack is: what it tries, in words and as commands, and where nobody promised that it fails. How success shows is
-// the same for all (judge.ts): a canary is seen, BROKE is printed, the case's own file outside changed, its process lives
+// the same for all (run-attacks.ts): a canary is seen, BROKE is printed, the case's own file outside changed, its process lives
 // on, its address was called, or its forbidden request reached the model.
-import type { AttackWorld } from './attack-world.ts';
+import type { ToolResult } from '../../src/agent/model-messages.ts';
+import type { TestSystem } from '../local-system.ts';
+import type { FakeBot } from '../telegram/fake-bot.ts';
 
 export type Mode = 'sandboxed' | 'bare';
 
 export interface ToolCall {
   readonly name: string;
   readonly input: Readonly<Record<string, unknown>>;
+}
+
+export interface AttackWorld {
+  readonly mode: Mode;
+  readonly system: TestSystem;
+  readonly folder: string;
+  readonly privateFolder: string;
+  readonly bot: FakeBot;
+  /** What the scripts find in their environment. */
+  variables(id: string): Readonly<Record<string, string>>;
+  /** A file of the server's user, and a folder beside it (`.d`), with a canary in each. */
+  prepare(id: string): Promise<void>;
+  /** What changed of them; null when nothing did. */
+  damage(id: string): Promise<string | null>;
+  /** Runs tools in a turn of this chat, all in one; what they answered. */
+  turn(chat: string, calls: readonly ToolCall[]): Promise<readonly ToolResult[]>;
+  /** Requests that a program with the attacker's address got. */
+  calledAddresses(): readonly string[];
+  /** Bodies that reached the model, of everybody but the victims. */
+  modelSaw(): readonly string[];
+  /** What was asked of the model by calls that were not a conversation's. */
+  askedDirectly(): readonly string[];
+  storedBytes(): Promise<number>;
+  isCounted(): Promise<boolean>;
+  /** What must still be as it was: workers, the victim's conversation. */
+  harm(): Promise<string | null>;
+  close(): Promise<void>;
 }
 
 interface CaseFields {

@@ -12,11 +12,10 @@ import { type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts
 import { executionRoot } from '../../src/local/execution-root.ts';
 import { EXAMPLE_AGENT, PACKAGE_ROOT } from '../../src/package-root.ts';
 import { createSqliteTenantRegistry, openDatabase } from '../../src/stores/sqlite/index.ts';
-import { startLocalSystem, type TestSystem } from '../local-system.ts';
+import { startLocalSystem } from '../local-system.ts';
 import type { ModelReply } from '../model/scripted-model.ts';
-import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
-import type { Mode, ToolCall } from './attack-case.ts';
+import type { AttackWorld, Mode, ToolCall } from './attack-case.ts';
 
 export const MODEL = 'claude-sonnet-4-5';
 export const VICTIM = 'victim';
@@ -28,33 +27,6 @@ export const PATTERN = 'canary-[a-z]+-[0-9a-f]{16}';
 const LIVE = 'live';
 
 const canary = (name: string): string => `canary-${name}-${randomBytes(8).toString('hex')}`;
-
-export interface AttackWorld {
-  readonly mode: Mode;
-  readonly system: TestSystem;
-  readonly folder: string;
-  readonly privateFolder: string;
-  readonly bot: FakeBot;
-  /** What the scripts find in their environment. */
-  variables(id: string): Readonly<Record<string, string>>;
-  /** A file of the server's user, and a folder beside it (`.d`), with a canary in each. */
-  prepare(id: string): Promise<void>;
-  /** What changed of them; null when nothing did. */
-  damage(id: string): Promise<string | null>;
-  /** Runs tools in a turn of this chat, all in one; what they answered. */
-  turn(chat: string, calls: readonly ToolCall[]): Promise<readonly ToolResult[]>;
-  /** Requests that a program with the attacker's address got. */
-  calledAddresses(): readonly string[];
-  /** Bodies that reached the model, of everybody but the victims. */
-  modelSaw(): readonly string[];
-  /** What was asked of the model by calls that were not a conversation's. */
-  askedDirectly(): readonly string[];
-  storedBytes(): Promise<number>;
-  isCounted(): Promise<boolean>;
-  /** What must still be as it was: workers, the victim's conversation. */
-  harm(): Promise<string | null>;
-  close(): Promise<void>;
-}
 
 /** The environment that the program must be started with: secrets as an owner gives them. */
 export function secretEnvironment(): Record<string, string> {
@@ -174,6 +146,7 @@ async function fill(
     workers: 3,
     env: {
       HOME: privateFolder,
+      HYBRID_SESSIONS_LOG: 'silent',
       TELEGRAM_API_ROOT: telegram.apiRoot,
       ACME_BOT_TOKEN: secrets.ACME_BOT_TOKEN,
       ANTHROPIC_API_KEY: secrets.ANTHROPIC_API_KEY,

@@ -98,6 +98,7 @@ const LINKS: readonly TurnCase[] = [
   },
   {
     id: 'link-home',
+    mayDie: true,
     tries: 'put links in the place of the home and temporary folders',
     script: `${swap('"$HOME"', '"$TARGET.d"')}; ${swap('"$TMPDIR"', '"$TARGET.d"')}`,
     afterwards: 'cat "$HOME"/*',
@@ -130,6 +131,7 @@ const LINKS: readonly TurnCase[] = [
   },
   {
     id: 'link-every-config-file',
+    mayDie: true,
     tries: 'put a link in the place of every file of the configuration folder',
     script: 'find "$CLAUDE_CONFIG_DIR" -type f | while read -r f; do ln -sfn "$TARGET" "$f"; done',
     afterwards: 'find "$CLAUDE_CONFIG_DIR" -type l -exec cat {} \\;',

@@ -111,7 +111,7 @@ const PROXIED: readonly TurnCase[] = [
     id: 'proxy-two-names',
     tries: 'name an allowed host to the proxy and another one in the request',
     script:
-      'p=${http_proxy:-$HTTP_PROXY}; p=${p#http://}; p=${p%/}; p=${p##*@}; for r in "GET http://127.0.0.1:$SERVICE_PORT/ HTTP/1.1\\r\\nHost: example.com" "GET / HTTP/1.1\\r\\nHost: 127.0.0.1:$SERVICE_PORT" "GET http://example.com@127.0.0.1:$SERVICE_PORT/ HTTP/1.1\\r\\nHost: example.com" "CONNECT 127.0.0.1:$SERVICE_PORT HTTP/1.1\\r\\nHost: example.com:443" "CONNECT example.com@127.0.0.1:$SERVICE_PORT HTTP/1.1\\r\\nHost: x"; do timeout 4 bash -c \'exec 9<> "/dev/tcp/${0%:*}/${0##*:}" && printf "$1\\r\\nConnection: close\\r\\n\\r\\nGET / HTTP/1.0\\r\\n\\r\\n" >&9 && cat <&9\' "$p" "$r"; done | grep -aE "$PATTERN|200 Connection" && echo BROKE',
+      'p=$(echo "$http_proxy $HTTP_PROXY" | grep -oE "[0-9.]+:[0-9]+" | head -1); for r in "GET http://127.0.0.1:$SERVICE_PORT/ HTTP/1.1\\r\\nHost: example.com" "GET / HTTP/1.1\\r\\nHost: 127.0.0.1:$SERVICE_PORT" "GET http://example.com@127.0.0.1:$SERVICE_PORT/ HTTP/1.1\\r\\nHost: example.com" "CONNECT 127.0.0.1:$SERVICE_PORT HTTP/1.1\\r\\nHost: example.com:443" "CONNECT example.com@127.0.0.1:$SERVICE_PORT HTTP/1.1\\r\\nHost: x"; do timeout 4 bash -c \'exec 9<> "/dev/tcp/$(echo $0 | tr : /)" && printf "$1\\r\\nConnection: close\\r\\n\\r\\nGET / HTTP/1.0\\r\\n\\r\\n" >&9 && cat <&9\' "$p" "$r"; done | grep -aE "$PATTERN|200 Connection" && echo BROKE',
   },
 ];
 

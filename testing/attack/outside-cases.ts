@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sessionKeyOf, turnIdOf } from '../../src/core/ids.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
-import type { OutsideCase } from './attack-case.ts';
-import { type AttackWorld, bash, VICTIM } from './attack-world.ts';
+import type { AttackWorld, OutsideCase } from './attack-case.ts';
+import { bash, VICTIM } from './attack-world.ts';
 
 interface Sent {
   readonly method?: string;
@@ -183,14 +183,12 @@ const INLETS: readonly OutsideCase[] = [
         )) ??
         (await allRefused(
           world,
-          ids
-            .slice(0, 8)
-            .map((id) => ({
-              method: 'POST',
-              path: `/v1/turns/${id}/stop`,
-              headers: { ...JSON_TYPE, ...keyed(world) },
-              body: '{}',
-            })),
+          ids.slice(0, 8).map((id) => ({
+            method: 'POST',
+            path: `/v1/turns/${id}/stop`,
+            headers: { ...JSON_TYPE, ...keyed(world) },
+            body: '{}',
+          })),
         ))
       );
     },

@@ -2,8 +2,17 @@
 // calls and answers of its own; what they left is looked for in a second turn, and in somebody else's.
 import { readdirSync, readFileSync } from 'node:fs';
 import type { ToolResult } from '../../src/agent/model-messages.ts';
-import type { Attack, AttackResult, Mode, OutsideCase, TextCase, ToolCall, TurnCase } from './attack-case.ts';
-import { type AttackWorld, bash, openAttackWorld } from './attack-world.ts';
+import type {
+  Attack,
+  AttackResult,
+  AttackWorld,
+  Mode,
+  OutsideCase,
+  TextCase,
+  ToolCall,
+  TurnCase,
+} from './attack-case.ts';
+import { bash, openAttackWorld } from './attack-world.ts';
 import { FILE_CASES, LINK_CASES } from './file-cases.ts';
 import { NETWORK_CASES } from './network-cases.ts';
 import { OUTSIDE_CASES } from './outside-cases.ts';
@@ -18,7 +27,12 @@ const TURN_CASES: readonly Attack<TurnCase>[] = [
   ...PLANTED_CASES,
   ...TOOL_CASES,
 ];
-export const ATTACK_COUNT = TURN_CASES.length + TEXT_CASES.length + OUTSIDE_CASES.length;
+/** Of one run, the two looks at the end included. */
+export const ATTACKS: readonly { readonly kind: string; readonly id: string; readonly tries: string }[] = [
+  ...TURN_CASES,
+  ...TEXT_CASES,
+  ...OUTSIDE_CASES,
+];
 
 /** Calls of one turn: few enough that a turn that hangs costs little. */
 const TURN_SIZE = 12;
@@ -192,7 +206,7 @@ async function runGroup(
 /** In a shell of its own, with the world's names; what it prints comes back whatever it ends with. */
 function wrapped(variables: Readonly<Record<string, string>>, script: string): string {
   const exports = Object.entries(variables).map(([name, value]) => `${name}='${value}'`);
-  return `export ${exports.join(' ')}\n{\n${script}\n} 2>&1 | head -c 20000\necho ${TRIED}`;
+  return `export ${exports.join(' ')}\n{\n${script}\n} 2>&1 | head -c 8000\necho ${TRIED}`;
 }
 
 async function sendText(world: AttackWorld, one: TextCase): Promise<string | null> {
