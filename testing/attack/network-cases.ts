@@ -59,7 +59,7 @@ const DIRECT: readonly TurnCase[] = [
 
 /** 403 is the proxy's own answer; a canary means that it led there. */
 const proxied = (url: string) =>
-  `for u in ${url}; do c=$(curl -s -m 5 -o body -w '%{http_code}' $u); cat body; [ "$c" = 403 ] || [ "$c" = 000 ] || [ "$c" = 400 ] || [ "$c" = 502 ] || echo "BROKE $c $u"; c=$(curl -s -p -m 5 -o body -w '%{http_connect}' $u); cat body; [ "$c" = 200 ] && echo "BROKE connect $u"; done; rm -f body; [ -n "$http_proxy$HTTP_PROXY" ] || echo "no proxy"`;
+  `for u in ${url}; do c=$(curl -s -m 5 -o body -w '%{http_code}' $u); cat body; [ "$c" = 403 ] || [ "$c" = 000 ] || [ "$c" = 400 ] || [ "$c" = 502 ] || echo "BROKE $c $u"; c=$(curl -s -p -m 5 -o body -w '%{http_connect}' $u); cat body; [ "$c" = 200 ] && echo "BROKE connect $u"; done; rm -f body; [ -n "$http_proxy$HTTP_PROXY" ] || echo "NO WAY to the proxy was found"`;
 const spelled = (id: string, tries: string, hosts: readonly string[], port = '$SERVICE_PORT'): TurnCase => ({
   id,
   tries: `have the proxy lead to ${tries}`,
@@ -111,12 +111,12 @@ const PROXIED: readonly TurnCase[] = [
     id: 'proxy-two-names',
     tries: 'name an allowed host to the proxy and another one in the request',
     script:
-      'p=$(echo "$http_proxy $HTTP_PROXY" | grep -oE "[0-9.]+:[0-9]+" | head -1); for r in "GET http://127.0.0.1:$SERVICE_PORT/ HTTP/1.1\\r\\nHost: example.com" "GET / HTTP/1.1\\r\\nHost: 127.0.0.1:$SERVICE_PORT" "GET http://example.com@127.0.0.1:$SERVICE_PORT/ HTTP/1.1\\r\\nHost: example.com" "CONNECT 127.0.0.1:$SERVICE_PORT HTTP/1.1\\r\\nHost: example.com:443" "CONNECT example.com@127.0.0.1:$SERVICE_PORT HTTP/1.1\\r\\nHost: x"; do timeout 4 bash -c \'exec 9<> "/dev/tcp/$(echo $0 | tr : /)" && printf "$1\\r\\nConnection: close\\r\\n\\r\\nGET / HTTP/1.0\\r\\n\\r\\n" >&9 && cat <&9\' "$p" "$r"; done | grep -aE "$PATTERN|200 Connection" && echo BROKE',
+      'p=$(echo "$http_proxy $HTTP_PROXY" | grep -oE "[0-9.]+:[0-9]+" | head -1); [ -n "$p" ] || echo "NO WAY to the proxy was found"; for r in "GET http://127.0.0.1:$SERVICE_PORT/ HTTP/1.1\\r\\nHost: example.com" "GET / HTTP/1.1\\r\\nHost: 127.0.0.1:$SERVICE_PORT" "GET http://example.com@127.0.0.1:$SERVICE_PORT/ HTTP/1.1\\r\\nHost: example.com" "CONNECT 127.0.0.1:$SERVICE_PORT HTTP/1.1\\r\\nHost: example.com:443" "CONNECT example.com@127.0.0.1:$SERVICE_PORT HTTP/1.1\\r\\nHost: x"; do timeout 4 bash -c \'exec 9<> "/dev/tcp/$(echo $0 | tr : /)" && printf "$1\\r\\nConnection: close\\r\\n\\r\\nGET / HTTP/1.0\\r\\n\\r\\n" >&9 && cat <&9\' "$p" "$r"; done | grep -aE "$PATTERN|200 Connection" && echo BROKE',
   },
 ];
 
 /** The CLI's own way to the model, from its environment or ours. */
-const TURN = `for e in /proc/self/environ /proc/[0-9]*/environ; do a=$(tr '\\0' '\\n' < $e 2> /dev/null | grep -aE '^ANTHROPIC_(BASE_URL|API_KEY|AUTH_TOKEN)='); case "$a" in *ANTHROPIC_API_KEY=*|*ANTHROPIC_AUTH_TOKEN=*) break ;; esac; done; eval "$a"; KEY=\${ANTHROPIC_API_KEY:-$ANTHROPIC_AUTH_TOKEN}; echo "way to the model: $ANTHROPIC_BASE_URL $(printf %s "$KEY" | head -c 9)";
+const TURN = `p=$$; a=; while [ "$p" -gt 1 ] && [ -z "$a" ]; do p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status); a=$(tr '\\0' '\\n' < /proc/$p/environ 2> /dev/null | grep -aE '^ANTHROPIC_(BASE_URL|API_KEY|AUTH_TOKEN)='); done; eval "$a"; KEY=\${ANTHROPIC_API_KEY:-$ANTHROPIC_AUTH_TOKEN}; [ -n "$KEY" ] && [ -n "$ANTHROPIC_BASE_URL" ] || echo "NO WAY to the gateway was found";
 ask() { curl -s -m 8 --noproxy '*' -H "x-api-key: \${USE:-$KEY}" -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' "$@"; echo; };`;
 const body = (model: string, more = '') =>
   `"{${more}\\"model\\":\\"${model}\\",\\"max_tokens\\":9,\\"messages\\":[{\\"role\\":\\"user\\",\\"content\\":\\"$FORBIDDEN\\"}]}"`;

@@ -333,12 +333,12 @@ const ARCHIVES: readonly OutsideCase[] = [
   },
   {
     id: 'import-config-link',
-    tries: 'the same by a link in the place of the configuration',
+    tries: 'have it take them in by a link in the place of the configuration',
     run: (world) => importOf(world, 'config', replace('config'), 'cat "$CLAUDE_CONFIG_DIR"/*'),
   },
   {
     id: 'import-links-inside',
-    tries: 'the same by links inside the workspace',
+    tries: 'have it take them in by links inside the workspace',
     run: (world) =>
       importOf(
         world,
@@ -373,6 +373,7 @@ const ARCHIVES: readonly OutsideCase[] = [
         'true',
       );
       const listed = await command(world, 'sessions', 'list', '--tenant', 'acme', '--json');
+      if (listed.startsWith('refused')) throw new Error(listed);
       return /2002/.test(listed) ? listed.slice(0, 200) : null;
     },
   },

@@ -106,8 +106,9 @@ export async function runAttacks({
       const seen = await runGroup(world, group);
       for (const one of group) {
         const saw = seen.get(one.id) ?? { first: null, afterwards: null, elsewhere: null };
-        const got = await judge(world, one, saw).catch((error: unknown) => `could not be judged: ${error}`);
-        say(one, got, missing(one, saw));
+        const got = await judge(world, one, saw).catch((error: unknown) => new Error(`not judged: ${error}`));
+        if (got instanceof Error) say(one, null, got.message);
+        else say(one, got, missing(world, one, saw));
       }
     });
     await pool(texts, AT_ONCE, async (one) => say(one, await sendText(world, one), null));
@@ -236,7 +237,9 @@ async function judge(world: AttackWorld, one: TurnCase, seen: Seen): Promise<str
 }
 
 /** What was not even tried counts as an error of the case. */
-function missing(one: TurnCase, { first, afterwards, elsewhere, error }: Seen): string | null {
+function missing(world: AttackWorld, one: TurnCase, { first, afterwards, elsewhere, error }: Seen): string | null {
+  const lost = [first, afterwards].find((result) => /^NO WAY/m.test(result?.text ?? ''));
+  if (lost && world.mode === 'sandboxed') return lost.text;
   if (one.mayDie) return null;
   const steps = [
     one.call ? null : first,
