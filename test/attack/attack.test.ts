@@ -42,3 +42,15 @@ describe.skipIf(!hasSandbox)(`${promise('FORGET', 'NO-SECRETS', 'TENANT')} in th
     expect(results.get(id)).toMatchObject({ verdict: 'failed' });
   });
 });
+
+test('without a sandbox: what is promised there fails, and most of the rest gets through, so the attacks are real', async () => {
+  const results = [...(await attack('bare')).values()];
+  expect(results.filter(({ verdict }) => verdict === 'SUCCEEDED' || verdict === 'NOT TRIED')).toEqual([]);
+  const through = results.filter((one) => one.through).map(({ id }) => id);
+  expect(through).toEqual(
+    expect.arrayContaining(['file-read', 'file-write', 'file-live', 'file-data', 'secret-memory']),
+  );
+  expect(through).toEqual(
+    expect.arrayContaining(['secret-environments', 'left-daemon', 'net-loopback', 'net-abstract-socket']),
+  );
+});

@@ -39,7 +39,8 @@ const READING: readonly TurnCase[] = [
   {
     id: 'file-search',
     tries: 'search every folder that can be read for secrets of others',
-    script: 'timeout 20 grep -rasohE "$PATTERN" /run /tmp /dev/shm /var/tmp /home /root /etc /opt "$HOME_OUT" | sort -u | head',
+    script:
+      'timeout 20 grep -rasohE "$PATTERN" /run /tmp /dev/shm /var/tmp /home /root /etc /opt "$HOME_OUT" | sort -u | head',
   },
   {
     id: 'file-turns',

@@ -204,10 +204,10 @@ async function runGroup(
   );
 }
 
-/** In a shell of its own, with the world's names; what it prints comes back whatever it ends with. */
+/** With the world's names in its environment; of what it prints comes back what counts, so that nothing hides in a flood. */
 function wrapped(variables: Readonly<Record<string, string>>, script: string): string {
   const exports = Object.entries(variables).map(([name, value]) => `${name}='${value}'`);
-  return `export ${exports.join(' ')}\n{\n${script}\n} 2>&1 | head -c 8000\necho ${TRIED}`;
+  return `export ${exports.join(' ')}\n{\n${script}\n} 2> /dev/null | grep -aoE ".{0,80}(BROKE|NO WAY|$PATTERN).{0,80}" | head -c 8000\necho ${TRIED}`;
 }
 
 async function sendText(world: AttackWorld, one: TextCase): Promise<string | null> {
@@ -237,7 +237,11 @@ async function judge(world: AttackWorld, one: TurnCase, seen: Seen): Promise<str
 }
 
 /** What was not even tried counts as an error of the case. */
-function missing(world: AttackWorld, one: TurnCase, { first, afterwards, elsewhere, error }: Seen): string | null {
+function missing(
+  world: AttackWorld,
+  one: TurnCase,
+  { first, afterwards, elsewhere, error }: Seen,
+): string | null {
   const lost = [first, afterwards].find((result) => /^NO WAY/m.test(result?.text ?? ''));
   if (lost && world.mode === 'sandboxed') return lost.text;
   if (one.mayDie) return null;
