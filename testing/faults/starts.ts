@@ -142,10 +142,12 @@ function launch(launcher: string, home: string): Started {
   child.stdout.on('data', hear);
   child.stderr.on('data', hear);
   const ended = new Promise<string>((resolve) => {
-    child.once('exit', (code, by) => {
+    const end = (how: string) => {
       ready.resolve(null);
-      resolve(by ?? String(code));
-    });
+      resolve(how);
+    };
+    child.once('error', (error) => end(error.message));
+    child.once('exit', (code, by) => end(by ?? String(code)));
   });
   return { child, said: () => said, ready: ready.promise, ended };
 }
