@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { Invalid } from '../core/errors.ts';
+import { Conflict } from '../core/errors.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import { diskError } from '../state/disk-errors.ts';
 
@@ -30,7 +30,7 @@ export function createPackIntake(
     for (let left = bytes; left > 0; ) {
       if (ahead.length === 0) {
         const next = await source.next();
-        if (next.done) throw new Invalid('host-lied', 'A pack ended before its announced size.');
+        if (next.done) throw new Conflict('host-failed', 'The agent host ended in the middle of a pack.');
         ahead = next.value;
       }
       const piece = ahead.subarray(0, left);
