@@ -80,9 +80,6 @@ export class HybridSessions extends Construct {
     if (workerTimeout.toSeconds() > MAX_WORKER_TIMEOUT.toSeconds() || workerTimeout.toSeconds() < 120) {
       throw new Error('worker.timeout must be between 2 and 15 minutes.');
     }
-    if (props.tenants && props.agents === 'isolated') {
-      throw new Error('`tenants` and `agents: isolated` cannot be had together yet: leave one of them out.');
-    }
     const architecture = props.architecture ?? Architecture.ARM_64;
     this.common = { architecture, logRetention: props.logRetention ?? RetentionDays.ONE_MONTH };
     this.installation = Names.uniqueResourceName(this, { maxLength: 60, separator: '-' });

@@ -2,13 +2,16 @@
 // function holds the stores, the queue and the channels, and no key of a model; it never opens a file of an agent.
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { systemClock } from '../core/clock.ts';
+import type { Tenant } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import { createLambdaHosts } from '../host/lambda/lambda-hosts.ts';
+import { createLambdaHosts, type Presigner } from '../host/lambda/lambda-hosts.ts';
+import type { Mailbox } from '../host/lambda/mailbox.ts';
 import { createProcessHosts, type ProcessHosts } from '../host/process-hosts.ts';
-import { createDynamoMailbox } from '../stores/dynamodb/mailbox.ts';
-import { createS3Presigner } from '../stores/s3/presigner.ts';
+import { createDynamoMailbox, type DynamoMailboxOptions } from '../stores/dynamodb/mailbox.ts';
+import { createS3Presigner, type S3PresignerOptions } from '../stores/s3/presigner.ts';
 import { isolatedHostsSchema, readConfiguration } from './configuration.ts';
 import { createGatewayAccess } from './gateway-access.ts';
+import type { TenantKeys } from './tenant-stores.ts';
 import type { WorkerHosts } from './worker.ts';
 
 /** A URL is made when it is needed; an upload may have to wait for another one. */
@@ -22,16 +25,16 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
   let hosts: ProcessHosts | null = null;
   return {
     parameters: [gatewaySecretParameter],
-    async open({ objects, state, limits, secrets, usage }) {
+    async open({ objects, state, limits, secrets, usage, keysOf }) {
       const secret = Buffer.from(secrets.get(gatewaySecretParameter) ?? '', 'base64url');
       hosts = createProcessHosts({
         start: createLambdaHosts({
           // What is refused is for the queue to repeat; a second try could run a second host.
           client: new LambdaClient({ maxAttempts: 1, requestHandler: { connectionTimeout: 2_000 } }),
           functionName: agentHostFunction,
-          presigner: createS3Presigner({ bucket, expiresInSec: URL_SEC }),
+          presigner: presignerFor({ bucket, expiresInSec: URL_SEC }, keysOf),
           objects,
-          mailbox: createDynamoMailbox(tables),
+          mailbox: mailboxFor(tables, keysOf),
           control: { url: gatewayUrl, secret },
           clock: systemClock,
           log,
@@ -58,5 +61,32 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
       return hosts;
     },
     settle: async () => hosts?.close(),
+  };
+}
+
+type KeysOf = ((tenant: Tenant) => TenantKeys) | null;
+
+/** Signs with the keys of the tenant whose object it is, where there are such keys. */
+export function presignerFor(options: S3PresignerOptions, keysOf: KeysOf): Presigner {
+  if (!keysOf) return createS3Presigner(options);
+  /** A worker has one turn at a time. */
+  let last: { readonly tenant: Tenant; readonly presigner: Presigner } | null = null;
+  const ofOwner = (key: string): Presigner => {
+    const tenant = key.slice(0, key.indexOf('/')) as Tenant;
+    if (last?.tenant !== tenant) {
+      const presigner = createS3Presigner({ ...options, credentials: keysOf(tenant).credentials });
+      last = { tenant, presigner };
+    }
+    return last.presigner;
+  };
+  return { read: (key) => ofOwner(key).read(key), write: (key) => ofOwner(key).write(key) };
+}
+
+export function mailboxFor(options: DynamoMailboxOptions, keysOf: KeysOf): Mailbox {
+  if (!keysOf) return createDynamoMailbox(options);
+  const of = (tenant: Tenant) => createDynamoMailbox({ ...options, client: keysOf(tenant).dynamo });
+  return {
+    post: (box, number, message) => of(box.tenant).post(box, number, message),
+    read: (box, after, waitMs) => of(box.tenant).read(box, after, waitMs),
   };
 }

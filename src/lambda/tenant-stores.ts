@@ -1,6 +1,11 @@
 // The stores of one tenant, through credentials that open nothing else. A worker's own role reaches neither tables nor
 // bucket: whatever goes wrong in a turn, the keys at hand are those of its tenant.
-import { createTenantCredentials, type TenantCredentialsOf } from '../aws/tenant-credentials.ts';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  createTenantCredentials,
+  type TenantCredentials,
+  type TenantCredentialsOf,
+} from '../aws/tenant-credentials.ts';
 import { systemClock } from '../core/clock.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
@@ -23,7 +28,13 @@ export interface TenantStoresOptions {
   readonly credentials?: TenantCredentialsOf;
 }
 
-export interface OpenedTenant {
+/** What opens one tenant's items and objects, and no other's. */
+export interface TenantKeys {
+  readonly dynamo: DynamoDBClient;
+  readonly credentials: () => Promise<TenantCredentials>;
+}
+
+export interface OpenedTenant extends TenantKeys {
   readonly store: SessionStore;
   readonly events: EventLog;
   readonly objects: ObjectStore;
@@ -46,6 +57,8 @@ export function createTenantStores(options: TenantStoresOptions) {
     const tables = { client: dynamo, mappingTable, stateTable, clock: systemClock };
     const objects = createS3ObjectStore({ client: s3, bucket });
     return {
+      dynamo,
+      credentials,
       objects,
       store: createDynamoSessionStore(tables),
       events: createDynamoEventLog({ ...tables, retentionSec }),

@@ -13,6 +13,7 @@ import {
   MAX_ATTEMPTS,
   WORKSPACE_LIMITS,
 } from '../core/defaults.ts';
+import type { Tenant } from '../core/ids.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { AgentHosts, ObjectStore, ReceivedMessage, StateLimits, UsageLedger } from '../core/ports.ts';
@@ -28,7 +29,7 @@ import { readConfiguration, workerSchema } from './configuration.ts';
 import { giveBack } from './not-ready.ts';
 import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
-import { createTenantStores } from './tenant-stores.ts';
+import { createTenantStores, type TenantKeys } from './tenant-stores.ts';
 import { openTenants, withTenantBots } from './tenants.ts';
 
 /** Time to end the agent, write the checkpoint and upload it. */
@@ -46,6 +47,8 @@ export interface WorkerHosts {
     readonly limits: StateLimits;
     readonly secrets: ReadonlyMap<string, string>;
     readonly usage: UsageLedger;
+    /** What opens a tenant's items and objects; null where the function's own role does. */
+    readonly keysOf: ((tenant: Tenant) => TenantKeys) | null;
   }): Promise<AgentHosts>;
   /** Before the function answers: then everything in it stands still until the next message, which may be another's. */
   settle(): Promise<void>;
@@ -82,7 +85,7 @@ export function createWorker(
       store: createDynamoSessionStore(tables),
       queue,
       state,
-      hosts: await hosts.open({ objects, state, limits, secrets, usage }),
+      hosts: await hosts.open({ objects, state, limits, secrets, usage, keysOf: apart?.of ?? null }),
       channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
         events,
         log,

@@ -143,6 +143,21 @@ describe('the gateway', () => {
   });
 });
 
+test('with tenants the worker reaches tables and bucket only by the role of one tenant; the host still reaches nothing', () => {
+  const apart = synthesize({ ...FULL, agents: 'isolated', tenants: { parameterPrefix: '/tenants' } });
+  expect(apart.findings).toEqual([]);
+  const statements = (part: string) =>
+    ofType(apart, 'AWS::IAM::Policy')
+      .filter(([id]) => id.includes(part))
+      .flatMap(([, policy]) => (policy.Properties.PolicyDocument as { Statement: Statement[] }).Statement);
+  const ofWorker = statements('IsolatedWorker').flatMap(({ Action }) => Action);
+  expect(ofWorker).toEqual(expect.arrayContaining(['sts:AssumeRole', 'lambda:InvokeFunction']));
+  expect(ofWorker.filter((action) => /^s3:|dynamodb:(?!GetItem)/.test(action))).toEqual([]);
+  expect(new Set(statements('AgentHost').flatMap(({ Action }) => Action))).toEqual(
+    new Set(['logs:CreateLogStream', 'logs:PutLogEvents']),
+  );
+});
+
 test('cdk-nag finds nothing without a reason, and every function has its alarms', () => {
   expect(isolated.findings).toEqual([]);
   const watched = ofType(isolated, 'AWS::CloudWatch::Alarm').filter(
