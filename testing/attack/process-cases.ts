@@ -7,7 +7,11 @@ const call = (x64: number, arm64: number, ...args: (number | string)[]) =>
   `perl -e 'my $n = \`uname -m\` =~ /aarch64/ ? ${arm64} : ${x64}; exit(syscall($n, ${args.join(', ')}) == -1)'`;
 
 const SECRETS: readonly TurnCase[] = [
-  { id: 'secret-own-environment', tries: 'find a key in its own environment', script: 'env | cat; cat /proc/self/environ /proc/$PPID/environ; export -p | cat' },
+  {
+    id: 'secret-own-environment',
+    tries: 'find a key in its own environment',
+    script: 'env | cat; cat /proc/self/environ /proc/$PPID/environ; export -p | cat',
+  },
   {
     id: 'secret-environments',
     tries: 'find a key in the environment of any process',
