@@ -10,13 +10,6 @@ export type MessageLimits = Pick<
 
 const NO_LIMIT = { chat: null, speaker: null, tenant: null } as const;
 
-export const NO_LIMITS: MessageLimits = {
-  turnsPerMinute: NO_LIMIT,
-  waiting: NO_LIMIT,
-  sessions: null,
-  bytes: null,
-};
-
 /** What a tenant says for itself counts; for the rest, what the installation says. */
 export function limitsWithin(own: MessageLimits | null, installation: MessageLimits): MessageLimits {
   if (own === null) return installation;

@@ -39,7 +39,10 @@ export interface LocalHostsOptions {
   /** Without a sandbox: a directory per session that always has the same path. */
   readonly workplace: Workplace;
   readonly objects: ObjectStore;
+  /** Where hosts find the agent folder. */
   readonly agentDir: string;
+  /** What they find there, where it is not the folder itself: a copy that another user may read. */
+  readonly agentCopy?: string;
   readonly limits: StateLimits;
   readonly network: NetworkSetting;
   /** Unix sockets of the worker by name, that hosts may reach. */
@@ -94,8 +97,11 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
             { path: folders.home, at: INSIDE_HOME },
             { path: folders.temporary, at: INSIDE_TEMPORARY },
           ],
-          readOnly: [options.agentDir, ...programPaths()],
-          incoming: [{ path: packs, at: INSIDE_PACKS }],
+          readOnly: [...(options.agentCopy === undefined ? [options.agentDir] : []), ...programPaths()],
+          incoming: [
+            { path: packs, at: INSIDE_PACKS },
+            ...(options.agentCopy === undefined ? [] : [{ path: options.agentCopy, at: options.agentDir }]),
+          ],
         }
       : { root: slot, writable: [], readOnly: [] },
     stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'pipe'],

@@ -1,5 +1,6 @@
 // The agent hosts of one worker process on this machine, and the model gateway that they reach: on a socket of the worker's
 // own where hosts have a network of their own, on loopback elsewhere.
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentFolder } from '../agent/agent-folder.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
@@ -38,6 +39,9 @@ export async function openWorkerHosts(
   const sandbox = await sandboxOf(folder);
   const root = await executionRoot(dataDir);
   const own = await openWorkerFolder(root);
+  // Started by root, a host is another user, who may not read what is private to root.
+  const agentCopy = process.getuid?.() === 0 ? join(own.path, 'agent') : undefined;
+  if (agentCopy) await cp(folder.path, agentCopy, { recursive: true, dereference: true });
   const socket = join(own.path, 'model.sock');
   const hasOwnNetwork = sandbox.kind === 'bubblewrap' && sandbox.ownNetwork;
   const gateway = await createModelGateway({
@@ -55,6 +59,7 @@ export async function openWorkerHosts(
       workplace: createWorkplace({ root }),
       objects,
       agentDir: folder.path,
+      ...(agentCopy === undefined ? {} : { agentCopy }),
       limits,
       network: networkOf(folder),
       hostLimits,

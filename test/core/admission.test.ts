@@ -10,13 +10,20 @@ import {
   sessionKeyOf,
   tenantOf,
 } from '../../src/core/ids.ts';
-import { limitsWithin, NO_LIMITS, OverLimit } from '../../src/core/limits.ts';
+import { limitsWithin, type MessageLimits, OverLimit } from '../../src/core/limits.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import { type MessageLimitSettings, messageLimitsSchema } from '../../src/core/tenants.ts';
 import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createMemoryPlaces, createMemorySessionStore } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
+
+const NO_LIMITS: MessageLimits = {
+  turnsPerMinute: NO_LIMIT,
+  waiting: NO_LIMIT,
+  sessions: null,
+  bytes: null,
+};
 
 const HOME: Conversation = { tenant: 'acme', channel: 'telegram', bot: '7', chat: 'one', thread: null };
 
