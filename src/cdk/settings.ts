@@ -38,6 +38,8 @@ const ownFields = {
     .default({ provider: 'demo' }),
   budgets: budgetsSchema.optional(),
   http: z.boolean().default(true),
+  /** Whether agents run beside the worker's rights, or each session apart. */
+  agents: z.enum(['isolated', 'shared']).default('shared'),
   /** Relative to this file. */
   agentFolder: z.string().optional(),
   architecture: z.enum(['arm64', 'x86_64']).default('arm64'),
@@ -51,6 +53,7 @@ const ownFields = {
     })
     .prefault({}),
   ingress: z.strictObject({ reservedConcurrency: z.int().min(1).max(1000).optional() }).prefault({}),
+  tenants: z.strictObject({ parameterPrefix: parameterName }).optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),

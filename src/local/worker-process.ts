@@ -74,6 +74,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
       {
         ...stores,
         standing: directory.standing,
+        recordOf: directory.of,
         hosts,
         channels: withBots(
           channels,

@@ -18,6 +18,7 @@ const KINDS: Readonly<Record<string, string>> = {
   turn: 'turns',
   conversation: 'orders of turns',
   events: 'events',
+  usage: 'usage',
 };
 
 export function createDynamoTenantHoldings(options: DynamoTenantHoldingsOptions): TenantHoldings {
