@@ -207,7 +207,7 @@ async function runGroup(
 /** With the world's names in its environment; of what it prints comes back what counts, so that nothing hides in a flood. */
 function wrapped(variables: Readonly<Record<string, string>>, script: string): string {
   const exports = Object.entries(variables).map(([name, value]) => `${name}='${value}'`);
-  return `export ${exports.join(' ')}\n{\n${script}\n} 2> /dev/null | grep -aoE ".{0,80}(BROKE|NO WAY|$PATTERN).{0,80}" | head -c 8000\necho ${TRIED}`;
+  return `export ${exports.join(' ')}\n{\n${script}\n} 2> /dev/null | grep -aoE ".{0,80}(BROK[E]|NO WA[Y]|$PATTERN).{0,80}" | head -c 8000\necho ${TRIED}`;
 }
 
 async function sendText(world: AttackWorld, one: TextCase): Promise<string | null> {
