@@ -10,6 +10,7 @@ import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { settingFault } from '../setting-fault.ts';
+import { DEFAULT_AGENTS } from './props.ts';
 
 const ownFields = {
   $schema: z.string().optional(),
@@ -39,7 +40,7 @@ const ownFields = {
   budgets: budgetsSchema.optional(),
   http: z.boolean().default(true),
   /** Whether agents run beside the worker's rights, or each session apart. */
-  agents: z.enum(['isolated', 'shared']).default('shared'),
+  agents: z.enum(['isolated', 'shared']).default(DEFAULT_AGENTS),
   /** Relative to this file. */
   agentFolder: z.string().optional(),
   architecture: z.enum(['arm64', 'x86_64']).default('arm64'),
