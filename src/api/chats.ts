@@ -2,7 +2,7 @@
 // channel; conversations of other channels cannot be named through it.
 
 import { DEFAULT_TENANT } from '../core/defaults.ts';
-import { Conflict, Refused } from '../core/errors.ts';
+import { eraseChat } from '../core/erase-chat.ts';
 import { type SessionKey, sessionKeyOf } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
 import { conversationOfChat } from './chat-name.ts';
@@ -66,19 +66,4 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       },
     },
   ];
-}
-
-/** Removes the conversation, then the objects of its sessions. Objects left by a failure fall to the sweep. */
-export async function eraseChat(deps: Pick<ApiDeps, 'store' | 'state'>, key: SessionKey): Promise<number> {
-  try {
-    const sessionIds = await deps.store.erase(key);
-    const tenant = key.slice(0, key.indexOf('/')) as typeof DEFAULT_TENANT;
-    for (const sessionId of sessionIds) await deps.state.erase(tenant, sessionId);
-    return sessionIds.length;
-  } catch (error) {
-    if (!(error instanceof Refused) || error.code !== 'lease-busy') throw error;
-    throw new Conflict('turn-running', 'A turn of this chat is running. Stop it first, then erase.', {
-      cause: error,
-    });
-  }
 }

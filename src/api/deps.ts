@@ -1,8 +1,18 @@
 // What the API's routes need: ports and data, no vendor and no file system. The same routes work in any server that
 // uses `Request` and `Response`.
 import type { Context } from 'hono';
+import type { Admit } from '../core/admission.ts';
 import type { Log } from '../core/log.ts';
-import type { Clock, EventLog, SessionState, SessionStore, TurnQueue } from '../core/ports.ts';
+import type {
+  Clock,
+  EventLog,
+  Places,
+  SessionState,
+  SessionStore,
+  TurnQueue,
+  UsageLedger,
+} from '../core/ports.ts';
+import type { RetentionOf } from '../core/retention.ts';
 import type { StandingOf } from '../core/standing.ts';
 
 /** What `GET /v1/info` answers and the page's banner shows. */
@@ -27,7 +37,12 @@ export interface ApiDeps {
   readonly log: Log;
   readonly info: ServerInfo;
   readonly retentionSec: number;
+  readonly retentionOf?: RetentionOf;
   readonly standing?: StandingOf;
+  readonly admit?: Admit;
+  /** What an erased chat is forgotten in, too. */
+  readonly usage?: Pick<UsageLedger, 'erase'>;
+  readonly places?: Pick<Places, 'erase'>;
   /** For Prometheus; without it there is nothing at /metrics. */
   readonly metrics?: { readonly contentType: string; text(): Promise<string> };
   /** Aborts when the server ends: waiting requests and streams end with it. */

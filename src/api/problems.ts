@@ -13,6 +13,7 @@ import {
   isHybridError,
   Refused,
 } from '../core/errors.ts';
+import { OverLimit } from '../core/limits.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { NotServed } from '../core/standing.ts';
 
@@ -36,6 +37,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: 'Too large',
   415: 'Send JSON',
   422: 'Key used before',
+  429: 'Too many',
   431: 'Too large',
   500: 'Internal error',
   503: 'Try again',
@@ -99,7 +101,8 @@ function fromFamily(error: HybridError): ProblemInput | null {
   if (error instanceof Conflict) return { status: 409, code, detail };
   if (error instanceof Refused) {
     const seconds = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
-    return { status: 503, code, detail, headers: { 'retry-after': seconds } };
+    const status = error instanceof OverLimit ? 429 : 503;
+    return { status, code, detail, headers: { 'retry-after': seconds } };
   }
   // The request may or may not have had its effect: with an idempotency key, repeating it is safe.
   if (error instanceof Ambiguous) return { status: 503, code, detail, headers: { 'retry-after': '1' } };

@@ -8,8 +8,10 @@ import type { Progress } from '../state/progress.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoTenantHoldings } from '../stores/dynamodb/holdings.ts';
+import { createDynamoPlaces } from '../stores/dynamodb/places.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoTenantRegistry } from '../stores/dynamodb/tenant-registry.ts';
+import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { type AwsInstallation, checkInstallation, readInstallation } from './installation.ts';
 
@@ -44,6 +46,8 @@ export async function openAwsStores(
     objects,
     tenants: createDynamoTenantRegistry(tables),
     holdings: createDynamoTenantHoldings(tables),
+    usage: createDynamoUsageLedger(tables),
+    places: createDynamoPlaces(tables),
     state: createSessionState({
       objects,
       // The worker applies its own limit, which depends on the size of its disk.

@@ -39,6 +39,31 @@ export function allowTables(role: Role, data: Data): void {
       resources: data.indexes.map((name) => `${data.state.tableArn}/index/${name}`),
     }),
   );
+  allowKey(role, data, 'dynamodb');
+}
+
+const KEY_USES = [
+  'Encrypt',
+  'Decrypt',
+  'ReEncryptFrom',
+  'ReEncryptTo',
+  'GenerateDataKey',
+  'GenerateDataKeyWithoutPlaintext',
+  'DescribeKey',
+];
+
+/** The installation's key, through the services that hold the data and in no other way. */
+function allowKey(role: Role, { key }: Data, service: 'dynamodb' | 's3'): void {
+  if (!key) return;
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: KEY_USES.map((use) => `kms:${use}`),
+      resources: [key.keyArn],
+      conditions: {
+        StringEquals: { 'kms:ViaService': `${service}.${Stack.of(role).region}.amazonaws.com` },
+      },
+    }),
+  );
 }
 
 /** The sweep finds expired sessions by reading all of one index, which has only heads in it. */
@@ -63,6 +88,7 @@ export function allowObjects(role: Role, data: Data, actions: readonly ('Get' | 
     }),
   );
   role.addToPolicy(new PolicyStatement({ actions: ['s3:ListBucket'], resources: [data.bucket.bucketArn] }));
+  allowKey(role, data, 's3');
   const id = Stack.of(role).getLogicalId(data.bucket.node.defaultChild as never);
   acknowledge(
     role,

@@ -1,14 +1,16 @@
 // The data: two tables and a bucket. They stay when the stack is deleted, unless the props say otherwise. After a first
 // deployment that fails they are deleted, because nobody would look for them. Objects do not expire by age: a session
 // in daily use may still need a pack written a year ago. The sweep erases expired sessions (src/core/sweep.ts).
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { AttributeType, Billing, ProjectionType, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { type TableDefinition, tableDefinitions } from '../stores/dynamodb/tables.ts';
 import { acknowledge } from './acknowledge.ts';
 
 export interface DataProps {
+  readonly ownKey: boolean;
   readonly versionedBucket: boolean;
   readonly deleteWithStack: boolean;
 }
@@ -17,6 +19,8 @@ export class Data extends Construct {
   readonly mapping: TableV2;
   readonly state: TableV2;
   readonly bucket: Bucket;
+  /** What both are encrypted with; without it, keys of AWS. */
+  readonly key: Key | undefined;
   /** Names of the state table's indexes. */
   readonly indexes: readonly string[] = tableDefinitions.state.indexes.map((index) => index.name);
 
@@ -25,12 +29,27 @@ export class Data extends Construct {
     const removalPolicy = props.deleteWithStack
       ? RemovalPolicy.DESTROY
       : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
-    this.mapping = table(this, 'Mapping', tableDefinitions.mapping, removalPolicy);
-    this.state = table(this, 'State', tableDefinitions.state, removalPolicy);
+    if (props.ownKey && Token.isUnresolved(Stack.of(this).region)) {
+      throw new Error(
+        'ownKey: a table with a key of its own wants the stack to name its region. Set `region`.',
+      );
+    }
+    this.key = props.ownKey
+      ? new Key(this, 'Key', {
+          description: 'Conversations and files of hybrid-sessions. Without it they cannot be read.',
+          enableKeyRotation: true,
+          removalPolicy,
+        })
+      : undefined;
+    const options = { removalPolicy, key: this.key };
+    this.mapping = table(this, 'Mapping', tableDefinitions.mapping, options);
+    this.state = table(this, 'State', tableDefinitions.state, options);
     this.bucket = new Bucket(this, 'Sessions', {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      encryption: BucketEncryption.S3_MANAGED,
+      ...(this.key
+        ? { encryption: BucketEncryption.KMS, encryptionKey: this.key, bucketKeyEnabled: true }
+        : { encryption: BucketEncryption.S3_MANAGED }),
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       versioned: props.versionedBucket,
@@ -62,7 +81,7 @@ function table(
   scope: Construct,
   id: string,
   definition: TableDefinition,
-  removalPolicy: RemovalPolicy,
+  { removalPolicy, key }: { readonly removalPolicy: RemovalPolicy; readonly key: Key | undefined },
 ): TableV2 {
   return new TableV2(scope, id, {
     partitionKey: { name: definition.partitionKey, type: AttributeType.STRING },
@@ -71,6 +90,7 @@ function table(
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
     timeToLiveAttribute: definition.timeToLive,
     removalPolicy,
+    ...(key && { encryption: TableEncryptionV2.customerManagedKey(key) }),
     globalSecondaryIndexes: definition.indexes.map((index) => ({
       indexName: index.name,
       partitionKey: { name: index.partitionKey, type: AttributeType.STRING },

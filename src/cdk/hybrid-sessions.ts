@@ -85,6 +85,7 @@ export class HybridSessions extends Construct {
     this.installation = Names.uniqueResourceName(this, { maxLength: 60, separator: '-' });
     this.assets = assetsFrom({ folder: props.assets, agentFolder: props.agentFolder, architecture });
     this.data = new Data(this, 'Data', {
+      ownKey: props.ownKey ?? false,
       versionedBucket: props.versionedBucket ?? false,
       deleteWithStack: props.deleteDataWithStack ?? false,
     });
@@ -126,7 +127,7 @@ export class HybridSessions extends Construct {
     };
     const setup = this.addSetup();
     if (webhookChannels.length > 0 || props.tenants) {
-      functions.Ingress = this.addIngress(webhookChannels, setup, props.ingress?.reservedConcurrency);
+      functions.Ingress = this.addIngress(webhookChannels, setup, props);
       this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
         authType: FunctionUrlAuthType.NONE,
         invokeMode: InvokeMode.BUFFERED,
@@ -304,7 +305,7 @@ export class HybridSessions extends Construct {
   private addIngress(
     webhookChannels: readonly InstalledChannel[],
     setup: Setup | null,
-    reservedConcurrency: number | undefined,
+    props: HybridSessionsProps,
   ): LoggedFunction {
     const identities = webhookChannels.map(({ channel }) => {
       const facts = channel.identity?.map((fact) => [fact, setup?.identity(channel.name, fact) ?? '']);
@@ -318,11 +319,14 @@ export class HybridSessions extends Construct {
       handler: 'ingress.handler',
       memoryMb: 512,
       timeout: INGRESS_TIMEOUT,
-      ...(reservedConcurrency === undefined ? {} : { reservedConcurrency }),
+      ...(props.ingress?.reservedConcurrency === undefined
+        ? {}
+        : { reservedConcurrency: props.ingress.reservedConcurrency }),
       environment: {
         ...this.variables,
         ...channelEnvironment(webhookChannels, 'webhook'),
         ...Object.assign({}, ...identities),
+        ...limitVariables(props),
       },
     });
     allowTables(ingress.role, this.data);
@@ -346,6 +350,7 @@ export class HybridSessions extends Construct {
         [VARIABLES.apiKeyParameter]: apiKey,
         [VARIABLES.maxConcurrency]: String(maxConcurrencyOf(props)),
         ...modelNames(props.model),
+        ...limitVariables(props),
       },
     });
     allowTables(api.role, this.data);
@@ -359,6 +364,10 @@ export class HybridSessions extends Construct {
 function maxConcurrencyOf({ worker, agents }: HybridSessionsProps): number {
   const isIsolated = (agents ?? DEFAULT_AGENTS) === 'isolated';
   return worker?.maxConcurrency ?? (isIsolated ? ISOLATED_WORKERS : LAMBDA_WORKERS);
+}
+
+function limitVariables({ limits }: HybridSessionsProps): Record<string, string> {
+  return limits ? { [VARIABLES.limits]: JSON.stringify(limits) } : {};
 }
 
 function feed(target: LoggedFunction, queue: Queue, maxConcurrency: number): void {

@@ -5,6 +5,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ChannelProps } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import type { CHANNELS } from '../channels/index.ts';
+import type { MessageLimitSettings } from '../core/tenants.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 
 /** Where answers come from. Keys lie in SSM Parameter Store as SecureString; only their names are given here. */
@@ -69,6 +70,8 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly model: ModelProps;
   /** What turns may spend, as in `budgets` of docs/configuration.md. @default no limit */
   readonly budgets?: Budgets;
+  /** How many messages are taken in and how much is kept, as in `limits` of docs/configuration.md. @default no limit */
+  readonly limits?: MessageLimitSettings;
   /** The e-mail address that alarms are sent to. Its owner has to confirm once. */
   readonly alarmEmail: string;
   /**
@@ -98,6 +101,12 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly logRetention?: RetentionDays;
   /** Keeps overwritten and deleted objects for a week. Objects are never overwritten by design. @default false */
   readonly versionedBucket?: boolean;
+  /**
+   * Encrypts tables and bucket with a KMS key of this installation instead of keys of AWS. Whoever deletes the key has
+   * deleted all sessions. The stack has to name its
+   * region. Set it before the first deployment: objects that are there already keep their keys. @default false
+   */
+  readonly ownKey?: boolean;
   /** Deletes tables and bucket with the stack. @default false: they stay */
   readonly deleteDataWithStack?: boolean;
   /** @default true */

@@ -8,6 +8,7 @@ import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { messageLimitsSchema } from '../core/tenants.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { settingFault } from '../setting-fault.ts';
 import { DEFAULT_AGENTS } from './props.ts';
@@ -38,6 +39,7 @@ const ownFields = {
     ])
     .default({ provider: 'demo' }),
   budgets: budgetsSchema.optional(),
+  limits: messageLimitsSchema.optional(),
   http: z.boolean().default(true),
   /** Whether agents run beside the worker's rights, or each session apart. */
   agents: z.enum(['isolated', 'shared']).default(DEFAULT_AGENTS),
@@ -56,6 +58,7 @@ const ownFields = {
   ingress: z.strictObject({ reservedConcurrency: z.int().min(1).max(1000).optional() }).prefault({}),
   tenants: z.strictObject({ parameterPrefix: parameterName }).optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
+  ownKey: z.boolean().default(false),
   versionedBucket: z.boolean().default(false),
   deleteDataWithStack: z.boolean().default(false),
   dashboard: z.boolean().default(true),

@@ -25,6 +25,7 @@ export function createStack(
   const app = new HybridSessions(stack, 'HybridSessions', {
     model: withoutUndefined(settings.model),
     alarmEmail,
+    ...(settings.limits ? { limits: settings.limits } : {}),
     ...(settings.budgets ? { budgets: settings.budgets } : {}),
     ...sectionsOf(channels, settings),
     channels,
@@ -42,6 +43,7 @@ export function createStack(
     ingress: pick('reservedConcurrency', settings.ingress.reservedConcurrency),
     ...pick('tenants', settings.tenants),
     retention: Duration.days(settings.retentionDays),
+    ownKey: settings.ownKey,
     versionedBucket: settings.versionedBucket,
     deleteDataWithStack: settings.deleteDataWithStack,
     dashboard: settings.dashboard,

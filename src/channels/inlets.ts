@@ -3,7 +3,7 @@
 import { Hono } from 'hono';
 import { type AcceptDeps, acceptAndQueue } from '../core/accept.ts';
 import { systemClock } from '../core/clock.ts';
-import { DAY_SEC, DEFAULT_TENANT } from '../core/defaults.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { tenantId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { acceptMove } from '../core/move-conversation.ts';
@@ -26,11 +26,9 @@ export function inletContext(
   owner: Pick<TenantRecord, 'name' | 'settings'> | null = null,
 ): Omit<InletContext<ChannelSettings>, 'settings' | 'identity'> {
   const tenant = owner?.name ?? DEFAULT_TENANT;
-  const days = owner?.settings.retentionDays ?? null;
   const deps = {
     ...given,
     ...forTenant(given, tenantId(tenant)),
-    ...(days !== null && { retentionSec: days * DAY_SEC }),
   };
   return {
     tenant,

@@ -137,7 +137,7 @@ async function problemOf(response: Response): Promise<Error> {
   const detail = body.detail ?? `The server answered ${response.status}.`;
   const code = body.code ?? 'http';
   if (response.status === 404) return new Gone(code, detail);
-  if (response.status === 503) return new Refused(code, detail);
+  if (response.status === 503 || response.status === 429) return new Refused(code, detail);
   // The server failed, and whether the request had its effect is unknown.
   if (response.status >= 500) return new Ambiguous(code, detail);
   if (response.status === 409) return new Conflict(code, detail);

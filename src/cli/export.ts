@@ -1,24 +1,24 @@
-// `sessions export`: writes one whole session into a new folder. It is written under a temporary name and then renamed,
-// so a folder of the final name is always a complete export.
-import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, rename, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { Gone, Invalid } from '../core/errors.ts';
-import { conversationOf } from '../core/ids.ts';
-import type { SessionStore } from '../core/ports.ts';
-import type { SessionHead, TurnRecord } from '../core/records.ts';
+// `sessions export`: one session, or all that is held about its chat, in a new folder.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { deadLettersOf } from '../core/erase-chat.ts';
+import { Gone } from '../core/errors.ts';
+import { type SessionKey, tenantOf } from '../core/ids.ts';
 import type { Stores } from '../local/stores.ts';
 import { noteAct } from './administrator.ts';
+import { writeChat, writeLines } from './chat-export.ts';
 import type { CliContext, DataOptions } from './context.ts';
-import { type Manifest, writeReadableParts } from './export-folder.ts';
+import { EXIT } from './failure.ts';
 import { chatName, findConversation, tenantOption, withStores } from './lookup.ts';
 import { bytesText } from './terminal.ts';
+import { allHeads } from './verify.ts';
+import { newFolder, whole, writeSession } from './write-session.ts';
 
 export async function exportSession(
   context: CliContext,
   chat: string,
   dir: string | undefined,
-  options: DataOptions,
+  options: DataOptions & { everything?: boolean },
 ): Promise<void> {
   const { terminal, cwd } = context;
   const bar = terminal.progress('export');
@@ -30,6 +30,7 @@ export async function exportSession(
     options,
     async (stores) => {
       const { head } = await findConversation(stores.store, chat, tenantOption(options));
+      if (options.everything) return await exportChat(context, stores, head.sessionKey, dir, options);
       if (head.generation === 0) {
         throw new Gone('nothing-saved', `${chatName(head.sessionKey)} has no saved state yet.`);
       }
@@ -51,62 +52,28 @@ export async function exportSession(
   );
 }
 
-/** The whole path of a folder to be made. Invalid('exists') where something is there already. */
-export async function newFolder(cwd: string, name: string): Promise<string> {
-  const target = resolve(cwd, name);
-  if (await lstat(target).catch(() => null)) {
-    throw new Invalid('exists', `${target} is there already.`, { advice: 'Name a new folder.' });
-  }
-  return target;
-}
-
-/** Writes one session to a folder that is not there yet; it is whole or not there. */
-export async function writeSession(
-  { store, state }: Pick<Stores, 'store' | 'state'>,
-  head: SessionHead,
-  target: string,
-): Promise<{ readonly files: number; readonly bytesRead: number }> {
-  return await whole(target, async (draft) => {
-    const directory = { root: draft, config: join(draft, 'config'), workspace: join(draft, 'workspace') };
-    for (const path of [directory.config, directory.workspace])
-      await mkdir(path, { recursive: true, mode: 0o700 });
-    const restored = await state.restore(head, directory);
-    await writeReadableParts(draft, manifestOf(head), await turnsOf(store, head));
-    return restored;
+/** All that is held about the chat, of all its sessions. */
+async function exportChat(
+  context: CliContext,
+  stores: Stores,
+  key: SessionKey,
+  dir: string | undefined,
+  options: DataOptions,
+): Promise<void> {
+  const { terminal, cwd } = context;
+  const tenant = tenantOf(key);
+  const heads = (await allHeads(stores.store, tenant)).filter(({ sessionKey }) => sessionKey === key);
+  const target = await newFolder(cwd, dir ?? `export-chat-${heads[0]?.sessionId ?? 'empty'}`);
+  const exported = await whole(target, async (draft) => {
+    await mkdir(draft, { mode: 0o700 });
+    await writeLines(join(draft, 'dead-letters.jsonl'), await deadLettersOf(stores.queue, key));
+    return await writeChat(stores, key, heads, draft);
   });
-}
-
-/** Gives a folder its name when everything is in it. */
-export async function whole<T>(target: string, write: (draft: string) => Promise<T>): Promise<T> {
-  const draft = `${target}.${randomUUID().slice(0, 8)}.partial`;
-  try {
-    const written = await write(draft);
-    await rename(draft, target);
-    return written;
-  } catch (error) {
-    await rm(draft, { recursive: true, force: true });
-    throw error;
-  }
-}
-
-function manifestOf(head: SessionHead): Manifest {
-  return {
-    format: 1,
-    session_id: head.sessionId,
-    conversation: conversationOf(head.sessionKey),
-    generation: head.generation,
-    exported_at: new Date().toISOString(),
-  };
-}
-
-/** The session's own turns, oldest first. */
-async function turnsOf(store: SessionStore, head: SessionHead): Promise<TurnRecord[]> {
-  const turns: TurnRecord[] = [];
-  let cursor: string | null | undefined;
-  while (cursor !== null) {
-    const page = await store.listTurns(head.sessionKey, { limit: 200, ...(cursor && { cursor }) });
-    turns.unshift(...page.items.filter((turn) => turn.sessionId === head.sessionId));
-    cursor = page.cursor;
-  }
-  return turns;
+  const { sessions, turns, events, unreadable } = exported;
+  const detail = { sessions, turns, events, unreadable: unreadable.length };
+  await noteAct(context, stores, 'chat-exported', tenant, detail);
+  if (options.json) terminal.json({ exported: chatName(key), folder: target, ...exported });
+  else terminal.line(`Exported all of ${chatName(key)} to ${target}: ${sessions} sessions, ${turns} turns.`);
+  for (const { session_id, reason } of unreadable) terminal.note(`not exported: ${session_id} (${reason})`);
+  if (unreadable.length > 0) process.exitCode = EXIT.corrupt;
 }

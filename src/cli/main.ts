@@ -100,6 +100,10 @@ withTenant(sessions.command('export'))
   .description('write conversation.jsonl, debug.txt, todos.json and workspace/ to a new folder')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
   .argument('[dir]', 'the folder (default: export-<session id>)')
+  .option(
+    '--everything',
+    'all that is held about the chat: every session, turns, events, usage, dead letters',
+  )
   .option('--json', 'print JSON')
   .action(async (chat, dir, options) =>
     (await import('./export.ts')).exportSession(context, chat, dir, options),

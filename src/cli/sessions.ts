@@ -1,8 +1,9 @@
 // `sessions list|show|erase`: work directly on the data folder, whether a server is running on it or not.
 
-import { eraseChat } from '../api/chats.ts';
 import { createTitles, shorten } from '../api/titles.ts';
 import { chatView, turnView } from '../api/views.ts';
+import { eraseChat, heldOfChat } from '../core/erase-chat.ts';
+import { Conflict } from '../core/errors.ts';
 import { conversationOf } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
 import { harmless } from '../text/harmless.ts';
@@ -96,9 +97,26 @@ export async function erase(
     const name = chatName(head.sessionKey);
     if (!options.yes)
       await confirm(context, `Erase ${name} with its turns and files for good?`, 'Nothing was erased.');
-    const sessions = await eraseChat(stores, head.sessionKey);
+    const { queue } = stores;
+    const erased = await eraseChat({ ...stores, deadLetters: queue.deadLetters }, head.sessionKey);
+    const sessions = erased.sessions.length;
+    const left = await heldOfChat(stores, head.sessionKey, erased);
+    const some = Object.entries(left).flatMap(([kind, count]) => (count > 0 ? [`${count} ${kind}`] : []));
+    if (some.length > 0) {
+      throw new Conflict('not-erased', `Something came back while it was erased: ${some.join(', ')}.`, {
+        advice: 'Run the command again.',
+        data: { left },
+      });
+    }
     await noteAct(context, stores, 'chat-erased', head.tenant, { session: head.sessionId, sessions });
-    if (options.json) terminal.json({ erased: name, sessions });
-    else terminal.line(`Erased ${name} (${sessions} session${sessions === 1 ? '' : 's'}).`);
+    if (options.json) terminal.json({ erased: name, sessions, left });
+    else {
+      terminal.line(`Erased ${name} (${sessions} session${sessions === 1 ? '' : 's'}).`);
+      terminal.line(
+        `Left: ${Object.entries(left)
+          .map(([kind, count]) => `${count} ${kind}`)
+          .join(', ')}.`,
+      );
+    }
   });
 }

@@ -1,20 +1,20 @@
 // `tenants export`: all that is held about a tenant as one folder, for the tenant to take along. Each session has the
 // shape that `sessions export` gives it and `sessions import` takes back; beside them are the record (with references to
-// secrets, never secrets), the turns of each chat as they stand in the ledger, dead letters, and the acts of administrators.
-import { mkdir, writeFile } from 'node:fs/promises';
+// secrets, never secrets), of each chat its turns as they stand in the ledger, its events and what it used, dead letters, and the acts of administrators.
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isHybridError } from '../core/errors.ts';
-import { conversationOf, type SessionKey, type Tenant, tenantId, tenantOf } from '../core/ids.ts';
+import { type Tenant, tenantId, tenantOf } from '../core/ids.ts';
 import type { ListOptions, Page } from '../core/ports.ts';
 import type { Stores } from '../local/stores.ts';
 import { noteAct } from './administrator.ts';
+import { writeChat, writeJson, writeLines } from './chat-export.ts';
 import type { CliContext, DataOptions } from './context.ts';
-import { newFolder, whole, writeSession } from './export.ts';
 import { EXIT } from './failure.ts';
 import { withStores } from './lookup.ts';
 import { readTenantName } from './tenant-settings.ts';
 import { requireTenant, viewOf } from './tenants.ts';
 import { allHeads } from './verify.ts';
+import { newFolder, whole } from './write-session.ts';
 
 interface Exported {
   chats: number;
@@ -42,12 +42,12 @@ export async function exportTenant(
       await mkdir(join(draft, 'chats'), { recursive: true, mode: 0o700 });
       await writeJson(join(draft, 'tenant.json'), viewOf(record));
       const done = await writeChats(stores, tenant, draft);
-      done.deadLetters = await writeLines(
+      done.deadLetters = await writeAll(
         join(draft, 'dead-letters.jsonl'),
         (page) => stores.queue.deadLetters.list(page),
         ({ request }) => request.conversation.tenant !== '' && tenantOf(request.sessionKey) === tenant,
       );
-      await writeLines(join(draft, 'audit.jsonl'), (page) => stores.tenants.audit.list({ ...page, tenant }));
+      await writeAll(join(draft, 'audit.jsonl'), (page) => stores.tenants.audit.list({ ...page, tenant }));
       const at = new Date().toISOString();
       await writeJson(join(draft, 'index.json'), { format: 1, tenant: name, exported_at: at, ...done });
       return done;
@@ -74,44 +74,27 @@ async function writeChats(stores: Stores, tenant: Tenant, folder: string): Promi
     const chat = join(folder, 'chats', String(done.chats).padStart(4, '0'));
     await mkdir(chat, { mode: 0o700 });
     const sessions = heads.filter((head) => head.sessionKey === key);
-    await writeJson(join(chat, 'chat.json'), await chatView(stores, key));
-    done.turns += await writeLines(join(chat, 'turns.jsonl'), (page) => stores.store.listTurns(key, page));
-    for (const head of sessions.filter(({ generation }) => generation > 0)) {
-      try {
-        await writeSession(stores, head, join(chat, head.sessionId));
-        done.sessions += 1;
-      } catch (error) {
-        // One damaged session must not keep the others from their owner.
-        if (!isHybridError(error)) throw error;
-        done.unreadable.push({ session_id: head.sessionId, reason: error.message });
-      }
-    }
+    const exported = await writeChat(stores, key, sessions, chat);
+    done.turns += exported.turns;
+    done.sessions += exported.sessions;
+    done.unreadable.push(...exported.unreadable);
   }
   return done;
 }
 
-async function chatView({ store }: Stores, key: SessionKey) {
-  const mapping = await store.getMapping(key);
-  return { conversation: conversationOf(key), current_session: mapping?.session_id ?? null };
-}
-
 /** Pages come newest first or oldest first, as the list has them; returns how many lines there are. */
-async function writeLines<T>(
+async function writeAll<T>(
   file: string,
   list: (options: ListOptions) => Promise<Page<T>>,
   belongs: (item: T) => boolean = () => true,
 ): Promise<number> {
-  const lines: string[] = [];
+  const all: T[] = [];
   let cursor: string | null | undefined;
   while (cursor !== null) {
     const page: Page<T> = await list({ limit: 200, ...(cursor && { cursor }) });
-    lines.push(...page.items.filter(belongs).map((item) => `${JSON.stringify(item)}\n`));
+    all.push(...page.items.filter(belongs));
     cursor = page.cursor;
   }
-  await writeFile(file, lines.join(''), { mode: 0o600 });
-  return lines.length;
-}
-
-async function writeJson(file: string, value: unknown): Promise<void> {
-  await writeFile(file, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  await writeLines(file, all);
+  return all.length;
 }

@@ -1,27 +1,36 @@
 // A message comes in: into the ledger, then into the queue, and only then is it acknowledged (ACKED). Every inlet ends
 // here, whatever platform it belongs to.
+import type { AdmissionStore, Admit } from './admission.ts';
+import { tenantOf } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
 import type { SessionStore, TurnQueue } from './ports.ts';
 import { isCommitted, type TurnRecord } from './records.ts';
+import type { RetentionOf } from './retention.ts';
 import { NotServed, type StandingOf } from './standing.ts';
 
 export interface AcceptDeps {
-  readonly store: Pick<SessionStore, 'accept' | 'getMapping'>;
+  readonly store: Pick<SessionStore, 'accept'> & AdmissionStore;
   readonly queue: Pick<TurnQueue, 'send'>;
   readonly retentionSec: number;
+  /** For a tenant that says something else. */
+  readonly retentionOf?: RetentionOf;
   /** Everybody is served where it is left out. */
   readonly standing?: StandingOf;
+  /** Without it any number of messages is taken in. */
+  readonly admit?: Admit;
 }
 
 /**
  * Throws when either step fails: nothing was acknowledged then, and the same message may come again. `NotServed` where
- * nobody answers this tenant's messages: then nothing of it was kept.
+ * nobody answers this tenant's messages, `OverLimit` where there are too many: then nothing of it was kept.
  */
 export async function acceptAndQueue(deps: AcceptDeps, request: TurnRequest): Promise<TurnRecord> {
   const standing = (await deps.standing?.(request)) ?? 'active';
   if (standing !== 'active') throw new NotServed(standing);
+  await deps.admit?.(deps.store, request);
+  const retentionSec = (await deps.retentionOf?.(tenantOf(request.sessionKey))) ?? deps.retentionSec;
   const [turn, mapping] = await Promise.all([
-    deps.store.accept(request, deps.retentionSec),
+    deps.store.accept(request, retentionSec),
     // Only a hint: without it the worker looks for itself, one round trip later.
     deps.store.getMapping(request.sessionKey).catch(() => null),
   ]);

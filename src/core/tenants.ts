@@ -59,15 +59,24 @@ const bytes = z.int().min(1).max(Number.MAX_SAFE_INTEGER).nullable().default(nul
 const usd = z.number().min(0).max(1_000_000).nullable().default(null);
 const periodsSchema = z.strictObject({ day: usd, month: usd }).prefault({});
 
+/** Looked at when a message comes in; also fields of the installation's own settings. */
+export const messageLimitFields = {
+  turnsPerMinute: perPartySchema,
+  /** Messages that may wait at once, the running one included. */
+  waiting: perPartySchema,
+  /** Sessions that are kept at once. */
+  sessions: count,
+  /** Stored bytes, all sessions together. */
+  bytes,
+};
+
+export const messageLimitsSchema = z.strictObject(messageLimitFields);
+/** As written in settings: what is left out is no limit. */
+export type MessageLimitSettings = z.input<typeof messageLimitsSchema>;
+
 const limitsSchema = z
   .strictObject({
-    turnsPerMinute: perPartySchema,
-    /** Messages that may wait at once, the running one included. */
-    waiting: perPartySchema,
-    /** Sessions that are kept at once. */
-    sessions: count,
-    /** Stored bytes, all sessions together. */
-    bytes,
+    ...messageLimitFields,
     /** Largest working directory of one session. */
     workspaceBytes: bytes,
     /** Days and months are those of UTC. 0 lets no turn begin. */

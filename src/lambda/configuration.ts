@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { messageLimitsSchema } from '../core/tenants.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { VARIABLES } from './variables.ts';
 
@@ -28,10 +29,13 @@ const base = {
 
 const outgoing = { deadLetterQueueUrl: z.url() };
 
-export const ingressSchema = z.object(base);
+const inlet = { limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema) };
+
+export const ingressSchema = z.object({ ...base, ...inlet });
 
 export const apiSchema = z.object({
   ...base,
+  ...inlet,
   bucket: text,
   apiKeyParameter: parameter,
   maxConcurrency: whole.default(1),

@@ -10,6 +10,7 @@ import { systemClock } from '../core/clock.ts';
 import { DAY_SEC } from '../core/defaults.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { admissionOf } from './admission.ts';
 import { readChannels } from './channels.ts';
 import { ingressSchema, readConfiguration } from './configuration.ts';
 import { requestOf, wholeAnswer } from './function-url.ts';
@@ -29,6 +30,7 @@ export function createIngress(
     store: createDynamoSessionStore({ mappingTable, stateTable, clock: systemClock }),
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
     retentionSec: configuration.retentionDays * DAY_SEC,
+    admit: admissionOf(configuration),
     log,
     ...(tenants && { standing: tenants.directory.standing }),
   };

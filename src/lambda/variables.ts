@@ -33,6 +33,8 @@ export const VARIABLES = {
   gatewaySecretParameter: 'HYBRID_SESSIONS_GATEWAY_SECRET_PARAMETER',
   /** JSON: what turns may spend (src/gateway/budgets.ts). */
   budgets: 'HYBRID_SESSIONS_BUDGETS',
+  /** JSON: how many messages are taken in and how much is kept (src/core/limits.ts). */
+  limits: 'HYBRID_SESSIONS_LIMITS',
   /** A folder that belongs to this function alone and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',

@@ -22,7 +22,9 @@ import {
   WORKSPACE_LIMITS,
 } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import type { MessageLimits } from '../core/limits.ts';
 import type { StateLimits } from '../core/ports.ts';
+import { messageLimitFields } from '../core/tenants.ts';
 import { type Budgets, budgetsSchema } from '../gateway/budgets.ts';
 import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
 import { EXAMPLE_AGENT } from '../package-root.ts';
@@ -43,6 +45,7 @@ const ownFields = {
     .strictObject({
       workspaceBytes: z.int().min(1024).default(WORKSPACE_LIMITS.maxWorkspaceBytes),
       workspaceFiles: z.int().min(1).default(WORKSPACE_LIMITS.maxWorkspaceFiles),
+      ...messageLimitFields,
     })
     .prefault({}),
   keepGenerations: z.int().min(1).max(1000).default(KEPT_GENERATIONS),
@@ -84,6 +87,8 @@ export interface Configuration {
   readonly turnsAtOnce: number;
   readonly retentionSec: number;
   readonly limits: StateLimits;
+  /** How many messages are taken in and how much is kept, where a tenant says nothing else for itself. */
+  readonly messageLimits: MessageLimits;
   readonly keepGenerations: number;
   /** A running turn is saved this often; 0 for never. */
   readonly checkpointEveryMs: number;
@@ -131,6 +136,12 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     workers: overrides.workers ?? values.workers,
     turnsAtOnce: values.turnsAtOnce,
     retentionSec: values.retentionDays * DAY_SEC,
+    messageLimits: {
+      turnsPerMinute: values.limits.turnsPerMinute,
+      waiting: values.limits.waiting,
+      sessions: values.limits.sessions,
+      bytes: values.limits.bytes,
+    },
     limits: {
       maxWorkspaceBytes: values.limits.workspaceBytes,
       maxWorkspaceFiles: values.limits.workspaceFiles,

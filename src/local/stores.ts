@@ -6,6 +6,7 @@ import { Gone } from '../core/errors.ts';
 import type {
   EventLog,
   ObjectStore,
+  Places,
   SessionStore,
   TenantHoldings,
   TenantRegistry,
@@ -19,6 +20,7 @@ import { createFilesystemObjectStore } from '../stores/filesystem/object-store.t
 import { createSqliteTenantHoldings } from '../stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
+  createSqlitePlaces,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
@@ -38,12 +40,13 @@ export interface Stores {
   readonly state: StoredState;
   readonly tenants: TenantRegistry;
   readonly holdings: TenantHoldings;
+  readonly usage: UsageLedger;
+  readonly places: Places;
   close(): Promise<void>;
 }
 
 export interface LocalStores extends Stores {
   readonly folder: DataFolder;
-  readonly usage: UsageLedger;
 }
 
 export interface OpenOptions {
@@ -68,6 +71,7 @@ export async function openStores(
   const queue = createSqliteTurnQueue({ database, clock });
   // Given the path, it opens its own connection: progress events do not wait until the disk has them.
   const usage = createSqliteUsageLedger({ database: folder.database, clock });
+  const places = createSqlitePlaces({ database: folder.database, clock });
   const { retentionSec, keepGenerations, limits } = configuration;
   // Kept as long as the turns: they hold the tool calls that the page shows with a reply.
   const keepMs = retentionSec * 1_000;
@@ -76,6 +80,7 @@ export async function openStores(
   return {
     folder,
     usage,
+    places,
     retentionSec,
     keepGenerations,
     store,
@@ -94,6 +99,7 @@ export async function openStores(
       await queue.close();
       await events.close();
       await usage.close();
+      await places.close();
       await store.close();
       database.close();
     },

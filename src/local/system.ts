@@ -8,11 +8,14 @@ import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { createAdmission } from '../core/admission.ts';
 import { systemClock } from '../core/clock.ts';
 import { Invalid } from '../core/errors.ts';
+import { limitsWithin } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { startSweep } from '../core/sweep.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
+import { storedBytes } from '../state/record.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
@@ -81,13 +84,22 @@ export async function openLocalSystem(
     const stores = await openStores(configuration, { create: true });
     ends.push(() => stores.close());
     const directory = createTenantDirectory(stores.tenants, systemClock);
-    const { standing } = directory;
+    const { standing, retentionOf } = directory;
+    const admit = createAdmission({
+      places: stores.places,
+      limitsOf: async (tenant) =>
+        limitsWithin((await directory.of(tenant))?.settings.limits ?? null, configuration.messageLimits),
+      bytesOf: storedBytes,
+      clock: systemClock,
+    });
     const waiting = createWaitingTurns(() => systemClock.now());
     let workerPids: () => readonly number[] = () => [];
     const metrics = createMetrics({ queue: stores.queue, waiting, workers: () => workerPids().length });
     const { idle, ...system } = createSystem({
       ...stores,
       standing,
+      retentionOf,
+      admit,
       waiting: waiting.list,
       metrics,
       ending: ending.signal,
@@ -129,7 +141,14 @@ export async function openLocalSystem(
     ends.push(() => workers.stop(graceMs));
     const sweep = startSweep(stores, log);
     ends.push(() => sweep.stop());
-    const accepting = { ...stores, standing, retentionSec: configuration.retentionSec, log };
+    const accepting = {
+      ...stores,
+      standing,
+      retentionOf,
+      admit,
+      retentionSec: configuration.retentionSec,
+      log,
+    };
     const inlets = startInlets(channels, configuration.channels, accepting);
     ends.push(() => inlets.stop());
     const bots = startTenantInlets(channels, {

@@ -136,6 +136,14 @@ export function parseRecord(state: Json | null): StateRecord | null {
   return { history: stored, garbage: garbage.map(([name, bytes]) => ({ name, bytes })) };
 }
 
+/** Bytes of all objects that a session's head names. */
+export function storedBytes({ state }: Pick<SessionHead, 'state'>): number {
+  const record = parseRecord(state);
+  if (record === null) return 0;
+  const packs = [...packsIn(record.history).values(), ...record.garbage];
+  return packs.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 export function encodeRecord(record: StateRecord): Json {
   const all = packsIn(record.history);
   const indexOf = new Map([...all.keys()].map((name, index) => [name, index]));

@@ -2,13 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { type AppOptions, createApp } from '../api/app.ts';
 import { conversationOfChat } from '../api/chat-name.ts';
-import { eraseChat } from '../api/chats.ts';
 import type { ApiDeps } from '../api/deps.ts';
 import { problemResponse } from '../api/problems.ts';
 import { askToStop } from '../api/turns.ts';
 import { watchTurn } from '../api/watch-turn.ts';
 import { acceptAndQueue } from '../core/accept.ts';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
+import { eraseChat } from '../core/erase-chat.ts';
 import { Gone, Invalid, Refused } from '../core/errors.ts';
 import { sessionKeyOf, type TurnId } from '../core/ids.ts';
 import { type TurnRequest, turnRequest } from '../core/messages.ts';

@@ -1,10 +1,11 @@
 // What running programs go by: the registry's records, remembered for a moment, so that a turn costs no read of its own.
 // A change is in force everywhere after that moment. Where there is no record, the default tenant is governed by the
 // installation's settings, and any other name is nobody's.
-import { DEFAULT_TENANT } from '../core/defaults.ts';
+import { DAY_SEC, DEFAULT_TENANT } from '../core/defaults.ts';
 import { type Tenant, tenantOf } from '../core/ids.ts';
 import type { TurnRequest } from '../core/messages.ts';
 import type { Clock, TenantRegistry } from '../core/ports.ts';
+import type { RetentionOf } from '../core/retention.ts';
 import type { Standing } from '../core/standing.ts';
 import type { BotId, TenantRecord } from '../core/tenants.ts';
 
@@ -16,6 +17,7 @@ export interface TenantDirectory {
   /** null: there is no record. Throws where the registry cannot be read, unless it could a moment ago. */
   of(tenant: Tenant): Promise<TenantRecord | null>;
   bot(channel: string, bot: string): Promise<TenantRecord | null>;
+  readonly retentionOf: RetentionOf;
   /** Whether a message may be taken in, or a turn begin. */
   standing(request: Pick<TurnRequest, 'sessionKey'>): Promise<Standing>;
 }
@@ -48,6 +50,10 @@ export function createTenantDirectory(
   return {
     of,
     bot: (channel, bot) => remembered(`bot ${channel} ${bot}`, () => registry.findBot(channel, bot as BotId)),
+    async retentionOf(tenant) {
+      const days = (await of(tenant))?.settings.retentionDays ?? null;
+      return days === null ? null : days * DAY_SEC;
+    },
     async standing({ sessionKey }) {
       const tenant = tenantOf(sessionKey);
       const record = await of(tenant);

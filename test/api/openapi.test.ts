@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import openapi from '../../openapi.json' with { type: 'json' };
 import { apiRoutes, createApp } from '../../src/api/app.ts';
 import { Ambiguous } from '../../src/core/errors.ts';
+import { OverLimit } from '../../src/core/limits.ts';
 import { type ApiFixture, createApiFixture, says } from './fixture.ts';
 
 interface Operation {
@@ -171,6 +172,18 @@ describe('openapi.json', () => {
     await fits(await call('get', `/v1/turns/${NO_TURN}`), 'get', '/v1/turns/{id}');
     await fits(await call('get', `/v1/turns/${NO_TURN}/events`), 'get', '/v1/turns/{id}/events');
     await fits(await call('post', `/v1/turns/${NO_TURN}/stop`, {}), 'post', stop);
+    const admit = () =>
+      Promise.reject(new OverLimit({ of: 'waiting', party: 'chat', limit: 1 }, 10_000, true));
+    const full = createApp({ ...fixture.options, openapi, admit });
+    for (const [path, address, body] of [
+      [send, '/v1/chats/k/messages', { text: 'x' }],
+      [fresh, '/v1/chats/k/new', {}],
+    ] as const) {
+      const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+      const response = await full.request(address, { method: 'POST', headers, body: JSON.stringify(body) });
+      expect([response.status, response.headers.get('retry-after')]).toEqual([429, '10']);
+      await fits(response, 'post', path);
+    }
   });
 
   test('a running turn, then an erased chat', async () => {

@@ -10,6 +10,7 @@ import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { keyOf } from '../../src/stores/dynamodb/client.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoTenantHoldings } from '../../src/stores/dynamodb/holdings.ts';
+import { createDynamoPlaces } from '../../src/stores/dynamodb/places.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { headKey, tenantKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
 import { createDynamoTenantRegistry } from '../../src/stores/dynamodb/tenant-registry.ts';
@@ -18,6 +19,7 @@ import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/
 import { createManualClock, settle } from '../../testing/clock.ts';
 import { conversation, message } from '../../testing/contracts/contract.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
+import { placesContract } from '../../testing/contracts/places.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { begin, commitOf, replyOf } from '../../testing/contracts/session-store-steps.ts';
 import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
@@ -116,6 +118,16 @@ if ('unavailable' in started) {
       },
     };
   }
+
+  placesContract({
+    name: 'DynamoDB',
+    async create() {
+      const { stateTable } = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const open = () => createDynamoPlaces({ client: local.client(), stateTable, clock });
+      return { places: open(), clock, reopen: async () => open(), close: async () => {} };
+    },
+  });
 
   usageLedgerContract({
     name: 'DynamoDB',

@@ -424,6 +424,69 @@ describe('the whole', () => {
     });
   });
 
+  test('a key of its own: tables and bucket are encrypted with it, and no function uses it in another way', () => {
+    expect(() => synthesize({ ...FULL, ownKey: true })).toThrow(/Set `region`/);
+    const app = synthesize({ ...FULL, ownKey: true, region: 'eu-central-1' });
+    expect(app.findings).toEqual([]);
+    const keys = Object.keys(
+      app.template.findResources('AWS::KMS::Key', { Properties: { EnableKeyRotation: true } }),
+    );
+    expect(keys).toHaveLength(1);
+    const arn = { 'Fn::GetAtt': [keys[0], 'Arn'] };
+    app.template.allResourcesProperties('AWS::DynamoDB::GlobalTable', {
+      SSESpecification: { SSEEnabled: true, SSEType: 'KMS' },
+      Replicas: [Match.objectLike({ SSESpecification: { KMSMasterKeyId: arn } })],
+    });
+    app.template.hasResourceProperties('AWS::S3::Bucket', {
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [
+          {
+            BucketKeyEnabled: true,
+            ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: arn },
+          },
+        ],
+      },
+    });
+    app.template.hasResourceProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+        ]),
+      },
+    });
+    const uses = Object.values(app.resources)
+      .filter(({ Type }) => Type === 'AWS::IAM::Policy')
+      .flatMap(
+        ({ Properties }) => (Properties.PolicyDocument as { Statement: { Action: unknown }[] }).Statement,
+      )
+      .filter(({ Action }) => JSON.stringify(Action).includes('kms:'));
+    expect(uses.length).toBeGreaterThan(4);
+    for (const use of uses) {
+      expect(use).toMatchObject({
+        Resource: arn,
+        Condition: { StringEquals: { 'kms:ViaService': expect.anything() } },
+      });
+    }
+    expect(full.template.findResources('AWS::KMS::Key')).toEqual({});
+  });
+
+  test('limits reach the functions that take messages in', () => {
+    const limits = { waiting: { chat: 20 }, turnsPerMinute: { speaker: 6 } };
+    const app = synthesize({ ...FULL, limits });
+    const told = Object.entries(app.resources).filter(([, { Type, Properties }]) => {
+      const { Variables } = (Properties?.Environment ?? {}) as { Variables?: Record<string, string> };
+      return Type === 'AWS::Lambda::Function' && Variables?.HYBRID_SESSIONS_LIMITS !== undefined;
+    });
+    for (const [, { Properties }] of told) {
+      const { Variables } = Properties.Environment as { Variables: Record<string, string> };
+      expect(JSON.parse(Variables.HYBRID_SESSIONS_LIMITS ?? '')).toMatchObject(limits);
+    }
+    expect(told.map(([id]) => id).sort()).toEqual([
+      expect.stringMatching(/Api/),
+      expect.stringMatching(/Ingress/),
+    ]);
+  });
+
   test('cdk-nag does find what is wrong', () => {
     const app = synthesize({}, (parent) => {
       const stack = new Stack(parent, 'Wrong');

@@ -14,8 +14,9 @@ import { exportTenant } from '../../src/cli/tenant-export.ts';
 import type { TenantOptions } from '../../src/cli/tenant-settings.ts';
 import * as tenants from '../../src/cli/tenants.ts';
 import { createTerminal, type TerminalStreams } from '../../src/cli/terminal.ts';
-import { newSessionId } from '../../src/core/ids.ts';
+import { newSessionId, type SessionKey, type Tenant, turnIdOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
+import { countersOf, NO_USAGE } from '../../src/core/usage-counters.ts';
 import { readConfiguration } from '../../src/local/configuration.ts';
 import { openStores } from '../../src/local/stores.ts';
 import { emptyFolder, type Ran, run } from './fixture.ts';
@@ -229,7 +230,7 @@ describe('export', () => {
     const session: string = all[0].session_id;
     const chat = ['chats', '0001'];
     expect((await readdir(join(folder, ...chat))).sort()).toEqual(
-      [session, 'chat.json', 'turns.jsonl'].sort(),
+      [session, 'chat.json', 'events.jsonl', 'turns.jsonl', 'usage.json'].sort(),
     );
     expect((await readdir(join(folder, ...chat, session))).sort()).toEqual(
       (await readdir(join(cwd, 'one'))).sort(),
@@ -252,6 +253,66 @@ describe('export', () => {
     await ok(other, (context) => importSession(context, from, { tenant: 'beta' }));
     expect((await listed(other, 'beta')).sessions).toHaveLength(1);
     expect((await listed(other)).sessions).toHaveLength(0);
+  });
+
+  test('of one chat: everything that is held about it; erased, nothing of it is left, and the rest is', async () => {
+    const cwd = await emptyFolder();
+    const word = 'xylophone';
+    await plantSession(cwd, 'default', word);
+    await plantSession(cwd, 'acme', word);
+    const { sessions: all } = await listed(cwd);
+    const session: string = all[0].session_id;
+    const stores = await openStores(readConfiguration({ env: {}, cwd }), { create: true });
+    const key = 'default/http/local/main/-' as SessionKey;
+    const { items } = await stores.store.listTurns(key);
+    const turnId = items[0]!.turnId;
+    const other = { tenant: 'default' as Tenant, sessionKey: 'default/http/local/other/-' as SessionKey };
+    const used = { ...NO_USAGE, calls: 3 };
+    await stores.usage.add(countersOf({ tenant: other.tenant, sessionKey: key, turnId }, Date.now()), used);
+    await stores.usage.add(countersOf({ ...other, turnId: turnIdOf(key, 'x') }, Date.now()), used);
+    const chat = { tenant: other.tenant, scope: 'chat', id: key } as const;
+    await stores.places.take({ ...chat, list: 'waiting' }, turnId, { limit: 9, keepSec: 900 });
+    const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat: 'main', thread: null };
+    await stores.queue.send(turnRequest({ conversation, dedupeId: 'm1', text: word, receivedAtMs: 1 }));
+    const [waiting] = await stores.queue.receive({ max: 1, waitMs: 0, visibilityMs: 60_000 });
+    await waiting!.deadLetter('on purpose');
+
+    const everything = { everything: true };
+    const exported = await json(cwd, (context, options) =>
+      exportSession(context, session, 'all', { ...options, ...everything }),
+    );
+    expect(exported).toMatchObject({ sessions: 1, turns: 1, events: 1, unreadable: [] });
+    const read = (name: string) => readFile(join(cwd, 'all', name), 'utf8');
+    expect((await readdir(join(cwd, 'all'))).sort()).toEqual(
+      [session, 'chat.json', 'dead-letters.jsonl', 'events.jsonl', 'turns.jsonl', 'usage.json'].sort(),
+    );
+    expect(JSON.parse(await read('turns.jsonl')).reply.text).toBe(`heard ${word}`);
+    expect(JSON.parse(await read('events.jsonl'))).toMatchObject({ turnId, event: { text: word } });
+    expect(JSON.parse(await read('usage.json'))[0]).toMatchObject({ period: 'month', usage: { calls: 3 } });
+    expect(JSON.parse(await read('dead-letters.jsonl'))).toMatchObject({ reason: 'on purpose' });
+
+    const erased = await json(cwd, (context, options) =>
+      sessions.erase(context, session, { ...options, yes: true }),
+    );
+    const kinds = [
+      'conversations',
+      'sessions',
+      'turns',
+      'events',
+      'objects',
+      'usage counters',
+      'dead letters',
+    ];
+    expect(erased.left).toEqual(Object.fromEntries(kinds.map((kind) => [kind, 0])));
+    expect(await stores.usage.history(chat)).toEqual([]);
+    expect(await stores.usage.history({ tenant: other.tenant, scope: 'turn', id: turnId })).toEqual([]);
+    expect(await stores.places.holders({ ...chat, list: 'waiting' })).toEqual([]);
+    // Of others everything is there still.
+    expect(await stores.usage.history({ ...chat, id: other.sessionKey })).toHaveLength(2);
+    expect(await stores.usage.history({ ...chat, scope: 'tenant', id: '' })).toHaveLength(2);
+    expect((await stores.holdings.count('acme' as Tenant)).turns).toBe(1);
+    await stores.close();
+    expect((await listed(cwd, 'acme')).sessions).toHaveLength(1);
   });
 
   test('follows no link that the agent made', async () => {

@@ -1,6 +1,6 @@
 // Tool servers that hang in four chats, through a whole local system and the real CLI: a fifth chat is answered as fast
 // as when it is alone.
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -18,6 +18,8 @@ const AS_FAST = 4;
 async function agentFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hybrid-sessions-hanging-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  // Where root runs the tests, the agent's host is another user.
+  await chmod(folder, 0o755);
   await mkdir(join(folder, 'mcp'));
   await cp(ODD, join(folder, 'mcp', 'odd.mjs'));
   const files = {
@@ -59,7 +61,7 @@ test(`${promise('APART')} four tool servers that hang in four chats cost a fifth
 
   const turns = await Promise.all(
     HANGING.map(async (chat) => {
-      const response = await fetch(`${system.url}/v1/chats/${chat}/messages`, {
+      const response = await system.call(`/v1/chats/${chat}/messages`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', prefer: 'respond-async' },
         body: JSON.stringify({ text: 'hang' }),
@@ -70,7 +72,7 @@ test(`${promise('APART')} four tool servers that hang in four chats cost a fifth
   await until(() => hung === HANGING.length, 'four hanging tools');
   const besideMs = await fastestMs();
   for (const turn of turns) {
-    const found = (await (await fetch(`${system.url}/v1/turns/${turn}`)).json()) as { status: string };
+    const found = (await (await system.call(`/v1/turns/${turn}`)).json()) as { status: string };
     expect(found).toMatchObject({ status: 'running' });
   }
   const figures = `alone ${Math.round(aloneMs)} ms, beside four hanging chats ${Math.round(besideMs)} ms`;

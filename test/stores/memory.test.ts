@@ -2,6 +2,7 @@
 import {
   createMemoryEventLog,
   createMemoryObjectStore,
+  createMemoryPlaces,
   createMemorySessionStore,
   createMemoryTenantRegistry,
   createMemoryUsageLedger,
@@ -9,6 +10,7 @@ import {
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { objectStoreContract } from '../../testing/contracts/object-store.ts';
+import { placesContract } from '../../testing/contracts/places.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
@@ -66,6 +68,14 @@ usageLedgerContract({
       tests: ['what one ledger counted another over the same data reads'],
     },
   ],
+});
+
+placesContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    return { places: createMemoryPlaces({ clock }), clock, close: async () => {} };
+  },
 });
 
 tenantRegistryContract({

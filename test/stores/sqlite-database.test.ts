@@ -8,13 +8,16 @@ import { Corrupt, Gone, Invalid, Refused } from '../../src/core/errors.ts';
 import type { Tenant } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts';
+import { NO_USAGE } from '../../src/core/usage-counters.ts';
 import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
 import { createSqliteTenantHoldings } from '../../src/stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
+  createSqlitePlaces,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
+  createSqliteUsageLedger,
   openDatabase,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
@@ -257,6 +260,22 @@ test('a database of an older version gets the tables that are missing, and keeps
 
 test('every table that names tenants is counted and erased with one', async () => {
   const db = openDatabase(fileForTest());
+  const [acme, beta] = ['acme', 'beta'] as Tenant[];
+  const holdings = createSqliteTenantHoldings(db);
+  expect((await holdings.count(acme!)).places).toBe(0);
+  await holdings.erase(acme!);
+  // These two make their tables when they first write.
+  const usage = createSqliteUsageLedger({ database: db });
+  const places = createSqlitePlaces({ database: db });
+  for (const tenant of [acme!, beta!]) {
+    const account = { tenant, scope: 'speaker', id: 'ann' } as const;
+    await usage.add([{ ...account, period: 'day', start: '2026-11-26' }], { ...NO_USAGE, calls: 1 });
+    await places.take({ ...account, list: 'waiting' }, 'turn', { limit: 1, keepSec: 900 });
+  }
+  expect(await holdings.count(acme!)).toMatchObject({ 'usage counters': 1, places: 1 });
+  await holdings.erase(acme!);
+  expect(await holdings.count(acme!)).toMatchObject({ 'usage counters': 0, places: 0 });
+  expect(await holdings.count(beta!)).toMatchObject({ 'usage counters': 1, places: 1 });
   const tables = db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
   const naming = tables.filter(
     ({ name }) =>

@@ -7,6 +7,7 @@ import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
 import { createSqliteTenantHoldings } from '../../src/stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
+  createSqlitePlaces,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
@@ -14,6 +15,7 @@ import {
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
+import { placesContract } from '../../testing/contracts/places.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
@@ -104,6 +106,29 @@ eventLogContract({
       },
       async close() {
         for (const log of logs) await log.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+placesContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const open = () => createSqlitePlaces({ database: join(folder.path, 'hybrid-sessions.db'), clock });
+    const opened = [open()];
+    return {
+      places: opened[0]!,
+      clock,
+      async reopen() {
+        const places = open();
+        opened.push(places);
+        return places;
+      },
+      async close() {
+        for (const places of opened) await places.close();
         folder.remove();
       },
     };

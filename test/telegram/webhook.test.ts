@@ -3,12 +3,18 @@ import { serve } from '@hono/node-server';
 import { expect, onTestFinished, test } from 'vitest';
 import { telegram } from '../../src/channels/telegram/descriptor.ts';
 import { createTelegramWebhook, verifyWebhook } from '../../src/channels/telegram/webhook.ts';
+import { acceptAndQueue } from '../../src/core/accept.ts';
+import { createAdmission } from '../../src/core/admission.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { GATHER_PASTE_MS } from '../../src/core/defaults.ts';
 import { Refused } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
+import { messageLimitsSchema } from '../../src/core/tenants.ts';
+import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
+import { createMemoryPlaces, createMemorySessionStore } from '../../src/stores/memory/index.ts';
+import { createManualClock } from '../../testing/clock.ts';
 import { until } from '../waiting.ts';
 import { ALLOW_ANNA, ANNA, BOT, startFixture } from './fixture.ts';
 
@@ -170,4 +176,41 @@ test.each([
   update.message.text = 'a'.repeat(4_000);
   expect((await webhook?.(post(JSON.stringify(update))))?.status).toBe(200);
   expect(accepted.map(({ gatherMs }) => gatherMs)).toEqual([waitsMs]);
+});
+
+test('a flood gets its 200 each time, and one answer a minute that says how long to wait', async () => {
+  const clock = createManualClock();
+  const store = createMemorySessionStore({ clock });
+  const limits = messageLimitsSchema.parse({ turnsPerMinute: { chat: 2 } });
+  const deps = {
+    store,
+    queue: createMemoryTurnQueue({ clock }),
+    retentionSec: 1_000,
+    admit: createAdmission({
+      places: createMemoryPlaces({ clock }),
+      limitsOf: async () => limits,
+      bytesOf: () => 0,
+      clock,
+    }),
+  };
+  const taken = new Set<string>();
+  const handle = handler(async (request) => void taken.add((await acceptAndQueue(deps, request)).turnId));
+  const update = (id: number) => {
+    const whole = JSON.parse(hello);
+    return post(JSON.stringify({ ...whole, update_id: id, message: { ...whole.message, message_id: id } }));
+  };
+  const answers: string[] = [];
+  for (let id = 1; id <= 12; id++) {
+    const response = await handle(update(id));
+    expect(response.status).toBe(200);
+    const body = await response.text();
+    if (body !== '') answers.push(JSON.parse(body).text);
+  }
+  expect(taken.size).toBe(2);
+  expect(answers).toEqual([expect.stringMatching(/2 messages a minute.*did not keep.*in \d+ seconds/)]);
+  // Telegram sends again what was taken in: known, and no answer of that kind.
+  expect(await (await handle(update(1))).text()).toBe('');
+  await clock.advance(60_000);
+  expect(await (await handle(update(20))).text()).toBe('');
+  expect(taken.size).toBe(3);
 });

@@ -34,6 +34,8 @@ export interface StartsResult {
   readonly tookMs: number;
 }
 
+const API_KEY = 'a-key-of-the-starts-0123456789';
+
 /** How one start ends. */
 type Fate = 'asked' | 'killed' | 'worker-killed' | 'turn';
 
@@ -129,7 +131,7 @@ function launch(launcher: string, home: string): Started {
   const { PATH = '' } = process.env;
   const child = spawn(process.execPath, [launcher, 'start', '--port', '0', '--data', join(home, 'data')], {
     cwd: home,
-    env: { PATH, HOME: home, TMPDIR: home, HYBRID_SESSIONS_LOG: 'warn' },
+    env: { PATH, HOME: home, TMPDIR: home, HYBRID_SESSIONS_LOG: 'warn', HYBRID_SESSIONS_API_KEY: API_KEY },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
@@ -142,10 +144,12 @@ function launch(launcher: string, home: string): Started {
   child.stdout.on('data', hear);
   child.stderr.on('data', hear);
   const ended = new Promise<string>((resolve) => {
-    child.once('exit', (code, by) => {
+    const end = (how: string) => {
       ready.resolve(null);
-      resolve(by ?? String(code));
-    });
+      resolve(how);
+    };
+    child.once('error', (error) => end(error.message));
+    child.once('exit', (code, by) => end(by ?? String(code)));
   });
   return { child, said: () => said, ready: ready.promise, ended };
 }
@@ -179,7 +183,7 @@ function childrenOf(pid: number | undefined): number[] {
 async function say(url: string): Promise<string> {
   const response = await fetch(`${url}/v1/chats/starts/messages`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${API_KEY}` },
     body: JSON.stringify({ text: 'hello' }),
   });
   return await response.text();

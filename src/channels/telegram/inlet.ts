@@ -3,6 +3,7 @@
 // the update be acknowledged (ACKED).
 import { Invalid } from '../../core/errors.ts';
 import { type Conversation, type SessionKey, sessionKeyOf } from '../../core/ids.ts';
+import { OverLimit } from '../../core/limits.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import { NotServed } from '../../core/standing.ts';
@@ -88,6 +89,10 @@ async function acceptTurn(options: InletOptions, request: TurnRequest): Promise<
     return null;
   } catch (error) {
     if (error instanceof NotServed) return fixedReply(error.message, replyTargetOf(request));
+    if (error instanceof OverLimit) {
+      if (error.tell) options.log('warn', 'over-limit', { turn: request.turnId, ...errorFields(error) });
+      return error.tell ? fixedReply(error.message, replyTargetOf(request)) : null;
+    }
     if (!(error instanceof Invalid && NEVER_ACCEPTED.has(error.code))) throw error;
     options.log('error', 'telegram-message-refused', { turn: request.turnId, ...errorFields(error) });
     return fixedReply(CANNOT_ACCEPT, replyTargetOf(request));

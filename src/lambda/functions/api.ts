@@ -14,8 +14,11 @@ import { once } from '../../core/once.ts';
 import { createSqsTurnQueue } from '../../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../../state/session-state.ts';
 import { createDynamoEventLog } from '../../stores/dynamodb/event-log.ts';
+import { createDynamoPlaces } from '../../stores/dynamodb/places.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
+import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
+import { admissionOf } from '../admission.ts';
 import { apiSchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
 import { createObservability, noteRefusal } from '../observability.ts';
@@ -49,6 +52,9 @@ const open = once(async () => {
       objects: createS3ObjectStore({ bucket }),
       limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 },
     }),
+    admit: admissionOf(configuration),
+    usage: createDynamoUsageLedger(tables),
+    places: createDynamoPlaces(tables),
     clock: systemClock,
     log,
     info: {

@@ -18,7 +18,8 @@ const KINDS: Readonly<Record<string, string>> = {
   turn: 'turns',
   conversation: 'orders of turns',
   events: 'events',
-  usage: 'usage',
+  usage: 'usage counters',
+  places: 'places',
 };
 
 export function createDynamoTenantHoldings(options: DynamoTenantHoldingsOptions): TenantHoldings {

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
 import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../../core/ids.ts';
+import type { PlaceList } from '../../core/ports/places.ts';
 import type { UsageAccount } from '../../core/ports/usage.ts';
 
 export interface TableIndex {
@@ -174,6 +175,17 @@ export function mailboxKey(tenant: Tenant, name: string, number: number): StateK
 export function usagePartition({ tenant, scope, id }: UsageAccount): string {
   const part = scope === 'chat' ? storedKey(id as SessionKey) : storedPart(id);
   return `${storedPart(tenant)}#usage#${scope}#${part}`;
+}
+
+/** Partition of an account's lists of places: in each, one item that counts and one for each place. */
+export function placesPartition({ tenant, scope, id }: UsageAccount): string {
+  const part = scope === 'chat' ? storedKey(id as SessionKey) : storedPart(id);
+  return `${storedPart(tenant)}#places#${scope}#${part}`;
+}
+
+/** No list's name holds `#`; a holder's may, and comes last. */
+export function placeKey({ list, ...account }: PlaceList, holder: string): StateKey {
+  return { pk: placesPartition(account), sk: `${list}#${holder === '' ? '' : storedPart(holder)}` };
 }
 
 /** No tenant's key begins with `#`: these belong to the installation. */

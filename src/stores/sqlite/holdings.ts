@@ -13,13 +13,17 @@ const BY_KEY = 'session_key >= ? AND session_key < ?';
 /** In the order they are removed in. */
 const HELD: readonly { readonly kind: string; readonly table: string; readonly where: string }[] = [
   { kind: 'events', table: 'events', where: BY_TENANT },
-  { kind: 'usage', table: 'usage', where: BY_TENANT },
   { kind: 'waiting messages', table: 'messages', where: BY_KEY },
   { kind: 'dead letters', table: 'dead_letters', where: BY_KEY },
   { kind: 'turns', table: 'turns', where: BY_TENANT },
   { kind: 'conversations', table: 'mappings', where: BY_KEY },
   { kind: 'sessions', table: 'heads', where: BY_TENANT },
+  { kind: 'usage counters', table: 'usage', where: BY_TENANT },
+  { kind: 'places', table: 'places', where: BY_TENANT },
 ];
+
+/** Made with the first line that goes into them. */
+const MADE_LATE: ReadonlySet<string> = new Set(['usage', 'places']);
 
 export function createSqliteTenantHoldings(database: string | SqliteDatabase): TenantHoldings {
   const { db } = borrowOrOpen(database);
@@ -27,6 +31,9 @@ export function createSqliteTenantHoldings(database: string | SqliteDatabase): T
     const prefix = keyPrefix(tenant);
     return where === BY_TENANT ? [tenant] : [prefix, afterPrefix(prefix)];
   };
+  const isThere = (table: string) =>
+    !MADE_LATE.has(table) ||
+    db.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", table) !== undefined;
   return {
     async conversations(tenant) {
       const prefix = keyPrefix(tenant);
@@ -43,6 +50,7 @@ export function createSqliteTenantHoldings(database: string | SqliteDatabase): T
 
     async count(tenant) {
       const counts = HELD.map(({ kind, table, where }) => {
+        if (!isThere(table)) return [kind, 0] as const;
         const row = db.get(`SELECT count(*) AS n FROM ${table} WHERE ${where}`, ...valuesOf(tenant, where));
         return [kind, Number(row?.n)] as const;
       });
@@ -51,7 +59,7 @@ export function createSqliteTenantHoldings(database: string | SqliteDatabase): T
 
     async erase(tenant) {
       db.write(() => {
-        for (const { table, where } of HELD) {
+        for (const { table, where } of HELD.filter((held) => isThere(held.table))) {
           db.run(`DELETE FROM ${table} WHERE ${where}`, ...valuesOf(tenant, where));
         }
       });

@@ -1,0 +1,123 @@
+// Forgets one chat: turns, sessions and their objects, events, counters, dead letters; and lists what is left of it.
+// Sums of a person and of the tenant as a whole stay: they name no chat.
+import { Conflict, Refused } from './errors.ts';
+import { type SessionId, type SessionKey, type TurnId, tenantOf } from './ids.ts';
+import type {
+  DeadLetter,
+  EventLog,
+  ObjectStore,
+  Places,
+  SessionState,
+  SessionStore,
+  TurnQueue,
+  UsageAccount,
+  UsageLedger,
+} from './ports.ts';
+import type { TurnRecord } from './records.ts';
+
+export interface EraseChatDeps {
+  readonly store: SessionStore;
+  readonly state: Pick<SessionState, 'erase'>;
+  readonly usage?: Pick<UsageLedger, 'erase'>;
+  readonly places?: Pick<Places, 'erase'>;
+  /** Where they lie in a queue that erases nothing by itself. */
+  readonly deadLetters?: TurnQueue['deadLetters'];
+}
+
+export interface ErasedChat {
+  readonly sessions: readonly SessionId[];
+  readonly turns: readonly TurnId[];
+}
+
+const AT_ONCE = 16;
+
+/** Conflict('turn-running'). Objects left by a failure fall to the sweep. */
+export async function eraseChat(deps: EraseChatDeps, key: SessionKey): Promise<ErasedChat> {
+  const { store, state, usage, places, deadLetters } = deps;
+  const tenant = tenantOf(key);
+  const turns = (await turnsOf(store, key)).map(({ turnId }) => turnId);
+  const sessions = await store.erase(key).catch(explain);
+  for (const sessionId of sessions) await state.erase(tenant, sessionId);
+  await usage?.erase(accountOf(key));
+  for (let at = 0; usage && at < turns.length; at += AT_ONCE) {
+    const some = turns.slice(at, at + AT_ONCE);
+    await Promise.all(some.map((id) => usage.erase({ tenant, scope: 'turn', id })));
+  }
+  await places?.erase(accountOf(key));
+  if (deadLetters) for (const { id } of await deadLettersOf({ deadLetters }, key)) await deadLetters.drop(id);
+  return { sessions, turns };
+}
+
+export interface HeldOfChat {
+  readonly store: SessionStore;
+  readonly events: EventLog;
+  readonly objects: Pick<ObjectStore, 'list'>;
+  readonly usage: UsageLedger;
+  readonly queue: Pick<TurnQueue, 'deadLetters'>;
+}
+
+/** How much there is, by kind. What an erasure named is looked for, too: it may be there without its chat. */
+export async function heldOfChat(
+  deps: HeldOfChat,
+  key: SessionKey,
+  erased: ErasedChat = { sessions: [], turns: [] },
+): Promise<Readonly<Record<string, number>>> {
+  const { store, events, objects, usage, queue } = deps;
+  const tenant = tenantOf(key);
+  const turns = new Set([...erased.turns, ...(await turnsOf(store, key)).map(({ turnId }) => turnId)]);
+  const heads = await store.listHeads(tenant, { sessionKey: key, limit: 200 });
+  const sessions = new Set([...erased.sessions, ...heads.items.map(({ sessionId }) => sessionId)]);
+  const held = { conversations: 0, sessions: 0, turns: 0, events: 0, objects: 0, 'usage counters': 0 };
+  if (await store.getMapping(key)) held.conversations += 1;
+  for (const turnId of turns) {
+    if (await store.getTurn(tenant, turnId)) held.turns += 1;
+    held.events += (await events.read(tenant, turnId, 0, { waitMs: 0 })).length;
+    held['usage counters'] += (await usage.history({ tenant, scope: 'turn', id: turnId })).length;
+  }
+  for (const sessionId of sessions) {
+    if (await store.getHead(tenant, sessionId)) held.sessions += 1;
+    for await (const _ of objects.list(`${tenant}/${sessionId}/`)) held.objects += 1;
+  }
+  held['usage counters'] += (await usage.history(accountOf(key))).length;
+  return { ...held, 'dead letters': (await deadLettersOf(queue, key)).length };
+}
+
+/** Oldest first. */
+export async function turnsOf(
+  store: Pick<SessionStore, 'listTurns'>,
+  key: SessionKey,
+): Promise<readonly TurnRecord[]> {
+  const turns: TurnRecord[] = [];
+  let cursor: string | null | undefined;
+  while (cursor !== null) {
+    const page = await store.listTurns(key, { limit: 200, ...(cursor && { cursor }) });
+    turns.unshift(...page.items);
+    cursor = page.cursor;
+  }
+  return turns;
+}
+
+export async function deadLettersOf(
+  { deadLetters }: Pick<TurnQueue, 'deadLetters'>,
+  key: SessionKey,
+): Promise<readonly DeadLetter[]> {
+  const found: DeadLetter[] = [];
+  let cursor: string | null | undefined;
+  while (cursor !== null) {
+    const page = await deadLetters.list({ limit: 200, ...(cursor && { cursor }) });
+    found.push(...page.items.filter(({ request }) => request.sessionKey === key));
+    cursor = page.cursor;
+  }
+  return found;
+}
+
+export function accountOf(key: SessionKey): UsageAccount {
+  return { tenant: tenantOf(key), scope: 'chat', id: key };
+}
+
+function explain(error: unknown): never {
+  if (!(error instanceof Refused) || error.code !== 'lease-busy') throw error;
+  throw new Conflict('turn-running', 'A turn of this chat is running. Stop it first, then erase.', {
+    cause: error,
+  });
+}
