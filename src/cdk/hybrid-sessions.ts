@@ -36,7 +36,7 @@ import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 import { IsolatedAgents } from './isolated-agents.ts';
 import { allowModel, modelNames, modelVariables } from './model.ts';
-import type { HybridSessionsProps, TenantsProps } from './props.ts';
+import { DEFAULT_AGENTS, type HybridSessionsProps, type TenantsProps } from './props.ts';
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
 import { TenantRole } from './tenant-role.ts';
@@ -106,7 +106,7 @@ export class HybridSessions extends Construct {
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 
     this.isolated =
-      props.agents === 'isolated'
+      (props.agents ?? DEFAULT_AGENTS) === 'isolated'
         ? new IsolatedAgents(this, 'Isolated', {
             ...this.common,
             installation: this.installation,
@@ -362,7 +362,8 @@ export class HybridSessions extends Construct {
 }
 
 function maxConcurrencyOf({ worker, agents }: HybridSessionsProps): number {
-  return worker?.maxConcurrency ?? (agents === 'isolated' ? ISOLATED_WORKERS : LAMBDA_WORKERS);
+  const isIsolated = (agents ?? DEFAULT_AGENTS) === 'isolated';
+  return worker?.maxConcurrency ?? (isIsolated ? ISOLATED_WORKERS : LAMBDA_WORKERS);
 }
 
 function limitVariables({ limits }: HybridSessionsProps): Record<string, string> {

@@ -54,6 +54,9 @@ export interface TenantsProps {
   readonly parameterPrefix: string;
 }
 
+/** Whoever may write is a stranger, unless the owner says otherwise. */
+export const DEFAULT_AGENTS: 'isolated' | 'shared' = 'isolated';
+
 export interface IngressProps {
   /**
    * Executions that no other function takes from the webhooks, and their limit. AWS refuses it in an account whose own
@@ -74,7 +77,7 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   /**
    * `shared`: agents run in the worker's own function, with its rights beside them: only where everyone who may write is
    * trusted. `isolated`: each session in a virtual machine of its own, without rights; some seconds and a little money
-   * more per turn. See docs/deploy-aws.md. @default shared
+   * more per turn. See docs/deploy-aws.md. @default isolated
    */
   readonly agents?: 'isolated' | 'shared';
   /** For an app with its own channels; its functions must know the same ones. @default those of this package */

@@ -11,6 +11,7 @@ import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { settingFault } from '../setting-fault.ts';
+import { DEFAULT_AGENTS } from './props.ts';
 
 const ownFields = {
   $schema: z.string().optional(),
@@ -41,7 +42,7 @@ const ownFields = {
   limits: messageLimitsSchema.optional(),
   http: z.boolean().default(true),
   /** Whether agents run beside the worker's rights, or each session apart. */
-  agents: z.enum(['isolated', 'shared']).default('shared'),
+  agents: z.enum(['isolated', 'shared']).default(DEFAULT_AGENTS),
   /** Relative to this file. */
   agentFolder: z.string().optional(),
   architecture: z.enum(['arm64', 'x86_64']).default('arm64'),

@@ -1,5 +1,8 @@
 // An installation whose agents run apart: what each of its functions may do, and that the one with the agents may do nothing.
+import { Stack } from 'aws-cdk-lib';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { HybridSessions } from '../../src/cdk/index.ts';
+import { settingsSchema } from '../../src/cdk/settings.ts';
 import { ISOLATED_WORKERS } from '../../src/core/defaults.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
 import { FULL, ofType, type Resource, type Synthesized, synthesize, target } from './synthesize.ts';
@@ -156,6 +159,19 @@ test('with tenants the worker reaches tables and bucket only by the role of one 
   expect(new Set(statements('AgentHost').flatMap(({ Action }) => Action))).toEqual(
     new Set(['logs:CreateLogStream', 'logs:PutLogEvents']),
   );
+});
+
+test('is what an owner gets who says nothing about it', () => {
+  expect(settingsSchema().parse({}).agents).toBe('isolated');
+  const plain = synthesize({}, (parent, assets) => {
+    const stack = new Stack(parent, 'Plain');
+    const props = { model: { provider: 'demo' }, alarmEmail: 'ops@example.org', assets } as const;
+    new HybridSessions(stack, 'Bot', props);
+    return stack;
+  });
+  plain.template.hasResourceProperties('AWS::Lambda::Function', {
+    TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
+  });
 });
 
 test('cdk-nag finds nothing without a reason, and every function has its alarms', () => {

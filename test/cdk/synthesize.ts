@@ -27,6 +27,7 @@ export const FULL = {
   telegram: { tokenParameter: '/bots/telegram-token', allowedUsers: [42] },
 } as const;
 
+/** Agents are `shared` unless the settings say otherwise: fewer functions. */
 export function synthesize(settings: object, build?: (app: App, assets: string) => Stack): Synthesized {
   const folder = mkdtempSync(join(tmpdir(), 'hybrid-cdk-'));
   try {
@@ -37,7 +38,9 @@ export function synthesize(settings: object, build?: (app: App, assets: string) 
     writeFileSync(join(assets, 'image/Dockerfile'), 'FROM scratch\n');
     const outdir = join(folder, 'out');
     const app = new App({ outdir });
-    const stack = build ? build(app, assets) : createStack(app, settingsSchema().parse(settings), assets);
+    const stack = build
+      ? build(app, assets)
+      : createStack(app, settingsSchema().parse({ agents: 'shared', ...settings }), assets);
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));
     let findings: string[] = [];
     try {
