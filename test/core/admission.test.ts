@@ -19,8 +19,8 @@ import { createMemoryPlaces, createMemorySessionStore } from '../../src/stores/m
 import { createManualClock } from '../../testing/clock.ts';
 
 const NO_LIMITS: MessageLimits = {
-  turnsPerMinute: NO_LIMIT,
-  waiting: NO_LIMIT,
+  turnsPerMinute: { chat: null, speaker: null, tenant: null },
+  waiting: { chat: null, speaker: null, tenant: null },
   sessions: null,
   bytes: null,
 };
