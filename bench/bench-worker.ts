@@ -13,6 +13,7 @@ import { turnRequest } from '../src/core/messages.ts';
 import type { TurnPoint } from '../src/core/running-turn.ts';
 import { processMessage } from '../src/core/worker.ts';
 import { createDirectHosts } from '../src/host/direct-hosts.ts';
+import { openWorkerHosts } from '../src/local/hosts.ts';
 import { openStores } from '../src/local/stores.ts';
 
 /** Each span ends at its point and begins at the one before. */
@@ -33,35 +34,45 @@ export interface BenchWorker {
   close(): Promise<void>;
 }
 
-export async function openBenchWorker(dataDir: string, modelUrl: string): Promise<BenchWorker> {
+/** `worker`: the agent runs in the worker's own process, without a host; only for comparison. */
+export async function openBenchWorker(
+  dataDir: string,
+  modelUrl: string,
+  where: 'host' | 'worker' = 'host',
+): Promise<BenchWorker> {
   await mkdir(dataDir, { recursive: true });
+  const limits = { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 };
   const stores = await openStores(
-    {
-      dataDir,
-      retentionSec: 86_400,
-      keepGenerations: 10,
-      limits: { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 },
-    },
+    { dataDir, retentionSec: 86_400, keepGenerations: 10, limits },
     { create: true },
   );
   const folder = await loadAgentFolder(await plainAgent(join(dataDir, 'agent')));
-  const runner = createAgentRunner({
-    folder,
-    model: { baseUrl: modelUrl, demo: false },
-    sandbox: await detectSandbox(),
-  });
+  const model = { baseUrl: modelUrl, demo: false };
+  const opened =
+    where === 'host'
+      ? await openWorkerHosts(
+          { dataDir, limits, proxy: {}, prices: {}, budgets: {} },
+          stores,
+          folder,
+          model,
+          silentLog,
+        )
+      : {
+          hosts: createDirectHosts({
+            state: stores.state,
+            workplace: createWorkplace({ root: join(dataDir, 'turns') }),
+            runner: createAgentRunner({ folder, model, sandbox: await detectSandbox() }),
+            clock: systemClock,
+            log: silentLog,
+          }),
+          close: async () => {},
+        };
   const http = createHttpChannel({ events: stores.events, log: silentLog });
   const spans = new Map<string, number>();
   let last = 0;
   const deps = {
     ...stores,
-    hosts: createDirectHosts({
-      state: stores.state,
-      workplace: createWorkplace({ root: join(dataDir, 'turns') }),
-      runner,
-      clock: systemClock,
-      log: silentLog,
-    }),
+    hosts: opened.hosts,
     channels: new Map([[http.name, http]]),
     clock: systemClock,
     log: silentLog,
@@ -94,7 +105,10 @@ export async function openBenchWorker(dataDir: string, modelUrl: string): Promis
       }
     },
     spans: () => spans,
-    close: () => stores.close(),
+    async close() {
+      await opened.close();
+      await stores.close();
+    },
   };
 }
 

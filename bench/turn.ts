@@ -19,22 +19,26 @@ const ROUNDS = 12;
 export async function benchTurn(): Promise<Row[]> {
   const model = await createScriptedModel(() => ({ blocks: [{ type: 'text', text: 'Understood.' }] }));
   const root = await mkdtemp(join(tmpdir(), 'hybrid-bench-'));
-  const times = { bare: [] as number[], live: [] as number[], cold: [] as number[] };
+  const times = { bare: [] as number[], live: [] as number[], direct: [] as number[], cold: [] as number[] };
   const spans = new Map<string, number[]>();
   try {
     const bare = await openBare(join(root, 'bare'), model.url);
     const live = await openBenchWorker(join(root, 'live'), model.url);
+    const direct = await openBenchWorker(join(root, 'direct'), model.url, 'worker');
     const coldData = join(root, 'cold');
     await bare.turn();
     await live.turn();
+    await direct.turn();
     await coldTurn(coldData, model.url);
     for (let round = 0; round < ROUNDS; round++) {
       times.bare.push(await timed(bare.turn));
       times.live.push(await timed(live.turn));
       for (const [name, ms] of live.spans()) spans.set(name, [...(spans.get(name) ?? []), ms]);
+      times.direct.push(await timed(direct.turn));
       times.cold.push(await coldTurn(coldData, model.url));
     }
     await live.close();
+    await direct.close();
   } finally {
     await model.close();
     await rm(root, { recursive: true, force: true });
@@ -48,6 +52,7 @@ export async function benchTurn(): Promise<Row[]> {
   return [
     row('bare SDK, query({ resume }), state on local disk', times.bare),
     row('ours, next turn on a live worker', times.live),
+    row('the same without a host: the agent runs in the worker', times.direct),
     row('ours, cold: a new worker process for this turn', times.cold),
     ...[...spans].map(([name, values]) => row(`  of the live turn: ${name}`, values)),
   ];

@@ -16,11 +16,16 @@ const { values } = parseArgs({
     port: { type: 'string', default: '8788' },
     'telegram-port': { type: 'string', default: '8789' },
     workers: { type: 'string', default: '2' },
+    agents: { type: 'string', default: 'shared' },
     agent: { type: 'string' },
     log: { type: 'boolean', default: false },
   },
 });
 
+if (values.agents !== 'shared' && values.agents !== 'isolated') {
+  process.stderr.write('--agents: `shared` or `isolated`.\n');
+  process.exit(2);
+}
 const folder = await mkdtemp(join(tmpdir(), 'hybrid-sessions-aws-'));
 const ends: (() => Promise<unknown>)[] = [];
 // Whatever way it ends: processes in it have been killed by then (testing/lambda, testing/aws).
@@ -69,6 +74,7 @@ try {
     functions,
     image,
     workers: Number(values.workers),
+    agents: values.agents === 'isolated' ? 'isolated' : 'shared',
     ports: { api: Number(values.port), telegram: Number(values['telegram-port']) },
     onOutput: values.log ? (text) => process.stderr.write(text) : tell,
   });
@@ -95,6 +101,7 @@ Commands   ${keys.join(' ')} \\
 DynamoDB   ${installation.dynamo.endpoint}
 S3         ${installation.s3.endpoint}
 SQS        ${installation.sqs.endpoint}
+Agents     ${values.agents}; ${installation.sandbox ? 'what runs them has its own processes and user' : 'bubblewrap does not work here, so they run as you'}
 Ctrl-C ends all of it.
 `);
   }

@@ -1,8 +1,13 @@
 // npm run faults -- --seed 1 --turns 300 [--store local|aws] [--agent light|real] [--chats 8] [--seeds 1-20] [--json]
+// npm run faults -- --outages --seed 1 --turns 300 [--store local|aws] [--chats 8] [--seeds 1-10]
 // Runs the fault kit (docs/reliability.md) and ends with `N passed, N failed`; the exit code is 1 when any failed.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { endedBySignal } from '../testing/faults/ended-by-signal.ts';
+import type { HistoryLine } from '../testing/faults/injected-faults.ts';
+import { createOutagePlan } from '../testing/faults/outages/plan.ts';
+import { outageFailures, outageSummary } from '../testing/faults/outages/report.ts';
+import { runOutages } from '../testing/faults/outages/run.ts';
 import { createPlan } from '../testing/faults/plan.ts';
 import { failuresOf, historyOf, summaryOf, verdictOf } from '../testing/faults/report.ts';
 import { runFaults } from '../testing/faults/run.ts';
@@ -24,6 +29,8 @@ const { values } = parseArgs({
     /** Writes every line of the history to this file (of the last seed). */
     out: { type: 'string' },
     json: { type: 'boolean', default: false },
+    /** Parts away for minutes and hours by the run's clock, in place of killed processes. */
+    outages: { type: 'boolean', default: false },
   },
 });
 
@@ -52,6 +59,11 @@ function stopped(error: unknown): never {
   process.exit(130);
 }
 
+function writeHistory(history: readonly HistoryLine[]): void {
+  if (values.out === undefined) return;
+  writeFileSync(values.out, history.map((line) => `${JSON.stringify(line)}\n`).join(''));
+}
+
 const store = choice('store', ['local', 'aws']);
 const agent = choice('agent', ['light', 'real']);
 const turns = number('turns', 1);
@@ -59,10 +71,21 @@ const chats = Math.min(number('chats', 1), turns);
 let passed = 0;
 let failed = 0;
 for (const seed of seeds()) {
+  if (values.outages) {
+    const plan = createOutagePlan({ seed, turns, chats });
+    const result = await runOutages({ plan, store, signal: ended }).catch(stopped);
+    writeHistory(result.history);
+    passed += result.passed;
+    failed += result.failures.length;
+    console.log(`seed ${seed}, store ${store}, outages`);
+    console.log(outageSummary(plan, result));
+    if (result.failures.length > 0) console.log(outageFailures(result));
+    console.log(`seed ${seed}: ${result.passed} passed, ${result.failures.length} failed\n`);
+    continue;
+  }
   const plan = createPlan({ seed, turns, chats, agent, workers: number('workers', 1) });
   const result = await runFaults({ plan, store, agent, signal: ended }).catch(stopped);
-  if (values.out !== undefined)
-    writeFileSync(values.out, result.history.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  writeHistory(result.history);
   passed += result.passed;
   failed += result.failures.length;
   if (values.json) {

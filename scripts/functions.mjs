@@ -1,4 +1,4 @@
-// Builds the ZIP's folder: the five small functions, the web page and the API's description. Run by itself it prints
+// Builds the ZIP's folder: the small functions, the web page and the API's description. Run by itself it prints
 // the sizes and how long each function takes to import; other scripts use `buildFunctions`.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { deflateRawSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
-const ENTRIES = ['ingress', 'api', 'stranded', 'setup', 'sweep'];
+const ENTRIES = ['ingress', 'api', 'stranded', 'setup', 'sweep', 'gateway', 'isolated-worker'];
 
 /** The file that exports a function's handler. `programs`: a folder whose files stand in for ours of the same name. */
 export function programOf(name, programs) {
@@ -144,6 +144,11 @@ const SAMPLE = {
   HYBRID_SESSIONS_DEAD_LETTER_QUEUE_URL: 'https://sqs.us-east-1.amazonaws.com/000000000000/dead.fifo',
   HYBRID_SESSIONS_API_KEY_PARAMETER: '/key',
   HYBRID_SESSIONS_MODEL_PROVIDER: 'demo',
+  HYBRID_SESSIONS_AGENT_HOST_FUNCTION: 'agent-host',
+  HYBRID_SESSIONS_GATEWAY_URL: 'https://gateway.lambda-url.us-east-1.on.aws/',
+  HYBRID_SESSIONS_GATEWAY_SECRET_PARAMETER: '/gateway-secret',
+  HYBRID_SESSIONS_TEMPORARY: '/tmp',
+  HYBRID_SESSIONS_MAX_WORKSPACE_BYTES: '1000000',
   AWS_REGION: 'us-east-1',
 };
 
@@ -160,7 +165,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [name, { bytes, modules }] of Object.entries(functions)) {
     const ms = measureImport(join(folder, `${name}.mjs`), SAMPLE);
     console.log(
-      `${name.padEnd(9)} ${String(Math.round(bytes / 1000)).padStart(4)} KB, ${modules.length} modules, import ${ms.toFixed(0)} ms`,
+      `${name.padEnd(15)} ${String(Math.round(bytes / 1000)).padStart(4)} KB, ${modules.length} modules, import ${ms.toFixed(0)} ms`,
     );
   }
   console.log(`ZIP about ${Math.round(compressedBytes(folder) / 1000)} KB`);

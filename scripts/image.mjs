@@ -1,5 +1,5 @@
 // The worker's image. `assembleContext` fills the folder Docker builds from; `assembleTree` makes, without Docker,
-// the very files the image has in its task folder, for this machine's processor. Run alone it fills
+// the very files the image has in its task folder, for this machine's processor and with its Node. Run alone it fills
 // dist/deploy/image; with --docker it also builds the image (--arch, --base, --agent, --tag) and runs it once.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,10 @@ export async function assembleContext(folder, { programs } = {}) {
   cpSync(join(root, 'Dockerfile'), join(folder, 'Dockerfile'));
   const { metafile } = await build({
     ...BUNDLE,
-    entryPoints: { worker: programOf('worker', programs) },
+    entryPoints: {
+      worker: programOf('worker', programs),
+      'agent-host': programOf('agent-host', programs),
+    },
     outdir: task,
     absWorkingDir: root,
     // It finds its native program beside itself.
@@ -29,7 +32,7 @@ export async function assembleContext(folder, { programs } = {}) {
   const { version } = JSON.parse(readFileSync(join(root, 'node_modules', SDK, 'package.json'), 'utf8'));
   const manifest = { private: true, type: 'module', dependencies: { [SDK]: version } };
   writeFileSync(join(task, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  const worker = Object.entries(metafile.outputs).find(([path]) => path.endsWith('worker.mjs'))?.[1];
+  const worker = Object.entries(metafile.outputs).find(([path]) => path.endsWith('/worker.mjs'))?.[1];
   return { bytes: worker.bytes, modules: Object.keys(worker.inputs) };
 }
 
@@ -41,6 +44,8 @@ export async function assembleTree(folder, { agent = join(root, 'examples/agent'
   cpSync(join(context, 'task'), folder, { recursive: true });
   rmSync(context, { recursive: true });
   cpSync(agent, join(folder, 'agent'), { recursive: true });
+  mkdirSync(join(folder, 'bin'));
+  linkOrCopy(process.execPath, join(folder, 'bin/node'));
   const native = `${SDK}-${process.platform}-${process.arch}`;
   for (const name of [SDK, native]) {
     linkTree(join(root, 'node_modules', name), join(folder, 'node_modules', name));
@@ -58,13 +63,15 @@ function linkTree(from, to) {
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory()) linkTree(source, target);
-    else if (entry.isFile()) {
-      try {
-        linkSync(source, target);
-      } catch {
-        cpSync(source, target);
-      }
-    }
+    else if (entry.isFile()) linkOrCopy(source, target);
+  }
+}
+
+function linkOrCopy(source, target) {
+  try {
+    linkSync(source, target);
+  } catch {
+    cpSync(source, target);
   }
 }
 

@@ -1,9 +1,10 @@
 // A note in the session's state that says whether its conversation has begun and how long it was when the last turn
 // ended. It tells "nothing was said yet" (a first turn stopped at once) from "the conversation is gone": only the
 // first may start anew, the second never does.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { writeOwnFile } from './write-own-file.ts';
 
 const noteSchema = z.object({ begun: z.boolean(), bytes: z.number().int().min(0) });
 export type ConversationNote = z.infer<typeof noteSchema>;
@@ -19,10 +20,6 @@ export async function readConversationNote(config: string): Promise<Conversation
   }
 }
 
-/** Whole or not at all: a checkpoint may be taken while the turn runs. */
 export async function writeConversationNote(config: string, note: ConversationNote): Promise<void> {
-  const path = pathOf(config);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFile(`${path}.new`, JSON.stringify(note));
-  await rename(`${path}.new`, path);
+  await writeOwnFile(pathOf(config), JSON.stringify(note));
 }

@@ -105,8 +105,9 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
           failedLast = turn.failure()?.model ?? failedLast;
           await turn.close();
         }
-        const counted = withUsage(outcome, turn.usage());
-        return chosen ? withFallback(counted, chosen, folder.settings.fallbackModel) : counted;
+        const seen = turn.failure();
+        const counted = withUsage(withWhatTheGatewaySaw(outcome, seen), turn.usage());
+        return chosen ? withFallback(counted, chosen, seen) : counted;
       }),
     answersAgain: () =>
       withGateway(async (gateway) => failedLast !== undefined && (await gateway.answers(failedLast))),
@@ -115,14 +116,15 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   function withFallback(
     outcome: AgentOutcome,
     { model, insteadOf }: { readonly model: string; readonly insteadOf: string | null },
-    fallback: string | undefined,
+    seen: ModelFailure | null,
   ): AgentOutcome {
     const { failure } = outcome;
     if (failure?.code === 'model-unavailable') {
-      fallbacks.isAway(model, failure.retryAfterMs);
+      // What an agent's side says must not take the model away from others.
+      if (seen) fallbacks.isAway(model, seen.retryAfterMs);
       // Another model stands ready: nobody need wait as long as this one's server says.
       const { retryAfterMs: _, ...soon } = failure;
-      return model === fallback ? outcome : { ...outcome, failure: soon };
+      return model === folder.settings.fallbackModel ? outcome : { ...outcome, failure: soon };
     }
     if (insteadOf === null || outcome.status !== 'ok') return outcome;
     return { ...outcome, text: `${outcome.text.trimEnd()}\n\n${fallbackNote(model, insteadOf)}`.trimStart() };
@@ -134,7 +136,7 @@ function withUsage({ usage: _, ...outcome }: AgentOutcome, totals: UsageTotals):
   return totals.calls === 0 ? outcome : { ...outcome, usage: usageOf(totals) };
 }
 
-function usageOf({
+export function usageOf({
   inputTokens,
   outputTokens,
   cacheReadTokens,
@@ -145,7 +147,7 @@ function usageOf({
 }
 
 /** What the CLI gets of it. */
-function endpointOf(
+export function endpointOf(
   { bedrock, model, demo }: ModelEndpoint,
   turn: { readonly url: string; readonly token: string },
 ): ModelEndpoint {
@@ -203,8 +205,12 @@ export function upstreamOf(endpoint: ModelEndpoint): ModelUpstream {
 /** What the gateway saw counts more than what the agent's side says of it. */
 export function withWhatTheGatewaySaw(outcome: AgentOutcome, away: ModelFailure | null): AgentOutcome {
   const { failure } = outcome;
-  if (failure?.code !== 'model-unavailable' || !away) return outcome;
-  const { status, retryAfterMs } = away;
+  if (!failure || !away) return outcome;
+  const { status, retryAfterMs, told } = away;
+  if (told !== undefined && failure.code !== 'resume-lost') {
+    return { ...outcome, failure: { code: 'agent-error', message: told } };
+  }
+  if (failure.code !== 'model-unavailable') return outcome;
   const reason = status === null ? 'no connection' : `HTTP ${status}`;
   return {
     ...outcome,

@@ -1,11 +1,12 @@
 // A session may wake on a machine where its directories have other paths. Its state records the paths that it had. When
 // they differ, the shell's working directory and the exported variables are updated. The contents of the session's files
 // are never changed.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { z } from 'zod';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import { SHELL_STATE } from './shell-state.ts';
+import { writeOwnFile } from './write-own-file.ts';
 
 const path = z.string().startsWith('/').max(4096);
 const placesSchema = z.object({ workspace: path, config: path, home: path, temporary: path });
@@ -34,8 +35,7 @@ export async function relocate(directory: ExecutionDirectory): Promise<Relocatio
     await rewrite(join(directory.config, SHELL_STATE), (text) => moveVariables(text, before, now));
   }
   // Last: cut off before it, the next turn does the same again.
-  await mkdir(dirname(note), { recursive: true, mode: 0o700 });
-  await replace(note, JSON.stringify(now));
+  await writeOwnFile(note, JSON.stringify(now));
   if (!before || before.workspace === now.workspace) return null;
   const [from, to] = [before.workspace, now.workspace];
   return {
@@ -95,11 +95,5 @@ async function rewrite(file: string, change: (text: string) => string): Promise<
   const text = await readFile(file, 'utf8').catch(() => null);
   if (text === null) return;
   const changed = change(text);
-  if (changed !== text) await replace(file, changed);
-}
-
-/** Whole or not at all: a checkpoint may be taken while the turn runs. */
-async function replace(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text);
-  await rename(`${file}.new`, file);
+  if (changed !== text) await writeOwnFile(file, changed);
 }

@@ -59,20 +59,25 @@ export function createTenantCredentials({
     };
   }
 
-  return async (tenant) => {
-    const before = await known.get(tenant)?.catch(() => null);
-    if (before && before.expiration.getTime() - now() > RENEWED_BEFORE_MS) return before;
+  function renew(tenant: Tenant): Promise<TenantCredentials> {
     const fresh = assume(tenant);
     known.delete(tenant);
     known.set(tenant, fresh);
+    fresh.catch(() => {
+      if (known.get(tenant) === fresh) known.delete(tenant);
+    });
     const oldest = known.keys().next();
     if (known.size > MAX_REMEMBERED && !oldest.done) known.delete(oldest.value);
-    try {
-      return await fresh;
-    } catch (error) {
-      if (known.get(tenant) === fresh) known.delete(tenant);
-      throw error;
-    }
+    return fresh;
+  }
+
+  return async function credentialsOf(tenant): Promise<TenantCredentials> {
+    const before = known.get(tenant);
+    if (!before) return await renew(tenant);
+    const given = await before;
+    if (given.expiration.getTime() - now() > RENEWED_BEFORE_MS) return given;
+    // Whoever waited beside us may have renewed them meanwhile.
+    return await (known.get(tenant) === before ? renew(tenant) : credentialsOf(tenant));
   };
 }
 

@@ -2,6 +2,7 @@
 // policy, and a `*` only where a name cannot be known beforehand, with the reason beside it.
 import { Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
@@ -96,6 +97,27 @@ export function allowObjects(role: Role, data: Data, actions: readonly ('Get' | 
   );
 }
 
+/** What the gateway writes and reads: usage, words for hosts, and whether a turn is over. No session, no conversation. */
+export function allowGatewayItems(role: Role, data: Data): void {
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
+      resources: [data.state.tableArn],
+      conditions: {
+        'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['*#usage#*', '*#mailbox#*', '*#turn#*'] },
+        // Without a key the condition above would hold.
+        Null: { 'dynamodb:LeadingKeys': 'false' },
+      },
+    }),
+  );
+}
+
+export function allowInvoke(role: Role, target: IFunction): void {
+  role.addToPolicy(
+    new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [target.functionArn] }),
+  );
+}
+
 export function allowSend(role: Role, queue: Queue): void {
   role.addToPolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [queue.queueArn] }));
 }
@@ -138,5 +160,16 @@ export function allowParameters(role: Role, names: readonly string[]): void {
       actions: ['ssm:GetParameters'],
       resources: names.map((name) => parameterArn(role, name)),
     }),
+  );
+}
+
+/** Allows every parameter below a name: which ones there are, the registry of tenants says later. */
+export function allowParametersBelow(role: Role, prefix: string): void {
+  const resource = parameterArn(role, `${prefix}/*`);
+  role.addToPolicy(new PolicyStatement({ actions: ['ssm:GetParameters'], resources: [resource] }));
+  acknowledge(
+    role,
+    `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter${prefix}/*]`,
+    "Secrets of tenants' bots, which are added after the deployment. Only those below this name.",
   );
 }

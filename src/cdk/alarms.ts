@@ -93,6 +93,11 @@ export class Alarms extends Construct {
       alarmDescription:
         'A function cannot begin: a parameter cannot be read, or the agent folder does not load. Messages are kept.',
     });
+    this.add('Exposed', {
+      metric: installationMetric(props.installation, METRICS.exposed),
+      alarmDescription:
+        "The agent could look into its worker, or leave a process there. The worker's log says why; see docs/deploy-aws.md.",
+    });
     this.add('RefusedRequests', {
       metric: installationMetric(props.installation, METRICS.refused),
       alarmDescription:

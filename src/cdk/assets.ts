@@ -10,10 +10,11 @@ import { copyAgentFiles } from './agent-files.ts';
 
 export interface Assets {
   readonly functions: Code;
-  readonly workerImage: () => WorkerImage;
+  /** `handler`: what it runs. */
+  readonly agentImage: (handler: string) => AgentImage;
 }
 
-export interface WorkerImage {
+export interface AgentImage {
   readonly code: DockerImageCode;
   /** Removes the temporary build context. Call it once the function construct exists: CDK has its own copy then. */
   removeContext(): void;
@@ -41,7 +42,7 @@ export function assetsFrom(options: {
   }
   return {
     functions: Code.fromAsset(functions),
-    workerImage: () => {
+    agentImage: (handler) => {
       const context = FileSystem.mkdtemp('hybrid-sessions-image-');
       cpSync(image, context, { recursive: true });
       copyAgentFiles(options.agentFolder ?? exampleAgent, join(context, 'task/agent'));
@@ -49,6 +50,7 @@ export function assetsFrom(options: {
       return {
         code: DockerImageCode.fromImageAsset(context, {
           platform: arm ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
+          cmd: [handler],
         }),
         removeContext: () => rmSync(context, { recursive: true, force: true }),
       };

@@ -1,4 +1,4 @@
-// The functions. All but the worker come from one small ZIP and differ by their entry; the worker is an image.
+// The functions. All come from one small ZIP and differ by their entry, but the one in which agents run: it is an image.
 import type { Duration } from 'aws-cdk-lib';
 import { RemovalPolicy, Size } from 'aws-cdk-lib';
 import type { Role } from 'aws-cdk-lib/aws-iam';
@@ -11,6 +11,7 @@ import {
   LoggingFormat,
   RecursiveLoop,
   Runtime,
+  type TenancyConfig,
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -24,6 +25,10 @@ export interface FunctionProps {
   readonly memoryMb: number;
   readonly timeout: Duration;
   readonly description: string;
+  /** It queues the rest of a turn to itself, which Lambda would end after 16 times. MAX_TURN_PARTS is the end. */
+  readonly mayLoop?: boolean;
+  /** Environments that serve one tenant id each. Cannot be changed once the function is there. */
+  readonly tenancy?: TenancyConfig;
   /** Executions set apart for this function, and its limit. */
   readonly reservedConcurrency?: number;
 }
@@ -61,6 +66,8 @@ export class LoggedFunction extends Construct {
       role: this.role,
       logGroup: this.logs,
       loggingFormat: LoggingFormat.JSON,
+      ...(props.mayLoop ? { recursiveLoop: RecursiveLoop.ALLOW } : {}),
+      ...(props.tenancy ? { tenancyConfig: props.tenancy } : {}),
     };
     this.lambda =
       'image' in props
@@ -68,8 +75,6 @@ export class LoggedFunction extends Construct {
             ...common,
             code: props.image,
             ephemeralStorageSize: Size.mebibytes(props.ephemeralStorageMb),
-            // It queues the rest of a turn to itself, which Lambda would end after 16 times. MAX_TURN_PARTS is the end.
-            recursiveLoop: RecursiveLoop.ALLOW,
           })
         : new LambdaFunction(this, 'Function', {
             ...common,

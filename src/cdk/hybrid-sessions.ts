@@ -10,19 +10,21 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { asVariables } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
-import { LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
+import { ISOLATED_WORKERS, LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
 import { VARIABLES } from '../lambda/variables.ts';
 import {
-  allowModels,
+  allowInvoke,
   allowObjects,
   allowParameters,
+  allowParametersBelow,
   allowReadingHeads,
   allowSend,
   allowTables,
 } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
+import { machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
 import { Alarms } from './alarms.ts';
-import { type Assets, assetsFrom, type WorkerImage } from './assets.ts';
+import { type Assets, assetsFrom } from './assets.ts';
 import {
   channelEnvironment,
   channelParameters,
@@ -32,9 +34,12 @@ import {
 import { addDashboard } from './dashboard.ts';
 import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
-import type { HybridSessionsProps, ModelProps } from './props.ts';
+import { IsolatedAgents } from './isolated-agents.ts';
+import { allowModel, modelNames, modelVariables } from './model.ts';
+import type { HybridSessionsProps, TenantsProps } from './props.ts';
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
+import { TenantRole } from './tenant-role.ts';
 
 /** A webhook answers at once; a longer call is broken. */
 const INGRESS_TIMEOUT = Duration.seconds(15);
@@ -44,6 +49,9 @@ const STRANDED_TIMEOUT = Duration.seconds(60);
 /** What one round does not finish is left to the next day's round. */
 const SWEEP_TIMEOUT = Duration.minutes(15);
 const MAX_WORKER_TIMEOUT = Duration.minutes(15);
+
+/** It waits for the host's words, and holds nothing of a session but the tables of its packs. */
+const ISOLATED_WORKER_MB = 256;
 
 export class HybridSessions extends Construct {
   readonly data: Data;
@@ -59,15 +67,21 @@ export class HybridSessions extends Construct {
 
   private readonly common: Pick<FunctionProps, 'architecture' | 'logRetention'>;
   private readonly variables: Record<string, string>;
+  private readonly tenants: TenantsProps | undefined;
   private readonly channels: readonly InstalledChannel[];
   private readonly assets: Assets;
   private readonly installation: string;
+  /** null when agents run in the worker's own function. */
+  readonly isolated: IsolatedAgents | null;
 
   constructor(scope: Construct, id: string, props: HybridSessionsProps) {
     super(scope, id);
     const workerTimeout = props.worker?.timeout ?? MAX_WORKER_TIMEOUT;
     if (workerTimeout.toSeconds() > MAX_WORKER_TIMEOUT.toSeconds() || workerTimeout.toSeconds() < 120) {
       throw new Error('worker.timeout must be between 2 and 15 minutes.');
+    }
+    if (props.tenants && props.agents === 'isolated') {
+      throw new Error('`tenants` and `agents: isolated` cannot be had together yet: leave one of them out.');
     }
     const architecture = props.architecture ?? Architecture.ARM_64;
     this.common = { architecture, logRetention: props.logRetention ?? RetentionDays.ONE_MONTH };
@@ -85,21 +99,37 @@ export class HybridSessions extends Construct {
       [VARIABLES.stateTable]: this.data.state.tableName,
       [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
       [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(RETENTION_DAYS)).toDays()),
+      ...(props.tenants && { [VARIABLES.tenants]: 'true' }),
     };
+    this.tenants = props.tenants;
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
     this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
     const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 
+    this.isolated =
+      props.agents === 'isolated'
+        ? new IsolatedAgents(this, 'Isolated', {
+            ...this.common,
+            installation: this.installation,
+            machine: props.worker ?? {},
+            timeout: workerTimeout,
+            model: props.model,
+            secretParameter: secretName('gateway-secret'),
+            assets: this.assets,
+            data: this.data,
+          })
+        : null;
     this.worker = this.addWorker(props, workerTimeout);
     const functions: Record<string, LoggedFunction> = {
       Worker: this.worker,
+      ...(this.isolated ? { AgentHost: this.isolated.host, Gateway: this.isolated.gateway } : {}),
       Stranded: this.addStranded(),
       Sweep: this.addSweep(),
     };
     const setup = this.addSetup();
-    if (webhookChannels.length > 0) {
+    if (webhookChannels.length > 0 || props.tenants) {
       functions.Ingress = this.addIngress(webhookChannels, setup, props);
       this.webhookUrl = functions.Ingress.lambda.addFunctionUrl({
         authType: FunctionUrlAuthType.NONE,
@@ -130,42 +160,69 @@ export class HybridSessions extends Construct {
     }
   }
 
+  /** Adds the function that takes turns from the queue. What it needs beside that depends on where agents run. */
   private addWorker(props: HybridSessionsProps, timeout: Duration): LoggedFunction {
     const { queues, data } = this;
-    const maxConcurrency = props.worker?.maxConcurrency ?? LAMBDA_WORKERS;
-    const ephemeralStorageMb = props.worker?.ephemeralStorageMb ?? 2048;
-    const image = props.worker?.image ? null : this.assets.workerImage();
-    const worker = new LoggedFunction(this, 'Worker', {
+    const common = {
       ...this.common,
-      description: 'Runs turns: restores a session, runs the agent, saves, answers.',
-      image: props.worker?.image ?? (image as WorkerImage).code,
-      memoryMb: props.worker?.memoryMb ?? 2048,
-      ephemeralStorageMb,
       timeout,
-      environment: {
-        ...this.variables,
-        [VARIABLES.bucket]: data.bucket.bucketName,
-        [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
-        ...channelEnvironment(this.channels, 'outgoing'),
-        [VARIABLES.temporary]: '/tmp',
-        // Half of the disk: the other half is for the checkpoint being written and the agent's own files.
-        [VARIABLES.maxWorkspaceBytes]: String((ephemeralStorageMb / 2) * 1024 ** 2),
-        [VARIABLES.keepSession]: String(props.worker?.keepSession ?? true),
-        ...modelVariables(props.model),
-        ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
-      },
-    });
-    // CDK has its own copy by now, unless its staging is switched off.
-    if (!this.node.tryGetContext('aws:cdk:disable-asset-staging')) image?.removeContext();
+      mayLoop: true,
+      description: 'Runs turns: takes messages from the queue, has the agent run, saves, answers.',
+    };
+    const environment = {
+      ...this.variables,
+      [VARIABLES.bucket]: data.bucket.bucketName,
+      [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+      ...channelEnvironment(this.channels, 'outgoing'),
+      ...machineVariables(props.worker ?? {}),
+      ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
+    };
+    const worker = this.isolated
+      ? new LoggedFunction(this, 'IsolatedWorker', {
+          ...common,
+          code: this.assets.functions,
+          handler: 'isolated-worker.handler',
+          memoryMb: ISOLATED_WORKER_MB,
+          environment: {
+            ...environment,
+            [VARIABLES.agentHostFunction]: this.isolated.host.lambda.functionName,
+            [VARIABLES.gatewayUrl]: this.isolated.gatewayUrl.url,
+            [VARIABLES.gatewaySecretParameter]: this.isolated.secretParameter,
+            ...modelNames(props.model),
+          },
+        })
+      : withAgentImage(this, this.assets, props.worker?.image, 'worker.handler', (image) => {
+          const keepSession = String(props.worker?.keepSession ?? true);
+          return new LoggedFunction(this, 'Worker', {
+            ...common,
+            ...machineOf(props.worker ?? {}, image),
+            environment: {
+              ...environment,
+              [VARIABLES.keepSession]: keepSession,
+              [VARIABLES.soleUser]: 'true',
+              ...modelVariables(props.model),
+            },
+          });
+        });
     // One turn at a time: a turn takes minutes, and a second one of the batch would wait for the first.
-    feed(worker, queues.turns, maxConcurrency);
+    feed(worker, queues.turns, maxConcurrencyOf(props));
     allowSend(worker.role, queues.turns);
     allowSend(worker.role, queues.dead);
-    allowTables(worker.role, data);
-    allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
-    if (props.model.provider === 'bedrock') allowModels(worker.role);
-    const modelKey = props.model.provider === 'anthropic' ? [props.model.keyParameter] : [];
-    allowParameters(worker.role, [...channelParameters(this.channels, 'outgoing'), ...modelKey]);
+    if (this.tenants) {
+      const { role } = new TenantRole(this, 'TenantRole', { data, worker: worker.role });
+      worker.lambda.addEnvironment(VARIABLES.tenantRole, role.roleArn);
+      allowParametersBelow(worker.role, `${this.tenants.parameterPrefix}/bots`);
+    } else {
+      allowTables(worker.role, data);
+      allowObjects(worker.role, data, ['Get', 'Put', 'Delete']);
+    }
+    const parameters = channelParameters(this.channels, 'outgoing');
+    if (this.isolated) {
+      allowInvoke(worker.role, this.isolated.host.lambda);
+      allowParameters(worker.role, [...parameters, this.isolated.secretParameter]);
+    } else {
+      allowModel(worker.role, props.model, parameters);
+    }
     return worker;
   }
 
@@ -190,6 +247,7 @@ export class HybridSessions extends Construct {
     allowSend(stranded.role, queues.dead);
     allowTables(stranded.role, data);
     allowParameters(stranded.role, channelParameters(this.channels, 'outgoing'));
+    if (this.tenants) allowParametersBelow(stranded.role, `${this.tenants.parameterPrefix}/bots`);
     return stranded;
   }
 
@@ -226,7 +284,11 @@ export class HybridSessions extends Construct {
   /** null when there is no secret to generate and no channel with a setup step. */
   private addSetup(): Setup | null {
     const made = this.channels.flatMap((one) => one.generatedSecrets);
-    const secrets = this.apiKeyParameter ? [...made, this.apiKeyParameter] : made;
+    const secrets = [
+      ...made,
+      ...(this.apiKeyParameter ? [this.apiKeyParameter] : []),
+      ...(this.isolated ? [this.isolated.secretParameter] : []),
+    ];
     const channelsWithSetup = this.channels.filter(({ channel }) => channel.setup);
     if (secrets.length === 0 && channelsWithSetup.length === 0) return null;
     const known = new Set(secrets);
@@ -273,6 +335,7 @@ export class HybridSessions extends Construct {
     allowTables(ingress.role, this.data);
     allowSend(ingress.role, this.queues.turns);
     allowParameters(ingress.role, parameters);
+    if (this.tenants) allowParametersBelow(ingress.role, `${this.tenants.parameterPrefix}/webhooks`);
     return ingress;
   }
 
@@ -288,7 +351,7 @@ export class HybridSessions extends Construct {
         ...this.variables,
         [VARIABLES.bucket]: this.data.bucket.bucketName,
         [VARIABLES.apiKeyParameter]: apiKey,
-        [VARIABLES.maxConcurrency]: String(props.worker?.maxConcurrency ?? LAMBDA_WORKERS),
+        [VARIABLES.maxConcurrency]: String(maxConcurrencyOf(props)),
         ...modelNames(props.model),
         ...limitVariables(props),
       },
@@ -305,6 +368,10 @@ function limitVariables({ limits }: HybridSessionsProps): Record<string, string>
   return limits ? { [VARIABLES.limits]: JSON.stringify(limits) } : {};
 }
 
+function maxConcurrencyOf({ worker, agents }: HybridSessionsProps): number {
+  return worker?.maxConcurrency ?? (agents === 'isolated' ? ISOLATED_WORKERS : LAMBDA_WORKERS);
+}
+
 function feed(target: LoggedFunction, queue: Queue, maxConcurrency: number): void {
   target.lambda.addEventSource(
     new SqsEventSource(queue, { batchSize: 1, reportBatchItemFailures: true, maxConcurrency }),
@@ -314,19 +381,4 @@ function feed(target: LoggedFunction, queue: Queue, maxConcurrency: number): voi
     'Serverless-LambdaEventSourceMappingDestination',
     'Mappings of SQS have no destination for failures: the queue itself has one.',
   );
-}
-
-function modelVariables(model: ModelProps): Record<string, string> {
-  return {
-    ...modelNames(model),
-    ...(model.provider === 'anthropic' ? { [VARIABLES.modelKeyParameter]: model.keyParameter } : {}),
-    ...(model.provider === 'anthropic' && model.baseUrl ? { [VARIABLES.modelBaseUrl]: model.baseUrl } : {}),
-  };
-}
-
-function modelNames(model: ModelProps): Record<string, string> {
-  return {
-    [VARIABLES.modelProvider]: model.provider,
-    ...('model' in model && model.model ? { [VARIABLES.model]: model.model } : {}),
-  };
 }

@@ -27,6 +27,7 @@ export type ModelProps =
   /** The demo model answers from a script, and says so. It shows that everything else works. */
   | { readonly provider: 'demo' };
 
+/** Of what runs the agents: the worker itself (`shared`), or their own function (`isolated`). */
 export interface WorkerProps {
   /** 1,769 MB is one whole CPU. @default 2048 */
   readonly memoryMb?: number;
@@ -34,15 +35,23 @@ export interface WorkerProps {
   readonly timeout?: Duration;
   /** Size of /tmp, where a session is laid out while its turn runs. @default 2048 */
   readonly ephemeralStorageMb?: number;
-  /** Turns that may run at once; at least 2. @default LAMBDA_WORKERS of src/core/defaults.ts */
+  /** Turns that may run at once; at least 2. @default LAMBDA_WORKERS or ISOLATED_WORKERS of src/core/defaults.ts */
   readonly maxConcurrency?: number;
   /**
    * The files of a session stay in /tmp between its turns, and its next turn on the same worker reads nothing from S3
-   * if nothing changed meanwhile. False: /tmp is empty after every turn. @default true
+   * if nothing changed meanwhile. False: /tmp is empty after every turn. Only `shared`. @default true
    */
   readonly keepSession?: boolean;
-  /** An image built elsewhere. @default built from this package by Docker at deployment */
+  /** An image built elsewhere; its command is `worker.handler` or, isolated, `agent-host.handler`. @default built from this package by Docker at deployment */
   readonly image?: DockerImageCode;
+}
+
+export interface TenantsProps {
+  /**
+   * Where parameters with secrets of tenants' bots may be. Workers read those below `<prefix>/bots/`, the function that takes
+   * webhooks those below `<prefix>/webhooks/`.
+   */
+  readonly parameterPrefix: string;
 }
 
 export interface IngressProps {
@@ -62,12 +71,23 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly limits?: MessageLimitSettings;
   /** The e-mail address that alarms are sent to. Its owner has to confirm once. */
   readonly alarmEmail: string;
+  /**
+   * `shared`: agents run in the worker's own function, with its rights beside them: only where everyone who may write is
+   * trusted. `isolated`: each session in a virtual machine of its own, without rights; some seconds and a little money
+   * more per turn. See docs/deploy-aws.md. @default shared
+   */
+  readonly agents?: 'isolated' | 'shared';
   /** For an app with its own channels; its functions must know the same ones. @default those of this package */
   readonly channels?: readonly ChannelDescriptor[];
   /** The HTTP API and the web page, behind a generated key. @default true */
   readonly http?: boolean;
   /** The agent folder (docs/agent-folder.md). @default the example agent of this package */
   readonly agentFolder?: string;
+  /**
+   * Several tenants: bots and limits come from the registry (docs/tenants.md), and each turn has credentials that open
+   * its own tenant only. @default one tenant, no registry
+   */
+  readonly tenants?: TenantsProps;
   /** Of all functions. @default arm64 */
   readonly architecture?: Architecture;
   readonly worker?: WorkerProps;

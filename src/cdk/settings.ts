@@ -40,6 +40,8 @@ const ownFields = {
   budgets: budgetsSchema.optional(),
   limits: messageLimitsSchema.optional(),
   http: z.boolean().default(true),
+  /** Whether agents run beside the worker's rights, or each session apart. */
+  agents: z.enum(['isolated', 'shared']).default('shared'),
   /** Relative to this file. */
   agentFolder: z.string().optional(),
   architecture: z.enum(['arm64', 'x86_64']).default('arm64'),
@@ -53,6 +55,7 @@ const ownFields = {
     })
     .prefault({}),
   ingress: z.strictObject({ reservedConcurrency: z.int().min(1).max(1000).optional() }).prefault({}),
+  tenants: z.strictObject({ parameterPrefix: parameterName }).optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   ownKey: z.boolean().default(false),
   versionedBucket: z.boolean().default(false),

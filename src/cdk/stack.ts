@@ -30,6 +30,7 @@ export function createStack(
     ...sectionsOf(channels, settings),
     channels,
     http: settings.http,
+    agents: settings.agents,
     ...pick('agentFolder', settings.agentFolder),
     architecture: settings.architecture === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
     worker: {
@@ -40,6 +41,7 @@ export function createStack(
       ...pick('keepSession', keepSession),
     },
     ingress: pick('reservedConcurrency', settings.ingress.reservedConcurrency),
+    ...pick('tenants', settings.tenants),
     retention: Duration.days(settings.retentionDays),
     ownKey: settings.ownKey,
     versionedBucket: settings.versionedBucket,

@@ -129,6 +129,12 @@ export function decodeSettings(
   return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
+/** What is no secret among them. */
+export function decodeConfiguration(channel: ChannelDescriptor, encoded: EncodedSettings): ChannelSettings {
+  const values = Object.entries(encoded).filter(([field]) => channel.settings[field]?.kind === 'config');
+  return Object.fromEntries(values.map(([field, text]) => [field, parse(text)]));
+}
+
 /** What is no JSON is what somebody wrote by hand; the schema has the last word. */
 function parse(text: string): unknown {
   try {

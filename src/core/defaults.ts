@@ -20,6 +20,9 @@ export const WORKSPACE_LIMITS: StateLimits = {
 /** Earlier generations that a session can go back to, the newest included. */
 export const KEPT_GENERATIONS = 10;
 
+/** How soon the parts of a paste follow each other, where a channel gathers them. */
+export const GATHER_PASTE_MS = 1_000;
+
 /** Processes that run turns on one machine. */
 export const WORKERS = 2;
 
@@ -40,6 +43,8 @@ export const MAX_TURN_PARTS = 100;
 
 /** Turns at once on AWS. A new account has ten executions at once for all of its functions: the rest is for those that take messages. */
 export const LAMBDA_WORKERS = 5;
+/** With isolated agents a turn takes three executions at once and sometimes four. A new account has ten in all. */
+export const ISOLATED_WORKERS = 2;
 
 /** On one machine: what a killed worker costs its conversation. */
 export const LOCAL_TIMES = { leaseMs: 10_000, heartbeatMs: 1_000, visibilityMs: 10_000 } as const;

@@ -1,9 +1,9 @@
 // How many messages are taken in, and how much may be kept; and the words for a person whose message is too much.
 import { Refused } from './errors.ts';
-import type { TenantLimits } from './tenants.ts';
+import type { TenantSettings } from './tenants.ts';
 
 /** The part of a tenant's limits that is looked at when a message comes in. */
-export type MessageLimits = Pick<TenantLimits, 'turnsPerMinute' | 'waiting' | 'sessions' | 'bytes'>;
+export type MessageLimits = Pick<TenantSettings['limits'], 'turnsPerMinute' | 'waiting' | 'sessions' | 'bytes'>;
 
 const NO_LIMIT = { chat: null, speaker: null, tenant: null } as const;
 

@@ -8,6 +8,9 @@ import { type MessageContext, messageContextSchema } from './message-context.ts'
 /** Longest text of one message, in UTF-16 code units. A channel may set a lower limit of its own. */
 export const MAX_TEXT_LENGTH = 100_000;
 
+/** Longest time that a turn waits for the next part of a paste. */
+export const MAX_GATHER_MS = 60_000;
+
 const conversationSchema = z.strictObject({
   tenant: z.string(),
   channel: z.string(),
@@ -43,7 +46,7 @@ const turnRequestSchema = z.object({
   /** What people see around the text. Left out by older senders, passed over by older readers. */
   context: messageContextSchema.optional(),
   /** Messages that follow within this time are parts of the same paste (see gather-paste.ts). */
-  gatherMs: z.number().int().positive().max(60_000).optional(),
+  gatherMs: z.number().int().positive().max(MAX_GATHER_MS).optional(),
 });
 
 export type TurnRequest = z.infer<typeof turnRequestSchema>;

@@ -132,7 +132,6 @@ export const tenantSettingsSchema = z.strictObject({
 export type TenantSettings = z.infer<typeof tenantSettingsSchema>;
 export type TenantBot = TenantSettings['bots'][number];
 export type TenantAccess = TenantSettings['access'][string];
-export type TenantLimits = TenantSettings['limits'];
 
 /** `disabled`: messages are answered with a refusal, nothing is removed. `erasing`: the same, and everything goes. */
 export type TenantStatus = 'active' | 'disabled' | 'erasing';
@@ -151,15 +150,4 @@ export interface TenantRecord {
 /** Names a bot among all bots of an installation. Neither part holds a space. */
 export function botKey({ channel, bot }: { readonly channel: string; readonly bot: string }): string {
   return `${channel} ${bot}`;
-}
-
-/** Whether this person, writing in this chat, is let in. `group`: the chat's id where it is a group. */
-export function mayWrite(
-  access: TenantAccess | undefined,
-  user: string,
-  group: string | null = null,
-): boolean {
-  if (!access) return false;
-  if (access.users === 'anyone' || access.users.includes(user)) return true;
-  return group !== null && (access.groups === 'anyone' || access.groups.includes(group));
 }

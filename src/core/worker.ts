@@ -3,12 +3,13 @@
 // conversation's order, the lease keeps its turns single.
 import { randomUUID } from 'node:crypto';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
-import { tenantOf } from './ids.ts';
+import { DAY_SEC } from './defaults.ts';
+import { type Tenant, tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
 import type { ReceivedMessage, TurnQueue } from './ports.ts';
-import type { RetentionOf } from './retention.ts';
 import type { TurnDeps, TurnOutcome } from './running-turn.ts';
 import { forTenant } from './tenant-bound.ts';
+import type { TenantRecord } from './tenants.ts';
 import { runTurn } from './turn.ts';
 import { MAX_WAIT_MS } from './waiting.ts';
 
@@ -21,8 +22,10 @@ export interface WorkerDeps extends TurnDeps {
   readonly queue: TurnQueue;
   /** How long a message stays invisible without a heartbeat. After a worker was killed its conversation waits this long. */
   readonly visibilityMs: number;
-  /** For a tenant that says something else than `retentionSec`. */
-  readonly retentionOf?: RetentionOf;
+  /** What the registry knows of a tenant; the installation's own settings hold without it. */
+  readonly recordOf?: (tenant: Tenant) => Promise<TenantRecord | null>;
+  /** What works for one tenant is done with these, whose credentials open nothing else; with `store` and `state` without it. */
+  readonly storesFor?: (tenant: Tenant) => Pick<TurnDeps, 'store' | 'state'>;
 }
 
 export interface WorkerOptions {
@@ -76,11 +79,7 @@ export async function processMessage(
   const startedAtMs = deps.clock.now();
   let outcome: TurnOutcome;
   try {
-    // The turn's steps can name nothing of another tenant.
-    const tenant = tenantOf(request.sessionKey);
-    // A registry that is away is waited for by the turn itself, which asks it whether the tenant is served.
-    const retentionSec = (await deps.retentionOf?.(tenant).catch(() => null)) ?? deps.retentionSec;
-    const bound = { ...deps, ...forTenant(deps, tenant), retentionSec };
+    const bound = await boundTo(tenantOf(request.sessionKey), deps);
     outcome = await runTurn(bound, request, {
       owner: randomUUID(),
       deadline,
@@ -116,6 +115,18 @@ export async function processMessage(
     deps.log('warn', 'queue-answer-failed', { turn: request.turnId, ...errorFields(error) });
   }
   return outcome;
+}
+
+/** The turn's steps can name nothing of another tenant, and keep things for as long as their own says. */
+async function boundTo(tenant: Tenant, deps: WorkerDeps): Promise<TurnDeps> {
+  // Where the registry cannot be read, the turn does not get past its first question.
+  const record = await deps.recordOf?.(tenant).catch(() => null);
+  const days = record?.settings.retentionDays ?? null;
+  return {
+    ...deps,
+    ...forTenant(deps.storesFor?.(tenant) ?? deps, tenant),
+    ...(days !== null && { retentionSec: days * DAY_SEC }),
+  };
 }
 
 async function answerQueue(deps: WorkerDeps, delivery: ReceivedMessage, outcome: TurnOutcome): Promise<void> {

@@ -62,7 +62,7 @@ export const NOTHING: Cost = { nanoUsd: 0, tokens: 0 };
 
 export function spentText({ counter, allowance }: Limit): string {
   const amounts = [
-    ...(allowance.usd === undefined ? [] : [`$${allowance.usd.toFixed(2)}`]),
+    ...(allowance.usd === undefined ? [] : [dollars(allowance.usd)]),
     ...(allowance.tokens === undefined ? [] : [`${allowance.tokens.toLocaleString('en-US')} tokens`]),
   ].join(' or ');
   if (counter.period === 'whole') {
@@ -73,6 +73,10 @@ export function spentText({ counter, allowance }: Limit): string {
   ];
   const when = counter.period === 'day' ? 'today' : 'this month';
   return `${whose} for ${when} (${amounts}) is used up. It begins anew ${renewal(counter)}.`;
+}
+
+function dollars(usd: number): string {
+  return `$${usd.toFixed(usd > 0 && usd < 0.01 ? 4 : 2)}`;
 }
 
 function renewal({ period, start }: UsageCounter): string {

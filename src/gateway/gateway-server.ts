@@ -72,7 +72,9 @@ export async function openGatewayServer(options: ServerOptions): Promise<Gateway
     const body = await bodyOf(request, take);
     if (!body) return refuse(request, response, fault(413, 'The request is too large.'));
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort();
+    });
     if (response.destroyed) return;
     const call = { method: request.method ?? 'GET', url, headers, body, signal: gone.signal };
     write(response, await holder.answer(wanted, call));

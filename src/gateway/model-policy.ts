@@ -19,10 +19,13 @@ const SHORT_NAMES: Readonly<Record<string, readonly string[]>> = {
   inherit: [],
 };
 
+/** In the place of these the CLI asks for a newer model of the family (seen with SDK 0.3.330). */
+const REPLACED = /^claude-(opus)-4(?:-[01])?(?:-\d{8})?$/;
+
 /** A name that the CLI makes another of. */
 export function isShortName(name: string): boolean {
   const plain = plainName(name);
-  return FAMILIES.includes(plain) || Object.hasOwn(SHORT_NAMES, plain);
+  return FAMILIES.includes(plain) || Object.hasOwn(SHORT_NAMES, plain) || REPLACED.test(plain);
 }
 
 /** `names`: full names, names for Bedrock, or short ones. */
@@ -30,7 +33,8 @@ export function modelPolicy(names: readonly string[]): ModelPolicy {
   const short = names
     .map(plainName)
     .flatMap((name) => (Object.hasOwn(SHORT_NAMES, name) ? (SHORT_NAMES[name] ?? []) : [name]));
-  const families = short.filter((name) => FAMILIES.includes(name));
+  const replaced = short.flatMap((name) => REPLACED.exec(name)?.[1] ?? []);
+  const families = [...short.filter((name) => FAMILIES.includes(name)), ...replaced];
   const exact = short.filter((name) => !FAMILIES.includes(name));
   return (model) => {
     const asked = plainName(model);

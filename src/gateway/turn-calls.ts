@@ -1,23 +1,22 @@
 // The model calls of one turn: judged, let out, answered and counted. It knows no server and no token; whoever calls it
 // has made sure that the call is this turn's.
-import { pipeline, type Readable, Transform } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { errorFields, type Log } from '../core/log.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { UsageTotals } from '../core/ports/usage.ts';
 import { countersOf, NO_USAGE, sumUsage } from '../core/usage-counters.ts';
 import { type Cost, limitsOf } from './budgets.ts';
-import { type Answer, answerHeaders, type Call, fault, isOutage, retryAfter } from './call.ts';
+import { type Answer, type Call, fault, isOutage, retryAfter } from './call.ts';
 import type { UpstreamConnections } from './connections.ts';
 import { anyModel, modelPolicy } from './model-policy.ts';
 import type { Route, Upstream } from './model-upstream.ts';
+import { passOn } from './pass-on.ts';
 import { costNanoUsd, type PriceList } from './prices.ts';
 import { type Asked, readRequestBody } from './request-body.ts';
 import { sendUpstream, type UpstreamAnswer } from './send-upstream.ts';
 import type { Spending } from './spending.ts';
 import type { TurnGrant } from './turn-grant.ts';
 import type { UsageBook } from './usage-book.ts';
-import { createUsageMeter, type MeteredUsage } from './usage-meter.ts';
+import type { MeteredUsage } from './usage-meter.ts';
 
 export interface ModelFailure {
   /** null without an answer. */
@@ -182,38 +181,6 @@ export function createTurnCalls(
       await book.written();
     },
   };
-}
-
-/** The answer as it comes, counted while it passes; `end` is called once, however it ends. */
-function passOn({ message, heard }: UpstreamAnswer, end: (metered: MeteredUsage | null) => void): Answer {
-  const status = message.statusCode ?? 502;
-  const meter = createUsageMeter(String(message.headers['content-type'] ?? ''));
-  const tap = new Transform({
-    transform(piece: Buffer, _encoding, done) {
-      heard();
-      meter.push(piece);
-      done(null, piece);
-    },
-  });
-  const decoder = decoderOf(message.headers['content-encoding']);
-  const finished = (): void => end(status < 300 ? meter.end() : null);
-  if (decoder) pipeline(message, decoder, tap, () => {});
-  else pipeline(message, tap, () => {});
-  tap.once('close', finished);
-  return { status, headers: answerHeaders(message.headers, decoder !== null), body: tap as Readable };
-}
-
-function decoderOf(encoding: string | undefined): Transform | null {
-  switch (encoding) {
-    case 'gzip':
-      return createGunzip();
-    case 'br':
-      return createBrotliDecompress();
-    case 'deflate':
-      return createInflate();
-    default:
-      return null;
-  }
 }
 
 function worstCost({ body, maxTokens }: Asked, list: ReturnType<PriceList>): Cost {

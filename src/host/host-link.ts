@@ -35,6 +35,8 @@ export interface HostEnd {
   readonly failure?: string;
   /** A sentence fit for the person in the chat. */
   readonly overLimit?: { readonly message: string };
+  /** What whoever waits for it is told instead of `host-gone`. */
+  readonly error?: Error;
 }
 
 export interface HostLink {
@@ -64,10 +66,12 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
   let heardAtMs = performance.now();
   let progressBytes = 0;
   let why = 'it ended';
+  let error: Error | undefined;
 
   let alive = true;
   const ended = process.ended.then((end) => {
     alive = false;
+    error = end.error;
     why = end.overLimit?.message ?? end.failure ?? why;
     return end;
   });
@@ -132,7 +136,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
     process.kill();
     await ended;
     clearInterval(silence);
-    for (const { reject } of waiting.values()) reject(hostGone(why));
+    for (const { reject } of waiting.values()) reject(error ?? hostGone(why));
     waiting.clear();
   }
 
@@ -146,7 +150,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
     },
     send: (frame) => void writeFrame(frames, frame),
     async ask(frame, type, withinMs) {
-      if (!alive) throw hostGone(why);
+      if (!alive) throw error ?? hostGone(why);
       if (waiting.has(type)) throw new Error(`The host was asked twice for ${type}.`);
       const answered = new Promise<Of<typeof type>>((resolve, reject) => {
         waiting.set(type, { resolve: resolve as (frame: never) => void, reject });

@@ -16,7 +16,7 @@ export interface Incoming {
 /** `shared`: a second name of the store's own file will do, for the host cannot write to it. */
 export async function createIncoming(
   folder: string,
-  objects: ObjectStore,
+  objects: Pick<ObjectStore, 'stream' | 'fileOf'>,
   { shared }: { readonly shared: boolean },
 ): Promise<Incoming> {
   await mkdir(folder, { recursive: true, mode: 0o755 });

@@ -17,7 +17,11 @@ export interface PackIntake {
 }
 
 /** `folder`: private to the worker. */
-export function createPackIntake(stream: Readable, objects: ObjectStore, folder: string): PackIntake {
+export function createPackIntake(
+  stream: Readable,
+  objects: Pick<ObjectStore, 'put'>,
+  folder: string,
+): PackIntake {
   const source = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let ahead: Buffer = Buffer.alloc(0);
   let last: Promise<unknown> = Promise.resolve();

@@ -9,17 +9,18 @@ import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
 import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
+import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
-import { createPackIntake } from './pack-intake.ts';
+import { createPackIntake, type PackIntake } from './pack-intake.ts';
 import { createSavedCheck } from './saved-check.ts';
 
 /** A started host that has no session yet. */
 export interface SpareHost {
   readonly link: HostLink;
   /** A host's own folder, seen from the worker; the session's directory as the host sees it. */
-  claim(lease: Lease): Promise<ClaimedPlace>;
+  claim(lease: Lease, stored: StoredGeneration | null): Promise<ClaimedPlace>;
   /** Ends the host and removes what it leaves. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -30,6 +31,20 @@ export interface ClaimedPlace {
   stage(key: string, name: string): Promise<boolean>;
   /** For the worker's own files of this host. */
   readonly spool: string;
+  /** Where packs do not come over the host's stream. */
+  readonly intake?: PackIntake;
+}
+
+/** As much of the way to the model as a turn needs. */
+export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
+  during(
+    run: HostRun,
+    work: (access: {
+      readonly folder: { readonly settings: { readonly model?: string | undefined } };
+      readonly model: ModelEndpoint;
+      readonly away: () => ModelFailure | null;
+    }) => Promise<AgentOutcome>,
+  ): Promise<AgentOutcome>;
 }
 
 export interface ProcessHostsOptions {
@@ -38,7 +53,7 @@ export interface ProcessHostsOptions {
   readonly objects: ObjectStore;
   readonly state: Pick<StoredState, 'follow' | 'collect'>;
   readonly limits: StateLimits;
-  readonly access: ModelAccess;
+  readonly access: TurnModels;
   /** Hosts that wait for a session. */
   readonly spares: number;
   readonly log: Log;
@@ -111,8 +126,8 @@ async function openSession(
   onClose: () => void,
 ): Promise<AgentHost> {
   const stored = newestOf(opened);
-  const { directory, stage, spool } = await claim(lease);
-  const intake = createPackIntake(link.process.stdio[4] as Readable, objects, spool);
+  const { directory, stage, spool, intake: own } = await claim(lease, stored);
+  const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
   const check = createSavedCheck({ objects, scope: lease, limits });
   const ours = new Set(stored?.packs.map(({ name }) => name));
   /** Of the save that runs. */
@@ -211,6 +226,7 @@ async function openSession(
           });
         // A host may say that it is done before it is.
         await Promise.all(save.arriving);
+        if (save.failure !== undefined) throw save.failure;
         const { stored: next, refused } = saved;
         await check
           .check({ generation, previous, stored: next, written: save.written })
@@ -225,6 +241,7 @@ async function openSession(
         return { state: nextState, refused, compactionDue };
       } catch (error) {
         await Promise.all(save.arriving);
+        if (save.failure !== undefined) throw save.failure;
         const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
         await state.collect(orphans).catch(() => {});
         throw error;

@@ -76,6 +76,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     generation: z.int().positive(),
     previous: storedGenerationSchema.nullable(),
     running: z.boolean(),
+    /** Random parts of the names that packs may have, in order; any, when left out. */
+    names: z.array(z.string().regex(/^[0-9a-f]{8}$/)).optional(),
   }),
   /** The answer to `pack`: `exists` when the name is taken. */
   z.object({ type: z.literal('put'), result: z.enum(['created', 'exists', 'refused']) }),

@@ -141,10 +141,16 @@ export async function serveHost(
   }
 
   async function save({ files }: Booted, opened: Session, frame: Save): Promise<void> {
-    const { generation, previous, running } = frame;
+    const { generation, previous, running, names } = frame;
     const { fence, directory, baseline } = opened;
     const write = (onRead: () => void = () => {}) =>
-      files.save({ place: { scope: opened, generation, fence }, previous, baseline, directory, onRead });
+      files.save({
+        place: { scope: opened, generation, fence, ...(names && { names: [...names] }) },
+        previous,
+        baseline,
+        directory,
+        onRead,
+      });
     const pause = () => pauseProcesses(directory.root);
     const saved = await (running
       ? atOneMoment({ pause, session: opened.sessionId, clock: systemClock, log: silentLog }, write)

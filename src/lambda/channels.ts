@@ -1,6 +1,12 @@
 // The channels of an installation: those that need no settings, and those that the deployment names. Each function
 // reads only the settings and secrets that its own part of a channel needs.
-import { decodeSettings, type EncodedSettings, fromVariables, parametersIn } from '../channels/deployed.ts';
+import {
+  decodeConfiguration,
+  decodeSettings,
+  type EncodedSettings,
+  fromVariables,
+  parametersIn,
+} from '../channels/deployed.ts';
 import type { ChannelDescriptor, Part } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
 import type { ChannelSettings } from '../channels/settings.ts';
@@ -11,13 +17,15 @@ import { readParameters } from './parameters.ts';
 import { VARIABLES } from './variables.ts';
 
 /** Every write to the event log is billed, so text deltas are gathered for longer than on one machine. */
-const GATHER_MS = 300;
+export const GATHER_MS = 300;
 
 export interface DeployedChannel {
   readonly channel: ChannelDescriptor;
   /** Names of the parameters that hold its secrets. */
   readonly parameters: readonly string[];
   settings(secrets: ReadonlyMap<string, string>): ChannelSettings;
+  /** What is no secret of them. */
+  readonly configuration: ChannelSettings;
 }
 
 /** Throws `Invalid('bad-config')` that names the variable which is missing. */
@@ -41,6 +49,7 @@ export function deployedChannel(
     channel,
     parameters: parametersIn(channel, encoded),
     settings: (secrets) => decodeSettings(channel, part, encoded, secrets),
+    configuration: decodeConfiguration(channel, encoded),
   };
 }
 

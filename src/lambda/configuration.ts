@@ -11,6 +11,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const text = z.string().min(1);
 const parameter = z.string().startsWith('/');
+const folder = z.string().startsWith('/');
 const whole = z.coerce.number().int().positive();
 
 const base = {
@@ -20,6 +21,10 @@ const base = {
   stateTable: text,
   queueUrl: z.url(),
   retentionDays: whole.default(RETENTION_DAYS),
+  tenants: z
+    .literal('true')
+    .optional()
+    .transform((value) => value === 'true'),
 };
 
 const outgoing = { deadLetterQueueUrl: z.url() };
@@ -50,20 +55,20 @@ export const strandedSchema = z.object({ ...base, ...outgoing });
 
 export const workerSchema = z.object({
   ...base,
+  tenantRole: z.string().startsWith('arn:').optional(),
   ...outgoing,
   bucket: text,
-  temporary: z.string().startsWith('/'),
+  temporary: folder,
   maxWorkspaceBytes: whole,
-  keepSession: z
-    .enum(['true', 'false'])
-    .default('true')
-    .transform((value) => value === 'true'),
+});
+
+const model = {
   modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
   model: text.optional(),
   modelKeyParameter: parameter.optional(),
   modelBaseUrl: z.url().optional(),
-  budgets: z.string().default('{}').transform(parsedJson).pipe(budgetsSchema),
-});
+};
+const budgets = z.string().default('{}').transform(parsedJson).pipe(budgetsSchema);
 
 function parsedJson(text: string, context: z.RefinementCtx): unknown {
   try {
@@ -74,7 +79,50 @@ function parsedJson(text: string, context: z.RefinementCtx): unknown {
   }
 }
 
-export type WorkerConfiguration = z.infer<typeof workerSchema>;
+/** Of a worker whose agents run in its own function. */
+export const sharedHostsSchema = z.object({
+  stateTable: text,
+  temporary: folder,
+  keepSession: z
+    .enum(['true', 'false'])
+    .default('true')
+    .transform((value) => value === 'true'),
+  ...model,
+  budgets,
+});
+
+/** Of a worker whose agents run in a function of their own. */
+export const isolatedHostsSchema = z.object({
+  stateTable: text,
+  bucket: text,
+  agentHostFunction: text,
+  gatewayUrl: z.url(),
+  gatewaySecretParameter: parameter,
+  modelProvider: model.modelProvider,
+  model: model.model,
+  budgets,
+});
+
+export const agentHostSchema = z.object({
+  installation: text,
+  logLevel: base.logLevel,
+  temporary: folder,
+  maxWorkspaceBytes: whole,
+});
+
+export const gatewaySchema = z.object({
+  installation: text,
+  logLevel: base.logLevel,
+  mappingTable: text,
+  stateTable: text,
+  gatewaySecretParameter: parameter,
+  ...model,
+});
+
+export type ModelConfiguration = Pick<
+  z.infer<typeof sharedHostsSchema>,
+  'modelProvider' | 'model' | 'modelBaseUrl'
+>;
 
 /** Reads a function's variables. Throws `Invalid('bad-config')` that names the variable, never its value. */
 export function readConfiguration<T extends z.ZodObject>(schema: T, environment: Environment): z.infer<T> {

@@ -2,6 +2,7 @@
 // the turn is in the durable queue (ACKED). The function has no agent, and only those secrets that check callers, so it
 // is small and starts fast.
 import type { APIGatewayProxyStructuredResultV2, LambdaFunctionURLEvent } from 'aws-lambda';
+import { BOTS_PATH, createBotWebhooks } from '../channels/bot-webhooks.ts';
 import { identityFrom } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { createInletApp, inletContext, type Webhook } from '../channels/inlets.ts';
@@ -15,6 +16,7 @@ import { ingressSchema, readConfiguration } from './configuration.ts';
 import { requestOf, wholeAnswer } from './function-url.ts';
 import { createObservability, noteRefusal } from './observability.ts';
 import { readParameters } from './parameters.ts';
+import { openTenants } from './tenants.ts';
 
 export function createIngress(
   channels: readonly ChannelDescriptor[],
@@ -22,29 +24,36 @@ export function createIngress(
   const configuration = readConfiguration(ingressSchema, process.env);
   const { log, flush } = createObservability(configuration);
   const { mappingTable, stateTable, queueUrl } = configuration;
+  const deployed = readChannels(channels, 'webhook', process.env);
+  const tenants = openTenants(configuration, deployed, log);
   const deps = {
     store: createDynamoSessionStore({ mappingTable, stateTable, clock: systemClock }),
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
     retentionSec: configuration.retentionDays * DAY_SEC,
-    admit: admissionOf(configuration),
+    admit: admissionOf(configuration, tenants?.directory ?? null),
     log,
+    ...(tenants && { standing: tenants.directory.standing, retentionOf: tenants.directory.retentionOf }),
   };
-  const webhooks = readChannels(channels, 'webhook', process.env).flatMap((deployed): Webhook[] => {
-    const { channel, parameters } = deployed;
+  const webhooks = deployed.flatMap((one): Webhook[] => {
+    const { channel, parameters } = one;
     const { webhook } = channel;
     if (!webhook) return [];
     const identity = identityFrom(channel, process.env);
     const open = async () => {
-      const settings = deployed.settings(await readParameters(parameters));
+      const settings = one.settings(await readParameters(parameters));
       return await webhook.open({ ...inletContext(deps), settings, identity });
     };
     return [{ channel, open }];
   });
   const app = createInletApp(webhooks);
+  const bots =
+    tenants && createBotWebhooks({ ...tenants.bots, directory: tenants.directory, channels, inlets: deps });
 
   return async (event) => {
     try {
-      const response = await app.fetch(requestOf(event));
+      const request = requestOf(event);
+      const isBot = bots && new URL(request.url).pathname.startsWith(`${BOTS_PATH}/`);
+      const response = await (isBot ? bots : app).fetch(request);
       noteRefusal(response, log);
       return await wholeAnswer(response);
     } finally {

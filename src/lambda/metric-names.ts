@@ -15,6 +15,8 @@ export const METRICS = {
   outageMs: 'OutageAge',
   /** Invocations that could not begin: a missing parameter, a broken agent folder. */
   notReady: 'NotReady',
+  /** Starts of a worker that the agent could look into, or whose agent's processes could outlive their turn. */
+  exposed: 'WorkerExposed',
   /** Requests answered with 5xx: the platform or the browser has to send them again. */
   refused: 'RequestsRefused',
 } as const;

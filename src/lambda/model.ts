@@ -4,10 +4,10 @@ import { createDemoModel } from '../agent/demo-model.ts';
 import type { ModelEndpoint } from '../agent/runner.ts';
 import { createAwsCredentials } from '../aws/credentials.ts';
 import { Invalid } from '../core/errors.ts';
-import type { WorkerConfiguration } from './configuration.ts';
+import type { ModelConfiguration } from './configuration.ts';
 
 export async function readModelChoice(
-  configuration: WorkerConfiguration,
+  configuration: ModelConfiguration,
   key: string | undefined,
   /** The function's own. */
   region?: string,

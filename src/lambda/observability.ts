@@ -41,6 +41,7 @@ function measure(event: string, fields: LogFields, count: Count): void {
   if (event === 'state-unreadable') count(METRICS.unreadable);
   if (event === 'lease-lost') count(METRICS.leaseLost);
   if (event === 'function-not-ready') count(METRICS.notReady);
+  if (event === 'worker-exposed') count(METRICS.exposed);
   if (event === 'request-refused') count(METRICS.refused);
   if (event === 'turn-waits' && typeof fields.ageMs === 'number') {
     count(METRICS.outageMs, fields.ageMs, MetricUnit.Milliseconds);

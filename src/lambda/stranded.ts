@@ -17,6 +17,7 @@ import { readConfiguration, strandedSchema } from './configuration.ts';
 import { giveBack } from './not-ready.ts';
 import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
+import { openTenants, withTenantBots } from './tenants.ts';
 
 const noAgent = async (): Promise<never> => {
   throw new Invalid('no-agent-here', 'This function gives turns up; it runs none.');
@@ -33,6 +34,7 @@ export function createStranded(
   const tables = { mappingTable, stateTable, clock: systemClock };
   const retentionSec = configuration.retentionDays * DAY_SEC;
   const events = createDynamoEventLog({ ...tables, retentionSec });
+  const tenants = openTenants(configuration, deployed, log);
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -42,7 +44,11 @@ export function createStranded(
       queue,
       state: { compact: async () => null, collect: noAgent },
       hosts: { open: noAgent },
-      channels: await openChannels(deployed, secrets, { events, log }),
+      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
+        events,
+        log,
+      }),
+      ...(tenants && { standing: tenants.directory.standing }),
       clock: systemClock,
       log,
       timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },

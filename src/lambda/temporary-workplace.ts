@@ -16,11 +16,13 @@ import { isUnchangedSince } from '../state/unchanged-since.ts';
 export interface TemporaryWorkplaceOptions {
   /** Keep a session's files for its next turn; otherwise the folder is empty after every turn. */
   readonly keepSession: boolean;
+  /** Ends what the turn left running. By default: the processes that name the folder in their environment. */
+  readonly endOthers?: () => Promise<void>;
 }
 
 export function createTemporaryWorkplace(
   root: string,
-  { keepSession }: TemporaryWorkplaceOptions,
+  { keepSession, endOthers }: TemporaryWorkplaceOptions,
 ): Workplace {
   const directory: ExecutionDirectory = {
     root,
@@ -36,7 +38,8 @@ export function createTemporaryWorkplace(
 
   /** Ends every process, and removes everything except `exceptions`. */
   async function clear(exceptions: readonly string[] = []): Promise<void> {
-    await endProcesses(root);
+    if (endOthers) await endOthers();
+    else await endProcesses(root);
     const names = new Set(exceptions.map((path) => basename(path)));
     const rest = (await readdir(root)).filter((name) => !names.has(name));
     await Promise.all(rest.map((name) => removeTree(join(root, name))));

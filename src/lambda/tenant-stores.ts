@@ -1,22 +1,23 @@
 // The stores of one tenant, through credentials that open nothing else. A worker's own role reaches neither tables nor
 // bucket: whatever goes wrong in a turn, the keys at hand are those of its tenant.
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { S3Client } from '@aws-sdk/client-s3';
 import { createTenantCredentials, type TenantCredentialsOf } from '../aws/tenant-credentials.ts';
-import { timeOuts } from '../aws/time-outs.ts';
 import { systemClock } from '../core/clock.ts';
+import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
-import type { EventLog, SessionState, SessionStore, StateLimits } from '../core/ports.ts';
-import { createSessionState } from '../state/session-state.ts';
+import type { EventLog, ObjectStore, SessionStore, StateLimits, UsageLedger } from '../core/ports.ts';
+import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
-import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
-import { createS3ObjectStore } from '../stores/s3/object-store.ts';
+import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
+import { createS3Client, createS3ObjectStore } from '../stores/s3/object-store.ts';
 
 export interface TenantStoresOptions {
   readonly roleArn: string;
   readonly mappingTable: string;
   readonly stateTable: string;
   readonly bucket: string;
+  /** How long events are kept. */
+  readonly retentionSec: number;
   readonly limits: StateLimits;
   readonly temporary: string;
   readonly credentials?: TenantCredentialsOf;
@@ -25,32 +26,32 @@ export interface TenantStoresOptions {
 export interface OpenedTenant {
   readonly store: SessionStore;
   readonly events: EventLog;
-  readonly state: SessionState;
+  readonly objects: ObjectStore;
+  readonly state: StoredState;
+  readonly usage: UsageLedger;
 }
 
 const MAX_OPEN = 50;
 
 export function createTenantStores(options: TenantStoresOptions) {
-  const { roleArn, mappingTable, stateTable, bucket, limits, temporary } = options;
+  const { roleArn, mappingTable, stateTable, bucket, limits, temporary, retentionSec } = options;
   const credentialsOf = options.credentials ?? createTenantCredentials({ roleArn });
   const opened = new Map<Tenant, OpenedTenant & { readonly end: () => void }>();
 
   function open(tenant: Tenant) {
     // The SDK asks again by itself before they end.
     const credentials = () => credentialsOf(tenant);
-    const dynamo = new DynamoDBClient({
-      credentials,
-      retryMode: 'standard',
-      maxAttempts: 5,
-      requestHandler: timeOuts(4_000, 4_000),
-    });
-    const s3 = new S3Client({ credentials });
+    const dynamo = createDynamoClient({ credentials });
+    const s3 = createS3Client({ credentials });
     const tables = { client: dynamo, mappingTable, stateTable, clock: systemClock };
+    const objects = createS3ObjectStore({ client: s3, bucket });
     return {
+      objects,
       store: createDynamoSessionStore(tables),
-      events: createDynamoEventLog(tables),
+      events: createDynamoEventLog({ ...tables, retentionSec }),
+      usage: createDynamoUsageLedger(tables),
       state: createSessionState({
-        objects: createS3ObjectStore({ client: s3, bucket }),
+        objects,
         limits,
         temporaryDirectory: temporary,
       }),
@@ -74,10 +75,56 @@ export function createTenantStores(options: TenantStoresOptions) {
     return known;
   }
 
-  /** For what works for any tenant, such as a channel: each call goes to the stores of the tenant that it names. */
+  // For what works for any tenant (channels, hosts, the gateway): each call goes to the stores of the tenant that it names.
   const events: EventLog = {
     append: (tenant, turnId, some) => of(tenant).events.append(tenant, turnId, some),
     read: (tenant, turnId, after, how) => of(tenant).events.read(tenant, turnId, after, how),
   };
-  return { of, events };
+  const objects: ObjectStore = {
+    put: (key, body) => of(ownerOf(key)).objects.put(key, body),
+    get: (key, range) => of(ownerOf(key)).objects.get(key, range),
+    stream: (key) => of(ownerOf(key)).objects.stream(key),
+    list: (prefix) => of(ownerOf(prefix)).objects.list(prefix),
+    delete: (keys) => byTenant(keys, ownerOf, (tenant, own) => of(tenant).objects.delete(own)),
+  };
+  const state: StoredState = {
+    restore: (head, directory) => of(head.tenant).state.restore(head, directory),
+    checkpoint: (input) => of(input.head.tenant).state.checkpoint(input),
+    follow: (head, saved) => of(head.tenant).state.follow(head, saved),
+    compact: (head, fence) => of(head.tenant).state.compact(head, fence),
+    collect: (keys) => byTenant(keys, ownerOf, (tenant, own) => of(tenant).state.collect(own)),
+    erase: (tenant, sessionId) => of(tenant).state.erase(tenant, sessionId),
+  };
+  const usage: UsageLedger = {
+    add: (counters, used) => byTenant(counters, whose, (tenant, own) => of(tenant).usage.add(own, used)),
+    async read(counters) {
+      const [first] = counters;
+      if (!first) return [];
+      requireOne(counters);
+      return await of(first.tenant).usage.read(counters);
+    },
+    history: (account) => of(account.tenant).usage.history(account),
+    erase: (account) => of(account.tenant).usage.erase(account),
+    close: async () => {},
+  };
+  return { of, events, objects, state, usage };
+}
+
+const whose = ({ tenant }: { readonly tenant: Tenant }) => tenant;
+const ownerOf = (key: string) => key.slice(0, key.indexOf('/')) as Tenant;
+
+async function byTenant<T>(
+  all: readonly T[],
+  tenantOf: (one: T) => Tenant,
+  each: (tenant: Tenant, own: readonly T[]) => Promise<void>,
+): Promise<void> {
+  const groups = Map.groupBy(all, tenantOf);
+  await Promise.all([...groups].map(([tenant, own]) => each(tenant, own)));
+}
+
+/** Counters are asked for turn by turn, and a turn has one tenant. */
+function requireOne(counters: readonly { readonly tenant: Tenant }[]): void {
+  if (new Set(counters.map(whose)).size > 1) {
+    throw new Invalid('other-tenant', 'Counters of several tenants were asked for at once.');
+  }
 }

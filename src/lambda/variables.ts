@@ -13,6 +13,10 @@ export const VARIABLES = {
   deadLetterQueueUrl: 'HYBRID_SESSIONS_DEAD_LETTER_QUEUE_URL',
   retentionDays: 'HYBRID_SESSIONS_RETENTION_DAYS',
   logLevel: 'HYBRID_SESSIONS_LOG_LEVEL',
+  /** Role that a worker assumes for one tenant. Set where there are several. */
+  tenantRole: 'HYBRID_SESSIONS_TENANT_ROLE',
+  /** `true`: bots and tenants are looked up in the registry. */
+  tenants: 'HYBRID_SESSIONS_TENANTS',
   apiKeyParameter: 'HYBRID_SESSIONS_API_KEY_PARAMETER',
   maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
   /** Names of the channels with settings, separated by commas. src/channels/deployed.ts names their own variables. */
@@ -22,6 +26,11 @@ export const VARIABLES = {
   model: 'HYBRID_SESSIONS_MODEL',
   modelKeyParameter: 'HYBRID_SESSIONS_MODEL_KEY_PARAMETER',
   modelBaseUrl: 'HYBRID_SESSIONS_MODEL_BASE_URL',
+  /** Name of the function in which agents run, and address of the one through which they reach a model and their worker. */
+  agentHostFunction: 'HYBRID_SESSIONS_AGENT_HOST_FUNCTION',
+  gatewayUrl: 'HYBRID_SESSIONS_GATEWAY_URL',
+  /** What the tokens for the gateway are signed with. */
+  gatewaySecretParameter: 'HYBRID_SESSIONS_GATEWAY_SECRET_PARAMETER',
   /** JSON: what turns may spend (src/gateway/budgets.ts). */
   budgets: 'HYBRID_SESSIONS_BUDGETS',
   /** JSON: how many messages are taken in and how much is kept (src/core/limits.ts). */
@@ -31,4 +40,6 @@ export const VARIABLES = {
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',
   /** `false`: the folder is emptied after each turn, too. */
   keepSession: 'HYBRID_SESSIONS_KEEP_SESSION',
+  /** `true`: the function's user runs nothing but the function, so every other process of it may be ended. */
+  soleUser: 'HYBRID_SESSIONS_SOLE_USER',
 } as const;

@@ -1,12 +1,9 @@
 // Runs turns from the queue, one at a time. A message becomes visible again within a minute unless its turn extends
 // that (UNBLOCK), also when this function cannot begin. Half a minute before the invocation must end, the turn is saved
-// and queued, and the next invocation continues it (LONG). The agent folder is in the image. The session is restored
-// into the temporary folder, and its files stay there only for the next turn of the same session.
-import { join } from 'node:path';
+// and queued, and the next invocation continues it (LONG). Where the agents run is the entry's choice: in this very
+// function (shared-hosts.ts), or in one of their own for each session (isolated-hosts.ts).
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { loadAgentFolder } from '../agent/agent-folder.ts';
-import { upstreamOf } from '../agent/model-access.ts';
-import { createAgentRunner } from '../agent/runner.ts';
+import type { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
 import {
@@ -18,76 +15,80 @@ import {
 } from '../core/defaults.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
-import type { ReceivedMessage } from '../core/ports.ts';
+import type { AgentHosts, ObjectStore, ReceivedMessage, StateLimits, UsageLedger } from '../core/ports.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
-import { createModelGateway } from '../gateway/model-gateway.ts';
-import { createDirectHosts } from '../host/direct-hosts.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
-import { createSessionState } from '../state/session-state.ts';
+import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
-import { readModelChoice } from './model.ts';
 import { giveBack } from './not-ready.ts';
 import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
-import { createTemporaryWorkplace } from './temporary-workplace.ts';
+import { createTenantStores } from './tenant-stores.ts';
+import { openTenants, withTenantBots } from './tenants.ts';
 
 /** Time to end the agent, write the checkpoint and upload it. */
 const MARGIN_MS = 30_000;
 
 export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
 
-export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandler {
+/** Where the agents of a worker run. */
+export interface WorkerHosts {
+  /** Names of the parameters that it needs. */
+  readonly parameters: readonly string[];
+  open(parts: {
+    readonly objects: ObjectStore;
+    readonly state: StoredState;
+    readonly limits: StateLimits;
+    readonly secrets: ReadonlyMap<string, string>;
+    readonly usage: UsageLedger;
+  }): Promise<AgentHosts>;
+  /** Before the function answers: then everything in it stands still until the next message, which may be another's. */
+  settle(): Promise<void>;
+}
+
+export function createWorker(
+  channels: readonly ChannelDescriptor[],
+  chooseHosts: (parts: { readonly log: Log; readonly flush: () => void }) => WorkerHosts,
+): QueueHandler {
   const configuration = readConfiguration(workerSchema, process.env);
   const deployed = readChannels(channels, 'outgoing', process.env);
   const { log, flush } = createObservability(configuration);
+  const hosts = chooseHosts({ log, flush });
   const shutdown = new AbortController();
   process.once('SIGTERM', () => shutdown.abort());
 
   const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
   const tables = { mappingTable, stateTable, clock: systemClock };
   const retentionSec = configuration.retentionDays * DAY_SEC;
-  const events = createDynamoEventLog({ ...tables, retentionSec });
+  const tenants = openTenants(configuration, deployed, log);
+  const limits = { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes };
+  const apart = tenantStores(configuration, limits, retentionSec);
+  const events = apart?.events ?? createDynamoEventLog({ ...tables, retentionSec });
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
-    const { bucket, temporary, modelKeyParameter } = configuration;
+    const { bucket, temporary } = configuration;
     const names = deployed.flatMap(({ parameters }) => parameters);
-    const [secrets, folder] = await Promise.all([
-      readParameters(modelKeyParameter === undefined ? names : [...names, modelKeyParameter]),
-      loadAgentFolder(join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, 'agent')),
-    ]);
-    const state = createSessionState({
-      objects: createS3ObjectStore({ bucket }),
-      limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes },
-      temporaryDirectory: temporary,
-    });
-    const modelKey = secrets.get(modelKeyParameter ?? '');
-    const model = await readModelChoice(configuration, modelKey, process.env.AWS_REGION);
-    const usage = createDynamoUsageLedger(tables);
+    const secrets = await readParameters([...names, ...hosts.parameters]);
+    const objects = apart?.objects ?? createS3ObjectStore({ bucket });
+    const state = apart?.state ?? createSessionState({ objects, limits, temporaryDirectory: temporary });
+    const usage = apart?.usage ?? createDynamoUsageLedger(tables);
     return {
       store: createDynamoSessionStore(tables),
       queue,
       state,
-      hosts: createDirectHosts({
-        state,
-        workplace: createTemporaryWorkplace(temporary, { keepSession: configuration.keepSession }),
-        runner: createAgentRunner({
-          folder,
-          model,
-          gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
-          budgets: configuration.budgets,
-          sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },
-          log,
-        }),
-        clock: systemClock,
+      hosts: await hosts.open({ objects, state, limits, secrets, usage }),
+      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
+        events,
         log,
       }),
-      channels: await openChannels(deployed, secrets, { events, log }),
+      ...(apart && { storesFor: apart.of }),
+      ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,
       log,
       timing: { ...LAMBDA_TIMES, checkpointEveryMs: CHECKPOINT_EVERY_SEC * 1000 },
@@ -113,7 +114,7 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
         giveBack({ deliveries: messages, error, log, openChannel: channelOpener(deployed, { events, log }) }),
       );
       if (!deps) return batch.response();
-      // In order, one at a time: the workplace holds one session.
+      // In order, one at a time.
       for (const group of batch.groups) {
         for (const message of group) {
           const outcome = await processMessage(deps, message, deadline);
@@ -123,9 +124,21 @@ export function createWorker(channels: readonly ChannelDescriptor[]): QueueHandl
       return batch.response();
     } finally {
       clearTimeout(timer);
+      await hosts.settle();
       flush();
     }
   };
+}
+
+/** null where one role serves everybody. */
+function tenantStores(
+  { tenantRole, mappingTable, stateTable, bucket, temporary }: z.infer<typeof workerSchema>,
+  limits: StateLimits,
+  retentionSec: number,
+) {
+  if (tenantRole === undefined) return null;
+  const tables = { mappingTable, stateTable, retentionSec };
+  return createTenantStores({ ...tables, roleArn: tenantRole, bucket, temporary, limits });
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */

@@ -26,7 +26,7 @@ export interface WorkerHosts {
 }
 
 export async function openWorkerHosts(
-  configuration: Configuration,
+  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'>,
   stores: LocalStores,
   folder: AgentFolder,
   model: ModelEndpoint,

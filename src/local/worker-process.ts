@@ -74,7 +74,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
       {
         ...stores,
         standing: directory.standing,
-        retentionOf: directory.retentionOf,
+        recordOf: directory.of,
         hosts,
         channels: withBots(
           channels,

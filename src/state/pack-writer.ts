@@ -28,6 +28,8 @@ export interface PackPlace {
   readonly scope: StateScope;
   readonly generation: number;
   readonly fence: number;
+  /** Random parts of names, taken from here in order until there are none; new ones when left out. */
+  readonly names?: string[];
 }
 
 export interface WrittenPack {
@@ -121,7 +123,9 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
       const body = assemble(header);
       const bytes = header.length + bodyBytes;
       for (let attempt = 0; attempt < 3; attempt++) {
-        const name = packName(place.generation, place.fence, randomBytes(4).toString('hex'));
+        const random = place.names ? place.names.shift() : randomBytes(4).toString('hex');
+        if (random === undefined) break;
+        const name = packName(place.generation, place.fence, random);
         if ((await objects.put(packKey(place.scope, name), body)) === 'exists') continue;
         const rawBytes = blocks.reduce((sum, block) => sum + block.rawBytes, 0);
         const digest = digestOf(header);
@@ -130,7 +134,7 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
           chunks: blocks.flatMap((block) => block.chunks),
         };
       }
-      throw new Conflict('pack-exists', 'Three random pack names were taken.');
+      throw new Conflict('pack-exists', 'The random pack names were taken.');
     },
     discard() {
       if (spill !== null) closeSync(spill);

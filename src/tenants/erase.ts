@@ -7,11 +7,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Conflict, Refused } from '../core/errors.ts';
 import { type SessionKey, type Tenant, tenantOf } from '../core/ids.ts';
 import type {
+  DeadLetter,
   ObjectStore,
+  Page,
   SessionState,
   SessionStore,
   TenantHoldings,
   TenantRegistry,
+  TurnQueue,
 } from '../core/ports.ts';
 import { stopTurns } from '../core/stop.ts';
 import { DIRECTORY_MS } from './directory.ts';
@@ -22,6 +25,7 @@ export interface EraseTenantDeps {
   readonly objects: ObjectStore;
   readonly tenants: TenantRegistry;
   readonly holdings: TenantHoldings;
+  readonly queue: Pick<TurnQueue, 'deadLetters'>;
 }
 
 export interface EraseTenantOptions {
@@ -54,6 +58,7 @@ export async function eraseTenant(
   const keys = await holdings.conversations(tenant);
   const untilMs = Date.now() + waitMs;
   for (const key of keys) await eraseWhenFree(deps, key, untilMs);
+  for (const { id } of await deadLettersOf(deps.queue, tenant)) await deps.queue.deadLetters.drop(id);
   await holdings.erase(tenant);
   await eraseObjects(deps.objects, tenant);
   const left = await listHoldings(deps, tenant);
@@ -73,12 +78,27 @@ export async function eraseTenant(
 
 /** What is held now, objects included; the record itself is not counted. */
 export async function listHoldings(
-  { holdings, objects }: Pick<EraseTenantDeps, 'holdings' | 'objects'>,
+  { holdings, objects, queue }: Pick<EraseTenantDeps, 'holdings' | 'objects' | 'queue'>,
   tenant: Tenant,
 ): Promise<Readonly<Record<string, number>>> {
   let count = 0;
   for await (const _ of objects.list(`${tenant}/`)) count++;
-  return { ...(await holdings.count(tenant)), objects: count };
+  const letters = await deadLettersOf(queue, tenant);
+  return { ...(await holdings.count(tenant)), 'dead letters': letters.length, objects: count };
+}
+
+async function deadLettersOf(
+  { deadLetters }: EraseTenantDeps['queue'],
+  tenant: Tenant,
+): Promise<DeadLetter[]> {
+  const found: DeadLetter[] = [];
+  let cursor: string | null | undefined;
+  while (cursor !== null) {
+    const page: Page<DeadLetter> = await deadLetters.list({ limit: 200, ...(cursor && { cursor }) });
+    found.push(...page.items.filter(({ request }) => tenantOf(request.sessionKey) === tenant));
+    cursor = page.cursor;
+  }
+  return found;
 }
 
 /** False where there is no record, or it says so already and nobody goes by anything else any more. */

@@ -34,6 +34,15 @@ test('models: what folder and server name, a Haiku besides; the CLI’s own defa
   expect(turnModels({ ...fixture.folder, agents: {}, skills: [] })).toContain('sonnet');
 });
 
+test.each(['default', 'opusplan', 'sonnet[1m]', 'claude-opus-4-1', 'my-own-model'])(
+  'what the CLI makes of "%s" is let through',
+  async (model) => {
+    const outcome = await fixture.turn('hello', { runner: { folder: folderWith({ model }) } });
+    expect(outcome).toMatchObject({ status: 'ok' });
+    expect(modelsAsked().filter((asked) => asked === undefined)).toEqual([]);
+  },
+);
+
 test('a command with the turn’s token reaches no other model, and what it asks of the turn’s own is counted', async () => {
   fixture.model.respondWith((request) => costing(obey(request)));
   const ask = (model: string) =>
@@ -54,7 +63,7 @@ test('a budget that is used up ends the turn at once, with words for the person,
   const runner = { folder: folderWith({ model: MAIN }), budgets: { turn: { usd: 0.001 } } };
   const outcome = await fixture.turn(bash('echo done > made.txt; echo did it'), { runner });
   expect(outcome).toMatchObject({ status: 'failed', failure: { code: 'agent-error' } });
-  expect(outcome.failure?.message).toMatch(/one turn may use \(\$0\.00\)|one turn may use/);
+  expect(outcome.failure?.message).toMatch(/one turn may use \(\$0\.0010\)/);
   expect(outcome.failure?.message).not.toMatch(/API Error|402/);
   const asked = fixture.model.requests.length;
   expect(asked).toBeLessThanOrEqual(2);

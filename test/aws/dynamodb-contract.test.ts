@@ -6,9 +6,11 @@ import { refusal } from '../../src/aws/client-errors.ts';
 import { Invalid, Refused } from '../../src/core/errors.ts';
 import type { Tenant } from '../../src/core/ids.ts';
 import type { SessionStore } from '../../src/core/ports/store.ts';
+import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { keyOf } from '../../src/stores/dynamodb/client.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoPlaces } from '../../src/stores/dynamodb/places.ts';
+import { createDynamoTenantHoldings } from '../../src/stores/dynamodb/holdings.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { headKey, tenantKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
 import { createDynamoTenantRegistry } from '../../src/stores/dynamodb/tenant-registry.ts';
@@ -20,6 +22,7 @@ import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { placesContract } from '../../testing/contracts/places.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { begin, commitOf, replyOf } from '../../testing/contracts/session-store-steps.ts';
+import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 import { until } from '../waiting.ts';
@@ -182,6 +185,23 @@ if ('unavailable' in started) {
           await client.send(command);
         },
         close: () => registry.close(),
+      };
+    },
+  });
+
+  tenantHoldingsContract({
+    name: 'DynamoDB',
+    async create() {
+      const tables = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const client = local.client();
+      return {
+        store: createDynamoSessionStore({ client, ...tables, clock }),
+        events: createDynamoEventLog({ client, stateTable: tables.stateTable, clock }),
+        holdings: createDynamoTenantHoldings({ client, ...tables }),
+        tenants: createDynamoTenantRegistry({ client, stateTable: tables.stateTable, clock }),
+        queue: createMemoryTurnQueue({ clock }),
+        close: async () => {},
       };
     },
   });

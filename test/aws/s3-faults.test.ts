@@ -138,3 +138,34 @@ test('an answer that stops in the middle is given up and asked for again', async
   inject('GET', { kind: 'stall' });
   expect(Buffer.from(await store.get('stalls')).equals(body)).toBe(true);
 });
+
+/** To credentials that may list a part of the bucket only, what is not there is forbidden. */
+const forbidden: Fault = {
+  kind: 'answer',
+  status: 403,
+  headers: { 'content-type': 'application/xml' },
+  body: '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>',
+};
+
+test(`${promise('NO-AMNESIA')} a missing object is told from a forbidden one where S3 itself does not`, async () => {
+  await store.put('there', Buffer.from('x'));
+  await store.put('missing-but-longer', Buffer.from('x'));
+  proxy.onRequest = ({ method, path }) =>
+    (method === 'GET' || method === 'HEAD') && path.includes('/p/') && !path.includes('list-type')
+      ? forbidden
+      : undefined;
+  await expectFailure(store.get('missing'), Gone, 'no-object');
+  await expectFailure(listed(store.stream('missing')), Gone, 'no-object');
+  await expectFailure(store.get('there'), Refused, 'store-not-set-up');
+  // Large ones are looked for before they are sent.
+  expect(await store.put('missing', Buffer.alloc(12 * MIB))).toBe('created');
+  // Who may not even list that much is refused.
+  proxy.onRequest = () => forbidden;
+  await expectFailure(store.get('missing'), Refused, 'store-not-set-up');
+});
+
+async function listed(pieces: AsyncIterable<unknown>): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return all;
+}

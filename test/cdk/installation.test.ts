@@ -352,6 +352,7 @@ describe('what a person hears of', () => {
       UndeliverableReplies: 1,
       OutageAge: 1,
       NotReady: 1,
+      WorkerExposed: 1,
       RequestsRefused: 1,
       UnreadableStates: 1,
     });

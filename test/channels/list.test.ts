@@ -71,6 +71,7 @@ describe('settings on their way to a function', () => {
       allowedUsers: [1, 2_000_000_000_000],
       allowedGroups: [-5],
       apiRoot: 'http://b/?c=[1]',
+      gatherPasteMs: 250,
     },
     pager: {
       tokenParameter: '/p',

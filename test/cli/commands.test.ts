@@ -64,6 +64,7 @@ describe('what is wrong is one line that says what to do', () => {
     ['a wrong value', '{"retentionDays":0}', /retentionDays: /],
     ['a wrong nested value', '{"limits":{"workspaceBytes":"1GB"}}', /limits\.workspaceBytes: /],
     ['a name among user ids', '{"telegram":{"allowedUsers":["@ann"]}}', /telegram\.allowedUsers\.0: /],
+    ['a paste that waits too long', '{"telegram":{"gatherPasteMs":60001}}', /telegram\.gatherPasteMs: /],
     ['a short key', '{"apiKeys":["short"]}', /apiKeys\.0: must be at least 16/],
   ])('a configuration file with %s', async (_name, text, message) => {
     const cwd = await project();

@@ -21,6 +21,8 @@ test.each<[readonly string[], string, boolean]>([
   [['haiku'], arn, true],
   [['haiku'], 'arn:aws:bedrock:eu-west-1:123456789012:custom/claude-haiku-4-5/opus', false],
   [[arn], arn, true],
+  [['claude-opus-4-1'], 'claude-opus-5-5', true],
+  [['claude-opus-4-5'], 'claude-opus-5-5', false],
   [['opusplan'], 'claude-sonnet-5', true],
   [['inherit'], 'inherit', false],
   [['my-local-model'], 'my-local-model', true],

@@ -189,9 +189,20 @@ describe('where a name leads', () => {
     await proxy.close();
     proxy = await openAllowListProxy({ ...options, allow: ['*', `*:${port}`] });
     expect((await viaConnect(`localhost:${port}`)).status).toBe(403);
-    await proxy.close();
-    proxy = await openAllowListProxy({ ...options, allow: [`localhost:${port}`] });
-    expect((await viaConnect(`localhost:${port}`)).status).toBe(200);
+    expect((await viaConnect(`host.internal:${port}`)).status).toBe(403);
+  });
+
+  test('this machine has a name of its own, which must be listed', async () => {
+    const resolve = () => Promise.reject(new Error('It is asked nobody.'));
+    proxy = await openAllowListProxy({
+      socketPath,
+      maxBytes: 1e9,
+      resolve,
+      allow: [`host.internal:${port}`, `a.example:${port}`],
+    });
+    expect((await viaConnect(`host.internal:${port}`)).status).toBe(200);
+    expect((await viaConnect('host.internal:80')).status).toBe(403);
+    expect((await viaConnect(`a.example:${port}`)).status).toBe(502);
   });
 
   test('a name that changes its meaning: asked once, and gone to where the answer led', async () => {

@@ -20,7 +20,7 @@ describe.each(USERS)('started by $name', ({ uid }) => {
       },
       scripts: [
         ':(){ :|:& };: ; sleep 2; echo "still here"',
-        hog(400),
+        hog(8_000),
         `${hog(100)} & ${hog(100)} & ${hog(100)} & ${hog(100)} & wait`,
         'head -c 20000000 /dev/zero > big; ls -l big | cut -d" " -f5',
         'head -c 20000000 /dev/zero > /tmp/big; head -c 20000000 /dev/zero > /dev/shm/big; du -k /tmp /dev/shm',

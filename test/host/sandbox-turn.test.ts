@@ -82,6 +82,20 @@ test('a turn with a tool server and commands', async () => {
   expect(JSON.parse(out)).toMatchObject({ status: 'ok', text: '42\nagent\nno network' });
 });
 
+test('a command in a turn reaches a host that is allowed, this machine under its own name', async () => {
+  const url = `http://host.internal:${port}/`;
+  const fetching = `node -e "fetch('${url}').then((r) => r.text()).then(console.log)"`;
+  const command = bash(`curl -s -m 5 ${url}; echo; ${fetching}; curl -s -m 5 http://other.example/`);
+  const { out, notices } = await inside([TURN, command], { allow: [`host.internal:${port}`] });
+  expect(JSON.parse(out)).toMatchObject({
+    status: 'ok',
+    text: expect.stringMatching(
+      /^a service of this machine\na service of this machine\nother\.example:80 is not among the hosts/,
+    ),
+  });
+  expect(notices).toHaveLength(1);
+});
+
 /** What a host program does, then two programs of an agent: one that knows proxies, and one that goes straight. */
 const REACH = `
 import { execFile } from 'node:child_process';

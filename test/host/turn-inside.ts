@@ -18,6 +18,7 @@ const runner = createAgentRunner({
   folder: await loadAgentFolder(EXAMPLE),
   model: { baseUrl: `http://127.0.0.1:${forwards.ports.model}`, apiKey: 'key-of-the-turn', demo: false },
   sandbox: NO_SANDBOX,
+  network: forwards.proxyEnvironment,
 });
 const outcome = await runner.run({
   sessionId: lease.sessionId,

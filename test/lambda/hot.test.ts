@@ -7,14 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
-import { systemClock } from '../../src/core/clock.ts';
 import { sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
-import { turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
-import { bodyOf, groupOf } from '../../src/queues/sqs-fifo/wire-messages.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
-import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import type { FunctionEnvironment } from '../../testing/lambda/function-environment.ts';
@@ -22,6 +18,7 @@ import type { Installation } from '../../testing/lambda/installation.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 import { snapshot } from '../state/fixture.ts';
 import { startBuiltInstallation } from './built-installation.ts';
+import { conversation, oneTurn, openStore } from './one-turn.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-hot-'));
 const model: ScriptedModel = await createScriptedModel(answerAsDemo);
@@ -51,44 +48,13 @@ afterAll(async () => {
 });
 
 const temporaryOf = (worker: string) => join(folder, `tmp-${worker}`);
-const conversation = (chat: string) => ({
-  tenant: 'default',
-  channel: 'http',
-  bot: 'local',
-  chat,
-  thread: null,
-});
 
-function openStore() {
-  const { tables, dynamo } = installation;
-  return createDynamoSessionStore({ client: dynamo.client(), ...tables, clock: systemClock });
-}
-
-/** One message, handled by that worker as Lambda's event source hands it over. */
+/** One message to one of the workers, and how many objects it read for it. */
 async function turn(worker: string, chat: string, text: string) {
   onTestFailed(() => console.error(output.slice(-1_500)));
-  const id = randomUUID();
-  const request = turnRequest({
-    conversation: conversation(chat),
-    dedupeId: id,
-    text,
-    receivedAtMs: Date.now(),
-  });
   const before = installation.s3.objectReads;
-  const record = {
-    messageId: id,
-    // Nobody holds this message: making it visible again is in vain, which the worker takes lightly.
-    receiptHandle: id,
-    body: bodyOf(request),
-    attributes: { ApproximateReceiveCount: '1', MessageGroupId: groupOf(request.sessionKey) },
-    messageAttributes: {},
-    eventSource: 'aws:sqs',
-  };
-  const { error, body } = await workers.get(worker)!.invoke({ Records: [record] });
-  expect([error, JSON.parse(body.toString())]).toEqual([null, { batchItemFailures: [] }]);
-  const reads = installation.s3.objectReads - before;
-  const done = await openStore().getTurn(tenantOf(request.sessionKey), request.turnId);
-  return { text: done?.reply?.text ?? '', reads };
+  const reply = await oneTurn(installation, workers.get(worker)!, chat, text);
+  return { text: reply, reads: installation.s3.objectReads - before };
 }
 
 /** The conversation's head, laid out in a folder of its own. */
@@ -102,7 +68,7 @@ async function coldTree(chat: string): Promise<Record<string, string>> {
   });
   const state = createSessionState({ objects, limits: { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 } });
   const sessionKey = sessionKeyOf(conversation(chat));
-  const store = openStore();
+  const store = openStore(installation);
   const { session_id } = (await store.getMapping(sessionKey))!;
   const head = (await store.getHead(tenantOf(sessionKey), session_id))!;
   const directory = directoryIn(join(folder, `cold-${randomUUID()}`));

@@ -2,7 +2,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { upstreamOf } from '../../src/agent/model-access.ts';
 import { Invalid } from '../../src/core/errors.ts';
-import { readConfiguration, workerSchema } from '../../src/lambda/configuration.ts';
+import { readConfiguration, sharedHostsSchema } from '../../src/lambda/configuration.ts';
 import { readModelChoice } from '../../src/lambda/model.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
 
@@ -26,7 +26,7 @@ function configuration(over: Partial<Record<keyof typeof VARIABLES, string>> = {
     VARIABLES[name as keyof typeof VARIABLES],
     value,
   ]);
-  return readConfiguration(workerSchema, Object.fromEntries(environment));
+  return readConfiguration(sharedHostsSchema, Object.fromEntries(environment));
 }
 
 test('Bedrock: the function’s own region and role, which the gateway signs with', async () => {

@@ -11,6 +11,7 @@ import { silentLog } from '../../src/core/log.ts';
 import type { Channel, ReceivedMessage, TurnEvent } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import { giveBack } from '../../src/lambda/not-ready.ts';
+import { sharedHosts } from '../../src/lambda/shared-hosts.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
 import { createWorker } from '../../src/lambda/worker.ts';
 import { createSqsTurnQueue } from '../../src/queues/sqs-fifo/turn-queue.ts';
@@ -65,7 +66,7 @@ function worker(ssm: string) {
     [VARIABLES.modelKeyParameter]: MODEL_KEY,
   };
   for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
-  return createWorker(CHANNELS);
+  return createWorker(CHANNELS, sharedHosts);
 }
 
 const context = { getRemainingTimeInMillis: () => 900_000 } as Context;

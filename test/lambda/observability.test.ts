@@ -38,6 +38,7 @@ describe('counted', () => {
   test.each([
     ['turn-waits', { waitingFor: 'model', ageMs: 240_000 }, { [METRICS.outageMs]: 240_000 }],
     ['function-not-ready', { alarm: true }, { [METRICS.notReady]: 1 }],
+    ['worker-exposed', { reason: 'x' }, { [METRICS.exposed]: 1 }],
     ['request-refused', { status: 503 }, { [METRICS.refused]: 1 }],
     ['turn-ended', { outcome: 'retry', reason: 'x' }, { [METRICS.retries]: 1 }],
     ['turn-ended', { outcome: 'continue' }, {}],

@@ -2,18 +2,22 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Ambiguous, Corrupt, Invalid, Refused } from '../../src/core/errors.ts';
+import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
+import { createSqliteTenantHoldings } from '../../src/stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
   createSqlitePlaces,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
+  openDatabase,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { placesContract } from '../../testing/contracts/places.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
+import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -173,6 +177,26 @@ tenantRegistryContract({
       },
       async close() {
         await registry.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+tenantHoldingsContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const database = openDatabase(join(folder.path, 'hybrid-sessions.db'));
+    return {
+      store: createSqliteSessionStore({ database, clock }),
+      events: createSqliteEventLog({ database, clock }),
+      holdings: createSqliteTenantHoldings(database),
+      tenants: createSqliteTenantRegistry({ database, clock }),
+      queue: createSqliteTurnQueue({ database, clock }),
+      async close() {
+        database.close();
         folder.remove();
       },
     };

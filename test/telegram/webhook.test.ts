@@ -1,10 +1,14 @@
 // The webhook behind a real HTTP server, with the fake Telegram pushing to it.
 import { serve } from '@hono/node-server';
 import { expect, onTestFinished, test } from 'vitest';
+import { telegram } from '../../src/channels/telegram/descriptor.ts';
 import { createTelegramWebhook, verifyWebhook } from '../../src/channels/telegram/webhook.ts';
 import { acceptAndQueue } from '../../src/core/accept.ts';
 import { createAdmission } from '../../src/core/admission.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { GATHER_PASTE_MS } from '../../src/core/defaults.ts';
 import { Refused } from '../../src/core/errors.ts';
+import { silentLog } from '../../src/core/log.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import { messageLimitsSchema } from '../../src/core/tenants.ts';
@@ -182,4 +186,31 @@ test('a flood gets its 200 each time, and one answer a minute that says how long
   await clock.advance(60_000);
   expect(await (await handle(update(20))).text()).toBe('');
   expect(taken.size).toBe(3);
+});
+
+test.each([
+  ['by default', undefined, GATHER_PASTE_MS],
+  ['by setting', 250, 250],
+  ['not at all', 0, undefined],
+])('a part of a long paste waits for the next one: %s', async (_name, given, waitsMs) => {
+  const accepted: TurnRequest[] = [];
+  const webhook = await telegram.webhook?.open({
+    settings: {
+      webhookSecret: SECRET,
+      allowedUsers: [ANNA],
+      allowedGroups: [],
+      gatherPasteMs: telegram.settings.gatherPasteMs.schema.parse(given),
+    },
+    identity: { botId: BOT.id, botUsername: BOT.username },
+    tenant: 'default',
+    accept: async (request) => void accepted.push(request),
+    stop: async () => 0,
+    move: async () => {},
+    clock: systemClock,
+    log: silentLog,
+  });
+  const update = JSON.parse(hello);
+  update.message.text = 'a'.repeat(4_000);
+  expect((await webhook?.(post(JSON.stringify(update))))?.status).toBe(200);
+  expect(accepted.map(({ gatherMs }) => gatherMs)).toEqual([waitsMs]);
 });

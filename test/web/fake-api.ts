@@ -85,7 +85,9 @@ export interface FakeApi {
   close(): Promise<void>;
 }
 
-export async function createFakeApi(options: { key?: string; demo?: boolean } = {}): Promise<FakeApi> {
+export async function createFakeApi(
+  options: { key?: string; demo?: boolean; notice?: string } = {},
+): Promise<FakeApi> {
   const turns: FakeTurn[] = [];
   const requests: FakeApi['requests'] = [];
   const arrivals = new Set<() => void>();
@@ -153,7 +155,8 @@ export async function createFakeApi(options: { key?: string; demo?: boolean } = 
     const route = `${request.method} ${resource}${id ? '/x' : ''}${action ? `/${action}` : ''}`;
     if (route === 'GET info') {
       const model = { demo: options.demo ?? false, name: 'claude-sonnet' };
-      return json(response, 200, { name: 'hybrid-sessions', version: '0.1.0', model });
+      const { notice } = options;
+      return json(response, 200, { name: 'hybrid-sessions', version: '0.1.0', model, notice });
     }
     if (route === 'GET chats') return json(response, 200, page(chatViews(), url, 'chats'));
     if (route === 'GET chats/x') {

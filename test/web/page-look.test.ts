@@ -147,6 +147,19 @@ describe.skipIf(!chromiumPath)(`the chat page's look${browserNote}`, () => {
     await page.context().close();
   });
 
+  test('what the owner should know stands in a banner as the text that it is; nothing stands there by default', async () => {
+    const plain = await openPage(browser, fill());
+    await plain.locator('#demo-banner').waitFor();
+    expect(await plain.locator('#notice-banner').isVisible()).toBe(false);
+    await plain.context().close();
+    const noted = await createFakeApi({ notice: 'There is no sandbox: <b>Bash</b> is refused.' });
+    const page = await openPage(browser, noted.url);
+    await page.getByText('There is no sandbox: <b>Bash</b> is refused.').waitFor();
+    expect(page.defects).toEqual([]);
+    await page.context().close();
+    await noted.close();
+  });
+
   test('code is copied by its button', async () => {
     api.add('web-copy', 'Code').finish({ text: '```sh\necho "hi" && ls\n```' });
     const page = await openPage(browser, `${api.url}/#/c/web-copy`, {

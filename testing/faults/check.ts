@@ -10,9 +10,13 @@ import { checkState } from './check-state.ts';
 import { createFindings, type Findings } from './findings.ts';
 import { canaryOf } from './plan.ts';
 
-export async function check(
-  input: CheckInput,
-): Promise<Findings & { readonly leftovers: number; readonly orphans: number }> {
+export async function check(input: CheckInput): Promise<
+  Findings & {
+    readonly leftovers: number;
+    readonly orphans: number;
+    readonly outcomes: readonly Outcome[];
+  }
+> {
   const findings = createFindings();
   const outcomes = new Map<number, Outcome>();
   for (const sent of input.sent) {
@@ -41,7 +45,7 @@ export async function check(
     orphans += await checkState(key, chat, input, findings);
   }
   await checkQueue(input, outcomes, findings);
-  return Object.assign(findings, { leftovers, orphans });
+  return Object.assign(findings, { leftovers, orphans, outcomes: [...outcomes.values()] });
 }
 
 function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { expect }: Findings): void {

@@ -16,10 +16,10 @@ export interface HistoryLine {
 
 export type Note = (what: string, fields?: Readonly<Record<string, unknown>>) => void;
 
-export function createNote(folder: string, who: string): Note {
+export function createNote(folder: string, who: string, now: () => number = Date.now): Note {
   const path = join(folder, 'history.jsonl');
   return (what, fields = {}) =>
-    appendFileSync(path, `${JSON.stringify({ atMs: Date.now(), who, what, ...fields })}\n`);
+    appendFileSync(path, `${JSON.stringify({ atMs: now(), who, what, ...fields })}\n`);
 }
 
 export interface InjectedFaults {

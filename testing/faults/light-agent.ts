@@ -14,11 +14,16 @@ export interface LightAgentInput {
   readonly uuid?: string;
   readonly modelUrl: string;
   readonly modelTimeoutMs: number;
+  /** So often the model is asked in a row where it does not answer. */
+  readonly modelTries: number;
 }
 
 export interface LightAgentOutput {
   readonly status: 'ok' | 'interrupted' | 'model-unavailable' | 'model-refused';
   readonly text: string;
+  /** Of `model-unavailable`: the HTTP status, null without an answer, and the time that the model named. */
+  readonly modelStatus?: number | null;
+  readonly retryAfterMs?: number;
 }
 
 interface Block {
@@ -35,7 +40,6 @@ interface Entry {
   readonly message: { readonly role: 'user' | 'assistant'; readonly content: string | readonly unknown[] };
 }
 
-const TRIES = 3;
 const input = JSON.parse(process.argv[2] ?? '{}') as LightAgentInput;
 const interrupted = new AbortController();
 process.on('SIGINT', () => interrupted.abort());
@@ -58,8 +62,13 @@ function add(role: Entry['type'], content: Entry['message']['content'], uuid: st
   entries.push(entry);
 }
 
-/** `retry` for what may pass, `refused` for what will not. */
-async function ask(): Promise<Block[] | 'retry' | 'refused'> {
+interface Away {
+  readonly modelStatus: number | null;
+  readonly retryAfterMs: number;
+}
+
+/** `Away` for what may pass, `refused` for what will not. */
+async function ask(): Promise<Block[] | Away | 'refused'> {
   try {
     const response = await fetch(`${input.modelUrl}/v1/messages`, {
       method: 'POST',
@@ -73,9 +82,11 @@ async function ask(): Promise<Block[] | 'retry' | 'refused'> {
     });
     const body = (await response.json()) as { content?: Block[] };
     if (response.ok && body.content) return body.content;
-    return response.status === 429 || response.status >= 500 ? 'retry' : 'refused';
+    if (response.status !== 429 && response.status < 500) return 'refused';
+    const retryAfterMs = Number(response.headers.get('retry-after') ?? 0) * 1_000;
+    return { modelStatus: response.status, retryAfterMs };
   } catch {
-    return 'retry';
+    return { modelStatus: null, retryAfterMs: 0 };
   }
 }
 
@@ -93,9 +104,11 @@ async function converse(): Promise<LightAgentOutput> {
     const answer = await ask();
     if (interrupted.signal.aborted) break;
     if (answer === 'refused') return { status: 'model-refused', text: '' };
-    if (answer === 'retry') {
+    if (!Array.isArray(answer)) {
       failures++;
-      if (failures === TRIES) return { status: 'model-unavailable', text: '' };
+      // A time that the model names is longer than this process would wait.
+      if (failures >= input.modelTries || answer.retryAfterMs > 0)
+        return { status: 'model-unavailable', text: '', ...answer };
       await new Promise((resolve) => setTimeout(resolve, 50));
       continue;
     }

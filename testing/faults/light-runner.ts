@@ -42,6 +42,7 @@ async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<Age
     ...(await promptOf(run, transcript)),
     modelUrl: options.modelUrl,
     modelTimeoutMs: options.modelTimeoutMs ?? 2_500,
+    modelTries: run.tries > 1 ? 1 : 3,
   };
   const child = spawn(process.execPath, [AGENT, JSON.stringify(input)], {
     env: { [ROOT_MARKER]: directory.root, PATH: '/usr/bin:/bin', ...options.environment },
@@ -79,8 +80,13 @@ async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<Age
     return { status: 'ok', text: said.text, demo: false };
   }
   if (signal.aborted) return { status: statusOf(signal), text: '', demo: false };
-  if (said?.status === 'model-unavailable')
-    return failed('model-unavailable', 'The model cannot be reached right now.');
+  if (said?.status === 'model-unavailable') {
+    const { modelStatus = null, retryAfterMs = 0 } = said;
+    return failed('model-unavailable', 'The model cannot be reached right now.', {
+      status: modelStatus,
+      retryAfterMs,
+    });
+  }
   if (said?.status === 'model-refused') return failed('agent-error', 'The model refused the request.');
   return failed('agent-crashed', `The agent process ended unexpectedly: ${ended}.`);
 }
@@ -101,6 +107,12 @@ function statusOf(signal: AbortSignal): 'stopped' | 'deadline' {
   return signal.reason === 'deadline' ? 'deadline' : 'stopped';
 }
 
-function failed(code: NonNullable<AgentOutcome['failure']>['code'], message: string): AgentOutcome {
-  return { status: 'failed', text: '', demo: false, failure: { code, message } };
+type Failure = NonNullable<AgentOutcome['failure']>;
+
+function failed(
+  code: Failure['code'],
+  message: string,
+  more: Pick<Failure, 'status' | 'retryAfterMs'> = {},
+): AgentOutcome {
+  return { status: 'failed', text: '', demo: false, failure: { code, message, ...more } };
 }

@@ -1,6 +1,6 @@
 // The model of a fault run. For each message it asks for one file to be written, then answers with everything that it
 // can see of the conversation: so the reply proves what the agent remembered.
-
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ModelRequest } from '../../src/agent/model-messages.ts';
 import type { ModelReply } from '../../src/agent/model-reply.ts';
 import { createModelServer, type Responder } from '../../src/agent/model-server.ts';
@@ -25,6 +25,7 @@ export async function startFaultModel(
   faults: InjectedFaults,
   note: Note,
   agent: 'light' | 'real',
+  pause: (ms: number, message: number | null) => Promise<unknown> = (ms) => sleep(ms),
 ): Promise<FaultModel> {
   const calls: ModelCall[] = [];
   // Answers differ from run to run, as a model's do: a reply of one attempt under another's record shows.
@@ -37,14 +38,14 @@ export async function startFaultModel(
     if (fault === null) return reply;
     if (fault.how === 'hang') return { fault: 'hang' };
     if (fault.how === 'slow') {
-      await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 0));
+      await pause(fault.ms ?? 0, message);
       return reply;
     }
     if (fault.how === 'cut') {
       // A whole answer cannot be cut in the middle by this server; a server error is as good as one.
       return request.stream ? { fault: 'cut', afterEvents: 3, reply } : { fault: 'status', status: 500 };
     }
-    return { fault: 'status', status: Number(fault.how), retryAfterSec: 0 };
+    return { fault: 'status', status: Number(fault.how), retryAfterSec: fault.retryAfterSec ?? 0 };
   };
   const server = await createModelServer({
     respond,

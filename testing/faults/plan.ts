@@ -39,6 +39,8 @@ export interface PlannedFault {
    */
   readonly how: string;
   readonly ms?: number;
+  /** Model: the time that it names. */
+  readonly retryAfterSec?: number;
   /** Lets this many fitting calls pass first. */
   readonly after?: number;
   /** Telegram: which method. */

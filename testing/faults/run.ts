@@ -91,13 +91,12 @@ async function play(
   const timeOver = AbortSignal.timeout(limitMs);
   const over = options.signal ? AbortSignal.any([timeOver, options.signal]) : timeOver;
   const note = createNote(folder, 'kit');
-  const standIns: StandIns = await startStandIns(
-    store,
+  const standIns: StandIns = await startStandIns(store, {
     folder,
-    plan.seed,
-    plan.faults.length > 0 ? 1 : 0,
+    seed: plan.seed,
+    faultRate: plan.faults.length > 0 ? 1 : 0,
     note,
-  );
+  });
   ends.push(standIns.close);
   const model: FaultModel = await startFaultModel(
     createInjectedFaults(folder, plan.faults, note),
@@ -255,7 +254,7 @@ function redeliveriesLeft(folder: string): boolean {
   return readdirSync(join(folder, 'redeliveries')).length > 0;
 }
 
-function readHistory(folder: string): HistoryLine[] {
+export function readHistory(folder: string): HistoryLine[] {
   return readFileSync(join(folder, 'history.jsonl'), 'utf8')
     .split('\n')
     .filter((line) => line !== '')

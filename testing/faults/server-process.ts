@@ -7,20 +7,13 @@ import { flushCompileCache } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
-import { createApp } from '../../src/api/app.ts';
-import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
-import { createTelegramWebhook } from '../../src/channels/telegram/webhook.ts';
-import { acceptAndQueue } from '../../src/core/accept.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { DEFAULT_TENANT, RETENTION_SEC } from '../../src/core/defaults.ts';
-import { silentLog } from '../../src/core/log.ts';
-import { acceptMove } from '../../src/core/move-conversation.ts';
 import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
-import { stopTurns } from '../../src/core/stop.ts';
 import { injecting } from './faulty.ts';
 import { createInjectedFaults, createNote } from './injected-faults.ts';
 import { numberIn, type Place, type PlannedFault } from './plan.ts';
-import { openPorts, openState } from './ports.ts';
+import { openPorts } from './ports.ts';
+import { createServerSide } from './server-side.ts';
 import type { FromChild, Settings, ToChild } from './settings.ts';
 
 /** The message that the mutation `out-of-order` lets others pass. */
@@ -70,42 +63,18 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
     const turnId = `turn_${randomBytes(16).toString('hex')}` as typeof request.turnId;
     await ports.queue.send({ ...request, turnId });
   };
-  const deps = { store, queue, retentionSec: RETENTION_SEC };
-  const app = createApp({
-    ...deps,
-    events: ports.events,
-    state: openState(ports.objects),
+  const serve = createServerSide({
+    ...ports,
+    store,
+    queue,
+    name,
     clock: systemClock,
-    log: silentLog,
-    info: {
-      name,
-      version: '0',
-      model: { demo: false, name: 'stand-in' },
-      sandbox: 'none',
-      tools: [],
-      workers: 0,
-    },
-    apiKeys: [],
-    knownHosts: null,
-    openapi: {},
-    page: null,
-  });
-  const webhook = createTelegramWebhook({
-    secret: settings.telegram.secret,
-    bot: { id: settings.telegram.token.split(':')[0] ?? '', username: 'hybrid_test_bot' },
-    policy: { tenant: DEFAULT_TENANT, allow: parseAllowList([...settings.telegram.users]) },
-    accept: async (request) => {
-      await acceptAndQueue(deps, request);
-    },
-    stop: (key, applies) => stopTurns(deps.store, key, applies),
-    move: (from, to, atMs) => acceptMove(deps, from, to, atMs),
-    log: silentLog,
+    telegram: settings.telegram,
   });
   /** The last moment: the message is durable, its acknowledgement is not out. */
   const answering = async (request: Request): Promise<Response> => {
     const body = request.method === 'POST' ? await request.clone().text() : '';
-    const response =
-      new URL(request.url).pathname === '/telegram' ? await webhook(request) : await app.fetch(request);
+    const response = await serve(request);
     const fault = body === '' ? null : dying.take('server.answer', numberIn(body));
     if (fault?.how === 'slow') await pause(fault.ms ?? 0);
     if (fault?.how === 'refuse' || fault?.how === 'lose') throw new Error('The answer is lost.');

@@ -61,14 +61,7 @@ type Say = (
 const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
   const chatId = telegramChatId(message.chat);
   const { updateId } = bot.say(chatId, promptOf(message));
-  const conversation = {
-    tenant: DEFAULT_TENANT,
-    channel: 'telegram',
-    bot: String(bot.id),
-    chat: String(chatId),
-    thread: null,
-  };
-  const entry = entryOf(message, conversation, `${bot.id}:${updateId}`);
+  const entry = telegramEntry(message, bot.id, updateId, Date.now());
   sent.push(entry);
   note('said', { message: message.number, turn: entry.turnId });
   const redeliver = () => bot.redeliver(updateId).catch(() => {});
@@ -80,10 +73,9 @@ const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
 };
 
 const sayOverHttp: Say = async (message, { serverUrl, note, signal }, sent) => {
-  const chat = `chat-${message.chat}`;
-  const conversation = { tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null };
-  const key = `key-${message.number}`;
-  const entry = entryOf(message, conversation, key);
+  const chat = httpChatId(message.chat);
+  const key = idempotencyKey(message);
+  const entry = httpEntry(message, Date.now());
   sent.push(entry);
   note('said', { message: message.number, turn: entry.turnId });
   const post = async (): Promise<boolean> => {
@@ -116,13 +108,38 @@ async function again(
   if (!signal.aborted) await send();
 }
 
-function entryOf(message: PlannedMessage, conversation: Conversation, dedupeId: string): Sent {
+export const httpChatId = (chat: number): string => `chat-${chat}`;
+export const idempotencyKey = ({ number }: PlannedMessage): string => `key-${number}`;
+
+export function telegramEntry(message: PlannedMessage, botId: number, updateId: number, atMs: number): Sent {
+  const conversation = {
+    tenant: DEFAULT_TENANT,
+    channel: 'telegram',
+    bot: String(botId),
+    chat: String(telegramChatId(message.chat)),
+    thread: null,
+  };
+  return entryOf(message, conversation, `${botId}:${updateId}`, atMs);
+}
+
+export function httpEntry(message: PlannedMessage, atMs: number): Sent {
+  const chat = httpChatId(message.chat);
+  const conversation = { tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null };
+  return entryOf(message, conversation, idempotencyKey(message), atMs);
+}
+
+function entryOf(
+  message: PlannedMessage,
+  conversation: Conversation,
+  dedupeId: string,
+  sentAtMs: number,
+): Sent {
   const sessionKey = sessionKeyOf(conversation);
   return {
     message,
     sessionKey,
     turnId: turnIdOf(sessionKey, dedupeId),
-    sentAtMs: Date.now(),
+    sentAtMs,
     acknowledgedAtMs: null,
   };
 }

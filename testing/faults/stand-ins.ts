@@ -4,15 +4,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CreateQueueCommand, GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { systemClock } from '../../src/core/clock.ts';
+import type { Clock } from '../../src/core/ports/clock.ts';
 import { createSqsClient } from '../../src/queues/sqs-fifo/wire-messages.ts';
 import { startDynamoDbLocal } from '../aws/dynamodb-local.ts';
-import {
-  dynamoThrottled,
-  type Fault,
-  type FaultProxy,
-  s3SlowDown,
-  startFaultProxy,
-} from '../aws/fault-proxy.ts';
+import { dynamoThrottled, type Fault, s3SlowDown, startFaultProxy } from '../aws/fault-proxy.ts';
 import { startS3Server } from '../aws/s3/server.ts';
 import { startSqsFifoServer } from '../aws/sqs/server.ts';
 import type { Note } from './injected-faults.ts';
@@ -25,12 +21,26 @@ export interface StandIns {
   close(): Promise<void>;
 }
 
+/** As the installation's (src/cdk/queues.ts). */
+const MAX_RECEIVES = 1_000;
+
+export type Service = 'dynamodb' | 's3' | 'sqs';
+
+export interface StandInOptions {
+  readonly folder: string;
+  readonly seed: number;
+  /** 1 for the usual share of requests that go wrong, 0 for none. */
+  readonly faultRate: number;
+  readonly note: Note;
+  /** The queue's. */
+  readonly clock?: Clock;
+  /** Asked for each request: true while the service cannot be reached. */
+  readonly isAway?: (service: Service) => boolean;
+}
+
 export async function startStandIns(
   kind: 'local' | 'aws',
-  folder: string,
-  seed: number,
-  faultRate: number,
-  note: Note,
+  { folder, seed, faultRate, note, clock = systemClock, isAway = () => false }: StandInOptions,
 ): Promise<StandIns> {
   if (kind === 'local') {
     const objects = join(folder, 'objects');
@@ -50,7 +60,7 @@ export async function startStandIns(
     const s3 = await startS3Server();
     ends.push(s3.close);
     s3.bucket('faults');
-    const sqs = await startSqsFifoServer();
+    const sqs = await startSqsFifoServer({ clock });
     ends.push(sqs.close);
     const { queueUrl, deadLetterQueueUrl } = await createQueues(sqs.endpoint);
     const direct: AwsStore = {
@@ -64,10 +74,14 @@ export async function startStandIns(
       deadLetterQueueUrl,
     };
     const random = createRandom(seed).fork('network');
-    const proxied = async (target: string, name: string, throttled: Fault) => {
+    const proxied = async (target: string, name: Service, throttled: Fault) => {
       const proxy = await startFaultProxy(target);
       ends.push(proxy.close);
-      misbehave(proxy, name, throttled, random.fork(name), faultRate, note);
+      const sometimes = misbehaving(name, throttled, random.fork(name), faultRate, note);
+      proxy.onRequest = () => {
+        proxy.seen.length = 0;
+        return isAway(name) ? { kind: 'break' } : sometimes();
+      };
       return proxy.endpoint;
     };
     const sqsEndpoint = await proxied(sqs.endpoint, 'sqs', { kind: 'break' });
@@ -88,17 +102,15 @@ export async function startStandIns(
 }
 
 /** Now and then one request goes wrong, more rarely a whole burst, longer than the client's own patience. */
-function misbehave(
-  proxy: FaultProxy,
-  name: string,
+function misbehaving(
+  name: Service,
   throttled: Fault,
   random: Random,
   faultRate: number,
   note: Note,
-): void {
+): () => Fault | undefined {
   let burst: { fault: Fault; left: number } | null = null;
-  proxy.onRequest = () => {
-    proxy.seen.length = 0;
+  return () => {
     if (burst && burst.left > 0) {
       burst.left--;
       return burst.fault;
@@ -128,7 +140,7 @@ async function createQueues(endpoint: string): Promise<{ queueUrl: string; deadL
     const asked = await client.send(
       new GetQueueAttributesCommand({ QueueUrl: deadLetterQueueUrl, AttributeNames: ['QueueArn'] }),
     );
-    const redrive = { deadLetterTargetArn: asked.Attributes?.QueueArn ?? '', maxReceiveCount: 100 };
+    const redrive = { deadLetterTargetArn: asked.Attributes?.QueueArn ?? '', maxReceiveCount: MAX_RECEIVES };
     const queueUrl = await create('turns.fifo', {
       VisibilityTimeout: '2',
       RedrivePolicy: JSON.stringify(redrive),

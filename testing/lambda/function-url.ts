@@ -76,7 +76,7 @@ async function answerStreamed(
   response: ServerResponse,
 ): Promise<void> {
   let unread: Buffer | null = Buffer.alloc(0);
-  const { error } = await target.invoke(event, (chunk, contentType) => {
+  const onChunk = (chunk: Buffer, contentType: string) => {
     if (unread === null) return void response.write(chunk);
     if (contentType !== PRELUDE_TYPE) {
       unread = null;
@@ -92,7 +92,8 @@ async function answerStreamed(
     response.writeHead(prelude.statusCode ?? 200, headersOf(prelude));
     response.flushHeaders();
     if (rest.length > 0) response.write(rest);
-  });
+  };
+  const { error } = await target.invoke(event, { onChunk });
   if (error && !response.headersSent) response.writeHead(502);
   else if (error) return void response.destroy();
   response.end();

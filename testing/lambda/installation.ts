@@ -21,9 +21,12 @@ import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
 import { type CustomResource, runCustomResource } from './custom-resource.ts';
 import { type EventSource, startEventSource } from './event-source.ts';
-import { type FunctionEnvironment, startFunction } from './function-environment.ts';
+import { type FunctionEnvironment, type FunctionOptions, startFunction } from './function-environment.ts';
 import { createFunctionUrl } from './function-url.ts';
+import { startInvokeServer } from './invoke-server.ts';
 import { type ParameterStore, startParameterStore } from './parameter-store.ts';
+import { openSandbox, type Sandbox } from './sandbox.ts';
+import { createTenantEnvironments, type TenantEnvironments } from './tenant-environments.ts';
 
 export interface InstallationOptions {
   /** A folder of its own, for the workers' temporary folders. */
@@ -35,6 +38,8 @@ export interface InstallationOptions {
   /** Address of a Messages API; the demo model answers without one. */
   readonly modelUrl?: string;
   readonly workers?: number;
+  /** `isolated`: agents run in a function of their own, one session in each of its environments. @default shared */
+  readonly agents?: 'isolated' | 'shared';
   /** Of the workers' invocations; a function is asked before each. */
   readonly workerTimeoutMs?: number | (() => number);
   /** Receives before SQS takes a turn from the workers. */
@@ -67,6 +72,10 @@ export interface Installation {
   readonly stranded: FunctionEnvironment;
   /** On AWS a schedule invokes it once a day; here nobody does but the test. */
   readonly sweep: FunctionEnvironment;
+  /** Of the agents' function; null when they run in the worker's. */
+  readonly agentHosts: TenantEnvironments | null;
+  /** Around what an agent runs in; null where this machine has none. */
+  readonly sandbox: Sandbox | null;
   /** The workers' temporary folders, `/tmp` on Lambda. */
   readonly temporary: readonly string[];
   /** One more worker, which no queue feeds: the test invokes it. Its temporary folder is `tmp-<name>`. */
@@ -99,7 +108,14 @@ const NAMES = {
   token: '/local/telegram-token',
   modelKey: '/local/model-key',
   apiKey: '/local/api-key',
+  gatewaySecret: '/local/gateway-secret',
 };
+const AGENT_HOST = 'agent-host';
+const MAX_AGENT_HOSTS = 50;
+/** As on AWS an environment lives on for some minutes. */
+const AGENT_HOST_IDLE_MS = 5 * 60_000;
+/** A turn's host holds one while its model speaks, and asks another for its worker's words. */
+const GATEWAY_ENVIRONMENTS = 8;
 const API_ENVIRONMENTS = 6;
 const VISIBILITY_SEC = 960;
 
@@ -176,14 +192,15 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     const start = async (
       name: string,
       more: Record<string, string>,
-      other: { readonly folder?: string; readonly timeoutMs?: number | (() => number) } = {},
+      other: Partial<Pick<FunctionOptions, 'folder' | 'timeoutMs' | 'walls' | 'handler'>> = {},
     ) => {
       const environment = await startFunction({
         name,
         folder: other.folder ?? options.functions,
-        handler: `${name.replace(/-.+$/, '')}.handler`,
+        handler: other.handler ?? `${name.replace(/-.+$/, '')}.handler`,
         timeoutMs: other.timeoutMs ?? 900_000,
         environment: { ...aws, ...more },
+        ...(other.walls ? { walls: other.walls } : {}),
         ...(options.onOutput ? { onOutput: options.onOutput } : {}),
       });
       ends.push(() => environment.stop());
@@ -194,7 +211,11 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     const setup = (resource: CustomResource) => runCustomResource(setupFunction, resource);
     const prepare = {
       step: 'prepare',
-      secrets: [...channels.flatMap(({ generatedSecrets }) => generatedSecrets), NAMES.apiKey],
+      secrets: [
+        ...channels.flatMap(({ generatedSecrets }) => generatedSecrets),
+        NAMES.apiKey,
+        ...(options.agents === 'isolated' ? [NAMES.gatewaySecret] : []),
+      ],
       identify: Object.fromEntries(
         channels
           .filter(({ channel }) => channel.identity)
@@ -256,28 +277,87 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     };
     const stranded = await start('stranded', { ...outgoing, [VARIABLES.queueUrl]: queueUrls.stranded });
     const sweep = await start('sweep', { [VARIABLES.bucket]: BUCKET });
+    const sandbox = await openSandbox(options.folder);
+    const model: Record<string, string> = options.modelUrl
+      ? {
+          [VARIABLES.modelProvider]: 'anthropic',
+          [VARIABLES.modelKeyParameter]: NAMES.modelKey,
+          [VARIABLES.modelBaseUrl]: options.modelUrl,
+        }
+      : { [VARIABLES.modelProvider]: 'demo' };
+    const maxWorkspaceBytes = String(1024 ** 3);
+    const shownAt = (path: string) => (sandbox ? '/tmp' : path);
+
+    /** The agents' function, the gateway's, and what the workers are told of the two. */
+    const startIsolated = async () => {
+      const agentHosts = createTenantEnvironments({
+        folder: join(options.folder, 'agent-hosts'),
+        maxEnvironments: MAX_AGENT_HOSTS,
+        idleMs: AGENT_HOST_IDLE_MS,
+        describe: (writable) => ({
+          name: AGENT_HOST,
+          folder: options.image,
+          handler: 'agent-host.handler',
+          timeoutMs: 900_000,
+          environment: {
+            [VARIABLES.installation]: 'local',
+            [VARIABLES.temporary]: shownAt(writable),
+            [VARIABLES.maxWorkspaceBytes]: maxWorkspaceBytes,
+            [VARIABLES.soleUser]: String(sandbox !== null),
+          },
+          ...(sandbox ? { walls: { sandbox, writable: { path: writable, shownAs: '/tmp' } } } : {}),
+          ...(options.onOutput ? { onOutput: options.onOutput } : {}),
+        }),
+      });
+      opened(agentHosts);
+      const functions = { [AGENT_HOST]: agentHosts };
+      const lambda = opened(await startInvokeServer({ functions, credentials: localAws.credentials }));
+      const secret = { [VARIABLES.gatewaySecretParameter]: NAMES.gatewaySecret };
+      const gateways = await Promise.all(
+        Array.from({ length: GATEWAY_ENVIRONMENTS }, (_, i) =>
+          start(`gateway-${i}`, { ...model, ...secret }),
+        ),
+      );
+      const gateway = opened(await createFunctionUrl({ environments: gateways, mode: 'RESPONSE_STREAM' }));
+      const variables = {
+        AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
+        [VARIABLES.agentHostFunction]: AGENT_HOST,
+        [VARIABLES.gatewayUrl]: gateway.url,
+        ...secret,
+        [VARIABLES.modelProvider]: model[VARIABLES.modelProvider] ?? '',
+      };
+      return { agentHosts, variables };
+    };
+    const isolated = options.agents === 'isolated' ? await startIsolated() : null;
+
     const startWorker = async (name: string, variables: Readonly<Record<string, string>> = {}) => {
       const folder = join(options.folder, `tmp-${name}`);
       await mkdir(folder, { recursive: true, mode: 0o700 });
       // A killed worker's agent lives on for a moment, and writes.
       ends.push(() => endProcesses(folder));
-      const model: Record<string, string> = options.modelUrl
-        ? {
-            [VARIABLES.modelProvider]: 'anthropic',
-            [VARIABLES.modelKeyParameter]: NAMES.modelKey,
-            [VARIABLES.modelBaseUrl]: options.modelUrl,
-          }
-        : { [VARIABLES.modelProvider]: 'demo' };
-      const more = {
+      const common = {
         ...outgoing,
-        ...model,
         [VARIABLES.bucket]: BUCKET,
         [VARIABLES.temporary]: folder,
-        [VARIABLES.maxWorkspaceBytes]: String(1024 ** 3),
+        [VARIABLES.maxWorkspaceBytes]: maxWorkspaceBytes,
+      };
+      const timeoutMs = options.workerTimeoutMs ?? 900_000;
+      if (isolated) {
+        const more = { ...common, ...isolated.variables, ...variables };
+        return await start(`worker-${name}`, more, { handler: 'isolated-worker.handler', timeoutMs });
+      }
+      const more = {
+        ...common,
+        ...model,
+        // Without walls the user is whoever started this program.
+        [VARIABLES.soleUser]: String(sandbox !== null),
         ...variables,
       };
-      const place = { folder: options.image, timeoutMs: options.workerTimeoutMs ?? 900_000 };
-      return await start(`worker-${name}`, more, place);
+      return await start(`worker-${name}`, more, {
+        folder: options.image,
+        timeoutMs,
+        ...(sandbox ? { walls: { sandbox, writable: { path: folder, shownAs: folder } } } : {}),
+      });
     };
     const temporary: string[] = [];
     const workers: FunctionEnvironment[] = [];
@@ -315,6 +395,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       workers,
       stranded,
       sweep,
+      sandbox,
+      agentHosts: isolated?.agentHosts ?? null,
       temporary,
       apart: startWorker,
       queueUrls,

@@ -19,6 +19,8 @@ export interface InvocationResult {
 
 export interface InvokeOptions {
   readonly timeoutMs: number;
+  /** Of a function with tenant isolation. */
+  readonly tenantId?: string;
   /** Gets the answer's pieces as they come. */
   readonly onChunk?: (chunk: Buffer, contentType: string) => void;
 }
@@ -33,6 +35,8 @@ export interface RuntimeApi {
    * Returns how many wait for the next process.
    */
   fail(error: FunctionError): number;
+  /** Resolves when nothing runs and the process asks for its next event, or when it has ended. */
+  idle(): Promise<void>;
   /** When the process first asked for an event. */
   readonly readyAtMs: number | null;
   close(): Promise<void>;
@@ -59,11 +63,15 @@ export async function createRuntimeApi(options: {
   let asking: ServerResponse | null = null;
   let readyAtMs: number | null = null;
   let asked = false;
+  const idleWaiters: (() => void)[] = [];
 
   const handOver = () => {
     if (!asking || running) return;
     const next = queued.shift();
-    if (!next) return;
+    if (!next) {
+      for (const resolve of idleWaiters.splice(0)) resolve();
+      return;
+    }
     const response = asking;
     asking = null;
     running = next;
@@ -80,19 +88,26 @@ export async function createRuntimeApi(options: {
       finish(error);
       handOver();
     };
+    render(next, response);
+  };
+
+  const render = (invocation: Invocation, response: ServerResponse) => {
+    const { tenantId } = invocation.options;
     response.writeHead(200, {
       'content-type': 'application/json',
-      'lambda-runtime-aws-request-id': next.id,
-      'lambda-runtime-deadline-ms': String(next.deadlineMs),
+      'lambda-runtime-aws-request-id': invocation.id,
+      'lambda-runtime-deadline-ms': String(invocation.deadlineMs),
       'lambda-runtime-invoked-function-arn': `arn:aws:lambda:us-east-1:000000000000:function:${options.functionName}`,
       'lambda-runtime-trace-id': 'Root=1-00000000-000000000000000000000000;Sampled=0',
+      ...(tenantId === undefined ? {} : { 'lambda-runtime-aws-tenant-id': tenantId }),
     });
-    response.end(next.payload);
+    response.end(invocation.payload);
   };
 
   const fail = (error: FunctionError): number => {
     asking = null;
     running?.finish(error);
+    for (const resolve of idleWaiters.splice(0)) resolve();
     if (!asked) for (const waiting of queued.splice(0)) waiting.finish(error);
     asked = false;
     return queued.length;
@@ -103,6 +118,8 @@ export async function createRuntimeApi(options: {
     if (request.method === 'GET' && path === '/invocation/next') {
       readyAtMs ??= Date.now();
       asked = true;
+      // Whoever asks while one runs gets that one again.
+      if (running) return render(running, response);
       asking = response;
       response.on('close', () => {
         if (asking === response) asking = null;
@@ -135,6 +152,11 @@ export async function createRuntimeApi(options: {
       return readyAtMs;
     },
     fail,
+    idle: () =>
+      new Promise((resolve) => {
+        idleWaiters.push(resolve);
+        handOver();
+      }),
     invoke: (event, invokeOptions) =>
       new Promise((resolve) => {
         const invocation: Invocation = {

@@ -1,4 +1,6 @@
 // One bot of the fake Telegram, from the people's side: they write, the test looks at what they see.
+import { systemClock } from '../../src/core/clock.ts';
+import type { Clock } from '../../src/core/ports/clock.ts';
 import type { BotState, Payload } from './bot-methods.ts';
 import { callMethod } from './bot-methods.ts';
 import { type ChatStore, type ChatType, createFakeChat, type FakeChat } from './fake-chat.ts';
@@ -11,6 +13,8 @@ export interface FakeBotOptions {
   readonly username?: string;
   /** Pause before a webhook that failed is tried again. */
   readonly webhookRetryMs?: number;
+  /** The machine's own time when left out. */
+  readonly clock?: Clock;
 }
 
 interface SayOptions {
@@ -28,7 +32,8 @@ interface Said {
 }
 
 /** One call the bot made, as it came in. */
-interface BotCall {
+export interface BotCall {
+  readonly atMs: number;
   readonly method: string;
   readonly payload: Payload;
   /** `ok`, an error's code, or how the connection ended. */
@@ -62,12 +67,12 @@ export interface FakeBot {
 /** With what the server needs besides. */
 export interface ServedBot extends FakeBot {
   call(method: string, payload: Payload, gone: AbortSignal): Promise<unknown>;
-  noteCall(call: BotCall): void;
+  noteCall(call: Omit<BotCall, 'atMs'>): void;
   close(): void;
 }
 
 export function createFakeBot(options: FakeBotOptions): ServedBot {
-  const { token, username = 'hybrid_test_bot' } = options;
+  const { token, username = 'hybrid_test_bot', clock = systemClock } = options;
   const id = Number(token.split(':')[0]);
   const chats = new Map<number, ChatStore>();
   const calls: BotCall[] = [];
@@ -113,7 +118,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
       const said = place.add({ from, text, kind: 'plain', threadId, replyTo: null, silent: false });
       const message = {
         message_id: said.id,
-        date: Math.floor(Date.now() / 1_000),
+        date: Math.floor(clock.now() / 1_000),
         from: { id: from, is_bot: false, first_name: `Person ${from}` },
         chat: { id: chatId, type: place.type },
         ...(threadId === null ? {} : { message_thread_id: threadId, is_topic_message: true }),
@@ -147,7 +152,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
         update({
           message: {
             message_id: id === groupId ? ++lastMessageId : ++last,
-            date: Math.floor(Date.now() / 1_000),
+            date: Math.floor(clock.now() / 1_000),
             from: { id: 1_087_968_824, is_bot: true, first_name: 'Group', username: 'GroupAnonymousBot' },
             chat: { id, type },
             ...fields,
@@ -164,7 +169,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
     redeliver: (updateId) => feed.redeliver(updateId),
     call: (method, payload, gone) => callMethod(state, method, payload, gone),
     noteCall(call) {
-      calls.push(call);
+      calls.push({ ...call, atMs: clock.now() });
     },
     close: () => feed.close(),
   };

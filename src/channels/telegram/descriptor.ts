@@ -1,11 +1,13 @@
 // Telegram as a channel: what it must be told, and which of this folder's parts does what.
 import { z } from 'zod';
+import { GATHER_PASTE_MS } from '../../core/defaults.ts';
+import { MAX_GATHER_MS } from '../../core/messages.ts';
 import { defineChannel } from '../descriptor.ts';
 import { ANYONE, parseAllowList } from './allow-list.ts';
 import { botIdOf } from './bot-token.ts';
 
-const users = z.union([z.literal(ANYONE), z.array(z.int().positive())]);
-const groups = z.union([z.literal(ANYONE), z.array(z.int().negative('ids of groups are negative numbers'))]);
+const users = z.union([z.array(z.int().positive()), z.literal(ANYONE)]);
+const groups = z.union([z.array(z.int().negative('ids of groups are negative numbers')), z.literal(ANYONE)]);
 const isSomebody = (list: z.infer<typeof users>) => list.length > 0;
 
 export const telegram = defineChannel({
@@ -47,6 +49,12 @@ export const telegram = defineChannel({
       usedBy: ['webhook', 'poller'],
       about: 'ids of the groups in which it answers everybody',
     },
+    gatherPasteMs: {
+      kind: 'config',
+      schema: z.int().min(0).max(MAX_GATHER_MS).default(GATHER_PASTE_MS),
+      usedBy: ['webhook', 'poller'],
+      about: 'how long a part of a paste waits for the next one',
+    },
   },
   identity: ['botId', 'botUsername'],
 
@@ -67,7 +75,11 @@ export const telegram = defineChannel({
         secret: settings.webhookSecret,
         alsoAccepted: alsoAccepted?.webhookSecret ?? [],
         bot: { id: identity.botId, username: identity.botUsername },
-        policy: { tenant, allow: parseAllowList(settings.allowedUsers, settings.allowedGroups) },
+        policy: {
+          tenant,
+          allow: parseAllowList(settings.allowedUsers, settings.allowedGroups),
+          gatherMs: settings.gatherPasteMs,
+        },
       });
     },
   },

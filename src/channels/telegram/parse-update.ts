@@ -1,6 +1,7 @@
 // Reads one update of the Bot API and says what it is to us: a turn, a stop, a fixed answer, or nothing. Pure, and the same
 // for long polling and webhooks. Never throws, whatever the update holds; who is not allowed gets nothing.
 import { z } from 'zod';
+import { GATHER_PASTE_MS } from '../../core/defaults.ts';
 import { PASTE_FROM } from '../../core/gather-paste.ts';
 import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
@@ -16,11 +17,9 @@ export const ALLOWED_UPDATES = ['message', 'edited_message'] as const;
 export interface UpdatePolicy {
   readonly tenant: string;
   readonly allow: AllowList;
-  /** How soon the parts of a paste follow each other; 0 takes each message by itself. One second by default. */
+  /** How soon the parts of a paste follow each other; 0 takes each message by itself. */
   readonly gatherMs?: number;
 }
-
-const GATHER_MS = 1_000;
 
 /** `next`: what was written behind a command is a message of its own, the next one of the conversation. */
 export type ParsedUpdate =
@@ -131,7 +130,7 @@ export function parseUpdate(
       replyTarget: { ...target },
       receivedAtMs,
       ...(kind === 'message' ? { context: contextOf(raw, bot.id, target.private) } : {}),
-      ...(isCutPaste(message, raw, text) ? { gatherMs: policy.gatherMs ?? GATHER_MS } : {}),
+      ...(isCutPaste(message, raw, text) ? { gatherMs: policy.gatherMs ?? GATHER_PASTE_MS } : {}),
     });
   const id = dedupeIdOf(bot.id, updateId);
   const behind = typedBehind(command);

@@ -15,6 +15,7 @@ export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | '
     readonly apiRoot: string;
     readonly allowedUsers: unknown;
     readonly allowedGroups?: unknown;
+    readonly gatherPasteMs: number;
   };
   readonly tenant: string;
   readonly clock: Clock;
@@ -27,7 +28,8 @@ export async function pollTelegram(context: PollingContext, signal: AbortSignal)
   const bot = await whoAmI(api, context, signal);
   if (bot === null) return;
   log('info', 'telegram-polling', { bot: bot.username });
-  const policy = { tenant, allow: parseAllowList(settings.allowedUsers, settings.allowedGroups) };
+  const { allowedUsers, allowedGroups, gatherPasteMs: gatherMs } = settings;
+  const policy = { tenant, allow: parseAllowList(allowedUsers, allowedGroups), gatherMs };
   await createTelegramPoller({ api, bot, policy, accept, stop, move, clock, log }).run(signal);
 }
 

@@ -34,6 +34,10 @@ export interface AllowListProxy {
   close(): Promise<void>;
 }
 
+/** Services on this machine's loopback, where the list names it; inside, `localhost` is the sandbox's own. */
+const THIS_MACHINE = 'host.internal';
+const LOOPBACK = ['127.0.0.1', '::1'];
+
 const MAX_CONNECTIONS = 128;
 const CONNECT_MS = 10_000;
 const RESOLVE_MS = 10_000;
@@ -170,7 +174,8 @@ async function connectTo(written: string, port: number, options: AllowListProxyO
       `${host}:${port} is not among the hosts that this agent may reach (network in settings.json).`,
     );
   }
-  const addresses = isIP(host) === 0 ? await resolved(host, options.resolve) : [host];
+  const addresses =
+    host === THIS_MACHINE ? LOOPBACK : isIP(host) === 0 ? await resolved(host, options.resolve) : [host];
   const fit = addresses.filter((address) => mayBe(address, { host, port }, options));
   if (addresses.length > 0 && fit.length === 0) {
     throw refused(
@@ -191,8 +196,7 @@ function mayBe(address: string, { host, port }: Destination, options: AllowListP
   if (written === null) return false;
   if (isPublic(written)) return true;
   const named = options.allow.filter((pattern) => !pattern.startsWith('*'));
-  const isLoopback = written === '::1' || written.startsWith('127.');
-  if (host === 'localhost' && isLoopback) return isListed(named, { host, port });
+  if (host === THIS_MACHINE) return LOOPBACK.includes(written) && isListed(named, { host, port });
   return isListed(named, { host: written, port });
 }
 

@@ -7,6 +7,9 @@ import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { SAFE_PATH } from '../../agent/environment.ts';
+import { PACKAGE_ROOT } from '../../package-root.ts';
+import { endOrphans } from './orphans.ts';
+import { programPaths } from './program-paths.ts';
 import type { Bubblewrap, Sandbox } from './sandbox.ts';
 import { startInSandbox } from './start.ts';
 
@@ -24,6 +27,7 @@ export async function detectSandbox(options: DetectOptions = {}): Promise<Sandbo
       : { kind: 'none', reason: 'sandbox-exec is missing' };
   }
   if (platform !== 'linux') return { kind: 'none', reason: `none is known on ${platform}` };
+  await endOrphans();
   const command = await findProgram('bwrap', path);
   if (!command) return { kind: 'none', reason: 'bubblewrap (bwrap) is not installed' };
   const isRoot = process.getuid?.() === 0;
@@ -58,6 +62,9 @@ done < /proc/self/status
 for file in /proc/sys/kernel/core_pattern /proc/sysrq-trigger; do
   [ ! -w $file ] || echo "$file can be written"
 done
+for file in "$NODE" "$PACKAGE"; do
+  [ -r "$file" ] || echo "the user inside may not read $file"
+done
 [ ! -w / ] || echo "the root can be written"
 [ ! -w /usr ] || echo "system files can be written"
 ( : > "$PWD/here" ) || echo "the working directory cannot be written"
@@ -78,9 +85,15 @@ async function tried(sandbox: Bubblewrap): Promise<string | null> {
     const probe = await startInSandbox({
       sandbox,
       program: { command: '/bin/sh', args: ['-c', LOOK_AROUND] },
-      env: { PATH: SAFE_PATH, OUTSIDE: outside, WORKER: String(process.pid) },
+      env: {
+        PATH: SAFE_PATH,
+        OUTSIDE: outside,
+        WORKER: String(process.pid),
+        NODE: process.execPath,
+        PACKAGE: join(PACKAGE_ROOT, 'package.json'),
+      },
       cwd: workspace,
-      directories: { root: base, writable: [{ path: workspace }], readOnly: [] },
+      directories: { root: base, writable: [{ path: workspace }], readOnly: programPaths() },
       stdio: ['ignore', 'pipe', 'pipe'],
       network: sandbox.ownNetwork ? 'none' : 'open',
     });

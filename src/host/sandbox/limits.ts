@@ -9,7 +9,7 @@ const MIB = 1024 ** 2;
 export const limitsSchema = z.strictObject({
   /** Of one process. */
   cpuSec: z.int().min(1).max(1_000_000).default(3_600),
-  /** Of all processes; one alone cannot have more either. */
+  /** Of all processes together. */
   memoryBytes: z
     .int()
     .min(256 * MIB)
@@ -43,6 +43,8 @@ export type SandboxLimits = z.infer<typeof limitsSchema>;
 
 export const DEFAULT_LIMITS: SandboxLimits = limitsSchema.parse({});
 
+/** Runtimes take address space that they never fill: the CLI 2.4 GB at its start. It counts as data all the same. */
+const RESERVED_BYTES = 3 * GIB;
 /** Between the signal that says what happened and the one that ends it. */
 const XCPU_SEC = 5;
 
@@ -51,7 +53,7 @@ export function prlimitArguments(limits: SandboxLimits, own = ownHardLimits()): 
   const wanted: readonly (readonly [string, string, number])[] = [
     ['core', 'Max core file size', 0],
     ['cpu', 'Max cpu time', limits.cpuSec],
-    ['data', 'Max data size', limits.memoryBytes],
+    ['data', 'Max data size', limits.memoryBytes + RESERVED_BYTES],
     ['nproc', 'Max processes', limits.processes],
     ['nofile', 'Max open files', limits.openFiles],
     ['fsize', 'Max file size', limits.fileBytes],

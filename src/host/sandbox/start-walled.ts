@@ -12,6 +12,7 @@ import { SOCKETS_VARIABLE } from './forward.ts';
 import { coverInherited } from './inherited-descriptors.ts';
 import { handOver, handOverSocket, letRead, type RunsAs, runsAs } from './inside-user.ts';
 import { DEFAULT_LIMITS, prlimitArguments, type SandboxLimits } from './limits.ts';
+import { endOrphans, SANDBOX_NAME } from './orphans.ts';
 import type { Bubblewrap, SandboxEnd, SandboxedProcess, StartOptions } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
 
@@ -91,6 +92,7 @@ function spawnWalled(options: WalledOptions, user: RunsAs): Walled {
       ...program.args,
     ],
     {
+      argv0: SANDBOX_NAME,
       env: {},
       cwd: '/',
       // Ctrl-C in a terminal goes to a whole group; a running turn ends in order instead.
@@ -148,7 +150,9 @@ function walledProcess(child: ChildProcess, info: Readable | null) {
       signal(found.pid);
       await sleep(LOOK_AGAIN_MS);
     }
-    if (found || end.failure !== undefined || killed) return end;
+    if (found) return end;
+    await endOrphans();
+    if (end.failure !== undefined || killed) return end;
     return { ...end, failure: 'bubblewrap could not set the sandbox up' };
   });
   return { pid: child.pid ?? -1, first, kill, ended };

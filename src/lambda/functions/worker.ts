@@ -1,5 +1,6 @@
-// The function that runs turns, with this package's channels.
+// The function that runs turns, agents included, with this package's channels.
 import { CHANNELS } from '../../channels/index.ts';
+import { sharedHosts } from '../shared-hosts.ts';
 import { createWorker } from '../worker.ts';
 
-export const handler = createWorker(CHANNELS);
+export const handler = createWorker(CHANNELS, sharedHosts);

@@ -166,6 +166,11 @@ export function eventsKey(tenant: Tenant, turnId: TurnId | string, sequence: num
   return { pk: `${storedPart(tenant)}#events#${turnId}`, sk: String(sequence).padStart(16, '0') };
 }
 
+/** What a worker has said to a host that runs elsewhere. */
+export function mailboxKey(tenant: Tenant, name: string, number: number): StateKey {
+  return { pk: `${storedPart(tenant)}#mailbox#${name}`, sk: String(number).padStart(16, '0') };
+}
+
 /** Partition of what an account has used. An id comes last, so whatever it holds it reaches into no other's keys. */
 export function usagePartition({ tenant, scope, id }: UsageAccount): string {
   const part = scope === 'chat' ? storedKey(id as SessionKey) : storedPart(id);
@@ -185,6 +190,7 @@ export function placeKey({ list, ...account }: PlaceList, holder: string): State
 
 /** No tenant's key begins with `#`: these belong to the installation. */
 export const TENANTS_PARTITION = '#tenants';
+export const BOTS_PARTITION = '#bots';
 export const AUDIT_PARTITION = '#audit';
 
 export function tenantKey(tenant: Tenant): StateKey {
@@ -193,7 +199,7 @@ export function tenantKey(tenant: Tenant): StateKey {
 
 /** `#` occurs in no channel's name. */
 export function botKeyOf(channel: string, bot: string): StateKey {
-  return { pk: '#bots', sk: `${channel}#${bot}` };
+  return { pk: BOTS_PARTITION, sk: `${channel}#${bot}` };
 }
 
 export function auditKey(id: string): StateKey {

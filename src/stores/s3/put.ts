@@ -32,7 +32,7 @@ interface Source {
   read(start: number, end: number): Promise<Uint8Array>;
 }
 
-export function createS3Put({ client, named }: S3Bucket): ObjectStore['put'] {
+export function createS3Put({ client, named, saysAbsent }: S3Bucket): ObjectStore['put'] {
   /** What happened to a conditional write: null when the key was taken. 409 means another one is just going on. */
   async function ifAbsent<T>(write: () => Promise<T>): Promise<T | 'taken' | 'taken-after-retry'> {
     for (let attempt = 1; ; attempt++) {
@@ -77,7 +77,7 @@ export function createS3Put({ client, named }: S3Bucket): ObjectStore['put'] {
       await client.send(new HeadObjectCommand(named(key)));
       return true;
     } catch (error) {
-      if (statusOf(error) === 404) return false;
+      if (await saysAbsent(key, error)) return false;
       throw refusal('S3', error);
     }
   }

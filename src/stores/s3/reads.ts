@@ -15,7 +15,7 @@ const PIECE_BYTES = 8 * 1024 * 1024;
 const PARALLEL_PIECES = 4;
 const TRIES = 4;
 
-export function createS3Reads({ client, named }: S3Bucket): Pick<ObjectStore, 'get' | 'stream'> {
+export function createS3Reads({ client, named, saysAbsent }: S3Bucket): Pick<ObjectStore, 'get' | 'stream'> {
   /**
    * One request for a range (or the whole), and the object's full size. A body that breaks off, or does not match
    * its digest, is asked for again. `body` is null where the range begins past the end.
@@ -36,6 +36,7 @@ export function createS3Reads({ client, named }: S3Bucket): Pick<ObjectStore, 'g
         return { body, size: total === undefined ? body.length : Number(total) };
       } catch (error) {
         if (errorName(error) === 'NoSuchKey') throw noObject(key);
+        if (statusOf(error) === 403 && (await saysAbsent(key, error))) throw noObject(key);
         if (statusOf(error) === 416) return { body: null, size: 0 };
         if (statusOf(error) !== undefined || attempt === TRIES) throw refusal('S3', error);
         await pause(backoffMs(BACKOFF, attempt));

@@ -124,8 +124,26 @@ const TENANTS = `
   CREATE INDEX audit_of_tenant ON audit (tenant, id);
 `;
 
+const USAGE = `
+  CREATE TABLE IF NOT EXISTS usage (
+    tenant TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    id TEXT NOT NULL,
+    period TEXT NOT NULL,
+    start TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cost_nano_usd INTEGER NOT NULL,
+    expires_at_sec INTEGER NOT NULL,
+    PRIMARY KEY (tenant, scope, id, period, start)
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /** What each version of the schema added to the one before. A database is brought up from whichever it has. */
-const STEPS: readonly string[] = [SESSIONS, TENANTS];
+const STEPS: readonly string[] = [SESSIONS, TENANTS, USAGE];
 
 const SCHEMA_VERSION = STEPS.length;
 

@@ -1,5 +1,4 @@
-// The usage ledger in SQLite: one table beside the sessions, made with the first add, so that reading changes nothing. Adds are one
-// statement each, so processes may add at once. A power cut may lose the last adds, a killed process loses none.
+// The usage ledger in SQLite: one table beside the sessions. Adds are one statement each, so processes may add at once. A power cut may lose the last adds, a killed process loses none.
 import { systemClock } from '../../core/clock.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { UsageAccount, UsageCounter, UsageLedger, UsageTotals } from '../../core/ports/usage.ts';
@@ -12,22 +11,6 @@ export interface SqliteUsageLedgerOptions {
   readonly database: string | SqliteDatabase;
   readonly clock?: Clock;
 }
-
-const TABLE = `CREATE TABLE IF NOT EXISTS usage (
-  tenant TEXT NOT NULL,
-  scope TEXT NOT NULL,
-  id TEXT NOT NULL,
-  period TEXT NOT NULL,
-  start TEXT NOT NULL,
-  calls INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL,
-  cache_read_tokens INTEGER NOT NULL,
-  cache_write_tokens INTEGER NOT NULL,
-  cost_nano_usd INTEGER NOT NULL,
-  expires_at_sec INTEGER NOT NULL,
-  PRIMARY KEY (tenant, scope, id, period, start)
-) STRICT, WITHOUT ROWID`;
 
 const ADD = `INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET
@@ -46,12 +29,6 @@ export function createSqliteUsageLedger(options: SqliteUsageLedgerOptions): Usag
   const clock = options.clock ?? systemClock;
   const { db, close } = borrowOrOpen(options.database, { durability: 'relaxed' });
   let sweptAtMs = Number.NEGATIVE_INFINITY;
-  let isMade = false;
-
-  function hasTable(): boolean {
-    isMade ||= db.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'usage'") !== undefined;
-    return isMade;
-  }
 
   function sweep(): void {
     if (clock.now() - sweptAtMs < SWEEP_EVERY_MS) return;
@@ -62,7 +39,6 @@ export function createSqliteUsageLedger(options: SqliteUsageLedgerOptions): Usag
   return {
     async add(counters, usage) {
       db.write(() => {
-        if (!hasTable()) db.run(TABLE);
         sweep();
         for (const counter of counters) {
           const { tenant, scope, id, period, start } = counter;
@@ -77,7 +53,6 @@ export function createSqliteUsageLedger(options: SqliteUsageLedgerOptions): Usag
       });
     },
     async read(counters) {
-      if (!hasTable()) return counters.map(() => NO_USAGE);
       return counters.map(({ tenant, scope, id, period, start }) => {
         const sql = `SELECT * FROM usage WHERE ${OF_ACCOUNT} AND period = ? AND start = ? AND expires_at_sec > ?`;
         const row = db.get(sql, tenant, scope, id, period, start, epochSec(clock.now()));
@@ -85,7 +60,6 @@ export function createSqliteUsageLedger(options: SqliteUsageLedgerOptions): Usag
       });
     },
     async history({ tenant, scope, id }: UsageAccount) {
-      if (!hasTable()) return [];
       const sql = `SELECT * FROM usage WHERE ${OF_ACCOUNT} AND expires_at_sec > ?`;
       return db
         .all(sql, tenant, scope, id, epochSec(clock.now()))
@@ -97,7 +71,6 @@ export function createSqliteUsageLedger(options: SqliteUsageLedgerOptions): Usag
         .sort(newestFirst);
     },
     async erase({ tenant, scope, id }) {
-      if (!hasTable()) return;
       db.write(() => db.run(`DELETE FROM usage WHERE ${OF_ACCOUNT}`, tenant, scope, id));
     },
     async close() {

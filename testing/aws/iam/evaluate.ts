@@ -1,6 +1,6 @@
 // A small evaluator of IAM policies: what is not allowed is denied, a deny wins, a condition that is not known fails the
 // test rather than passing. It knows what this project's policies use: Action and Resource with wildcards, StringEquals,
-// StringLike, ForAllValues:StringLike, Null, ArnLike, Bool, and variables of the caller's tags.
+// StringLike, ForAllValues of both, Null, ArnLike, Bool, and variables of the caller's tags.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html (read 2026-11)
 
 export interface PolicyStatement {
@@ -57,6 +57,8 @@ function holds(
   switch (operator) {
     case 'StringEquals':
       return (values ?? []).some((value) => wanted.some((one) => fill(one, variables) === value));
+    case 'ForAllValues:StringEquals':
+      return (values ?? []).every((value) => wanted.some((one) => fill(one, variables) === value));
     case 'StringLike':
     case 'ArnLike':
       return (values ?? []).some(like);

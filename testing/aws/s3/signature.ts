@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { denied } from './errors.ts';
 
 const SKEW_MS = 15 * 60_000;
+const MAX_EXPIRES_SEC = 604_800;
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -18,7 +19,7 @@ interface Claim {
   readonly payloadHash: string;
 }
 
-const sha256 = (value: string) => createHash('sha256').update(value).digest('hex');
+const sha256 = (value: string | Uint8Array) => createHash('sha256').update(value).digest('hex');
 const hmac = (key: string | Buffer, value: string) => createHmac('sha256', key).update(value).digest();
 
 function timeOf(date: string): number {
@@ -26,9 +27,17 @@ function timeOf(date: string): number {
   return Date.UTC(y ?? 0, (mo ?? 1) - 1, d, h, mi, s);
 }
 
-/** Throws the 403 S3 would answer. Returns what the client said of its payload's hash. */
-export function checkSignature(request: IncomingMessage, url: URL, known: Credentials): string {
-  const claim = claimOf(request, url);
+/**
+ * Throws the 403 S3 would answer. Returns what the client said of its payload's hash. `body`: for other services than
+ * S3, which do not send that hash along.
+ */
+export function checkSignature(
+  request: IncomingMessage,
+  url: URL,
+  known: Credentials,
+  body?: Uint8Array,
+): string {
+  const claim = claimOf(request, url, body);
   const [accessKeyId, day = '', region = '', service = ''] = claim.credential.split('/');
   if (accessKeyId !== known.accessKeyId) {
     throw denied('InvalidAccessKeyId', 'The AWS Access Key Id you provided does not exist in our records.');
@@ -45,7 +54,7 @@ export function checkSignature(request: IncomingMessage, url: URL, known: Creden
   });
   const canonical = [
     request.method,
-    path,
+    service === 's3' ? path : path.split('/').map(encodeURIComponent).join('/'),
     query.join('&'),
     headers.join(''),
     claim.signedHeaders,
@@ -63,7 +72,7 @@ export function checkSignature(request: IncomingMessage, url: URL, known: Creden
   return claim.payloadHash;
 }
 
-function claimOf(request: IncomingMessage, url: URL): Claim {
+function claimOf(request: IncomingMessage, url: URL, body?: Uint8Array): Claim {
   const header = request.headers.authorization;
   if (header !== undefined) {
     const found =
@@ -76,14 +85,26 @@ function claimOf(request: IncomingMessage, url: URL): Claim {
         "The difference between the request time and the server's time is too large.",
       );
     }
-    const payloadHash = String(request.headers['x-amz-content-sha256'] ?? '');
+    const named = request.headers['x-amz-content-sha256'];
+    const payloadHash = body === undefined ? String(named ?? '') : sha256(body);
     return { credential: found[1]!, signedHeaders: found[2]!, signature: found[3]!, date, payloadHash };
   }
   const value = (name: string) => url.searchParams.get(name) ?? '';
   if (value('X-Amz-Algorithm') !== 'AWS4-HMAC-SHA256') throw denied('AccessDenied', 'Access Denied.');
   const date = value('X-Amz-Date');
-  if (!(Date.now() < timeOf(date) + Number(value('X-Amz-Expires')) * 1_000))
-    throw denied('AccessDenied', 'Request has expired');
+  const expiresSec = Number(value('X-Amz-Expires'));
+  if (!(expiresSec >= 1 && expiresSec <= MAX_EXPIRES_SEC)) {
+    throw denied('AuthorizationQueryParametersError', 'X-Amz-Expires must be between 1 and 604800 seconds');
+  }
+  if (timeOf(date) > Date.now() + SKEW_MS) throw denied('AccessDenied', 'Request is not valid yet');
+  if (!(Date.now() < timeOf(date) + expiresSec * 1_000)) throw denied('AccessDenied', 'Request has expired');
+  const signed = value('X-Amz-SignedHeaders').split(';');
+  const unsigned = Object.keys(request.headers).filter(
+    (name) => (name === 'host' || name.startsWith('x-amz-')) && !signed.includes(name),
+  );
+  if (unsigned.length > 0) {
+    throw denied('AccessDenied', 'There were headers present in the request which were not signed');
+  }
   return {
     credential: value('X-Amz-Credential'),
     signedHeaders: value('X-Amz-SignedHeaders'),

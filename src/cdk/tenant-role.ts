@@ -1,0 +1,73 @@
+// The role that a worker assumes for one tenant: its policy binds it to the tenant that the session is tagged with, and
+// nobody can assume it without exactly that tag. The worker's own role then opens neither tables nor bucket.
+import { Stack } from 'aws-cdk-lib';
+import { ArnPrincipal, PolicyStatement, Role, SessionTagsPrincipal } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { SESSION_TENANT, tenantStatements } from '../aws/tenant-policy.ts';
+import { BOTS_PARTITION, TENANTS_PARTITION } from '../stores/dynamodb/tables.ts';
+import { acknowledge } from './acknowledge.ts';
+import type { Data } from './data.ts';
+
+export class TenantRole extends Construct {
+  readonly role: Role;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    { data, worker }: { readonly data: Data; readonly worker: Role },
+  ) {
+    super(scope, id);
+    const principal = new ArnPrincipal(worker.roleArn);
+    this.role = new Role(this, 'Role', {
+      description: 'What a turn may reach: one tenant, named by the tag of the session.',
+      assumedBy: new SessionTagsPrincipal(
+        principal.withConditions({
+          StringLike: { 'aws:RequestTag/tenant': '?*' },
+          'ForAllValues:StringEquals': { 'aws:TagKeys': ['tenant'] },
+        }),
+      ),
+    });
+    const resources = {
+      mappingTableArn: data.mapping.tableArn,
+      stateTableArn: data.state.tableArn,
+      bucketArn: data.bucket.bucketArn,
+    };
+    for (const { Effect: _, Action, Resource, Condition } of tenantStatements(resources, SESSION_TENANT)) {
+      this.role.addToPolicy(
+        new PolicyStatement({
+          actions: [...Action],
+          resources: [...Resource],
+          ...(Condition && { conditions: Condition }),
+        }),
+      );
+    }
+    worker.addToPolicy(
+      new PolicyStatement({
+        actions: ['sts:AssumeRole', 'sts:TagSession'],
+        resources: [this.role.roleArn],
+      }),
+    );
+    // Which tenants and bots there are; not what administrators did.
+    worker.addToPolicy(
+      new PolicyStatement({
+        actions: ['dynamodb:GetItem'],
+        resources: [data.state.tableArn],
+        conditions: {
+          'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [TENANTS_PARTITION, BOTS_PARTITION] },
+          Null: { 'dynamodb:LeadingKeys': 'false' },
+        },
+      }),
+    );
+    const idOf = (construct: Construct) => Stack.of(this).getLogicalId(construct.node.defaultChild as never);
+    acknowledge(
+      this.role,
+      `AwsSolutions-IAM5[Resource::<${idOf(data.bucket)}.Arn>/<aws:PrincipalTag/tenant>/*]`,
+      "Objects of one tenant's sessions: their names come into being with the sessions.",
+    );
+    acknowledge(
+      this.role,
+      `AwsSolutions-IAM5[Resource::<${idOf(data.state)}.Arn>/index/*]`,
+      'Both indexes of this table; a condition binds each query to one tenant.',
+    );
+  }
+}

@@ -1,0 +1,71 @@
+// The function behind which the models are, for agents in functions of their own; it holds the model's key. Each call shows the
+// signed token of a turn, and is streamed through. It also is where a host hears its worker (`/control`).
+import type { Writable } from 'node:stream';
+import type { Context, LambdaFunctionURLEvent } from 'aws-lambda';
+import { upstreamOf } from '../../agent/model-access.ts';
+import { systemClock } from '../../core/clock.ts';
+import { once } from '../../core/once.ts';
+import { isCommitted } from '../../core/records.ts';
+import { createStatelessGateway } from '../../gateway/stateless-gateway.ts';
+import { createControlEndpoint } from '../../host/lambda/control-endpoint.ts';
+import { createDynamoMailbox } from '../../stores/dynamodb/mailbox.ts';
+import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
+import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
+import { gatewaySchema, readConfiguration } from '../configuration.ts';
+import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
+import { readModelChoice } from '../model.ts';
+import { createObservability, noteRefusal } from '../observability.ts';
+import { readParameters } from '../parameters.ts';
+
+declare const awslambda: {
+  streamifyResponse<E>(
+    handler: (event: E, stream: Writable, context: Context) => Promise<void>,
+  ): (event: E, context: Context) => Promise<void>;
+  readonly HttpResponseStream: ResponseStreams;
+};
+
+/** A call ends this long before the time-out, so that what it used is written down. */
+const MARGIN_MS = 10_000;
+
+const configuration = readConfiguration(gatewaySchema, process.env);
+const { log, flush } = createObservability(configuration);
+
+const open = once(async () => {
+  const { mappingTable, stateTable, gatewaySecretParameter, modelKeyParameter } = configuration;
+  const names = modelKeyParameter === undefined ? [] : [modelKeyParameter];
+  const parameters = await readParameters([gatewaySecretParameter, ...names]);
+  const secrets = [Buffer.from(parameters.get(gatewaySecretParameter) ?? '', 'base64url')];
+  const tables = { mappingTable, stateTable, clock: systemClock };
+  const store = createDynamoSessionStore(tables);
+  const key = parameters.get(modelKeyParameter ?? '');
+  const upstream = upstreamOf(await readModelChoice(configuration, key, process.env.AWS_REGION));
+  return {
+    control: createControlEndpoint({ mailbox: createDynamoMailbox(tables), secrets, clock: systemClock }),
+    models: createStatelessGateway({
+      secrets,
+      upstream,
+      usage: createDynamoUsageLedger(tables),
+      async isOver({ tenant, turnId }) {
+        const turn = await store.getTurn(tenant, turnId);
+        return turn === null || isCommitted(turn);
+      },
+      log,
+    }),
+  };
+});
+
+export const handler = awslambda.streamifyResponse<LambdaFunctionURLEvent>(async (event, stream, context) => {
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(), context.getRemainingTimeInMillis() - MARGIN_MS);
+  try {
+    const { control, models } = await open();
+    const request = new Request(requestOf(event), { signal: ending.signal });
+    const response = (await control(request)) ?? (await models.handle(request));
+    noteRefusal(response, log);
+    await streamAnswer(response, stream, awslambda.HttpResponseStream);
+    await models.written();
+  } finally {
+    clearTimeout(timer);
+    flush();
+  }
+});

@@ -1,0 +1,6 @@
+// The function that runs turns whose agents are in a function of their own, with this package's channels.
+import { CHANNELS } from '../../channels/index.ts';
+import { isolatedHosts } from '../isolated-hosts.ts';
+import { createWorker } from '../worker.ts';
+
+export const handler = createWorker(CHANNELS, isolatedHosts);

@@ -1,0 +1,32 @@
+// URLs that are good for one object of the bucket: to read it, or to put it if it is absent, once. Whoever has one needs no
+// credential, and can do nothing else with it.
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { Presigner } from '../../host/lambda/lambda-hosts.ts';
+import type { S3ObjectStoreOptions } from './object-store.ts';
+
+export interface S3PresignerOptions extends Omit<S3ObjectStoreOptions, 'client'> {
+  /** From the moment of signing; a session's credentials may end earlier. */
+  readonly expiresInSec: number;
+}
+
+export function createS3Presigner(options: S3PresignerOptions): Presigner {
+  const { bucket: Bucket, prefix = '', expiresInSec: expiresIn } = options;
+  const client = new S3Client({
+    ...(options.region !== undefined && { region: options.region }),
+    ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
+    ...(options.credentials !== undefined && { credentials: options.credentials }),
+    forcePathStyle: options.forcePathStyle ?? false,
+    // The digest of what will be uploaded is not known yet.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+  });
+  return {
+    read: (key) =>
+      getSignedUrl(client, new GetObjectCommand({ Bucket, Key: `${prefix}${key}` }), { expiresIn }),
+    // The condition is signed, so that a request without it is refused.
+    write: (key) =>
+      getSignedUrl(client, new PutObjectCommand({ Bucket, Key: `${prefix}${key}`, IfNoneMatch: '*' }), {
+        expiresIn,
+      }),
+  };
+}

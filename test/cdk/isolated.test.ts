@@ -1,0 +1,152 @@
+// An installation whose agents run apart: what each of its functions may do, and that the one with the agents may do nothing.
+import { beforeAll, describe, expect, test } from 'vitest';
+import { ISOLATED_WORKERS } from '../../src/core/defaults.ts';
+import { VARIABLES } from '../../src/lambda/variables.ts';
+import { FULL, ofType, type Resource, type Synthesized, synthesize, target } from './synthesize.ts';
+
+let isolated: Synthesized;
+beforeAll(() => {
+  isolated = synthesize({ ...FULL, agents: 'isolated' });
+});
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+  readonly Condition?: unknown;
+}
+
+function functionNamed(part: string): [string, Resource] {
+  const found = ofType(isolated, 'AWS::Lambda::Function').filter(([id]) => id.includes(part));
+  expect(found, part).toHaveLength(1);
+  return found[0]!;
+}
+
+/** Every statement of a function's role. */
+function statementsOf([, { Properties }]: [string, Resource]): Statement[] {
+  const role = target(Properties.Role);
+  return ofType(isolated, 'AWS::IAM::Policy')
+    .filter(([, policy]) => (policy.Properties.Roles as unknown[]).map(target).includes(role))
+    .flatMap(([, policy]) => (policy.Properties.PolicyDocument as { Statement: Statement[] }).Statement);
+}
+
+const actionsOf = (one: [string, Resource]) => statementsOf(one).flatMap(({ Action }) => Action);
+const variablesOf = ([, { Properties }]: [string, Resource]) =>
+  (Properties.Environment as { Variables: Record<string, unknown> }).Variables;
+
+describe('the function with the agents', () => {
+  test('keeps its environments apart by tenant id, and is an image', () => {
+    const [, { Properties }] = functionNamed('AgentHost');
+    expect(Properties).toMatchObject({
+      PackageType: 'Image',
+      TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
+      EphemeralStorage: { Size: 2048 },
+      Timeout: 900,
+    });
+  });
+
+  test('may write its log, and nothing else; no variable of it names a secret, a store or a queue', () => {
+    const host = functionNamed('AgentHost');
+    expect(new Set(actionsOf(host))).toEqual(new Set(['logs:CreateLogStream', 'logs:PutLogEvents']));
+    for (const { Resource } of statementsOf(host))
+      expect(JSON.stringify(Resource)).toContain('AgentHostLogs');
+    expect(Object.keys(variablesOf(host)).sort()).toEqual(
+      [VARIABLES.installation, VARIABLES.maxWorkspaceBytes, VARIABLES.soleUser, VARIABLES.temporary].sort(),
+    );
+  });
+
+  test('has neither a URL nor a queue, and only the worker may invoke it', () => {
+    const [id] = functionNamed('AgentHost');
+    for (const type of ['AWS::Lambda::Url', 'AWS::Lambda::EventSourceMapping', 'AWS::Lambda::Permission']) {
+      const names = ofType(isolated, type).map(([, { Properties }]) =>
+        target(Properties.TargetFunctionArn ?? Properties.FunctionName),
+      );
+      expect(names, type).not.toContain(id);
+    }
+    const invoking = ofType(isolated, 'AWS::Lambda::Function').filter((one) =>
+      actionsOf(one).includes('lambda:InvokeFunction'),
+    );
+    expect(invoking.map(([name]) => name)).toEqual([functionNamed('IsolatedWorker')[0]]);
+    const [statement] = statementsOf(invoking[0]!).filter(({ Action }) => Action === 'lambda:InvokeFunction');
+    expect(target(statement?.Resource)).toBe(id);
+  });
+});
+
+describe('the worker', () => {
+  test('is small, waits, and cannot read the key of the model', () => {
+    const worker = functionNamed('IsolatedWorker');
+    expect(worker[1].Properties).toMatchObject({
+      Handler: 'isolated-worker.handler',
+      MemorySize: 256,
+      Timeout: 900,
+      RecursiveLoop: 'Allow',
+    });
+    expect(JSON.stringify(statementsOf(worker))).not.toContain('anthropic-key');
+    expect(variablesOf(worker)).not.toHaveProperty(VARIABLES.modelKeyParameter);
+    expect(actionsOf(worker).filter((action) => action.startsWith('bedrock:'))).toEqual([]);
+  });
+
+  test('turns, hosts and model calls fit into the ten executions of a new account', () => {
+    const mapping = ofType(isolated, 'AWS::Lambda::EventSourceMapping').find(
+      ([, { Properties }]) => target(Properties.FunctionName) === functionNamed('IsolatedWorker')[0],
+    );
+    expect(mapping?.[1].Properties.ScalingConfig).toEqual({ MaximumConcurrency: ISOLATED_WORKERS });
+    expect(ISOLATED_WORKERS * 4).toBeLessThan(10);
+  });
+});
+
+describe('the gateway', () => {
+  test('reads the key of the model; of the tables it reaches usage, words for hosts and turns, and no session', () => {
+    const gateway = functionNamed('Gateway');
+    expect(JSON.stringify(statementsOf(gateway))).toContain('parameter/bots/anthropic-key');
+    const ofTables = statementsOf(gateway).filter(({ Action }) =>
+      JSON.stringify(Action).includes('dynamodb:'),
+    );
+    expect(ofTables).toHaveLength(1);
+    expect(ofTables[0]).toMatchObject({
+      Condition: {
+        'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['*#usage#*', '*#mailbox#*', '*#turn#*'] },
+        Null: { 'dynamodb:LeadingKeys': 'false' },
+      },
+    });
+    expect(
+      actionsOf(gateway).filter((action) => /s3:|sqs:|lambda:|PutItem|DeleteItem|Scan/.test(action)),
+    ).toEqual([]);
+  });
+
+  test('streams at a public address, and signs its tokens with a secret that is made at deployment', () => {
+    const [id] = functionNamed('Gateway');
+    const url = ofType(isolated, 'AWS::Lambda::Url').find(
+      ([, { Properties }]) => target(Properties.TargetFunctionArn) === id,
+    );
+    expect(url?.[1].Properties).toMatchObject({ AuthType: 'NONE', InvokeMode: 'RESPONSE_STREAM' });
+    const name = variablesOf(functionNamed('Gateway'))[VARIABLES.gatewaySecretParameter];
+    expect(variablesOf(functionNamed('IsolatedWorker'))[VARIABLES.gatewaySecretParameter]).toBe(name);
+    const [, prepared] =
+      ofType(isolated, 'Custom::HybridSessionsSetup').find(
+        ([, { Properties }]) => Properties.step === 'prepare',
+      ) ?? [];
+    expect(prepared?.Properties.secrets).toContain(name);
+  });
+
+  test('with Bedrock it alone may call models', () => {
+    const bedrock = synthesize({
+      ...FULL,
+      model: { provider: 'bedrock', model: 'eu.anthropic.claude-sonnet-5' },
+      agents: 'isolated',
+    });
+    const allowed = ofType(bedrock, 'AWS::IAM::Policy').filter(([, policy]) =>
+      JSON.stringify(policy).includes('bedrock:InvokeModel'),
+    );
+    expect(allowed.map(([id]) => id)).toEqual([expect.stringContaining('Gateway')]);
+    expect(bedrock.findings).toEqual([]);
+  });
+});
+
+test('cdk-nag finds nothing without a reason, and every function has its alarms', () => {
+  expect(isolated.findings).toEqual([]);
+  const watched = ofType(isolated, 'AWS::CloudWatch::Alarm').filter(
+    ([, { Properties }]) => Properties.MetricName === 'Errors',
+  );
+  expect(watched).toHaveLength(7);
+});

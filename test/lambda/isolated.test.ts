@@ -1,0 +1,136 @@
+// A whole installation whose agents run in a function of their own: queue -> worker (ZIP) -> agent host (tenant isolation,
+// streamed) -> packs by URLs, model by the gateway's function. Only the model itself is scripted.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import { answerAsDemo } from '../../src/agent/demo-model.ts';
+import { promise } from '../../src/core/promises.ts';
+import { ALLOWED_USER, type Installation } from '../../testing/lambda/installation.ts';
+import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+import { until } from '../waiting.ts';
+import { startBuiltInstallation } from './built-installation.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'hybrid-isolated-'));
+const model: ScriptedModel = await createScriptedModel(answerAsDemo);
+let output = '';
+let workerTimeoutMs = 900_000;
+
+const started = await startBuiltInstallation({
+  folder,
+  agents: 'isolated',
+  workers: 2,
+  modelUrl: model.url,
+  workerTimeoutMs: () => workerTimeoutMs,
+  onOutput: (text) => {
+    output += text;
+  },
+});
+const unavailable = 'unavailable' in started ? started.unavailable : null;
+const installation = started as Installation;
+
+beforeAll(() => {
+  if (unavailable) console.warn(`Skipped: ${unavailable}`);
+});
+afterAll(async () => {
+  if (!unavailable) await installation.close();
+  await model.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Says something in a chat by the HTTP API and returns the reply. */
+async function say(chat: string, text: string): Promise<string> {
+  onTestFailed(() => console.error(output.slice(-4_000)));
+  const response = await api(`/v1/chats/${chat}/messages`, {
+    method: 'POST',
+    body: JSON.stringify({ text }),
+  });
+  const { reply } = (await response.json()) as { reply?: { text: string } };
+  return reply?.text ?? `HTTP ${response.status}`;
+}
+
+function api(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = { authorization: `Bearer ${installation.apiKey}`, 'content-type': 'application/json' };
+  return fetch(`${installation.apiUrl}${path}`, { ...init, headers: { ...headers, ...init.headers } });
+}
+
+describe.skipIf(unavailable)('an installation with isolated agents', () => {
+  test(`${promise('WHOLE')}: files, shell and conversation come back, also in another environment`, async () => {
+    expect(
+      await say(
+        'one',
+        'run: mkdir -p sub && cd sub && export MOOD=sunny && echo kept > note.txt; echo done-1',
+      ),
+    ).toContain('done-1');
+    expect(await say('one', 'run: echo "mood=$MOOD"; basename "$PWD"; cat note.txt')).toMatch(
+      /mood=sunny\s+sub\s+kept/,
+    );
+    expect(installation.agentHosts?.all).toHaveLength(1);
+    for (const { environment } of installation.agentHosts?.all ?? []) await environment.kill();
+    expect(await say('one', 'run: cat note.txt; echo "mood=$MOOD"')).toMatch(/kept\s+mood=sunny/);
+    expect(await say('one', 'what did I say?')).toMatch(/mood=/);
+  });
+
+  test('each chat has an environment of its own, with nothing of another', async () => {
+    await say('mine', 'run: echo my-secret > secret.txt; echo put');
+    const look = await say(
+      'theirs',
+      "run: grep -rl my-'secret' / --include=secret.txt 2>/dev/null; echo looked",
+    );
+    expect(look.slice(look.indexOf('echo looked'))).not.toContain('secret.txt');
+    const tenants = installation.agentHosts?.all.map(({ tenantId }) => tenantId) ?? [];
+    expect(new Set(tenants).size).toBe(3);
+    for (const tenantId of tenants) expect(tenantId).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('the real key reaches the model from the gateway alone; the agent has a token of its turn', async () => {
+    const keys = new Set(model.requests.map(({ headers }) => headers['x-api-key']));
+    expect([...keys]).toEqual(['sk-local-model-key']);
+    const shown = await say(
+      'keys',
+      "run: for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null; done | sort -u; echo looked",
+    );
+    const seen = shown.slice(shown.indexOf('echo looked'));
+    expect(seen).toContain('ANTHROPIC_API_KEY=turn1.');
+    expect(seen).not.toMatch(/AWS_(ACCESS|SECRET|SESSION)|sk-local|LOCAL-TEST-TOKEN|control1\./);
+    // The turn is over, and so is what its token was good for.
+    const token = /ANTHROPIC_API_KEY=(\S+)/.exec(seen)?.[1] ?? '';
+    const gateway = /ANTHROPIC_BASE_URL=(\S+)/.exec(seen)?.[1] ?? '';
+    const late = await fetch(`${gateway}/v1/messages`, {
+      method: 'POST',
+      headers: { 'x-api-key': token, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'claude', max_tokens: 1, messages: [{ role: 'user', content: 'hi' }] }),
+    });
+    expect(late.status).toBe(401);
+  });
+
+  test('a running turn is shown while it runs, and stops when the person says so', async () => {
+    const accepted = await api('/v1/chats/stop/messages', {
+      method: 'POST',
+      headers: { prefer: 'respond-async' },
+      body: JSON.stringify({ text: `slowly: ${'one two three '.repeat(500)}` }),
+    });
+    const { turn_id: turn } = (await accepted.json()) as { turn_id: string };
+    const response = await api(`/v1/turns/${turn}/events`, { headers: { accept: 'text/event-stream' } });
+    let heard = '';
+    let stopped: Promise<Response> | undefined;
+    for await (const piece of response.body ?? []) {
+      heard += Buffer.from(piece).toString();
+      if (heard.includes('two three'))
+        stopped ??= api(`/v1/turns/${turn}/stop`, { method: 'POST', body: '{}' });
+    }
+    expect((await stopped)?.ok).toBe(true);
+    expect(heard).toMatch(/"outcome":"stopped"/);
+    expect(heard.length).toBeLessThan(30_000);
+  });
+
+  test(`${promise('LONG')}: at the worker's deadline the turn is saved and goes on in the next invocation`, async () => {
+    const from = output.length;
+    workerTimeoutMs = 38_000;
+    installation.bot.say(ALLOWED_USER, `slowly: ${'one two three '.repeat(40)}`, { from: ALLOWED_USER });
+    await until(() => output.slice(from).includes('"outcome":"continue"'), 'the first part');
+    workerTimeoutMs = 900_000;
+    await until(() => /"outcome":"(done|dead)"/.test(output.slice(from)), 'the end');
+    expect(output.slice(from)).toContain('"outcome":"done"');
+  });
+});
