@@ -8,8 +8,6 @@ export type MessageLimits = Pick<
   'turnsPerMinute' | 'waiting' | 'sessions' | 'bytes'
 >;
 
-const NO_LIMIT = { chat: null, speaker: null, tenant: null } as const;
-
 /** What a tenant says for itself counts; for the rest, what the installation says. */
 export function limitsWithin(own: MessageLimits | null, installation: MessageLimits): MessageLimits {
   if (own === null) return installation;

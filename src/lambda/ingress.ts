@@ -30,9 +30,9 @@ export function createIngress(
     store: createDynamoSessionStore({ mappingTable, stateTable, clock: systemClock }),
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
     retentionSec: configuration.retentionDays * DAY_SEC,
-    admit: admissionOf(configuration),
+    admit: admissionOf(configuration, tenants?.directory ?? null),
     log,
-    ...(tenants && { standing: tenants.directory.standing }),
+    ...(tenants && { standing: tenants.directory.standing, retentionOf: tenants.directory.retentionOf }),
   };
   const webhooks = deployed.flatMap((one): Webhook[] => {
     const { channel, parameters } = one;

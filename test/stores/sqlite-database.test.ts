@@ -272,10 +272,10 @@ test('every table that names tenants is counted and erased with one', async () =
     await usage.add([{ ...account, period: 'day', start: '2026-11-26' }], { ...NO_USAGE, calls: 1 });
     await places.take({ ...account, list: 'waiting' }, 'turn', { limit: 1, keepSec: 900 });
   }
-  expect(await holdings.count(acme!)).toMatchObject({ 'usage counters': 1, places: 1 });
+  expect(await holdings.count(acme!)).toMatchObject({ usage: 1, places: 1 });
   await holdings.erase(acme!);
-  expect(await holdings.count(acme!)).toMatchObject({ 'usage counters': 0, places: 0 });
-  expect(await holdings.count(beta!)).toMatchObject({ 'usage counters': 1, places: 1 });
+  expect(await holdings.count(acme!)).toMatchObject({ usage: 0, places: 0 });
+  expect(await holdings.count(beta!)).toMatchObject({ usage: 1, places: 1 });
   const tables = db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
   const naming = tables.filter(
     ({ name }) =>

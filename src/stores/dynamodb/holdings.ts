@@ -18,7 +18,7 @@ const KINDS: Readonly<Record<string, string>> = {
   turn: 'turns',
   conversation: 'orders of turns',
   events: 'events',
-  usage: 'usage counters',
+  usage: 'usage',
   places: 'places',
 };
 

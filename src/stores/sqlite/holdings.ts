@@ -13,12 +13,12 @@ const BY_KEY = 'session_key >= ? AND session_key < ?';
 /** In the order they are removed in. */
 const HELD: readonly { readonly kind: string; readonly table: string; readonly where: string }[] = [
   { kind: 'events', table: 'events', where: BY_TENANT },
+  { kind: 'usage', table: 'usage', where: BY_TENANT },
   { kind: 'waiting messages', table: 'messages', where: BY_KEY },
   { kind: 'dead letters', table: 'dead_letters', where: BY_KEY },
   { kind: 'turns', table: 'turns', where: BY_TENANT },
   { kind: 'conversations', table: 'mappings', where: BY_KEY },
   { kind: 'sessions', table: 'heads', where: BY_TENANT },
-  { kind: 'usage counters', table: 'usage', where: BY_TENANT },
   { kind: 'places', table: 'places', where: BY_TENANT },
 ];
 
