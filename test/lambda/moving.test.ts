@@ -156,9 +156,9 @@ describe.skipIf(unavailable)('between one machine and AWS', () => {
       sessions: [{ session_id, readable: true, restorable: [1] }],
     });
     expect((await onAws(['sessions', 'repair', 'shelf'])).out).toContain('Nothing to repair.');
-    const { left, ...erased } = await jsonOnAws(['sessions', 'erase', 'shelf', '--yes']);
+    const { left: counts, ...erased } = await jsonOnAws(['sessions', 'erase', 'shelf', '--yes']);
     expect(erased).toEqual({ erased: 'http/shelf', sessions: 1 });
-    expect(new Set(Object.values(left as object))).toEqual(new Set([0]));
+    expect(new Set(Object.values(counts as object))).toEqual(new Set([0]));
     expect((await onAws(['sessions', 'show', 'shelf'])).code).toBe(4);
     const bucket = installation.s3.bucket('sessions');
     const left = bucket.list({ prefix: `default/${session_id}/`, after: '', max: 9, delimiter: '' });
