@@ -139,7 +139,7 @@ async function openSession(
     const parts = packNameOf(name);
     const isDue = save !== null && parts?.generation === save.generation && parts.fence === lease.fence;
     const maxBytes = limits.maxWorkspaceBytes + MAX_CONFIG_BYTES;
-    if (!isDue || bytes > maxBytes || save.written.size >= MAX_PACKS_PER_SAVE) return link.kill();
+    if (!isDue || bytes > maxBytes || save.arriving.length >= MAX_PACKS_PER_SAVE) return link.kill();
     try {
       const result = await intake.take(packKey(lease, name), bytes);
       if (result === 'created') {

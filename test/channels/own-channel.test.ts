@@ -114,7 +114,12 @@ describe('its settings', () => {
 test('in a CDK stack it has its place: each function is given what its part may know', () => {
   const section = { tokenParameter: '/own/pager', pagers: [ANN], apiRoot: 'https://pages.example' };
   const stack = synthesize({}, (app, assets) =>
-    createStack(app, settingsSchema(WITH_PAGER).parse({ pager: section }), assets, WITH_PAGER),
+    createStack(
+      app,
+      settingsSchema(WITH_PAGER).parse({ pager: section, agents: 'shared' }),
+      assets,
+      WITH_PAGER,
+    ),
   );
   const variables = (handler: string | undefined) => {
     const found = ofType(stack, 'AWS::Lambda::Function').filter(

@@ -137,7 +137,9 @@ describe('one data folder, every command a process of its own', () => {
     expect([asked.code, asked.err]).toEqual([2, expect.stringContaining('--yes')]);
     const { code, out } = await run(['sessions', 'erase', 'main', '--yes', '--json']);
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toEqual({ erased: 'http/cli-main', sessions: 1 });
+    const { left, ...erased } = JSON.parse(out);
+    expect(erased).toEqual({ erased: 'http/cli-main', sessions: 1 });
+    expect(new Set(Object.values(left))).toEqual(new Set([0]));
     expect(await filesBelow(join(cwd, '.hybrid-sessions', 'objects'), sessionId)).toEqual([]);
     expect((await run(['sessions', 'show', 'main'])).code).toBe(4);
   });
