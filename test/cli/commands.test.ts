@@ -41,11 +41,6 @@ describe('what is wrong is one line that says what to do', () => {
       { HOST: '192.0.2.1', HYBRID_SESSIONS_API_KEY: 'k'.repeat(16) },
       /192\.0\.2\.1 is not an address/,
     ],
-    [
-      'Bedrock without credentials',
-      { CLAUDE_CODE_USE_BEDROCK: '1' },
-      /Bedrock credentials.*AWS_BEARER_TOKEN_BEDROCK/,
-    ],
     ['a bad base URL', { ANTHROPIC_BASE_URL: 'nowhere' }, /ANTHROPIC_BASE_URL must be/],
     ['a bad bot token', { TELEGRAM_BOT_TOKEN: 'x' }, /TELEGRAM_BOT_TOKEN must look like/],
     ['a missing agent folder', { HYBRID_SESSIONS_AGENT: 'nowhere' }, /nowhere.*does not exist/],
