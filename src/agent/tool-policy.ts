@@ -168,7 +168,7 @@ function describeNetwork(network: NetworkSetting): string {
   if (network === 'open') return 'shares the network, this machine and its neighbours included';
   if (network === 'none') return 'no network';
   const { length } = network.allow;
-  return `network: ${network.allow.slice(0, HOSTS_SHOWN).join(', ')}${length > HOSTS_SHOWN ? ` and ${length - HOSTS_SHOWN} more` : ''}`;
+  return `network: ${network.allow.filter((_, at) => at < HOSTS_SHOWN).join(', ')}${length > HOSTS_SHOWN ? ` and ${length - HOSTS_SHOWN} more` : ''}`;
 }
 
 const HOSTS_SHOWN = 5;

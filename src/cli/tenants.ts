@@ -59,7 +59,7 @@ export async function list(context: CliContext, options: DataOptions): Promise<v
         name,
         status,
         settings.bots.map(({ channel, bot }) => `${channel}/${bot}`).join(' ') || '-',
-        new Date(updatedAtMs).toISOString().slice(0, 16).replace('T', ' '),
+        new Date(updatedAtMs).toISOString().replace(/T(\d\d:\d\d).*/, ' $1'),
         harmless(settings.title ?? ''),
       ]),
     );
@@ -171,7 +171,7 @@ export async function audit(
     terminal.table(
       ['WHEN (UTC)', 'WHO', 'WHAT', 'WHOSE', 'DETAIL'],
       entries.map(({ atMs, by, action, tenant, detail }) => [
-        new Date(atMs).toISOString().slice(0, 19).replace('T', ' '),
+        new Date(atMs).toISOString().replace(/T(.*)\.\d+Z$/, ' $1'),
         harmless(by),
         action,
         tenant ?? '-',

@@ -138,7 +138,7 @@ async function endedTurns(
   all: readonly PlaceHolder[],
   nowMs: number,
 ): Promise<readonly string[]> {
-  const some = [...all].sort(() => Math.random() - 0.5).slice(0, LOOKED_UP);
+  const some = [...all].sort(() => Math.random() - 0.5).filter((_, at) => at < LOOKED_UP);
   const ended = await Promise.all(
     some.map(async ({ holder, takenAtMs }) => {
       const turn = await store.getTurn(tenant, holder as TurnId);
@@ -149,5 +149,5 @@ async function endedTurns(
 }
 
 function minuteOf(nowMs: number): string {
-  return new Date(nowMs).toISOString().slice(0, 16);
+  return new Date(nowMs).toISOString().replace(/:[\d.]+Z$/, '');
 }

@@ -364,7 +364,7 @@ describe('erase', () => {
     // Its bot is free, and a second run finds nothing.
     await ok(cwd, add('beta', { bot: 'telegram/123456', secret: ['token=env:B'] }));
     expect((await ok(cwd, erase('acme'))).out).toMatch(/Erased acme \(0 chats, 0 objects\)/);
-  }, 30_000);
+  });
 
   test('goes on after it was cut off', async () => {
     const cwd = await twoTenants();
@@ -383,7 +383,7 @@ describe('erase', () => {
     expect(held.objects).toBeGreaterThan(0);
     expect(Object.values(left).every((count) => count === 0)).toBe(true);
     expect(existsSync(join(cwd, '.hybrid-sessions', 'objects', 'acme'))).toBe(false);
-  }, 30_000);
+  });
 
   test('leaves no text of the tenant in the database file', async () => {
     const cwd = await emptyFolder();
@@ -397,7 +397,7 @@ describe('erase', () => {
     expect(await stored()).toContain(canary);
     await ok(cwd, erase('acme'));
     expect(await stored()).not.toContain(canary);
-  }, 30_000);
+  });
 
   test('asks first', async () => {
     const cwd = await twoTenants();
@@ -430,4 +430,4 @@ test('the audit log tells who did what, also to sessions and to what is gone', a
     tenants.audit(context, { ...options, limit: 50, tenant: 'default' }),
   );
   expect(one.audit).toHaveLength(1);
-}, 30_000);
+});
