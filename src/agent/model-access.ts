@@ -203,7 +203,7 @@ export function upstreamOf(endpoint: ModelEndpoint): ModelUpstream {
 }
 
 /** What the gateway saw counts more than what the agent's side says of it. */
-export function withWhatTheGatewaySaw(outcome: AgentOutcome, away: ModelFailure | null): AgentOutcome {
+function withWhatTheGatewaySaw(outcome: AgentOutcome, away: ModelFailure | null): AgentOutcome {
   const { failure } = outcome;
   if (!failure || !away) return outcome;
   const { status, retryAfterMs, told } = away;

@@ -2,7 +2,7 @@
 // a turn does not wait for its start. What a host answers is checked here before the core sees it.
 import type { Readable } from 'node:stream';
 import type { ModelEndpoint } from '../agent/environment.ts';
-import { type ModelAccess, withWhatTheGatewaySaw } from '../agent/model-access.ts';
+import type { ModelAccess } from '../agent/model-access.ts';
 import { Conflict } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
@@ -209,9 +209,7 @@ async function openSession(
   return {
     async run(run) {
       progress = run.progress;
-      return await access.during(run, async ({ folder, model, away }) =>
-        withWhatTheGatewaySaw(await runOn(run, model, folder.settings.model), away()),
-      );
+      return await access.during(run, ({ folder, model }) => runOn(run, model, folder.settings.model));
     },
 
     async save({ head, generation, running }) {
@@ -219,11 +217,11 @@ async function openSession(
       const save: Saving = { generation, written: new Map(), arriving: [] };
       saving = save;
       try {
-        const saved = await link
-          .ask({ type: 'save', generation, previous: plain(previous), running }, 'saved', SAVE_MS)
-          .catch((error: unknown) => {
-            throw save.failure ?? error;
-          });
+        const saved = await link.ask(
+          { type: 'save', generation, previous: plain(previous), running },
+          'saved',
+          SAVE_MS,
+        );
         // A host may say that it is done before it is.
         await Promise.all(save.arriving);
         if (save.failure !== undefined) throw save.failure;
@@ -241,10 +239,10 @@ async function openSession(
         return { state: nextState, refused, compactionDue };
       } catch (error) {
         await Promise.all(save.arriving);
-        if (save.failure !== undefined) throw save.failure;
         const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
         await state.collect(orphans).catch(() => {});
-        throw error;
+        // What the store said tells more than what the host made of it.
+        throw save.failure ?? error;
       } finally {
         saving = null;
       }

@@ -11,6 +11,7 @@ import type { SessionId, Tenant } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import { createSessionFiles, type SessionFiles } from '../state/session-files.ts';
+import { cutText } from '../text/cut-text.ts';
 import { endAllOthers } from './end-all-others.ts';
 import { readFrames, writeFrame } from './frames.ts';
 import { atOneMoment } from './one-moment.ts';
@@ -170,7 +171,7 @@ export async function serveHost(
       ? { family: familyOf(error.name), code: error.code, advice: error.advice }
       : { family: 'Error' as const, code: 'host-failed', advice: undefined };
     const message = error instanceof Error ? error.message : String(error);
-    say({ type: 'failed', at, family, code, message: message.slice(0, 2_000), ...(advice && { advice }) });
+    say({ type: 'failed', at, family, code, message: cutText(message, 2_000), ...(advice && { advice }) });
   }
 
   try {
