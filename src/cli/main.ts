@@ -260,6 +260,29 @@ withStored(tenants.command('audit'))
   .option('--json', 'print JSON')
   .action(async (options) => (await import('./tenants.ts')).audit(context, options));
 
+const vault = program.command('vault').description("credentials for tools' servers, which agents never see");
+const withPerson = (command: Command) =>
+  withTenant(command).option('--person <channel:id>', "one person's, for instance telegram:12345");
+
+withPerson(vault.command('set'))
+  .description('store one; its value comes from standard input or a prompt')
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the word as people write it in mcp.json.
+  .argument('<name>', 'as mcp.json names it: ${vault:NAME}')
+  .option('--json', 'print JSON')
+  .action(async (name, options) => (await import('./vault.ts')).set(context, name, options));
+
+withTenant(vault.command('list'))
+  .description('names, whose they are and when they changed; no values')
+  .option('--json', 'print JSON')
+  .action(async (options) => (await import('./vault.ts')).list(context, options));
+
+withPerson(vault.command('remove'))
+  .description('remove one, or with --person alone all of that person')
+  .argument('[name]')
+  .option('--yes', 'do not ask')
+  .option('--json', 'print JSON')
+  .action(async (name, options) => (await import('./vault.ts')).remove(context, name, options));
+
 const backup = program.command('backup').description('the whole data folder, while it is in use');
 
 withData(backup.command('create'))
