@@ -1,6 +1,7 @@
 // The agent hosts of one worker process on this machine, and the model gateway that they reach: on a socket of the worker's
 // own where hosts have a network of their own, on loopback elsewhere.
 import { cp } from 'node:fs/promises';
+import { getCompileCacheDir } from 'node:module';
 import { join } from 'node:path';
 import type { AgentFolder } from '../agent/agent-folder.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
@@ -14,6 +15,7 @@ import { createUpstreamConnections } from '../gateway/connections.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
 import { openLocalHosts, openWorkerFolder } from '../host/local-hosts.ts';
 import { createProcessHosts } from '../host/process-hosts.ts';
+import type { Sandbox } from '../host/sandbox/index.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import type { LocalStores } from './stores.ts';
@@ -26,17 +28,19 @@ export interface WorkerHosts {
   close(): Promise<void>;
 }
 
+/** `found`: which wall this machine has, as the server told. */
 export async function openWorkerHosts(
   configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'>,
   stores: LocalStores,
   folder: AgentFolder,
   model: ModelEndpoint,
   log: Log,
+  found?: Sandbox,
 ): Promise<WorkerHosts> {
   const { dataDir, limits, proxy, prices, budgets } = configuration;
   const { objects, state, usage } = stores;
   const { limits: hostLimits } = folder.settings;
-  const sandbox = await sandboxOf(folder);
+  const sandbox = await sandboxOf(folder, found);
   const root = await executionRoot(dataDir);
   const own = await openWorkerFolder(root);
   // Started by root, a host is another user, who may not read what is private to root.
@@ -53,13 +57,14 @@ export async function openWorkerHosts(
     ...(hasOwnNetwork ? { listen: { unixSocket: socket } } : {}),
   });
   const hosts = createProcessHosts({
-    start: await openLocalHosts({
+    start: openLocalHosts({
       sandbox,
       root,
       workplace: createWorkplace({ root }),
       objects,
       agentDir: folder.path,
       ...(agentCopy === undefined ? {} : { agentCopy }),
+      compiled: getCompileCacheDir(),
       limits,
       network: networkOf(folder),
       hostLimits,

@@ -40,7 +40,7 @@ describe.each(KINDS)('host process, sandbox: $kind', (wall) => {
     model = await createScriptedModel(obey);
     const root = join(base, 'turns');
     hosts = createProcessHosts({
-      start: await openLocalHosts({
+      start: openLocalHosts({
         sandbox: wall,
         root,
         workplace: createWorkplace({ root }),
