@@ -9,6 +9,7 @@ import { mutationPlan } from '../../testing/faults/mutation-plan.ts';
 import { MUTATIONS, type Mutation } from '../../testing/faults/mutations.ts';
 import { runFaults } from '../../testing/faults/run.ts';
 import { THOROUGH } from '../thorough.ts';
+import { WAIT_MS } from '../waiting.ts';
 
 interface Broken {
   readonly promise: string;
@@ -39,7 +40,7 @@ const BROKEN: Readonly<Record<Mutation, Broken>> = {
 const codeFolder = mkdtempSync(join(tmpdir(), 'hybrid-faults-code-'));
 afterAll(() => rmSync(codeFolder, { recursive: true, force: true }));
 
-const common = { store: 'local', agent: 'light', codeFolder, restWithinMs: 60_000 } as const;
+const common = { store: 'local', agent: 'light', codeFolder, restWithinMs: WAIT_MS } as const;
 
 /** One for each promise, the quickest. */
 const IN_SHORT: readonly Mutation[] = [

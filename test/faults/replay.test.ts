@@ -10,11 +10,12 @@ import { createPlan } from '../../testing/faults/plan.ts';
 import { historyOf } from '../../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../../testing/faults/run.ts';
 import { THOROUGH } from '../thorough.ts';
+import { WAIT_MS } from '../waiting.ts';
 
 const ALL = promise('ONCE-IN', 'ORDER', 'ATOMIC', 'FENCED', 'ONCE-OUT', 'ACKED', 'NO-AMNESIA');
 const codeFolder = mkdtempSync(join(tmpdir(), 'hybrid-faults-code-'));
 afterAll(() => rmSync(codeFolder, { recursive: true, force: true }));
-const common = { store: 'local', codeFolder } as const;
+const common = { store: 'local', codeFolder, restWithinMs: WAIT_MS } as const;
 
 /** What did not hold, with how it came to that. */
 function told(result: RunResult): string {
