@@ -8,6 +8,7 @@ import type {
   BeginResult,
   Channel,
   Clock,
+  ForkInput,
   SessionState,
   SessionStore,
   TurnEvent,
@@ -44,7 +45,10 @@ export interface TurnTiming {
 export interface TurnDeps {
   readonly store: SessionStore;
   /** What the worker does to stored generations by itself. */
-  readonly state: Pick<SessionState, 'compact' | 'collect'>;
+  readonly state: Pick<
+    SessionState,
+    'compact' | 'collect' | 'undoable' | 'undo' | 'redo' | 'isBlank' | 'branch' | 'agentSessionOf'
+  >;
   readonly hosts: AgentHosts;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
@@ -105,6 +109,8 @@ export interface Decision {
   readonly state: BeginResult['head']['state'];
   readonly reply: Reply;
   readonly repointTo?: SessionId;
+  readonly returnTo?: SessionId;
+  readonly fork?: ForkInput;
   readonly dead?: string;
   readonly compactionDue?: boolean;
 }

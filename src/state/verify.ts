@@ -6,7 +6,7 @@ import type { SessionHead } from '../core/records.ts';
 import { assembleGeneration, type HeaderOf } from './generation.ts';
 import { chunksOf, openPack } from './pack-reader.ts';
 import type { Progress } from './progress.ts';
-import { packKey, packsIn, parseRecord, prefixOf } from './record.ts';
+import { packKey, packsOf, parseRecord, prefixOf } from './record.ts';
 
 /** Any head, including one whose state was cut back to an older generation. */
 type StateHead = Pick<SessionHead, 'tenant' | 'sessionId' | 'state'>;
@@ -47,7 +47,7 @@ export async function verifyState(
     return { generations: [], packs: 0, chunks, bytes, problems };
   }
   const history = record?.history ?? [];
-  const entries = packsIn(history);
+  const entries = packsOf(head.state);
   const totalBytes = [...entries.values()].reduce((sum, pack) => sum + pack.bytes, 0);
 
   const sound = new Map<string, HeaderOf>();
@@ -95,7 +95,7 @@ export async function findOrphans(
   head: StateHead,
   options: { readonly nowMs: number; readonly graceMs?: number },
 ): Promise<readonly { readonly key: string; readonly bytes: number }[]> {
-  const names = packsIn(parseRecord(head.state)?.history ?? []).keys();
+  const names = packsOf(head.state).keys();
   const used = new Set([...names].map((name) => packKey(head, name)));
   const before = options.nowMs - (options.graceMs ?? ORPHAN_GRACE_MS);
   const orphans: { key: string; bytes: number }[] = [];
