@@ -58,6 +58,8 @@ const recordSchema = z.object({
   agentSession: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/).optional(),
   /** Other sessions may need packs of this one. */
   shared: z.literal(true).optional(),
+  /** Sessions whose packs this one needed when it was made. */
+  owners: z.array(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)).optional(),
 });
 
 /** One restorable generation. Two generations with the same `content` have the same files. */
@@ -107,6 +109,8 @@ export interface StateRecord {
   readonly whole?: boolean;
   readonly agentSession?: SessionId;
   readonly shared?: boolean;
+  /** Sessions whose packs it needed when it was made: a note beside theirs names it. */
+  readonly owners?: readonly SessionId[];
 }
 
 /** Every generation whose packs have to be kept. */
@@ -171,7 +175,7 @@ export function parseRecord(state: Json | null): StateRecord | null {
     }
     return { generation, content, packs: list as PackEntry[] };
   };
-  const { agentSession, shared, whole } = rest;
+  const { agentSession, shared, whole, owners } = rest;
   return {
     history: history.map(storedOf),
     garbage: garbage.map(([name, bytes]) => ({ name, bytes })),
@@ -180,6 +184,7 @@ export function parseRecord(state: Json | null): StateRecord | null {
     ...(agentSession !== undefined && { agentSession: agentSession as SessionId }),
     ...(shared && { shared }),
     ...(whole && { whole }),
+    ...(owners && { owners: owners as SessionId[] }),
   };
 }
 
@@ -197,7 +202,7 @@ export function encodeRecord(record: StateRecord): Json {
   const tupleOf = (stored: StoredGeneration) => {
     return [stored.generation, stored.content, stored.packs.map((pack) => indexOf.get(pack.name)!)];
   };
-  const { turns, undone, agentSession, shared, whole } = record;
+  const { turns, undone, agentSession, shared, whole, owners } = record;
   const known = new Set(keptGenerations(record).map(({ generation }) => generation));
   const marks = [...(turns ?? [])].filter(([generation]) => known.has(generation));
   const packs = [...all.values()].map((pack) => {
@@ -213,6 +218,7 @@ export function encodeRecord(record: StateRecord): Json {
     ...(agentSession !== undefined && { agentSession }),
     ...(shared && { shared }),
     ...(whole && { whole }),
+    ...(owners?.length && { owners: [...owners] }),
   };
 }
 
@@ -233,7 +239,9 @@ export function withGeneration(
   const before = record?.history.filter((item) => item.generation < stored.generation) ?? [];
   const turnOf = (item: StoredGeneration) => record?.turns?.get(item.generation)?.id;
   const isEarlierSave = (item: StoredGeneration) => turn !== undefined && turnOf(item) === turn.id;
-  const earlier = before.filter((item) => !isEarlierSave(item));
+  // A session in which everything was undone: that there was nothing before is said by `whole`.
+  const isBlank = (item: StoredGeneration) => item.packs.length === 0 && turnOf(item) === undefined;
+  const earlier = before.filter((item) => !isEarlierSave(item) && !isBlank(item));
   const history = [...earlier, stored].slice(-Math.max(1, keepGenerations));
   const turns = new Map(record?.turns);
   turns.delete(stored.generation);

@@ -115,11 +115,12 @@ function keysIn(head: SessionHead, owner: SessionId): string[] {
   return [...names].filter((name) => (ownerOfPack(name) ?? head.sessionId) === owner).map((name) => packKey(head, name));
 }
 
-/** The sessions whose packs a state names, with the keys. */
+/** The sessions whose packs a fork has needed, with the keys of those that its state still names. */
 export function foreignKeys(tenant: Tenant, state: Json | null): ReadonlyMap<SessionId, readonly string[]> {
   const record = parseRecord(state);
   const foreign = new Map<SessionId, string[]>();
   if (record === null) return foreign;
+  for (const owner of record.owners ?? []) foreign.set(owner, []);
   const names = [...keptGenerations(record).flatMap(({ packs }) => packs), ...record.garbage].map(({ name }) => name);
   for (const name of new Set(names)) {
     const owner = ownerOfPack(name);

@@ -92,14 +92,15 @@ export function branched(head: StateScope & Head): BranchedState | null {
     });
     return { ...stored, packs };
   });
+  const owners = new Set(foreign.flatMap(({ packs }) => packs.flatMap(({ name }) => ownerOfPack(name) ?? [])));
   const branch: StateRecord = {
     history: foreign,
+    owners: [...owners],
     garbage: [],
     turns,
     agentSession: record.agentSession ?? head.sessionId,
     ...(record.whole && { whole: true }),
   };
-  const owners = new Set(foreign.flatMap(({ packs }) => packs.flatMap(({ name }) => ownerOfPack(name) ?? [])));
   return { generation, state: encodeRecord(own), branch: encodeRecord(branch), owners: [...owners] };
 }
 
@@ -132,7 +133,7 @@ function stepTo(
 
 /** True when packs of the session may be needed by another one, or the other way round. */
 export function isShared(record: StateRecord): boolean {
-  if (record.shared) return true;
+  if (record.shared || record.owners) return true;
   const names = [...keptGenerations(record).flatMap(({ packs }) => packs), ...record.garbage];
   return names.some(({ name }) => ownerOfPack(name) !== null);
 }
