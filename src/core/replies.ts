@@ -40,6 +40,11 @@ export const FORKED_NOTHING = {
   text: 'Nothing has been said here yet, so there is nothing to fork.',
 };
 
+export const NO_PLACE = {
+  code: 'no-place',
+  text: 'I cannot open another conversation from here.',
+};
+
 export function forkTaken(place: string) {
   return { code: 'chat-exists', text: `“${place}” is a conversation already. Name another one.` };
 }

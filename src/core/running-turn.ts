@@ -1,6 +1,6 @@
 // The context of a running turn, which every step of it is given, and the ways in which a turn can end.
 import { Invalid } from './errors.ts';
-import type { SessionId } from './ids.ts';
+import type { Conversation, SessionId } from './ids.ts';
 import type { Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
@@ -100,6 +100,8 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly signal: AbortSignal;
   /** Shows the person what happens. */
   readonly progress: (event: TurnEvent) => void;
+  /** See `Channel.openConversation`; null where the channel has none. */
+  readonly openConversation: (name: string) => Promise<Conversation | null>;
 }
 
 /** What to commit. */

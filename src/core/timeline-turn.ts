@@ -9,6 +9,7 @@ import {
   newSessionId,
   type SessionId,
   type SessionKey,
+  sessionKeyOf,
   tenantOf,
 } from './ids.ts';
 import type { TimelineStep } from './ports.ts';
@@ -19,6 +20,7 @@ import {
   forkedTo,
   forkTaken,
   NEW_SESSION_TEXT,
+  NO_PLACE,
   NOTHING_TO_REDO,
   nothingToUndo,
   redoneText,
@@ -75,7 +77,9 @@ async function redo(running: RunningTurn): Promise<Decision> {
 
 async function fork(running: RunningTurn): Promise<Decision> {
   const { deps, request, head } = running;
-  const sessionKey = request.text as SessionKey;
+  const place = await running.openConversation(request.text.trim());
+  if (!place) return refused(running, NO_PLACE);
+  const sessionKey = sessionKeyOf(place);
   if (await deps.store.getMapping(sessionKey)) return refused(running, forkTaken(placeOf(sessionKey)));
   const sessionId = forkSessionIdOf(request.turnId);
   const both = await deps.state.branch(head, sessionId);

