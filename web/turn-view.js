@@ -35,9 +35,7 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
   undoNew.setAttribute('aria-label', 'Undo the new session');
   undoNew.hidden = true;
   const divider =
-    source.kind === 'new'
-      ? h('p', { class: 'divider' }, h('span', {}, 'New session'), undoNew)
-      : null;
+    source.kind === 'new' ? h('p', { class: 'divider' }, h('span', {}, 'New session'), undoNew) : null;
   const element = h('article', { class: 'turn' }, ask, divider, source.kind === 'new' ? note : null, answer);
 
   /** @type {Turn | null} */
@@ -132,7 +130,8 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
   function stepsFor(settled) {
     const kind = turn?.kind ?? source.kind;
     const isUndo = kind === 'undo' || /^\/undo\b/.test(source.text);
-    if (isUndo) return settled.outcome === 'ok' ? [lastOnly(textButton('Redo', () => onRepeat('/redo')))] : [];
+    if (isUndo)
+      return settled.outcome === 'ok' ? [lastOnly(textButton('Redo', () => onRepeat('/redo')))] : [];
     return kind === 'message' && !source.text.startsWith('/')
       ? [lastOnly(textButton('Undo', () => onRepeat('/undo')))]
       : [];

@@ -2,9 +2,9 @@
 // the next turn. Pasted lines make one message. Ctrl-C stops the running turn; at the prompt it ends the chat.
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
+import { COMMANDS } from '../core/commands.ts';
 import { oneLine } from '../text/cut-text.ts';
 import { harmless } from '../text/harmless.ts';
-import { COMMANDS } from '../core/commands.ts';
 import type { ApiClient } from './api-client.ts';
 import { createChatScreen } from './chat-screen.ts';
 import type { CliContext } from './context.ts';

@@ -159,7 +159,9 @@ withTenant(sessions.command('undo'))
   .argument('[turns]', 'how many', whole, 1)
   .option('--yes', 'do not ask')
   .option('--json', 'print JSON')
-  .action(async (chat, turns, options) => (await import('./timeline.ts')).undo(context, chat, turns, options));
+  .action(async (chat, turns, options) =>
+    (await import('./timeline.ts')).undo(context, chat, turns, options),
+  );
 
 withTenant(sessions.command('redo'))
   .description('bring back what the last undo took away')

@@ -5,7 +5,14 @@ import { Conflict, Invalid } from '../core/errors.ts';
 import { newSessionId } from '../core/ids.ts';
 import type { TimelineStep, TurnMark } from '../core/ports.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
-import { forkedTo, FORKED_NOTHING, NOTHING_TO_REDO, nothingToUndo, redoneText, undoneText } from '../core/replies.ts';
+import {
+  FORKED_NOTHING,
+  forkedTo,
+  NOTHING_TO_REDO,
+  nothingToUndo,
+  redoneText,
+  undoneText,
+} from '../core/replies.ts';
 import type { Stores } from '../local/stores.ts';
 import { harmless } from '../text/harmless.ts';
 import { noteAct } from './administrator.ts';
@@ -106,7 +113,10 @@ export async function fork(
       await store.advance({ lease, baseGeneration: head.generation, generation, state: both.state });
       await store.adopt({ sessionKey, sessionId, generation, state: both.branch, retentionSec });
     });
-    await noteAct(context, stores, 'session-forked', seen.tenant, { session: seen.sessionId, fork: sessionId });
+    await noteAct(context, stores, 'session-forked', seen.tenant, {
+      session: seen.sessionId,
+      fork: sessionId,
+    });
     if (options.json) terminal.json({ forked: seen.sessionId, session_id: sessionId, chat: to });
     else terminal.line(forkedTo(to));
   });

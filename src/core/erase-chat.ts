@@ -110,7 +110,11 @@ async function headsOf(
   const heads: SessionHead[] = [];
   let cursor: string | null | undefined;
   while (cursor !== null) {
-    const page = await store.listHeads(tenantOf(key), { sessionKey: key, limit: 200, ...(cursor && { cursor }) });
+    const page = await store.listHeads(tenantOf(key), {
+      sessionKey: key,
+      limit: 200,
+      ...(cursor && { cursor }),
+    });
     heads.push(...page.items);
     cursor = page.cursor;
   }

@@ -55,7 +55,10 @@ const NAMED: Naming<Pick<SessionStore, TenantCall>> = {
 const EVENTS_NAMED: Naming<EventLog> = { append: (tenant) => [tenant], read: (tenant) => [tenant] };
 
 /** What reads and writes nothing needs no binding. */
-type StateCall = Exclude<keyof SessionState, 'undoable' | 'undo' | 'redoable' | 'redo' | 'isBlank' | 'agentSessionOf'>;
+type StateCall = Exclude<
+  keyof SessionState,
+  'undoable' | 'undo' | 'redoable' | 'redo' | 'isBlank' | 'agentSessionOf'
+>;
 
 const STATE_NAMED: Naming<Pick<SessionState, StateCall>> = {
   restore: (head) => [head.tenant],
@@ -76,7 +79,9 @@ export function forTenant<S extends TenantStores>(stores: S, tenant: Tenant): Bo
     store: { ...bind<SessionStore, TenantCall>(store, NAMED, tenant), close: () => store.close() },
     ...(events && { events: bind(events, EVENTS_NAMED, tenant) }),
     ...(objects && { objects: boundObjects(objects, tenant) }),
-    ...(state && { state: { ...state, ...bind<SessionState, StateCall>(state as SessionState, STATE_NAMED, tenant) } }),
+    ...(state && {
+      state: { ...state, ...bind<SessionState, StateCall>(state as SessionState, STATE_NAMED, tenant) },
+    }),
   };
   return bound as Bound<S>;
 }

@@ -37,7 +37,10 @@ export async function timelineStep(running: RunningTurn): Promise<Decision | nul
   switch (running.request.kind) {
     case 'new': {
       const fresh = newSessionId();
-      return { ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT, movedTo: fresh }), repointTo: fresh };
+      return {
+        ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT, movedTo: fresh }),
+        repointTo: fresh,
+      };
     }
     case 'undo':
       return await undo(running);

@@ -55,7 +55,10 @@ const recordSchema = z.object({
   /** The oldest generation of the history is the session's first. */
   whole: z.literal(true).optional(),
   /** Claude's own id of the conversation, where it is not the session's. */
-  agentSession: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/).optional(),
+  agentSession: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/)
+    .optional(),
   /** Other sessions may need packs of this one. */
   shared: z.literal(true).optional(),
   /** Sessions whose packs this one needed when it was made. */
@@ -179,7 +182,9 @@ export function parseRecord(state: Json | null): StateRecord | null {
   return {
     history: history.map(storedOf),
     garbage: garbage.map(([name, bytes]) => ({ name, bytes })),
-    ...(turns && { turns: new Map(turns.map(([generation, id, text]) => [generation, { id: id as TurnId, text }])) }),
+    ...(turns && {
+      turns: new Map(turns.map(([generation, id, text]) => [generation, { id: id as TurnId, text }])),
+    }),
     ...(undone && { undone: undone.map((batch) => batch.map(storedOf)) }),
     ...(agentSession !== undefined && { agentSession: agentSession as SessionId }),
     ...(shared && { shared }),
@@ -297,6 +302,9 @@ export function repairedState(
     throw new Gone('generation-gone', `Generation ${generation} is not kept; the oldest is ${first}.`);
   }
   const history = record.history.filter((item) => sound.has(item.generation));
-  const kept = { ...trimmed(record, history, []), whole: record.whole === true && history[0] === record.history[0] };
+  const kept = {
+    ...trimmed(record, history, []),
+    whole: record.whole === true && history[0] === record.history[0],
+  };
   return encodeRecord(withGeneration(kept, { ...stored, generation: as }, keepGenerations));
 }

@@ -27,7 +27,16 @@ import {
 } from './record.ts';
 import { createSessionFiles } from './session-files.ts';
 import { foreignKeys, neededOf, noteHolder, noteKey } from './shared-packs.ts';
-import { agentSessionOf, branched, isBlank, isShared, redoable, redone, undoable, undone } from './timeline.ts';
+import {
+  agentSessionOf,
+  branched,
+  isBlank,
+  isShared,
+  redoable,
+  redone,
+  undoable,
+  undone,
+} from './timeline.ts';
 
 export interface SessionStateOptions {
   readonly objects: ObjectStore;
@@ -189,7 +198,8 @@ export function createSessionState(options: SessionStateOptions): StoredState {
       const needed = await neededOf(sharing, tenant, sessionId, sessionId);
       const lent = new Set<string>();
       if (!needed) return lent;
-      for await (const { key } of objects.list(prefixOf(tenant, sessionId))) if (needed.has(key)) lent.add(key);
+      for await (const { key } of objects.list(prefixOf(tenant, sessionId)))
+        if (needed.has(key)) lent.add(key);
       return lent;
     },
   };

@@ -112,7 +112,9 @@ function keysIn(head: SessionHead, owner: SessionId): string[] {
   const record = parseRecord(head.state);
   const packs = record === null ? [] : keptGenerations(record).flatMap((stored) => stored.packs);
   const names = new Set(packs.map(({ name }) => name));
-  return [...names].filter((name) => (ownerOfPack(name) ?? head.sessionId) === owner).map((name) => packKey(head, name));
+  return [...names]
+    .filter((name) => (ownerOfPack(name) ?? head.sessionId) === owner)
+    .map((name) => packKey(head, name));
 }
 
 /** The sessions whose packs a fork has needed, with the keys of those that its state still names. */
@@ -121,10 +123,13 @@ export function foreignKeys(tenant: Tenant, state: Json | null): ReadonlyMap<Ses
   const foreign = new Map<SessionId, string[]>();
   if (record === null) return foreign;
   for (const owner of record.owners ?? []) foreign.set(owner, []);
-  const names = [...keptGenerations(record).flatMap(({ packs }) => packs), ...record.garbage].map(({ name }) => name);
+  const names = [...keptGenerations(record).flatMap(({ packs }) => packs), ...record.garbage].map(
+    ({ name }) => name,
+  );
   for (const name of new Set(names)) {
     const owner = ownerOfPack(name);
-    if (owner) foreign.set(owner, [...(foreign.get(owner) ?? []), packKey({ tenant, sessionId: owner }, name)]);
+    if (owner)
+      foreign.set(owner, [...(foreign.get(owner) ?? []), packKey({ tenant, sessionId: owner }, name)]);
   }
   return foreign;
 }

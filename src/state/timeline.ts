@@ -59,7 +59,12 @@ export function undone(head: Head, turns: number): TimelineStep | null {
   const history = [...record.history.slice(0, Math.max(0, at)), { ...target, generation }];
   const next = trimmed(record, history, [...(record.undone ?? []), [target, ...left]]);
   const asOf = record.turns?.get(target.generation) ?? null;
-  return stepTo({ ...next, turns: marked(record, generation, asOf) }, generation, marks.slice(0, turns), asOf);
+  return stepTo(
+    { ...next, turns: marked(record, generation, asOf) },
+    generation,
+    marks.slice(0, turns),
+    asOf,
+  );
 }
 
 /** The next generation, with the files of before the last undo; null when there is nothing to redo. */
@@ -92,7 +97,9 @@ export function branched(head: StateScope & Head): BranchedState | null {
     });
     return { ...stored, packs };
   });
-  const owners = new Set(foreign.flatMap(({ packs }) => packs.flatMap(({ name }) => ownerOfPack(name) ?? [])));
+  const owners = new Set(
+    foreign.flatMap(({ packs }) => packs.flatMap(({ name }) => ownerOfPack(name) ?? [])),
+  );
   const branch: StateRecord = {
     history: foreign,
     owners: [...owners],

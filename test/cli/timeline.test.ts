@@ -18,7 +18,9 @@ test('an operator undoes, brings back and forks, after having been told what', a
     generation: 3,
     turns: [{ text: 'remember the animal is an otter' }, { text: 'remember the colour is teal' }],
   });
-  expect((await run(['sessions', 'redo', 'cli-main', '--yes'])).out).toContain('Back again: “remember the animal');
+  expect((await run(['sessions', 'redo', 'cli-main', '--yes'])).out).toContain(
+    'Back again: “remember the animal',
+  );
   expect((await run(['sessions', 'fork', 'cli-main', 'cli-copy'])).out).toContain('Forked to “cli-copy”');
   expect((await run(['sessions', 'fork', 'cli-main', 'cli-copy'])).err).toContain('is here already');
   await run(['sessions', 'undo', 'cli-main', '--yes']);

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { conversationOf } from '../../src/core/ids.ts';
-import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
 import type { Channel, Workplace } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { Lease } from '../../src/core/records.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
+import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
 import { createFixture } from './fixture.ts';
 
 const made: string[] = [];
@@ -66,7 +66,9 @@ describe('undo', () => {
     expect((await told('three'))?.text).toBe('one;two;three;');
     const undone = await undo('2');
     expect(undone).toMatchObject({ outcome: 'ok' });
-    expect(undone?.text).toContain('Undone: “three”, “two”. The conversation and the files are as they were after “one”.');
+    expect(undone?.text).toContain(
+      'Undone: “three”, “two”. The conversation and the files are as they were after “one”.',
+    );
     expect((await redo())?.text).toContain('Back again: “three”, “two”.');
     expect((await undo())?.text).toContain('Undone: “three”');
     expect((await told('four'))?.text).toBe('one;two;four;');
@@ -179,7 +181,9 @@ describe('a new session', () => {
     await told('', { kind: 'new' });
     expect((await told('two'))?.text).toBe('two;');
     const back = await undo('new');
-    expect(back?.text).toContain('The new session is undone. The conversation and the files are as they were after “one”.');
+    expect(back?.text).toContain(
+      'The new session is undone. The conversation and the files are as they were after “one”.',
+    );
     expect((await redo())?.text).toContain('This is the later session again.');
     expect((await told('three'))?.text).toBe('two;three;');
     await undo('new');

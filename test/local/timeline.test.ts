@@ -26,7 +26,10 @@ test(`${promise('WHOLE', 'NO-AMNESIA')} after an undo the agent knows nothing of
   await system.say('c', 'remember the animal is an otter');
   await system.say('c', 'run: echo second > undone.txt; echo changed > kept.txt; export COLOUR=red');
   expect((await post('/v1/chats/c/undo', { turns: 2 })).reply.text).toContain('Undone: “run: echo second');
-  const view = (await (await system.call('/v1/chats/c')).json()) as { redoable: object[]; undoable: object[] };
+  const view = (await (await system.call('/v1/chats/c')).json()) as {
+    redoable: object[];
+    undoable: object[];
+  };
   expect([view.undoable.length, view.redoable.length]).toEqual([2, 2]);
   expect((await post('/v1/chats/c/redo')).reply.outcome).toBe('ok');
   expect(await listed('c')).toMatch(/kept.txt\s+undone.txt\s+colour=red/);
@@ -67,7 +70,9 @@ test('a new session can be undone however much was said in it', async () => {
   await system.say('n', 'remember the colour is pink');
   await system.say('n', '/new remember the colour is grey');
   expect(await recalled('n')).toContain('grey');
-  expect((await post('/v1/chats/n/undo', { new_session: true })).reply.text).toContain('The new session is undone');
+  expect((await post('/v1/chats/n/undo', { new_session: true })).reply.text).toContain(
+    'The new session is undone',
+  );
   const now = await recalled('n');
   expect(now).toContain('pink');
   expect(now).not.toContain('grey');

@@ -6,17 +6,18 @@ import { expect, test } from 'vitest';
 import { newSessionId, type SessionId, type SessionKey, type TurnId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { SessionHead } from '../../src/core/records.ts';
-import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
 import { packKey, parseRecord } from '../../src/state/record.ts';
 import { findOrphans, verifyState } from '../../src/state/verify.ts';
-import { freshDirectory, randomBytesOf, seeded, snapshot, type TestSession, testSession } from './fixture.ts';
+import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
+import { randomBytesOf, seeded, snapshot, type TestSession, testSession } from './fixture.ts';
 
 /** Sessions over one object store, and the heads that the state layer asks for. */
 function family() {
   const objects = createMemoryObjectStore();
   const members = new Map<SessionId, TestSession>();
   const heads = {
-    getHead: async (_tenant: string, id: SessionId): Promise<SessionHead | null> => members.get(id)?.head ?? null,
+    getHead: async (_tenant: string, id: SessionId): Promise<SessionHead | null> =>
+      members.get(id)?.head ?? null,
   };
   const add = (): TestSession => {
     const session = testSession({ objects, heads });
@@ -116,7 +117,9 @@ test('a fork made while somebody asks who needs a pack is not overlooked', async
   const wanted = await said(session, 'a');
   const copy = await fork(session);
   await said(session, 'rest');
-  const pack = (await keys()).find((key) => key.startsWith(`acme/${session.head.sessionId}/`) && key.endsWith('.pack'))!;
+  const pack = (await keys()).find(
+    (key) => key.startsWith(`acme/${session.head.sessionId}/`) && key.endsWith('.pack'),
+  )!;
   // The session has dropped it; its fork is forked, then drops it too, just between the two readings.
   session.head = { ...session.head, state: null, generation: 0 };
   let second: TestSession | undefined;

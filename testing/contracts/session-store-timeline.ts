@@ -68,18 +68,34 @@ export function timelineCases({ create }: SessionStoreContract, it: Declare): vo
       await wholeTurn(store, message(of));
       const begun = await begin(store, message(of, { kind: 'fork' }));
       const sessionId = newSessionId();
-      const input = commitOf(begun, { state: { packs: ['own'] }, fork: { sessionKey, sessionId, state: STATE } });
+      const input = commitOf(begun, {
+        state: { packs: ['own'] },
+        fork: { sessionKey, sessionId, state: STATE },
+      });
       const committed = await store.commit(input);
       expect(await store.commit(input)).toEqual(committed);
       const { tenant } = begun.lease;
       const expiresAtSec = Math.floor(clock.now() / 1000) + RETENTION_SEC;
-      expect(await store.getHead(tenant, sessionId)).toMatchObject({ sessionKey, generation: 2, state: STATE, expiresAtSec });
-      expect(await store.getHead(tenant, begun.lease.sessionId)).toMatchObject({ generation: 2, state: { packs: ['own'] } });
-      expect(await store.getMapping(sessionKey)).toMatchObject({ session_id: sessionId, chat_id: there.chat });
+      expect(await store.getHead(tenant, sessionId)).toMatchObject({
+        sessionKey,
+        generation: 2,
+        state: STATE,
+        expiresAtSec,
+      });
+      expect(await store.getHead(tenant, begun.lease.sessionId)).toMatchObject({
+        generation: 2,
+        state: { packs: ['own'] },
+      });
+      expect(await store.getMapping(sessionKey)).toMatchObject({
+        session_id: sessionId,
+        chat_id: there.chat,
+      });
       expect((await store.getMapping(begun.lease.sessionKey))?.session_id).toBe(begun.lease.sessionId);
       const next = await begin(store, message(there));
       expect(next).toMatchObject({ head: { sessionId, generation: 2, state: STATE }, lease: { sessionKey } });
-      expect((await store.listHeads(tenant, { sessionKey })).items.map((head) => head.sessionId)).toEqual([sessionId]);
+      expect((await store.listHeads(tenant, { sessionKey })).items.map((head) => head.sessionId)).toEqual([
+        sessionId,
+      ]);
       // Each is erased by itself.
       await store.release(next.lease);
       await store.release(begun.lease);
@@ -97,7 +113,8 @@ export function timelineCases({ create }: SessionStoreContract, it: Declare): vo
       const begun = await begin(store, request);
       const sessionKey = sessionKeyOf(conversation());
       const fork = { sessionKey, sessionId: newSessionId(), state: STATE };
-      const make = (over: Partial<typeof fork>) => store.commit(commitOf(begun, { fork: { ...fork, ...over } }));
+      const make = (over: Partial<typeof fork>) =>
+        store.commit(commitOf(begun, { fork: { ...fork, ...over } }));
       const before = await snapshot(store, begun);
       await expectFailure(make({ sessionKey: taken.lease.sessionKey }), Conflict, 'conversation-taken');
       await expectFailure(make({ sessionKey: begun.lease.sessionKey }), Conflict, 'conversation-taken');

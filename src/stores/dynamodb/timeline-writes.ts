@@ -13,7 +13,7 @@ import { epochSec, expiryOf } from '../rules/retention.ts';
 import { expression, keyOf } from './client.ts';
 import { ABSENT, FREE } from './conditions.ts';
 import { deletionTime, headItem, mappingItem } from './items.ts';
-import { headKey, mappingKey } from './tables.ts';
+import { headKey } from './tables.ts';
 import type { DynamoContext } from './turns.ts';
 
 /** `requireEarlier`, on a head. */

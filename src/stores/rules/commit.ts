@@ -63,7 +63,8 @@ export function requireCommitInput(input: CommitInput): void {
   const { baseGeneration, generation, repointTo, returnTo, fork, lease } = input;
   requireNextGeneration(baseGeneration, generation);
   for (const id of [repointTo, returnTo, fork?.sessionId]) if (id !== undefined) requireSessionId(id);
-  if (repointTo === lease.sessionId || fork?.sessionId === lease.sessionId) throw storeError('session-exists');
+  if (repointTo === lease.sessionId || fork?.sessionId === lease.sessionId)
+    throw storeError('session-exists');
   if (returnTo === lease.sessionId) throw storeError('unknown-session');
   if (!fork) return;
   const isOwn = fork.sessionKey === lease.sessionKey;
@@ -122,7 +123,13 @@ export function commitTurn(input: CommitInput, found: CommitFound, nowMs: number
       head: { ...head, sessionKey: moveTo ?? head.sessionKey, generation, state, updatedAtMs, expiresAtSec },
       mapping:
         moveTo === undefined
-          ? newMapping(key, repointTo ?? returnTo ?? lease.sessionId, nowMs, retentionSec, mapping?.created_at)
+          ? newMapping(
+              key,
+              repointTo ?? returnTo ?? lease.sessionId,
+              nowMs,
+              retentionSec,
+              mapping?.created_at,
+            )
           : newMapping(moveTo, lease.sessionId, nowMs, retentionSec),
       leftKey: moveTo === undefined ? null : key,
       otherHeads: [
