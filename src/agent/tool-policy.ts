@@ -4,8 +4,9 @@
 import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { type NetworkSetting, withHostsOf } from '../host/sandbox/network-setting.ts';
-import { type AgentFolder, isAllowed } from './agent-folder.ts';
+import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import type { SandboxChoice } from './sandbox.ts';
+import type { ToolCall } from './tool-call.ts';
 
 export interface PolicyPlaces {
   /** The working directory: read and write. */
@@ -27,19 +28,12 @@ export function withheldTools(
   if (sandbox.kind !== 'none' || sandbox.accepted || settings.sandbox === 'off')
     return { tools: [], reason: '' };
   return {
-    tools: settings.tools.allow.filter((tool) => NEED_WALL.includes(tool)),
+    tools: toolsOf(settings).filter((tool) => NEED_WALL.includes(tool)),
     reason: `there is no sandbox here (${sandbox.reason}), so it could change everything on this machine that its user may. Whoever runs it can install bubblewrap, or allow this by "sandbox": "off" in the agent folder's settings.json.`,
   };
 }
 
 export type Verdict = { readonly allow: true } | { readonly allow: false; readonly reason: string };
-
-export interface ToolCall {
-  readonly tool: string;
-  readonly input: unknown;
-  /** The shell's current directory: where relative paths begin. */
-  readonly cwd: string;
-}
 
 /** Where a file tool keeps its path, and whether it writes. */
 const FILE_TOOLS: Readonly<Record<string, { readonly field: string; readonly writes: boolean }>> = {

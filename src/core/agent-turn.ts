@@ -17,11 +17,18 @@ import {
   withStoppedNote,
 } from './replies.ts';
 import { retryWrite } from './retry-write.ts';
-import { type Decision, type NotNow, type RunningTurn, retryOptionsOf } from './running-turn.ts';
+import {
+  type AnsweredTurn,
+  type Decision,
+  type NotNow,
+  type RunningTurn,
+  retryOptionsOf,
+} from './running-turn.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
+import { withQuestions } from './with-questions.ts';
 
-export async function runAgentTurn(running: RunningTurn): Promise<Decision | NotNow> {
+export async function runAgentTurn(running: AnsweredTurn): Promise<Decision | NotNow> {
   const { deps, lease, head } = running;
   let host: AgentHost;
   try {
@@ -46,7 +53,7 @@ export async function runAgentTurn(running: RunningTurn): Promise<Decision | Not
 /** `isComplete` is set when the turn succeeded and every file was saved. */
 type AgentTurn = (Decision & { readonly isComplete?: boolean }) | NotNow;
 
-async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
+async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
   const { deps, request, signal } = running;
   const { outcome, toolsRan } = await runAgent(running, host, saver);
   await deps.at?.('after-agent');
@@ -75,12 +82,14 @@ async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSa
     }
     const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
+    const asking = withQuestions(running, outcome, reply, head.generation);
     return {
       baseGeneration: saver.head.generation,
       generation: head.generation,
       state: head.state,
-      isComplete: reply.outcome === 'ok' && refused.length === 0,
-      reply: { ...reply, text: withRefusedNote(reply.text, refused) },
+      isComplete: reply.outcome === 'ok' && refused.length === 0 && !outcome.asked,
+      ...asking,
+      reply: { ...asking.reply, text: withRefusedNote(asking.reply.text, refused) },
       compactionDue,
     };
   } catch (error) {
@@ -92,7 +101,7 @@ async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSa
 }
 
 async function runAgent(
-  running: RunningTurn,
+  running: AnsweredTurn,
   host: AgentHost,
   saver: StateSaver,
 ): Promise<{ readonly outcome: AgentOutcome; readonly toolsRan: boolean }> {
@@ -110,6 +119,7 @@ async function runAgent(
       resume,
       continuing: record.generation !== null,
       request,
+      decided: running.settled.run,
       progress(event) {
         alive = true;
         if (event.type === 'tool') toolsRan = true;
@@ -157,7 +167,7 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
 }
 
 /** NO-AMNESIA: the state stays as it is, the person is told, the operator is alarmed. */
-function unreadable(running: RunningTurn, error: Corrupt): Decision {
+export function unreadable(running: RunningTurn, error: Corrupt): Decision {
   const { deps, request, head } = running;
   deps.log('error', 'state-unreadable', {
     alarm: true,

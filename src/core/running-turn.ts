@@ -1,4 +1,6 @@
 // The context of a running turn, which every step of it is given, and the ways in which a turn can end.
+
+import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
 import type { Conversation, SessionId } from './ids.ts';
 import type { Log } from './log.ts';
@@ -16,6 +18,7 @@ import type {
 } from './ports.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
 
 /** Named points of a turn, in order, at which a fault kit can inject a fault. */
@@ -104,6 +107,11 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly openConversation: (name: string) => Promise<Conversation | null>;
 }
 
+/** One that is to run, with what people have decided. */
+export interface AnsweredTurn extends RunningTurn {
+  readonly settled: Extract<Settled, { readonly run: unknown }>;
+}
+
 /** What to commit. */
 export interface Decision {
   readonly baseGeneration: number;
@@ -113,6 +121,8 @@ export interface Decision {
   readonly repointTo?: SessionId;
   readonly returnTo?: SessionId;
   readonly fork?: ForkInput;
+  /** Left out: as it was. */
+  readonly consent?: Consent;
   readonly dead?: string;
   readonly compactionDue?: boolean;
 }

@@ -2,6 +2,7 @@
 // and a fork of the session into another conversation. Each is an input of its own in the conversation's queue, so what
 // was said before it is done, and what was said after it finds what it left.
 import { unchanged } from './agent-turn.ts';
+import { readableConsent } from './consent.ts';
 import { earlierSession, sessionToRedo } from './earlier-session.ts';
 import {
   conversationOf,
@@ -40,6 +41,8 @@ export async function timelineStep(running: RunningTurn): Promise<Decision | nul
       return {
         ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT, movedTo: fresh }),
         repointTo: fresh,
+        // Of the chat, not of the session: what waits for an answer stays behind, what was allowed holds on.
+        consent: { ...readableConsent(running.head), open: null },
       };
     }
     case 'undo':
@@ -109,7 +112,12 @@ async function returnTo(running: RunningTurn, to: SessionId | null): Promise<Dec
   const asOf = deps.state.undoable(there)[0] ?? null;
   const text = backInEarlierSession(request.kind === 'redo', asOf);
   const { sessionId } = there;
-  return { ...unchanged(running, { outcome: 'ok', text, movedTo: sessionId }), returnTo: sessionId };
+  return {
+    ...unchanged(running, { outcome: 'ok', text, movedTo: sessionId }),
+    returnTo: sessionId,
+    // What has been taken back since does not come back with it.
+    consent: { ...readableConsent(there), granted: readableConsent(running.head).granted },
+  };
 }
 
 /**

@@ -1,8 +1,9 @@
 // One turn: lease -> restore -> run -> checkpoint -> commit -> deliver -> settle -> forget. Everything before the
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
-import { runAgentTurn, unchanged } from './agent-turn.ts';
+import { runAgentTurn, unchanged, unreadable } from './agent-turn.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
+import { asJson } from './consent.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
@@ -25,6 +26,7 @@ import {
   type TurnDeps,
   type TurnOutcome,
 } from './running-turn.ts';
+import { type Settled, settleQuestions } from './settle-answer.ts';
 import { standingReply } from './standing.ts';
 import { timelineStep } from './timeline-turn.ts';
 import { outageWaitMs } from './waiting.ts';
@@ -238,8 +240,26 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
   if (record.stopRequested && record.attempts === 1) {
     return unchanged(running, { outcome: 'stopped', text: withStoppedNote('') });
   }
+  const settled = settle(running);
+  if (settled instanceof Corrupt) return unreadable(running, settled);
+  if ('reply' in settled) {
+    const { reply, consent } = settled;
+    return { ...unchanged(running, reply), ...(consent && { consent }) };
+  }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  return await runAgentTurn({ ...running, request: await withGathered(running) });
+  return await runAgentTurn({ ...running, settled, request: await withGathered(running) });
+}
+
+/** What waits for people, and what this message means for it. */
+function settle(running: RunningTurn): Settled | Corrupt {
+  const { deps, channel } = running;
+  const buttons = channel.capabilities.buttons === true;
+  try {
+    return settleQuestions({ ...running, buttons, nowMs: deps.clock.now() });
+  } catch (error) {
+    if (error instanceof Corrupt) return error;
+    throw error;
+  }
 }
 
 async function commit(running: RunningTurn, result: Decision): Promise<TurnRecord> {
@@ -255,6 +275,7 @@ async function commit(running: RunningTurn, result: Decision): Promise<TurnRecor
     ...(result.repointTo ? { repointTo: result.repointTo } : {}),
     ...(result.returnTo ? { returnTo: result.returnTo } : {}),
     ...(result.fork ? { fork: result.fork } : {}),
+    ...(result.consent ? { consent: asJson(result.consent) } : {}),
   };
   return await retryWrite(() => deps.store.commit(input), retryOptionsOf(running));
 }

@@ -187,7 +187,7 @@ async function openSession(
     endpoint: ModelEndpoint,
     use: string | undefined,
   ): Promise<AgentOutcome> {
-    const { resume, continuing, request, tries, signal, agentSessionId } = run;
+    const { resume, continuing, request, decided, tries, signal, agentSessionId } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
       link.hurry('ended', STOP_MS);
@@ -195,10 +195,9 @@ async function openSession(
     signal.addEventListener('abort', stop, { once: true });
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
-      const asked = link.ask(
-        { type: 'run', resume, continuing, request, tries, model, ...(agentSessionId && { agentSessionId }) },
-        'ended',
-      );
+      const frame = { type: 'run', resume, continuing, request, tries, model } as const;
+      const more = { ...(decided && { decided }), ...(agentSessionId && { agentSessionId }) };
+      const asked = link.ask({ ...frame, ...more }, 'ended');
       if (signal.aborted) stop();
       return (await asked).outcome as AgentOutcome;
     } catch (error) {

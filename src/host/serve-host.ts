@@ -115,7 +115,7 @@ export async function serveHost(
 
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
-    const { resume, continuing, request, tries, model, agentSessionId } = frame;
+    const { resume, continuing, request, decided, tries, model, agentSessionId } = frame;
     const { sessionId, directory } = opened;
     const outcome = await runner.run(
       {
@@ -124,6 +124,7 @@ export async function serveHost(
         resume,
         continuing,
         request,
+        ...(decided && { decided }),
         tries,
         directory,
         signal: stop.signal,

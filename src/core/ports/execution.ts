@@ -1,4 +1,5 @@
 // One turn on one machine: a directory made for it, state laid in, the agent run, the new state taken out.
+import type { Asked, Decided } from '../asked-call.ts';
 import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
@@ -162,6 +163,8 @@ export interface AgentRun {
   readonly continuing: boolean;
   readonly directory: ExecutionDirectory;
   readonly request: TurnRequest;
+  /** What people decided about calls of tools, and what they allowed for this chat; nothing where it is left out. */
+  readonly decided?: Decided;
   readonly progress: (event: TurnEvent) => void;
   /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
   readonly tries: number;
@@ -175,6 +178,8 @@ export interface AgentOutcome {
   readonly text: string;
   readonly demo: boolean;
   readonly usage?: Usage;
+  /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
+  readonly asked?: Asked;
   /**
    * Of a `failed` run. `model-unavailable`: nothing wrong here, try later. `agent-crashed`: its process was killed
    * (memory, a signal), worth another attempt. `agent-error`: the agent's own failure, told to the user.

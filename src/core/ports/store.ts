@@ -35,6 +35,8 @@ export interface CommitInput {
   readonly generation: number;
   readonly state: Json | null;
   readonly reply: Reply;
+  /** Replaces the head's, in the same step; left out, that stays. With `repointTo` or `returnTo` it is that session's. */
+  readonly consent?: Json | null;
   readonly retentionSec: number;
   /** Point the conversation at this fresh session instead (`/new`); its head is created at generation 0. */
   readonly repointTo?: SessionId;
