@@ -20,7 +20,7 @@ export interface PolicyPlaces {
 /** They run programs or change files: without a wall they reach whatever our user may. */
 const NEED_WALL = ['Bash', 'Write', 'Edit', 'NotebookEdit'];
 
-/** Allowed tools that are refused here, and why: there is no sandbox and nobody has said that it goes without. */
+/** Tools that run here only when people allow it, and why: there is no sandbox and nobody has said that it goes without. */
 export function withheldTools(
   { settings }: AgentFolder,
   sandbox: SandboxChoice,
@@ -124,19 +124,27 @@ export function sandboxNotice(folder: AgentFolder, sandbox: SandboxChoice): stri
   if (sandbox.kind !== 'none' && !isOff) return null;
   const withheld = withheldTools(folder, sandbox).tools;
   if (withheld.length === 0) {
-    return folder.settings.tools.allow.length === 0
+    return toolsOf(folder.settings).length === 0
       ? null
       : 'There is no sandbox: what the agent runs can read and change everything that the user of this server may.';
   }
-  return `There is no sandbox on this machine, so ${withheld.join(', ')} ${withheld.length === 1 ? 'is' : 'are'} refused. Whoever runs this server can install bubblewrap, or allow it by "sandbox": "off" in the agent folder's settings.json.`;
+  return `There is no sandbox on this machine, so each call of ${withheld.join(', ')} waits for ${whoAllows(folder)}. Whoever runs this server can install bubblewrap, or allow it by "sandbox": "off" in the agent folder's settings.json.`;
+}
+
+/** See `withoutWall` in asking-policy.ts. */
+function whoAllows({ settings }: AgentFolder): string {
+  return settings.approvals.approvers === undefined
+    ? 'your permission, and is refused in chats of other channels'
+    : 'the permission of those whom approvals.approvers names';
 }
 
 /** One line for the operator: what the agent may do, and what keeps it in. */
 export function describePolicy(folder: AgentFolder, sandbox: SandboxChoice): string {
-  const { allow } = folder.settings.tools;
+  const { allow, ask = [] } = folder.settings.tools;
   const tools = allow.length === 0 ? 'no tools' : allow.join(', ');
+  const asked = ask.length === 0 ? '' : `; people decide about ${ask.join(', ')}`;
   const files = 'file tools only inside the working directory';
-  return `Tools: ${tools}; ${files}; ${describeSandbox(folder, sandbox)}.`;
+  return `Tools: ${tools}${asked}; ${files}; ${describeSandbox(folder, sandbox)}.`;
 }
 
 function describeSandbox(folder: AgentFolder, sandbox: SandboxChoice): string {
@@ -149,7 +157,7 @@ function describeSandbox(folder: AgentFolder, sandbox: SandboxChoice): string {
   if (withheld.length === 0) {
     return `no sandbox (${sandbox.reason}): commands can read what this user can read`;
   }
-  return `no sandbox (${sandbox.reason}): ${withheld.join(', ')} refused; "sandbox": "off" in settings.json allows them`;
+  return `no sandbox (${sandbox.reason}): ${withheld.join(', ')} ask first, or are refused where nobody may allow them; "sandbox": "off" in settings.json allows them`;
 }
 
 /** What the agent may reach: as settings.json says, and the remote tool servers of mcp.json. */
