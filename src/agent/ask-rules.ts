@@ -20,7 +20,7 @@ const GIVEN: Readonly<Record<string, string>> = {
   WebFetch: 'url',
 };
 
-const SHAPE = /^([A-Za-z][A-Za-z0-9_-]*)(?:\(([^]+)\))?$/;
+const SHAPE = /^([A-Za-z][A-Za-z0-9_-]*)(?:\(([\s\S]+)\))?$/;
 
 /** null when it is no rule. Whether there is such a tool, the folder knows. */
 export function parseAskRule(rule: string): AskRule | null {

@@ -36,6 +36,15 @@ export function offersOf(question: Question): readonly Offer[] {
   }));
 }
 
+/** An answer as it stands in the list of turns. */
+export function answerText(answer: {
+  readonly decision: Offer['decision'];
+  readonly text?: string | undefined;
+}): string {
+  if (answer.decision === 'reply') return answer.text ?? '';
+  return answer.text ? `Deny: ${answer.text}` : LABELS[answer.decision];
+}
+
 /** The reply of a turn that waits for people: what the agent said, and what it asks. */
 export function askedText(said: string, questions: readonly Question[], numbered: boolean): string {
   let number = 0;

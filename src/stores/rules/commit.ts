@@ -146,7 +146,14 @@ export function commitTurn(input: CommitInput, found: CommitFound, nowMs: number
       otherHeads: [
         ...(repointTo === undefined ? [] : [newHead(key, repointTo, nowMs, retentionSec, brought)]),
         ...(earlier
-          ? [{ ...earlier.head, updatedAtMs, expiresAtSec, ...(input.consent !== undefined && { consent: input.consent }) }]
+          ? [
+              {
+                ...earlier.head,
+                updatedAtMs,
+                expiresAtSec,
+                ...(input.consent !== undefined && { consent: input.consent }),
+              },
+            ]
           : []),
         ...(fork ? [forkHead(input, fork, nowMs)] : []),
       ],
