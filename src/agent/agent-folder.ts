@@ -4,6 +4,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { settingFault } from '../setting-fault.ts';
+import { hasReference, type RemoteServer, remoteServerFault } from '../tool-servers/remote-server.ts';
 import {
   type AgentFolder,
   type AgentSettings,
@@ -20,6 +21,13 @@ import { badFolder } from './bad-folder.ts';
 import { readSkill } from './skill-file.ts';
 
 export type { AgentFolder } from './agent-folder-schema.ts';
+
+/** Those of its tool servers that are at a URL. */
+export function remoteServersOf({ mcpServers }: Pick<AgentFolder, 'mcpServers'>): RemoteServer[] {
+  return Object.entries(mcpServers).flatMap(([name, server]) =>
+    'url' in server ? [{ name, type: server.type, url: server.url, headers: server.headers ?? {} }] : [],
+  );
+}
 
 export async function loadAgentFolder(path: string): Promise<AgentFolder> {
   const folder = await realpath(resolve(path)).catch((cause: unknown) => {
@@ -46,6 +54,7 @@ export async function loadAgentFolder(path: string): Promise<AgentFolder> {
     (await readJson(folder, 'settings.json', settingsSchema)) ??
     settingsSchema.parse({ tools: { allow: [] } });
   const mcpServers = expandServers((await readJson(folder, 'mcp.json', mcpSchema))?.mcpServers ?? {}, folder);
+  checkServers(mcpServers);
   checkTools('settings.json: tools.allow', settings.tools.allow, mcpServers);
   checkAsk(settings.tools.ask ?? [], mcpServers);
   checkClaudeSettings(settings);
@@ -128,6 +137,26 @@ function checkAsk(rules: readonly string[], servers: Readonly<Record<string, Mcp
     );
   });
   checkTools('settings.json: tools.ask', tools, servers);
+}
+
+function checkServers(servers: Readonly<Record<string, McpServer>>): void {
+  for (const remote of remoteServersOf({ mcpServers: servers })) {
+    const wrong = remoteServerFault(remote);
+    if (wrong === null) continue;
+    throw badFolder(
+      `mcp.json: mcpServers.${remote.name}.${wrong}.`,
+      'See docs/tools-and-credentials.md for servers at a URL.',
+    );
+  }
+  for (const [name, server] of Object.entries(servers)) {
+    if (!('command' in server)) continue;
+    const texts = [server.command, ...(server.args ?? []), ...Object.values(server.env ?? {})];
+    if (!texts.some(hasReference)) continue;
+    throw badFolder(
+      `mcp.json: mcpServers.${name}: a stored credential cannot be given to a server that runs beside the agent.`,
+      "Everything there is within the agent's reach: run that server elsewhere and name its URL.",
+    );
+  }
 }
 
 /** What decides about permissions is in `tools` and `sandbox`, in one place. */

@@ -5,8 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServerStatus } from '@anthropic-ai/claude-agent-sdk';
-import { newSessionId } from '../core/ids.ts';
-import type { AgentFolder } from './agent-folder.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
+import { newSessionId, sessionKeyOf, turnIdOf } from '../core/ids.ts';
+import type { Vault } from '../core/ports/vault.ts';
+import { person } from '../core/vault.ts';
+import { createModelGateway } from '../gateway/model-gateway.ts';
+import { createMemoryVault } from '../stores/memory/vault.ts';
+import { credentialsOf } from '../tool-servers/credentials.ts';
+import { createToolServers } from '../tool-servers/tool-servers.ts';
+import { type AgentFolder, remoteServersOf } from './agent-folder.ts';
 import { NOTHING_ASKED } from './asking-policy.ts';
 import { createCliProcess } from './cli-process.ts';
 import { agentEnvironment } from './environment.ts';
@@ -34,6 +41,8 @@ export async function checkToolServers(options: {
   readonly folder: AgentFolder;
   readonly sandbox: SandboxChoice;
   readonly path?: string;
+  /** Where credentials of servers at URLs are; none are stored when left out. */
+  readonly vault?: Vault;
   /** Ends the check; it then rejects. */
   readonly signal?: AbortSignal;
 }): Promise<readonly ToolServerState[]> {
@@ -41,6 +50,7 @@ export async function checkToolServers(options: {
   if (Object.keys(folder.mcpServers).length === 0) return [];
   // Loaded where there is something to check: a worker's start does not wait for it.
   const { query } = await import('@anthropic-ai/claude-agent-sdk');
+  const way = await openWay(folder, options.vault ?? createMemoryVault());
   const root = await realpath(await mkdtemp(join(tmpdir(), 'hybrid-sessions-check-')));
   const directory = { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
   const cli = createCliProcess({ directory, sandbox, folder });
@@ -67,7 +77,7 @@ export async function checkToolServers(options: {
         mark: null,
         relocation: null,
         folder,
-        model: NO_MODEL,
+        model: way.model,
         sandbox,
         environment,
         laid,
@@ -86,7 +96,7 @@ export async function checkToolServers(options: {
           (name) => (found.find((server) => server.name === name)?.status ?? 'pending') === 'pending',
         );
         if (!isOpen || Date.now() > deadline)
-          return Object.keys(folder.mcpServers).map((name) => stateOf(name, found));
+          return Object.keys(folder.mcpServers).map((name) => stateOf(name, found, way.missing.get(name)));
         await sleep(LOOK_EVERY_MS);
       }
     } finally {
@@ -98,15 +108,54 @@ export async function checkToolServers(options: {
     await endProcesses(root, cli.pids());
     await cli.ended();
     await removeTree(root);
+    await way.close();
   }
 }
 
-function stateOf(name: string, found: readonly McpServerStatus[]): ToolServerState {
+/** Servers at URLs are reached as in a turn: through a gateway, as somebody who has stored nothing of their own. */
+async function openWay(folder: AgentFolder, vault: Vault) {
+  const servers = remoteServersOf(folder);
+  const tenant = DEFAULT_TENANT;
+  const chat = { tenant, channel: 'check', bot: 'check', chat: 'check', thread: null };
+  const sessionKey = sessionKeyOf(chat);
+  const ids = { tenant, sessionId: newSessionId(), turnId: turnIdOf(sessionKey, 'check') };
+  const { network } = folder.settings;
+  const turn = {
+    ...ids,
+    speaker: person('check:nobody'),
+    servers,
+    allow: typeof network === 'string' ? [] : network.allow,
+  };
+  const missing = new Map<string, string>();
+  for (const server of servers) {
+    const found = await credentialsOf(server, { turn, vault });
+    if ('missing' in found) missing.set(server.name, found.missing);
+  }
+  const toolServers = createToolServers({ vault });
+  const gateway = await createModelGateway({ upstream: { baseUrl: NO_MODEL.baseUrl, isDemo: true } });
+  const opened = gateway.openTurn({ ...ids, sessionKey, models: [], tools: toolServers.openTurn(turn) });
+  return {
+    missing,
+    model: { ...NO_MODEL, baseUrl: opened.url, apiKey: opened.token },
+    async close() {
+      await gateway.close();
+      toolServers.close();
+    },
+  };
+}
+
+function stateOf(
+  name: string,
+  found: readonly McpServerStatus[],
+  missing: string | undefined,
+): ToolServerState {
   const server = found.find((one) => one.name === name);
   const started = server?.status === 'connected';
   const reason = started
     ? ''
-    : (server?.error ?? (server?.status === 'pending' ? 'it did not answer in time' : ''));
+    : missing !== undefined
+      ? `its credential "${missing}" is not stored (\`hybrid-sessions vault set ${missing}\`)`
+      : (server?.error ?? (server?.status === 'pending' ? 'it did not answer in time' : ''));
   return {
     name,
     started,

@@ -7,13 +7,17 @@ import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { HostRun } from '../core/ports/hosts.ts';
 import type { UsageTotals } from '../core/ports/usage.ts';
 import type { Usage } from '../core/records.ts';
+import { speakerOf } from '../core/vault.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 import { createUpstreamConnections } from '../gateway/connections.ts';
 import { createModelFallback, fallbackNote } from '../gateway/model-fallback.ts';
 import { createModelGateway, type ModelFailure, type ModelGateway } from '../gateway/model-gateway.ts';
 import { isShortName } from '../gateway/model-policy.ts';
 import type { ModelUpstream } from '../gateway/model-upstream.ts';
-import type { AgentFolder } from './agent-folder.ts';
+import { createMemoryVault } from '../stores/memory/vault.ts';
+import { createToolServers, type ToolServers } from '../tool-servers/tool-servers.ts';
+import type { ToolServerCalls } from '../tool-servers/turn-tool-servers.ts';
+import { type AgentFolder, remoteServersOf } from './agent-folder.ts';
 import type { ModelEndpoint } from './environment.ts';
 import { turnModels } from './turn-models.ts';
 
@@ -24,6 +28,8 @@ export interface ModelAccessOptions {
   readonly gateway?: ModelGateway;
   /** What turns may spend. */
   readonly budgets?: Budgets;
+  /** The way to tool servers at URLs; one without any stored credential when left out. */
+  readonly toolServers?: ToolServers;
   /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` for the way to the model, where there is a proxy. */
   readonly proxy?: Readonly<Record<string, string>>;
   readonly log?: Log;
@@ -47,6 +53,8 @@ const PUBLIC_API = 'https://api.anthropic.com';
 
 export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   const { folder, model: endpoint, budgets, log } = options;
+  const toolServers =
+    options.toolServers ?? createToolServers({ vault: createMemoryVault(), ...(log && { log }) });
   const connections = createUpstreamConnections(options.proxy);
   const fallbacks = createModelFallback(systemClock);
   let failedLast: string | undefined;
@@ -60,6 +68,20 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
     } finally {
       await gateway.close();
     }
+  }
+
+  function toolsOf({ request, sessionId }: HostRun): ToolServerCalls | null {
+    const servers = remoteServersOf(folder);
+    if (servers.length === 0) return null;
+    const { network } = folder.settings;
+    return toolServers.openTurn({
+      tenant: tenantOf(request.sessionKey),
+      sessionId,
+      turnId: request.turnId,
+      speaker: speakerOf(request),
+      servers,
+      allow: typeof network === 'string' ? [] : network.allow,
+    });
   }
 
   async function chosenModel(run: HostRun, gateway: ModelGateway) {
@@ -81,6 +103,7 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
         const chosen = await chosenModel(run, gateway);
         const using = chosen ? { ...folder, settings: { ...folder.settings, model: chosen.model } } : folder;
         const { request } = run;
+        const tools = toolsOf(run);
         const turn = gateway.openTurn({
           tenant: tenantOf(request.sessionKey),
           sessionId: run.sessionId,
@@ -89,6 +112,7 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
           ...(request.sender ? { speaker: request.sender.id } : {}),
           models: turnModels(using, endpoint.model),
           ...(budgets ? { budgets } : {}),
+          ...(tools && { tools }),
           once: run.tries > 1,
           onSilence: (silent) =>
             run.progress(

@@ -3,11 +3,12 @@ import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { HookCallback, McpServerConfig, Options, Settings } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentRun } from '../core/ports/execution.ts';
+import { toolServerPath } from '../gateway/tool-server-path.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import { mustAsk, parseAskRule } from './ask-rules.ts';
 import { ASK_TOOL } from './asked-words.ts';
 import type { Asking, AskingCall, AskVerdict } from './asking-policy.ts';
-import { type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
+import { gatewayOf, type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
 import { type Relocation, relocationNotice } from './relocation.ts';
 import type { SandboxChoice } from './sandbox.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
@@ -59,7 +60,13 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
       ]),
     ) as NonNullable<Options['agents']>,
     mcpServers: Object.fromEntries(
-      Object.entries(folder.mcpServers).map(([name, server]) => [name, { ...server, alwaysLoad: true }]),
+      Object.entries(folder.mcpServers).map(([name, server]) => [
+        name,
+        {
+          ...('url' in server ? throughGateway(name, server.type, context.model) : server),
+          alwaysLoad: true,
+        },
+      ]),
     ) as Record<string, McpServerConfig>,
     strictMcpConfig: true,
     mcpServersDelivery: 'initialize',
@@ -70,6 +77,12 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
     includePartialMessages: true,
     enableFileCheckpointing: true,
   };
+}
+
+/** The worker's side knows the URL and adds what the server wants to see; here is the turn's token for that side. */
+function throughGateway(name: string, type: 'http' | 'sse', model: ModelEndpoint) {
+  const { baseUrl = '', token = '' } = gatewayOf(model);
+  return { type, url: baseUrl + toolServerPath(name), headers: { authorization: `Bearer ${token}` } };
 }
 
 /** The folder's own words, and where the memory is: the CLI shows the file at every start but not its place. */

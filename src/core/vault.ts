@@ -2,6 +2,7 @@
 // before it, so that the same id on two platforms is two people.
 import { Invalid } from './errors.ts';
 import { MAX_ID_LENGTH, type Person } from './ids.ts';
+import type { TurnRequest } from './messages.ts';
 import type { ListedEntry, VaultEntry } from './ports/vault.ts';
 
 /** Parameter Store keeps no more than 8 KB. */
@@ -25,6 +26,15 @@ export function person(text: string): Person {
   throw new Invalid('bad-person', `"${text.slice(0, 80).toWellFormed()}" names no person.`, {
     advice: 'Write CHANNEL:ID, for instance telegram:12345.',
   });
+}
+
+/**
+ * Who wrote this message. A message of the API names nobody: whoever sends it vouches for the chat, so each chat counts
+ * as one person.
+ */
+export function speakerOf({ sender, conversation }: Pick<TurnRequest, 'sender' | 'conversation'>): Person {
+  const { channel, chat } = conversation;
+  return person(sender ? `${channel}:${sender.id}` : `${channel}-chat:${chat}`);
 }
 
 /** For adapters: what they need not check themselves. */

@@ -7,7 +7,6 @@ import type { AgentFolder } from '../agent/agent-folder.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { sandboxOf } from '../agent/findings.ts';
 import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
-import { networkOf } from '../agent/tool-policy.ts';
 import { createWorkplace } from '../agent/workplace.ts';
 import type { Log } from '../core/log.ts';
 import type { AgentHosts } from '../core/ports/hosts.ts';
@@ -16,6 +15,7 @@ import { createModelGateway } from '../gateway/model-gateway.ts';
 import { openLocalHosts, openWorkerFolder } from '../host/local-hosts.ts';
 import { createProcessHosts } from '../host/process-hosts.ts';
 import type { Sandbox } from '../host/sandbox/index.ts';
+import { createToolServers } from '../tool-servers/tool-servers.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import type { LocalStores } from './stores.ts';
@@ -47,6 +47,7 @@ export async function openWorkerHosts(
   const agentCopy = process.getuid?.() === 0 ? join(own.path, 'agent') : undefined;
   if (agentCopy) await cp(folder.path, agentCopy, { recursive: true, dereference: true });
   const socket = join(own.path, 'model.sock');
+  const toolServers = createToolServers({ vault: stores.vault, log });
   const hasOwnNetwork = sandbox.kind === 'bubblewrap' && sandbox.ownNetwork;
   const gateway = await createModelGateway({
     upstream: upstreamOf(model),
@@ -66,7 +67,7 @@ export async function openWorkerHosts(
       ...(agentCopy === undefined ? {} : { agentCopy }),
       compiled: getCompileCacheDir(),
       limits,
-      network: networkOf(folder),
+      network: folder.settings.network,
       hostLimits,
       ...(hasOwnNetwork ? { sockets: { model: socket } } : {}),
       log,
@@ -74,7 +75,7 @@ export async function openWorkerHosts(
     objects,
     state,
     limits,
-    access: createModelAccess({ folder, model, gateway, budgets, log }),
+    access: createModelAccess({ folder, model, gateway, budgets, toolServers, log }),
     spares: SPARE_HOSTS,
     log,
   });
@@ -83,6 +84,7 @@ export async function openWorkerHosts(
     async close() {
       await hosts.close();
       await gateway.close();
+      toolServers.close();
       await own.remove();
     },
   };

@@ -25,16 +25,3 @@ export const networkSchema = z.union(
 );
 
 export type NetworkSetting = z.infer<typeof networkSchema>;
-
-/**
- * With the hosts of remote tool servers, which the agent's own program calls: whoever wrote them into mcp.json wants them
- * reached.
- */
-export function withHostsOf(setting: NetworkSetting, urls: readonly string[]): NetworkSetting {
-  if (setting === 'open' || urls.length === 0) return setting;
-  const hosts = urls.map((text) => {
-    const { hostname, port, protocol } = new URL(text);
-    return `${hostname}:${port || (protocol === 'http:' ? 80 : 443)}`;
-  });
-  return { allow: [...(setting === 'none' ? [] : setting.allow), ...hosts] };
-}
