@@ -82,7 +82,8 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
 /** The worker's side knows the URL and adds what the server wants to see; here is the turn's token for that side. */
 function throughGateway(name: string, type: 'http' | 'sse', model: ModelEndpoint) {
   const { baseUrl = '', token = '' } = gatewayOf(model);
-  return { type, url: baseUrl + toolServerPath(name), headers: { authorization: `Bearer ${token}` } };
+  const url = baseUrl.replace(/\/+$/, '') + toolServerPath(name);
+  return { type, url, headers: { authorization: `Bearer ${token}` } };
 }
 
 /** The folder's own words, and where the memory is: the CLI shows the file at every start but not its place. */

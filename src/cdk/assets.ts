@@ -1,7 +1,7 @@
 // Finds the code to deploy: the ZIP's folder and the image's build context. `npm run build` makes both, and they are
 // part of the package. At synthesis the agent folder is added to the image's context; Docker runs only when the stack
 // is deployed.
-import { cpSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FileSystem } from 'aws-cdk-lib';
 import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
@@ -10,6 +10,9 @@ import { copyAgentFiles } from './agent-files.ts';
 
 export interface Assets {
   readonly functions: Code;
+  /** The same, with one more file in it. */
+  readonly functionsWith: (file: string, content: string) => Code;
+  readonly agentFolder: string;
   /** `handler`: what it runs. */
   readonly agentImage: (handler: string) => AgentImage;
 }
@@ -42,6 +45,13 @@ export function assetsFrom(options: {
   }
   return {
     functions: Code.fromAsset(functions),
+    functionsWith: (file, content) => {
+      const copy = FileSystem.mkdtemp('hybrid-sessions-functions-');
+      cpSync(functions, copy, { recursive: true });
+      writeFileSync(join(copy, file), content);
+      return Code.fromAsset(copy);
+    },
+    agentFolder: options.agentFolder ?? exampleAgent,
     agentImage: (handler) => {
       const context = FileSystem.mkdtemp('hybrid-sessions-image-');
       cpSync(image, context, { recursive: true });

@@ -20,6 +20,7 @@ import {
   allowReadingHeads,
   allowSend,
   allowTables,
+  allowVault,
 } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import { machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
@@ -71,6 +72,8 @@ export class HybridSessions extends Construct {
   private readonly channels: readonly InstalledChannel[];
   private readonly assets: Assets;
   private readonly installation: string;
+  /** What the names of parameters with credentials of tools begin with. */
+  readonly vault: string;
   /** null when agents run in the worker's own function. */
   readonly isolated: IsolatedAgents | null;
 
@@ -101,6 +104,7 @@ export class HybridSessions extends Construct {
     this.tenants = props.tenants;
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
+    this.vault = secretName('vault');
     this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
     const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
@@ -114,6 +118,8 @@ export class HybridSessions extends Construct {
             timeout: workerTimeout,
             model: props.model,
             secretParameter: secretName('gateway-secret'),
+            vault: this.vault,
+            hasTenants: props.tenants !== undefined,
             assets: this.assets,
             data: this.data,
           })
@@ -197,6 +203,7 @@ export class HybridSessions extends Construct {
               ...environment,
               [VARIABLES.keepSession]: keepSession,
               [VARIABLES.soleUser]: 'true',
+              [VARIABLES.vault]: this.vault,
               ...modelVariables(props.model),
             },
           });
@@ -219,6 +226,7 @@ export class HybridSessions extends Construct {
       allowParameters(worker.role, [...parameters, this.isolated.secretParameter]);
     } else {
       allowModel(worker.role, props.model, parameters);
+      allowVault(worker.role, this.vault, this.tenants !== undefined);
     }
     return worker;
   }

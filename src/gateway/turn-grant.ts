@@ -1,6 +1,6 @@
 // What a turn may do with its token: call these models, for these people's account, within these budgets.
 import { z } from 'zod';
-import type { SessionId, SessionKey, Tenant, TurnId } from '../core/ids.ts';
+import type { Person, SessionId, SessionKey, Tenant, TurnId } from '../core/ids.ts';
 import { type Budgets, budgetsSchema } from './budgets.ts';
 
 export interface TurnGrant {
@@ -10,6 +10,8 @@ export interface TurnGrant {
   readonly sessionKey: SessionKey;
   /** Who wrote, as the channel names them. */
   readonly speaker?: string;
+  /** The same one by name and channel: whose credentials tool servers get. */
+  readonly person?: Person;
   /** Full or short names; null: whatever the upstream serves. */
   readonly models: readonly string[] | null;
   readonly budgets?: Budgets;
@@ -23,6 +25,10 @@ export const turnGrantSchema = z.strictObject({
   turnId: z.string().transform((value) => value as TurnId),
   sessionKey: z.string().transform((value) => value as SessionKey),
   speaker: z.string().optional(),
+  person: z
+    .string()
+    .transform((value) => value as Person)
+    .optional(),
   models: z.array(z.string()).nullable(),
   budgets: budgetsSchema.optional(),
   once: z.boolean().optional(),

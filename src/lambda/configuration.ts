@@ -89,6 +89,7 @@ export const sharedHostsSchema = z.object({
     .transform((value) => value === 'true'),
   ...model,
   budgets,
+  vault: parameter,
 });
 
 /** Of a worker whose agents run in a function of their own. */
@@ -117,6 +118,7 @@ export const gatewaySchema = z.object({
   stateTable: text,
   gatewaySecretParameter: parameter,
   ...model,
+  vault: parameter,
 });
 
 export type ModelConfiguration = Pick<

@@ -10,6 +10,9 @@ import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
 import { createDirectHosts } from '../host/direct-hosts.ts';
+import { createSsmVault } from '../stores/ssm/vault.ts';
+import { rememberedVault } from '../tool-servers/remembered-vault.ts';
+import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { readConfiguration, sharedHostsSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
@@ -35,6 +38,10 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
           model,
           gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
           budgets: configuration.budgets,
+          toolServers: createToolServers({
+            vault: rememberedVault(createSsmVault({ prefix: configuration.vault }), systemClock),
+            log,
+          }),
           sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },
           path: pathOfAgent(taskRoot),
           log,

@@ -19,6 +19,7 @@ export interface ServerCallParts {
   readonly vault: Vault;
   readonly outgoing: Outgoing;
   readonly secret: Uint8Array;
+  readonly listening: boolean;
   readonly log: Log;
 }
 
@@ -118,7 +119,8 @@ export function createServerCall(parts: ServerCallParts) {
 
   return async (server: RemoteServer | null, call: Call): Promise<Answer> => {
     if (!server) return problem(404, 'This turn has no such tool server.');
-    const methods = server.type === 'http' ? ['POST', 'GET', 'DELETE'] : ['POST', 'GET'];
+    const methods =
+      server.type === 'sse' ? ['POST', 'GET'] : ['POST', 'DELETE', ...(parts.listening ? ['GET'] : [])];
     if (!methods.includes(call.method)) return problem(405, 'This method is not served.');
     try {
       const credentials = await credentialsOf(server, parts);

@@ -17,12 +17,14 @@ export interface ToolServersOptions {
   readonly vault: Vault;
   /** What sealed ids are good for rests on it: the same wherever a session's turns may run. @default random */
   readonly secret?: Uint8Array;
+  /** False where holding a stream open costs: agents do without what an `http` server says unasked. @default true */
+  readonly listening?: boolean;
   readonly resolve?: NonNullable<OutgoingOptions['resolve']>;
   readonly log?: Log;
 }
 
 export function createToolServers(options: ToolServersOptions): ToolServers {
-  const { vault, secret = randomBytes(32), resolve, log = silentLog } = options;
+  const { vault, secret = randomBytes(32), listening = true, resolve, log = silentLog } = options;
   /** By what they may reach: connections outlive a turn. */
   const ways = new Map<string, Outgoing>();
 
@@ -44,7 +46,10 @@ export function createToolServers(options: ToolServersOptions): ToolServers {
           const signal = AbortSignal.any([call.signal, over.signal]);
           signal.throwIfAborted();
           const server = byName.get(name) ?? null;
-          return await createServerCall({ turn, vault, outgoing, secret, log })(server, { ...call, signal });
+          return await createServerCall({ turn, vault, outgoing, secret, listening, log })(server, {
+            ...call,
+            signal,
+          });
         },
         close: () => over.abort(),
       };

@@ -109,6 +109,7 @@ const NAMES = {
   modelKey: '/local/model-key',
   apiKey: '/local/api-key',
   gatewaySecret: '/local/gateway-secret',
+  vault: '/local/vault',
 };
 const AGENT_HOST = 'agent-host';
 const MAX_AGENT_HOSTS = 50;
@@ -176,7 +177,13 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       bucket: BUCKET,
       queueUrl: queueUrls.turns,
       deadLetterQueueUrl: queueUrls.dead,
-      endpoints: { dynamodb: dynamo.endpoint, s3: s3.endpoint, sqs: sqs.endpoint },
+      vault: NAMES.vault,
+      endpoints: {
+        dynamodb: dynamo.endpoint,
+        s3: s3.endpoint,
+        sqs: sqs.endpoint,
+        ssm: parameters.endpoint,
+      },
     });
     const aws = {
       ...credentials,
@@ -188,6 +195,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       [VARIABLES.mappingTable]: tables.mappingTable,
       [VARIABLES.stateTable]: tables.stateTable,
       [VARIABLES.queueUrl]: queueUrls.turns,
+      [VARIABLES.vault]: NAMES.vault,
     };
     const start = async (
       name: string,
