@@ -58,7 +58,7 @@ export async function openBenchWorker(
   const opened =
     where === 'host'
       ? await openWorkerHosts(
-          { dataDir, limits, proxy: {}, prices: {}, budgets: {} },
+          { dataDir, limits, proxy: {}, publicUrl: null, prices: {}, budgets: {} },
           stores,
           folder,
           model,

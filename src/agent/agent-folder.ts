@@ -5,6 +5,8 @@ import { join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { settingFault } from '../setting-fault.ts';
 import { hasReference, type RemoteServer, remoteServerFault } from '../tool-servers/remote-server.ts';
+import type { ServerList } from '../tool-servers/server-list.ts';
+import { SIGN_IN_TOOL } from '../tool-servers/sign-in/connect-tool.ts';
 import {
   type AgentFolder,
   type AgentSettings,
@@ -22,10 +24,26 @@ import { readSkill } from './skill-file.ts';
 
 export type { AgentFolder } from './agent-folder-schema.ts';
 
+/** Those, and what else may be reached because its owner wrote it. */
+export function serverListOf(folder: Pick<AgentFolder, 'mcpServers' | 'settings'>): ServerList {
+  const { network } = folder.settings;
+  return { servers: remoteServersOf(folder), allow: typeof network === 'string' ? [] : network.allow };
+}
+
 /** Those of its tool servers that are at a URL. */
 export function remoteServersOf({ mcpServers }: Pick<AgentFolder, 'mcpServers'>): RemoteServer[] {
   return Object.entries(mcpServers).flatMap(([name, server]) =>
-    'url' in server ? [{ name, type: server.type, url: server.url, headers: server.headers ?? {} }] : [],
+    'url' in server
+      ? [
+          {
+            name,
+            type: server.type,
+            url: server.url,
+            headers: server.headers ?? {},
+            ...(server.oauth === undefined ? {} : { oauth: server.oauth === true ? {} : server.oauth }),
+          },
+        ]
+      : [],
   );
 }
 
@@ -211,12 +229,16 @@ export function toolsOf({ tools }: Pick<AgentSettings, 'tools'>): readonly strin
   return [...new Set([...tools.allow, ...asked])];
 }
 
-/** `mcp__dice` allows every tool of that server. */
+/** `mcp__dice` allows every tool of that server; whoever may use one of its tools may ask for a link to sign in. */
 export function isAllowed(tool: string, allowed: readonly string[]): boolean {
+  const [, server] = SIGN_IN.exec(tool) ?? [];
+  if (server !== undefined) return allowed.some((entry) => `${entry}__`.startsWith(`mcp__${server}__`));
   return allowed.some(
     (entry) => tool === entry || (entry.startsWith('mcp__') && tool.startsWith(`${entry}__`)),
   );
 }
+
+const SIGN_IN = new RegExp(`^mcp__([A-Za-z0-9-]+)__${SIGN_IN_TOOL}$`);
 
 async function readPromptFile(folder: string, file: string, where: string): Promise<string> {
   const path = await realpath(resolve(folder, file)).catch((cause: unknown) => {

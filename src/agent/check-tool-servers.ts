@@ -122,7 +122,8 @@ async function openWay(folder: AgentFolder, vault: Vault) {
   const { network } = folder.settings;
   const turn = {
     ...ids,
-    speaker: person('check:nobody'),
+    speaker: person('check/nobody'),
+    speakerName: 'nobody',
     servers,
     allow: typeof network === 'string' ? [] : network.allow,
   };

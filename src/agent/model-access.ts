@@ -7,7 +7,7 @@ import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { HostRun } from '../core/ports/hosts.ts';
 import type { UsageTotals } from '../core/ports/usage.ts';
 import type { Usage } from '../core/records.ts';
-import { speakerOf } from '../core/vault.ts';
+import { personOf } from '../core/vault.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 import { createUpstreamConnections } from '../gateway/connections.ts';
 import { createModelFallback, fallbackNote } from '../gateway/model-fallback.ts';
@@ -78,7 +78,8 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
       tenant: tenantOf(request.sessionKey),
       sessionId,
       turnId: request.turnId,
-      speaker: speakerOf(request),
+      speaker: personOf(request),
+      speakerName: request.sender?.name ?? 'you',
       servers,
       allow: typeof network === 'string' ? [] : network.allow,
     });
@@ -131,7 +132,8 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
         }
         const seen = turn.failure();
         const counted = withUsage(withWhatTheGatewaySaw(outcome, seen), turn.usage());
-        return chosen ? withFallback(counted, chosen, seen) : counted;
+        const told = chosen ? withFallback(counted, chosen, seen) : counted;
+        return withNotes(told, (await tools?.notes()) ?? []);
       }),
     answersAgain: () =>
       withGateway(async (gateway) => failedLast !== undefined && (await gateway.answers(failedLast))),
@@ -153,6 +155,12 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
     if (insteadOf === null || outcome.status !== 'ok') return outcome;
     return { ...outcome, text: `${outcome.text.trimEnd()}\n\n${fallbackNote(model, insteadOf)}`.trimStart() };
   }
+}
+
+/** Links to sign in: made on this side, so that no agent can change where they lead. */
+function withNotes(outcome: AgentOutcome, notes: readonly string[]): AgentOutcome {
+  if (notes.length === 0 || outcome.status !== 'ok') return outcome;
+  return { ...outcome, text: [outcome.text.trimEnd(), ...notes].filter(Boolean).join('\n\n') };
 }
 
 /** Only what the gateway counted. */

@@ -13,7 +13,7 @@ import type { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 import { allowModel, modelVariables } from './model.ts';
 import type { ModelProps, WorkerProps } from './props.ts';
-import { serverListOf } from './tool-servers.ts';
+import { serverListIn } from './tool-servers.ts';
 
 export interface IsolatedAgentsProps extends Pick<FunctionProps, 'architecture' | 'logRetention'> {
   readonly installation: string;
@@ -66,7 +66,7 @@ export class IsolatedAgents extends Construct {
     this.gateway = new LoggedFunction(this, 'Gateway', {
       ...common,
       description: "Agents' way to the model, and workers' to their agents: for the tokens of running turns.",
-      code: assets.functionsWith(SERVER_LIST_FILE, writtenServerList(serverListOf(assets.agentFolder))),
+      code: assets.functionsWith(SERVER_LIST_FILE, writtenServerList(serverListIn(assets.agentFolder))),
       handler: 'gateway.handler',
       memoryMb: 256,
       timeout: GATEWAY_TIMEOUT,

@@ -9,12 +9,14 @@ import { remoteServerFault } from '../tool-servers/remote-server.ts';
 import type { ServerList } from '../tool-servers/server-list.ts';
 
 /** Throws `Invalid('bad-agent-folder')` as an agent's function would at its start. */
-export function serverListOf(agentFolder: string): ServerList {
+export function serverListIn(agentFolder: string): ServerList {
   const { mcpServers = {} } = read(agentFolder, 'mcp.json', mcpSchema) ?? {};
   const network = read(agentFolder, 'settings.json', settingsSchema)?.network ?? 'none';
   const servers = remoteServersOf({ mcpServers });
   for (const server of servers) {
-    const wrong = remoteServerFault(server);
+    const wrong = server.oauth
+      ? 'oauth: signing in is not there on AWS yet; use headers with a stored credential'
+      : remoteServerFault(server);
     if (wrong === null) continue;
     throw new Invalid('bad-agent-folder', `mcp.json: mcpServers.${server.name}.${wrong}.`);
   }

@@ -1,14 +1,14 @@
-// Whose credentials are meant, and what they may be called. A person is named as their channel names them, with the channel
-// before it, so that the same id on two platforms is two people.
+// Whose credentials are meant, and what they may be called. A person is named as in settings: `telegram/12345`.
 import { Invalid } from './errors.ts';
 import { MAX_ID_LENGTH, type Person } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
 import type { ListedEntry, VaultEntry } from './ports/vault.ts';
+import { principalName, speakerOf } from './principal.ts';
 
 /** Parameter Store keeps no more than 8 KB. */
 export const MAX_CREDENTIAL_BYTES = 8_000;
 
-const PERSON = /^[a-z][a-z0-9-]{0,31}:/;
+const PERSON = /^[a-z][a-z0-9-]{0,31}\//;
 /** What owners may name. What signing in left has a `/`, so the two never meet. */
 const OWN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$/;
@@ -19,12 +19,12 @@ export function isOwnName(name: string): boolean {
 
 /** Throws `Invalid('bad-person')`. */
 export function person(text: string): Person {
-  const id = text.slice(text.indexOf(':') + 1);
+  const id = text.slice(text.indexOf('/') + 1);
   if (PERSON.test(text) && id.length > 0 && id.length <= MAX_ID_LENGTH && text.isWellFormed()) {
     return text as Person;
   }
   throw new Invalid('bad-person', `"${text.slice(0, 80).toWellFormed()}" names no person.`, {
-    advice: 'Write CHANNEL:ID, for instance telegram:12345.',
+    advice: 'Write CHANNEL/ID, for instance telegram/12345.',
   });
 }
 
@@ -32,9 +32,10 @@ export function person(text: string): Person {
  * Who wrote this message. A message of the API names nobody: whoever sends it vouches for the chat, so each chat counts
  * as one person.
  */
-export function speakerOf({ sender, conversation }: Pick<TurnRequest, 'sender' | 'conversation'>): Person {
-  const { channel, chat } = conversation;
-  return person(sender ? `${channel}:${sender.id}` : `${channel}-chat:${chat}`);
+export function personOf(request: Pick<TurnRequest, 'sender' | 'conversation'>): Person {
+  const speaker = speakerOf(request);
+  const { channel, chat } = request.conversation;
+  return person(speaker.id === null ? `${channel}-chat/${chat}` : principalName(speaker));
 }
 
 /** For adapters: what they need not check themselves. */

@@ -5,7 +5,7 @@ import { endpointOf, usageOf } from '../agent/model-access.ts';
 import { type TurnId, tenantOf } from '../core/ids.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { UsageLedger, UsageTotals } from '../core/ports/usage.ts';
-import { speakerOf } from '../core/vault.ts';
+import { personOf } from '../core/vault.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 import { signTurnToken } from '../gateway/turn-token.ts';
 import type { TurnModels } from '../host/process-hosts.ts';
@@ -44,7 +44,7 @@ export function createGatewayAccess(options: GatewayAccessOptions): TurnModels {
         turnId: request.turnId,
         sessionKey: request.sessionKey,
         ...(request.sender ? { speaker: request.sender.id } : {}),
-        person: speakerOf(request),
+        person: personOf(request),
         // The agent folder, which names them, is in the agents' image.
         models: null,
         budgets,

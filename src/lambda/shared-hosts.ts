@@ -11,7 +11,6 @@ import type { Log } from '../core/log.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
 import { createDirectHosts } from '../host/direct-hosts.ts';
 import { createSsmVault } from '../stores/ssm/vault.ts';
-import { rememberedVault } from '../tool-servers/remembered-vault.ts';
 import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { readConfiguration, sharedHostsSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
@@ -39,7 +38,8 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
           gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
           budgets: configuration.budgets,
           toolServers: createToolServers({
-            vault: rememberedVault(createSsmVault({ prefix: configuration.vault }), systemClock),
+            vault: createSsmVault({ prefix: configuration.vault }),
+            remember: true,
             log,
           }),
           sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },

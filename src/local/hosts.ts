@@ -30,7 +30,7 @@ export interface WorkerHosts {
 
 /** `found`: which wall this machine has, as the server told. */
 export async function openWorkerHosts(
-  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'>,
+  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets' | 'publicUrl'>,
   stores: LocalStores,
   folder: AgentFolder,
   model: ModelEndpoint,
@@ -47,7 +47,7 @@ export async function openWorkerHosts(
   const agentCopy = process.getuid?.() === 0 ? join(own.path, 'agent') : undefined;
   if (agentCopy) await cp(folder.path, agentCopy, { recursive: true, dereference: true });
   const socket = join(own.path, 'model.sock');
-  const toolServers = createToolServers({ vault: stores.vault, log });
+  const toolServers = createToolServers({ vault: stores.vault, publicUrl: configuration.publicUrl, log });
   const hasOwnNetwork = sandbox.kind === 'bubblewrap' && sandbox.ownNetwork;
   const gateway = await createModelGateway({
     upstream: upstreamOf(model),

@@ -10,6 +10,13 @@ export interface RemoteServer {
   readonly type: 'http' | 'sse';
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Present: people sign in to it. */
+  readonly oauth?: {
+    readonly clientId?: string | undefined;
+    /** Name of a stored credential. */
+    readonly clientSecret?: string | undefined;
+    readonly scope?: string | undefined;
+  };
 }
 
 /** This machine, for those who write it so; see `network` of an agent folder. */
@@ -36,7 +43,14 @@ export function remoteServerFault(server: Omit<RemoteServer, 'name'>): string | 
     const wrong = referencesIn(value).find((reference) => !isOwnName(reference));
     if (wrong !== undefined) return `headers.${name}: "${wrong}" is no name for a credential`;
   }
-  if (Object.values(server.headers).some(hasReference) && !keepsSecrets(url)) {
+  const { oauth } = server;
+  if (oauth && Object.keys(server.headers).some((name) => name.toLowerCase() === 'authorization')) {
+    return 'oauth: may not stand beside an Authorization header';
+  }
+  if (oauth?.clientSecret !== undefined && (oauth.clientId === undefined || !isOwnName(oauth.clientSecret))) {
+    return 'oauth.clientSecret: must be the name of a stored credential, beside clientId';
+  }
+  if ((oauth || Object.values(server.headers).some(hasReference)) && !keepsSecrets(url)) {
     return 'url: must begin with https://, because a stored credential is sent there';
   }
   return null;

@@ -10,8 +10,10 @@ import { sealEndpoint } from './announced-endpoint.ts';
 import { type Credentials, credentialsOf } from './credentials.ts';
 import { maskSecrets } from './mask-secrets.ts';
 import { NotReachable, type Outgoing } from './outgoing.ts';
+import { problem } from './problem.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { createSeal, type Seal } from './sealed.ts';
+import type { SignIns } from './sign-in/sign-ins.ts';
 import type { ToolServersOfTurn } from './turn-tool-servers.ts';
 
 export interface ServerCallParts {
@@ -20,6 +22,7 @@ export interface ServerCallParts {
   readonly outgoing: Outgoing;
   readonly secret: Uint8Array;
   readonly listening: boolean;
+  readonly signIns: SignIns;
   readonly log: Log;
 }
 
@@ -40,10 +43,12 @@ export function createServerCall(parts: ServerCallParts) {
     return createSeal(parts.secret, [turn.tenant, turn.sessionId, turn.speaker, name]);
   }
 
+  /** `again`: what to do once where the server refuses the credential. */
   async function passOn(
     server: RemoteServer,
     call: Call,
     { headers, secrets }: Credentials,
+    again?: () => Promise<Answer>,
   ): Promise<Answer> {
     const seal = sealOf(server);
     const url = addressOf(server, call, seal);
@@ -67,7 +72,28 @@ export function createServerCall(parts: ServerCallParts) {
       body: call.body.length > 0 || call.method === 'POST' ? call.body : null,
       signal: call.signal,
     });
+    if (message.statusCode === 401 && again) {
+      message.resume();
+      return await again();
+    }
     return answerOf(server, url, message, seal, secrets);
+  }
+
+  /** With the speaker's own token, renewed where it is over; without one as a server that wants a sign-in. */
+  async function asSpeaker(server: RemoteServer, call: Call, given: Credentials): Promise<Answer> {
+    const { signIns } = parts;
+    const withToken = (token: string): Credentials => ({
+      headers: { ...given.headers, authorization: `Bearer ${token}` },
+      secrets: [...given.secrets, token],
+    });
+    const token = await signIns.token(server);
+    if (token === null) return await signIns.answerWithout(server, call);
+    return await passOn(server, call, withToken(token), async () => {
+      const fresh = await signIns.token(server, token);
+      return fresh === null
+        ? await signIns.answerWithout(server, call)
+        : await passOn(server, call, withToken(fresh));
+    });
   }
 
   function answerOf(
@@ -131,7 +157,9 @@ export function createServerCall(parts: ServerCallParts) {
           `The credential "${credentials.missing}" is not stored. The operator can store it.`,
         );
       }
-      return await passOn(server, call, credentials);
+      return server.oauth
+        ? await asSpeaker(server, call, credentials)
+        : await passOn(server, call, credentials);
     } catch (error) {
       if (call.signal.aborted) throw error;
       if (!(error instanceof NotReachable) && !isHybridError(error)) throw error;
@@ -172,13 +200,4 @@ function bounded(): Transform {
       else done(null, piece);
     },
   });
-}
-
-/** As the clients of tool servers read it. */
-function problem(status: number, message: string, code = -32_000): Answer {
-  return {
-    status,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: null, error: { code, message } }),
-  };
 }

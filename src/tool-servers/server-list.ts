@@ -13,6 +13,13 @@ const serverListSchema = z.strictObject({
       type: z.enum(['http', 'sse']),
       url: z.url(),
       headers: z.record(z.string(), z.string()),
+      oauth: z
+        .strictObject({
+          clientId: z.string().optional(),
+          clientSecret: z.string().optional(),
+          scope: z.string().optional(),
+        })
+        .optional(),
     }),
   ),
   /** Hosts that the folder's `network` lists. */
@@ -30,5 +37,7 @@ export function writtenServerList(list: ServerList): string {
 
 /** `text`: of the file; undefined where there is none. */
 export function readServerList(text: string | undefined): ServerList {
-  return text === undefined ? { servers: [], allow: [] } : serverListSchema.parse(JSON.parse(text));
+  return text === undefined
+    ? { servers: [], allow: [] }
+    : (serverListSchema.parse(JSON.parse(text)) as ServerList);
 }

@@ -9,6 +9,8 @@ export interface ToolServersOfTurn {
   readonly sessionId: SessionId;
   readonly turnId: TurnId;
   readonly speaker: Person;
+  /** As people call the speaker. */
+  readonly speakerName: string;
   /** Those of its agent folder. */
   readonly servers: readonly RemoteServer[];
   /** Hosts that the folder's `network` lists. */
@@ -18,6 +20,8 @@ export interface ToolServersOfTurn {
 /** The calls of one turn. */
 export interface ToolServerCalls {
   answer(server: string, call: Call): Promise<Answer>;
+  /** What the turn's reply is to end with: links to sign in, for its speaker. */
+  notes(): Promise<readonly string[]>;
   /** Ends what is under way: nothing is answered any more. */
   close(): void;
 }

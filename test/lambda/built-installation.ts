@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildFunctions } from '../../scripts/functions.mjs';
 import { assembleTree } from '../../scripts/image.mjs';
-import { serverListOf } from '../../src/cdk/tool-servers.ts';
+import { serverListIn } from '../../src/cdk/tool-servers.ts';
 import { SERVER_LIST_FILE, writtenServerList } from '../../src/tool-servers/server-list.ts';
 import { type InstallationOptions, startInstallation } from '../../testing/lambda/installation.ts';
 
@@ -23,6 +23,6 @@ export async function startBuiltInstallation(
     assembleTree(image, { ...built, ...(agent === undefined ? {} : { agent }) }),
   ]);
   // As the deployment does for the gateway.
-  if (agent) await writeFile(join(functions, SERVER_LIST_FILE), writtenServerList(serverListOf(agent)));
+  if (agent) await writeFile(join(functions, SERVER_LIST_FILE), writtenServerList(serverListIn(agent)));
   return await startInstallation({ ...options, functions, image });
 }

@@ -11,6 +11,11 @@ import { person } from '../../src/core/vault.ts';
 import { openVault } from '../../src/local/vault.ts';
 import { startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import {
+  followLink,
+  type OAuthToolServer,
+  startOAuthToolServer,
+} from '../../testing/tool-server/oauth-server.ts';
+import {
   type RemoteToolServer,
   startRemoteToolServer,
   wantsBearer,
@@ -40,16 +45,21 @@ const LOOK_INTO_MEMORY = `
 `;
 let base: string;
 let far: RemoteToolServer;
+let signedIn: OAuthToolServer;
+const user = 'ann@example.com';
 let system: TestSystem;
 
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'hybrid-tool-credentials-'));
   far = await startRemoteToolServer({ admit: wantsBearer(KEY) });
+  signedIn = await startOAuthToolServer({ user: () => user });
   const agentDir = join(base, 'agent');
   await mkdir(agentDir);
   const files = {
     'system_prompt.md': 'You help.',
-    'settings.json': JSON.stringify({ tools: { allow: ['Bash', 'mcp__github', 'mcp__old', 'mcp__bare'] } }),
+    'settings.json': JSON.stringify({
+      tools: { allow: ['Bash', 'mcp__github', 'mcp__old', 'mcp__bare', 'mcp__calendar__add'] },
+    }),
     'mcp.json': JSON.stringify({
       mcpServers: {
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the word as people write it in mcp.json.
@@ -61,6 +71,7 @@ beforeAll(async () => {
           headers: { Authorization: 'Bearer ${vault:github}' },
         },
         bare: { type: 'http', url: far.url },
+        calendar: { type: 'http', url: signedIn.url, oauth: true },
       },
     }),
   };
@@ -73,6 +84,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await system?.close();
   await far?.close();
+  await signedIn?.close();
   await rm(base, { recursive: true, force: true });
 });
 
@@ -120,10 +132,39 @@ test(`${promise('NO-SECRETS')} tools of a server at a URL work over both transpo
 
 test('a person’s own key is used for what they write, and nobody else’s', async () => {
   const vault = openVault(join(base, 'data'), null);
-  await vault.set({ tenant: DEFAULT_TENANT, person: person('http-chat:own'), name: 'github' }, 'another');
+  await vault.set({ tenant: DEFAULT_TENANT, person: person('http-chat/own'), name: 'github' }, 'another');
   const add = call({ name: 'mcp__github__add', input: { a: 1, b: 1 } });
   const own = await system.say('own', add);
   expect(own.reply.text).toContain('“github” did not start');
   const others = await system.say('others', add);
   expect(others.reply.text).toContain('sum 2');
+});
+
+test(`${promise('NO-SECRETS')} a person signs in by the link of a reply; their chat has the tools then, and no other chat has`, async () => {
+  const add = call({ name: 'mcp__calendar__add', input: { a: 40, b: 2 } });
+  const ask = call({ name: 'mcp__calendar__hybrid_sessions_sign_in', input: {} });
+  const linkIn = (text: string) => /(http:\/\/127\.0\.0\.1:\d+\/sign-in\?ticket=\S+)/.exec(text)?.[1] ?? '';
+  // A first meeting: the link comes without asking, once.
+  const met = (await system.say('ann', 'hello')).reply.text;
+  expect(linkIn(met)).not.toBe('');
+  expect(linkIn((await system.say('ann', 'hello again')).reply.text)).toBe('');
+  const asked = (await system.say('ann', ask)).reply.text;
+  const { response } = await followLink(linkIn(asked));
+  expect(response.status).toBe(200);
+  expect((await system.say('ann', add)).reply.text).toContain('sum 42');
+  const token = /Bearer (\S+)/.exec(String(signedIn.requests.at(-1)?.headers.authorization))?.[1] ?? '';
+  expect(signedIn.userOf(token)).toBe('ann@example.com');
+  // Another person has neither the tool nor the account.
+  const before = signedIn.requests.length;
+  const other = (await system.say('bob', add)).reply.text;
+  expect(other).not.toContain('sum');
+  expect(linkIn(other)).not.toBe('');
+  expect(signedIn.requests).toHaveLength(before);
+  // The link was never shown to a model, nor the token to anybody.
+  const seen = system.model!.requests.map(({ body }) => JSON.stringify(body)).join();
+  expect(seen).not.toContain('ticket=');
+  for (const name of await readdir(base, { recursive: true })) {
+    const bytes = await readFile(join(base, name)).catch(() => null);
+    expect(bytes?.includes(token) ?? false, name).toBe(false);
+  }
 });

@@ -10,18 +10,20 @@ import { createModelGateway, type GatewayTurn } from '../../src/gateway/model-ga
 import { createMemoryVault } from '../../src/stores/memory/vault.ts';
 import type { RemoteServer } from '../../src/tool-servers/remote-server.ts';
 import { createToolServers, type ToolServersOptions } from '../../src/tool-servers/tool-servers.ts';
-import type { ToolServersOfTurn } from '../../src/tool-servers/turn-tool-servers.ts';
+import type { ToolServerCalls, ToolServersOfTurn } from '../../src/tool-servers/turn-tool-servers.ts';
 
-export const ANN = person('telegram:1001');
-export const BOB = person('telegram:1002');
+export const ANN = person('telegram/1001');
+export const BOB = person('telegram/1002');
 export const TENANT = tenantId('acme');
 const SESSION = '11111111-1111-4111-8111-111111111111' as SessionId;
 const KEY = sessionKeyOf({ tenant: 'acme', channel: 'telegram', bot: '7', chat: '-5', thread: null });
 
+export type ToolTurn = GatewayTurn & Pick<ToolServerCalls, 'notes'>;
+
 export interface Way {
   readonly vault: Vault;
   readonly logged: readonly string[];
-  turn(servers: readonly RemoteServer[], speaker?: Person, over?: Partial<ToolServersOfTurn>): GatewayTurn;
+  turn(servers: readonly RemoteServer[], speaker?: Person, over?: Partial<ToolServersOfTurn>): ToolTurn;
   close(): Promise<void>;
 }
 
@@ -37,8 +39,16 @@ export async function openWay(options: Partial<ToolServersOptions> = {}): Promis
     logged,
     turn(servers, speaker = ANN, over = {}) {
       const ids = { tenant: TENANT, sessionId: SESSION, turnId: turnIdOf(KEY, `${++turns}`) };
-      const tools = toolServers.openTurn({ ...ids, speaker, servers, allow: [], ...over });
-      return gateway.openTurn({ ...ids, sessionKey: KEY, models: [], tools });
+      const tools = toolServers.openTurn({
+        ...ids,
+        speaker,
+        speakerName: 'Ann',
+        servers,
+        allow: [],
+        ...over,
+      });
+      const turn = gateway.openTurn({ ...ids, sessionKey: KEY, models: [], tools });
+      return { ...turn, notes: tools.notes };
     },
     async close() {
       await gateway.close();

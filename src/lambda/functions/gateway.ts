@@ -14,7 +14,6 @@ import { createDynamoMailbox } from '../../stores/dynamodb/mailbox.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { createSsmVault } from '../../stores/ssm/vault.ts';
-import { rememberedVault } from '../../tool-servers/remembered-vault.ts';
 import { readServerList, SERVER_LIST_FILE } from '../../tool-servers/server-list.ts';
 import { createToolServers } from '../../tool-servers/tool-servers.ts';
 import { gatewaySchema, readConfiguration } from '../configuration.ts';
@@ -48,7 +47,8 @@ const open = once(async () => {
   const upstream = upstreamOf(await readModelChoice(configuration, key, process.env.AWS_REGION));
   const list = readServerList(existsSync(SERVER_LIST) ? readFileSync(SERVER_LIST, 'utf8') : undefined);
   const toolServers = createToolServers({
-    vault: rememberedVault(createSsmVault({ prefix: configuration.vault }), systemClock),
+    vault: createSsmVault({ prefix: configuration.vault }),
+    remember: true,
     secret: secrets[0] ?? Buffer.alloc(0),
     listening: false,
     log,
@@ -62,7 +62,7 @@ const open = once(async () => {
       toolsOf: ({ person, ...grant }) =>
         person === undefined || list.servers.length === 0
           ? null
-          : toolServers.openTurn({ ...grant, speaker: person, ...list }),
+          : toolServers.openTurn({ ...grant, speaker: person, speakerName: 'you', ...list }),
       async isOver({ tenant, turnId }) {
         const turn = await store.getTurn(tenant, turnId);
         return turn === null || isCommitted(turn);
