@@ -110,7 +110,24 @@ test('sessions do not disturb each other', async () => {
 
 test(`${promise('TENANT')} no two pairs of tenant and session share a folder, whatever they are called`, async () => {
   const uuid = '0f8fad5b-d9cb-469f-a165-70867728950e';
-  const odd = ['../../etc', '..', '.', '', 'a/b', 'a', 'b', 'A', 'a.b', 'a-b', 'a b', '\0', 'é', 'e\u0301', '"', '["a"]'];
+  const odd = [
+    '../../etc',
+    '..',
+    '.',
+    '',
+    'a/b',
+    'a',
+    'b',
+    'A',
+    'a.b',
+    'a-b',
+    'a b',
+    '\0',
+    'é',
+    'e\u0301',
+    '"',
+    '["a"]',
+  ];
   const sessions = [uuid, uuid.toUpperCase(), uuid.replaceAll('-', ''), `${uuid}.json`, ...odd];
   const tenants = ['default', 'DEFAULT', 'test', uuid, ...odd];
   const pairs = tenants.flatMap((tenant) =>
