@@ -46,7 +46,7 @@ export interface CliRunnerOptions {
   readonly log?: Log;
 }
 
-export interface AgentRunnerOptions extends CliRunnerOptions, ModelAccessOptions {}
+export interface AgentRunnerOptions extends CliRunnerOptions, Omit<ModelAccessOptions, 'folder'> {}
 
 interface UsedModel {
   /** In place of the folder's. */
@@ -57,7 +57,7 @@ interface UsedModel {
 export interface CliRunner {
   run(
     run: AgentRun,
-    access: Pick<TurnAccess, 'model'> & Partial<TurnAccess> & UsedModel,
+    access: Pick<TurnAccess, 'model'> & Partial<Pick<TurnAccess, 'away'>> & UsedModel,
   ): Promise<AgentOutcome>;
 }
 
@@ -87,12 +87,15 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const cli = createCliRunner(options);
   const access = createModelAccess(options);
   return {
-    run: (run) => access.during(run, (given) => cli.run(run, given)),
+    run: (run) =>
+      access.during(run, ({ folder: { settings }, model, away }) =>
+        cli.run(run, { model, away, ...(settings.model === undefined ? {} : { use: settings.model }) }),
+      ),
     modelAnswers: access.answersAgain,
   };
 }
 
-type TurnOptions = CliRunnerOptions & TurnAccess;
+type TurnOptions = CliRunnerOptions & Pick<TurnAccess, 'model' | 'away'>;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {

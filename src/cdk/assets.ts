@@ -12,6 +12,8 @@ export interface Assets {
   readonly functions: Code;
   /** `handler`: what it runs. */
   readonly agentImage: (handler: string) => AgentImage;
+  /** What is known of the folders in the image, by name: '' is the installation's own. */
+  readonly agentFolders: Readonly<Record<string, string>>;
 }
 
 export interface AgentImage {
@@ -28,6 +30,8 @@ const exampleAgent = join(packageRoot, 'examples/agent');
 export function assetsFrom(options: {
   readonly folder: string | undefined;
   readonly agentFolder: string | undefined;
+  /** Then the folder in it is only known if it is named. */
+  readonly hasOwnImage: boolean;
   readonly architecture: Architecture;
 }): Assets {
   const folder = options.folder ?? builtAssets;
@@ -40,7 +44,9 @@ export function assetsFrom(options: {
       );
     }
   }
+  const own = options.agentFolder ?? (options.hasOwnImage ? undefined : exampleAgent);
   return {
+    agentFolders: own === undefined ? {} : { '': own },
     functions: Code.fromAsset(functions),
     agentImage: (handler) => {
       const context = FileSystem.mkdtemp('hybrid-sessions-image-');

@@ -1,6 +1,7 @@
 // Reads and checks each function's environment variables once, when it starts. A missing or malformed variable stops
 // the start with an error that names it. Secrets are not in the environment (see parameters.ts).
 import { z } from 'zod';
+import { namedModelsSchema } from '../agent/turn-models.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
@@ -101,6 +102,7 @@ export const isolatedHostsSchema = z.object({
   modelProvider: model.modelProvider,
   model: model.model,
   budgets,
+  agentModels: z.string().default('{}').transform(parsedJson).pipe(z.record(z.string(), namedModelsSchema)),
 });
 
 export const agentHostSchema = z.object({
