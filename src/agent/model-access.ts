@@ -19,6 +19,7 @@ import {
 import { isShortName } from '../gateway/model-policy.ts';
 import type { ModelUpstream } from '../gateway/model-upstream.ts';
 import type { ModelEndpoint } from './environment.ts';
+import type { TenantAgentOf } from './tenant-agent.ts';
 import { type FolderModels, turnModels } from './turn-models.ts';
 
 export interface ModelAccessOptions {
@@ -28,6 +29,8 @@ export interface ModelAccessOptions {
   readonly gateway?: TurnGateway;
   /** What turns may spend. */
   readonly budgets?: Budgets;
+  /** What tenants have of their own. */
+  readonly agentOf?: TenantAgentOf;
   /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` for the way to the model, where there is a proxy. */
   readonly proxy?: Readonly<Record<string, string>>;
   readonly log?: Log;
@@ -65,7 +68,7 @@ export interface ModelAccess {
 const PUBLIC_API = 'https://api.anthropic.com';
 
 export function createModelAccess(options: ModelAccessOptions): ModelAccess {
-  const { folder, model: endpoint, budgets, log } = options;
+  const { model: endpoint, log } = options;
   const connections = createUpstreamConnections(options.proxy);
   const fallbacks = createModelFallback(systemClock);
   let failedLast: { readonly model: string; readonly run: HostRun } | null = null;
@@ -81,7 +84,15 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
     }
   }
 
-  async function chosenModel(run: HostRun, gateway: TurnGateway) {
+  /** With the tenant's own model and budgets, where it has some. */
+  async function agentFor({ request }: HostRun) {
+    const agent = await options.agentOf?.(tenantOf(request.sessionKey));
+    if (!agent) return { folder: options.folder, budgets: options.budgets };
+    const { folder, model, budgets } = agent;
+    return { folder: model === null ? folder : withModel(folder, model), budgets };
+  }
+
+  async function chosenModel(run: HostRun, gateway: TurnGateway, folder: FolderModels) {
     const named = folder.settings.model ?? endpoint.model;
     const { fallbackModel } = folder.settings;
     if (named === undefined || fallbackModel === undefined || endpoint.demo) return null;
@@ -97,8 +108,9 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   return {
     during: (run, work) =>
       withGateway(async (gateway) => {
-        const chosen = await chosenModel(run, gateway);
-        const using = chosen ? { ...folder, settings: { ...folder.settings, model: chosen.model } } : folder;
+        const { folder, budgets } = await agentFor(run);
+        const chosen = await chosenModel(run, gateway, folder);
+        const using = chosen ? withModel(folder, chosen.model) : folder;
         const { request } = run;
         const turn = await gateway.openTurn({
           tenant: tenantOf(request.sessionKey),
@@ -132,7 +144,7 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
             ? withoutOutage(outcome)
             : withWhatTheGatewaySaw(outcome, seen);
         const counted = withUsage(judged, turn.usage());
-        return chosen ? withFallback(counted, chosen, seen) : counted;
+        return chosen ? withFallback(counted, folder, chosen, seen) : counted;
       }),
     answersAgain: () =>
       withGateway(
@@ -142,6 +154,7 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
 
   function withFallback(
     outcome: AgentOutcome,
+    folder: FolderModels,
     { model, insteadOf }: { readonly model: string; readonly insteadOf: string | null },
     seen: ModelFailure | null,
   ): AgentOutcome {
@@ -156,6 +169,10 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
     if (insteadOf === null || outcome.status !== 'ok') return outcome;
     return { ...outcome, text: `${outcome.text.trimEnd()}\n\n${fallbackNote(model, insteadOf)}`.trimStart() };
   }
+}
+
+function withModel(folder: FolderModels, model: string): FolderModels {
+  return { ...folder, settings: { ...folder.settings, model } };
 }
 
 const isOutage = ({ failure }: AgentOutcome): boolean => failure?.code === 'model-unavailable';

@@ -31,7 +31,7 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   const allowed = settings.tools.allow;
   const model = settings.model ?? context.model.model;
   const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
-  const gate = policyGate(allowed, placesOf(context), withheldTools(folder, context.sandbox));
+  const gate = policyGate(allowed, placesOf(context), withheldTools(folder, context.sandbox), folder.denied);
   return {
     ...(context.mark ? { resume: run.sessionId } : { sessionId: run.sessionId }),
     cwd: await startDirectory(context),
@@ -133,12 +133,13 @@ function policyGate(
   allowed: readonly string[],
   places: PolicyPlaces,
   withheld: ReturnType<typeof withheldTools>,
+  denied: readonly string[] = [],
 ): Required<Pick<Options, 'hooks' | 'canUseTool'>> {
   const verdicts = new Map<string, Verdict>();
   const hook: HookCallback = async (input) => {
     if (input.hook_event_name !== 'PreToolUse') return {};
     const call = { tool: input.tool_name, input: input.tool_input, cwd: input.cwd };
-    const verdict = await judgeToolCall(call, allowed, places, withheld).catch(
+    const verdict = await judgeToolCall(call, allowed, places, withheld, denied).catch(
       (): Verdict => ({ allow: false, reason: 'The path could not be checked.' }),
     );
     verdicts.set(input.tool_use_id, verdict);

@@ -87,6 +87,7 @@ export class HybridSessions extends Construct {
     this.assets = assetsFrom({
       folder: props.assets,
       agentFolder: props.agentFolder,
+      tenantFolders: props.tenants?.agentFolders,
       hasOwnImage: props.worker?.image !== undefined,
       architecture,
     });
@@ -179,6 +180,7 @@ export class HybridSessions extends Construct {
       ...channelEnvironment(this.channels, 'outgoing'),
       ...machineVariables(props.worker ?? {}),
       ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
+      ...(props.tenants?.models ? { [VARIABLES.tenantModels]: JSON.stringify(props.tenants.models) } : {}),
     };
     const worker = this.isolated
       ? new LoggedFunction(this, 'IsolatedWorker', {

@@ -132,7 +132,8 @@ export function createTurnCalls(
     underWay.add(done.promise);
     const end = (metered: MeteredUsage | null, broke = false): void => {
       if (metered) count(model, metered);
-      if (broke) note({ status: null, model });
+      // An agent that hangs up ends the request as the model's side does.
+      if (broke && !signal.aborted) note({ status: null, model });
       release();
       done.resolve();
       underWay.delete(done.promise);

@@ -55,9 +55,11 @@ export interface LocalHostsOptions {
 }
 
 /** What starts one host after the other. */
-export async function openLocalHosts(options: LocalHostsOptions): Promise<() => Promise<SpareHost>> {
+export async function openLocalHosts(
+  options: LocalHostsOptions,
+): Promise<(other?: Partial<LocalHostsOptions> | null) => Promise<SpareHost>> {
   await removeLeftovers(options.root);
-  return () => startHost(options);
+  return (other) => startHost({ ...options, ...other });
 }
 
 async function startHost(options: LocalHostsOptions): Promise<SpareHost> {

@@ -69,6 +69,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     request: z.unknown().transform((value) => parseTurnRequest(value)),
     tries: z.int().positive(),
     model: modelSchema,
+    /** What is left of the folder's tools. */
+    tools: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()) }).optional(),
   }),
   z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
   z.object({

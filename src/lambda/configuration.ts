@@ -69,6 +69,7 @@ const model = {
   modelKeyParameter: parameter.optional(),
   modelBaseUrl: z.url().optional(),
 };
+const tenantModels = z.string().default('[]').transform(parsedJson).pipe(z.array(z.string()));
 const budgets = z.string().default('{}').transform(parsedJson).pipe(budgetsSchema);
 
 function parsedJson(text: string, context: z.RefinementCtx): unknown {
@@ -90,6 +91,7 @@ export const sharedHostsSchema = z.object({
     .transform((value) => value === 'true'),
   ...model,
   budgets,
+  tenantModels,
 });
 
 /** Of a worker whose agents run in a function of their own. */
@@ -102,6 +104,7 @@ export const isolatedHostsSchema = z.object({
   modelProvider: model.modelProvider,
   model: model.model,
   budgets,
+  tenantModels,
   agentModels: z.string().default('{}').transform(parsedJson).pipe(z.record(z.string(), namedModelsSchema)),
 });
 

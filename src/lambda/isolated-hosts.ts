@@ -3,6 +3,7 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
+import { createTenantAgents } from '../agent/tenant-agent.ts';
 import { folderModelsOf } from '../agent/turn-models.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Tenant } from '../core/ids.ts';
@@ -36,9 +37,26 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
   let hosts: ProcessHosts | null = null;
   return {
     parameters: [gatewaySecretParameter],
-    async open({ objects, state, limits, secrets, usage, keysOf }) {
+    async open({ objects, state, limits, secrets, usage, keysOf, recordOf }) {
       const secret = Buffer.from(secrets.get(gatewaySecretParameter) ?? '', 'base64url');
+      // Of a folder that nobody described here: what the CLI takes by itself, and the installation's model.
+      const { '': own = { others: [] }, ...named } = configuration.agentModels;
+      const folder = folderModelsOf(own);
+      const agentOf = recordOf
+        ? createTenantAgents(
+            {
+              own: folder,
+              named: new Map(Object.entries(named).map(([name, models]) => [name, folderModelsOf(models)])),
+              models: configuration.tenantModels,
+              served: configuration.model,
+              budgets: configuration.budgets,
+              narrowsNetwork: false,
+            },
+            recordOf,
+          )
+        : null;
       hosts = createProcessHosts({
+        ...(agentOf && { agentOf }),
         start: createLambdaHosts({
           // What is refused is for the queue to repeat; a second try could run a second host.
           client: new LambdaClient({ maxAttempts: 1, requestHandler: { connectionTimeout: 2_000 } }),
@@ -54,8 +72,8 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
         state,
         limits,
         access: createModelAccess({
-          // Of a folder that nobody described here: what the CLI takes by itself, and the installation's model.
-          folder: folderModelsOf(configuration.agentModels[''] ?? { others: [] }),
+          folder,
+          ...(agentOf && { agentOf }),
           model: endpoint,
           gateway: createRemoteGateway({
             url: gatewayUrl,

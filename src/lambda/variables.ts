@@ -31,6 +31,8 @@ export const VARIABLES = {
   gatewayUrl: 'HYBRID_SESSIONS_GATEWAY_URL',
   /** JSON: the models that each agent folder names, by the folder's name; `` for the installation's own. */
   agentModels: 'HYBRID_SESSIONS_AGENT_MODELS',
+  /** JSON: names of models that tenants may be given besides those. */
+  tenantModels: 'HYBRID_SESSIONS_TENANT_MODELS',
   /** What the tokens for the gateway are signed with. */
   gatewaySecretParameter: 'HYBRID_SESSIONS_GATEWAY_SECRET_PARAMETER',
   /** JSON: what turns may spend (src/gateway/budgets.ts). */

@@ -66,9 +66,16 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
   let closeHosts = async () => {};
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
-    const { hosts, close } = await openWorkerHosts(configuration, stores, folder, model.endpoint, log);
-    closeHosts = close;
     const directory = createTenantDirectory(stores.tenants, systemClock);
+    const { hosts, close } = await openWorkerHosts(
+      configuration,
+      stores,
+      folder,
+      model.endpoint,
+      log,
+      directory.of,
+    );
+    closeHosts = close;
     const outgoing = { events: stores.events, log };
     const working = runWorker(
       {

@@ -48,8 +48,7 @@ const inProcesses =
   (sandbox: Sandbox) =>
   async (model: ScriptedModel): Promise<AgentHostsFixture> => {
     const { root, objects, state, folder, end } = await start();
-    const hosts = createProcessHosts({
-      start: await openLocalHosts({
+    const startHost = await openLocalHosts({
         sandbox,
         root,
         workplace: createWorkplace({ root }),
@@ -57,8 +56,10 @@ const inProcesses =
         agentDir: EXAMPLE,
         limits,
         network: 'open',
-        log: silentLog,
-      }),
+      log: silentLog,
+    });
+    const hosts = createProcessHosts({
+      start: () => startHost(),
       objects,
       state,
       limits,
