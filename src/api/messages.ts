@@ -20,7 +20,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/messages',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), deps.owner);
         const { text } = await jsonBody(context, messageBody);
         return take(deps, context, { conversation, kind: 'message', text });
       },
@@ -29,7 +29,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/new',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), deps.owner);
         await jsonBody(context, emptyBody, true);
         return take(deps, context, { conversation, kind: 'new', text: '' });
       },

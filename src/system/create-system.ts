@@ -20,7 +20,7 @@ import type { Answer, AnswerEvent, SendOptions, SentTurn, System, Turn } from '.
 
 export interface CreateSystemOptions
   extends ApiDeps,
-    Pick<AppOptions, 'apiKeys' | 'knownHosts' | 'page' | 'waiting'> {
+    Pick<AppOptions, 'apiKeys' | 'ownerOf' | 'knownHosts' | 'page' | 'waiting'> {
   /** Aborts when the system ends: waiting ends with it. */
   readonly ending: AbortSignal;
 }
