@@ -2,19 +2,20 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadAgentFolder } from '../src/agent/agent-folder.ts';
-import { createAgentRunner } from '../src/agent/runner.ts';
-import { detectSandbox } from '../src/agent/sandbox.ts';
+import { type AgentFolder, loadAgentFolder } from '../src/agent/agent-folder.ts';
+import type { ModelEndpoint } from '../src/agent/environment.ts';
 import { createWorkplace } from '../src/agent/workplace.ts';
 import { createHttpChannel } from '../src/channels/http/channel.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { silentLog } from '../src/core/log.ts';
 import { turnRequest } from '../src/core/messages.ts';
+import type { AgentHosts } from '../src/core/ports/hosts.ts';
 import type { TurnPoint } from '../src/core/running-turn.ts';
 import { processMessage } from '../src/core/worker.ts';
 import { createDirectHosts } from '../src/host/direct-hosts.ts';
+import type { Sandbox } from '../src/host/sandbox/index.ts';
 import { openWorkerHosts } from '../src/local/hosts.ts';
-import { openStores } from '../src/local/stores.ts';
+import { type LocalStores, openStores } from '../src/local/stores.ts';
 
 /** Each span ends at its point and begins at the one before. */
 const SPANS: ReadonlyMap<TurnPoint, string> = new Map([
@@ -34,11 +35,17 @@ export interface BenchWorker {
   close(): Promise<void>;
 }
 
-/** `worker`: the agent runs in the worker's own process, without a host; only for comparison. */
+export interface BenchWorkerOptions {
+  /** `worker`: the agent runs in the worker's own process, without a host; only for comparison. @default 'host' */
+  readonly where?: 'host' | 'worker';
+  /** As the server found it. */
+  readonly sandbox: Sandbox;
+}
+
 export async function openBenchWorker(
   dataDir: string,
   modelUrl: string,
-  where: 'host' | 'worker' = 'host',
+  { where = 'host', sandbox }: BenchWorkerOptions,
 ): Promise<BenchWorker> {
   await mkdir(dataDir, { recursive: true });
   const limits = { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 };
@@ -56,15 +63,10 @@ export async function openBenchWorker(
           folder,
           model,
           silentLog,
+          sandbox,
         )
       : {
-          hosts: createDirectHosts({
-            state: stores.state,
-            workplace: createWorkplace({ root: join(dataDir, 'turns') }),
-            runner: createAgentRunner({ folder, model, sandbox: await detectSandbox() }),
-            clock: systemClock,
-            log: silentLog,
-          }),
+          hosts: await directHosts(stores, folder, model, sandbox, dataDir),
           close: async () => {},
         };
   const http = createHttpChannel({ events: stores.events, log: silentLog });
@@ -110,6 +112,24 @@ export async function openBenchWorker(
       await stores.close();
     },
   };
+}
+
+/** Loaded only here: a worker with host processes does not load the SDK. */
+async function directHosts(
+  { state }: LocalStores,
+  folder: AgentFolder,
+  model: ModelEndpoint,
+  sandbox: Sandbox,
+  dataDir: string,
+): Promise<AgentHosts> {
+  const { createAgentRunner } = await import('../src/agent/runner.ts');
+  return createDirectHosts({
+    state,
+    workplace: createWorkplace({ root: join(dataDir, 'turns') }),
+    runner: createAgentRunner({ folder, model, sandbox }),
+    clock: systemClock,
+    log: silentLog,
+  });
 }
 
 /** As little as the bare SDK gets: a system prompt and two tools. A tool server's start would be compared with nothing. */

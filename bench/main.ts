@@ -1,15 +1,9 @@
-// `npm run bench`: what a turn costs beside the bare SDK, and what the state layer costs as a session grows. All
-// ratios are taken within this one run; docs/performance.md says how to read them.
-import { benchGateway } from './gateway.ts';
-import { benchState, stateBenchTable } from './state.ts';
-import { printRows } from './table.ts';
-import { benchTurn } from './turn.ts';
+// `npm run bench`: as it is when installed, with worker, agent host and the bench itself as a few bundled files. From source
+// every process would first read some hundred.
+import { join } from 'node:path';
+import { buildPrograms } from '../scripts/programs.mjs';
 
-console.error('Turns beside the bare SDK ...');
-printRows('A turn, with a model that answers at once (first row = 1.00)', await benchTurn());
-console.error('\nThe model gateway ...');
-printRows('A model call with a request of 100 KB, the model on loopback', await benchGateway());
-console.error('\nThe state layer alone ...');
-console.log(`\nThe state layer alone, objects in a folder (ratios to the first row of each group)\n`);
-console.log(stateBenchTable(await benchState()));
-process.exit(0);
+const here = import.meta.dirname;
+const programs = join(here, '../dist/programs');
+await buildPrograms(programs, { bench: join(here, 'run.ts'), 'cold-turn': join(here, 'cold-turn.ts') });
+await import(join(programs, 'bench.mjs'));

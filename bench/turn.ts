@@ -2,14 +2,18 @@
 // answers at once, the same prompt, sessions of the same length. Rounds are interleaved, so that what else the
 // machine does falls on all of them alike.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { query } from '@anthropic-ai/claude-agent-sdk';
 import { DEFAULT_TIME_LIMITS } from '../src/agent/agent-folder-schema.ts';
 import { agentEnvironment } from '../src/agent/environment.ts';
 import { newSessionId } from '../src/core/ids.ts';
+import { silentLog } from '../src/core/log.ts';
+import { detectSandbox, type Sandbox } from '../src/host/sandbox/index.ts';
+import { openCompileCache } from '../src/local/compile-cache.ts';
+import { PACKAGE_ROOT, programFile } from '../src/package-root.ts';
 import { createScriptedModel } from '../testing/model/scripted-model.ts';
 import { openBenchWorker } from './bench-worker.ts';
 import { median, type Row } from './table.ts';
@@ -21,21 +25,23 @@ export async function benchTurn(): Promise<Row[]> {
   const root = await mkdtemp(join(tmpdir(), 'hybrid-bench-'));
   const times = { bare: [] as number[], live: [] as number[], direct: [] as number[], cold: [] as number[] };
   const spans = new Map<string, number[]>();
+  const sandbox = await detectSandbox();
   try {
     const bare = await openBare(join(root, 'bare'), model.url);
-    const live = await openBenchWorker(join(root, 'live'), model.url);
-    const direct = await openBenchWorker(join(root, 'direct'), model.url, 'worker');
+    const live = await openBenchWorker(join(root, 'live'), model.url, { sandbox });
+    const direct = await openBenchWorker(join(root, 'direct'), model.url, { sandbox, where: 'worker' });
     const coldData = join(root, 'cold');
     await bare.turn();
     await live.turn();
     await direct.turn();
-    await coldTurn(coldData, model.url);
+    const coldTurn = await openCold(coldData, model.url, sandbox);
+    await coldTurn();
     for (let round = 0; round < ROUNDS; round++) {
       times.bare.push(await timed(bare.turn));
       times.live.push(await timed(live.turn));
       for (const [name, ms] of live.spans()) spans.set(name, [...(spans.get(name) ?? []), ms]);
       times.direct.push(await timed(direct.turn));
-      times.cold.push(await coldTurn(coldData, model.url));
+      times.cold.push(await coldTurn());
     }
     await live.close();
     await direct.close();
@@ -97,18 +103,23 @@ async function openBare(root: string, modelUrl: string): Promise<{ turn(): Promi
   };
 }
 
-/** Starts a new worker process, runs one turn in it and ends it; returns the milliseconds. */
-async function coldTurn(dataDir: string, modelUrl: string): Promise<number> {
-  const file = fileURLToPath(new URL('./cold-turn.ts', import.meta.url));
-  const startedAt = performance.now();
-  await new Promise<void>((resolve, reject) => {
-    const child = spawn(process.execPath, [file, dataDir, modelUrl], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+/** Starts a new worker process and runs one turn in it; returns the milliseconds from the start to the settled turn. */
+async function openCold(dataDir: string, modelUrl: string, sandbox: Sandbox): Promise<() => Promise<number>> {
+  await mkdir(dataDir);
+  const compiled = await openCompileCache({ dataDir, program: programFile('agent-host'), log: silentLog });
+  await compiled.fill();
+  const program = join(PACKAGE_ROOT, 'dist/programs/cold-turn.mjs');
+  return async () => {
+    const startedAt = performance.now();
+    const child = spawn(process.execPath, [program, dataDir, modelUrl, JSON.stringify(sandbox)], {
+      env: { ...process.env, ...compiled.environment },
+      stdio: ['ignore', 'pipe', 'inherit'],
     });
-    child.once('error', reject);
-    child.once('exit', (code) =>
-      code === 0 ? resolve() : reject(new Error(`The cold worker ended with ${code}.`)),
-    );
-  });
-  return performance.now() - startedAt;
+    const exited = once(child, 'exit');
+    await Promise.race([once(child.stdout, 'data'), exited]);
+    const tookMs = performance.now() - startedAt;
+    const [code] = await exited;
+    if (code !== 0) throw new Error(`The cold worker ended with ${code}.`);
+    return tookMs;
+  };
 }

@@ -1,11 +1,12 @@
-// Builds the package: TypeScript to JavaScript and declarations in dist/, and in dist/deploy what a deployment to
-// AWS uploads. Everything else ships as it is.
+// Builds the package: TypeScript to JavaScript and declarations in dist/, the programs of worker and agent host as few
+// files in dist/programs, and in dist/deploy what a deployment to AWS uploads. Everything else ships as it is.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildFunctions } from './functions.mjs';
 import { assembleContext } from './image.mjs';
+import { buildPrograms } from './programs.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 rmSync(join(root, 'dist'), { recursive: true, force: true });
@@ -15,5 +16,6 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.
   stdio: 'inherit',
 });
 if (status !== 0) process.exit(status ?? 1);
+await buildPrograms(join(root, 'dist/programs'));
 await buildFunctions(join(root, 'dist/deploy/functions'));
 await assembleContext(join(root, 'dist/deploy/image'));

@@ -17,17 +17,21 @@ export function programOf(name, programs) {
 }
 const RUNS = 5;
 
-/**
- * Left out of the small functions: zod's messages in fifty languages, and every way to credentials but the one that
- * exists on Lambda, the function's own environment.
- */
-const LEAN = {
-  name: 'lean',
-  setup({ onLoad, onResolve }) {
+/** Left out everywhere: zod's messages in fifty languages. */
+export const ONE_LANGUAGE = {
+  name: 'one-language',
+  setup({ onLoad }) {
     onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
       contents: "export { default as en } from './en.js';",
       resolveDir: join(root, 'node_modules/zod/v4/locales'),
     }));
+  },
+};
+
+/** Left out on Lambda: every way to credentials but the one that exists there, the function's own environment. */
+const LEAN = {
+  name: 'lean',
+  setup({ onLoad, onResolve }) {
     onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, () => ({
       path: 'credentials',
       namespace: 'lean',
@@ -53,7 +57,7 @@ export const BUNDLE = {
   keepNames: true,
   legalComments: 'external',
   metafile: true,
-  plugins: [LEAN],
+  plugins: [ONE_LANGUAGE, LEAN],
   logLevel: 'warning',
   // Dependencies in CommonJS call `require` for Node's own modules.
   banner: {

@@ -21,6 +21,15 @@ function readJson(file: string): unknown {
   return JSON.parse(readFileSync(join(PACKAGE_ROOT, file), 'utf8'));
 }
 
+/** What is started as a process of its own: its source in a checkout, where it is a few bundled files when installed. */
+const PROGRAMS = { 'agent-host': 'src/host/host-program.ts', worker: 'src/local/worker-program.ts' } as const;
+
+export const isBundled = !import.meta.url.endsWith('.ts');
+
+export function programFile(name: keyof typeof PROGRAMS): string {
+  return join(PACKAGE_ROOT, isBundled ? `dist/programs/${name}.mjs` : PROGRAMS[name]);
+}
+
 /** One step up from `src` in a checkout, two from `dist/src` when installed. */
 function packageRoot(here: string): string {
   const above = [join(here, '..'), join(here, '..', '..')];

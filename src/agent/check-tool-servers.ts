@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type McpServerStatus, query } from '@anthropic-ai/claude-agent-sdk';
+import type { McpServerStatus } from '@anthropic-ai/claude-agent-sdk';
 import { newSessionId } from '../core/ids.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { createCliProcess } from './cli-process.ts';
@@ -38,6 +38,8 @@ export async function checkToolServers(options: {
 }): Promise<readonly ToolServerState[]> {
   const { folder, sandbox } = options;
   if (Object.keys(folder.mcpServers).length === 0) return [];
+  // Loaded where there is something to check: a worker's start does not wait for it.
+  const { query } = await import('@anthropic-ai/claude-agent-sdk');
   const root = await realpath(await mkdtemp(join(tmpdir(), 'hybrid-sessions-check-')));
   const directory = { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
   const cli = createCliProcess({ directory, sandbox, folder });

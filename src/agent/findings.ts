@@ -74,11 +74,11 @@ export function sandboxFinding(sandbox: Sandbox, settings?: AgentFolder['setting
   return { name, status: 'ok', found: 'bubblewrap' };
 }
 
-/** As the turns of this folder have it. */
-export async function sandboxOf({ settings }: AgentFolder): Promise<Sandbox> {
+/** As the turns of this folder have it. `found`: what this machine has, where that is known already. */
+export async function sandboxOf({ settings }: AgentFolder, found?: Sandbox): Promise<Sandbox> {
   return settings.sandbox === 'off'
     ? { kind: 'none', reason: 'switched off', accepted: true }
-    : await detectSandbox();
+    : (found ?? (await detectSandbox()));
 }
 
 const missingOf = (states: readonly ToolServerState[]): string[] =>

@@ -10,9 +10,10 @@ import type { SandboxChoice } from './sandbox.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
 import { judgeToolCall, type PolicyPlaces, type Verdict, withheldTools } from './tool-policy.ts';
 import type { TranscriptMark } from './transcript.ts';
+import { agentSessionOf } from './transcript-file.ts';
 
 export interface QueryContext {
-  readonly run: Pick<AgentRun, 'directory' | 'sessionId'>;
+  readonly run: Pick<AgentRun, 'directory' | 'sessionId' | 'agentSessionId'>;
   readonly mark: TranscriptMark | null;
   /** The session woke under other paths than it had. */
   readonly relocation: Relocation | null;
@@ -33,7 +34,7 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
   const gate = policyGate(allowed, placesOf(context), withheldTools(folder, context.sandbox), folder.denied);
   return {
-    ...(context.mark ? { resume: run.sessionId } : { sessionId: run.sessionId }),
+    ...(context.mark ? { resume: agentSessionOf(run) } : { sessionId: agentSessionOf(run) }),
     cwd: await startDirectory(context),
     additionalDirectories: [directory.workspace],
     env: { ...context.environment },
@@ -121,7 +122,7 @@ function placesOf({ run, laid }: QueryContext): PolicyPlaces {
     workspace: directory.workspace,
     writable: [join(directory.root, 'tmp'), memoryFolder(run)],
     // Long tool results are kept beside the transcript, and the model is told to read them there.
-    readable: [laid.agent, join(projectFolder(run), run.sessionId)],
+    readable: [laid.agent, join(projectFolder(run), agentSessionOf(run))],
   };
 }
 

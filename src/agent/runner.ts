@@ -30,7 +30,7 @@ import {
   markTranscript,
   type TranscriptMark,
 } from './transcript.ts';
-import { transcriptPath } from './transcript-file.ts';
+import { agentSessionOf, transcriptPath } from './transcript-file.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
 
 export type { ModelEndpoint } from './environment.ts';
@@ -135,7 +135,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   const { directory, signal } = run;
   const { config, workspace } = directory;
   const demo = options.model.demo;
-  const transcript = transcriptPath(config, run.sessionId);
+  const transcript = transcriptPath(config, agentSessionOf(run));
   await dropTornLine(transcript);
   const note = await readConversationNote(config);
   // An imported session may hold a transcript in which nobody has said anything; a saved one says that it began.

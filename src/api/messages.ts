@@ -4,10 +4,11 @@ import type { Context } from 'hono';
 import { acceptAndQueue } from '../core/accept.ts';
 import { type TurnRequest, turnRequest } from '../core/messages.ts';
 import { isCommitted } from '../core/records.ts';
+import { UNDO_NEW } from '../core/timeline-turn.ts';
 import { conversationOfChat } from './chat-name.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
-import { emptyBody, idempotencyKey, jsonBody, messageBody } from './requests.ts';
+import { emptyBody, forkBody, idempotencyKey, jsonBody, messageBody, undoBody } from './requests.ts';
 import { eventStream, settled } from './stream.ts';
 import { answerView } from './views.ts';
 
@@ -32,6 +33,34 @@ export function messageRoutes(deps: ApiDeps): Route[] {
         const conversation = conversationOfChat(context.req.param('chat'), deps.owner);
         await jsonBody(context, emptyBody, true);
         return take(deps, context, { conversation, kind: 'new', text: '' });
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/undo',
+      async handle(context) {
+        const conversation = conversationOfChat(context.req.param('chat'));
+        const { turns, new_session } = await jsonBody(context, undoBody, true);
+        const text = new_session ? UNDO_NEW : String(turns ?? 1);
+        return take(deps, context, { conversation, kind: 'undo', text });
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/redo',
+      async handle(context) {
+        const conversation = conversationOfChat(context.req.param('chat'));
+        await jsonBody(context, emptyBody, true);
+        return take(deps, context, { conversation, kind: 'redo', text: '' });
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/fork',
+      async handle(context) {
+        const conversation = conversationOfChat(context.req.param('chat'));
+        const { to } = await jsonBody(context, forkBody);
+        return take(deps, context, { conversation, kind: 'fork', text: conversationOfChat(to).chat });
       },
     },
   ];

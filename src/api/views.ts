@@ -1,5 +1,6 @@
 // Records as the API shows them to clients: snake case, ISO times, and no internal fields.
 import { conversationOf, type SessionId, type TurnId } from '../core/ids.ts';
+import type { TurnMark } from '../core/ports.ts';
 import type { Reply, SessionMapping, TurnRecord } from '../core/records.ts';
 
 export interface ReplyView {
@@ -76,6 +77,11 @@ export function turnView(turn: TurnRecord): TurnView {
     received_at: new Date(turn.receivedAtMs).toISOString(),
     updated_at: new Date(turn.updatedAtMs).toISOString(),
   };
+}
+
+/** A turn that can be undone or brought back. */
+export function markView({ id, text }: TurnMark) {
+  return { turn_id: id, text };
 }
 
 export function chatView(mapping: SessionMapping, title: string): ChatView {

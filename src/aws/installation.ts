@@ -18,10 +18,20 @@ const installationSchema = z.strictObject({
   bucket: name,
   queueUrl: z.url(),
   deadLetterQueueUrl: z.url(),
+  /** What the names of parameters with credentials begin with; older deployments have none. */
+  vault: z
+    .string()
+    .regex(/^(?:\/[\w.-]+)+$/, 'must be the beginning of names of parameters')
+    .optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   /** Addresses of stand-ins and private endpoints. For one that is not named, the SDK's AWS_ENDPOINT_URL_* apply. */
   endpoints: z
-    .strictObject({ dynamodb: z.url().optional(), s3: z.url().optional(), sqs: z.url().optional() })
+    .strictObject({
+      dynamodb: z.url().optional(),
+      s3: z.url().optional(),
+      sqs: z.url().optional(),
+      ssm: z.url().optional(),
+    })
     .default({}),
 });
 /** Reads the file that names an installation; `deploy` writes it. */
@@ -65,6 +75,7 @@ export const OUTPUTS = {
   Bucket: 'bucket',
   Queue: 'queueUrl',
   DeadLetterQueue: 'deadLetterQueueUrl',
+  Vault: 'vault',
   RetentionDays: 'retentionDays',
 } as const;
 

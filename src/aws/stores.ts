@@ -2,6 +2,9 @@
 // back-ends that send messages. It is a separate module because it loads the AWS SDK.
 import { systemClock } from '../core/clock.ts';
 import { DAY_SEC, KEPT_GENERATIONS, WORKSPACE_LIMITS } from '../core/defaults.ts';
+import { Invalid } from '../core/errors.ts';
+import type { Tenant } from '../core/ids.ts';
+import type { Vault } from '../core/ports.ts';
 import type { Stores } from '../local/stores.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
@@ -13,6 +16,7 @@ import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb
 import { createDynamoTenantRegistry } from '../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
+import { createSsmClient, createSsmVault } from '../stores/ssm/vault.ts';
 import { type AwsInstallation, checkInstallation, readInstallation } from './installation.ts';
 
 export async function openAwsStores(
@@ -37,14 +41,20 @@ export async function openAwsStores(
     // Most servers other than Amazon's have no host name per bucket.
     forcePathStyle: endpoints.s3 !== undefined,
   });
+  const tenants = createDynamoTenantRegistry(tables);
   return {
+    vault: vaultAt(
+      known.vault,
+      at(endpoints.ssm),
+      async (tenant) => (await tenants.get(tenant))?.settings.kmsKey ?? null,
+    ),
     retentionSec: retentionDays * DAY_SEC,
     keepGenerations: KEPT_GENERATIONS,
     store,
     queue,
     events,
     objects,
-    tenants: createDynamoTenantRegistry(tables),
+    tenants,
     holdings: createDynamoTenantHoldings(tables),
     usage: createDynamoUsageLedger(tables),
     places: createDynamoPlaces(tables),
@@ -53,6 +63,7 @@ export async function openAwsStores(
       // The worker applies its own limit, which depends on the size of its disk.
       limits: WORKSPACE_LIMITS,
       keepGenerations: KEPT_GENERATIONS,
+      heads: store,
       ...(progress && { progress }),
     }),
     async close() {
@@ -61,4 +72,19 @@ export async function openAwsStores(
       client.destroy();
     },
   };
+}
+
+function vaultAt(
+  prefix: string | undefined,
+  at: { readonly region: string; readonly endpoint?: string },
+  keyOf: (tenant: Tenant) => Promise<string | null>,
+): Vault {
+  if (prefix !== undefined) return createSsmVault({ prefix, client: createSsmClient(at), keyOf });
+  const none = async (): Promise<never> => {
+    throw new Invalid('no-vault', 'The file of this installation does not say where its credentials are.', {
+      advice:
+        'Run `hybrid-sessions deploy` again: it brings the installation up to date and writes the file.',
+    });
+  };
+  return { get: none, set: none, add: none, remove: none, list: none };
 }

@@ -1,9 +1,11 @@
 // The `hybrid-sessions` command: its subcommands, options and exit codes. Each subcommand is a file of its own, loaded
 // when it is called.
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { CHANNELS } from '../channels/index.ts';
 import { switches } from '../channels/settings.ts';
+import { US_EAST_1 } from '../cost/aws-prices.ts';
+import { TYPICAL } from '../cost/turn-cost.ts';
 import { packageVersion } from '../package-root.ts';
 import { loadDotEnv } from './dot-env.ts';
 import { EXIT, errorLine, exitCodeOf } from './failure.ts';
@@ -26,6 +28,24 @@ const port = (value: string) => {
 const whole = (value: string) => {
   if (!/^[1-9]\d{0,5}$/.test(value)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
   return Number(value);
+};
+const amount = (value: string) => {
+  const number = Number(value);
+  if (!/^\d+(\.\d+)?$/.test(value) || number <= 0)
+    throw new InvalidArgumentError('It must be a number above 0.');
+  return number;
+};
+const share = (value: string) => {
+  const number = Number(value);
+  if (!/^\d+(\.\d+)?$/.test(value) || number > 1)
+    throw new InvalidArgumentError('It must be between 0 and 1.');
+  return number;
+};
+const memory = (value: string) => {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < 128 || number > 10_240)
+    throw new InvalidArgumentError('Lambda has 128 to 10240 MB.');
+  return number;
 };
 
 const program = new Command('hybrid-sessions')
@@ -132,6 +152,30 @@ withTenant(sessions.command('repair'))
   .option('--yes', 'do not ask')
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./repair.ts')).repair(context, chat, options));
+
+withTenant(sessions.command('undo'))
+  .description('undo the last turns of a conversation, files included')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .argument('[turns]', 'how many', whole, 1)
+  .option('--yes', 'do not ask')
+  .option('--json', 'print JSON')
+  .action(async (chat, turns, options) =>
+    (await import('./timeline.ts')).undo(context, chat, turns, options),
+  );
+
+withTenant(sessions.command('redo'))
+  .description('bring back what the last undo took away')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--yes', 'do not ask')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./timeline.ts')).redo(context, chat, options));
+
+withTenant(sessions.command('fork'))
+  .description('begin another chat with a session as it stands; nothing is copied')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .argument('<new chat>', 'name of the new chat, of this tenant')
+  .option('--json', 'print JSON')
+  .action(async (chat, to, options) => (await import('./timeline.ts')).fork(context, chat, to, options));
 
 withTenant(sessions.command('erase'))
   .description('erase a conversation: its turns and every stored file of its sessions')
@@ -263,6 +307,29 @@ withStored(tenants.command('audit'))
   .option('--json', 'print JSON')
   .action(async (options) => (await import('./tenants.ts')).audit(context, options));
 
+const vault = program.command('vault').description("credentials for tools' servers, which agents never see");
+const withPerson = (command: Command) =>
+  withTenant(command).option('--person <channel:id>', "one person's, for instance telegram:12345");
+
+withPerson(vault.command('set'))
+  .description('store one; its value comes from standard input or a prompt')
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the word as people write it in mcp.json.
+  .argument('<name>', 'as mcp.json names it: ${vault:NAME}')
+  .option('--json', 'print JSON')
+  .action(async (name, options) => (await import('./vault.ts')).set(context, name, options));
+
+withTenant(vault.command('list'))
+  .description('names, whose they are and when they changed; no values')
+  .option('--json', 'print JSON')
+  .action(async (options) => (await import('./vault.ts')).list(context, options));
+
+withPerson(vault.command('remove'))
+  .description('remove one, or with --person alone all of that person')
+  .argument('[name]')
+  .option('--yes', 'do not ask')
+  .option('--json', 'print JSON')
+  .action(async (name, options) => (await import('./vault.ts')).remove(context, name, options));
+
 const backup = program.command('backup').description('the whole data folder, while it is in use');
 
 withData(backup.command('create'))
@@ -298,6 +365,34 @@ program
   .argument('[cdk...]', 'goes to cdk as it is, after --')
   .action(async (rest, options) => {
     process.exitCode = await (await import('./deploy.ts')).deploy(context, options, rest);
+  });
+
+program
+  .command('cost')
+  .description('what an installation on AWS costs a month, without tokens (docs/cost.md)')
+  .option('--users <number>', 'people who use it', whole, TYPICAL.users)
+  .option('--turns <number>', 'turns a day of each of them', amount, TYPICAL.turnsPerDay)
+  .option('--seconds <number>', 'how long a turn takes', amount, TYPICAL.secondsPerTurn)
+  .option(
+    '--hot-rate <share>',
+    'share of turns that find their process alive, 0 to 1',
+    share,
+    TYPICAL.hotRate,
+  )
+  .option('--memory <MB>', 'of the function that runs agents', memory, TYPICAL.memoryMb)
+  .addOption(
+    new Option('--agents <mode>', 'where agents run').choices(['isolated', 'shared']).default('isolated'),
+  )
+  .option('--budget <dollars>', 'say what so much a month buys', amount, 30)
+  .option('--region <name>', `prices of this region (${US_EAST_1.region})`)
+  .option('--prices <file>', 'a price list of your own, as JSON')
+  .option('--print-prices', 'print the price list as JSON and end')
+  .option('--compare', 'the same use on other compute, with break-even points')
+  .option('--chart <file>', 'write a chart over 1 to 10,000 users as an HTML page')
+  .option('--json', 'print JSON')
+  .action(async ({ printPrices, ...options }) => {
+    if (printPrices) return terminal.json(US_EAST_1);
+    (await import('./cost.ts')).cost(context, options, TYPICAL);
   });
 
 program

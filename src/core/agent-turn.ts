@@ -5,7 +5,7 @@ import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
-import type { AgentHost, AgentOutcome } from './ports.ts';
+import type { AgentHost, AgentOutcome, HostRun } from './ports.ts';
 import type { Reply } from './records.ts';
 import {
   failedReply,
@@ -100,13 +100,15 @@ async function runAgent(
   const { deps, request, record, head, signal } = running;
   // A first turn is saved only after the agent has sent an event. Before that the directory may hold no conversation, and
   // a saved state without a conversation would later count as one that lost it.
-  let alive = head.generation > 0;
+  const resume = head.generation > 0 && !deps.state.isBlank(head);
+  let alive = resume;
   let toolsRan = false;
   const midTurn = saveEvery(running, saver, () => alive);
   try {
     const ending = host.run({
       sessionId: head.sessionId,
-      resume: head.generation > 0,
+      ...agentSession(running),
+      resume,
       continuing: record.generation !== null,
       request,
       progress(event) {
@@ -122,6 +124,11 @@ async function runAgent(
   } finally {
     await midTurn.end();
   }
+}
+
+function agentSession({ deps, head }: RunningTurn): Pick<HostRun, 'agentSessionId'> {
+  const agentSessionId = deps.state.agentSessionOf(head);
+  return agentSessionId === head.sessionId ? {} : { agentSessionId };
 }
 
 /** True when this request fails repeatedly while the model answers others. That is no outage, and waiting would not end. */

@@ -8,6 +8,8 @@ export type SessionKey = string & { readonly __brand: 'SessionKey' };
 export type SessionId = string & { readonly __brand: 'SessionId' };
 export type TurnId = string & { readonly __brand: 'TurnId' };
 export type Tenant = string & { readonly __brand: 'Tenant' };
+/** Somebody on a channel: `CHANNEL:ID`, such as `telegram:12345`. */
+export type Person = string & { readonly __brand: 'Person' };
 
 /** One chat + thread on one bot. `thread` is null where the platform has none. */
 export interface Conversation {
@@ -89,6 +91,13 @@ export function tenantId(name: string): Tenant {
 export function turnIdOf(key: SessionKey, dedupeId: string): TurnId {
   const digest = createHash('sha256').update(`${key}\n${dedupeId}`).digest('hex').slice(0, 32);
   return `turn_${digest}` as TurnId;
+}
+
+/** The session that a fork makes: the same at every attempt of its turn. */
+export function forkSessionIdOf(turnId: TurnId): SessionId {
+  const hex = createHash('sha256').update(`fork\n${turnId}`).digest('hex');
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`];
+  return [...parts, hex.slice(20, 32)].join('-') as SessionId;
 }
 
 export function newSessionId(): SessionId {

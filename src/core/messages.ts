@@ -26,8 +26,11 @@ const turnRequestSchema = z.object({
   /** The message's own id on its platform (with the bot it came to); the same for every redelivery. */
   dedupeId: z.string().min(1).max(512),
   conversation: conversationSchema,
-  /** `message`: the person wrote. `new`: start a fresh session. `move`, `await-move`: see move-conversation.ts. */
-  kind: z.enum(['message', 'new', 'move', 'await-move']),
+  /**
+   * `message`: the person wrote. `new`: start a fresh session. `undo`, `redo`, `fork`: see timeline-turn.ts. `move`,
+   * `await-move`: see move-conversation.ts.
+   */
+  kind: z.enum(['message', 'new', 'undo', 'redo', 'fork', 'move', 'await-move']),
   /** 0 when it arrived; +1 each time the system itself queues the rest of a turn that met its deadline. */
   part: z.number().int().nonnegative(),
   /** Well-formed Unicode: half a surrogate pair survives no store, and becomes U+FFFD here. */

@@ -54,6 +54,8 @@ export interface Reply {
   /** True where a demo model wrote it: every place that shows the reply says so. */
   readonly demo?: boolean;
   readonly usage?: Usage;
+  /** The session that the conversation points at from here on, where that changed. */
+  readonly movedTo?: SessionId;
   /** When it was committed, epoch milliseconds: how long delivery may go on trying counts from here. */
   readonly fixedAtMs?: number;
 }

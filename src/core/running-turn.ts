@@ -1,6 +1,6 @@
 // The context of a running turn, which every step of it is given, and the ways in which a turn can end.
 import { Invalid } from './errors.ts';
-import type { SessionId } from './ids.ts';
+import type { Conversation, SessionId } from './ids.ts';
 import type { Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
@@ -8,6 +8,7 @@ import type {
   BeginResult,
   Channel,
   Clock,
+  ForkInput,
   SessionState,
   SessionStore,
   TurnEvent,
@@ -44,7 +45,10 @@ export interface TurnTiming {
 export interface TurnDeps {
   readonly store: SessionStore;
   /** What the worker does to stored generations by itself. */
-  readonly state: Pick<SessionState, 'compact' | 'collect'>;
+  readonly state: Pick<
+    SessionState,
+    'compact' | 'collect' | 'undoable' | 'undo' | 'redo' | 'isBlank' | 'branch' | 'agentSessionOf'
+  >;
   readonly hosts: AgentHosts;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
@@ -96,6 +100,8 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly signal: AbortSignal;
   /** Shows the person what happens. */
   readonly progress: (event: TurnEvent) => void;
+  /** See `Channel.openConversation`; null where the channel has none. */
+  readonly openConversation: (name: string) => Promise<Conversation | null>;
 }
 
 /** What to commit. */
@@ -105,6 +111,8 @@ export interface Decision {
   readonly state: BeginResult['head']['state'];
   readonly reply: Reply;
   readonly repointTo?: SessionId;
+  readonly returnTo?: SessionId;
+  readonly fork?: ForkInput;
   readonly dead?: string;
   readonly compactionDue?: boolean;
 }

@@ -13,7 +13,7 @@ import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
 import { isCommitted, type Lease, type TurnRecord } from './records.ts';
-import { gaveUp, NEW_SESSION_TEXT, sessionUnreadable, withStoppedNote } from './replies.ts';
+import { gaveUp, sessionUnreadable, withStoppedNote } from './replies.ts';
 import { mayPass, retryWrite } from './retry-write.ts';
 import {
   channelOf,
@@ -26,6 +26,7 @@ import {
   type TurnOutcome,
 } from './running-turn.ts';
 import { standingReply } from './standing.ts';
+import { timelineStep } from './timeline-turn.ts';
 import { outageWaitMs } from './waiting.ts';
 
 /** Between attempts that failed by themselves. */
@@ -172,11 +173,17 @@ async function runLeased(
   }
 }
 
-async function runUncommitted(unshown: Omit<RunningTurn, 'progress'>): Promise<Ended> {
+type Unshown = Omit<RunningTurn, 'progress' | 'openConversation'>;
+
+async function runUncommitted(unshown: Unshown): Promise<Ended> {
   const { deps, request, lease, record, channel } = unshown;
   const context = sendContext(deps.store, lease, request, record);
   const sink = channel.open(context);
-  const running: RunningTurn = { ...unshown, progress: (event) => sink.push(event) };
+  const running: RunningTurn = {
+    ...unshown,
+    progress: (event) => sink.push(event),
+    openConversation: async (name) => (await channel.openConversation?.(context, name)) ?? null,
+  };
   try {
     const result = await decide(running);
     if ('notNow' in result) return notNow(running, result);
@@ -226,12 +233,8 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
-  if (request.kind === 'new') {
-    return {
-      ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT }),
-      repointTo: newSessionId(),
-    };
-  }
+  const step = await timelineStep(running);
+  if (step) return step;
   if (record.stopRequested && record.attempts === 1) {
     return unchanged(running, { outcome: 'stopped', text: withStoppedNote('') });
   }
@@ -250,13 +253,15 @@ async function commit(running: RunningTurn, result: Decision): Promise<TurnRecor
     reply: { ...result.reply, fixedAtMs: deps.clock.now() },
     retentionSec: deps.retentionSec,
     ...(result.repointTo ? { repointTo: result.repointTo } : {}),
+    ...(result.returnTo ? { returnTo: result.returnTo } : {}),
+    ...(result.fork ? { fork: result.fork } : {}),
   };
   return await retryWrite(() => deps.store.commit(input), retryOptionsOf(running));
 }
 
 /** Delivers a committed turn and closes its record. */
 async function finish(
-  { deps, channel, lease, request, tries }: Omit<RunningTurn, 'progress'>,
+  { deps, channel, lease, request, tries }: Unshown,
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
@@ -279,7 +284,7 @@ async function compact(deps: TurnDeps, lease: Lease): Promise<void> {
     if (!merged) return;
     const { generation } = head;
     await deps.store.advance({ lease, baseGeneration: generation, generation, state: merged.state });
-    await deps.state.collect(merged.garbage);
+    await deps.state.collect(merged.garbage, { shared: merged.shared ?? false });
   } catch (error) {
     deps.log('warn', 'compaction-failed', { session: lease.sessionId, ...errorFields(error) });
   }

@@ -3,24 +3,26 @@
 // a session moves between machines without its paths changing.
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { SAFE_PATH } from '../agent/environment.ts';
 import { isSameProcess, processStart } from '../agent/process-identity.ts';
 import { removeTree } from '../agent/remove-tree.ts';
-import type { Log } from '../core/log.ts';
+import { errorFields, type Log } from '../core/log.ts';
 import type { StateLimits, Workplace } from '../core/ports/execution.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
+import { programFile } from '../package-root.ts';
 import { createHostLink } from './host-link.ts';
 import { createIncoming } from './incoming.ts';
 import type { SpareHost } from './process-hosts.ts';
 import { PROTOCOL_VERSION } from './protocol.ts';
 import {
+  endOrphans,
   type NetworkSetting,
   programPaths,
   type Sandbox,
   type SandboxLimits,
+  type StartOptions,
   startInSandbox,
 } from './sandbox/index.ts';
 
@@ -29,6 +31,7 @@ const INSIDE = { root: '/tmp', config: '/tmp/.claude-code', workspace: '/tmp/wor
 const INSIDE_HOME = '/tmp/home';
 const INSIDE_TEMPORARY = '/tmp/tmp';
 const INSIDE_PACKS = '/run/hybrid-sessions/packs';
+const INSIDE_COMPILED = '/run/hybrid-sessions/compiled';
 /** A host that was asked to end may take so long; it has nothing left to do. */
 const CLOSE_MS = 1_000;
 
@@ -43,6 +46,8 @@ export interface LocalHostsOptions {
   readonly agentDir: string;
   /** What they find there, where it is not the folder itself: a copy that another user may read. */
   readonly agentCopy?: string;
+  /** Node's compile cache as this process has it (`module.getCompileCacheDir`). */
+  readonly compiled?: string | undefined;
   readonly limits: StateLimits;
   readonly network: NetworkSetting;
   /** Unix sockets of the worker by name, that hosts may reach. */
@@ -54,11 +59,16 @@ export interface LocalHostsOptions {
   readonly log: Log;
 }
 
-/** What starts one host after the other. */
-export async function openLocalHosts(
+/** What starts one host after the other. What killed workers left is removed meanwhile: nobody waits for that. */
+export function openLocalHosts(
   options: LocalHostsOptions,
-): Promise<(other?: Partial<LocalHostsOptions> | null) => Promise<SpareHost>> {
-  await removeLeftovers(options.root);
+): (other?: Partial<LocalHostsOptions> | null) => Promise<SpareHost> {
+  const { root, sandbox, log } = options;
+  const clearing =
+    sandbox.kind === 'bubblewrap' ? [removeLeftovers(root), endOrphans()] : [removeLeftovers(root)];
+  for (const cleared of clearing) {
+    cleared.catch((error: unknown) => log('warn', 'leftovers-not-removed', errorFields(error)));
+  }
   return (other) => startHost({ ...options, ...other });
 }
 
@@ -79,15 +89,20 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
   const packs = join(slot, 'packs');
   const incoming = await createIncoming(packs, objects, { shared: isWalled && !isRoot });
 
+  const compiled = compiledInside(options.compiled);
   const started = await startInSandbox({
     sandbox,
-    program: { command: process.execPath, args: ['--no-warnings', options.program ?? hostProgram()] },
+    program: {
+      command: process.execPath,
+      args: ['--no-warnings', options.program ?? programFile('agent-host')],
+    },
     env: {
       PATH: SAFE_PATH,
       LANG: options.language ?? 'C.UTF-8',
       TZ: new Intl.DateTimeFormat().resolvedOptions().timeZone,
       HOME: isWalled ? INSIDE_HOME : folders.home,
       TMPDIR: isWalled ? INSIDE_TEMPORARY : folders.temporary,
+      ...(isWalled ? compiled.environment : {}),
     },
     cwd: isWalled ? INSIDE.root : slot,
     directories: isWalled
@@ -103,6 +118,7 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
           incoming: [
             { path: packs, at: INSIDE_PACKS },
             ...(options.agentCopy === undefined ? [] : [{ path: options.agentCopy, at: options.agentDir }]),
+            ...compiled.mounts,
           ],
         }
       : { root: slot, writable: [], readOnly: [] },
@@ -160,10 +176,16 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
   }
 }
 
-/** In the same kind of file as this one: TypeScript in a checkout, JavaScript when installed. */
-function hostProgram(): string {
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return fileURLToPath(new URL(`./host-program.${ending}`, import.meta.url));
+/** Node's compile cache for a host. Its folder is named after the user, who is another one inside. */
+function compiledInside(folder: string | undefined): {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly mounts: NonNullable<StartOptions['directories']['incoming']>;
+} {
+  const ending = `-${process.getuid?.()}`;
+  if (folder === undefined || !folder.endsWith(ending)) return { environment: {}, mounts: [] };
+  const name = basename(folder).slice(0, -ending.length);
+  const at = (uid: number): string => `${INSIDE_COMPILED}/${name}-${uid}`;
+  return { environment: { NODE_COMPILE_CACHE: INSIDE_COMPILED }, mounts: [{ path: folder, at }] };
 }
 
 /** A folder of this worker's own beside its hosts', for sockets; removed by the next worker if this one is killed. */

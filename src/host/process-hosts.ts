@@ -11,7 +11,7 @@ import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
-import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
+import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
 import { createPackIntake, type PackIntake } from './pack-intake.ts';
@@ -154,7 +154,8 @@ async function openSession(
   const { directory, stage, spool, intake: own } = await claim(lease, stored);
   const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
   const check = createSavedCheck({ objects, scope: lease, limits });
-  const ours = new Set(stored?.packs.map(({ name }) => name));
+  /** The keys of packs that it may read, by the names under which a host knows them. */
+  const ours = new Map(stored?.packs.map(({ name }) => [baseNameOf(name), packKey(lease, name)]));
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
@@ -169,7 +170,7 @@ async function openSession(
       const result = await intake.take(packKey(lease, name), bytes);
       if (result === 'created') {
         save.written.set(name, bytes);
-        ours.add(name);
+        ours.set(name, packKey(lease, name));
       }
       link.send({ type: 'put', result });
     } catch (error) {
@@ -182,7 +183,8 @@ async function openSession(
     onProgress: (event) => progress(event),
     onNeed: (name) => {
       // Of this session's own packs, and of no other.
-      const staged = ours.has(name) ? stage(packKey(lease, name), name) : Promise.resolve(false);
+      const key = ours.get(name);
+      const staged = key ? stage(key, name) : Promise.resolve(false);
       staged.then(
         (found) => link.send({ type: 'have', name, found }),
         (error: unknown) => {
@@ -210,7 +212,7 @@ async function openSession(
     endpoint: ModelEndpoint,
     use: string | undefined,
   ): Promise<AgentOutcome> {
-    const { resume, continuing, request, tries, signal } = run;
+    const { resume, continuing, request, tries, signal, agentSessionId } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
       link.hurry('ended', STOP_MS);
@@ -222,7 +224,11 @@ async function openSession(
       const tools = agent
         ? { tools: { allow: agent.tools.allow && [...agent.tools.allow], deny: [...agent.tools.deny] } }
         : {};
-      const asked = link.ask({ type: 'run', resume, continuing, request, tries, model, ...tools }, 'ended');
+      const fork = agentSessionId && { agentSessionId };
+      const asked = link.ask(
+        { type: 'run', resume, continuing, request, tries, model, ...tools, ...fork },
+        'ended',
+      );
       if (signal.aborted) stop();
       return (await asked).outcome as AgentOutcome;
     } catch (error) {
@@ -241,7 +247,7 @@ async function openSession(
       return await access.during(run, ({ folder, model }) => runOn(run, model, folder.settings.model));
     },
 
-    async save({ head, generation, running }) {
+    async save({ head, generation, running, turn }) {
       const previous = previousOf(head, generation);
       const save: Saving = { generation, written: new Map(), arriving: [] };
       saving = save;
@@ -264,7 +270,7 @@ async function openSession(
         const dead = [...save.written]
           .filter(([name]) => !used.has(name))
           .map(([name, bytes]) => ({ name, bytes }));
-        const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead });
+        const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead }, turn);
         return { state: nextState, refused, compactionDue };
       } catch (error) {
         await Promise.all(save.arriving);

@@ -68,6 +68,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     continuing: z.boolean(),
     request: z.unknown().transform((value) => parseTurnRequest(value)),
     tries: z.int().positive(),
+    /** Claude's own id of the conversation, where it is not the session's. */
+    agentSessionId: z.string().optional(),
     model: modelSchema,
     /** What is left of the folder's tools. */
     tools: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()) }).optional(),

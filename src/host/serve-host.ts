@@ -115,11 +115,12 @@ export async function serveHost(
 
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
-    const { resume, continuing, request, tries, model, tools } = frame;
+    const { resume, continuing, request, tries, model, tools, agentSessionId } = frame;
     const { sessionId, directory } = opened;
     const outcome = await runner.run(
       {
         sessionId,
+        ...(agentSessionId === undefined ? {} : { agentSessionId: agentSessionId as SessionId }),
         resume,
         continuing,
         request,

@@ -30,6 +30,7 @@ import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
 import { EXAMPLE_AGENT } from '../package-root.ts';
 import { settingFault } from '../setting-fault.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
+import { VAULT_KEY_SHAPE } from './vault.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -113,6 +114,8 @@ export interface Configuration {
   readonly channelConfiguration: ChannelsSettings;
   /** The proxy for requests to the model, as the usual environment variables. */
   readonly proxy: Readonly<Record<string, string>>;
+  /** What stored credentials are encrypted with; null for the data folder's own key. */
+  readonly vaultKey: string | null;
   readonly logLevel: LogThreshold;
 }
 
@@ -176,6 +179,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
       ]),
     ),
     proxy: proxyFrom(env),
+    vaultKey: vaultKeyFrom(env.HYBRID_SESSIONS_VAULT_KEY),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
   };
 }
@@ -237,6 +241,15 @@ function logLevelFrom(value: string | undefined): LogThreshold {
   if (value === undefined || value === '') return 'info';
   const level = LOG_LEVELS.find((known) => known === value);
   return level ?? bad('HYBRID_SESSIONS_LOG', `must be one of ${LOG_LEVELS.join(', ')}`);
+}
+
+function vaultKeyFrom(value: string | undefined): string | null {
+  if (value === undefined || value === '') return null;
+  if (VAULT_KEY_SHAPE.test(value)) return value;
+  return bad(
+    'HYBRID_SESSIONS_VAULT_KEY',
+    'must be 32 bytes as base64, as `openssl rand -base64 32` makes them',
+  );
 }
 
 function channelsFrom(

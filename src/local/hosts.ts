@@ -1,6 +1,7 @@
 // The agent hosts of one worker process on this machine, and the model gateway that they reach: on a socket of the worker's
 // own where hosts have a network of their own, on loopback elsewhere.
 import { cp } from 'node:fs/promises';
+import { getCompileCacheDir } from 'node:module';
 import { join } from 'node:path';
 import type { AgentFolder } from '../agent/agent-folder.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
@@ -16,6 +17,7 @@ import { createUpstreamConnections } from '../gateway/connections.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
 import { openLocalHosts, openWorkerFolder } from '../host/local-hosts.ts';
 import { createProcessHosts, type HostNeeds } from '../host/process-hosts.ts';
+import type { Sandbox } from '../host/sandbox/index.ts';
 import { narrowedNetwork } from '../host/sandbox/network-setting.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
 import type { Configuration } from './configuration.ts';
@@ -30,6 +32,7 @@ export interface WorkerHosts {
   close(): Promise<void>;
 }
 
+/** `found`: which wall this machine has, as the server told. */
 export async function openWorkerHosts(
   configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'> &
     Partial<Pick<Configuration, 'tenants'>>,
@@ -37,12 +40,13 @@ export async function openWorkerHosts(
   folder: AgentFolder,
   model: ModelEndpoint,
   log: Log,
+  found?: Sandbox,
   recordOf: TenantDirectory['of'] = async () => null,
 ): Promise<WorkerHosts> {
   const { dataDir, limits, proxy, prices, budgets } = configuration;
   const { objects, state, usage } = stores;
   const { limits: hostLimits } = folder.settings;
-  const sandbox = await sandboxOf(folder);
+  const sandbox = await sandboxOf(folder, found);
   const root = await executionRoot(dataDir);
   const own = await openWorkerFolder(root);
   // Started by root, a host is another user, who may not read what is private to root.
@@ -67,13 +71,14 @@ export async function openWorkerHosts(
     log,
     ...(hasOwnNetwork ? { listen: { unixSocket: socket } } : {}),
   });
-  const startHost = await openLocalHosts({
+  const startHost = openLocalHosts({
     sandbox,
     root,
     workplace: createWorkplace({ root }),
     objects,
     agentDir: folder.path,
     ...(agentCopy === undefined ? {} : { agentCopy }),
+    compiled: getCompileCacheDir(),
     limits,
     network: networkOf(folder),
     hostLimits,

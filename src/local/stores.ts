@@ -12,6 +12,7 @@ import type {
   TenantRegistry,
   TurnQueue,
   UsageLedger,
+  Vault,
 } from '../core/ports.ts';
 import { createSqliteTurnQueue } from '../queues/sqlite/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
@@ -28,6 +29,7 @@ import {
 } from '../stores/sqlite/index.ts';
 import type { Configuration } from './configuration.ts';
 import { type DataFolder, dataFolder, openDataFolder } from './data-folder.ts';
+import { openVault } from './vault.ts';
 
 /** The ports of one system, local or on AWS, and how long and how much it keeps. */
 export interface Stores {
@@ -42,6 +44,7 @@ export interface Stores {
   readonly holdings: TenantHoldings;
   readonly usage: UsageLedger;
   readonly places: Places;
+  readonly vault: Vault;
   close(): Promise<void>;
 }
 
@@ -56,7 +59,8 @@ export interface OpenOptions {
 }
 
 export async function openStores(
-  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'keepGenerations' | 'retentionSec'>,
+  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'keepGenerations' | 'retentionSec'> &
+    Partial<Pick<Configuration, 'vaultKey'>>,
   { create, progress }: OpenOptions,
 ): Promise<LocalStores> {
   const folder = create ? await openDataFolder(configuration.dataDir) : dataFolder(configuration.dataDir);
@@ -81,6 +85,7 @@ export async function openStores(
     folder,
     usage,
     places,
+    vault: openVault(folder.path, configuration.vaultKey ?? null),
     retentionSec,
     keepGenerations,
     store,
@@ -93,6 +98,7 @@ export async function openStores(
       objects,
       limits,
       keepGenerations,
+      heads: store,
       ...(progress && { progress }),
     }),
     async close() {

@@ -7,12 +7,17 @@ import { fileURLToPath } from 'node:url';
 import { backoffMs } from '../core/backoff.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { Sandbox } from '../host/sandbox/sandbox.ts';
+import { isBundled, programFile } from '../package-root.ts';
+import { openCompileCache } from './compile-cache.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import type { WorkerNote } from './worker-notes.ts';
 
 export interface SupervisorOptions {
   readonly configuration: Configuration;
+  /** What `detectSandbox` found on this machine. */
+  readonly sandbox: Sandbox;
   /** The server's environment; workers get only the variables listed below. */
   readonly env: Environment;
   readonly log: Log;
@@ -31,7 +36,7 @@ export interface Supervisor {
 
 /** Variables that a worker may see. None of them can contain a secret. */
 const HARMLESS =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|COMSPEC|PATHEXT|WINDIR|USERPROFILE|APPDATA|LOCALAPPDATA|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|DEBUG|NO_COLOR|IS_SANDBOX)$/i;
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|COMSPEC|PATHEXT|WINDIR|USERPROFILE|APPDATA|LOCALAPPDATA|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|NODE_COMPILE_CACHE|DEBUG|NO_COLOR|IS_SANDBOX)$/i;
 
 /** Node flags that a worker inherits from the program. Flags that load or run code are not inherited. */
 const KEPT_FLAGS = /^--(no-warnings|enable-source-maps|use-[\w-]+|(disable-warning|max-[\w-]+)=.+)$/;
@@ -45,13 +50,23 @@ const SAVE_MS = 5_000;
 
 /** Resolves when every worker is ready; throws the error of the first worker that cannot start. */
 export async function startWorkers(options: SupervisorOptions): Promise<Supervisor> {
-  const slots = Array.from({ length: options.configuration.workers }, () => createWorkerSlot(options));
+  const { configuration, log } = options;
+  // A checkout's programs are many files that change: there the cache would be filled more often than used.
+  const compiled = isBundled
+    ? await openCompileCache({ ...configuration, program: programFile('agent-host'), log })
+    : null;
+  const slots = Array.from({ length: configuration.workers }, () =>
+    createWorkerSlot(options, compiled?.environment ?? {}),
+  );
   const supervisor: Supervisor = {
     pids: () => slots.flatMap((slot) => slot.pid() ?? []),
-    stop: async (graceMs) => void (await Promise.all(slots.map((slot) => slot.stop(graceMs)))),
+    async stop(graceMs) {
+      await Promise.all([compiled?.close(), ...slots.map((slot) => slot.stop(graceMs))]);
+    },
   };
   try {
     await Promise.all(slots.map((slot) => slot.ready));
+    void compiled?.fill();
   } catch (error) {
     await supervisor.stop(0);
     throw error;
@@ -65,8 +80,8 @@ interface WorkerSlot {
   stop(graceMs: number): Promise<void>;
 }
 
-function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
-  const { configuration, env, log, program, onNote, onRestart } = options;
+function createWorkerSlot(options: SupervisorOptions, own: Environment): WorkerSlot {
+  const { configuration, sandbox, env, log, program, onNote, onRestart } = options;
   const ready = Promise.withResolvers<void>();
   let child: ChildProcess | undefined;
   let restart: NodeJS.Timeout | undefined;
@@ -75,12 +90,13 @@ function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
 
   function start(): void {
     const startedAtMs = performance.now();
-    const worker = fork(fileURLToPath(program ?? workerProgram()), {
+    const worker = fork(program ? fileURLToPath(program) : programFile('worker'), {
       // In its own process group a worker gets no Ctrl-C from the terminal: the server stops its workers in order.
       detached: true,
-      env: Object.fromEntries(
-        Object.entries(env).filter(([name]) => HARMLESS.test(name)),
-      ) as NodeJS.ProcessEnv,
+      env: {
+        ...Object.fromEntries(Object.entries(env).filter(([name]) => HARMLESS.test(name))),
+        ...own,
+      } as NodeJS.ProcessEnv,
       execArgv: process.execArgv.filter((argument) => KEPT_FLAGS.test(argument)),
       serialization: 'json',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -114,7 +130,7 @@ function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
       }, waitMs);
     });
     // A worker serves nobody, and the agent may share its user: it gets no key of the API.
-    say(worker, { type: 'boot', configuration: { ...configuration, apiKeys: [] } });
+    say(worker, { type: 'boot', configuration: { ...configuration, apiKeys: [] }, sandbox });
   }
 
   async function stop(graceMs: number): Promise<void> {
@@ -138,10 +154,4 @@ function createWorkerSlot(options: SupervisorOptions): WorkerSlot {
 function say(worker: ChildProcess, message: ToWorker): void {
   // A worker that has died cannot get a message; its exit is handled above.
   if (worker.connected) worker.send(message, () => {});
-}
-
-/** The worker's program, in the same kind of file as this one: TypeScript in a checkout, JavaScript when installed. */
-function workerProgram(): URL {
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return new URL(`./worker-program.${ending}`, import.meta.url);
 }

@@ -130,6 +130,7 @@ export async function openLocalSystem(
     const program = workerProgram === undefined ? {} : { program: workerProgram };
     const workers = await startWorkers({
       configuration,
+      sandbox,
       env,
       log,
       ...program,

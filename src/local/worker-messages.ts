@@ -1,11 +1,14 @@
 // The messages between server and worker processes, over a pipe. Settings and secrets are passed in these messages,
 // never in arguments or in the environment.
+import type { Sandbox } from '../host/sandbox/sandbox.ts';
 import type { Configuration } from './configuration.ts';
 import type { WorkerNote } from './worker-notes.ts';
 
 export interface BootMessage {
   readonly type: 'boot';
   readonly configuration: Configuration;
+  /** Which wall this machine has: looked for once by the server, for it costs as much as starting a host. */
+  readonly sandbox: Sandbox;
 }
 
 export type ToWorker =

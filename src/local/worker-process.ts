@@ -1,5 +1,6 @@
 // One worker process. It takes turns from the queue and runs them. All it knows came through the pipe or from the
 // stores. It ends when the pipe to the server closes, because then nobody else could stop it.
+import { flushCompileCache } from 'node:module';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { withBots } from '../channels/bot-channels.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
@@ -18,7 +19,7 @@ import { openModelEndpoint } from './model-endpoint.ts';
 import { openSecrets } from './secret-sources.ts';
 import { createServerVariables } from './server-variables.ts';
 import { openStores } from './stores.ts';
-import type { FromWorker, ToWorker } from './worker-messages.ts';
+import type { BootMessage, FromWorker, ToWorker } from './worker-messages.ts';
 import { noteOf } from './worker-notes.ts';
 
 /** Without a server nobody waits for this turn's text, so it is saved and queued again at once. */
@@ -31,7 +32,7 @@ const deadline = new AbortController();
 /** Makes this process a worker of the server that started it. */
 export function runWorkerProcess(channels: readonly ChannelDescriptor[]): void {
   process.on('message', (message: ToWorker) => {
-    if (message.type === 'boot') boot(message.configuration, channels).catch(reportAndExit);
+    if (message.type === 'boot') boot(message, channels).catch(reportAndExit);
     else if (message.type === 'variable') variables.take(message);
     else stop(message.graceMs);
   });
@@ -49,7 +50,10 @@ function stop(graceMs: number): void {
   setTimeout(() => deadline.abort(), graceMs).unref();
 }
 
-async function boot(configuration: Configuration, channels: readonly ChannelDescriptor[]): Promise<void> {
+async function boot(
+  { configuration, sandbox }: BootMessage,
+  channels: readonly ChannelDescriptor[],
+): Promise<void> {
   const lines = createLogLines({
     threshold: configuration.logLevel,
     terminal: process.stderr.isTTY === true,
@@ -73,6 +77,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
       folder,
       model.endpoint,
       log,
+      sandbox,
       directory.of,
     );
     closeHosts = close;
@@ -108,6 +113,7 @@ async function boot(configuration: Configuration, channels: readonly ChannelDesc
       },
     );
     say({ type: 'ready' });
+    flushCompileCache();
     await working;
   } catch (error) {
     log('error', 'worker-ended', errorFields(error));

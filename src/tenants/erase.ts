@@ -15,6 +15,7 @@ import type {
   TenantHoldings,
   TenantRegistry,
   TurnQueue,
+  Vault,
 } from '../core/ports.ts';
 import { stopTurns } from '../core/stop.ts';
 import { DIRECTORY_MS } from './directory.ts';
@@ -26,6 +27,7 @@ export interface EraseTenantDeps {
   readonly tenants: TenantRegistry;
   readonly holdings: TenantHoldings;
   readonly queue: Pick<TurnQueue, 'deadLetters'>;
+  readonly vault: Pick<Vault, 'list' | 'remove'>;
 }
 
 export interface EraseTenantOptions {
@@ -60,6 +62,7 @@ export async function eraseTenant(
   for (const key of keys) await eraseWhenFree(deps, key, untilMs);
   for (const { id } of await deadLettersOf(deps.queue, tenant)) await deps.queue.deadLetters.drop(id);
   await holdings.erase(tenant);
+  for (const entry of await deps.vault.list(tenant)) await deps.vault.remove(entry);
   await eraseObjects(deps.objects, tenant);
   const left = await listHoldings(deps, tenant);
   if (Object.values(left).some((count) => count > 0)) {
@@ -78,13 +81,18 @@ export async function eraseTenant(
 
 /** What is held now, objects included; the record itself is not counted. */
 export async function listHoldings(
-  { holdings, objects, queue }: Pick<EraseTenantDeps, 'holdings' | 'objects' | 'queue'>,
+  { holdings, objects, queue, vault }: Pick<EraseTenantDeps, 'holdings' | 'objects' | 'queue' | 'vault'>,
   tenant: Tenant,
 ): Promise<Readonly<Record<string, number>>> {
   let count = 0;
   for await (const _ of objects.list(`${tenant}/`)) count++;
   const letters = await deadLettersOf(queue, tenant);
-  return { ...(await holdings.count(tenant)), 'dead letters': letters.length, objects: count };
+  return {
+    ...(await holdings.count(tenant)),
+    'dead letters': letters.length,
+    objects: count,
+    credentials: (await vault.list(tenant)).length,
+  };
 }
 
 async function deadLettersOf(

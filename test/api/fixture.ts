@@ -11,6 +11,7 @@ import { runWorker } from '../../src/core/worker.ts';
 import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createMemoryEventLog } from '../../src/stores/memory/event-log.ts';
 import { createMemorySessionStore } from '../../src/stores/memory/session-store.ts';
+import { noTimeline } from '../../testing/no-timeline.ts';
 import { workerOf } from '../../testing/worker-parts.ts';
 
 export type Agent = (run: AgentRun) => Promise<AgentOutcome>;
@@ -73,6 +74,7 @@ export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
     compact: async () => null,
     collect: async () => {},
     erase: async (_tenant, sessionId) => void erased.push(sessionId),
+    ...noTimeline,
   };
   const root = (lease: Lease) => `/${lease.sessionId}`;
   const workplace: Workplace = {

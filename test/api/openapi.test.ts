@@ -20,6 +20,13 @@ const ajv = new Ajv2020({ strict: false, allErrors: true });
 (addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
 ajv.addSchema(openapi, 'api');
 
+/** Steps of a chat that are no message. */
+const STEPS = ['undo', 'redo', 'fork'].map((name) => ({
+  path: `/v1/chats/{chat}/${name}`,
+  address: (chat: string) => `/v1/chats/${chat}/${name}`,
+  body: name === 'undo' ? { turns: 1 } : name === 'fork' ? { to: 'another' } : {},
+}));
+
 const STORE_METHODS = [
   'listMappings',
   'getMapping',
@@ -115,6 +122,10 @@ describe('openapi.json', () => {
     );
     await fits(await call('post', '/v1/chats/c/new', {}), 'post', '/v1/chats/{chat}/new');
     await fits(await call('post', '/v1/chats/c/new', {}, prefer), 'post', '/v1/chats/{chat}/new');
+    for (const { path, address, body } of STEPS) {
+      await fits(await call('post', address('c'), body), 'post', path);
+      await fits(await call('post', address('c'), body, prefer), 'post', path);
+    }
     await fits(await call('get', '/v1/chats'), 'get', '/v1/chats');
     await fits(await call('get', '/v1/chats/c'), 'get', '/v1/chats/{chat}');
     await fits(await call('get', turn), 'get', '/v1/turns/{id}');
@@ -149,7 +160,11 @@ describe('openapi.json', () => {
     const { turn_id: turnId } = await (
       await call('post', '/v1/chats/k/messages', { text: 'one' }, key)
     ).json();
+    for (const { path, address, body } of STEPS) {
+      await fits(await call('post', address('k'), body, key), 'post', path);
+    }
     for (const [path, address] of [
+      ...STEPS.map((step) => [step.path, step.address('k')] as const),
       [send, '/v1/chats/k/messages'],
       [fresh, '/v1/chats/k/new'],
       [stop, `/v1/turns/${turnId}/stop`],
@@ -178,6 +193,7 @@ describe('openapi.json', () => {
     for (const [path, address, body] of [
       [send, '/v1/chats/k/messages', { text: 'x' }],
       [fresh, '/v1/chats/k/new', {}],
+      ...STEPS.map((step) => [step.path, step.address('k'), step.body] as const),
     ] as const) {
       const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
       const response = await full.request(address, { method: 'POST', headers, body: JSON.stringify(body) });
@@ -218,7 +234,9 @@ describe('openapi.json', () => {
     );
     for (const [method, path] of addresses) {
       const address = path.replace('{chat}', 'k').replace('{id}', NO_TURN);
-      const body = path.endsWith('/messages') ? { text: 'x' } : method === 'post' ? {} : undefined;
+      const step = STEPS.find((one) => one.path === path);
+      const sent = path.endsWith('/messages') ? { text: 'x' } : method === 'post' ? {} : undefined;
+      const body = step?.body ?? sent;
       const open = 'security' in (paths[path]?.[method] ?? {});
       if (!open) await fits(await fixture.call(method.toUpperCase(), address, body), method, path);
       await fits(await call(method, address, body, { host: 'evil.example' }), method, path);

@@ -20,6 +20,8 @@ const SECRETS = {
   ACME_WEBHOOK_SECRET: 'canary-webhook-secret-0123456789abcdef',
   AWS_SECRET_ACCESS_KEY: 'canary-aws-secret-0123456789abcdef',
 };
+/** Given to `vault set`, not to the environment. */
+const STORED = { VAULT: 'canary-vault-0123456789abcdef', VAULT_OF_ANN: 'canary-vault-ann-0123456789abcdef' };
 /** A turn's right to call the model. It is dead when the turn ends, and still nobody else's business. */
 const TURN_TOKEN = /turn-[\w-]{12}\.[\w-]{43}|turn1\.[\w-]{20,}/;
 /** The agent's shell has its turn's token, and here it prints it: so it is in that session's own transcript, and nowhere else. */
@@ -48,8 +50,9 @@ test(`${promise('NO-SECRETS')} no planted secret is in anything printed or store
     HYBRID_SESSIONS_LOG: 'debug',
   };
   const printed = new Map<string, string>();
-  const command = async (...args: string[]) => {
-    const { code, out, err } = await run(args, { cwd, env });
+  const command = async (...args: string[]) => await commandWith('', ...args);
+  const commandWith = async (input: string, ...args: string[]) => {
+    const { code, out, err } = await run(args, { cwd, env, input });
     printed.set(args.join(' '), out + err);
     return code;
   };
@@ -83,6 +86,15 @@ test(`${promise('NO-SECRETS')} no planted secret is in anything printed or store
       `token=${SECRETS.ACME_TOKEN}`,
     ),
   ).not.toBe(0);
+
+  expect(await commandWith(STORED.VAULT, 'vault', 'set', 'github', '--tenant', 'acme')).toBe(0);
+  const person = ['--person', `telegram:${ANN}`, '--tenant', 'acme'];
+  expect(await commandWith(`${STORED.VAULT_OF_ANN}\n`, 'vault', 'set', 'github', ...person, '--json')).toBe(
+    0,
+  );
+  // A value that cannot be used is refused, and one given as an argument is no value; neither is repeated.
+  expect(await commandWith(`${STORED.VAULT}\u0007`, 'vault', 'set', 'github')).not.toBe(0);
+  expect(await command('vault', 'set', 'github', STORED.VAULT)).not.toBe(0);
 
   const server = start(['start', '--port', '0', '--workers', '1'], { cwd, env });
   let said = '';
@@ -127,6 +139,7 @@ test(`${promise('NO-SECRETS')} no planted secret is in anything printed or store
     expect(await command('tenants', 'export', 'acme', 'whole-tenant')).toBe(0);
     expect(await command('tenants', 'show', 'acme', '--json')).toBe(0);
     expect(await command('tenants', 'audit', '--json')).toBe(0);
+    expect(await command('vault', 'list', '--tenant', 'acme')).toBe(0);
     // While it runs, so that its log of writes is searched, too.
     await search(printed, cwd, () => said);
   } finally {
@@ -153,7 +166,7 @@ async function search(printed: ReadonlyMap<string, string>, folder: string, log:
   }
   const found: string[] = [];
   for (const [place, text] of places) {
-    for (const [name, value] of Object.entries(SECRETS)) {
+    for (const [name, value] of Object.entries({ ...SECRETS, ...STORED })) {
       const forms = [value, Buffer.from(value).toString('base64').slice(0, -4), encodeURIComponent(value)];
       if (forms.some((form) => text.includes(form))) found.push(`${name} in ${place}`);
     }

@@ -19,6 +19,7 @@ import { processMessage, type WorkerDeps } from '../../src/core/worker.ts';
 import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createMemorySessionStore } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { noTimeline } from '../../testing/no-timeline.ts';
 import { type WorkerParts, workerOf } from '../../testing/worker-parts.ts';
 
 export interface Fixture {
@@ -68,6 +69,7 @@ export function createFixture(): Fixture {
     compact: async () => null,
     collect: async () => {},
     erase: async () => {},
+    ...noTimeline,
   };
   const root = (lease: Lease) => `/${lease.sessionId}/${lease.fence}`;
   const workplace: Workplace = {

@@ -48,7 +48,7 @@ const inProcesses =
   (sandbox: Sandbox) =>
   async (model: ScriptedModel): Promise<AgentHostsFixture> => {
     const { root, objects, state, folder, end } = await start();
-    const startHost = await openLocalHosts({
+    const startHost = openLocalHosts({
         sandbox,
         root,
         workplace: createWorkplace({ root }),

@@ -41,6 +41,10 @@ const ATTEMPTS: readonly Attempt[] = [
   },
   { name: 'a hard link to a file outside', script: 'ln "$OUTSIDE/secret.txt" x && echo BROKE', bare: true },
   { name: 'an incoming file, written', script: '( echo x > "$INCOMING" ) && echo BROKE', bare: true },
+  ...['echo x > code', ': > more', 'rm code', 'cd .. && mkdir named-0'].map((change) => ({
+    name: `compiled code of ours: ${change}`,
+    script: `cd "$ROOT/named-$(id -u)" && ( ${change} ) 2> /dev/null && echo BROKE`,
+  })),
   {
     name: "the worker's environment",
     script: 'tr "\\\\0" "\\\\n" < /proc/$WORKER/environ | grep . && echo BROKE',

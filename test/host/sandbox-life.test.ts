@@ -26,11 +26,12 @@ describe.each(USERS)('started by $name', ({ uid }) => {
         'cat "$INCOMING"; echo; whoami; echo ~; pwd; cat ~/.profile 2> /dev/null; echo hello > /tmp/a; cat /tmp/a',
         `perl -MSocket -e 'socket(my $s, AF_UNIX, SOCK_STREAM, 0); connect($s, pack_sockaddr_un("/run/hybrid-sessions/model.sock")) or die $!; print <$s>'; echo "$HYBRID_SESSIONS_SOCKETS"`,
         'exit 7',
+        'cat "$ROOT/named-$(id -u)/code"',
         'df -k /tmp /dev/shm --output=size | tail -2; cat /proc/self/oom_score_adj',
       ],
     });
     expect(sandbox).toMatchObject({ kind: 'bubblewrap', ownNetwork: true });
-    const [given, sockets, code, room] = results;
+    const [given, sockets, code, named, room] = results;
     expect(given).toMatchObject({ err: '', end: { code: 0 } });
     expect(given!.out).toMatch(/^incoming\nagent\n\/.*\/home\n\/.*\/workspace\nhello\n$/);
     expect(sockets).toMatchObject({
@@ -38,6 +39,7 @@ describe.each(USERS)('started by $name', ({ uid }) => {
       err: '',
     });
     expect(code!.end).toEqual({ code: 7, signal: null });
+    expect(named).toMatchObject({ out: 'compiled', err: '' });
     expect(room!.out.split(/\s+/).filter(Boolean)).toEqual(['262144', '262144', '1000']);
   });
 

@@ -86,6 +86,9 @@ async function main(job: Job): Promise<void> {
       for (const folder of folders) mkdirSync(folder, { recursive: true });
       const incoming = join(base, `incoming-${index}`);
       writeFileSync(incoming, 'incoming', { mode: 0o600 });
+      const named = join(base, `named-${index}`);
+      mkdirSync(named, { mode: 0o700 });
+      writeFileSync(join(named, 'code'), 'compiled', { mode: 0o600 });
       const notices: SandboxNotice[] = [];
       const host = await startInSandbox({
         sandbox,
@@ -106,7 +109,10 @@ async function main(job: Job): Promise<void> {
           root,
           writable: folders.map((path) => ({ path })),
           readOnly: [],
-          incoming: [{ path: incoming, at: join(root, 'incoming') }],
+          incoming: [
+            { path: incoming, at: join(root, 'incoming') },
+            { path: named, at: (uid) => join(root, `named-${uid}`) },
+          ],
         },
         stdio: ['pipe', 'pipe', 'pipe'],
         network: job.network ?? 'none',

@@ -6,6 +6,7 @@ import {
   createMemorySessionStore,
   createMemoryTenantRegistry,
   createMemoryUsageLedger,
+  createMemoryVault,
 } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
@@ -14,6 +15,7 @@ import { placesContract } from '../../testing/contracts/places.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
+import { vaultContract } from '../../testing/contracts/vault.ts';
 
 sessionStoreContract({
   name: 'memory',
@@ -92,6 +94,17 @@ tenantRegistryContract({
         'what one registry wrote another over the same data reads',
         'a record that cannot be read is Corrupt, never absent',
       ],
+    },
+  ],
+});
+
+vaultContract({
+  name: 'memory',
+  create: async () => ({ vault: createMemoryVault(), close: async () => {} }),
+  skip: [
+    {
+      reason: 'nothing outlives the process',
+      tests: ['what one vault wrote another over the same entries reads'],
     },
   ],
 });

@@ -12,6 +12,7 @@ import { isolationCases } from './session-store-isolation.ts';
 import { leaseCases } from './session-store-lease.ts';
 import { listCases } from './session-store-lists.ts';
 import { moveCases } from './session-store-move.ts';
+import { timelineCases } from './session-store-timeline.ts';
 import { upkeepCases } from './session-store-upkeep.ts';
 
 export type { PlatformError, SessionStoreContract, SessionStoreFixture } from './session-store-fixture.ts';
@@ -27,6 +28,7 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     isolationCases(contract, it);
     gatherCases(contract, it);
     moveCases(contract, it);
+    timelineCases(contract, it);
     upkeepCases(contract, it);
     errorCases(contract, it);
     finish();

@@ -11,9 +11,11 @@ import type {
   TenantHoldings,
   TenantRegistry,
   TurnQueue,
+  Vault,
 } from '../../src/core/ports.ts';
 import { type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts';
-import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
+import { person } from '../../src/core/vault.ts';
+import { createMemoryObjectStore, createMemoryVault } from '../../src/stores/memory/index.ts';
 import { eraseTenant, listHoldings } from '../../src/tenants/erase.ts';
 import { type ContractSkip, cases, conversation, expectFailure, message, withFixture } from './contract.ts';
 import { begin, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
@@ -40,7 +42,7 @@ const BY = { by: 'test', settleMs: 0, waitMs: 3_000 };
 /** A conversation with a turn and its events, one that only waits, and one with a text that is stored apart. */
 async function plant(
   { store, events, queue }: TenantHoldingsFixture,
-  objects: ObjectStore,
+  { objects, vault }: { readonly objects: ObjectStore; readonly vault: Vault },
   name: string,
 ): Promise<void> {
   const { lease, turn } = await wholeTurn(store, message(conversation({ tenant: name, chat: 'same' })));
@@ -54,6 +56,8 @@ async function plant(
   const [delivery] = await queue.receive({ max: 1, waitMs: 0, visibilityMs: 1_000 });
   await delivery?.deadLetter('no good');
   await objects.put(`${lease.tenant}/${lease.sessionId}/pack`, new Uint8Array(3));
+  await vault.set({ tenant: lease.tenant, person: null, name: 'github' }, 'key');
+  await vault.set({ tenant: lease.tenant, person: person('telegram:1'), name: 'oauth/github' }, 'tokens');
 }
 
 const totalOf = (counts: Readonly<Record<string, number>>) =>
@@ -69,7 +73,8 @@ export function tenantHoldingsContract({ name, create, skip }: TenantHoldingsCon
         withFixture(create, async (fixture) => {
           const { holdings } = fixture;
           const objects = createMemoryObjectStore();
-          for (const one of NAMES) await plant(fixture, objects, one);
+          const vault = createMemoryVault();
+          for (const one of NAMES) await plant(fixture, { objects, vault }, one);
           const counts = new Map<string, Readonly<Record<string, number>>>();
           for (const one of NAMES) {
             const tenant = tenantId(one);
@@ -101,22 +106,23 @@ export function tenantHoldingsContract({ name, create, skip }: TenantHoldingsCon
         withFixture(create, async (fixture) => {
           const { tenants } = fixture;
           const objects = createMemoryObjectStore();
-          await plant(fixture, objects, 'acme');
-          await plant(fixture, objects, 'acme-2');
+          const vault = createMemoryVault();
+          await plant(fixture, { objects, vault }, 'acme');
+          await plant(fixture, { objects, vault }, 'acme-2');
           const bots = [{ channel: 'x', bot: '1' }];
           await tenants.add('acme' as TenantName, tenantSettingsSchema.parse({ bots }), 'test');
-          const other = await listHoldings({ ...fixture, objects }, tenantId('acme-2'));
+          const other = await listHoldings({ ...fixture, vault, objects }, tenantId('acme-2'));
           const erased = await eraseTenant(
-            { ...fixture, objects, state: stateOf(objects) },
+            { ...fixture, vault, objects, state: stateOf(objects) },
             tenantId('acme'),
             BY,
           );
           expect(erased).toMatchObject({
             chats: 3,
-            held: { conversations: 2, sessions: 2, objects: 1, 'dead letters': 1 },
+            held: { conversations: 2, sessions: 2, objects: 1, 'dead letters': 1, credentials: 2 },
           });
           expect(totalOf(erased.left)).toBe(0);
-          expect(await listHoldings({ ...fixture, objects }, tenantId('acme-2'))).toEqual(other);
+          expect(await listHoldings({ ...fixture, vault, objects }, tenantId('acme-2'))).toEqual(other);
           expect(await tenants.get(tenantId('acme'))).toBeNull();
           const { items } = await tenants.audit.list({ tenant: tenantId('acme') });
           expect(items.map(({ action }) => action)).toEqual([
@@ -126,7 +132,7 @@ export function tenantHoldingsContract({ name, create, skip }: TenantHoldingsCon
             'tenant-added',
           ]);
           const again = await eraseTenant(
-            { ...fixture, objects, state: stateOf(objects) },
+            { ...fixture, vault, objects, state: stateOf(objects) },
             tenantId('acme'),
             BY,
           );
@@ -142,11 +148,12 @@ export function tenantHoldingsContract({ name, create, skip }: TenantHoldingsCon
           const tenant = tenantId('acme');
           for (let step = 0; ; step++) {
             const objects = createMemoryObjectStore();
-            await plant(fixture, objects, 'acme');
+            const vault = createMemoryVault();
+            await plant(fixture, { objects, vault }, 'acme');
             if (!(await fixture.tenants.get(tenant))) {
               await fixture.tenants.add('acme' as TenantName, tenantSettingsSchema.parse({}), 'test');
             }
-            const deps = { ...fixture, objects, state: stateOf(objects) };
+            const deps = { ...fixture, vault, objects, state: stateOf(objects) };
             const cut = cutAfter(deps, step);
             const first = await eraseTenant(cut.deps, tenant, BY).catch((error: unknown) => error);
             if (!cut.wasCut()) break;
@@ -170,7 +177,8 @@ export function tenantHoldingsContract({ name, create, skip }: TenantHoldingsCon
         withFixture(create, async (fixture) => {
           const { store } = fixture;
           const objects = createMemoryObjectStore();
-          const deps = { ...fixture, objects, state: stateOf(objects) };
+          const vault = createMemoryVault();
+          const deps = { ...fixture, vault, objects, state: stateOf(objects) };
           const of = conversation({ tenant: 'acme', chat: 'runs' });
           const running = await begin(store, message(of));
           const tenant: Tenant = running.lease.tenant;
@@ -225,6 +233,7 @@ function cutAfter<D extends Parameters<typeof eraseTenant>[0]>(deps: D, calls: n
       state: guarded(deps.state, ['erase']),
       objects: guarded(deps.objects, ['delete']),
       holdings: guarded(deps.holdings, ['erase']),
+      vault: guarded(deps.vault, ['remove']),
       tenants: { ...tenants, audit: guarded(deps.tenants.audit, ['append']) },
     },
   };

@@ -1,5 +1,5 @@
 // What a person sees: progress while a turn runs, then one reply. Capabilities are data, not subclasses.
-import type { SessionId, Tenant, TurnId } from '../ids.ts';
+import type { Conversation, SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Reply } from '../records.ts';
 
@@ -80,6 +80,11 @@ export interface Channel {
    * next call finds the anchor. Gone: can never arrive. Must be safe to call again after any of them.
    */
   deliver(context: SendContext, reply: Reply): Promise<void>;
+  /**
+   * Opens a conversation beside that of the message: a topic, a chat; without a name where the person gave none. Called
+   * again for the same turn it leads to the same one. null where none can be opened here; absent where there never is one.
+   */
+  openConversation?(context: SendContext, name: string): Promise<Conversation | null>;
 }
 
 export interface SendContext {

@@ -76,7 +76,10 @@ export function bubblewrapArguments(wall: Wall): string[] {
   const isTemporary = directories.root === '/tmp';
   if (!isTemporary) mounts.add(directories.root, '--tmpfs', directories.root);
   for (const { path, at = path } of directories.writable) mounts.add(at, '--bind', path, at);
-  for (const { path, at = path } of directories.incoming ?? []) mounts.add(at, '--ro-bind', path, at);
+  for (const { path, at = path } of directories.incoming ?? []) {
+    const inside = typeof at === 'string' ? at : at(user.uid);
+    mounts.add(inside, '--ro-bind', path, inside);
+  }
   if (!isTemporary) mounts.close(directories.root);
   mounts.close('/');
   return [...args, ...mounts.args, '--chdir', wall.cwd];

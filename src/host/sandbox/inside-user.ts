@@ -48,11 +48,12 @@ export async function handOverSocket(path: string, user: RunsAs): Promise<void> 
 /** Lets the inside read a file or folder that stays ours. Folders of ours above it keep everybody else out. */
 export async function letRead(path: string, user: RunsAs): Promise<void> {
   if (!user.isOther) return;
-  const { mode, uid } = await lstat(path);
+  const { mode, uid, gid } = await lstat(path);
   const isFolder = (mode & FILE_KIND) === FOLDER;
   if (!isFolder && (mode & FILE_KIND) !== PLAIN_FILE) return;
-  await chown(path, uid, user.gid);
-  await chmod(path, (mode & 0o777) | (isFolder ? 0o050 : 0o040));
+  const may = isFolder ? 0o050 : 0o040;
+  if (gid !== user.gid) await chown(path, uid, user.gid);
+  if ((mode & may) !== may) await chmod(path, (mode & 0o777) | may);
   if (isFolder) for (const name of await readdir(path)) await letRead(join(path, name), user);
 }
 

@@ -45,8 +45,11 @@ export interface StartOptions {
     readonly writable: readonly { readonly path: string; readonly at?: string }[];
     /** Absolute paths that look the same inside, where they exist. */
     readonly readOnly: readonly string[];
-    /** Files or folders of ours shown read-only, in another place if `at` says so. */
-    readonly incoming?: readonly { readonly path: string; readonly at?: string }[];
+    /** Files or folders of ours shown read-only, in another place if `at` says so; it may depend on the user inside. */
+    readonly incoming?: readonly {
+      readonly path: string;
+      readonly at?: string | ((uid: number) => string);
+    }[];
   };
   /** From 0 on. `pipe` gives a stream in `stdio` of the process, as `spawn` does. */
   readonly stdio: readonly ('pipe' | 'ignore' | 'inherit')[];

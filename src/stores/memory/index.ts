@@ -8,3 +8,4 @@ export { createMemoryPlaces } from './places.ts';
 export { createMemorySessionStore, type MemorySessionStoreOptions } from './session-store.ts';
 export { createMemoryTenantRegistry, type MemoryTenantRegistryOptions } from './tenant-registry.ts';
 export { createMemoryUsageLedger } from './usage-ledger.ts';
+export { createMemoryVault } from './vault.ts';

@@ -1,0 +1,51 @@
+// Whose credentials are meant, and what they may be called. A person is named as their channel names them, with the channel
+// before it, so that the same id on two platforms is two people.
+import { Invalid } from './errors.ts';
+import { MAX_ID_LENGTH, type Person } from './ids.ts';
+import type { ListedEntry, VaultEntry } from './ports/vault.ts';
+
+/** Parameter Store keeps no more than 8 KB. */
+export const MAX_CREDENTIAL_BYTES = 8_000;
+
+const PERSON = /^[a-z][a-z0-9-]{0,31}:/;
+/** What owners may name. What signing in left has a `/`, so the two never meet. */
+const OWN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$/;
+
+export function isOwnName(name: string): boolean {
+  return OWN_NAME.test(name);
+}
+
+/** Throws `Invalid('bad-person')`. */
+export function person(text: string): Person {
+  const id = text.slice(text.indexOf(':') + 1);
+  if (PERSON.test(text) && id.length > 0 && id.length <= MAX_ID_LENGTH && text.isWellFormed()) {
+    return text as Person;
+  }
+  throw new Invalid('bad-person', `"${text.slice(0, 80).toWellFormed()}" names no person.`, {
+    advice: 'Write CHANNEL:ID, for instance telegram:12345.',
+  });
+}
+
+/** For adapters: what they need not check themselves. */
+export function checkEntry({ person: whose, name }: VaultEntry): void {
+  if (whose !== null) person(whose);
+  if (NAME.test(name)) return;
+  throw new Invalid('bad-credential-name', 'This is no name for a credential.', {
+    advice: 'Use 1 to 64 letters, digits, ".", "_" and "-", beginning with a letter or digit.',
+  });
+}
+
+export function checkValue(value: string): void {
+  const fits = value.length > 0 && Buffer.byteLength(value) <= MAX_CREDENTIAL_BYTES && value.isWellFormed();
+  if (fits) return;
+  throw new Invalid(
+    'bad-credential',
+    `A credential has 1 to ${MAX_CREDENTIAL_BYTES} bytes of well-formed text.`,
+  );
+}
+
+export function byPersonAndName(a: ListedEntry, b: ListedEntry): number {
+  const [one, other] = [a, b].map(({ person: whose, name }) => `${whose ?? ''}\n${name}`) as [string, string];
+  return one < other ? -1 : one > other ? 1 : 0;
+}
