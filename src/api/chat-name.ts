@@ -5,7 +5,7 @@ import { Invalid } from '../core/errors.ts';
 import { type Conversation, conversationOf, type TurnId } from '../core/ids.ts';
 import type { SessionStore } from '../core/ports.ts';
 import type { TurnRecord } from '../core/records.ts';
-import { OWN, type Owner } from './deps.ts';
+import type { Owner } from './deps.ts';
 
 const OF_CHATS = { channel: 'http', bot: 'local' } as const;
 const CHAT = /^[A-Za-z0-9._~-]{1,128}$/;
@@ -15,7 +15,7 @@ export function isChatName(name: string): boolean {
 }
 
 /** Throws `Invalid('bad-chat')`. */
-export function conversationOfChat(chat: string | undefined, { name }: Owner = OWN): Conversation {
+export function conversationOfChat(chat: string | undefined, { name }: Owner): Conversation {
   if (chat === undefined || !CHAT.test(chat)) {
     throw new Invalid('bad-chat', 'A chat name is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -');
   }
@@ -26,7 +26,7 @@ export function conversationOfChat(chat: string | undefined, { name }: Owner = O
 export async function findTurn(
   store: Pick<SessionStore, 'getTurn'>,
   turnId: TurnId,
-  { tenant }: Owner = OWN,
+  { tenant }: Owner,
 ): Promise<TurnRecord | null> {
   const turn = await store.getTurn(tenant, turnId);
   if (turn === null) return null;

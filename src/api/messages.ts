@@ -6,7 +6,7 @@ import { type TurnRequest, turnRequest } from '../core/messages.ts';
 import { isCommitted } from '../core/records.ts';
 import { UNDO_NEW } from '../core/timeline-turn.ts';
 import { conversationOfChat } from './chat-name.ts';
-import type { ApiDeps, Route } from './deps.ts';
+import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { emptyBody, forkBody, idempotencyKey, jsonBody, messageBody, undoBody } from './requests.ts';
 import { eventStream, settled } from './stream.ts';
@@ -16,12 +16,13 @@ import { answerView } from './views.ts';
 const MAX_WAIT_SEC = 600;
 
 export function messageRoutes(deps: ApiDeps): Route[] {
+  const { owner = OWN } = deps;
   return [
     {
       method: 'post',
       path: '/v1/chats/{chat}/messages',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'), deps.owner);
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         const { text } = await jsonBody(context, messageBody);
         return take(deps, context, { conversation, kind: 'message', text });
       },
@@ -30,7 +31,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/new',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'), deps.owner);
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         await jsonBody(context, emptyBody, true);
         return take(deps, context, { conversation, kind: 'new', text: '' });
       },
@@ -39,7 +40,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/undo',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         const { turns, new_session } = await jsonBody(context, undoBody, true);
         const text = new_session ? UNDO_NEW : String(turns ?? 1);
         return take(deps, context, { conversation, kind: 'undo', text });
@@ -49,7 +50,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/redo',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         await jsonBody(context, emptyBody, true);
         return take(deps, context, { conversation, kind: 'redo', text: '' });
       },
@@ -58,9 +59,9 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/fork',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         const { to } = await jsonBody(context, forkBody);
-        return take(deps, context, { conversation, kind: 'fork', text: conversationOfChat(to).chat });
+        return take(deps, context, { conversation, kind: 'fork', text: conversationOfChat(to, owner).chat });
       },
     },
   ];

@@ -13,7 +13,7 @@ import { turnView } from './views.ts';
 
 export function turnRoutes(deps: ApiDeps): Route[] {
   async function turnOf(context: Context): Promise<TurnRecord> {
-    const turn = await findTurn(deps.store, turnIdFrom(context.req.param('id')), deps.owner);
+    const turn = await findTurn(deps.store, turnIdFrom(context.req.param('id')), deps.owner ?? OWN);
     return turn ?? refuse(404, 'unknown-turn', 'There is no such turn.');
   }
 

@@ -18,7 +18,8 @@ export async function agentNotes(
     const narrows = network !== null && network !== 'open';
     return narrows ? [notServed('a network that cannot be narrowed on AWS')] : [];
   }
-  const notes = kmsKey === null ? [] : ['kmsKey holds on AWS only: here its objects are files of this machine.'];
+  const notes =
+    kmsKey === null ? [] : ['kmsKey holds on AWS only: here its objects are files of this machine.'];
   const missing = await missingHere({ env, cwd }, record);
   return missing === null ? notes : [...notes, notServed(missing)];
 }

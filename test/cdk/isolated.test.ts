@@ -158,11 +158,15 @@ test("the worker knows the models of the agent folder, which its tokens allow; o
     const agents = { a: { description: 'x', prompt: 'x', model: 'haiku' } };
     writeFileSync(join(folder, 'agents.json'), JSON.stringify(agents));
     mkdirSync(join(folder, 'skills/s'), { recursive: true });
-    writeFileSync(join(folder, 'skills/s/SKILL.md'), '---\nname: s\ndescription: x\nmodel: claude-fable-5\n---\n');
+    writeFileSync(
+      join(folder, 'skills/s/SKILL.md'),
+      '---\nname: s\ndescription: x\nmodel: claude-fable-5\n---\n',
+    );
     const modelsOf = (synthesized: Synthesized) => {
-      const [, worker] =
-        ofType(synthesized, 'AWS::Lambda::Function').find(([id]) => id.includes('IsolatedWorker')) ?? [];
-      const { Variables } = worker?.Properties.Environment as { Variables: Record<string, string> };
+      const found = ofType(synthesized, 'AWS::Lambda::Function').find(([id]) =>
+        id.includes('IsolatedWorker'),
+      );
+      const { Variables } = found![1].Properties.Environment as { Variables: Record<string, string> };
       return JSON.parse(Variables[VARIABLES.agentModels] ?? 'null') as unknown;
     };
     expect(modelsOf(synthesize({ ...FULL, agents: 'isolated', agentFolder: folder }))).toEqual({

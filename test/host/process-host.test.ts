@@ -49,13 +49,13 @@ const inProcesses =
   async (model: ScriptedModel): Promise<AgentHostsFixture> => {
     const { root, objects, state, folder, end } = await start();
     const startHost = openLocalHosts({
-        sandbox,
-        root,
-        workplace: createWorkplace({ root }),
-        objects,
-        agentDir: EXAMPLE,
-        limits,
-        network: 'open',
+      sandbox,
+      root,
+      workplace: createWorkplace({ root }),
+      objects,
+      agentDir: EXAMPLE,
+      limits,
+      network: 'open',
       log: silentLog,
     });
     const hosts = createProcessHosts({
