@@ -5,7 +5,7 @@ import { Duration } from 'aws-cdk-lib';
 import { type FunctionUrl, FunctionUrlAuthType, InvokeMode, TenancyConfig } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { VARIABLES } from '../lambda/variables.ts';
-import { SERVER_LIST_FILE, writtenServerList } from '../tool-servers/server-list.ts';
+import { SERVER_LIST_FILE, writtenServerLists } from '../tool-servers/server-list.ts';
 import { allowGatewayItems, allowVault } from './access.ts';
 import { machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
 import type { Assets } from './assets.ts';
@@ -13,7 +13,7 @@ import type { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 import { allowModel, modelVariables } from './model.ts';
 import type { ModelProps, WorkerProps } from './props.ts';
-import { serverListIn } from './tool-servers.ts';
+import { serverListsIn } from './tool-servers.ts';
 
 export interface IsolatedAgentsProps extends Pick<FunctionProps, 'architecture' | 'logRetention'> {
   readonly installation: string;
@@ -66,7 +66,7 @@ export class IsolatedAgents extends Construct {
     this.gateway = new LoggedFunction(this, 'Gateway', {
       ...common,
       description: "Agents' way to the model, and workers' to their agents: for the tokens of running turns.",
-      code: assets.functionsWith(SERVER_LIST_FILE, writtenServerList(serverListIn(assets.agentFolder))),
+      code: assets.functionsWith(SERVER_LIST_FILE, writtenServerLists(serverListsIn(assets.agentFolders))),
       handler: 'gateway.handler',
       memoryMb: 256,
       timeout: GATEWAY_TIMEOUT,

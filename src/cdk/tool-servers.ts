@@ -8,8 +8,13 @@ import { settingFault } from '../setting-fault.ts';
 import { remoteServerFault } from '../tool-servers/remote-server.ts';
 import type { ServerList } from '../tool-servers/server-list.ts';
 
+/** `folders`: by name. */
+export function serverListsIn(folders: Readonly<Record<string, string>>): Record<string, ServerList> {
+  return Object.fromEntries(Object.entries(folders).map(([name, path]) => [name, serverListIn(path)]));
+}
+
 /** Throws `Invalid('bad-agent-folder')` as an agent's function would at its start. */
-export function serverListIn(agentFolder: string): ServerList {
+function serverListIn(agentFolder: string): ServerList {
   const { mcpServers = {} } = read(agentFolder, 'mcp.json', mcpSchema) ?? {};
   const network = read(agentFolder, 'settings.json', settingsSchema)?.network ?? 'none';
   const servers = remoteServersOf({ mcpServers });

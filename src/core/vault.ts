@@ -1,4 +1,5 @@
 // Whose credentials are meant, and what they may be called. A person is named as in settings: `telegram/12345`.
+import { createHash } from 'node:crypto';
 import { Invalid } from './errors.ts';
 import { MAX_ID_LENGTH, type Person } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
@@ -17,12 +18,14 @@ export function isOwnName(name: string): boolean {
   return OWN_NAME.test(name);
 }
 
+function isPerson(text: string): text is Person {
+  const id = text.slice(text.indexOf('/') + 1);
+  return PERSON.test(text) && id.length > 0 && id.length <= MAX_ID_LENGTH && text.isWellFormed();
+}
+
 /** Throws `Invalid('bad-person')`. */
 export function person(text: string): Person {
-  const id = text.slice(text.indexOf('/') + 1);
-  if (PERSON.test(text) && id.length > 0 && id.length <= MAX_ID_LENGTH && text.isWellFormed()) {
-    return text as Person;
-  }
+  if (isPerson(text)) return text;
   throw new Invalid('bad-person', `"${text.slice(0, 80).toWellFormed()}" names no person.`, {
     advice: 'Write CHANNEL/ID, for instance telegram/12345.',
   });
@@ -35,7 +38,9 @@ export function person(text: string): Person {
 export function personOf(request: Pick<TurnRequest, 'sender' | 'conversation'>): Person {
   const speaker = speakerOf(request);
   const { channel, chat } = request.conversation;
-  return person(speaker.id === null ? `${channel}-chat/${chat}` : principalName(speaker));
+  const name = speaker.id === null ? `${channel}-chat/${chat}` : principalName(speaker);
+  // A channel of somebody's own may be called anything.
+  return isPerson(name) ? name : (`other/${createHash('sha256').update(name).digest('hex')}` as Person);
 }
 
 /** For adapters: what they need not check themselves. */

@@ -3,11 +3,12 @@
 // the ledger. A token is dead at its expiry, and before that as soon as `isOver` says that its turn is.
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeStream } from 'node:stream/web';
+import { errorFields } from '../core/log.ts';
 import type { ToolServerCalls } from '../tool-servers/turn-tool-servers.ts';
 import { type Answer, type Call, fault } from './call.ts';
 import { type GatewayOptions, gatewayParts, MAX_BODY_BYTES } from './model-gateway.ts';
 import { toolServerIn } from './tool-server-path.ts';
-import { createTurnCalls } from './turn-calls.ts';
+import { createTurnCalls, type ModelFailure } from './turn-calls.ts';
 import type { TurnGrant } from './turn-grant.ts';
 import { readTurnToken, shownToken } from './turn-token.ts';
 
@@ -16,6 +17,8 @@ export interface StatelessGatewayOptions extends GatewayOptions {
   readonly secrets: readonly Uint8Array[];
   /** Asked before each call: true when the turn has ended. */
   readonly isOver?: (grant: TurnGrant) => Promise<boolean>;
+  /** Where it is written down that the model failed a turn: for the turn's worker, which is elsewhere. */
+  readonly troubles?: TroubleLog;
   readonly maxBodyBytes?: number;
   /** The turn's tool servers; null where it has none. */
   readonly toolsOf?: (grant: TurnGrant) => ToolServerCalls | null;
@@ -24,6 +27,11 @@ export interface StatelessGatewayOptions extends GatewayOptions {
 /** How long a tool server's stream may go on when its turn is over. */
 const LOOK_EVERY_MS = 5_000;
 
+/** What the gateway saw of a turn's run, kept for its worker. */
+export interface TroubleLog {
+  note(grant: TurnGrant, failure: ModelFailure): Promise<void>;
+}
+
 export interface StatelessGateway {
   handle(request: Request): Promise<Response>;
   /** Resolves when what was counted so far is in the ledger: before the function is frozen. */
@@ -31,8 +39,20 @@ export interface StatelessGateway {
 }
 
 export function createStatelessGateway(options: StatelessGatewayOptions): StatelessGateway {
-  const { secrets, isOver, maxBodyBytes = MAX_BODY_BYTES } = options;
+  const { secrets, isOver, troubles, maxBodyBytes = MAX_BODY_BYTES } = options;
   const parts = gatewayParts(options);
+  const noting = new Set<Promise<void>>();
+
+  function note(grant: TurnGrant, failure: ModelFailure): void {
+    if (!troubles) return;
+    const noted = troubles
+      .note(grant, failure)
+      .catch((error: unknown) =>
+        parts.log('warn', 'trouble-not-noted', { turn: grant.turnId, ...errorFields(error) }),
+      )
+      .finally(() => noting.delete(noted));
+    noting.add(noted);
+  }
 
   async function answer(request: Request): Promise<Answer> {
     const headers = Object.fromEntries(request.headers);
@@ -47,9 +67,14 @@ export function createStatelessGateway(options: StatelessGatewayOptions): Statel
     if (!route && !tools) return fault(404, 'The gateway does not serve this path.');
     const body = await bodyOf(request, maxBodyBytes);
     if (!body) return fault(413, 'The request is too large.');
+    const { grant } = signed;
     const call = { method: request.method, url, headers, body, signal: request.signal };
-    if (route) return await createTurnCalls(signed.grant, parts).answer(route, call);
-    return await answerWhileTurnLasts(signed.grant, call, (during) => tools!.answer(server!, during));
+    if (!route) return await answerWhileTurnLasts(grant, call, (during) => tools!.answer(server!, during));
+    const calls = createTurnCalls(grant, parts, { onTrouble: (failure) => note(grant, failure) });
+    const answered = await calls.answer(route, call);
+    // The worker looks when the agent has ended: it must be there by then.
+    await Promise.all(noting);
+    return answered;
   }
 
   /** Nobody tells a function that its turn has ended: a stream that goes on is ended when the turns' ledger says so. */
@@ -83,7 +108,10 @@ export function createStatelessGateway(options: StatelessGatewayOptions): Statel
       const stream = typeof body === 'string' ? body : (Readable.toWeb(body) as ReadableStream<Uint8Array>);
       return new Response(stream, { status, headers });
     },
-    written: () => parts.book.written(),
+    async written() {
+      await parts.book.written();
+      await Promise.all(noting);
+    },
   };
 }
 

@@ -12,11 +12,15 @@ export interface TurnGrant {
   readonly speaker?: string;
   /** The same one by name and channel: whose credentials tool servers get. */
   readonly person?: Person;
+  /** The turn's agent folder; left out for the installation's own. */
+  readonly agent?: string;
   /** Full or short names; null: whatever the upstream serves. */
   readonly models: readonly string[] | null;
   readonly budgets?: Budgets;
   /** True when the model was away before: then one failed request is enough. */
   readonly once?: boolean;
+  /** Names this run of the turn, where what the gateway saw of it is kept elsewhere. */
+  readonly run?: string;
 }
 
 export const turnGrantSchema = z.strictObject({
@@ -29,7 +33,9 @@ export const turnGrantSchema = z.strictObject({
     .string()
     .transform((value) => value as Person)
     .optional(),
+  agent: z.string().optional(),
   models: z.array(z.string()).nullable(),
   budgets: budgetsSchema.optional(),
   once: z.boolean().optional(),
+  run: z.string().max(100).optional(),
 });

@@ -3,17 +3,21 @@
 import type { Readable } from 'node:stream';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
+import type { TenantAgent, TenantAgentOf } from '../agent/tenant-agent.ts';
 import { Conflict } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
 import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
+import { mayPass } from '../core/retry-write.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
 import { createPackIntake, type PackIntake } from './pack-intake.ts';
+import { HOST_PATIENCE, type HostPatience } from './patience.ts';
+import type { NetworkSetting } from './sandbox/network-setting.ts';
 import { createSavedCheck } from './saved-check.ts';
 
 /** A started host that has no session yet. */
@@ -47,15 +51,30 @@ export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
   ): Promise<AgentOutcome>;
 }
 
+/** What a host has to be started with for one tenant, and a spare is not. */
+export interface HostNeeds {
+  /** Name of its agent folder; null: the installation's own. */
+  readonly agent: string | null;
+  /** Narrows what the folder allows. */
+  readonly network: NetworkSetting | null;
+  readonly limits: StateLimits;
+}
+
 export interface ProcessHostsOptions {
-  /** Starts a host and boots it. */
-  readonly start: () => Promise<SpareHost>;
+  /** Starts a host and boots it; null: as most need it. */
+  readonly start: (needs: HostNeeds | null) => Promise<SpareHost>;
+  /** What tenants have of their own. */
+  readonly agentOf?: TenantAgentOf;
   readonly objects: ObjectStore;
   readonly state: Pick<StoredState, 'follow' | 'collect'>;
   readonly limits: StateLimits;
   readonly access: TurnModels;
   /** Hosts that wait for a session. */
   readonly spares: number;
+  /** @default HOST_PATIENCE */
+  readonly patience?: HostPatience;
+  /** Another check of what hosts say they have saved; for the fault kit. */
+  readonly savedCheck?: typeof createSavedCheck;
   readonly log: Log;
 }
 
@@ -72,18 +91,19 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
 
   function refill(): void {
     while (!closed && spares.length < wanted) {
-      const spare = options.start();
+      const spare = options.start(null);
       spare.catch((error: unknown) => log('warn', 'host-not-started', errorFields(error)));
       spares.push(spare);
     }
   }
 
-  async function take(): Promise<SpareHost> {
+  async function take(needs: HostNeeds | null): Promise<SpareHost> {
+    if (needs) return await options.start(needs);
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
       const host = await spare.catch(() => null);
       if (host?.link.isAlive()) return host;
     }
-    return await options.start();
+    return await options.start(null);
   }
 
   function leave(host: SpareHost): void {
@@ -97,9 +117,11 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   refill();
   return {
     async open(lease, head) {
-      const host = await take();
+      const needs = needsOf((await options.agentOf?.(lease.tenant)) ?? null, options.limits);
+      const host = await take(needs);
+      const own = { ...options, limits: needs?.limits ?? options.limits };
       try {
-        return await openSession(options, host, lease, head, () => {
+        return await openSession(own, host, lease, head, () => {
           leave(host);
           refill();
         });
@@ -118,19 +140,31 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   };
 }
 
+/** null: a spare will do. */
+function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | null {
+  if (!agent) return null;
+  const { name, network, maxWorkspaceBytes } = agent;
+  if (name === null && network === null && maxWorkspaceBytes === null) return null;
+  const own = maxWorkspaceBytes === null ? limits : { ...limits, maxWorkspaceBytes };
+  return { agent: name, network, limits: own };
+}
+
 async function openSession(
-  { objects, state, limits, access, log }: ProcessHostsOptions,
+  options: ProcessHostsOptions,
   { link, claim }: SpareHost,
   lease: Lease,
   opened: SessionHead,
   onClose: () => void,
 ): Promise<AgentHost> {
+  const { objects, state, limits, access, agentOf, patience = HOST_PATIENCE, log } = options;
   const stored = newestOf(opened);
   const { directory, stage, spool, intake: own } = await claim(lease, stored);
   const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
-  const check = createSavedCheck({ objects, scope: lease, limits });
+  const check = (options.savedCheck ?? createSavedCheck)({ objects, scope: lease, limits });
   /** The keys of packs that it may read, by the names under which a host knows them. */
   const ours = new Map(stored?.packs.map(({ name }) => [baseNameOf(name), packKey(lease, name)]));
+  /** Why a pack that the host needs could not be had: told in place of the end that it was the host's. */
+  let unstaged: unknown;
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
@@ -164,6 +198,7 @@ async function openSession(
         (found) => link.send({ type: 'have', name, found }),
         (error: unknown) => {
           log('warn', 'pack-not-staged', { session: lease.sessionId, ...errorFields(error) });
+          unstaged ??= error;
           link.kill();
         },
       );
@@ -175,11 +210,15 @@ async function openSession(
   });
 
   const { tenant, sessionId, fence } = lease;
-  await link.ask(
-    { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) },
-    'opened',
-    OPEN_MS,
-  );
+  await link
+    .ask(
+      { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) },
+      'opened',
+      patience.openMs,
+    )
+    .catch((error: unknown) => {
+      throw unstaged ?? error;
+    });
   check.expect(stored);
 
   async function runOn(
@@ -190,17 +229,27 @@ async function openSession(
     const { resume, continuing, request, decided, tries, signal, agentSessionId } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
-      link.hurry('ended', STOP_MS);
+      link.hurry('ended', patience.stopMs);
     };
     signal.addEventListener('abort', stop, { once: true });
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
+      const agent = await agentOf?.(lease.tenant);
       const frame = { type: 'run', resume, continuing, request, tries, model } as const;
-      const more = { ...(decided && { decided }), ...(agentSessionId && { agentSessionId }) };
+      const tools = agent && {
+        allow: agent.tools.allow && [...agent.tools.allow],
+        deny: [...agent.tools.deny],
+      };
+      const more = {
+        ...(tools && { tools }),
+        ...(decided && { decided }),
+        ...(agentSessionId && { agentSessionId }),
+      };
       const asked = link.ask({ ...frame, ...more }, 'ended');
       if (signal.aborted) stop();
       return (await asked).outcome as AgentOutcome;
     } catch (error) {
+      if (unstaged !== undefined) throw unstaged;
       if (!isHostGone(error)) throw error;
       const message = 'The process that ran the agent ended unexpectedly.';
       log('warn', 'host-gone', { session: sessionId, ...errorFields(error) });
@@ -224,7 +273,7 @@ async function openSession(
         const saved = await link.ask(
           { type: 'save', generation, previous: plain(previous), running },
           'saved',
-          SAVE_MS,
+          patience.saveMs,
         );
         // A host may say that it is done before it is.
         await Promise.all(save.arriving);
@@ -233,6 +282,8 @@ async function openSession(
         await check
           .check({ generation, previous, stored: next, written: save.written })
           .catch((cause: unknown) => {
+            // The table could not be read now: that is no fault of the host's.
+            if (mayPass(cause)) throw cause;
             throw new Conflict('host-failed', 'What the agent host saved is not sound.', { cause });
           });
         const used = new Set(next.packs.map(({ name }) => name));
@@ -246,7 +297,7 @@ async function openSession(
         const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
         await state.collect(orphans).catch(() => {});
         // What the store said tells more than what the host made of it.
-        throw save.failure ?? error;
+        throw save.failure ?? unstaged ?? error;
       } finally {
         saving = null;
       }
@@ -264,11 +315,6 @@ interface Saving {
   failure?: unknown;
 }
 
-/** A gigabyte on a slow disk, laid out or read. */
-const OPEN_MS = 10 * 60_000;
-const SAVE_MS = 10 * 60_000;
-/** From a stop to the end of the run: the agent writes down what it did, and every process is ended. */
-const STOP_MS = 60_000;
 const MAX_CONFIG_BYTES = 256 * 1024 * 1024;
 /** One with what changed, and one that merges; each may meet a name that is taken. */
 const MAX_PACKS_PER_SAVE = 8;

@@ -13,10 +13,6 @@ export const PROTOCOL_VERSION = 2;
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 /** Everything that a turn may show while it runs, together; what is more is dropped. */
 export const MAX_PROGRESS_BYTES = 32 * 1024 * 1024;
-/** A host says something this often while it lives. */
-export const BEAT_EVERY_MS = 5_000;
-/** A host that says nothing for so long is dead. Long enough for one on a starved machine. */
-export const SILENT_HOST_MS = 90_000;
 
 const text = (max: number) =>
   z
@@ -53,6 +49,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     accepted: z.boolean(),
     /** The worker's process namespace. In any other one every process but the host's own belongs to the turn. */
     outside: z.string().nullable(),
+    /** How often the host says that it lives. */
+    beatEveryMs: z.number().positive(),
   }),
   /** Lay the session out. A host gets one, ever. */
   z.object({
@@ -73,6 +71,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     /** Claude's own id of the conversation, where it is not the session's. */
     agentSessionId: z.string().optional(),
     model: modelSchema,
+    /** What is left of the folder's tools. */
+    tools: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()) }).optional(),
   }),
   z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
   z.object({

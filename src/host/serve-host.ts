@@ -2,6 +2,7 @@
 // is not trusted by it. One session, ever: a second `open` ends the host.
 import { readlink } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { pauseProcesses } from '../agent/processes.ts';
 import type { CliRunner } from '../agent/runner.ts';
@@ -15,13 +16,7 @@ import { cutText } from '../text/cut-text.ts';
 import { endAllOthers } from './end-all-others.ts';
 import { readFrames, writeFrame } from './frames.ts';
 import { atOneMoment } from './one-moment.ts';
-import {
-  BEAT_EVERY_MS,
-  type FromHost,
-  type HeardByHost,
-  PROTOCOL_VERSION,
-  toHostSchema,
-} from './protocol.ts';
+import { type FromHost, type HeardByHost, PROTOCOL_VERSION, toHostSchema } from './protocol.ts';
 import { createRemoteObjects } from './remote-objects.ts';
 
 export interface HostStreams {
@@ -65,7 +60,10 @@ interface Session {
   baseline: unknown;
 }
 
-/** Resolves when the worker has closed the host, or is gone. */
+/** With its worker gone, an agent is given this long to be ended. */
+const LEAVE_MS = 5_000;
+
+/** Resolves when the worker has closed the host, or is gone, and the agent's run has ended. */
 export async function serveHost(
   { input, output, bytes }: HostStreams,
   { ways, openRunner }: HostOptions,
@@ -74,14 +72,17 @@ export async function serveHost(
   const log: Log = (level, event, fields = {}) => {
     if (level !== 'debug') say({ type: 'log', level, event, fields: { ...fields } });
   };
-  const beat = setInterval(() => say({ type: 'beat' }), BEAT_EVERY_MS);
+  let beat: NodeJS.Timeout | undefined;
   const needs = new Map<string, (found: boolean) => void>();
   const offers: ((result: 'created' | 'exists' | 'refused') => void)[] = [];
   let booted: Booted | null = null;
   let session: Session | null = null;
   let stop = new AbortController();
+  let running: Promise<void> | undefined;
 
   async function boot(frame: Boot): Promise<void> {
+    clearInterval(beat);
+    beat = setInterval(() => say({ type: 'beat' }), frame.beatEveryMs);
     const runner = await openRunner(frame, ways, log);
     const objects = createRemoteObjects({
       incoming: frame.incoming,
@@ -115,7 +116,7 @@ export async function serveHost(
 
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
-    const { resume, continuing, request, decided, tries, model, agentSessionId } = frame;
+    const { resume, continuing, request, decided, tries, model, tools, agentSessionId } = frame;
     const { sessionId, directory } = opened;
     const outcome = await runner.run(
       {
@@ -137,7 +138,11 @@ export async function serveHost(
             say({ type: 'progress', event });
         },
       },
-      { model: endpointOf(model, ways), ...(model.use === undefined ? {} : { use: model.use }) },
+      {
+        model: endpointOf(model, ways),
+        ...(model.use === undefined ? {} : { use: model.use }),
+        ...(tools ? { tools } : {}),
+      },
     );
     if (alone) await endAllOthers();
     say({ type: 'ended', outcome });
@@ -186,7 +191,7 @@ export async function serveHost(
           if (booted) open(booted, frame).catch((error: unknown) => failed('open', error));
           break;
         case 'run':
-          if (booted && session) run(booted, session, frame).catch((error: unknown) => crash(error));
+          if (booted && session) running = run(booted, session, frame).catch(crash);
           break;
         case 'stop':
           stop.abort(frame.reason);
@@ -208,6 +213,7 @@ export async function serveHost(
   } finally {
     clearInterval(beat);
     stop.abort('lost');
+    await Promise.race([running, sleep(LEAVE_MS, undefined, { ref: false })]);
   }
 }
 

@@ -18,6 +18,7 @@ import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { storedBytes } from '../state/record.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
+import { createApiOwnerOf } from '../tenants/api-keys.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
 import { createSignInPages } from '../tool-servers/sign-in/sign-in-pages.ts';
 import { openAccessKey } from './access-key.ts';
@@ -116,6 +117,7 @@ export async function openLocalSystem(
         workers: configuration.workers,
       },
       apiKeys: options.apiKeys,
+      ownerOf: createApiOwnerOf(directory),
       knownHosts: options.knownHosts,
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });

@@ -1,4 +1,4 @@
-// The tool servers at URLs of an agent folder as a file, for a function that has no agent folder. It holds what mcp.json says, so
+// The tool servers at URLs of the agent folders as a file, for a function that has no agent folder. It holds what mcp.json says, so
 // references and no stored credential.
 import { z } from 'zod';
 import type { RemoteServer } from './remote-server.ts';
@@ -31,13 +31,13 @@ export interface ServerList {
   readonly allow: readonly string[];
 }
 
-export function writtenServerList(list: ServerList): string {
-  return JSON.stringify(list);
+/** By the name of the agent folder; '' is the installation's own. */
+export function writtenServerLists(lists: Readonly<Record<string, ServerList>>): string {
+  return JSON.stringify(lists);
 }
 
 /** `text`: of the file; undefined where there is none. */
-export function readServerList(text: string | undefined): ServerList {
-  return text === undefined
-    ? { servers: [], allow: [] }
-    : (serverListSchema.parse(JSON.parse(text)) as ServerList);
+export function readServerLists(text: string | undefined): ReadonlyMap<string, ServerList> {
+  const lists = text === undefined ? {} : z.record(z.string(), serverListSchema).parse(JSON.parse(text));
+  return new Map(Object.entries(lists) as [string, ServerList][]);
 }

@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildFunctions } from '../../scripts/functions.mjs';
 import { assembleTree } from '../../scripts/image.mjs';
-import { serverListIn } from '../../src/cdk/tool-servers.ts';
-import { SERVER_LIST_FILE, writtenServerList } from '../../src/tool-servers/server-list.ts';
+import { serverListsIn } from '../../src/cdk/tool-servers.ts';
+import { SERVER_LIST_FILE, writtenServerLists } from '../../src/tool-servers/server-list.ts';
 import { type InstallationOptions, startInstallation } from '../../testing/lambda/installation.ts';
 
 /** `folder`: for the built files, too; the caller removes it. `programs`: see scripts/functions.mjs. */
@@ -23,6 +23,7 @@ export async function startBuiltInstallation(
     assembleTree(image, { ...built, ...(agent === undefined ? {} : { agent }) }),
   ]);
   // As the deployment does for the gateway.
-  if (agent) await writeFile(join(functions, SERVER_LIST_FILE), writtenServerList(serverListIn(agent)));
+  if (agent)
+    await writeFile(join(functions, SERVER_LIST_FILE), writtenServerLists(serverListsIn({ '': agent })));
   return await startInstallation({ ...options, functions, image });
 }

@@ -11,10 +11,11 @@ import { isCommitted } from '../../core/records.ts';
 import { createStatelessGateway } from '../../gateway/stateless-gateway.ts';
 import { createControlEndpoint } from '../../host/lambda/control-endpoint.ts';
 import { createDynamoMailbox } from '../../stores/dynamodb/mailbox.ts';
+import { createDynamoModelTroubles } from '../../stores/dynamodb/model-troubles.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { createSsmVault } from '../../stores/ssm/vault.ts';
-import { readServerList, SERVER_LIST_FILE } from '../../tool-servers/server-list.ts';
+import { readServerLists, SERVER_LIST_FILE } from '../../tool-servers/server-list.ts';
 import { createToolServers } from '../../tool-servers/tool-servers.ts';
 import { gatewaySchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
@@ -45,7 +46,7 @@ const open = once(async () => {
   const store = createDynamoSessionStore(tables);
   const key = parameters.get(modelKeyParameter ?? '');
   const upstream = upstreamOf(await readModelChoice(configuration, key, process.env.AWS_REGION));
-  const list = readServerList(existsSync(SERVER_LIST) ? readFileSync(SERVER_LIST, 'utf8') : undefined);
+  const lists = readServerLists(existsSync(SERVER_LIST) ? readFileSync(SERVER_LIST, 'utf8') : undefined);
   const toolServers = createToolServers({
     vault: createSsmVault({ prefix: configuration.vault }),
     remember: true,
@@ -59,14 +60,16 @@ const open = once(async () => {
       secrets,
       upstream,
       usage: createDynamoUsageLedger(tables),
-      toolsOf: ({ person, ...grant }) =>
-        person === undefined || list.servers.length === 0
-          ? null
-          : toolServers.openTurn({ ...grant, speaker: person, speakerName: 'you', ...list }),
+      toolsOf({ person, agent = '', ...grant }) {
+        const list = lists.get(agent);
+        if (person === undefined || !list) return null;
+        return toolServers.openTurn({ ...grant, speaker: person, speakerName: 'you', ...list });
+      },
       async isOver({ tenant, turnId }) {
         const turn = await store.getTurn(tenant, turnId);
         return turn === null || isCommitted(turn);
       },
+      troubles: createDynamoModelTroubles(tables),
       log,
     }),
   };
