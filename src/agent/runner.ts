@@ -9,7 +9,8 @@ import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
-import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
+import type { CliPlace } from './cli-place.ts';
+import { type CliEnd, runCli } from './cli-run.ts';
 import { type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
@@ -51,6 +52,8 @@ export interface AgentRunnerOptions extends CliRunnerOptions, ModelAccessOptions
 interface UsedModel {
   /** In place of the folder's. */
   readonly use?: string;
+  /** Where the CLI may stay for the session's next turn; without one it ends with the turn. */
+  readonly place?: CliPlace;
 }
 
 /** Runs turns with a model that the caller gives access to. */
@@ -92,7 +95,7 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   };
 }
 
-type TurnOptions = CliRunnerOptions & TurnAccess;
+type TurnOptions = CliRunnerOptions & TurnAccess & Pick<UsedModel, 'place'>;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {
@@ -141,9 +144,9 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     notices.see(message);
   };
   let from = mark;
-  let input = command
-    ? createInput({ text: command.text }, true)
-    : createInput(await promptOf(run, transcript));
+  let message = command
+    ? userMessage({ text: command.text }, true)
+    : userMessage(await promptOf(run, transcript));
   let end: CliEnd;
   try {
     for (let runs = 1; ; runs++) {
@@ -152,7 +155,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         run,
         mark: from,
         relocation: runs === 1 ? relocation : null,
-        input,
+        message,
+        transcript,
         see,
       });
       watcher.close();
@@ -163,9 +167,11 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         return failed(demo, 'resume-lost', 'The agent did not go on from the conversation it was given.');
       }
       if (end.stopped || signal.aborted || !(await recovery.mend(watcher.seen()))) break;
+      // The conversation was changed behind the back of a CLI that stayed.
+      await options.place?.end('turn-failed');
       watcher.again();
       from = await markTranscript(transcript);
-      input = createInput({ text: GO_ON });
+      message = userMessage({ text: GO_ON });
     }
   } finally {
     slow.close();
@@ -226,20 +232,15 @@ function textBlock(text: string) {
 }
 
 /** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
-function createInput({ text, uuid, context }: Prompt, order = false): CliInput {
-  const done = Promise.withResolvers<void>();
-  async function* messages(): AsyncGenerator<SDKUserMessage> {
-    yield {
-      type: 'user',
-      message: {
-        role: 'user',
-        content: context === undefined ? text : [textBlock(context), textBlock(text)],
-      },
-      parent_tool_use_id: null,
-      ...(uuid === undefined ? {} : { uuid }),
-      ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
-    };
-    await done.promise;
-  }
-  return { messages: messages(), end: () => done.resolve() };
+function userMessage({ text, uuid, context }: Prompt, order = false): SDKUserMessage {
+  return {
+    type: 'user',
+    message: {
+      role: 'user',
+      content: context === undefined ? text : [textBlock(context), textBlock(text)],
+    },
+    parent_tool_use_id: null,
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
+  };
 }

@@ -13,7 +13,7 @@ import {
 } from './protocol.ts';
 
 type Of<T extends HeardFromHost['type']> = Extract<HeardFromHost, { type: T }>;
-type Answer = 'ready' | 'opened' | 'ended' | 'saved';
+type Answer = 'ready' | 'opened' | 'ended' | 'saved' | 'resting';
 
 /** What a host says without being asked for it. */
 export interface HostEvents {
@@ -57,7 +57,7 @@ export interface HostLink {
   kill(): void;
 }
 
-const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved' } as const;
+const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting' } as const;
 
 export function createHostLink(process: HostProcess, log: Log): HostLink {
   const frames = process.stdio[3] as Readable & Writable;
@@ -65,6 +65,8 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
   let events: HostEvents | null = null;
   let heardAtMs = performance.now();
   let progressBytes = 0;
+  /** It rests, and need not say anything. */
+  let isResting = false;
   let why = 'it ended';
   let error: Error | undefined;
 
@@ -82,7 +84,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
   }
 
   const silence = setInterval(() => {
-    if (performance.now() - heardAtMs > SILENT_HOST_MS) fail('it said nothing for too long');
+    if (!isResting && performance.now() - heardAtMs > SILENT_HOST_MS) fail('it said nothing for too long');
   }, SILENT_HOST_MS / 10);
   silence.unref();
 
@@ -113,6 +115,10 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
         return;
       case 'failed':
         answer(FAILED_AT[frame.at])?.reject(errorOf(frame));
+        return;
+      case 'resting':
+        isResting = frame.cold === undefined;
+        answer(frame.type)?.resolve(frame as never);
         return;
       default:
         answer(frame.type)?.resolve(frame as never);
@@ -156,6 +162,11 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
         waiting.set(type, { resolve: resolve as (frame: never) => void, reject });
       });
       if (withinMs !== undefined) hurry(type, withinMs);
+      if (isResting) {
+        isResting = false;
+        heardAtMs = performance.now();
+      }
+      if (frame.type === 'run') progressBytes = 0;
       writeFrame(frames, frame);
       return await answered;
     },

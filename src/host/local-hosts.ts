@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:f
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { SAFE_PATH } from '../agent/environment.ts';
+import { folderStamp } from '../agent/folder-stamp.ts';
 import { isSameProcess, processStart } from '../agent/process-identity.ts';
 import { removeTree } from '../agent/remove-tree.ts';
 import { errorFields, type Log } from '../core/log.ts';
@@ -85,6 +86,8 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
   for (const folder of Object.values(folders)) await mkdir(folder, { mode: 0o700 });
   const isRoot = process.getuid?.() === 0;
   const packs = join(slot, 'packs');
+  const agentFolder = options.agentCopy ?? options.agentDir;
+  const stamp = await folderStamp(agentFolder);
   const incoming = await createIncoming(packs, objects, { shared: isWalled && !isRoot });
 
   const compiled = compiledInside(options.compiled);
@@ -150,6 +153,7 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
       leave = () => workplace.close(lease);
       return { directory, stage, spool: slot };
     },
+    isCurrent: async () => (await folderStamp(agentFolder).catch(() => null)) === stamp,
     close: () => (closed ??= close()),
   };
   try {

@@ -13,7 +13,9 @@ import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
+import { createHotHosts, type HotHost, type HotLimits, type WhyEvicted } from './hot-hosts.ts';
 import { createPackIntake, type PackIntake } from './pack-intake.ts';
+import type { WhyCold } from './protocol.ts';
 import { createSavedCheck } from './saved-check.ts';
 
 /** A started host that has no session yet. */
@@ -21,6 +23,8 @@ export interface SpareHost {
   readonly link: HostLink;
   /** A host's own folder, seen from the worker; the session's directory as the host sees it. */
   claim(lease: Lease, stored: StoredGeneration | null): Promise<ClaimedPlace>;
+  /** False when one that is started now would read another agent folder. */
+  isCurrent?(): Promise<boolean>;
   /** Ends the host and removes what it leaves. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -56,6 +60,8 @@ export interface ProcessHostsOptions {
   readonly access: TurnModels;
   /** Hosts that wait for a session. */
   readonly spares: number;
+  /** How many may stay with their session between two turns, and for how long; none when left out. */
+  readonly hot?: HotLimits;
   readonly log: Log;
 }
 
@@ -81,53 +87,103 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   async function take(): Promise<SpareHost> {
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
       const host = await spare.catch(() => null);
-      if (host?.link.isAlive()) return host;
+      if (!host?.link.isAlive()) continue;
+      if ((await host.isCurrent?.()) !== false) return host;
+      void leave(host);
     }
     return await options.start();
   }
 
-  function leave(host: SpareHost): void {
+  function leave(host: SpareHost): Promise<void> {
     const left = host
       .close()
       .catch((error: unknown) => log('error', 'host-not-removed', errorFields(error)))
       .finally(() => leaving.delete(left));
     leaving.add(left);
+    return left;
+  }
+
+  const hotHosts = options.hot && createHotHosts({ limits: options.hot, leave, log });
+
+  /** Lays the session out in a host that has none yet. */
+  async function start(lease: Lease, head: SessionHead, why: WhyEvicted): Promise<AgentHost> {
+    const host = await take();
+    try {
+      const claimed = await host.claim(lease, newestOf(head));
+      const intake =
+        claimed.intake ??
+        createPackIntake(host.link.process.stdio[4] as Readable, options.objects, claimed.spool);
+      return await openSession(options, { host, claimed, intake, why }, lease, head, (stayed) =>
+        finish(host, lease, stayed),
+      );
+    } catch (error) {
+      void leave(host);
+      refill();
+      throw error;
+    }
+  }
+
+  function finish(host: SpareHost, lease: Lease, stays: HotHost | null): void {
+    if (stays && hotHosts && !closed) hotHosts.put(lease, stays);
+    else void leave(host);
+    refill();
   }
 
   refill();
   return {
     async open(lease, head) {
-      const host = await take();
-      try {
-        return await openSession(options, host, lease, head, () => {
-          leave(host);
-          refill();
-        });
-      } catch (error) {
-        leave(host);
-        refill();
-        throw error;
+      const stayed = (await hotHosts?.take(lease, head)) ?? 'first';
+      if (typeof stayed === 'string') return await start(lease, head, stayed);
+      const cold = await wake(stayed, lease, head).catch((error: unknown): WhyEvicted => {
+        log('warn', 'hot-not-woken', { session: lease.sessionId, ...errorFields(error) });
+        return 'died';
+      });
+      if (cold !== null) {
+        await hotHosts?.end(stayed, cold);
+        return await start(lease, head, cold);
       }
+      return await openSession(options, { ...stayed, why: null }, lease, head, (again) =>
+        finish(stayed.host, lease, again),
+      );
     },
     modelAnswers: options.access.answersAgain,
     async close() {
       closed = true;
-      for (const spare of spares.splice(0)) await spare.then(leave, () => {});
+      for (const spare of spares.splice(0)) await spare.then((host) => void leave(host), () => {});
+      await hotHosts?.close();
       while (leaving.size > 0) await Promise.all(leaving);
     },
   };
 }
 
+/** null when the host serves the turn. */
+async function wake(
+  { host, held }: HotHost,
+  { fence }: Lease,
+  head: SessionHead,
+): Promise<WhyEvicted | null> {
+  const stored = newestOf(head);
+  if (stored === null || stored.content !== held.content) return 'head';
+  const opened = await host.link.ask({ type: 'wake', fence, stored: plain(stored) }, 'opened', OPEN_MS);
+  return opened.cold ?? null;
+}
+
+/** A host with its session's folders. */
+interface Seat extends Omit<HotHost, 'held'> {
+  /** Why the session starts anew; null in a host that woke. */
+  readonly why: WhyEvicted | null;
+}
+
 async function openSession(
-  { objects, state, limits, access, log }: ProcessHostsOptions,
-  { link, claim }: SpareHost,
+  { objects, state, limits, access, hot, log }: ProcessHostsOptions,
+  { host, claimed, intake, why }: Seat,
   lease: Lease,
   opened: SessionHead,
-  onClose: () => void,
+  onClose: (stays: HotHost | null) => void,
 ): Promise<AgentHost> {
+  const { link } = host;
+  const { directory, stage } = claimed;
   const stored = newestOf(opened);
-  const { directory, stage, spool, intake: own } = await claim(lease, stored);
-  const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
   const check = createSavedCheck({ objects, scope: lease, limits });
   const ours = new Set(stored?.packs.map(({ name }) => name));
   /** Of the save that runs. */
@@ -173,12 +229,13 @@ async function openSession(
   });
 
   const { tenant, sessionId, fence } = lease;
-  await link.ask(
-    { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) },
-    'opened',
-    OPEN_MS,
-  );
+  if (why !== null) {
+    const layOut = { type: 'open', tenant, sessionId, fence, directory, stored: stored && plain(stored) } as const;
+    await link.ask(layOut, 'opened', OPEN_MS);
+  }
   check.expect(stored);
+  /** What the host's files are. */
+  let held = { generation: opened.generation, content: stored?.content ?? null };
 
   async function runOn(
     run: HostRun,
@@ -193,9 +250,12 @@ async function openSession(
     signal.addEventListener('abort', stop, { once: true });
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
-      const asked = link.ask({ type: 'run', resume, continuing, request, tries, model }, 'ended');
+      const keep = hot !== undefined;
+      const asked = link.ask({ type: 'run', resume, continuing, request, tries, model, keep }, 'ended');
       if (signal.aborted) stop();
-      return (await asked).outcome as AgentOutcome;
+      const { outcome, cold } = await asked;
+      if (keep) log('info', 'agent-started', startOf(why, cold));
+      return outcome as AgentOutcome;
     } catch (error) {
       if (!isHostGone(error)) throw error;
       const message = 'The process that ran the agent ended unexpectedly.';
@@ -218,7 +278,7 @@ async function openSession(
       saving = save;
       try {
         const saved = await link.ask(
-          { type: 'save', generation, previous: plain(previous), running },
+          { type: 'save', generation, previous: previous && plain(previous), running },
           'saved',
           SAVE_MS,
         );
@@ -236,6 +296,7 @@ async function openSession(
           .filter(([name]) => !used.has(name))
           .map(([name, bytes]) => ({ name, bytes }));
         const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead });
+        held = { generation, content: next.content };
         return { state: nextState, refused, compactionDue };
       } catch (error) {
         await Promise.all(save.arriving);
@@ -248,8 +309,14 @@ async function openSession(
       }
     },
 
-    close: async () => onClose(),
+    close: async ({ keep }) => onClose(keep && link.isAlive() ? { host, claimed, intake, held } : null),
   };
+}
+
+/** For the counters: whether the turn met a live CLI, and if not, why. */
+function startOf(why: WhyEvicted | null, cold: WhyCold | undefined) {
+  if (why === null && cold === undefined) return { start: 'hot' };
+  return { start: 'cold', why: why === null || why === 'first' ? (cold ?? 'first') : why };
 }
 
 interface Saving {
@@ -270,6 +337,6 @@ const MAX_CONFIG_BYTES = 256 * 1024 * 1024;
 const MAX_PACKS_PER_SAVE = 8;
 
 /** A copy that is plain JSON. */
-function plain(stored: StoredGeneration | null) {
-  return stored && { ...stored, packs: stored.packs.map((pack) => ({ ...pack })) };
+function plain(stored: StoredGeneration) {
+  return { ...stored, packs: stored.packs.map((pack) => ({ ...pack })) };
 }

@@ -2,6 +2,7 @@
 // The bytes of a pack travel on a stream of their own, in the order in which the frames announce them. For the worker
 // everything that comes from a host is a stranger's input: bounded, well-formed, and about this one session.
 import { z } from 'zod';
+import { ENDS } from '../agent/cli-ends.ts';
 import { parseTurnRequest } from '../core/messages.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
 
@@ -69,7 +70,13 @@ export const toHostSchema = z.discriminatedUnion('type', [
     request: z.unknown().transform((value) => parseTurnRequest(value)),
     tries: z.int().positive(),
     model: modelSchema,
+    /** Its CLI may stay for the session's next turn. */
+    keep: z.boolean().default(false),
   }),
+  /** No turn for a while: nothing of the session may run until `wake`. */
+  z.object({ type: z.literal('rest') }),
+  /** In place of `open`, after `rest`: the head is still what this host saved last. */
+  z.object({ type: z.literal('wake'), fence: z.int().nonnegative(), stored: storedGenerationSchema }),
   z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
   z.object({
     type: z.literal('save'),
@@ -87,6 +94,10 @@ export const toHostSchema = z.discriminatedUnion('type', [
 ]);
 export type ToHost = z.input<typeof toHostSchema>;
 export type HeardByHost = z.output<typeof toHostSchema>;
+
+/** Why a host's CLI could not go on. */
+const WHY_COLD = [...ENDS, 'files'] as const;
+export type WhyCold = (typeof WHY_COLD)[number];
 
 const MAX_TEXT = 4 * 1024 * 1024;
 const short = text(2_000);
@@ -142,9 +153,21 @@ const logFields = z.record(
 export const fromHostSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready'), version: z.literal(PROTOCOL_VERSION) }),
   z.strictObject({ type: z.literal('beat') }),
-  z.strictObject({ type: z.literal('opened') }),
+  /** `cold`: of `wake`, why this host cannot serve the turn. */
+  z.strictObject({ type: z.literal('opened'), cold: z.enum(WHY_COLD).optional() }),
+  z.strictObject({
+    type: z.literal('resting'),
+    memoryBytes: count.optional(),
+    /** Set when no CLI stayed. */
+    cold: z.enum(WHY_COLD).optional(),
+  }),
   z.strictObject({ type: z.literal('progress'), event: turnEventSchema }),
-  z.strictObject({ type: z.literal('ended'), outcome: outcomeSchema }),
+  z.strictObject({
+    type: z.literal('ended'),
+    outcome: outcomeSchema,
+    /** Why the CLI was started for this turn; absent when the one of the turn before served it. */
+    cold: z.enum(WHY_COLD).optional(),
+  }),
   z.strictObject({ type: z.literal('need'), name: z.string().max(60) }),
   z.strictObject({
     type: z.literal('pack'),
@@ -160,7 +183,7 @@ export const fromHostSchema = z.discriminatedUnion('type', [
   /** The answer to `boot`, `open` or `save` where it went wrong. */
   z.strictObject({
     type: z.literal('failed'),
-    at: z.enum(['boot', 'open', 'save']),
+    at: z.enum(['boot', 'open', 'save', 'rest']),
     family: z.enum(['Corrupt', 'Invalid', 'Refused', 'Conflict', 'Error']),
     code: z.string().max(60),
     message: short,

@@ -2,6 +2,7 @@
 // is not trusted by it. One session, ever: a second `open` ends the host.
 import { readlink } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
+import { type CliPlace, createCliPlace } from '../agent/cli-place.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { pauseProcesses } from '../agent/processes.ts';
 import type { CliRunner } from '../agent/runner.ts';
@@ -11,9 +12,11 @@ import type { SessionId, Tenant } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import { createSessionFiles, type SessionFiles } from '../state/session-files.ts';
+import { isUnchangedAround } from '../state/unchanged-since.ts';
 import { cutText } from '../text/cut-text.ts';
 import { endAllOthers } from './end-all-others.ts';
 import { readFrames, writeFrame } from './frames.ts';
+import { type ModelDoor, openModelDoor, throughDoor } from './model-door.ts';
 import { atOneMoment } from './one-moment.ts';
 import {
   BEAT_EVERY_MS,
@@ -48,6 +51,7 @@ export interface HostOptions {
 type Open = Extract<HeardByHost, { type: 'open' }>;
 type Run = Extract<HeardByHost, { type: 'run' }>;
 type Save = Extract<HeardByHost, { type: 'save' }>;
+type Wake = Extract<HeardByHost, { type: 'wake' }>;
 
 interface Booted {
   readonly boot: Boot;
@@ -60,8 +64,10 @@ interface Booted {
 interface Session {
   readonly tenant: Tenant;
   readonly sessionId: SessionId;
-  readonly fence: number;
   readonly directory: ExecutionDirectory;
+  /** Where its CLI stays between two turns. */
+  readonly place: CliPlace;
+  fence: number;
   baseline: unknown;
 }
 
@@ -74,12 +80,17 @@ export async function serveHost(
   const log: Log = (level, event, fields = {}) => {
     if (level !== 'debug') say({ type: 'log', level, event, fields: { ...fields } });
   };
-  const beat = setInterval(() => say({ type: 'beat' }), BEAT_EVERY_MS);
+  let beat = startBeat();
   const needs = new Map<string, (found: boolean) => void>();
   const offers: ((result: 'created' | 'exists' | 'refused') => void)[] = [];
   let booted: Booted | null = null;
   let session: Session | null = null;
   let stop = new AbortController();
+  let door: ModelDoor | undefined;
+
+  function startBeat(): NodeJS.Timeout {
+    return setInterval(() => say({ type: 'beat' }), BEAT_EVERY_MS);
+  }
 
   async function boot(frame: Boot): Promise<void> {
     const runner = await openRunner(frame, ways, log);
@@ -104,19 +115,22 @@ export async function serveHost(
     say({ type: 'ready', version: PROTOCOL_VERSION });
   }
 
-  async function open({ files }: Booted, frame: Open): Promise<void> {
+  async function open({ files, alone }: Booted, frame: Open): Promise<void> {
     if (session) throw new Error('A host serves one session.');
     const { directory, fence } = frame;
     const scope = { tenant: frame.tenant as Tenant, sessionId: frame.sessionId as SessionId };
     const { baseline } = await files.restore(scope, frame.stored, directory);
-    session = { ...scope, fence, directory, baseline };
+    session = { ...scope, fence, directory, baseline, place: createCliPlace({ alone }) };
     say({ type: 'opened' });
   }
 
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
-    const { resume, continuing, request, tries, model } = frame;
-    const { sessionId, directory } = opened;
+    const { resume, continuing, request, tries, model, keep } = frame;
+    const { sessionId, directory, place } = opened;
+    const endpoint = endpointOf(model, ways);
+    if (keep) door ??= await openModelDoor();
+    place.begin({ keep });
     const outcome = await runner.run(
       {
         sessionId,
@@ -135,10 +149,36 @@ export async function serveHost(
             say({ type: 'progress', event });
         },
       },
-      { model: endpointOf(model, ways), ...(model.use === undefined ? {} : { use: model.use }) },
+      {
+        model: door ? throughDoor(door, endpoint) : endpoint,
+        ...(model.use === undefined ? {} : { use: model.use }),
+        place,
+      },
     );
-    if (alone) await endAllOthers();
-    say({ type: 'ended', outcome });
+    door?.shut();
+    if (outcome.status !== 'ok') await place.end('turn-failed');
+    await place.finish();
+    if (alone && !place.isTaken()) await endAllOthers();
+    const cold = place.whyCold();
+    say({ type: 'ended', outcome, ...(cold === null ? {} : { cold }) });
+  }
+
+  async function rest({ place }: Session): Promise<void> {
+    const resting = await place.resting();
+    if ('why' in resting) return say({ type: 'resting', cold: resting.why });
+    clearInterval(beat);
+    say({ type: 'resting', memoryBytes: resting.memoryBytes });
+  }
+
+  async function wake(opened: Session, { fence, stored }: Wake): Promise<void> {
+    const { place, directory, baseline } = opened;
+    clearInterval(beat);
+    beat = startBeat();
+    const resting = await place.resting();
+    if ('why' in resting) return say({ type: 'opened', cold: resting.why });
+    if (!(await isUnchangedAround(stored, directory, baseline))) return say({ type: 'opened', cold: 'files' });
+    opened.fence = fence;
+    say({ type: 'opened' });
   }
 
   async function save({ files }: Booted, opened: Session, frame: Save): Promise<void> {
@@ -166,7 +206,7 @@ export async function serveHost(
     });
   }
 
-  function failed(at: 'boot' | 'open' | 'save', error: unknown): void {
+  function failed(at: 'boot' | 'open' | 'save' | 'rest', error: unknown): void {
     const { family, code, advice } = isHybridError(error)
       ? { family: familyOf(error.name), code: error.code, advice: error.advice }
       : { family: 'Error' as const, code: 'host-failed', advice: undefined };
@@ -185,6 +225,12 @@ export async function serveHost(
           break;
         case 'run':
           if (booted && session) run(booted, session, frame).catch((error: unknown) => crash(error));
+          break;
+        case 'rest':
+          if (session) rest(session).catch((error: unknown) => failed('rest', error));
+          break;
+        case 'wake':
+          if (session) wake(session, frame).catch((error: unknown) => failed('open', error));
           break;
         case 'stop':
           stop.abort(frame.reason);
@@ -206,6 +252,8 @@ export async function serveHost(
   } finally {
     clearInterval(beat);
     stop.abort('lost');
+    await (session as Session | null)?.place.end();
+    await door?.close();
   }
 }
 

@@ -1,0 +1,158 @@
+// Sessions on hosts whose CLI may stay between two turns: real host processes, the real CLI, a scripted model, and what the
+// hosts told their counters.
+import { randomUUID } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
+import { createModelAccess } from '../../src/agent/model-access.ts';
+import { createWorkplace } from '../../src/agent/workplace.ts';
+import type { Log, LogFields } from '../../src/core/log.ts';
+import type { AgentOutcome } from '../../src/core/ports/execution.ts';
+import type { AgentHost } from '../../src/core/ports/hosts.ts';
+import type { Lease, SessionHead } from '../../src/core/records.ts';
+import type { HotLimits } from '../../src/host/hot-hosts.ts';
+import { openLocalHosts } from '../../src/host/local-hosts.ts';
+import { createProcessHosts, type ProcessHosts, type SpareHost } from '../../src/host/process-hosts.ts';
+import type { Sandbox } from '../../src/host/sandbox/index.ts';
+import { createSessionState } from '../../src/state/session-state.ts';
+import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
+import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+import { EXAMPLE, leaseOf, obey, requestOf } from '../agent/turn-fixture.ts';
+
+const limits = { maxWorkspaceBytes: 500_000_000, maxWorkspaceFiles: 10_000 };
+export const HOT: HotLimits = { sessions: 2, memoryBytes: 2e9, idleMs: 600_000 };
+
+export interface HotFixture {
+  readonly base: string;
+  readonly model: ScriptedModel;
+  readonly hosts: ProcessHosts;
+  /** Another worker's hosts over the same store. */
+  readonly others: ProcessHosts;
+  /** How turns began and why hosts ended, in order: `hot`, `cold first`, `ended idle`. */
+  readonly told: string[];
+  /** Of the hosts that were started, in order. */
+  readonly started: SpareHost[];
+  session(): HotSession;
+  close(): Promise<void>;
+}
+
+export interface HotSession {
+  readonly lease: Lease;
+  head(): SessionHead;
+  moveHead(head: SessionHead): void;
+  turn(text: string, on?: ProcessHosts): Promise<AgentOutcome>;
+}
+
+export async function createHotFixture(options: {
+  readonly sandbox: Sandbox;
+  readonly hot?: Partial<HotLimits>;
+  readonly agentDir?: string;
+}): Promise<HotFixture> {
+  const base = await realpath(await mkdtemp(join(tmpdir(), 'hot-')));
+  const model = await createScriptedModel(obey);
+  const root = join(base, 'turns');
+  const objects = createMemoryObjectStore();
+  const state = createSessionState({ objects, limits });
+  const agentDir = options.agentDir ?? EXAMPLE;
+  const told: string[] = [];
+  const started: SpareHost[] = [];
+  const log: Log = (level, event, fields: LogFields = {}) => {
+    if (event === 'agent-started') told.push([fields.start, fields.why].filter(Boolean).join(' '));
+    if (event === 'hot-ended') told.push(`ended ${fields.why}`);
+    if (level === 'error') console.error(event, fields);
+  };
+  async function open(hot: HotLimits): Promise<ProcessHosts> {
+    const start = await openLocalHosts({
+      sandbox: options.sandbox,
+      root,
+      workplace: createWorkplace({ root }),
+      objects,
+      agentDir,
+      limits,
+      network: 'open',
+      log,
+    });
+    return createProcessHosts({
+      start: async () => {
+        const host = await start();
+        started.push(host);
+        return host;
+      },
+      objects,
+      state,
+      limits,
+      access: createModelAccess({
+        folder: await loadAgentFolder(agentDir),
+        model: { baseUrl: model.url, apiKey: 'sk-real-key', demo: false },
+      }),
+      spares: 1,
+      hot,
+      log,
+    });
+  }
+  const hosts = await open({ ...HOT, ...options.hot });
+  const others = await open({ ...HOT, ...options.hot });
+
+  function session(): HotSession {
+    const id = randomUUID();
+    let fence = 0;
+    let turns = 0;
+    let head: SessionHead = {
+      ...leaseOf(id),
+      generation: 0,
+      state: null,
+      createdAtMs: 0,
+      updatedAtMs: 0,
+      expiresAtSec: 2 ** 31,
+    };
+    async function run(host: AgentHost, text: string): Promise<AgentOutcome> {
+      return await host.run({
+        sessionId: head.sessionId,
+        resume: head.generation > 0,
+        continuing: false,
+        request: requestOf(text, `${id}-${++turns}`),
+        tries: 1,
+        progress: () => {},
+        signal: new AbortController().signal,
+      });
+    }
+    const keyed = (lease: Lease): Lease => ({ ...lease, sessionKey: `${lease.sessionKey}-${id}` as Lease['sessionKey'] });
+    return {
+      lease: keyed(leaseOf(id)),
+      head: () => head,
+      moveHead(to) {
+        head = to;
+      },
+      async turn(text, on = hosts) {
+        const host = await on.open(keyed(leaseOf(id, ++fence)), head);
+        const outcome = await run(host, text);
+        const generation = head.generation + 1;
+        const saved = await host.save({ head, generation, running: false });
+        expect(saved.refused).toEqual([]);
+        head = { ...head, generation, state: saved.state };
+        await host.close({ keep: outcome.status === 'ok' });
+        return outcome;
+      },
+    };
+  }
+
+  return {
+    base,
+    model,
+    hosts,
+    others,
+    told,
+    started,
+    session,
+    async close() {
+      await hosts.close();
+      await others.close();
+      await model.close();
+      expect(existsSync(root) ? readdirSync(root) : []).toEqual([]);
+      await rm(base, { recursive: true });
+    },
+  };
+}
