@@ -1,12 +1,14 @@
 // Hosts whose CLI stays for its session's next turn. One serves it only if the head is still the generation and content that
 // it holds, and a host that is started now would read the same agent folder; else it is ended before another one begins.
 // How many stay, how large and how long is bounded; the least recently used goes first.
+import { systemClock } from '../core/clock.ts';
 import { errorFields, type Log } from '../core/log.ts';
+import type { Clock } from '../core/ports/clock.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
 import { newestOf } from '../state/session-state.ts';
+import type { WhyEvicted } from './hot-reasons.ts';
 import type { PackIntake } from './pack-intake.ts';
 import type { ClaimedPlace, SpareHost } from './process-hosts.ts';
-import type { WhyCold } from './protocol.ts';
 
 export interface HotLimits {
   /** So many stay. */
@@ -29,9 +31,6 @@ export interface HeldGeneration {
   readonly content: string | null;
 }
 
-/** Why one that stayed was ended. */
-export type WhyEvicted = WhyCold | 'head' | 'other-session' | 'agent-folder' | 'idle' | 'count' | 'closed';
-
 export interface HotHosts {
   /** The session's host if it may serve this head; ends it otherwise, before this returns. */
   take(lease: Lease, head: SessionHead): Promise<HotHost | WhyEvicted>;
@@ -46,7 +45,7 @@ export interface HotHostsOptions {
   /** Ends a host and removes what it leaves. */
   readonly leave: (host: SpareHost) => Promise<void>;
   readonly log: Log;
-  readonly now?: () => number;
+  readonly clock?: Pick<Clock, 'now'>;
 }
 
 interface Entry extends HotHost {
@@ -59,12 +58,12 @@ interface Entry extends HotHost {
 
 const REST_MS = 30_000;
 
-export function createHotHosts({ limits, leave, log, now = Date.now }: HotHostsOptions): HotHosts {
+export function createHotHosts({ limits, leave, log, clock = systemClock }: HotHostsOptions): HotHosts {
   /** The least recently used first. */
   const entries = new Set<Entry>();
 
   async function end({ host, held }: HotHost, why: WhyEvicted): Promise<void> {
-    log('info', 'hot-ended', { why, generation: held.generation });
+    log('debug', 'hot-ended', { why, generation: held.generation });
     await leave(host);
   }
 
@@ -88,7 +87,7 @@ export function createHotHosts({ limits, leave, log, now = Date.now }: HotHostsO
     }
     if (held.generation !== head.generation || held.content !== (newestOf(head)?.content ?? null)) return 'head';
     // A machine that slept has timers that slept, too.
-    if (now() - entry.sinceMs > limits.idleMs) return 'idle';
+    if (clock.now() - entry.sinceMs > limits.idleMs) return 'idle';
     return (await host.isCurrent?.()) === false ? 'agent-folder' : null;
   }
 
@@ -113,7 +112,7 @@ export function createHotHosts({ limits, leave, log, now = Date.now }: HotHostsO
       const entry: Entry = {
         ...hot,
         lease,
-        sinceMs: now(),
+        sinceMs: clock.now(),
         idle: setTimeout(() => evict(entry, 'idle'), limits.idleMs).unref(),
         resting: Promise.resolve(),
       };

@@ -5,6 +5,7 @@ import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
 import { Conflict } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
+import type { Clock } from '../core/ports/clock.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
 import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
@@ -13,9 +14,9 @@ import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
-import { createHotHosts, type HotHost, type HotLimits, type WhyEvicted } from './hot-hosts.ts';
+import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
+import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
 import { createPackIntake, type PackIntake } from './pack-intake.ts';
-import type { WhyCold } from './protocol.ts';
 import { createSavedCheck } from './saved-check.ts';
 
 /** A started host that has no session yet. */
@@ -62,6 +63,7 @@ export interface ProcessHostsOptions {
   readonly spares: number;
   /** How many may stay with their session between two turns, and for how long; none when left out. */
   readonly hot?: HotLimits;
+  readonly clock?: Pick<Clock, 'now'>;
   readonly log: Log;
 }
 
@@ -103,7 +105,8 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
     return left;
   }
 
-  const hotHosts = options.hot && createHotHosts({ limits: options.hot, leave, log });
+  const { hot, clock } = options;
+  const hotHosts = hot && createHotHosts({ limits: hot, leave, log, ...(clock && { clock }) });
 
   /** Lays the session out in a host that has none yet. */
   async function start(lease: Lease, head: SessionHead, why: WhyEvicted): Promise<AgentHost> {
@@ -254,7 +257,7 @@ async function openSession(
       const asked = link.ask({ type: 'run', resume, continuing, request, tries, model, keep }, 'ended');
       if (signal.aborted) stop();
       const { outcome, cold } = await asked;
-      if (keep) log('info', 'agent-started', startOf(why, cold));
+      if (keep) log('debug', 'agent-started', startOf(why, cold));
       return outcome as AgentOutcome;
     } catch (error) {
       if (!isHostGone(error)) throw error;

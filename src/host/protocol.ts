@@ -2,9 +2,9 @@
 // The bytes of a pack travel on a stream of their own, in the order in which the frames announce them. For the worker
 // everything that comes from a host is a stranger's input: bounded, well-formed, and about this one session.
 import { z } from 'zod';
-import { ENDS } from '../agent/cli-ends.ts';
 import { parseTurnRequest } from '../core/messages.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
+import { WHY_COLD } from './hot-reasons.ts';
 
 /** Both sides come from the same package; a host of another build is refused. */
 export const PROTOCOL_VERSION = 1;
@@ -94,10 +94,6 @@ export const toHostSchema = z.discriminatedUnion('type', [
 ]);
 export type ToHost = z.input<typeof toHostSchema>;
 export type HeardByHost = z.output<typeof toHostSchema>;
-
-/** Why a host's CLI could not go on. */
-const WHY_COLD = [...ENDS, 'files'] as const;
-export type WhyCold = (typeof WHY_COLD)[number];
 
 const MAX_TEXT = 4 * 1024 * 1024;
 const short = text(2_000);

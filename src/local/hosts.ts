@@ -30,14 +30,14 @@ export interface WorkerHosts {
 
 /** `found`: which wall this machine has, as the server told. */
 export async function openWorkerHosts(
-  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'>,
+  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'> & Partial<Pick<Configuration, 'hot' | 'workers'>>,
   stores: LocalStores,
   folder: AgentFolder,
   model: ModelEndpoint,
   log: Log,
   found?: Sandbox,
 ): Promise<WorkerHosts> {
-  const { dataDir, limits, proxy, prices, budgets } = configuration;
+  const { dataDir, limits, proxy, prices, budgets, hot, workers = 1 } = configuration;
   const { objects, state, usage } = stores;
   const { limits: hostLimits } = folder.settings;
   const sandbox = await sandboxOf(folder, found);
@@ -76,6 +76,10 @@ export async function openWorkerHosts(
     limits,
     access: createModelAccess({ folder, model, gateway, budgets, log }),
     spares: SPARE_HOSTS,
+    // A stopped process costs nothing but memory; elsewhere than on Linux it cannot be told that one stands still.
+    ...(hot && hot.sessions > 0 && process.platform === 'linux'
+      ? { hot: { ...hot, sessions: Math.ceil(hot.sessions / workers) } }
+      : {}),
     log,
   });
   return {

@@ -10,7 +10,7 @@ import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
 import { createModelAccess } from '../../src/agent/model-access.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
-import type { AgentOutcome } from '../../src/core/ports/execution.ts';
+import type { AgentOutcome, SessionState } from '../../src/core/ports/execution.ts';
 import type { AgentHost } from '../../src/core/ports/hosts.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
 import type { HotLimits } from '../../src/host/hot-hosts.ts';
@@ -35,12 +35,18 @@ export interface HotFixture {
   readonly told: string[];
   /** Of the hosts that were started, in order. */
   readonly started: SpareHost[];
-  session(): HotSession;
+  /** Time passes that no timer notices. */
+  sleep(ms: number): void;
+  readonly state: Pick<SessionState, 'restore'>;
+  /** `name`: another run gives messages of the same name the same ids. */
+  session(name?: string): HotSession;
   close(): Promise<void>;
 }
 
 export interface HotSession {
-  readonly lease: Lease;
+  readonly id: () => string;
+  /** The conversation begins a new session. */
+  renew(): void;
   head(): SessionHead;
   moveHead(head: SessionHead): void;
   turn(text: string, on?: ProcessHosts): Promise<AgentOutcome>;
@@ -48,7 +54,8 @@ export interface HotSession {
 
 export async function createHotFixture(options: {
   readonly sandbox: Sandbox;
-  readonly hot?: Partial<HotLimits>;
+  /** null: none stays. */
+  readonly hot?: Partial<HotLimits> | null;
   readonly agentDir?: string;
 }): Promise<HotFixture> {
   const base = await realpath(await mkdtemp(join(tmpdir(), 'hot-')));
@@ -59,12 +66,13 @@ export async function createHotFixture(options: {
   const agentDir = options.agentDir ?? EXAMPLE;
   const told: string[] = [];
   const started: SpareHost[] = [];
+  let sleptMs = 0;
   const log: Log = (level, event, fields: LogFields = {}) => {
     if (event === 'agent-started') told.push([fields.start, fields.why].filter(Boolean).join(' '));
     if (event === 'hot-ended') told.push(`ended ${fields.why}`);
     if (level === 'error') console.error(event, fields);
   };
-  async function open(hot: HotLimits): Promise<ProcessHosts> {
+  async function open(): Promise<ProcessHosts> {
     const start = await openLocalHosts({
       sandbox: options.sandbox,
       root,
@@ -89,45 +97,45 @@ export async function createHotFixture(options: {
         model: { baseUrl: model.url, apiKey: 'sk-real-key', demo: false },
       }),
       spares: 1,
-      hot,
+      ...(options.hot === null ? {} : { hot: { ...HOT, ...options.hot } }),
+      clock: { now: () => Date.now() + sleptMs },
       log,
     });
   }
-  const hosts = await open({ ...HOT, ...options.hot });
-  const others = await open({ ...HOT, ...options.hot });
+  const hosts = await open();
+  const others = await open();
 
-  function session(): HotSession {
-    const id = randomUUID();
+  function session(name?: string): HotSession {
+    const sessionKey = `${leaseOf('any').sessionKey}-${randomUUID()}` as Lease['sessionKey'];
     let fence = 0;
     let turns = 0;
-    let head: SessionHead = {
-      ...leaseOf(id),
-      generation: 0,
-      state: null,
-      createdAtMs: 0,
-      updatedAtMs: 0,
-      expiresAtSec: 2 ** 31,
-    };
+    let head = newHead();
+    function newHead(): SessionHead {
+      const times = { createdAtMs: 0, updatedAtMs: 0, expiresAtSec: 2 ** 31 };
+      return { ...leaseOf(randomUUID()), generation: 0, state: null, ...times };
+    }
     async function run(host: AgentHost, text: string): Promise<AgentOutcome> {
       return await host.run({
         sessionId: head.sessionId,
         resume: head.generation > 0,
         continuing: false,
-        request: requestOf(text, `${id}-${++turns}`),
+        request: requestOf(text, `${name ?? head.sessionId}-${++turns}`),
         tries: 1,
         progress: () => {},
         signal: new AbortController().signal,
       });
     }
-    const keyed = (lease: Lease): Lease => ({ ...lease, sessionKey: `${lease.sessionKey}-${id}` as Lease['sessionKey'] });
     return {
-      lease: keyed(leaseOf(id)),
+      id: () => head.sessionId,
+      renew() {
+        head = newHead();
+      },
       head: () => head,
       moveHead(to) {
         head = to;
       },
       async turn(text, on = hosts) {
-        const host = await on.open(keyed(leaseOf(id, ++fence)), head);
+        const host = await on.open({ ...leaseOf(head.sessionId, ++fence), sessionKey }, head);
         const outcome = await run(host, text);
         const generation = head.generation + 1;
         const saved = await host.save({ head, generation, running: false });
@@ -146,6 +154,10 @@ export async function createHotFixture(options: {
     others,
     told,
     started,
+    sleep(ms) {
+      sleptMs += ms;
+    },
+    state,
     session,
     async close() {
       await hosts.close();
