@@ -28,7 +28,9 @@ export async function groundOf(options: Options, directory: ExecutionDirectory):
   const timeZone = options.env?.TZ ?? 'UTC';
   return {
     directory: cwd,
-    options: digest(JSON.stringify(rest, (_key, value) => (typeof value === 'function' ? 'function' : value))),
+    options: digest(
+      JSON.stringify(rest, (_key, value) => (typeof value === 'function' ? 'function' : value)),
+    ),
     toolServers: digest(JSON.stringify(mcpServers)),
     date: new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' }).format(),
     memory: digest(await memoryOf(directory)),

@@ -109,7 +109,10 @@ export function createCliPlace({ alone }: { readonly alone: boolean }): CliPlace
         return null;
       }
       kept = null;
-      live = { ...found, record: async () => ({ ...(await found.record()), surroundings: found.surroundings }) };
+      live = {
+        ...found,
+        record: async () => ({ ...(await found.record()), surroundings: found.surroundings }),
+      };
       found.cli.serve(options);
       found.frozen.thaw();
       return found.cli;
@@ -117,7 +120,8 @@ export function createCliPlace({ alone }: { readonly alone: boolean }): CliPlace
 
     async start(options, process, directory) {
       let recorded: ReturnType<Live['record']> | undefined;
-      const record = () => (recorded ??= recordNow(pidOf(starting), processPlace(starting), placeOf(starting)));
+      const record = () =>
+        (recorded ??= recordNow(pidOf(starting), processPlace(starting), placeOf(starting)));
       const ground = await groundOf(options, directory);
       const cli = startCli(options, process, async () => void (await record()));
       const starting: Live = { cli, ground, directory, record };

@@ -131,7 +131,8 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
         if (why !== null) end(why);
         else timers.push(setTimeout(() => end('busy'), IDLE_MS));
       }
-      const isIdle = seen.type === 'system' && seen.subtype === 'session_state_changed' && seen.state === 'idle';
+      const isIdle =
+        seen.type === 'system' && seen.subtype === 'session_state_changed' && seen.state === 'idle';
       if (!isIdle || !mayStay || !place) continue;
       mayStay = false;
       for (const timer of timers.splice(0)) clearTimeout(timer);

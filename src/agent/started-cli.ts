@@ -1,6 +1,12 @@
 // A CLI that has been started and takes one message after the other. What decides over its tool calls is always what the
 // turn that runs brought along, never what the turn that started it did.
-import { type Options, type Query, query, type SDKMessage, type SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+import {
+  type Options,
+  type Query,
+  query,
+  type SDKMessage,
+  type SDKUserMessage,
+} from '@anthropic-ai/claude-agent-sdk';
 import type { CliProcess } from './cli-process.ts';
 
 export interface StartedCli {
@@ -55,11 +61,7 @@ export function startCli(
 }
 
 /** Its functions ask those at the same place of the options that hold now. The starting function is asked once. */
-function askingCurrent(
-  options: Options,
-  current: () => Options,
-  beforeTool: () => Promise<void>,
-): Options {
+function askingCurrent(options: Options, current: () => Options, beforeTool: () => Promise<void>): Options {
   const hooks = Object.entries(options.hooks ?? {}).map(([event, matchers]) => [
     event,
     matchers.map((matcher, place) => ({

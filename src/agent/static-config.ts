@@ -6,8 +6,8 @@
 import { chmod, cp, lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
-import type { AgentFolder } from './agent-folder.ts';
 import { EXCLUDED_FROM_CONFIG } from '../state/excluded.ts';
+import type { AgentFolder } from './agent-folder.ts';
 import { removeTree } from './remove-tree.ts';
 import { layShellWrapper, SHELL_STATE } from './shell-state.ts';
 

@@ -36,11 +36,12 @@ export async function tidySurroundings(place: Place, before: Surroundings): Prom
   const now = await recordSurroundings(place);
   for (const [path, stamp] of before) {
     const found = now.get(path);
-    if (found !== stamp && !(found !== undefined && changesByItself(path, directory))) return null;
+    if (found !== stamp && !(found === undefined ? isProbe(path) : changesByItself(path, directory)))
+      return null;
   }
   const snapshots = join(directory.config, SNAPSHOTS);
   const hadSnapshot = [...before.keys()].some((path) => path !== snapshots && isIn(path, snapshots));
-  const kept = new Map(before);
+  const kept = new Map([...before].filter(([path]) => now.has(path)));
   for (const [path, stamp] of now) {
     if (before.has(path) || isBelowGone(path, kept, now, before)) continue;
     if (!hadSnapshot && isIn(path, snapshots)) kept.set(path, stamp);
@@ -80,7 +81,14 @@ async function walk(path: string, found: Map<string, string>): Promise<void> {
 
 /** The CLI notes there that it is busy or idle, and what tool servers said. Nothing reads either at a start. */
 function changesByItself(path: string, { root, config }: ExecutionDirectory): boolean {
-  return isIn(path, join(config, 'sessions')) || isIn(path, join(root, 'home', '.cache', 'claude-cli-nodejs'));
+  return (
+    isIn(path, join(config, 'sessions')) || isIn(path, join(root, 'home', '.cache', 'claude-cli-nodejs'))
+  );
+}
+
+/** The CLI tries for a moment whether it hears of changed files. */
+function isProbe(path: string): boolean {
+  return path.split(sep).some((name) => name.startsWith('fswatch-probe-'));
 }
 
 /** A folder that came is removed as a whole. */

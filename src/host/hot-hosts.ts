@@ -85,7 +85,8 @@ export function createHotHosts({ limits, leave, log, clock = systemClock }: HotH
     ) {
       return 'other-session';
     }
-    if (held.generation !== head.generation || held.content !== (newestOf(head)?.content ?? null)) return 'head';
+    if (held.generation !== head.generation || held.content !== (newestOf(head)?.content ?? null))
+      return 'head';
     // A machine that slept has timers that slept, too.
     if (clock.now() - entry.sinceMs > limits.idleMs) return 'idle';
     return (await host.isCurrent?.()) === false ? 'agent-folder' : null;

@@ -2,7 +2,7 @@
 // turn. It is open only while a turn runs, and then leads to the gateway with that turn's token in the place of the CLI's own,
 // which is good for nothing else. Between two turns, and to everybody who shows another token, it says no.
 import { randomBytes } from 'node:crypto';
-import { createServer, request as requestHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream';
@@ -20,7 +20,13 @@ export interface ModelDoor {
 }
 
 /** Of one connection only, or of the way between two. */
-const OF_THE_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'host']);
+const OF_THE_CONNECTION = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'host',
+]);
 
 export async function openModelDoor(): Promise<ModelDoor> {
   const own = randomBytes(24).toString('base64url');

@@ -152,7 +152,11 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
     modelAnswers: options.access.answersAgain,
     async close() {
       closed = true;
-      for (const spare of spares.splice(0)) await spare.then((host) => void leave(host), () => {});
+      for (const spare of spares.splice(0))
+        await spare.then(
+          (host) => void leave(host),
+          () => {},
+        );
       await hotHosts?.close();
       while (leaving.size > 0) await Promise.all(leaving);
     },
@@ -233,7 +237,14 @@ async function openSession(
 
   const { tenant, sessionId, fence } = lease;
   if (why !== null) {
-    const layOut = { type: 'open', tenant, sessionId, fence, directory, stored: stored && plain(stored) } as const;
+    const layOut = {
+      type: 'open',
+      tenant,
+      sessionId,
+      fence,
+      directory,
+      stored: stored && plain(stored),
+    } as const;
     await link.ask(layOut, 'opened', OPEN_MS);
   }
   check.expect(stored);

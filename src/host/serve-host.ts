@@ -176,7 +176,8 @@ export async function serveHost(
     beat = startBeat();
     const resting = await place.resting();
     if ('why' in resting) return say({ type: 'opened', cold: resting.why });
-    if (!(await isUnchangedAround(stored, directory, baseline))) return say({ type: 'opened', cold: 'files' });
+    if (!(await isUnchangedAround(stored, directory, baseline)))
+      return say({ type: 'opened', cold: 'files' });
     opened.fence = fence;
     say({ type: 'opened' });
   }

@@ -30,7 +30,8 @@ export interface WorkerHosts {
 
 /** `found`: which wall this machine has, as the server told. */
 export async function openWorkerHosts(
-  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'> & Partial<Pick<Configuration, 'hot' | 'workers'>>,
+  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'> &
+    Partial<Pick<Configuration, 'hot' | 'workers'>>,
   stores: LocalStores,
   folder: AgentFolder,
   model: ModelEndpoint,

@@ -43,7 +43,10 @@ export function createMetrics({ queue, waiting, workers }: MetricsSources): Metr
     of('worker_restarts_total', 'Worker processes that died and were started again.'),
   );
   const starts = new Counter({
-    ...of('agent_starts_total', 'Runs of the agent by how they began; hot: by the live one of the turn before.'),
+    ...of(
+      'agent_starts_total',
+      'Runs of the agent by how they began; hot: by the live one of the turn before.',
+    ),
     labelNames: ['start', 'why'] as const,
   });
   starts.inc({ start: 'hot', why: 'held' }, 0);

@@ -7,7 +7,8 @@ export interface ExcludedName {
   readonly reason: string;
 }
 
-const OTHER_CLI = 'configuration that another way of using the CLI reads: never from the state, so that nothing is planted';
+const OTHER_CLI =
+  'configuration that another way of using the CLI reads: never from the state, so that nothing is planted';
 const RUNNING = 'notes of a running CLI, made anew at every start';
 const STATIC = 'static configuration: copied from the agent folder before every turn, never from the state';
 

@@ -44,12 +44,22 @@ function messages(seed: number, count: number): string[] {
       () => bash(`echo ${word()} >> ${file()}; cat *.txt 2>/dev/null | sort | tail -5`),
       () => bash(`mkdir -p d/${word()}; chmod 7${pick(0, 5)}0 d/*; ln -sf ../${file()} d/link; ls -R .`),
       () => bash(`export ${pick('X', 'Y')}=${word()}; echo "$X$Y"; pwd`),
-      () => bash(`cd ${pick('.', `mkdir-me 2>/dev/null || mkdir -p sub && cd sub`, WORKSPACE)}; pwd; echo "$X$Y"`),
-      () => bash(`rm -f ${file()}; echo planted > $HOME/.bashrc; echo x > /tmp/left; ls -A $HOME /tmp/tmp /dev/shm; (setsid env -i sleep 50 &) ; true`),
+      () =>
+        bash(
+          `cd ${pick('.', `mkdir-me 2>/dev/null || mkdir -p sub && cd sub`, WORKSPACE)}; pwd; echo "$X$Y"`,
+        ),
+      () =>
+        bash(
+          `rm -f ${file()}; echo planted > $HOME/.bashrc; echo x > /tmp/left; ls -A $HOME /tmp/tmp /dev/shm; (setsid env -i sleep 50 &) ; true`,
+        ),
       () => bash('seq 1 20000; exit 3'),
       () => bash('git init -q . 2>&1; git status --short 2>&1 | head -3'),
       () => input('Write', { file_path: path(), content: `${word()}\n` }),
-      () => call({ name: 'Read', input: { file_path: path() } }, { name: 'Edit', input: { file_path: path(), old_string: word(), new_string: word() } }),
+      () =>
+        call(
+          { name: 'Read', input: { file_path: path() } },
+          { name: 'Edit', input: { file_path: path(), old_string: word(), new_string: word() } },
+        ),
       () => input('Edit', { file_path: path(), old_string: word(), new_string: word() }),
       () => input('Read', { file_path: path() }),
       () => input('Write', { file_path: MEMORY, content: `remember ${word()}\n` }),

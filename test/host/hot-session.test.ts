@@ -1,6 +1,6 @@
 // A live CLI serves its session's next turn only where that is the same as starting from nothing. Each way to be wrong: the
 // CLI is gone before anything else begins, and the turn starts anew from the head.
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,7 +91,9 @@ describe.each(KINDS)('a live CLI, sandbox: $kind', (wall) => {
   test(`${promise('FORGET')} another session next has a host of its own, and finds nothing`, async () => {
     const { session, told } = await open();
     const [one, two] = [session(), session()];
-    await one.turn(bash(`${remember}; echo planted > $HOME/.bashrc; echo planted > /tmp/planted-${one.id()}`));
+    await one.turn(
+      bash(`${remember}; echo planted > $HOME/.bashrc; echo planted > /tmp/planted-${one.id()}`),
+    );
     const found = await two.turn(bash('ls -A . $HOME; echo "[$WORD]"'));
     expect(found.text).toMatch(/\[\]$/);
     expect(found.text).not.toMatch(/said|bashrc/);
@@ -103,6 +105,8 @@ describe.each(KINDS)('a live CLI, sandbox: $kind', (wall) => {
   test('the agent folder was changed: the next turn has the new one', async () => {
     const agentDir = await mkdtemp(join(tmpdir(), 'hot-agent-'));
     cpSync(EXAMPLE, agentDir, { recursive: true });
+    // The sandbox's user is another one where root runs the tests.
+    chmodSync(agentDir, 0o755);
     const { session, told, model } = await open({}, agentDir);
     const { turn } = session();
     await turn(bash(remember));
