@@ -8,7 +8,7 @@ import type { Lease, SessionHead } from '../core/records.ts';
 import { newestOf } from '../state/session-state.ts';
 import type { WhyEvicted } from './hot-reasons.ts';
 import type { PackIntake } from './pack-intake.ts';
-import type { ClaimedPlace, SpareHost } from './process-hosts.ts';
+import type { ClaimedPlace, SpareHost } from './spare-host.ts';
 
 export interface HotLimits {
   /** So many stay. */

@@ -15,7 +15,6 @@ import type { ObjectStore } from '../core/ports/objects.ts';
 import { programFile } from '../package-root.ts';
 import { createHostLink } from './host-link.ts';
 import { createIncoming } from './incoming.ts';
-import type { SpareHost } from './process-hosts.ts';
 import { PROTOCOL_VERSION } from './protocol.ts';
 import {
   endOrphans,
@@ -26,6 +25,7 @@ import {
   type StartOptions,
   startInSandbox,
 } from './sandbox/index.ts';
+import type { SpareHost } from './spare-host.ts';
 
 /** Where a session is in every sandbox. */
 const INSIDE = { root: '/tmp', config: '/tmp/.claude-code', workspace: '/tmp/workspace' } as const;

@@ -18,27 +18,7 @@ import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
 import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
 import { createPackIntake, type PackIntake } from './pack-intake.ts';
 import { createSavedCheck } from './saved-check.ts';
-
-/** A started host that has no session yet. */
-export interface SpareHost {
-  readonly link: HostLink;
-  /** A host's own folder, seen from the worker; the session's directory as the host sees it. */
-  claim(lease: Lease, stored: StoredGeneration | null): Promise<ClaimedPlace>;
-  /** False when one that is started now would read another agent folder. */
-  isCurrent?(): Promise<boolean>;
-  /** Ends the host and removes what it leaves. Safe to call twice. */
-  close(): Promise<void>;
-}
-
-export interface ClaimedPlace {
-  readonly directory: { readonly root: string; readonly config: string; readonly workspace: string };
-  /** Makes a pack readable for the host under its name; false when there is none. */
-  stage(key: string, name: string): Promise<boolean>;
-  /** For the worker's own files of this host. */
-  readonly spool: string;
-  /** Where packs do not come over the host's stream. */
-  readonly intake?: PackIntake;
-}
+import type { SpareHost } from './spare-host.ts';
 
 /** As much of the way to the model as a turn needs. */
 export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
