@@ -2,7 +2,9 @@
 // a CLI that is started now would be started likewise; between the two it stands still. Whatever is not as it must be
 // ends it, and says why: then the next turn starts one anew.
 import type { Options } from '@anthropic-ai/claude-agent-sdk';
+import { type Log, silentLog } from '../core/log.ts';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import { cutText } from '../text/cut-text.ts';
 import type { WhyEnded } from './cli-ends.ts';
 import { type CliGround, differenceOf, groundOf, hasRemoteToolServers } from './cli-ground.ts';
 import type { CliProcess } from './cli-process.ts';
@@ -57,7 +59,13 @@ interface Kept extends Live {
 }
 
 /** `alone`: every process that this one can see belongs to the session. */
-export function createCliPlace({ alone }: { readonly alone: boolean }): CliPlace {
+export function createCliPlace({
+  alone,
+  log = silentLog,
+}: {
+  readonly alone: boolean;
+  readonly log?: Log;
+}): CliPlace {
   let wanted = false;
   let live: Live | null = null;
   let kept: Kept | null = null;
@@ -140,12 +148,13 @@ export function createCliPlace({ alone }: { readonly alone: boolean }): CliPlace
       const { processes, surroundings: before } = await live.record();
       const frozen = await freezeOnly(processes, pidOf(live), processPlace(live));
       if (!frozen) return 'processes';
-      const surroundings = await tidySurroundings(placeOf(live), before);
-      if (!surroundings) {
+      const tidied = await tidySurroundings(placeOf(live), before);
+      if ('changed' in tidied) {
         frozen.thaw();
+        log('info', 'surroundings-changed', { path: cutText(tidied.changed, 500) });
         return 'surroundings';
       }
-      kept = { ...live, frozen, surroundings };
+      kept = { ...live, frozen, surroundings: tidied.now };
       return null;
     },
 

@@ -28,16 +28,19 @@ export async function recordSurroundings(place: Place): Promise<Surroundings> {
 }
 
 /**
- * Removes what came since `before`. null when a file of it was changed or is gone; else what is to be compared with
- * next time. Nothing of the session may run meanwhile.
+ * Removes what came since `before`, and says what is to be compared with next time; or which entry was changed or is gone.
+ * Nothing of the session may run meanwhile.
  */
-export async function tidySurroundings(place: Place, before: Surroundings): Promise<Surroundings | null> {
+export async function tidySurroundings(
+  place: Place,
+  before: Surroundings,
+): Promise<{ readonly now: Surroundings } | { readonly changed: string }> {
   const { directory } = place;
   const now = await recordSurroundings(place);
   for (const [path, stamp] of before) {
     const found = now.get(path);
-    if (found !== stamp && !(found === undefined ? isProbe(path) : changesByItself(path, directory)))
-      return null;
+    const isSame = found === undefined ? isProbe(path) : found === stamp || changesByItself(path, directory);
+    if (!isSame) return { changed: path };
   }
   const snapshots = join(directory.config, SNAPSHOTS);
   const hadSnapshot = [...before.keys()].some((path) => path !== snapshots && isIn(path, snapshots));
@@ -47,7 +50,7 @@ export async function tidySurroundings(place: Place, before: Surroundings): Prom
     if (!hadSnapshot && isIn(path, snapshots)) kept.set(path, stamp);
     else await removeTree(path);
   }
-  return kept;
+  return { now: kept };
 }
 
 async function rootsOf({ directory, alone }: Place): Promise<string[]> {

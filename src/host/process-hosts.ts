@@ -13,10 +13,10 @@ import type { Lease, SessionHead } from '../core/records.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
-import { type HostLink, isHostGone } from './host-link.ts';
+import { isHostGone } from './host-link.ts';
 import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
 import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
-import { createPackIntake, type PackIntake } from './pack-intake.ts';
+import { createPackIntake } from './pack-intake.ts';
 import { createSavedCheck } from './saved-check.ts';
 import type { SpareHost } from './spare-host.ts';
 

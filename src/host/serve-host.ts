@@ -120,7 +120,7 @@ export async function serveHost(
     const { directory, fence } = frame;
     const scope = { tenant: frame.tenant as Tenant, sessionId: frame.sessionId as SessionId };
     const { baseline } = await files.restore(scope, frame.stored, directory);
-    session = { ...scope, fence, directory, baseline, place: createCliPlace({ alone }) };
+    session = { ...scope, fence, directory, baseline, place: createCliPlace({ alone, log }) };
     say({ type: 'opened' });
   }
 

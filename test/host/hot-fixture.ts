@@ -71,7 +71,7 @@ export async function createHotFixture(options: {
   const log: Log = (level, event, fields: LogFields = {}) => {
     if (event === 'agent-started') told.push([fields.start, fields.why].filter(Boolean).join(' '));
     if (event === 'hot-ended') told.push(`ended ${fields.why}`);
-    if (level === 'error') console.error(event, fields);
+    if (level === 'error' || fields.told === 'surroundings-changed') console.error(event, fields);
   };
   async function open(): Promise<ProcessHosts> {
     const start = await openLocalHosts({
