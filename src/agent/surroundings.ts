@@ -1,11 +1,27 @@
 // What lies around a session's state where its CLI stays between two turns: the laid-in configuration, what the CLI keeps for
 // itself, home and temporary files. A CLI that is started anew finds none of what a turn left there. So it is recorded
 // before the agent can do anything; afterwards what came is removed, and a changed file is a reason to start anew.
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import { removeTree } from './remove-tree.ts';
 import { NOT_SESSION } from './static-config.ts';
+
+/** What the CLI notes in its settings by itself, also late: when it began, what it has shown, which plugins were used. */
+const OWN_NOTES: ReadonlySet<string> = new Set([
+  'firstStartTime',
+  'firstStartVersion',
+  'hasResetAutoModeOptInForDefaultOffer',
+  'machineID',
+  'migrationVersion',
+  'opusProMigrationComplete',
+  'pluginUsage',
+  'seenNotifications',
+  'skillUsage',
+  'userID',
+]);
+const OWN_SETTINGS = '.claude.json';
+const MAX_SETTINGS_BYTES = 1_000_000;
 
 /** Stamps by path. */
 export type Surroundings = ReadonlyMap<string, string>;
@@ -24,7 +40,22 @@ export interface Place {
 export async function recordSurroundings(place: Place): Promise<Surroundings> {
   const found = new Map<string, string>();
   for (const root of await rootsOf(place)) await walk(root, found);
+  const settings = join(place.directory.config, OWN_SETTINGS);
+  if (found.has(settings) && (await holdsOwnNotesOnly(settings))) found.set(settings, 'its own notes');
   return found;
+}
+
+async function holdsOwnNotesOnly(settings: string): Promise<boolean> {
+  try {
+    const info = await lstat(settings);
+    if (!info.isFile() || info.size > MAX_SETTINGS_BYTES) return false;
+    const value: unknown = JSON.parse(await readFile(settings, 'utf8'));
+    return (
+      typeof value === 'object' && value !== null && Object.keys(value).every((name) => OWN_NOTES.has(name))
+    );
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 // What holds between two turns of a live CLI, and what makes it end at the first of them: nothing of the turn runs or lies
 // about, what it wrote late is in the save, and what a new CLI would not know, or know otherwise, is a reason to start anew.
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile, cp, chmod } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -41,11 +41,13 @@ describe.skipIf(!WALLED)('between two turns', () => {
       '(setsid env -i sleep 300 >/dev/null 2>&1 &); (sleep 301 >/dev/null 2>&1 &) ; true',
     ];
     await turn(bash(plant.join('; ')));
-    await expect.poll(async () => (await running()).filter((line) => /claude-agent-sdk|dice/.test(line)).length).toBe(2);
-    await expect.poll(async () => (await running()).filter((line) => /claude-agent-sdk|dice/.test(line)).every((line) => line.startsWith('T'))).toBe(true);
+    const ours = async () => (await running()).filter((line) => /claude-agent-sdk|dice/.test(line));
+    await expect.poll(async () => (await ours()).map((line) => line[0]).join('')).toMatch(/^TT+$/);
     expect((await running()).join('\n')).not.toMatch(/sleep 30/);
     const found = await turn(
-      bash('cat $HOME/.bashrc $HOME/.config/x $TMPDIR/x /tmp/x /dev/shm/x $CLAUDE_CONFIG_DIR/hooks/x $CLAUDE_CONFIG_DIR/CLAUDE.md 2>/dev/null; cat /proc/[0-9]*/cmdline | tr "\\0" " " | grep -c "sleep 30[01]"; echo "$ANTHROPIC_API_KEY"'),
+      bash(
+        'cat $HOME/.bashrc $HOME/.config/x $TMPDIR/x /tmp/x /dev/shm/x $CLAUDE_CONFIG_DIR/hooks/x $CLAUDE_CONFIG_DIR/CLAUDE.md 2>/dev/null; cat /proc/[0-9]*/cmdline | tr "\\0" " " | grep -c "sleep 30[01]"; echo "$ANTHROPIC_API_KEY"',
+      ),
     );
     expect(found.text.replaceAll(/\s/g, '')).toMatch(/^[01]$/);
     expect(found.text).not.toContain('planted');
@@ -72,7 +74,7 @@ describe.skipIf(!WALLED)('between two turns', () => {
     const file = '/tmp/workspace/large';
     await turn(call({ name: 'Write', input: { file_path: file, content: 'small\n' } }));
     // Its copy is made for the next message, while the model answers at once.
-    await turn(bash('head -c 150000000 /dev/urandom >> large; echo grown'));
+    await turn(bash('head -c 40000000 /dev/urandom >> large; echo grown'));
     await turn('say something');
     expect(told).toEqual(['cold first', 'hot', 'hot']);
     const root = await mkdtemp(join(tmpdir(), 'hot-late-'));
@@ -81,7 +83,9 @@ describe.skipIf(!WALLED)('between two turns', () => {
     const transcript = read(join(directory.config, 'projects', 'session', `${head().sessionId}.jsonl`));
     const noted = transcript.split('\n').flatMap((line) => {
       if (!line.includes('"file-history-snapshot"')) return [];
-      const { snapshot } = JSON.parse(line) as { snapshot: { trackedFileBackups: Record<string, { version: number }> } };
+      const { snapshot } = JSON.parse(line) as {
+        snapshot: { trackedFileBackups: Record<string, { version: number }> };
+      };
       return [Object.values(snapshot.trackedFileBackups)[0]?.version ?? 0];
     });
     await rm(root, { recursive: true });
@@ -94,7 +98,7 @@ describe.skipIf(!WALLED)('between two turns', () => {
     ['memory', call({ name: 'Write', input: { file_path: MEMORY, content: 'note' } })],
     ['repository', bash('git init -q .')],
     ['surroundings', bash('chmod u+w /tmp/agent/shell.sh; echo "# planted" >> /tmp/agent/shell.sh')],
-    ['surroundings', bash('echo "{}" > $CLAUDE_CONFIG_DIR/.claude.json')],
+    ['surroundings', bash(`echo '{"env":{"PLANTED":"1"}}' > $CLAUDE_CONFIG_DIR/.claude.json`)],
     ['processes', bash('pkill -f dice.mjs; true')],
   ])('a new CLI would differ: %s', async (why, text) => {
     const { session, told } = await open();

@@ -84,14 +84,17 @@ describe.each(KINDS)('a live CLI, sandbox: $kind', (wall) => {
     expect(told.slice(4)).toEqual(['hot', 'ended head', 'cold head']);
   });
 
-  once(`${promise('FORGET')} the conversation has a new session: nothing of the old one is left`, async () => {
-    const { session, told } = await open();
-    const { turn, renew } = session();
-    await turn(bash(remember));
-    renew();
-    expect((await turn(bash('ls -A; echo "[$WORD]"'))).text).toBe('[]');
-    expect(told).toEqual(['cold first', 'ended other-session', 'cold other-session']);
-  });
+  once(
+    `${promise('FORGET')} the conversation has a new session: nothing of the old one is left`,
+    async () => {
+      const { session, told } = await open();
+      const { turn, renew } = session();
+      await turn(bash(remember));
+      renew();
+      expect((await turn(bash('ls -A; echo "[$WORD]"'))).text).toBe('[]');
+      expect(told).toEqual(['cold first', 'ended other-session', 'cold other-session']);
+    },
+  );
 
   once(`${promise('FORGET')} another session next has a host of its own, and finds nothing`, async () => {
     const { session, told } = await open();

@@ -17,7 +17,9 @@ const gateway = createServer((request, response) => {
     return;
   }
   request.resume();
-  request.on('end', () => response.writeHead(529, { 'retry-after': '7', 'x-should-retry': 'false' }).end('busy'));
+  request.on('end', () =>
+    response.writeHead(529, { 'retry-after': '7', 'x-should-retry': 'false' }).end('busy'),
+  );
 });
 
 beforeEach(async () => {
@@ -40,7 +42,11 @@ test('leads to the gateway with the token of the turn that runs, and passes answ
   for (const token of ['turn-one', 'turn-two']) {
     door.open({ url: url(), token });
     const answer = await ask(door.token);
-    expect([answer.status, answer.headers.get('retry-after'), await answer.text()]).toEqual([529, '7', 'busy']);
+    expect([answer.status, answer.headers.get('retry-after'), await answer.text()]).toEqual([
+      529,
+      '7',
+      'busy',
+    ]);
     expect(answer.headers.get('x-should-retry')).toBe('false');
     expect(seen.at(-1)?.url).toBe('/base/v1/messages?beta=true');
     expect(seen.at(-1)?.headers['x-api-key']).toBe(token);
@@ -54,7 +60,8 @@ test('leads to the gateway with the token of the turn that runs, and passes answ
 test(`${promise('NO-SECRETS')} nobody gets through between two turns, or with another token, the turn's own included`, async () => {
   expect((await ask(door.token)).status).toBe(401);
   door.open({ url: url(), token: 'turn-one' });
-  for (const token of ['', 'wrong', 'turn-one', `${door.token}x`]) expect((await ask(token)).status).toBe(401);
+  for (const token of ['', 'wrong', 'turn-one', `${door.token}x`])
+    expect((await ask(token)).status).toBe(401);
   expect((await ask(door.token)).status).toBe(529);
   door.shut();
   expect((await ask(door.token)).status).toBe(401);
@@ -72,7 +79,8 @@ test('what is under way ends with the turn, and no connection outlives its answe
 });
 
 test('a CLI sees the same endpoint in every turn', () => {
-  const plain = (token: string) => throughDoor(door, { demo: false, baseUrl: url(), apiKey: token, model: 'm' });
+  const plain = (token: string) =>
+    throughDoor(door, { demo: false, baseUrl: url(), apiKey: token, model: 'm' });
   expect(plain('one')).toEqual(plain('two'));
   expect(JSON.stringify(plain('one'))).not.toContain('one');
   const bedrock = (token: string) =>
