@@ -137,13 +137,18 @@ export async function createHotFixture(options: {
       },
       async turn(text, on = hosts) {
         const host = await on.open({ ...leaseOf(head.sessionId, ++fence), sessionKey }, head);
-        const outcome = await run(host, text);
-        const generation = head.generation + 1;
-        const saved = await host.save({ head, generation, running: false });
-        expect(saved.refused).toEqual([]);
-        head = { ...head, generation, state: saved.state };
-        await host.close({ keep: outcome.status === 'ok' });
-        return outcome;
+        let keep = false;
+        try {
+          const outcome = await run(host, text);
+          const generation = head.generation + 1;
+          const saved = await host.save({ head, generation, running: false });
+          expect(saved.refused).toEqual([]);
+          head = { ...head, generation, state: saved.state };
+          keep = outcome.status === 'ok';
+          return outcome;
+        } finally {
+          await host.close({ keep });
+        }
       },
     };
   }
