@@ -6,6 +6,7 @@ export const ENDS = [
   'not-wanted',
   'not-used',
   'turn-failed',
+  'asked',
   'compacted',
   'busy',
   'late-files',

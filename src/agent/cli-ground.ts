@@ -24,12 +24,13 @@ export type GroundPart = keyof CliGround;
 
 export async function groundOf(options: Options, directory: ExecutionDirectory): Promise<CliGround> {
   // Whether the conversation goes on or begins is no difference between a CLI that has it and one that reads it.
-  const { cwd = '', resume: _resume, sessionId: _sessionId, mcpServers = {}, ...rest } = options;
+  const { cwd = '', resume, sessionId, mcpServers = {}, ...rest } = options;
+  const given = { ...rest, conversation: resume ?? sessionId };
   const timeZone = options.env?.TZ ?? 'UTC';
   return {
     directory: cwd,
     options: digest(
-      JSON.stringify(rest, (_key, value) => (typeof value === 'function' ? 'function' : value)),
+      JSON.stringify(given, (_key, value) => (typeof value === 'function' ? 'function' : value)),
     ),
     toolServers: digest(JSON.stringify(mcpServers)),
     date: new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' }).format(),

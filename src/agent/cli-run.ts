@@ -4,6 +4,7 @@
 import type { SDKMessage, SDKResultMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentRun } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
+import type { Asking } from './asking-policy.ts';
 import type { WhyEnded } from './cli-ends.ts';
 import type { CliPlace } from './cli-place.ts';
 import { type Crash, createCliProcess } from './cli-process.ts';
@@ -29,8 +30,10 @@ export interface CliRun {
   /** The conversation to go on with; null begins one. */
   readonly mark: TranscriptMark | null;
   readonly relocation: Relocation | null;
-  readonly message: SDKUserMessage;
+  /** null: the CLI goes on with the call that it held. */
+  readonly message: SDKUserMessage | null;
   readonly transcript: string;
+  readonly asking: Asking;
   readonly see: (message: SDKMessage) => void;
   /** Where the CLI may stay for the next turn. */
   readonly place?: CliPlace;
@@ -69,7 +72,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
   const given = { ...context, environment, laid, spawn: process.spawn };
   const options = await queryOptions(given);
   const cli = (await place?.take(options, directory)) ?? (await startAnew());
-  cli.say(message);
+  if (message !== null) cli.say(message);
 
   async function startAnew() {
     await layConfiguration(folder, directory);
@@ -90,7 +93,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
   if (signal.aborted) stop();
 
   const late =
-    message.uuid === undefined
+    message?.uuid === undefined
       ? null
       : createLateFiles({ transcript, from: context.mark?.bytes ?? 0, prompt: message.uuid });
   let compacted = false;
@@ -100,6 +103,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
   function whyEnded(result: SDKResultMessage): WhyEnded | null {
     if (!place?.wanted) return 'not-wanted';
     if (result.subtype !== 'success' || result.is_error || stopped || late === null) return 'turn-failed';
+    if (result.deferred_tool_use !== undefined) return 'asked';
     return compacted ? 'compacted' : null;
   }
 

@@ -3,6 +3,8 @@
 import { z } from 'zod';
 import type { TurnRequest } from './messages.ts';
 
+export const principalSchema = z.object({ channel: z.string(), id: z.string().nullable() });
+
 export interface Principal {
   readonly channel: string;
   /** The person's id on that channel. null where it tells nobody apart: in the HTTP API everybody holds the same key. */

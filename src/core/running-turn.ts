@@ -1,6 +1,8 @@
 // The context of a running turn, which every step of it is given, and the ways in which a turn can end.
+
+import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
-import type { SessionId } from './ids.ts';
+import type { Conversation, SessionId } from './ids.ts';
 import type { Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
@@ -8,6 +10,7 @@ import type {
   BeginResult,
   Channel,
   Clock,
+  ForkInput,
   SessionState,
   SessionStore,
   TurnEvent,
@@ -15,6 +18,7 @@ import type {
 } from './ports.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
 
 /** Named points of a turn, in order, at which a fault kit can inject a fault. */
@@ -44,7 +48,10 @@ export interface TurnTiming {
 export interface TurnDeps {
   readonly store: SessionStore;
   /** What the worker does to stored generations by itself. */
-  readonly state: Pick<SessionState, 'compact' | 'collect'>;
+  readonly state: Pick<
+    SessionState,
+    'compact' | 'collect' | 'undoable' | 'undo' | 'redo' | 'isBlank' | 'branch' | 'agentSessionOf'
+  >;
   readonly hosts: AgentHosts;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
@@ -96,6 +103,13 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly signal: AbortSignal;
   /** Shows the person what happens. */
   readonly progress: (event: TurnEvent) => void;
+  /** See `Channel.openConversation`; null where the channel has none. */
+  readonly openConversation: (name: string) => Promise<Conversation | null>;
+}
+
+/** One that is to run, with what people have decided. */
+export interface AnsweredTurn extends RunningTurn {
+  readonly settled: Extract<Settled, { readonly run: unknown }>;
 }
 
 /** What to commit. */
@@ -105,6 +119,10 @@ export interface Decision {
   readonly state: BeginResult['head']['state'];
   readonly reply: Reply;
   readonly repointTo?: SessionId;
+  readonly returnTo?: SessionId;
+  readonly fork?: ForkInput;
+  /** Left out: as it was. */
+  readonly consent?: Consent;
   readonly dead?: string;
   readonly compactionDue?: boolean;
 }

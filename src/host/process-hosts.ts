@@ -11,7 +11,7 @@ import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
-import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
+import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { isHostGone } from './host-link.ts';
 import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
@@ -172,7 +172,8 @@ async function openSession(
   const { directory, stage } = claimed;
   const stored = newestOf(opened);
   const check = createSavedCheck({ objects, scope: lease, limits });
-  const ours = new Set(stored?.packs.map(({ name }) => name));
+  /** The keys of packs that it may read, by the names under which a host knows them. */
+  const ours = new Map(stored?.packs.map(({ name }) => [baseNameOf(name), packKey(lease, name)]));
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
@@ -187,7 +188,7 @@ async function openSession(
       const result = await intake.take(packKey(lease, name), bytes);
       if (result === 'created') {
         save.written.set(name, bytes);
-        ours.add(name);
+        ours.set(name, packKey(lease, name));
       }
       link.send({ type: 'put', result });
     } catch (error) {
@@ -200,7 +201,8 @@ async function openSession(
     onProgress: (event) => progress(event),
     onNeed: (name) => {
       // Of this session's own packs, and of no other.
-      const staged = ours.has(name) ? stage(packKey(lease, name), name) : Promise.resolve(false);
+      const key = ours.get(name);
+      const staged = key ? stage(key, name) : Promise.resolve(false);
       staged.then(
         (found) => link.send({ type: 'have', name, found }),
         (error: unknown) => {
@@ -236,7 +238,7 @@ async function openSession(
     endpoint: ModelEndpoint,
     use: string | undefined,
   ): Promise<AgentOutcome> {
-    const { resume, continuing, request, tries, signal } = run;
+    const { resume, continuing, request, decided, tries, signal, agentSessionId } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
       link.hurry('ended', STOP_MS);
@@ -245,7 +247,9 @@ async function openSession(
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
       const keep = hot !== undefined;
-      const asked = link.ask({ type: 'run', resume, continuing, request, tries, model, keep }, 'ended');
+      const frame = { type: 'run', resume, continuing, request, tries, model, keep } as const;
+      const more = { ...(decided && { decided }), ...(agentSessionId && { agentSessionId }) };
+      const asked = link.ask({ ...frame, ...more }, 'ended');
       if (signal.aborted) stop();
       const { outcome, cold } = await asked;
       if (keep) log('debug', 'agent-started', startOf(why, cold));
@@ -266,7 +270,7 @@ async function openSession(
       return await access.during(run, ({ folder, model }) => runOn(run, model, folder.settings.model));
     },
 
-    async save({ head, generation, running }) {
+    async save({ head, generation, running, turn }) {
       const previous = previousOf(head, generation);
       const save: Saving = { generation, written: new Map(), arriving: [] };
       saving = save;
@@ -289,7 +293,7 @@ async function openSession(
         const dead = [...save.written]
           .filter(([name]) => !used.has(name))
           .map(([name, bytes]) => ({ name, bytes }));
-        const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead });
+        const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead }, turn);
         held = { generation, content: next.content };
         return { state: nextState, refused, compactionDue };
       } catch (error) {

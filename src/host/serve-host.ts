@@ -126,7 +126,7 @@ export async function serveHost(
 
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
-    const { resume, continuing, request, tries, model, keep } = frame;
+    const { resume, continuing, request, decided, tries, model, agentSessionId, keep } = frame;
     const { sessionId, directory, place } = opened;
     const endpoint = endpointOf(model, ways);
     if (keep) door ??= await openModelDoor();
@@ -134,9 +134,11 @@ export async function serveHost(
     const outcome = await runner.run(
       {
         sessionId,
+        ...(agentSessionId === undefined ? {} : { agentSessionId: agentSessionId as SessionId }),
         resume,
         continuing,
         request,
+        ...(decided && { decided }),
         tries,
         directory,
         signal: stop.signal,
@@ -157,6 +159,7 @@ export async function serveHost(
     );
     door?.shut();
     if (outcome.status !== 'ok') await place.end('turn-failed');
+    if (outcome.asked) await place.end('asked');
     await place.finish();
     if (alone && !place.isTaken()) await endAllOthers();
     const cold = place.whyCold();

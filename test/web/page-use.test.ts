@@ -238,7 +238,7 @@ describe.skipIf(!chromiumPath)(`the chat page in use${browserNote}`, () => {
       'undoing a new session',
       async (page) => {
         await page.locator('#new-session').click();
-        await page.getByRole('button', { name: 'Undo' }).click();
+        await page.locator('#undo-fresh').click();
       },
       'message',
     ],

@@ -3,7 +3,7 @@
 // input from a stranger before it is committed. design/host.md draws the line between the two.
 import type { Json } from '../messages.ts';
 import type { Lease, SessionHead } from '../records.ts';
-import type { AgentOutcome, AgentRun } from './execution.ts';
+import type { AgentOutcome, AgentRun, TurnMark } from './execution.ts';
 
 /** What a host needs to know of one turn. */
 export type HostRun = Omit<AgentRun, 'directory'>;
@@ -14,6 +14,8 @@ export interface SaveInput {
   readonly generation: number;
   /** While the agent runs: what is saved is one moment of its files (MOMENT). */
   readonly running: boolean;
+  /** The turn whose work is saved: it can be undone by it. */
+  readonly turn?: TurnMark;
 }
 
 export interface SavedState {
