@@ -8,7 +8,7 @@ import type { Lease, SessionHead } from '../core/records.ts';
 import { newestOf } from '../state/session-state.ts';
 import type { WhyEvicted } from './hot-reasons.ts';
 import type { PackIntake } from './pack-intake.ts';
-import type { ClaimedPlace, SpareHost } from './spare-host.ts';
+import type { ClaimedPlace, HostNeeds, SpareHost } from './spare-host.ts';
 
 export interface HotLimits {
   /** So many stay. */
@@ -22,6 +22,8 @@ export interface HotHost {
   readonly host: SpareHost;
   readonly claimed: ClaimedPlace;
   readonly intake: PackIntake;
+  /** What its tenant needs; null: nothing of its own. */
+  readonly needs: HostNeeds | null;
   /** What its files and its conversation are. */
   readonly held: HeldGeneration;
 }
@@ -33,7 +35,7 @@ export interface HeldGeneration {
 
 export interface HotHosts {
   /** The session's host if it may serve this head; ends it otherwise, before this returns. */
-  take(lease: Lease, head: SessionHead): Promise<HotHost | WhyEvicted>;
+  take(lease: Lease, head: SessionHead, needs: HostNeeds | null): Promise<HotHost | WhyEvicted>;
   put(lease: Lease, host: HotHost): void;
   /** Ends one that was taken. */
   end(host: HotHost, why: WhyEvicted): Promise<void>;
@@ -76,7 +78,12 @@ export function createHotHosts({ limits, leave, log, clock = systemClock }: HotH
     if (remove(entry)) void end(entry, why);
   }
 
-  async function whyNot(entry: Entry, lease: Lease, head: SessionHead): Promise<WhyEvicted | null> {
+  async function whyNot(
+    entry: Entry,
+    lease: Lease,
+    head: SessionHead,
+    needs: HostNeeds | null,
+  ): Promise<WhyEvicted | null> {
     const { lease: its, held, host } = entry;
     if (
       its.tenant !== lease.tenant ||
@@ -87,20 +94,21 @@ export function createHotHosts({ limits, leave, log, clock = systemClock }: HotH
     }
     if (held.generation !== head.generation || held.content !== (newestOf(head)?.content ?? null))
       return 'head';
+    if (JSON.stringify(entry.needs) !== JSON.stringify(needs)) return 'tenant';
     // A machine that slept has timers that slept, too.
     if (clock.now() - entry.sinceMs > limits.idleMs) return 'idle';
     return (await host.isCurrent?.()) === false ? 'agent-folder' : null;
   }
 
   return {
-    async take(lease, head) {
+    async take(lease, head, needs) {
       let why: WhyEvicted = 'first';
       for (const entry of [...entries]) {
         const { sessionKey, sessionId } = entry.lease;
         if (sessionKey !== lease.sessionKey && sessionId !== lease.sessionId) continue;
         await entry.resting;
         if (!remove(entry)) continue;
-        const reason = await whyNot(entry, lease, head).catch((): WhyEvicted => 'head');
+        const reason = await whyNot(entry, lease, head, needs).catch((): WhyEvicted => 'head');
         if (reason === null) return entry;
         why = reason;
         await end(entry, reason);

@@ -11,6 +11,7 @@ export const WHY_EVICTED = [
   'head',
   'other-session',
   'agent-folder',
+  'tenant',
   'idle',
   'count',
   'closed',

@@ -61,14 +61,16 @@ export interface LocalHostsOptions {
 }
 
 /** What starts one host after the other. What killed workers left is removed meanwhile: nobody waits for that. */
-export function openLocalHosts(options: LocalHostsOptions): () => Promise<SpareHost> {
+export function openLocalHosts(
+  options: LocalHostsOptions,
+): (other?: Partial<LocalHostsOptions> | null) => Promise<SpareHost> {
   const { root, sandbox, log } = options;
   const clearing =
     sandbox.kind === 'bubblewrap' ? [removeLeftovers(root), endOrphans()] : [removeLeftovers(root)];
   for (const cleared of clearing) {
     cleared.catch((error: unknown) => log('warn', 'leftovers-not-removed', errorFields(error)));
   }
-  return () => startHost(options);
+  return (other) => startHost({ ...options, ...other });
 }
 
 async function startHost(options: LocalHostsOptions): Promise<SpareHost> {

@@ -3,6 +3,7 @@
 import type { Readable } from 'node:stream';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
+import type { TenantAgent, TenantAgentOf } from '../agent/tenant-agent.ts';
 import { Conflict } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -18,7 +19,7 @@ import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
 import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
 import { createPackIntake } from './pack-intake.ts';
 import { createSavedCheck } from './saved-check.ts';
-import type { SpareHost } from './spare-host.ts';
+import type { HostNeeds, SpareHost } from './spare-host.ts';
 
 /** As much of the way to the model as a turn needs. */
 export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
@@ -33,8 +34,10 @@ export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
 }
 
 export interface ProcessHostsOptions {
-  /** Starts a host and boots it. */
-  readonly start: () => Promise<SpareHost>;
+  /** Starts a host and boots it; null: as most need it. */
+  readonly start: (needs: HostNeeds | null) => Promise<SpareHost>;
+  /** What tenants have of their own. */
+  readonly agentOf?: TenantAgentOf;
   readonly objects: ObjectStore;
   readonly state: Pick<StoredState, 'follow' | 'collect'>;
   readonly limits: StateLimits;
@@ -60,20 +63,21 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
 
   function refill(): void {
     while (!closed && spares.length < wanted) {
-      const spare = options.start();
+      const spare = options.start(null);
       spare.catch((error: unknown) => log('warn', 'host-not-started', errorFields(error)));
       spares.push(spare);
     }
   }
 
-  async function take(): Promise<SpareHost> {
+  async function take(needs: HostNeeds | null): Promise<SpareHost> {
+    if (needs) return await options.start(needs);
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
       const host = await spare.catch(() => null);
       if (!host?.link.isAlive()) continue;
       if ((await host.isCurrent?.()) !== false) return host;
       void leave(host);
     }
-    return await options.start();
+    return await options.start(null);
   }
 
   function leave(host: SpareHost): Promise<void> {
@@ -89,15 +93,24 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   const hotHosts = hot && createHotHosts({ limits: hot, leave, log, ...(clock && { clock }) });
 
   /** Lays the session out in a host that has none yet. */
-  async function start(lease: Lease, head: SessionHead, why: WhyEvicted): Promise<AgentHost> {
-    const host = await take();
+  async function start(
+    lease: Lease,
+    head: SessionHead,
+    needs: HostNeeds | null,
+    why: WhyEvicted,
+  ): Promise<AgentHost> {
+    const host = await take(needs);
     try {
       const claimed = await host.claim(lease, newestOf(head));
       const intake =
         claimed.intake ??
         createPackIntake(host.link.process.stdio[4] as Readable, options.objects, claimed.spool);
-      return await openSession(options, { host, claimed, intake, why }, lease, head, (stayed) =>
-        finish(host, lease, stayed),
+      return await openSession(
+        forNeeds(needs),
+        { host, claimed, intake, needs, why },
+        lease,
+        head,
+        (stayed) => finish(host, lease, stayed),
       );
     } catch (error) {
       void leave(host);
@@ -105,6 +118,8 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
       throw error;
     }
   }
+
+  const forNeeds = (needs: HostNeeds | null) => ({ ...options, limits: needs?.limits ?? options.limits });
 
   function finish(host: SpareHost, lease: Lease, stays: HotHost | null): void {
     if (stays && hotHosts && !closed) hotHosts.put(lease, stays);
@@ -115,17 +130,18 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   refill();
   return {
     async open(lease, head) {
-      const stayed = (await hotHosts?.take(lease, head)) ?? 'first';
-      if (typeof stayed === 'string') return await start(lease, head, stayed);
+      const needs = needsOf((await options.agentOf?.(lease.tenant)) ?? null, options.limits);
+      const stayed = (await hotHosts?.take(lease, head, needs)) ?? 'first';
+      if (typeof stayed === 'string') return await start(lease, head, needs, stayed);
       const cold = await wake(stayed, lease, head).catch((error: unknown): WhyEvicted => {
         log('warn', 'hot-not-woken', { session: lease.sessionId, ...errorFields(error) });
         return 'died';
       });
       if (cold !== null) {
         await hotHosts?.end(stayed, cold);
-        return await start(lease, head, cold);
+        return await start(lease, head, needs, cold);
       }
-      return await openSession(options, { ...stayed, why: null }, lease, head, (again) =>
+      return await openSession(forNeeds(needs), { ...stayed, why: null }, lease, head, (again) =>
         finish(stayed.host, lease, again),
       );
     },
@@ -161,9 +177,18 @@ interface Seat extends Omit<HotHost, 'held'> {
   readonly why: WhyEvicted | null;
 }
 
+/** null: a spare will do. */
+function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | null {
+  if (!agent) return null;
+  const { name, network, maxWorkspaceBytes } = agent;
+  if (name === null && network === null && maxWorkspaceBytes === null) return null;
+  const own = maxWorkspaceBytes === null ? limits : { ...limits, maxWorkspaceBytes };
+  return { agent: name, network, limits: own };
+}
+
 async function openSession(
-  { objects, state, limits, access, hot, log }: ProcessHostsOptions,
-  { host, claimed, intake, why }: Seat,
+  { objects, state, limits, access, hot, agentOf, log }: ProcessHostsOptions,
+  { host, claimed, intake, needs, why }: Seat,
   lease: Lease,
   opened: SessionHead,
   onClose: (stays: HotHost | null) => void,
@@ -247,8 +272,17 @@ async function openSession(
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
       const keep = hot !== undefined;
+      const agent = await agentOf?.(lease.tenant);
       const frame = { type: 'run', resume, continuing, request, tries, model, keep } as const;
-      const more = { ...(decided && { decided }), ...(agentSessionId && { agentSessionId }) };
+      const tools = agent && {
+        allow: agent.tools.allow && [...agent.tools.allow],
+        deny: [...agent.tools.deny],
+      };
+      const more = {
+        ...(tools && { tools }),
+        ...(decided && { decided }),
+        ...(agentSessionId && { agentSessionId }),
+      };
       const asked = link.ask({ ...frame, ...more }, 'ended');
       if (signal.aborted) stop();
       const { outcome, cold } = await asked;
@@ -307,7 +341,8 @@ async function openSession(
       }
     },
 
-    close: async ({ keep }) => onClose(keep && link.isAlive() ? { host, claimed, intake, held } : null),
+    close: async ({ keep }) =>
+      onClose(keep && link.isAlive() ? { host, claimed, intake, needs, held } : null),
   };
 }
 

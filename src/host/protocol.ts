@@ -76,6 +76,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     model: modelSchema,
     /** Its CLI may stay for the session's next turn. */
     keep: z.boolean().default(false),
+    /** What is left of the folder's tools. */
+    tools: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()) }).optional(),
   }),
   /** No turn for a while: nothing of the session may run until `wake`. */
   z.object({ type: z.literal('rest') }),

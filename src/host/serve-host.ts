@@ -126,7 +126,7 @@ export async function serveHost(
 
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
-    const { resume, continuing, request, decided, tries, model, agentSessionId, keep } = frame;
+    const { resume, continuing, request, decided, tries, model, agentSessionId, keep, tools } = frame;
     const { sessionId, directory, place } = opened;
     const endpoint = endpointOf(model, ways);
     if (keep) door ??= await openModelDoor();
@@ -154,6 +154,7 @@ export async function serveHost(
       {
         model: door ? throughDoor(door, endpoint) : endpoint,
         ...(model.use === undefined ? {} : { use: model.use }),
+        ...(tools ? { tools } : {}),
         place,
       },
     );

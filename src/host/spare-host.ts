@@ -1,8 +1,10 @@
 // A started host that no session has yet, as the place in which hosts run gives it.
+import type { StateLimits } from '../core/ports/execution.ts';
 import type { Lease } from '../core/records.ts';
 import type { StoredGeneration } from '../state/record.ts';
 import type { HostLink } from './host-link.ts';
 import type { PackIntake } from './pack-intake.ts';
+import type { NetworkSetting } from './sandbox/network-setting.ts';
 
 /** A started host that has no session yet. */
 export interface SpareHost {
@@ -23,4 +25,13 @@ export interface ClaimedPlace {
   readonly spool: string;
   /** Where packs do not come over the host's stream. */
   readonly intake?: PackIntake;
+}
+
+/** What a host has to be started with for one tenant, and a spare is not. */
+export interface HostNeeds {
+  /** Name of its agent folder; null: the installation's own. */
+  readonly agent: string | null;
+  /** Narrows what the folder allows. */
+  readonly network: NetworkSetting | null;
+  readonly limits: StateLimits;
 }

@@ -13,7 +13,7 @@ import { baseNameOf, packKey, packName, type StoredGeneration } from '../../stat
 import { createHostLink, type HostEnd, type HostProcess } from '../host-link.ts';
 import type { PackIntake } from '../pack-intake.ts';
 import type { ToHost } from '../protocol.ts';
-import type { SpareHost } from '../spare-host.ts';
+import type { HostNeeds, SpareHost } from '../spare-host.ts';
 import { signControlToken } from './control-token.ts';
 import { INVOCATION_VERSION, type Invocation, type Message } from './invocation.ts';
 import type { Mailbox, MailboxId } from './mailbox.ts';
@@ -47,9 +47,11 @@ const BUSY_RETRY_MS = 30_000;
 /** One pack with what changed and one that merges, each of which may meet a name that is taken. */
 const NAMES_PER_SAVE = 6;
 
-export function createLambdaHosts(options: LambdaHostsOptions): () => Promise<SpareHost> {
-  return async () => {
-    const relay = createRelay(options);
+export function createLambdaHosts(
+  options: LambdaHostsOptions,
+): (needs?: HostNeeds | null) => Promise<SpareHost> {
+  return async (needs = null) => {
+    const relay = createRelay(options, needs);
     const link = createHostLink(relay.process, options.log);
     let closed: Promise<void> | undefined;
     const close = async () => {
@@ -72,7 +74,7 @@ interface Relay {
   claim(lease: Lease, stored: StoredGeneration | null): ReturnType<SpareHost['claim']>;
 }
 
-function createRelay(options: LambdaHostsOptions): Relay {
+function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Relay {
   const { mailbox, presigner, clock, log } = options;
   const gone = new AbortController();
   const ending = Promise.withResolvers<HostEnd>();
@@ -139,6 +141,8 @@ function createRelay(options: LambdaHostsOptions): Relay {
       version: INVOCATION_VERSION,
       control: { url, token: signControlToken(secret, { box, expiresAtMs }) },
       messages: [first],
+      ...(needs && { maxWorkspaceBytes: needs.limits.maxWorkspaceBytes }),
+      ...(needs?.agent ? { agent: needs.agent } : {}),
     };
     alive = setInterval(() => void post({}).catch(() => {}), ALIVE_EVERY_MS).unref();
     try {
