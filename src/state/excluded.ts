@@ -31,6 +31,7 @@ export const EXCLUDED_FROM_CONFIG: readonly ExcludedName[] = [
   { name: 'sessions', reason: RUNNING },
   { name: 'session-env', reason: RUNNING },
   { name: 'telemetry', reason: RUNNING },
+  { name: '.last-cleanup', reason: 'when the CLI last looked for old files on one machine' },
   ...[
     '.claude.json',
     '.claude-plugin',

@@ -153,7 +153,9 @@ function normalizer(): (text: string) => string {
     text
       .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, nameOf)
       .replace(/\b(?:toolu|msg|req|agent)[_-][0-9A-Za-z_]{6,}/g, nameOf)
-      .replace(/"agentId\\*":\\*"[^"\\]+/g, '"agentId":"N')
+      // A subagent's.
+      .replace(/\ba[0-9a-f]{16}\b/g, nameOf)
+      .replace(/duration_ms: \d+/g, 'duration_ms: <ms>')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
       .replace(/(\\*"(?:\w*Ms|\w*_ms|\w*[dD]uration\w*)\\*":)\d+(\.\d+)?/g, '$1<ms>');
 }
