@@ -12,6 +12,7 @@ import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
+import { recordTimeline, type TimelineRecorder } from './record-timeline.ts';
 import { isCommitted, type Lease, type TurnRecord } from './records.ts';
 import { gaveUp, NEW_SESSION_TEXT, sessionUnreadable, withStoppedNote } from './replies.ts';
 import { mayPass, retryWrite } from './retry-write.ts';
@@ -44,10 +45,18 @@ interface Ended {
 }
 
 export async function runTurn(
-  deps: TurnDeps,
+  given: TurnDeps,
   request: TurnRequest,
   context: TurnContext,
 ): Promise<TurnOutcome> {
+  const timeline = recordTimeline(request, given.clock);
+  const deps: TurnDeps = {
+    ...given,
+    at(point) {
+      timeline.at(point);
+      return given.at?.(point);
+    },
+  };
   const unserved = await ifGone(deps, request, context.receives);
   if (unserved) return unserved;
   if (request.kind === 'await-move') return await awaitMove(deps, request);
@@ -62,7 +71,7 @@ export async function runTurn(
   await deps.at?.('after-lease');
   let ended: Ended | undefined;
   try {
-    ended = await runLeased(deps, request, context, begun);
+    ended = await runLeased(deps, request, context, begun, timeline);
   } catch (error) {
     ended = failed(deps, begun, error, context.receives);
   } finally {
@@ -136,6 +145,7 @@ async function runLeased(
   request: TurnRequest,
   context: TurnContext,
   { lease, head, turn: record }: BeginResult,
+  timeline: TimelineRecorder,
 ): Promise<Ended> {
   const stop = new AbortController();
   const { leaseMs, heartbeatMs, stopEveryMs = heartbeatMs } = deps.timing;
@@ -153,7 +163,7 @@ async function runLeased(
   });
   const channel = channelOf(deps, request);
   const { receives: tries } = context;
-  const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal };
+  const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal, timeline };
   try {
     if (request.kind === 'move') {
       return { outcome: await moveConversation(deps, request, { lease, head, turn: record }) };
@@ -173,10 +183,16 @@ async function runLeased(
 }
 
 async function runUncommitted(unshown: Omit<RunningTurn, 'progress'>): Promise<Ended> {
-  const { deps, request, lease, record, channel } = unshown;
+  const { deps, request, lease, record, channel, timeline } = unshown;
   const context = sendContext(deps.store, lease, request, record);
   const sink = channel.open(context);
-  const running: RunningTurn = { ...unshown, progress: (event) => sink.push(event) };
+  const running: RunningTurn = {
+    ...unshown,
+    progress(event) {
+      timeline.progress(event);
+      sink.push(event);
+    },
+  };
   try {
     const result = await decide(running);
     if ('notNow' in result) return notNow(running, result);
@@ -256,7 +272,7 @@ async function commit(running: RunningTurn, result: Decision): Promise<TurnRecor
 
 /** Delivers a committed turn and closes its record. */
 async function finish(
-  { deps, channel, lease, request, tries }: Omit<RunningTurn, 'progress'>,
+  { deps, channel, lease, request, tries, timeline }: Omit<RunningTurn, 'progress'>,
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
@@ -265,8 +281,12 @@ async function finish(
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }
   await deps.at?.('after-send');
-  await deps.store.settle(lease, turn.turnId, outcome);
+  const kept = timeline.done(turn.attempts);
+  await deps.store.settle(lease, turn.turnId, outcome, kept);
   await deps.at?.('after-mark');
+  if (turn.reply) {
+    deps.onClosed?.({ request, sessionId: lease.sessionId, outcome: turn.reply.outcome, timeline: kept });
+  }
   return outcome === 'delivered' ? { kind: 'done' } : { kind: 'dead', reason: 'undeliverable' };
 }
 

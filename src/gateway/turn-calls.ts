@@ -3,6 +3,7 @@
 import { errorFields, type Log } from '../core/log.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { UsageTotals } from '../core/ports/usage.ts';
+import type { ModelCall } from '../core/timeline.ts';
 import { countersOf, NO_USAGE, sumUsage } from '../core/usage-counters.ts';
 import { type Cost, limitsOf } from './budgets.ts';
 import { type Answer, type Call, fault, isOutage, retryAfter } from './call.ts';
@@ -43,6 +44,8 @@ export interface GatewayParts {
 export interface TurnCalls {
   answer(route: Route, call: Call): Promise<Answer>;
   usage(): UsageTotals;
+  /** When each answer was asked for and when it was over, epoch milliseconds; of a long turn the first ones. */
+  calls(): readonly ModelCall[];
   /** Why the last request to the model got no answer of use; null when it got one. */
   failure(): ModelFailure | null;
   /** Ends what is under way and counts it. */
@@ -53,6 +56,8 @@ export interface TurnCalls {
 const SHORT_WAIT_MS = 5_000;
 /** A request that names no limit of its own. */
 const ASSUMED_MAX_TOKENS = 32_000;
+/** Whose times are remembered. */
+const MAX_CALLS = 500;
 /** Few texts have more tokens than that. */
 const BYTES_PER_TOKEN = 3;
 
@@ -67,6 +72,7 @@ export function createTurnCalls(
   const underWay = new Set<Promise<void>>();
   let usage = NO_USAGE;
   let failure: ModelFailure | null = null;
+  const calls: ModelCall[] = [];
 
   function count(model: string, metered: MeteredUsage): void {
     const list = upstream.isDemo ? null : prices(model);
@@ -110,8 +116,10 @@ export function createTurnCalls(
     }
     const { release } = admitted;
     const done = Promise.withResolvers<void>();
+    const fromMs = clock.now();
     underWay.add(done.promise);
     const end = (metered: MeteredUsage | null): void => {
+      if (calls.length < MAX_CALLS) calls.push({ fromMs, toMs: clock.now() });
       if (metered) count(model, metered);
       release();
       done.resolve();
@@ -174,6 +182,7 @@ export function createTurnCalls(
       }
     },
     usage: () => usage,
+    calls: () => calls,
     failure: () => failure,
     async close() {
       over.abort();

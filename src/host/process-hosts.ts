@@ -12,6 +12,7 @@ import type { Lease, SessionHead } from '../core/records.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
+import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
 import { createPackIntake, type PackIntake } from './pack-intake.ts';
 import { createSavedCheck } from './saved-check.ts';
@@ -67,23 +68,31 @@ export interface ProcessHosts extends AgentHosts {
 export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   const { log, spares: wanted } = options;
   const spares: Promise<SpareHost>[] = [];
+  /** Spares that are started. */
+  const ready = new WeakSet<Promise<SpareHost>>();
   const leaving = new Set<Promise<void>>();
   let closed = false;
 
   function refill(): void {
     while (!closed && spares.length < wanted) {
       const spare = options.start();
-      spare.catch((error: unknown) => log('warn', 'host-not-started', errorFields(error)));
+      spare.then(
+        () => void ready.add(spare),
+        (error: unknown) => log('warn', 'host-not-started', errorFields(error)),
+      );
       spares.push(spare);
     }
   }
 
-  async function take(): Promise<SpareHost> {
+  async function take(): Promise<{ host: SpareHost; facts: HostFactsCounter }> {
+    const askedAtMs = performance.now();
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
+      const start = ready.has(spare) ? 'spare' : 'new';
       const host = await spare.catch(() => null);
-      if (host?.link.isAlive()) return host;
+      if (host?.link.isAlive()) return { host, facts: countHostFacts(start, askedAtMs) };
     }
-    return await options.start();
+    const host = await options.start();
+    return { host, facts: countHostFacts('new', askedAtMs) };
   }
 
   function leave(host: SpareHost): void {
@@ -97,9 +106,9 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   refill();
   return {
     async open(lease, head) {
-      const host = await take();
+      const { host, facts } = await take();
       try {
-        return await openSession(options, host, lease, head, () => {
+        return await openSession(options, host, facts, lease, head, () => {
           leave(host);
           refill();
         });
@@ -121,6 +130,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
 async function openSession(
   { objects, state, limits, access, log }: ProcessHostsOptions,
   { link, claim }: SpareHost,
+  facts: HostFactsCounter,
   lease: Lease,
   opened: SessionHead,
   onClose: () => void,
@@ -130,6 +140,7 @@ async function openSession(
   const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
   const check = createSavedCheck({ objects, scope: lease, limits });
   const ours = new Set(stored?.packs.map(({ name }) => name));
+  const sizes = new Map(stored?.packs.map(({ name, bytes }) => [name, bytes]));
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
@@ -144,6 +155,7 @@ async function openSession(
       const result = await intake.take(packKey(lease, name), bytes);
       if (result === 'created') {
         save.written.set(name, bytes);
+        facts.saved(bytes);
         ours.add(name);
       }
       link.send({ type: 'put', result });
@@ -159,7 +171,10 @@ async function openSession(
       // Of this session's own packs, and of no other.
       const staged = ours.has(name) ? stage(packKey(lease, name), name) : Promise.resolve(false);
       staged.then(
-        (found) => link.send({ type: 'have', name, found }),
+        (found) => {
+          if (found) facts.gave(sizes.get(name) ?? 0);
+          link.send({ type: 'have', name, found });
+        },
         (error: unknown) => {
           log('warn', 'pack-not-staged', { session: lease.sessionId, ...errorFields(error) });
           link.kill();
@@ -248,6 +263,7 @@ async function openSession(
       }
     },
 
+    facts: facts.now,
     close: async () => onClose(),
   };
 }

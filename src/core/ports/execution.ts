@@ -2,6 +2,7 @@
 import type { SessionId, Tenant } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
+import type { ModelCall } from '../timeline.ts';
 import type { TurnEvent } from './channel.ts';
 
 /** Where one turn's files live on this machine while it runs. */
@@ -117,6 +118,8 @@ export interface AgentOutcome {
   readonly text: string;
   readonly demo: boolean;
   readonly usage?: Usage;
+  /** The model's calls, as the gateway saw them. */
+  readonly calls?: readonly ModelCall[];
   /**
    * Of a `failed` run. `model-unavailable`: nothing wrong here, try later. `agent-crashed`: its process was killed
    * (memory, a signal), worth another attempt. `agent-error`: the agent's own failure, told to the user.
