@@ -27,6 +27,7 @@ import {
   type TurnOutcome,
 } from './running-turn.ts';
 import { standingReply } from './standing.ts';
+import { timelineFields } from './timeline-fields.ts';
 import { outageWaitMs } from './waiting.ts';
 
 /** Between attempts that failed by themselves. */
@@ -284,6 +285,7 @@ async function finish(
   const kept = timeline.done(turn.attempts);
   await deps.store.settle(lease, turn.turnId, outcome, kept);
   await deps.at?.('after-mark');
+  deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });
   if (turn.reply) {
     deps.onClosed?.({ request, sessionId: lease.sessionId, outcome: turn.reply.outcome, timeline: kept });
   }

@@ -29,6 +29,8 @@ import { type Budgets, budgetsSchema } from '../gateway/budgets.ts';
 import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
 import { EXAMPLE_AGENT } from '../package-root.ts';
 import { settingFault } from '../setting-fault.ts';
+import { otlpFrom } from '../telemetry/otlp-settings.ts';
+import type { OtlpSettings } from '../telemetry/otlp-traces.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
 import { VAULT_KEY_SHAPE } from './vault.ts';
 
@@ -102,6 +104,8 @@ export interface Configuration {
   readonly channels: ChannelsSettings;
   /** What is no secret of every channel's settings, whether it is on or not. */
   readonly channelConfiguration: ChannelsSettings;
+  /** The OpenTelemetry collector that turns are told to; null without one. */
+  readonly traces: OtlpSettings | null;
   /** The proxy for requests to the model, as the usual environment variables. */
   readonly proxy: Readonly<Record<string, string>>;
   /** What stored credentials are encrypted with; null for the data folder's own key. */
@@ -161,6 +165,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
         channelConfiguration(one, env, (values as Record<string, unknown>)[one.name]),
       ]),
     ),
+    traces: otlpFrom(env),
     proxy: proxyFrom(env),
     vaultKey: vaultKeyFrom(env.HYBRID_SESSIONS_VAULT_KEY),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
