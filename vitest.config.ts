@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { createNoSkips } from './test/no-skips.ts';
 import { TEST_MS, WAIT_MS } from './test/waiting.ts';
@@ -15,9 +17,14 @@ const projects: Readonly<Record<string, readonly string[]>> = {
   faults: ['test/faults/**/*.test.ts'],
 };
 
-export default defineConfig({
+// A test starts many programs from source: what one of them compiled, the next one takes.
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), `hybrid-sessions-tests-${process.getuid?.() ?? ''}`);
+
+/** `npm run test:all` is `vitest run --mode thorough` (test/thorough.ts). */
+export default defineConfig(({ mode }) => ({
   test: {
-    maxWorkers: 2,
+    env: { HYBRID_SESSIONS_THOROUGH: mode === 'thorough' ? '1' : '' },
+    maxWorkers: 3,
     reporters: [createNoSkips(Boolean(process.env.HYBRID_SESSIONS_NO_SKIP)), 'default'],
     testTimeout: TEST_MS,
     hookTimeout: TEST_MS,
@@ -33,4 +40,4 @@ export default defineConfig({
       })),
     ],
   },
-});
+}));

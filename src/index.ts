@@ -10,6 +10,7 @@ export * from './core/ids.ts';
 export * from './core/log.ts';
 export * from './core/messages.ts';
 export type * from './core/ports.ts';
+export * from './core/principal.ts';
 export * from './core/promises.ts';
 export * from './core/records.ts';
 export * from './core/running-turn.ts';

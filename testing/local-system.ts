@@ -58,6 +58,7 @@ export async function startLocalSystem(options: LocalSystemOptions = {}): Promis
     PATH: process.env.PATH,
     HOME: process.env.HOME,
     TMPDIR: process.env.TMPDIR,
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
     HYBRID_SESSIONS_LOG: 'error',
     ...(model && { ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: 'test-key' }),
     ...options.env,

@@ -33,6 +33,7 @@ const page = {
   noticeText: byId('connection-text', HTMLElement),
   live: byId('live', HTMLElement),
   newSession: byId('new-session', HTMLButtonElement),
+  fork: byId('fork', HTMLButtonElement),
 };
 
 const newChat = byId('new-chat', HTMLElement);
@@ -193,6 +194,7 @@ function show() {
   page.empty.hidden = chat !== null;
   missing.hide();
   page.newSession.hidden = chat === null;
+  page.fork.hidden = chat === null;
   fresh.open(chat);
   composer.open(chat);
   chatList.mark(chat);
@@ -301,6 +303,7 @@ new IntersectionObserver((entries) => {
   if (entries.some((entry) => entry.isIntersecting)) void conversation.loadOlder();
 }).observe(page.older);
 page.newSession.addEventListener('click', () => send('new', ''));
+page.fork.addEventListener('click', () => send('message', '/fork'));
 newChat.addEventListener('click', () => {
   drawer.close();
   composer.focus();

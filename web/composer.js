@@ -40,7 +40,7 @@ export function createComposer({ onSend, onStop }) {
       ? 'A message sent now waits for its turn. Esc stops the running one.'
       : fingers.matches
         ? '/new starts a fresh session.'
-        : 'Enter sends, Shift+Enter makes a new line. /new starts a fresh session.';
+        : 'Enter sends, Shift+Enter makes a new line. /new starts a fresh session, /undo takes the last turn back.';
     input.enterKeyHint = fingers.matches ? 'enter' : 'send';
   }
 

@@ -29,8 +29,13 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
   );
   const meta = h('footer', { class: 'answer-meta', hidden: true });
   const answer = h('div', { class: 'answer', hidden: true }, reply.element, working, meta);
-  const ask = source.kind === 'message' ? askBubble(source.text, note) : null;
-  const divider = source.kind === 'new' ? h('p', { class: 'divider' }, h('span', {}, 'New session')) : null;
+  const ask = source.kind === 'new' ? null : askBubble(saidIn(source), note);
+  const undoNew = textButton('Undo', () => onRepeat('/undo new'));
+  undoNew.classList.add('undo-new');
+  undoNew.setAttribute('aria-label', 'Undo the new session');
+  undoNew.hidden = true;
+  const divider =
+    source.kind === 'new' ? h('p', { class: 'divider' }, h('span', {}, 'New session'), undoNew) : null;
   const element = h('article', { class: 'turn' }, ask, divider, source.kind === 'new' ? note : null, answer);
 
   /** @type {Turn | null} */
@@ -94,6 +99,7 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
     meta.replaceChildren(...metaFor(settled));
     enter('settled');
     if (source.kind === 'new' && settled.outcome !== 'ok') answer.hidden = false;
+    undoNew.hidden = settled.outcome !== 'ok';
   }
 
   /** @param {Reply} settled */
@@ -115,8 +121,20 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
       settled.outcome !== 'ok' && source.kind === 'message'
         ? textButton('Send again', () => onRepeat(source.text))
         : '',
+      ...stepsFor(settled),
       h('span', { class: 'meta-actions' }, copyButton),
     ].filter((part) => part !== '');
+  }
+
+  /** Back, or forth again; shown with the last turn only. @param {Reply} settled */
+  function stepsFor(settled) {
+    const kind = turn?.kind ?? source.kind;
+    const isUndo = kind === 'undo' || /^\/undo\b/.test(source.text);
+    if (isUndo)
+      return settled.outcome === 'ok' ? [lastOnly(textButton('Redo', () => onRepeat('/redo')))] : [];
+    return kind === 'message' && !source.text.startsWith('/')
+      ? [lastOnly(textButton('Undo', () => onRepeat('/undo')))]
+      : [];
   }
 
   // What was watched live shows its steps already.
@@ -183,6 +201,17 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
   };
   enter('sending');
   return view;
+}
+
+/** What the person wrote. @param {Turn | OutboxEntry} source */
+function saidIn({ kind, text }) {
+  return kind === 'message' ? text : `/${kind} ${text}`.trim();
+}
+
+/** @param {HTMLElement} button */
+function lastOnly(button) {
+  button.classList.add('last-only');
+  return button;
 }
 
 /** @param {string} text @param {HTMLElement} note */

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServerStatus } from '@anthropic-ai/claude-agent-sdk';
 import { newSessionId } from '../core/ids.ts';
 import type { AgentFolder } from './agent-folder.ts';
+import { NOTHING_ASKED } from './asking-policy.ts';
 import { createCliProcess } from './cli-process.ts';
 import { agentEnvironment } from './environment.ts';
 import { endProcesses } from './processes.ts';
@@ -62,6 +63,7 @@ export async function checkToolServers(options: {
       prompt: { [Symbol.asyncIterator]: () => ({ next: () => waiting.promise }) },
       options: await queryOptions({
         run,
+        asking: NOTHING_ASKED,
         mark: null,
         relocation: null,
         folder,

@@ -3,6 +3,7 @@
 import { query, type SDKMessage, type SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentRun } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
+import type { Asking } from './asking-policy.ts';
 import { type Crash, createCliProcess } from './cli-process.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
 import { endProcesses } from './processes.ts';
@@ -25,6 +26,7 @@ export interface CliRun {
   readonly mark: TranscriptMark | null;
   readonly relocation: Relocation | null;
   readonly input: CliInput;
+  readonly asking: Asking;
   readonly see: (message: SDKMessage) => void;
 }
 

@@ -7,11 +7,13 @@ import type { SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk'
 import { Corrupt, Invalid } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
-import type { AgentFolder } from './agent-folder.ts';
+import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
+import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
-import { type Prompt, promptOf } from './continuation.ts';
+import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
+import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
@@ -27,7 +29,7 @@ import {
   markTranscript,
   type TranscriptMark,
 } from './transcript.ts';
-import { transcriptPath } from './transcript-file.ts';
+import { agentSessionOf, transcriptPath } from './transcript-file.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
 
 export type { ModelEndpoint } from './environment.ts';
@@ -107,7 +109,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   const { directory, signal } = run;
   const { config, workspace } = directory;
   const demo = options.model.demo;
-  const transcript = transcriptPath(config, run.sessionId);
+  const transcript = transcriptPath(config, agentSessionOf(run));
   await dropTornLine(transcript);
   const note = await readConversationNote(config);
   // An imported session may hold a transcript in which nobody has said anything; a saved one says that it began.
@@ -126,7 +128,11 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   if (signal.aborted) return { status: statusOf(signal), text: '', demo };
 
   const turn = { turn: run.request.turnId, log: options.log ?? silentLog, transcript, config, workspace };
-  const command = chatCommandOf(run.request.text);
+  const command = run.decided?.calls ? null : chatCommandOf(run.request.text);
+  const calls = run.decided?.calls ?? [];
+  const made = run.continuing && calls.length > 0 ? await callsMade(transcript, calls) : new Set<string>();
+  const asking = createAsking(options.folder, run, made);
+  const held = await takeUpHeld(run, options.folder, transcript, mark);
   if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
   if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
@@ -140,10 +146,11 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     watcher.see(message);
     notices.see(message);
   };
-  let from = mark;
+  let from = held.mark;
   let input = command
     ? createInput({ text: command.text }, true)
-    : createInput(await promptOf(run, transcript));
+    : createInput(held.goesOn ? null : await promptFor(run, transcript));
+  if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
   try {
     for (let runs = 1; ; runs++) {
@@ -153,6 +160,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         mark: from,
         relocation: runs === 1 ? relocation : null,
         input,
+        asking,
         see,
       });
       watcher.close();
@@ -178,6 +186,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     broken: end.broken,
     away: options.away(),
     demo,
+    asked: asking.asked(),
   });
   return told(outcome, notices, refusalOf(watched), command);
 }
@@ -225,21 +234,60 @@ function textBlock(text: string) {
   return { type: 'text' as const, text };
 }
 
-/** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
-function createInput({ text, uuid, context }: Prompt, order = false): CliInput {
+/**
+ * `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. Without a prompt the CLI goes on with the
+ * call that it held.
+ */
+function createInput(prompt: Prompt | null, order = false): CliInput {
   const done = Promise.withResolvers<void>();
   async function* messages(): AsyncGenerator<SDKUserMessage> {
-    yield {
-      type: 'user',
-      message: {
-        role: 'user',
-        content: context === undefined ? text : [textBlock(context), textBlock(text)],
-      },
-      parent_tool_use_id: null,
-      ...(uuid === undefined ? {} : { uuid }),
-      ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
-    };
+    if (prompt) yield messageOf(prompt, order);
     await done.promise;
   }
   return { messages: messages(), end: () => done.resolve() };
 }
+
+function messageOf({ text, uuid, context }: Prompt, order: boolean): SDKUserMessage {
+  return {
+    type: 'user',
+    message: {
+      role: 'user',
+      content: context === undefined ? text : [textBlock(context), textBlock(text)],
+    },
+    parent_tool_use_id: null,
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
+  };
+}
+
+/** What the turn begins with. */
+function promptFor(run: AgentRun, transcript: string): Prompt | Promise<Prompt> {
+  const calls = run.decided?.calls;
+  return calls ? answeredPrompt(calls, run.continuing) : promptOf(run, transcript);
+}
+
+interface TakenUp {
+  readonly mark: TranscriptMark | null;
+  /** The CLI held it, people have decided about it, and it has its result from them in this run. */
+  readonly goesOn: { readonly id: string; readonly name: string; readonly input: unknown } | null;
+}
+
+/** A call that waits in the conversation goes on, if this turn is the answer to it; or it gets its result now. */
+async function takeUpHeld(
+  { decided }: AgentRun,
+  { settings }: AgentFolder,
+  transcript: string,
+  mark: TranscriptMark | null,
+): Promise<TakenUp> {
+  const held = mark ? await heldCall(transcript) : null;
+  if (!held) return { mark, goesOn: null };
+  const isThere = isAllowed(held.tool, toolsOf(settings));
+  if (isThere && decided?.calls?.some(({ id }) => id === held.id)) {
+    return { mark, goesOn: { id: held.id, name: held.tool, input: held.input } };
+  }
+  await refuseHeldCall(transcript, held, isThere ? NOT_ANSWERED : NOT_THERE);
+  return { mark: await markTranscript(transcript), goesOn: null };
+}
+
+const NOT_ANSWERED = 'This call has not run: the person went on without allowing it.';
+const NOT_THERE = 'This call has not run: there is no such tool any more.';

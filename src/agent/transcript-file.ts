@@ -3,7 +3,14 @@
 import { constants, type FileHandle, lstat, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Corrupt } from '../core/errors.ts';
+import type { SessionId } from '../core/ids.ts';
+import type { AgentRun } from '../core/ports/execution.ts';
 import { PROJECT_DIRECTORY } from './environment.ts';
+
+/** Claude's own id of the conversation. */
+export function agentSessionOf(run: Pick<AgentRun, 'sessionId' | 'agentSessionId'>): SessionId {
+  return run.agentSessionId ?? run.sessionId;
+}
 
 export function transcriptPath(config: string, sessionId: string): string {
   return join(config, 'projects', PROJECT_DIRECTORY, `${sessionId}.jsonl`);

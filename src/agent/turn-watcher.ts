@@ -24,6 +24,8 @@ export interface ObservedTurn {
 export interface TurnWatcher {
   see(message: SDKMessage): void;
   seen(): ObservedTurn;
+  /** A call of an earlier turn that runs now: its result is seen here, the call itself was seen then. */
+  goesOn(call: { readonly id: string; readonly name: string; readonly input: unknown }): void;
   /** The turn begins another run: what the last one ended with is the past. What was said stays said. */
   again(): void;
   /** Marks tools that never came to an end as failed. */
@@ -108,6 +110,7 @@ export function createTurnWatcher(options: {
         result = message;
       }
     },
+    goesOn: (call) => seeTools([{ type: 'tool_use', ...call }], null),
     seen: () => ({ result, text: said.all(), answer: said.answer(), answers, modelError, retry }),
     again() {
       result = null;

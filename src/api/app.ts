@@ -9,6 +9,7 @@ import type { ApiDeps, Route } from './deps.ts';
 import { checkBearer, checkBrowser, checkHead, checkJson } from './guard.ts';
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse } from './problems.ts';
+import { questionRoutes } from './questions.ts';
 import { turnRoutes } from './turns.ts';
 
 export interface AppOptions extends ApiDeps {
@@ -29,6 +30,7 @@ export function apiRoutes(options: AppOptions): Route[] {
   return [
     ...chatRoutes(options),
     ...messageRoutes(options),
+    ...questionRoutes(options),
     ...turnRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },

@@ -10,6 +10,10 @@ import type { TurnRecord } from '../core/records.ts';
 const OF_CHATS = { channel: 'http', bot: 'local' } as const;
 const CHAT = /^[A-Za-z0-9._~-]{1,128}$/;
 
+export function isChatName(name: string): boolean {
+  return CHAT.test(name);
+}
+
 /** Throws `Invalid('bad-chat')`. */
 export function conversationOfChat(chat: string | undefined): Conversation {
   if (chat === undefined || !CHAT.test(chat)) {

@@ -10,7 +10,7 @@ import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { pageOf } from './requests.ts';
 import { createTitles } from './titles.ts';
-import { chatView, turnView } from './views.ts';
+import { chatView, markView, turnView } from './views.ts';
 
 export function chatRoutes(deps: ApiDeps): Route[] {
   const titles = createTitles(deps.store);
@@ -46,6 +46,8 @@ export function chatRoutes(deps: ApiDeps): Route[] {
           chat: conversation.chat,
           session_id: view?.session_id ?? null,
           generation: head?.generation ?? null,
+          undoable: head ? deps.state.undoable(head).map(markView) : [],
+          redoable: head ? deps.state.redoable(head).map(markView) : [],
           created_at: view?.created_at ?? null,
           updated_at: view?.updated_at ?? null,
           expires_at: view?.expires_at ?? null,

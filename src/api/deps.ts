@@ -32,7 +32,7 @@ export interface ApiDeps {
   readonly store: SessionStore;
   readonly queue: Pick<TurnQueue, 'send'>;
   readonly events: EventLog;
-  readonly state: Pick<SessionState, 'erase'>;
+  readonly state: Pick<SessionState, 'erase' | 'undoable' | 'redoable'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly info: ServerInfo;

@@ -2,12 +2,13 @@
 // again as long as its turn is not committed.
 import type { Context } from 'hono';
 import { acceptAndQueue } from '../core/accept.ts';
-import { type TurnRequest, turnRequest } from '../core/messages.ts';
+import { type TurnRequestInput, turnRequest } from '../core/messages.ts';
 import { isCommitted } from '../core/records.ts';
+import { UNDO_NEW } from '../core/timeline-turn.ts';
 import { conversationOfChat } from './chat-name.ts';
 import type { ApiDeps, Route } from './deps.ts';
 import { refuse } from './problems.ts';
-import { emptyBody, idempotencyKey, jsonBody, messageBody } from './requests.ts';
+import { emptyBody, forkBody, idempotencyKey, jsonBody, messageBody, undoBody } from './requests.ts';
 import { eventStream, settled } from './stream.ts';
 import { answerView } from './views.ts';
 
@@ -22,7 +23,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       async handle(context) {
         const conversation = conversationOfChat(context.req.param('chat'));
         const { text } = await jsonBody(context, messageBody);
-        return take(deps, context, { conversation, kind: 'message', text });
+        return takeMessage(deps, context, { conversation, text }, idempotencyKey(context));
       },
     },
     {
@@ -31,18 +32,52 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       async handle(context) {
         const conversation = conversationOfChat(context.req.param('chat'));
         await jsonBody(context, emptyBody, true);
-        return take(deps, context, { conversation, kind: 'new', text: '' });
+        const message = { conversation, kind: 'new', text: '' } as const;
+        return takeMessage(deps, context, message, idempotencyKey(context));
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/undo',
+      async handle(context) {
+        const conversation = conversationOfChat(context.req.param('chat'));
+        const { turns, new_session } = await jsonBody(context, undoBody, true);
+        const text = new_session ? UNDO_NEW : String(turns ?? 1);
+        return takeMessage(deps, context, { conversation, kind: 'undo', text }, idempotencyKey(context));
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/redo',
+      async handle(context) {
+        const conversation = conversationOfChat(context.req.param('chat'));
+        await jsonBody(context, emptyBody, true);
+        return takeMessage(deps, context, { conversation, kind: 'redo', text: '' }, idempotencyKey(context));
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/fork',
+      async handle(context) {
+        const conversation = conversationOfChat(context.req.param('chat'));
+        const { to } = await jsonBody(context, forkBody);
+        return takeMessage(
+          deps,
+          context,
+          { conversation, kind: 'fork', text: conversationOfChat(to).chat },
+          idempotencyKey(context),
+        );
       },
     },
   ];
 }
 
-async function take(
+export async function takeMessage(
   deps: ApiDeps,
   context: Context,
-  message: Pick<TurnRequest, 'conversation' | 'kind' | 'text'>,
+  message: Pick<TurnRequestInput, 'conversation' | 'kind' | 'text' | 'answer'>,
+  dedupeId: string,
 ): Promise<Response> {
-  const dedupeId = idempotencyKey(context);
   const wait = preference(context);
   const request = turnRequest({ ...message, dedupeId, receivedAtMs: deps.clock.now() });
   const turn = await acceptAndQueue(deps, request);

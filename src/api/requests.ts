@@ -27,6 +27,12 @@ export const messageBody = z.strictObject({
 
 export const emptyBody = z.strictObject({});
 
+export const undoBody = z
+  .strictObject({ turns: z.int().min(1).max(9_999).optional(), new_session: z.literal(true).optional() })
+  .refine(({ turns, new_session }) => !(turns && new_session), 'takes turns or new_session, not both');
+
+export const forkBody = z.strictObject({ to: z.string() });
+
 export function turnIdFrom(value: string | undefined): TurnId {
   if (value === undefined || !TURN.test(value)) refuse(404, 'unknown-turn', 'There is no such turn.');
   return value as TurnId;

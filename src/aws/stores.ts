@@ -63,6 +63,7 @@ export async function openAwsStores(
       // The worker applies its own limit, which depends on the size of its disk.
       limits: WORKSPACE_LIMITS,
       keepGenerations: KEPT_GENERATIONS,
+      heads: store,
       ...(progress && { progress }),
     }),
     async close() {

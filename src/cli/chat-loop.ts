@@ -2,6 +2,7 @@
 // the next turn. Pasted lines make one message. Ctrl-C stops the running turn; at the prompt it ends the chat.
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
+import { COMMANDS } from '../core/commands.ts';
 import { oneLine } from '../text/cut-text.ts';
 import { harmless } from '../text/harmless.ts';
 import type { ApiClient } from './api-client.ts';
@@ -19,7 +20,7 @@ export interface Conversation {
 /** Lines that arrive closer together than a person types were pasted. */
 const PASTE_MS = 25;
 
-const HELP = `/new    start a fresh session: the agent forgets what was said before
+const HELP = `${COMMANDS.map(({ usage, help }) => `${usage}  ${help}`).join('\n')}
 /help   this list
 /quit   leave (also Ctrl-D)
 Ctrl-C  stop the running turn; at the prompt: leave`;

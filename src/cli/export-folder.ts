@@ -10,6 +10,11 @@ import { settingFault } from '../setting-fault.ts';
 export const manifestSchema = z.strictObject({
   format: z.literal(1),
   session_id: z.string().regex(/^[0-9a-f-]{36}$/),
+  /** Claude's own id of the conversation, where it is another one: of a fork. */
+  agent_session_id: z
+    .string()
+    .regex(/^[0-9a-f-]{36}$/)
+    .optional(),
   conversation: z.strictObject({
     tenant: z.string(),
     channel: z.string(),
@@ -31,7 +36,7 @@ export async function writeReadableParts(
   manifest: Manifest,
   turns: readonly TurnRecord[],
 ): Promise<void> {
-  const id = manifest.session_id;
+  const id = manifest.agent_session_id ?? manifest.session_id;
   const transcript = await ownPath(folder, join(TRANSCRIPTS, `${id}.jsonl`));
   await copyIfThere(transcript, join(folder, 'conversation.jsonl'));
   await writeFile(join(folder, 'todos.json'), `${JSON.stringify(await tasksOf(folder, id), null, 2)}\n`);

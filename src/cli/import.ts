@@ -6,6 +6,7 @@ import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Conflict, Invalid } from '../core/errors.ts';
 import { type SessionId, sessionKeyOf, tenantOf } from '../core/ids.ts';
 import type { SessionHead } from '../core/records.ts';
+import { withAgentSession } from '../state/timeline.ts';
 import { noteAct } from './administrator.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { readManifest } from './export-folder.ts';
@@ -63,7 +64,9 @@ export async function importSession(
         const { generation } = manifest;
         const { baseline } = await state.restore(head, directory);
         const saved = await state.checkpoint({ head, generation, fence: 0, baseline, directory });
-        await store.adopt({ sessionKey, sessionId, generation, state: saved.state, retentionSec });
+        const agentSession = manifest.agent_session_id as SessionId | undefined;
+        const adopted = agentSession ? withAgentSession(saved.state, agentSession) : saved.state;
+        await store.adopt({ sessionKey, sessionId, generation, state: adopted, retentionSec });
         bar.end();
         await noteAct(context, stores, 'session-imported', tenant, { session: sessionId });
         for (const { path, reason } of saved.refused) terminal.note(`not taken in: ${path} (${reason})`);

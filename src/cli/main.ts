@@ -153,6 +153,30 @@ withTenant(sessions.command('repair'))
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./repair.ts')).repair(context, chat, options));
 
+withTenant(sessions.command('undo'))
+  .description('undo the last turns of a conversation, files included')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .argument('[turns]', 'how many', whole, 1)
+  .option('--yes', 'do not ask')
+  .option('--json', 'print JSON')
+  .action(async (chat, turns, options) =>
+    (await import('./timeline.ts')).undo(context, chat, turns, options),
+  );
+
+withTenant(sessions.command('redo'))
+  .description('bring back what the last undo took away')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--yes', 'do not ask')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./timeline.ts')).redo(context, chat, options));
+
+withTenant(sessions.command('fork'))
+  .description('begin another chat with a session as it stands; nothing is copied')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .argument('<new chat>', 'name of the new chat, of this tenant')
+  .option('--json', 'print JSON')
+  .action(async (chat, to, options) => (await import('./timeline.ts')).fork(context, chat, to, options));
+
 withTenant(sessions.command('erase'))
   .description('erase a conversation: its turns and every stored file of its sessions')
   .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')

@@ -74,7 +74,10 @@ async function makePlan(stores: Stores, head: SessionHead, wanted: number | unde
       advice: `These can: ${sound.join(', ') || 'none'}.`,
     });
   }
-  const orphans = await findOrphans(stores.objects, head, { nowMs: systemClock.now() });
+  const orphans = await findOrphans(stores.objects, head, {
+    nowMs: systemClock.now(),
+    heads: stores.store,
+  });
   const restoreFrom = target === newest && !damaged ? null : target;
   return {
     head,
@@ -146,7 +149,7 @@ async function carryOut(stores: Stores, plan: Plan): Promise<number> {
       await store.advance({ lease, baseGeneration: head.generation, generation, state: repaired });
       now = { ...head, generation, state: repaired };
     }
-    const orphans = await findOrphans(objects, now, { nowMs: systemClock.now() });
+    const orphans = await findOrphans(objects, now, { nowMs: systemClock.now(), heads: store });
     await state.collect(orphans.map(({ key }) => key));
     return now.generation;
   } finally {

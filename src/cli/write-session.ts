@@ -5,7 +5,7 @@ import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { turnsOf } from '../core/erase-chat.ts';
 import { Invalid } from '../core/errors.ts';
-import { conversationOf } from '../core/ids.ts';
+import { conversationOf, type SessionId } from '../core/ids.ts';
 import type { SessionHead } from '../core/records.ts';
 import type { Stores } from '../local/stores.ts';
 import { type Manifest, writeReadableParts } from './export-folder.ts';
@@ -32,7 +32,7 @@ export async function writeSession(
     const restored = await state.restore(head, directory);
     const all = await turnsOf(store, head.sessionKey);
     const turns = all.filter((turn) => turn.sessionId === head.sessionId);
-    await writeReadableParts(draft, manifestOf(head), turns);
+    await writeReadableParts(draft, manifestOf(head, state.agentSessionOf(head)), turns);
     return restored;
   });
 }
@@ -50,10 +50,11 @@ export async function whole<T>(target: string, write: (draft: string) => Promise
   }
 }
 
-function manifestOf(head: SessionHead): Manifest {
+function manifestOf(head: SessionHead, agentSession: SessionId): Manifest {
   return {
     format: 1,
     session_id: head.sessionId,
+    ...(agentSession !== head.sessionId && { agent_session_id: agentSession }),
     conversation: conversationOf(head.sessionKey),
     generation: head.generation,
     exported_at: new Date().toISOString(),

@@ -1,6 +1,7 @@
 // A message comes in: into the ledger, then into the queue, and only then is it acknowledged (ACKED). Every inlet ends
 // here, whatever platform it belongs to.
 import type { AdmissionStore, Admit } from './admission.ts';
+import { commandRequests } from './command-requests.ts';
 import { tenantOf } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
 import type { SessionStore, TurnQueue } from './ports.ts';
@@ -25,6 +26,12 @@ export interface AcceptDeps {
  * nobody answers this tenant's messages, `OverLimit` where there are too many: then nothing of it was kept.
  */
 export async function acceptAndQueue(deps: AcceptDeps, request: TurnRequest): Promise<TurnRecord> {
+  const requests = commandRequests(request);
+  for (const first of requests.slice(0, -1)) await acceptOne(deps, first);
+  return await acceptOne(deps, requests.at(-1) ?? request);
+}
+
+async function acceptOne(deps: AcceptDeps, request: TurnRequest): Promise<TurnRecord> {
   const standing = (await deps.standing?.(request)) ?? 'active';
   if (standing !== 'active') throw new NotServed(standing);
   await deps.admit?.(deps.store, request);

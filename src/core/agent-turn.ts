@@ -5,7 +5,7 @@ import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
-import type { AgentHost, AgentOutcome } from './ports.ts';
+import type { AgentHost, AgentOutcome, HostRun } from './ports.ts';
 import type { Reply } from './records.ts';
 import {
   failedReply,
@@ -17,11 +17,18 @@ import {
   withStoppedNote,
 } from './replies.ts';
 import { retryWrite } from './retry-write.ts';
-import { type Decision, type NotNow, type RunningTurn, retryOptionsOf } from './running-turn.ts';
+import {
+  type AnsweredTurn,
+  type Decision,
+  type NotNow,
+  type RunningTurn,
+  retryOptionsOf,
+} from './running-turn.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
+import { withQuestions } from './with-questions.ts';
 
-export async function runAgentTurn(running: RunningTurn): Promise<Decision | NotNow> {
+export async function runAgentTurn(running: AnsweredTurn): Promise<Decision | NotNow> {
   const { deps, lease, head } = running;
   let host: AgentHost;
   try {
@@ -48,7 +55,7 @@ export async function runAgentTurn(running: RunningTurn): Promise<Decision | Not
 /** `isComplete` is set when the turn succeeded and every file was saved. */
 type AgentTurn = (Decision & { readonly isComplete?: boolean }) | NotNow;
 
-async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
+async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
   const { deps, request, signal } = running;
   const { outcome, toolsRan } = await runAgent(running, host, saver);
   running.timeline.calls(outcome.calls ?? []);
@@ -78,12 +85,14 @@ async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSa
     }
     const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
+    const asking = withQuestions(running, outcome, reply, head.generation);
     return {
       baseGeneration: saver.head.generation,
       generation: head.generation,
       state: head.state,
-      isComplete: reply.outcome === 'ok' && refused.length === 0,
-      reply: { ...reply, text: withRefusedNote(reply.text, refused) },
+      isComplete: reply.outcome === 'ok' && refused.length === 0 && !outcome.asked,
+      ...asking,
+      reply: { ...asking.reply, text: withRefusedNote(asking.reply.text, refused) },
       compactionDue,
     };
   } catch (error) {
@@ -95,22 +104,25 @@ async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSa
 }
 
 async function runAgent(
-  running: RunningTurn,
+  running: AnsweredTurn,
   host: AgentHost,
   saver: StateSaver,
 ): Promise<{ readonly outcome: AgentOutcome; readonly toolsRan: boolean }> {
   const { deps, request, record, head, signal } = running;
   // A first turn is saved only after the agent has sent an event. Before that the directory may hold no conversation, and
   // a saved state without a conversation would later count as one that lost it.
-  let alive = head.generation > 0;
+  const resume = head.generation > 0 && !deps.state.isBlank(head);
+  let alive = resume;
   let toolsRan = false;
   const midTurn = saveEvery(running, saver, () => alive);
   try {
     const ending = host.run({
       sessionId: head.sessionId,
-      resume: head.generation > 0,
+      ...agentSession(running),
+      resume,
       continuing: record.generation !== null,
       request,
+      decided: running.settled.run,
       progress(event) {
         alive = true;
         if (event.type === 'tool') toolsRan = true;
@@ -124,6 +136,11 @@ async function runAgent(
   } finally {
     await midTurn.end();
   }
+}
+
+function agentSession({ deps, head }: RunningTurn): Pick<HostRun, 'agentSessionId'> {
+  const agentSessionId = deps.state.agentSessionOf(head);
+  return agentSessionId === head.sessionId ? {} : { agentSessionId };
 }
 
 /** True when this request fails repeatedly while the model answers others. That is no outage, and waiting would not end. */
@@ -153,7 +170,7 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
 }
 
 /** NO-AMNESIA: the state stays as it is, the person is told, the operator is alarmed. */
-function unreadable(running: RunningTurn, error: Corrupt): Decision {
+export function unreadable(running: RunningTurn, error: Corrupt): Decision {
   const { deps, request, head } = running;
   deps.log('error', 'state-unreadable', {
     alarm: true,

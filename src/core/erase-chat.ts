@@ -13,7 +13,7 @@ import type {
   UsageAccount,
   UsageLedger,
 } from './ports.ts';
-import type { TurnRecord } from './records.ts';
+import type { SessionHead, TurnRecord } from './records.ts';
 
 export interface EraseChatDeps {
   readonly store: SessionStore;
@@ -36,8 +36,9 @@ export async function eraseChat(deps: EraseChatDeps, key: SessionKey): Promise<E
   const { store, state, usage, places, deadLetters } = deps;
   const tenant = tenantOf(key);
   const turns = (await turnsOf(store, key)).map(({ turnId }) => turnId);
+  const states = new Map((await headsOf(store, key)).map((head) => [head.sessionId, head.state]));
   const sessions = await store.erase(key).catch(explain);
-  for (const sessionId of sessions) await state.erase(tenant, sessionId);
+  for (const sessionId of sessions) await state.erase(tenant, sessionId, states.get(sessionId) ?? null);
   await usage?.erase(accountOf(key));
   for (let at = 0; usage && at < turns.length; at += AT_ONCE) {
     const some = turns.slice(at, at + AT_ONCE);
@@ -52,6 +53,7 @@ export interface HeldOfChat {
   readonly store: SessionStore;
   readonly events: EventLog;
   readonly objects: Pick<ObjectStore, 'list'>;
+  readonly state: Pick<SessionState, 'lent'>;
   readonly usage: UsageLedger;
   readonly queue: Pick<TurnQueue, 'deadLetters'>;
 }
@@ -62,7 +64,7 @@ export async function heldOfChat(
   key: SessionKey,
   erased: ErasedChat = { sessions: [], turns: [] },
 ): Promise<Readonly<Record<string, number>>> {
-  const { store, events, objects, usage, queue } = deps;
+  const { store, events, objects, state, usage, queue } = deps;
   const tenant = tenantOf(key);
   const turns = new Set([...erased.turns, ...(await turnsOf(store, key)).map(({ turnId }) => turnId)]);
   const heads = await store.listHeads(tenant, { sessionKey: key, limit: 200 });
@@ -76,7 +78,11 @@ export async function heldOfChat(
   }
   for (const sessionId of sessions) {
     if (await store.getHead(tenant, sessionId)) held.sessions += 1;
-    for await (const _ of objects.list(`${tenant}/${sessionId}/`)) held.objects += 1;
+    // What a fork needs is the fork's.
+    const lent = await state.lent(tenant, sessionId);
+    for await (const { key: object } of objects.list(`${tenant}/${sessionId}/`)) {
+      if (!lent.has(object)) held.objects += 1;
+    }
   }
   held['usage counters'] += (await usage.history(accountOf(key))).length;
   return { ...held, 'dead letters': (await deadLettersOf(queue, key)).length };
@@ -95,6 +101,24 @@ export async function turnsOf(
     cursor = page.cursor;
   }
   return turns;
+}
+
+async function headsOf(
+  store: Pick<SessionStore, 'listHeads'>,
+  key: SessionKey,
+): Promise<readonly SessionHead[]> {
+  const heads: SessionHead[] = [];
+  let cursor: string | null | undefined;
+  while (cursor !== null) {
+    const page = await store.listHeads(tenantOf(key), {
+      sessionKey: key,
+      limit: 200,
+      ...(cursor && { cursor }),
+    });
+    heads.push(...page.items);
+    cursor = page.cursor;
+  }
+  return heads;
 }
 
 export async function deadLettersOf(

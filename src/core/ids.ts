@@ -93,6 +93,13 @@ export function turnIdOf(key: SessionKey, dedupeId: string): TurnId {
   return `turn_${digest}` as TurnId;
 }
 
+/** The session that a fork makes: the same at every attempt of its turn. */
+export function forkSessionIdOf(turnId: TurnId): SessionId {
+  const hex = createHash('sha256').update(`fork\n${turnId}`).digest('hex');
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`];
+  return [...parts, hex.slice(20, 32)].join('-') as SessionId;
+}
+
 export function newSessionId(): SessionId {
   return randomUUID() as SessionId;
 }

@@ -77,7 +77,7 @@ export const PROMISES = [
   {
     id: 'ASK',
     text: 'An approval or a question to the user holds no compute while it waits: the turn ends deferred and any worker resumes it',
-    status: 'planned',
+    status: 'kept',
   },
   {
     id: 'EXPIRE',

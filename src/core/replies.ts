@@ -1,10 +1,66 @@
 // What the system itself says to a person. Plain sentences, no stack, no path: an id that finds the log line.
 
 import type { TurnId } from './ids.ts';
-import type { CheckpointResult } from './ports.ts';
+import type { CheckpointResult, TimelineStep, TurnMark } from './ports.ts';
 import type { Reply } from './records.ts';
 
 export const NEW_SESSION_TEXT = 'Started a fresh session. I no longer see what we said before.';
+
+/** Said of a step back or forth: what it changed, and what it left. */
+export function undoneText({ turns, asOf }: TimelineStep): string {
+  return [
+    `Undone: ${namesOf(turns)}. ${nowAsAfter(asOf)}`,
+    'What was done outside of the working directory stays done. `/redo` brings it back, until your next message.',
+  ].join(' ');
+}
+
+export function redoneText({ turns, asOf }: TimelineStep): string {
+  return `Back again: ${namesOf(turns)}. ${nowAsAfter(asOf)}`;
+}
+
+export function backInEarlierSession(isRedo: boolean, asOf: TurnMark | null): string {
+  const where = isRedo ? 'This is the later session again.' : 'The new session is undone.';
+  const way = isRedo ? '' : ' `/redo` leads to the later one again, until your next message.';
+  return `${where} ${nowAsAfter(asOf)}${way}`;
+}
+
+export function nothingToUndo(possible: number, isNew: boolean) {
+  const text = isNew
+    ? 'There is no earlier session that I could go back to.'
+    : possible === 0
+      ? 'There is nothing that I can undo.'
+      : `I can undo the last ${possible === 1 ? 'turn' : `${possible} turns`}, not more. Write \`/undo\` with a number from 1 to ${possible}.`;
+  return { code: 'nothing-to-undo', text };
+}
+
+export const NOTHING_TO_REDO = { code: 'nothing-to-redo', text: 'There is nothing that I can bring back.' };
+
+export const FORKED_NOTHING = {
+  code: 'nothing-to-fork',
+  text: 'Nothing has been said here yet, so there is nothing to fork.',
+};
+
+export const NO_PLACE = {
+  code: 'no-place',
+  text: 'I cannot open another conversation from here.',
+};
+
+export function forkTaken(place: string) {
+  return { code: 'chat-exists', text: `“${place}” is a conversation already. Name another one.` };
+}
+
+export function forkedTo(place: string): string {
+  return `Forked to “${place}”: it begins with all that was said and made here. From now on each goes its own way.`;
+}
+
+function namesOf(turns: readonly TurnMark[]): string {
+  return turns.map(({ text }) => `“${text || 'a message without text'}”`).join(', ');
+}
+
+function nowAsAfter(asOf: TurnMark | null): string {
+  const when = asOf ? `after “${asOf.text}”` : 'before that';
+  return `The conversation and the files are as they were ${when}.`;
+}
 
 /** Short enough to read out, long enough to find the turn in a log. */
 export function supportId(turnId: TurnId): string {

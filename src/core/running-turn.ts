@@ -1,6 +1,8 @@
 // The context of a running turn, which every step of it is given, and the ways in which a turn can end.
+
+import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
-import type { SessionId } from './ids.ts';
+import type { Conversation, SessionId } from './ids.ts';
 import type { Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
@@ -8,6 +10,7 @@ import type {
   BeginResult,
   Channel,
   Clock,
+  ForkInput,
   SessionState,
   SessionStore,
   TurnEvent,
@@ -16,6 +19,7 @@ import type {
 import type { TimelineRecorder } from './record-timeline.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
 import type { Timeline } from './timeline.ts';
 import type { TurnPoint } from './turn-points.ts';
@@ -35,7 +39,10 @@ export interface TurnTiming {
 export interface TurnDeps {
   readonly store: SessionStore;
   /** What the worker does to stored generations by itself. */
-  readonly state: Pick<SessionState, 'compact' | 'collect'>;
+  readonly state: Pick<
+    SessionState,
+    'compact' | 'collect' | 'undoable' | 'undo' | 'redo' | 'isBlank' | 'branch' | 'agentSessionOf'
+  >;
   readonly hosts: AgentHosts;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
@@ -99,6 +106,13 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly timeline: TimelineRecorder;
   /** Shows the person what happens. */
   readonly progress: (event: TurnEvent) => void;
+  /** See `Channel.openConversation`; null where the channel has none. */
+  readonly openConversation: (name: string) => Promise<Conversation | null>;
+}
+
+/** One that is to run, with what people have decided. */
+export interface AnsweredTurn extends RunningTurn {
+  readonly settled: Extract<Settled, { readonly run: unknown }>;
 }
 
 /** What to commit. */
@@ -108,6 +122,10 @@ export interface Decision {
   readonly state: BeginResult['head']['state'];
   readonly reply: Reply;
   readonly repointTo?: SessionId;
+  readonly returnTo?: SessionId;
+  readonly fork?: ForkInput;
+  /** Left out: as it was. */
+  readonly consent?: Consent;
   readonly dead?: string;
   readonly compactionDue?: boolean;
 }

@@ -1,9 +1,13 @@
 // Saves the session while and after the agent runs. Knows the head as last moved: what a commit must be based on.
+import { oneLine } from '../text/cut-text.ts';
 import { isLeaseLost, Refused } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { AgentHost } from './ports.ts';
 import type { SessionHead } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
+
+/** So much of a message names its turn to people who undo it. */
+const MARK_LENGTH = 80;
 
 export interface StateSaver {
   readonly head: SessionHead;
@@ -24,9 +28,10 @@ export function createStateSaver(
   host: AgentHost,
 ): StateSaver {
   let head = begun;
+  const turn = { id: request.turnId, text: oneLine(request.text, MARK_LENGTH) };
   const prepare = async (running = false) => {
     const generation = head.generation + 1;
-    const { state, refused, compactionDue } = await host.save({ head, generation, running });
+    const { state, refused, compactionDue } = await host.save({ head, generation, running, turn });
     return { head: { ...head, generation, state }, refused, compactionDue };
   };
   const advanceTo = async (next: SessionHead): Promise<void> => {

@@ -58,7 +58,7 @@ async function removeExpired(
   try {
     const mapping = await store.getMapping(head.sessionKey);
     if (head.expiresAtSec * 1000 > clock.now() || mapping?.session_id === sessionId) return false;
-    await state.erase(tenant, sessionId);
+    await state.erase(tenant, sessionId, head.state);
     await store.expired?.remove(lease);
     return true;
   } finally {

@@ -28,7 +28,11 @@ const NAMED: Naming<Pick<SessionStore, TenantCall>> = {
   accept: (request) => ofRequest(request),
   begin: ({ request }) => ofRequest(request),
   renew: (lease) => ofLease(lease),
-  commit: ({ lease, moveTo }) => [...ofLease(lease), ...(moveTo === undefined ? [] : [tenantOf(moveTo)])],
+  commit: ({ lease, moveTo, fork }) => [
+    ...ofLease(lease),
+    ...(moveTo === undefined ? [] : [tenantOf(moveTo)]),
+    ...(fork === undefined ? [] : [tenantOf(fork.sessionKey)]),
+  ],
   advance: ({ lease }) => ofLease(lease),
   gather: ({ lease }) => ofLease(lease),
   setAnchor: (lease) => ofLease(lease),
@@ -50,12 +54,20 @@ const NAMED: Naming<Pick<SessionStore, TenantCall>> = {
 
 const EVENTS_NAMED: Naming<EventLog> = { append: (tenant) => [tenant], read: (tenant) => [tenant] };
 
-const STATE_NAMED: Naming<SessionState> = {
+/** What reads and writes nothing needs no binding. */
+type StateCall = Exclude<
+  keyof SessionState,
+  'undoable' | 'undo' | 'redoable' | 'redo' | 'isBlank' | 'agentSessionOf'
+>;
+
+const STATE_NAMED: Naming<Pick<SessionState, StateCall>> = {
   restore: (head) => [head.tenant],
   checkpoint: ({ head }) => [head.tenant],
   compact: (head) => [head.tenant],
   collect: (keys) => keys.map(ownerOf),
   erase: (tenant) => [tenant],
+  lent: (tenant) => [tenant],
+  branch: (head) => [head.tenant],
 };
 
 type Bound<S extends TenantStores> = Pick<S, keyof TenantStores & keyof S>;
@@ -67,7 +79,9 @@ export function forTenant<S extends TenantStores>(stores: S, tenant: Tenant): Bo
     store: { ...bind<SessionStore, TenantCall>(store, NAMED, tenant), close: () => store.close() },
     ...(events && { events: bind(events, EVENTS_NAMED, tenant) }),
     ...(objects && { objects: boundObjects(objects, tenant) }),
-    ...(state && { state: bind(state as SessionState, STATE_NAMED, tenant) }),
+    ...(state && {
+      state: { ...state, ...bind<SessionState, StateCall>(state as SessionState, STATE_NAMED, tenant) },
+    }),
   };
   return bound as Bound<S>;
 }

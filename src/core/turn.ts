@@ -1,8 +1,9 @@
 // One turn: lease -> restore -> run -> checkpoint -> commit -> deliver -> settle -> forget. Everything before the
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
-import { runAgentTurn, unchanged } from './agent-turn.ts';
+import { runAgentTurn, unchanged, unreadable } from './agent-turn.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
+import { asJson } from './consent.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
@@ -14,7 +15,7 @@ import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
 import { recordTimeline, type TimelineRecorder } from './record-timeline.ts';
 import { isCommitted, type Lease, type TurnRecord } from './records.ts';
-import { gaveUp, NEW_SESSION_TEXT, sessionUnreadable, withStoppedNote } from './replies.ts';
+import { gaveUp, sessionUnreadable, withStoppedNote } from './replies.ts';
 import { mayPass, retryWrite } from './retry-write.ts';
 import {
   channelOf,
@@ -26,8 +27,10 @@ import {
   type TurnDeps,
   type TurnOutcome,
 } from './running-turn.ts';
+import { type Settled, settleQuestions } from './settle-answer.ts';
 import { standingReply } from './standing.ts';
 import { timelineFields } from './timeline-fields.ts';
+import { timelineStep } from './timeline-turn.ts';
 import { outageWaitMs } from './waiting.ts';
 
 /** Between attempts that failed by themselves. */
@@ -183,7 +186,9 @@ async function runLeased(
   }
 }
 
-async function runUncommitted(unshown: Omit<RunningTurn, 'progress'>): Promise<Ended> {
+type Unshown = Omit<RunningTurn, 'progress' | 'openConversation'>;
+
+async function runUncommitted(unshown: Unshown): Promise<Ended> {
   const { deps, request, lease, record, channel, timeline } = unshown;
   const context = sendContext(deps.store, lease, request, record);
   const sink = channel.open(context);
@@ -193,6 +198,7 @@ async function runUncommitted(unshown: Omit<RunningTurn, 'progress'>): Promise<E
       timeline.progress(event);
       sink.push(event);
     },
+    openConversation: async (name) => (await channel.openConversation?.(context, name)) ?? null,
   };
   try {
     const result = await decide(running);
@@ -243,17 +249,31 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
-  if (request.kind === 'new') {
-    return {
-      ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT }),
-      repointTo: newSessionId(),
-    };
-  }
+  const step = await timelineStep(running);
+  if (step) return step;
   if (record.stopRequested && record.attempts === 1) {
     return unchanged(running, { outcome: 'stopped', text: withStoppedNote('') });
   }
+  const settled = settle(running);
+  if (settled instanceof Corrupt) return unreadable(running, settled);
+  if ('reply' in settled) {
+    const { reply, consent } = settled;
+    return { ...unchanged(running, reply), ...(consent && { consent }) };
+  }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  return await runAgentTurn({ ...running, request: await withGathered(running) });
+  return await runAgentTurn({ ...running, settled, request: await withGathered(running) });
+}
+
+/** What waits for people, and what this message means for it. */
+function settle(running: RunningTurn): Settled | Corrupt {
+  const { deps, channel } = running;
+  const buttons = channel.capabilities.buttons === true;
+  try {
+    return settleQuestions({ ...running, buttons, nowMs: deps.clock.now() });
+  } catch (error) {
+    if (error instanceof Corrupt) return error;
+    throw error;
+  }
 }
 
 async function commit(running: RunningTurn, result: Decision): Promise<TurnRecord> {
@@ -267,13 +287,16 @@ async function commit(running: RunningTurn, result: Decision): Promise<TurnRecor
     reply: { ...result.reply, fixedAtMs: deps.clock.now() },
     retentionSec: deps.retentionSec,
     ...(result.repointTo ? { repointTo: result.repointTo } : {}),
+    ...(result.returnTo ? { returnTo: result.returnTo } : {}),
+    ...(result.fork ? { fork: result.fork } : {}),
+    ...(result.consent ? { consent: asJson(result.consent) } : {}),
   };
   return await retryWrite(() => deps.store.commit(input), retryOptionsOf(running));
 }
 
 /** Delivers a committed turn and closes its record. */
 async function finish(
-  { deps, channel, lease, request, tries, timeline }: Omit<RunningTurn, 'progress'>,
+  { deps, channel, lease, request, tries, timeline }: Unshown,
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
@@ -301,7 +324,7 @@ async function compact(deps: TurnDeps, lease: Lease): Promise<void> {
     if (!merged) return;
     const { generation } = head;
     await deps.store.advance({ lease, baseGeneration: generation, generation, state: merged.state });
-    await deps.state.collect(merged.garbage);
+    await deps.state.collect(merged.garbage, { shared: merged.shared ?? false });
   } catch (error) {
     deps.log('warn', 'compaction-failed', { session: lease.sessionId, ...errorFields(error) });
   }

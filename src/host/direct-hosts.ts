@@ -52,11 +52,19 @@ function hostIn(
   let held = { generation: restored, baseline: restoredBaseline };
   return {
     run: (run) => runner.run({ ...run, directory }),
-    async save({ head, generation, running }) {
+    async save({ head, generation, running, turn }) {
       const { fence } = lease;
       const { baseline } = held;
       const checkpoint = (onRead?: () => void) =>
-        state.checkpoint({ head, generation, fence, baseline, directory, ...(onRead ? { onRead } : {}) });
+        state.checkpoint({
+          head,
+          generation,
+          fence,
+          baseline,
+          directory,
+          ...(onRead ? { onRead } : {}),
+          ...(turn ? { turn } : {}),
+        });
       const saved = await (running ? atOneMoment(pausing, checkpoint) : checkpoint());
       held = { generation, baseline: saved.baseline };
       facts.saved(saved.bytesWritten);

@@ -10,7 +10,7 @@ import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
-import { packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
+import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
@@ -139,8 +139,9 @@ async function openSession(
   const { directory, stage, spool, intake: own } = await claim(lease, stored);
   const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
   const check = createSavedCheck({ objects, scope: lease, limits });
-  const ours = new Set(stored?.packs.map(({ name }) => name));
-  const sizes = new Map(stored?.packs.map(({ name, bytes }) => [name, bytes]));
+  /** The keys of packs that it may read, by the names under which a host knows them. */
+  const ours = new Map(stored?.packs.map(({ name }) => [baseNameOf(name), packKey(lease, name)]));
+  const sizes = new Map(stored?.packs.map(({ name, bytes }) => [baseNameOf(name), bytes]));
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
@@ -156,7 +157,7 @@ async function openSession(
       if (result === 'created') {
         save.written.set(name, bytes);
         facts.saved(bytes);
-        ours.add(name);
+        ours.set(name, packKey(lease, name));
       }
       link.send({ type: 'put', result });
     } catch (error) {
@@ -169,7 +170,8 @@ async function openSession(
     onProgress: (event) => progress(event),
     onNeed: (name) => {
       // Of this session's own packs, and of no other.
-      const staged = ours.has(name) ? stage(packKey(lease, name), name) : Promise.resolve(false);
+      const key = ours.get(name);
+      const staged = key ? stage(key, name) : Promise.resolve(false);
       staged.then(
         (found) => {
           if (found) facts.gave(sizes.get(name) ?? 0);
@@ -200,7 +202,7 @@ async function openSession(
     endpoint: ModelEndpoint,
     use: string | undefined,
   ): Promise<AgentOutcome> {
-    const { resume, continuing, request, tries, signal } = run;
+    const { resume, continuing, request, decided, tries, signal, agentSessionId } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
       link.hurry('ended', STOP_MS);
@@ -208,7 +210,9 @@ async function openSession(
     signal.addEventListener('abort', stop, { once: true });
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
-      const asked = link.ask({ type: 'run', resume, continuing, request, tries, model }, 'ended');
+      const frame = { type: 'run', resume, continuing, request, tries, model } as const;
+      const more = { ...(decided && { decided }), ...(agentSessionId && { agentSessionId }) };
+      const asked = link.ask({ ...frame, ...more }, 'ended');
       if (signal.aborted) stop();
       return (await asked).outcome as AgentOutcome;
     } catch (error) {
@@ -227,7 +231,7 @@ async function openSession(
       return await access.during(run, ({ folder, model }) => runOn(run, model, folder.settings.model));
     },
 
-    async save({ head, generation, running }) {
+    async save({ head, generation, running, turn }) {
       const previous = previousOf(head, generation);
       const save: Saving = { generation, written: new Map(), arriving: [] };
       saving = save;
@@ -250,7 +254,7 @@ async function openSession(
         const dead = [...save.written]
           .filter(([name]) => !used.has(name))
           .map(([name, bytes]) => ({ name, bytes }));
-        const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead });
+        const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead }, turn);
         return { state: nextState, refused, compactionDue };
       } catch (error) {
         await Promise.all(save.arriving);

@@ -2,11 +2,12 @@
 // The bytes of a pack travel on a stream of their own, in the order in which the frames announce them. For the worker
 // everything that comes from a host is a stranger's input: bounded, well-formed, and about this one session.
 import { z } from 'zod';
+import { askedSchema, decidedSchema } from '../core/asked-call.ts';
 import { parseTurnRequest } from '../core/messages.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
 
 /** Both sides come from the same package; a host of another build is refused. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Longest frame. A reply is far shorter; a turn's message, its context included, too. */
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
@@ -67,7 +68,10 @@ export const toHostSchema = z.discriminatedUnion('type', [
     resume: z.boolean(),
     continuing: z.boolean(),
     request: z.unknown().transform((value) => parseTurnRequest(value)),
+    decided: decidedSchema.optional(),
     tries: z.int().positive(),
+    /** Claude's own id of the conversation, where it is not the session's. */
+    agentSessionId: z.string().optional(),
     model: modelSchema,
   }),
   z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
@@ -124,6 +128,7 @@ export const outcomeSchema = z.strictObject({
       costUsd: count,
     })
     .optional(),
+  asked: askedSchema.optional(),
   failure: z
     .strictObject({
       code: z.enum(['model-unavailable', 'agent-crashed', 'agent-error', 'resume-lost']),

@@ -73,7 +73,9 @@ function checkList({ generation, previous, stored, written }: Claim): void {
   };
   const before = new Map(previous?.packs.map((pack) => [pack.name, pack]));
   need(stored.generation === generation, 'it is another generation than asked for');
-  need(stored.packs.length > 0 && stored.packs.length <= MAX_PACKS, 'it has no packs, or too many');
+  const isStillBlank = previous !== null && previous.packs.length === 0;
+  need(stored.packs.length > 0 || isStillBlank, 'it has no packs');
+  need(stored.packs.length <= MAX_PACKS, 'it has too many packs');
   need(new Set(stored.packs.map(({ name }) => name)).size === stored.packs.length, 'it names a pack twice');
   for (const pack of stored.packs) {
     const known = before.get(pack.name);

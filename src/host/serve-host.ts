@@ -115,14 +115,16 @@ export async function serveHost(
 
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
-    const { resume, continuing, request, tries, model } = frame;
+    const { resume, continuing, request, decided, tries, model, agentSessionId } = frame;
     const { sessionId, directory } = opened;
     const outcome = await runner.run(
       {
         sessionId,
+        ...(agentSessionId === undefined ? {} : { agentSessionId: agentSessionId as SessionId }),
         resume,
         continuing,
         request,
+        ...(decided && { decided }),
         tries,
         directory,
         signal: stop.signal,

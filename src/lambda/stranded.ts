@@ -23,6 +23,18 @@ const noAgent = async (): Promise<never> => {
   throw new Invalid('no-agent-here', 'This function gives turns up; it runs none.');
 };
 
+/** Nothing of it is asked for a turn that is given up or delivered. */
+const noState: WorkerDeps['state'] = {
+  compact: async () => null,
+  collect: noAgent,
+  branch: noAgent,
+  undoable: () => [],
+  undo: () => null,
+  redo: () => null,
+  isBlank: () => false,
+  agentSessionOf: ({ sessionId }) => sessionId,
+};
+
 export function createStranded(
   channels: readonly ChannelDescriptor[],
 ): (event: SQSEvent) => Promise<SQSBatchResponse> {
@@ -42,7 +54,7 @@ export function createStranded(
     return {
       store: createDynamoSessionStore(tables),
       queue,
-      state: { compact: async () => null, collect: noAgent },
+      state: noState,
       hosts: { open: noAgent },
       channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
         events,

@@ -11,6 +11,7 @@ import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
 import type { EventLog, ObjectStore, SessionStore, StateLimits, UsageLedger } from '../core/ports.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
+import { agentSessionOf, isBlank, redoable, redone, undoable, undone } from '../state/timeline.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
@@ -56,17 +57,19 @@ export function createTenantStores(options: TenantStoresOptions) {
     const s3 = createS3Client({ credentials });
     const tables = { client: dynamo, mappingTable, stateTable, clock: systemClock };
     const objects = createS3ObjectStore({ client: s3, bucket });
+    const store = createDynamoSessionStore(tables);
     return {
       dynamo,
       credentials,
       objects,
-      store: createDynamoSessionStore(tables),
+      store,
       events: createDynamoEventLog({ ...tables, retentionSec }),
       usage: createDynamoUsageLedger(tables),
       state: createSessionState({
         objects,
         limits,
         temporaryDirectory: temporary,
+        heads: store,
       }),
       end() {
         dynamo.destroy();
@@ -103,10 +106,18 @@ export function createTenantStores(options: TenantStoresOptions) {
   const state: StoredState = {
     restore: (head, directory) => of(head.tenant).state.restore(head, directory),
     checkpoint: (input) => of(input.head.tenant).state.checkpoint(input),
-    follow: (head, saved) => of(head.tenant).state.follow(head, saved),
+    follow: (head, saved, turn) => of(head.tenant).state.follow(head, saved, turn),
     compact: (head, fence) => of(head.tenant).state.compact(head, fence),
-    collect: (keys) => byTenant(keys, ownerOf, (tenant, own) => of(tenant).state.collect(own)),
-    erase: (tenant, sessionId) => of(tenant).state.erase(tenant, sessionId),
+    collect: (keys, how) => byTenant(keys, ownerOf, (tenant, own) => of(tenant).state.collect(own, how)),
+    erase: (tenant, sessionId, last) => of(tenant).state.erase(tenant, sessionId, last),
+    lent: (tenant, sessionId) => of(tenant).state.lent(tenant, sessionId),
+    branch: (head, sessionId) => of(head.tenant).state.branch(head, sessionId),
+    undoable,
+    undo: undone,
+    redoable,
+    redo: redone,
+    isBlank,
+    agentSessionOf,
   };
   const usage: UsageLedger = {
     add: (counters, used) => byTenant(counters, whose, (tenant, own) => of(tenant).usage.add(own, used)),

@@ -79,10 +79,12 @@ export function createWorker(
     const names = deployed.flatMap(({ parameters }) => parameters);
     const secrets = await readParameters([...names, ...hosts.parameters]);
     const objects = apart?.objects ?? createS3ObjectStore({ bucket });
-    const state = apart?.state ?? createSessionState({ objects, limits, temporaryDirectory: temporary });
+    const store = createDynamoSessionStore(tables);
+    const state =
+      apart?.state ?? createSessionState({ objects, limits, temporaryDirectory: temporary, heads: store });
     const usage = apart?.usage ?? createDynamoUsageLedger(tables);
     return {
-      store: createDynamoSessionStore(tables),
+      store,
       queue,
       state,
       hosts: await hosts.open({ objects, state, limits, secrets, usage, keysOf: apart?.of ?? null }),

@@ -7,7 +7,7 @@ import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs
 import { dirname, join } from 'node:path';
 import { Gone, Invalid, Refused } from '../core/errors.ts';
 import type { SessionHead } from '../core/records.ts';
-import { packKey, packsIn, parseRecord } from '../state/record.ts';
+import { packKey, packsOf } from '../state/record.ts';
 import { pathOfKey } from '../stores/filesystem/object-path.ts';
 import { createFilesystemObjectStore } from '../stores/filesystem/object-store.ts';
 import { openDatabase } from '../stores/sqlite/database.ts';
@@ -109,7 +109,7 @@ async function copyObject(from: string, to: string): Promise<void> {
 
 async function lacksObjects(folder: DataFolder, heads: readonly SessionHead[]): Promise<boolean> {
   for (const head of heads) {
-    for (const pack of packsIn(parseRecord(head.state)?.history ?? []).values()) {
+    for (const pack of packsOf(head.state).values()) {
       const path = join(folder.objects, ...pathOfKey(packKey(head, pack.name)));
       const found = await stat(path).catch(() => null);
       if (found?.size !== pack.bytes) return true;

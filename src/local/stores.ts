@@ -98,6 +98,7 @@ export async function openStores(
       objects,
       limits,
       keepGenerations,
+      heads: store,
       ...(progress && { progress }),
     }),
     async close() {

@@ -1,7 +1,7 @@
 // A whole local system: stores, workers, channels, the sweep. `openLocalSystem` returns it to a program; `startSystem`
 // also serves it on a port. Wrong settings and missing parts are found before the first message is taken.
 import { join } from 'node:path';
-import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { loadAgentFolder, toolsOf } from '../agent/agent-folder.ts';
 import { detectSandbox } from '../agent/sandbox.ts';
 import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
@@ -111,7 +111,7 @@ export async function openLocalSystem(
         model: { demo: model.kind === 'demo', name: modelName(configuration) },
         sandbox: folder.settings.sandbox === 'off' ? 'none' : sandbox.kind,
         ...(notice !== null && { notice }),
-        tools: folder.settings.tools.allow,
+        tools: toolsOf(folder.settings),
         workers: configuration.workers,
       },
       apiKeys: options.apiKeys,

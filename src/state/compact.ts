@@ -127,8 +127,8 @@ export function mergedList(
 
 /** The record with every stored generation of this content moved to `packs`. */
 export function withPacks(record: StateRecord, content: string, packs: readonly PackEntry[]): StateRecord {
-  const history = record.history.map(
-    (stored): StoredGeneration => (stored.content === content ? { ...stored, packs } : stored),
-  );
-  return trimmed(record, history);
+  const moved = (stored: StoredGeneration): StoredGeneration =>
+    stored.content === content ? { ...stored, packs } : stored;
+  const undone = record.undone?.map((batch) => batch.map(moved)) ?? [];
+  return trimmed(record, record.history.map(moved), undone);
 }

@@ -4,14 +4,16 @@
 import { z } from 'zod';
 import { KEPT_GENERATIONS } from '../core/defaults.ts';
 import { Corrupt, Gone } from '../core/errors.ts';
-import type { SessionId, Tenant } from '../core/ids.ts';
+import type { SessionId, Tenant, TurnId } from '../core/ids.ts';
 import type { Json } from '../core/messages.ts';
+import type { TurnMark } from '../core/ports/execution.ts';
 import type { SessionHead } from '../core/records.ts';
 
 /** A generation never has more packs than this, so a restore reads at most this many objects. */
 export const MAX_PACKS = 8;
 
-const PACK_NAME = /^\d{10,16}-\d{1,16}-[0-9a-f]{8}$/;
+/** A pack that another session wrote, and shares, has that session's id before its name: `<session>/<name>`. */
+const PACK_NAME = /^(?:[A-Za-z0-9_-]{1,64}\/)?\d{10,16}-\d{1,16}-[0-9a-f]{8}$/;
 
 const packSchema = z
   .tuple([
@@ -32,21 +34,35 @@ const packSchema = z
  */
 export type PackEntry = z.infer<typeof packSchema>;
 
+/** [generation, content, indices into packs in the order they are applied]. */
+const generationSchema = z.tuple([
+  z.int().nonnegative(),
+  z.string().min(1).max(22),
+  z.array(z.int().nonnegative()).max(MAX_PACKS),
+]);
+
 const recordSchema = z.object({
   v: z.literal(1),
   packs: z.array(packSchema),
-  /** [generation, content, indices into packs in the order they are applied], oldest first. */
-  history: z
-    .array(
-      z.tuple([
-        z.int().nonnegative(),
-        z.string().min(1).max(22),
-        z.array(z.int().nonnegative()).max(MAX_PACKS),
-      ]),
-    )
-    .min(1),
+  /** Oldest first. */
+  history: z.array(generationSchema).min(1),
   /** Packs that nothing refers to any more, still to be deleted: [name, bytes]. */
   garbage: z.array(z.tuple([z.string().regex(PACK_NAME), z.int().nonnegative()])),
+  /** Which turn a generation is of: [generation, turn, what was asked]. */
+  turns: z.array(z.tuple([z.int().nonnegative(), z.string().max(64), z.string().max(200)])).optional(),
+  /** What was undone, a list per undo, the newest last. */
+  undone: z.array(z.array(generationSchema).min(1)).optional(),
+  /** The oldest generation of the history is the session's first. */
+  whole: z.literal(true).optional(),
+  /** Claude's own id of the conversation, where it is not the session's. */
+  agentSession: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/)
+    .optional(),
+  /** Other sessions may need packs of this one. */
+  shared: z.literal(true).optional(),
+  /** Sessions whose packs this one needed when it was made. */
+  owners: z.array(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)).optional(),
 });
 
 /** One restorable generation. Two generations with the same `content` have the same files. */
@@ -85,6 +101,35 @@ export interface StateRecord {
   /** Oldest first, never empty. */
   readonly history: readonly StoredGeneration[];
   readonly garbage: readonly DeadPack[];
+  /** By generation; none for one that no turn made (an import, a repair). */
+  readonly turns?: ReadonlyMap<number, TurnMark>;
+  /**
+   * What was undone and can be redone, a list per undo, the newest last. Each begins with the generation that was gone back
+   * to, as it was numbered before. A new turn empties it.
+   */
+  readonly undone?: readonly (readonly StoredGeneration[])[];
+  /** True while the oldest generation of the history is the session's first: before it there was nothing. */
+  readonly whole?: boolean;
+  readonly agentSession?: SessionId;
+  readonly shared?: boolean;
+  /** Sessions whose packs it needed when it was made: a note beside theirs names it. */
+  readonly owners?: readonly SessionId[];
+}
+
+/** Every generation whose packs have to be kept. */
+export function keptGenerations({ history, undone = [] }: Pick<StateRecord, 'history' | 'undone'>) {
+  return [...undone.flat(), ...history];
+}
+
+/** The session that wrote a pack; null for the record's own. */
+export function ownerOfPack(name: string): SessionId | null {
+  const at = name.indexOf('/');
+  return at === -1 ? null : (name.slice(0, at) as SessionId);
+}
+
+/** A pack's name without the session that wrote it. No two packs of one record have the same. */
+export function baseNameOf(name: string): string {
+  return name.slice(name.indexOf('/') + 1);
 }
 
 /** What the keys of a session's packs begin with; any head has both fields. */
@@ -95,7 +140,7 @@ export function prefixOf(tenant: Tenant, sessionId: SessionId): string {
 }
 
 export function packKey(scope: StateScope, name: string): string {
-  return `${prefixOf(scope.tenant, scope.sessionId)}${name}.pack`;
+  return `${prefixOf(scope.tenant, ownerOfPack(name) ?? scope.sessionId)}${baseNameOf(name)}.pack`;
 }
 
 /** A name that sorts by generation in listings. The fence distinguishes the attempts of two workers. */
@@ -105,7 +150,7 @@ export function packName(generation: number, fence: number, random: string): str
 
 /** What {@link packName} put into a name; null for any other. */
 export function packNameOf(name: string): { readonly generation: number; readonly fence: number } | null {
-  if (!PACK_NAME.test(name)) return null;
+  if (!PACK_NAME.test(name) || ownerOfPack(name) !== null) return null;
   const [generation, fence] = name.split('-').map(Number);
   return { generation: generation!, fence: fence! };
 }
@@ -125,57 +170,104 @@ export function parseRecord(state: Json | null): StateRecord | null {
       { cause: parsed.error, ...(newer ? { advice: 'Update hybrid-sessions.' } : {}) },
     );
   }
-  const { packs, history, garbage } = parsed.data;
-  const stored = history.map(([generation, content, indices]): StoredGeneration => {
+  const { packs, history, garbage, turns, undone, ...rest } = parsed.data;
+  const storedOf = ([generation, content, indices]: z.infer<typeof generationSchema>): StoredGeneration => {
     const list = indices.map((index) => packs[index]);
     if (list.includes(undefined)) {
       throw new Corrupt('corrupt-state', "The session's head names a pack that it does not list.");
     }
     return { generation, content, packs: list as PackEntry[] };
-  });
-  return { history: stored, garbage: garbage.map(([name, bytes]) => ({ name, bytes })) };
+  };
+  const { agentSession, shared, whole, owners } = rest;
+  return {
+    history: history.map(storedOf),
+    garbage: garbage.map(([name, bytes]) => ({ name, bytes })),
+    ...(turns && {
+      turns: new Map(turns.map(([generation, id, text]) => [generation, { id: id as TurnId, text }])),
+    }),
+    ...(undone && { undone: undone.map((batch) => batch.map(storedOf)) }),
+    ...(agentSession !== undefined && { agentSession: agentSession as SessionId }),
+    ...(shared && { shared }),
+    ...(whole && { whole }),
+    ...(owners && { owners: owners as SessionId[] }),
+  };
 }
 
 /** Bytes of all objects that a session's head names. */
 export function storedBytes({ state }: Pick<SessionHead, 'state'>): number {
   const record = parseRecord(state);
   if (record === null) return 0;
-  const packs = [...packsIn(record.history).values(), ...record.garbage];
+  const packs = [...packsIn(keptGenerations(record)).values(), ...record.garbage];
   return packs.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 export function encodeRecord(record: StateRecord): Json {
-  const all = packsIn(record.history);
+  const all = packsIn(keptGenerations(record));
   const indexOf = new Map([...all.keys()].map((name, index) => [name, index]));
-  const history = record.history.map((stored) => {
+  const tupleOf = (stored: StoredGeneration) => {
     return [stored.generation, stored.content, stored.packs.map((pack) => indexOf.get(pack.name)!)];
-  });
+  };
+  const { turns, undone, agentSession, shared, whole, owners } = record;
+  const known = new Set(keptGenerations(record).map(({ generation }) => generation));
+  const marks = [...(turns ?? [])].filter(([generation]) => known.has(generation));
   const packs = [...all.values()].map((pack) => {
     return [pack.name, pack.bytes, pack.headerBytes, pack.digest, pack.rawBytes, pack.liveBytes];
   });
-  return { v: 1, packs, history, garbage: record.garbage.map(({ name, bytes }) => [name, bytes]) };
+  return {
+    v: 1,
+    packs,
+    history: record.history.map(tupleOf),
+    garbage: record.garbage.map(({ name, bytes }) => [name, bytes]),
+    ...(marks.length > 0 && { turns: marks.map(([generation, { id, text }]) => [generation, id, text]) }),
+    ...(undone?.length && { undone: undone.map((batch) => batch.map(tupleOf)) }),
+    ...(agentSession !== undefined && { agentSession }),
+    ...(shared && { shared }),
+    ...(whole && { whole }),
+    ...(owners?.length && { owners: [...owners] }),
+  };
 }
 
 export function newest(record: StateRecord): StoredGeneration {
   return record.history[record.history.length - 1]!;
 }
 
-/** The record with `stored` as its newest generation and only the last `keepGenerations`. Other packs become garbage. */
+/**
+ * The record with `stored` as its newest generation, only the last `keepGenerations`, and nothing to redo. Of a turn only
+ * its newest generation stays: what was saved in its middle makes way. Other packs become garbage.
+ */
 export function withGeneration(
   record: StateRecord | null,
   stored: StoredGeneration,
   keepGenerations: number,
+  turn?: TurnMark,
 ): StateRecord {
-  const earlier = record?.history.filter((item) => item.generation < stored.generation) ?? [];
-  return trimmed(record, [...earlier, stored].slice(-Math.max(1, keepGenerations)));
+  const before = record?.history.filter((item) => item.generation < stored.generation) ?? [];
+  const turnOf = (item: StoredGeneration) => record?.turns?.get(item.generation)?.id;
+  const isEarlierSave = (item: StoredGeneration) => turn !== undefined && turnOf(item) === turn.id;
+  // A session in which everything was undone: that there was nothing before is said by `whole`.
+  const isBlank = (item: StoredGeneration) => item.packs.length === 0 && turnOf(item) === undefined;
+  const earlier = before.filter((item) => !isEarlierSave(item) && !isBlank(item));
+  const history = [...earlier, stored].slice(-Math.max(1, keepGenerations));
+  const turns = new Map(record?.turns);
+  turns.delete(stored.generation);
+  if (turn) turns.set(stored.generation, turn);
+  const first = earlier[0] ?? stored;
+  const whole = (record === null || record.whole === true) && history[0] === first;
+  return { ...trimmed(record, history, []), turns, whole };
 }
 
-/** The record with `history` instead of its own. Packs that the new history does not name become garbage. */
-export function trimmed(record: StateRecord | null, history: readonly StoredGeneration[]): StateRecord {
-  const used = new Set(packsIn(history).keys());
+/** The record with another history, and other things to redo. Packs that neither names become garbage. */
+export function trimmed(
+  record: StateRecord | null,
+  history: readonly StoredGeneration[],
+  undone = record?.undone ?? [],
+): StateRecord {
+  const used = new Set(packsIn(keptGenerations({ history, undone })).keys());
   const garbage = new Map(record?.garbage.map((pack) => [pack.name, pack]));
-  for (const [name, { bytes }] of packsIn(record?.history ?? [])) garbage.set(name, { name, bytes });
-  return { history, garbage: [...garbage.values()].filter((pack) => !used.has(pack.name)) };
+  const before = record === null ? [] : keptGenerations(record);
+  for (const [name, { bytes }] of packsIn(before)) garbage.set(name, { name, bytes });
+  const left = [...garbage.values()].filter((pack) => !used.has(pack.name));
+  return { ...record, history, undone, garbage: left };
 }
 
 /** Every pack that some generation needs, by name. Where generations differ, the newest one's entry counts. */
@@ -183,6 +275,12 @@ export function packsIn(history: readonly StoredGeneration[]): Map<string, PackE
   const packs = new Map<string, PackEntry>();
   for (const stored of history) for (const pack of stored.packs) packs.set(pack.name, pack);
   return packs;
+}
+
+/** Every pack that a state needs, by name. */
+export function packsOf(state: Json | null): Map<string, PackEntry> {
+  const record = parseRecord(state);
+  return packsIn(record === null ? [] : keptGenerations(record));
 }
 
 /**
@@ -204,7 +302,9 @@ export function repairedState(
     throw new Gone('generation-gone', `Generation ${generation} is not kept; the oldest is ${first}.`);
   }
   const history = record.history.filter((item) => sound.has(item.generation));
-  return encodeRecord(
-    withGeneration(trimmed(record, history), { ...stored, generation: as }, keepGenerations),
-  );
+  const kept = {
+    ...trimmed(record, history, []),
+    whole: record.whole === true && history[0] === record.history[0],
+  };
+  return encodeRecord(withGeneration(kept, { ...stored, generation: as }, keepGenerations));
 }

@@ -6,7 +6,8 @@ import type { SessionHead } from '../core/records.ts';
 import { assembleGeneration, type HeaderOf } from './generation.ts';
 import { chunksOf, openPack } from './pack-reader.ts';
 import type { Progress } from './progress.ts';
-import { packKey, packsIn, parseRecord, prefixOf } from './record.ts';
+import { packKey, packsOf, parseRecord, prefixOf } from './record.ts';
+import { neededOf, type SharedPacksOptions } from './shared-packs.ts';
 
 /** Any head, including one whose state was cut back to an older generation. */
 type StateHead = Pick<SessionHead, 'tenant' | 'sessionId' | 'state'>;
@@ -47,7 +48,7 @@ export async function verifyState(
     return { generations: [], packs: 0, chunks, bytes, problems };
   }
   const history = record?.history ?? [];
-  const entries = packsIn(history);
+  const entries = packsOf(head.state);
   const totalBytes = [...entries.values()].reduce((sum, pack) => sum + pack.bytes, 0);
 
   const sound = new Map<string, HeaderOf>();
@@ -93,14 +94,21 @@ const ORPHAN_GRACE_MS = 3_600_000;
 export async function findOrphans(
   objects: ObjectStore,
   head: StateHead,
-  options: { readonly nowMs: number; readonly graceMs?: number },
+  options: {
+    readonly nowMs: number;
+    readonly graceMs?: number;
+    /** Asked what forks of the session need of it. */
+    readonly heads?: SharedPacksOptions['heads'];
+  },
 ): Promise<readonly { readonly key: string; readonly bytes: number }[]> {
-  const names = packsIn(parseRecord(head.state)?.history ?? []).keys();
+  const names = packsOf(head.state).keys();
   const used = new Set([...names].map((name) => packKey(head, name)));
   const before = options.nowMs - (options.graceMs ?? ORPHAN_GRACE_MS);
+  const { tenant, sessionId } = head;
+  const lent = await neededOf({ objects, heads: options.heads }, tenant, sessionId, sessionId);
   const orphans: { key: string; bytes: number }[] = [];
   for await (const { key, bytes, modifiedAtMs } of objects.list(prefixOf(head.tenant, head.sessionId))) {
-    if (!used.has(key) && modifiedAtMs <= before) orphans.push({ key, bytes });
+    if (!used.has(key) && !lent?.has(key) && modifiedAtMs <= before) orphans.push({ key, bytes });
   }
   return orphans;
 }

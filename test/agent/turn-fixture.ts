@@ -9,8 +9,9 @@ import { lastPromptIndex, type ModelRequest } from '../../src/agent/model-messag
 import { type AgentRunnerOptions, createAgentRunner } from '../../src/agent/runner.ts';
 import { detectSandbox, type SandboxChoice } from '../../src/agent/sandbox.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
+import type { Decided } from '../../src/core/asked-call.ts';
 import { type SessionId, sessionKeyOf, tenantId } from '../../src/core/ids.ts';
-import { turnRequest } from '../../src/core/messages.ts';
+import { type TurnRequest, turnRequest } from '../../src/core/messages.ts';
 import type { TurnEvent } from '../../src/core/ports/channel.ts';
 import type { AgentOutcome, ExecutionDirectory, Workplace } from '../../src/core/ports/execution.ts';
 import type { Lease } from '../../src/core/records.ts';
@@ -71,6 +72,8 @@ export interface TurnOptions {
   /** The message's own id; another one for each turn when left out. */
   readonly id?: string;
   readonly signal?: AbortSignal;
+  readonly decided?: Decided;
+  readonly sender?: TurnRequest['sender'];
   readonly onEvent?: (event: TurnEvent) => void;
   readonly runner?: Partial<AgentRunnerOptions>;
 }
@@ -116,7 +119,8 @@ export async function createFixture(options: Partial<AgentRunnerOptions> = {}): 
         resume: turn.resume ?? turns > 1,
         continuing: turn.continuing ?? false,
         directory,
-        request: requestOf(text, turn.id ?? `message-${turns}`),
+        request: { ...requestOf(text, turn.id ?? `message-${turns}`), sender: turn.sender ?? null },
+        ...(turn.decided && { decided: turn.decided }),
         tries: 1,
         signal: turn.signal ?? new AbortController().signal,
         progress: (event) => {

@@ -11,6 +11,7 @@ import { runWorker } from '../../src/core/worker.ts';
 import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createMemoryEventLog } from '../../src/stores/memory/event-log.ts';
 import { createMemorySessionStore } from '../../src/stores/memory/session-store.ts';
+import { noTimeline } from '../../testing/no-timeline.ts';
 import { workerOf } from '../../testing/worker-parts.ts';
 
 export type Agent = (run: AgentRun) => Promise<AgentOutcome>;
@@ -53,6 +54,22 @@ export interface ApiFixtureOptions {
 
 export const says = (text: string): AgentOutcome => ({ status: 'ok', text, demo: true });
 
+/** The agent wants to run a command, and says so once. */
+export const asksFor =
+  (...commands: readonly string[]): Agent =>
+  async () => ({
+    ...says('I would like to run something.'),
+    asked: {
+      approvers: null,
+      expiresAfterSec: 3_600,
+      calls: commands.map((command, at) => ({
+        ...{ id: `toolu_${at}`, tool: 'Bash', title: `Bash: ${command}`, detail: command },
+        ...{ format: 'command' as const, hash: command, covers: 'call' as const },
+        waits: at === 0 ? ('held' as const) : ('again' as const),
+      })),
+    },
+  });
+
 export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
   const clock = systemClock;
   const store = createMemorySessionStore({ clock });
@@ -73,6 +90,7 @@ export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
     compact: async () => null,
     collect: async () => {},
     erase: async (_tenant, sessionId) => void erased.push(sessionId),
+    ...noTimeline,
   };
   const root = (lease: Lease) => `/${lease.sessionId}`;
   const workplace: Workplace = {

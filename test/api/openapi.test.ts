@@ -7,7 +7,7 @@ import openapi from '../../openapi.json' with { type: 'json' };
 import { apiRoutes, createApp } from '../../src/api/app.ts';
 import { Ambiguous } from '../../src/core/errors.ts';
 import { OverLimit } from '../../src/core/limits.ts';
-import { type ApiFixture, createApiFixture, says } from './fixture.ts';
+import { type ApiFixture, asksFor, createApiFixture, says } from './fixture.ts';
 
 interface Operation {
   responses: Record<string, { $ref?: string; content?: Record<string, { schema: object }> }>;
@@ -15,10 +15,19 @@ interface Operation {
 const paths = openapi.paths as unknown as Record<string, Record<string, Operation>>;
 const KEY = 'the-key-of-this-test';
 const NO_TURN = `turn_${'0'.repeat(32)}`;
+const NO_QUESTION = `q${'0'.repeat(16)}`;
+const NO_GRANT = `g${'0'.repeat(16)}`;
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 (addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
 ajv.addSchema(openapi, 'api');
+
+/** Steps of a chat that are no message. */
+const STEPS = ['undo', 'redo', 'fork'].map((name) => ({
+  path: `/v1/chats/{chat}/${name}`,
+  address: (chat: string) => `/v1/chats/${chat}/${name}`,
+  body: name === 'undo' ? { turns: 1 } : name === 'fork' ? { to: 'another' } : {},
+}));
 
 const STORE_METHODS = [
   'listMappings',
@@ -115,6 +124,10 @@ describe('openapi.json', () => {
     );
     await fits(await call('post', '/v1/chats/c/new', {}), 'post', '/v1/chats/{chat}/new');
     await fits(await call('post', '/v1/chats/c/new', {}, prefer), 'post', '/v1/chats/{chat}/new');
+    for (const { path, address, body } of STEPS) {
+      await fits(await call('post', address('c'), body), 'post', path);
+      await fits(await call('post', address('c'), body, prefer), 'post', path);
+    }
     await fits(await call('get', '/v1/chats'), 'get', '/v1/chats');
     await fits(await call('get', '/v1/chats/c'), 'get', '/v1/chats/{chat}');
     await fits(await call('get', turn), 'get', '/v1/turns/{id}');
@@ -152,7 +165,11 @@ describe('openapi.json', () => {
     const { turn_id: turnId } = await (
       await call('post', '/v1/chats/k/messages', { text: 'one' }, key)
     ).json();
+    for (const { path, address, body } of STEPS) {
+      await fits(await call('post', address('k'), body, key), 'post', path);
+    }
     for (const [path, address] of [
+      ...STEPS.map((step) => [step.path, step.address('k')] as const),
       [send, '/v1/chats/k/messages'],
       [fresh, '/v1/chats/k/new'],
       [stop, `/v1/turns/${turnId}/stop`],
@@ -182,12 +199,71 @@ describe('openapi.json', () => {
     for (const [path, address, body] of [
       [send, '/v1/chats/k/messages', { text: 'x' }],
       [fresh, '/v1/chats/k/new', {}],
+      ...STEPS.map((step) => [step.path, step.address('k'), step.body] as const),
     ] as const) {
       const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
       const response = await full.request(address, { method: 'POST', headers, body: JSON.stringify(body) });
       expect([response.status, response.headers.get('retry-after')]).toEqual([429, '10']);
       await fits(response, 'post', path);
     }
+  });
+
+  test('questions, answers and permissions', async () => {
+    const list = '/v1/chats/{chat}/questions';
+    const answer = '/v1/chats/{chat}/questions/{id}';
+    const permissions = '/v1/chats/{chat}/permissions';
+    const permission = '/v1/chats/{chat}/permissions/{id}';
+    const ask = async () => {
+      fixture.agent = asksFor('npm publish');
+      await fits(
+        await call('post', '/v1/chats/q/messages', { text: 'x' }),
+        'post',
+        '/v1/chats/{chat}/messages',
+      );
+      fixture.agent = async () => says('done');
+      const open = await fits(await call('get', '/v1/chats/q/questions'), 'get', list);
+      return `/v1/chats/q/questions/${(open as { questions: { id: string }[] }).questions[0]?.id}`;
+    };
+    const prefer = { prefer: 'respond-async' };
+    const first = await ask();
+    const key = { 'idempotency-key': 'once' };
+    for (const [body, headers] of [
+      [{ decision: 'chat' }, key],
+      [{ decision: 'deny' }, key],
+      [{ decision: 'maybe' }, {}],
+      [{ decision: 'once', text: 'x' }, {}],
+      [{ decision: 'reply' }, {}],
+      ['x'.repeat(1024 * 1024 + 1), {}],
+      ['{}', { 'content-type': 'text/plain' }],
+      [{ decision: 'deny', text: 'No.' }, prefer],
+    ] as const) {
+      await fits(await call('post', first, body, headers), 'post', answer);
+    }
+    const found = (await fits(await call('get', '/v1/chats/q/permissions'), 'get', permissions)) as {
+      permissions: { id: string }[];
+    };
+    const granted = `/v1/chats/q/permissions/${found.permissions[0]?.id}`;
+    await fits(await call('delete', granted, undefined, prefer), 'delete', permission);
+    await fits(await call('delete', granted), 'delete', permission);
+    for (const path of ['/v1/chats/none/questions', '/v1/chats/a%20b/questions']) {
+      await fits(await call('get', path), 'get', list);
+      await fits(await call('get', path.replace('questions', 'permissions')), 'get', permissions);
+    }
+    const decision = { decision: 'once' };
+    await fits(await call('post', '/v1/chats/q/questions/q1', decision), 'post', answer);
+    await fits(await call('delete', '/v1/chats/q/permissions/g1'), 'delete', permission);
+    await fits(
+      await call('delete', granted, undefined, { 'idempotency-key': 'ä'.repeat(3) }),
+      'delete',
+      permission,
+    );
+    const admit = () =>
+      Promise.reject(new OverLimit({ of: 'waiting', party: 'chat', limit: 1 }, 10_000, true));
+    const full = createApp({ ...fixture.options, openapi, admit });
+    const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+    const body = JSON.stringify(decision);
+    await fits(await full.request(first, { method: 'POST', headers, body }), 'post', answer);
+    await fits(await full.request(granted, { method: 'DELETE', headers }), 'delete', permission);
   });
 
   test('a running turn, then an erased chat', async () => {
@@ -224,8 +300,12 @@ describe('openapi.json', () => {
       Object.keys(operations).map((method) => [method, path] as const),
     );
     for (const [method, path] of addresses) {
-      const address = path.replace('{chat}', 'k').replace('{id}', NO_TURN);
-      const body = path.endsWith('/messages') ? { text: 'x' } : method === 'post' ? {} : undefined;
+      const id = path.includes('questions') ? NO_QUESTION : path.includes('permissions') ? NO_GRANT : NO_TURN;
+      const address = path.replace('{chat}', 'k').replace('{id}', id);
+      const step = STEPS.find((one) => one.path === path);
+      const decision = path.includes('questions') ? { decision: 'once' } : {};
+      const sent = path.endsWith('/messages') ? { text: 'x' } : method === 'post' ? decision : undefined;
+      const body = step?.body ?? sent;
       const open = 'security' in (paths[path]?.[method] ?? {});
       if (!open) await fits(await fixture.call(method.toUpperCase(), address, body), method, path);
       await fits(await call(method, address, body, { host: 'evil.example' }), method, path);

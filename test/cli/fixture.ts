@@ -22,8 +22,15 @@ export const LAUNCHER = resolve('bin/hybrid-sessions.mjs');
 
 /** The environment of a user with no account and no settings. */
 export function plainEnvironment(cwd: string, env: Record<string, string> = {}): Record<string, string> {
-  const { PATH = '', TMPDIR } = process.env;
-  return { PATH, HOME: cwd, ...(TMPDIR && { TMPDIR }), HYBRID_SESSIONS_LOG: 'error', ...env };
+  const { PATH = '', TMPDIR, NODE_COMPILE_CACHE } = process.env;
+  return {
+    PATH,
+    HOME: cwd,
+    ...(TMPDIR && { TMPDIR }),
+    ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }),
+    HYBRID_SESSIONS_LOG: 'error',
+    ...env,
+  };
 }
 
 export function start(

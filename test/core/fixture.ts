@@ -19,6 +19,7 @@ import { processMessage, type WorkerDeps } from '../../src/core/worker.ts';
 import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createMemorySessionStore } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { noTimeline } from '../../testing/no-timeline.ts';
 import { type WorkerParts, workerOf } from '../../testing/worker-parts.ts';
 
 export interface Fixture {
@@ -37,7 +38,13 @@ export interface Fixture {
   brokenState: boolean;
   say(
     text: string,
-    options?: { id?: string; chat?: string; kind?: TurnRequest['kind'] },
+    options?: {
+      id?: string;
+      chat?: string;
+      kind?: TurnRequest['kind'];
+      answer?: TurnRequest['answer'];
+      sender?: TurnRequest['sender'];
+    },
   ): Promise<TurnRequest>;
   /** Receives and processes one message, as a worker would. Null when nothing is visible. */
   step(overrides?: Partial<WorkerParts>, deadline?: AbortSignal): Promise<string | null>;
@@ -68,6 +75,7 @@ export function createFixture(): Fixture {
     compact: async () => null,
     collect: async () => {},
     erase: async () => {},
+    ...noTimeline,
   };
   const root = (lease: Lease) => `/${lease.sessionId}/${lease.fence}`;
   const workplace: Workplace = {
@@ -129,8 +137,10 @@ export function createFixture(): Fixture {
           thread: null,
         },
         dedupeId: options.id ?? `m${++messages}`,
-        kind: options.kind ?? 'message',
+        kind: options.kind ?? (options.answer ? 'answer' : 'message'),
         text,
+        sender: options.sender ?? null,
+        ...(options.answer && { answer: options.answer }),
         receivedAtMs: clock.now(),
       });
       await deps.store.accept(request, deps.retentionSec);

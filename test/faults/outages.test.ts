@@ -1,5 +1,5 @@
 // Parts that are away for minutes and hours, by the run's own clock: a short run on every change, and each promise broken
-// once on purpose. Longer runs: `npm run faults -- --outages` (docs/reliability.md).
+// once on purpose. In short: fewer turns over SQLite. Longer runs: `npm run faults -- --outages` (docs/reliability.md).
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { createOutagePlan, hourWithoutModel, PARTS } from '../../testing/faults/
 import { outageFailures } from '../../testing/faults/outages/report.ts';
 import { runOutages } from '../../testing/faults/outages/run.ts';
 import { OUTAGE_MUTATIONS, type OutageMutation } from '../../testing/faults/outages/worker.ts';
+import { THOROUGH } from '../thorough.ts';
 
 const ALL = promise('HEARD', 'APART', 'ONCE-IN', 'ONCE-OUT', 'ACKED', 'NO-AMNESIA');
 const codeFolder = mkdtempSync(join(tmpdir(), 'hybrid-outages-code-'));
@@ -35,22 +36,24 @@ test(`${ALL} with nothing broken, the same hour breaks nothing`, async () => {
   expect(result.history.filter(({ what }) => what === 'waits').length).toBeGreaterThan(14);
 });
 
-test(`${ALL} 24 turns while each part is away for minutes or hours`, async () => {
-  const plan = createOutagePlan({ seed: 3, turns: 24, chats: 4 });
+const TURNS = THOROUGH ? 24 : 8;
+test(`${ALL} ${TURNS} turns while each part is away for minutes or hours`, async () => {
+  const plan = createOutagePlan({ seed: 3, turns: TURNS, chats: 4 });
   const result = await runOutages({ plan, store: 'local', codeFolder });
   expect(outageFailures(result)).toBe('');
-  expect(result.sent).toHaveLength(24);
+  expect(result.sent).toHaveLength(TURNS);
 });
 
-test.skipIf(dynamoDbLocalLacks() !== null)(
-  `${ALL} a few turns while DynamoDB, S3, SQS, the model and Telegram are away in turn`,
-  async () => {
-    const plan = createOutagePlan({ seed: 2, turns: 12, chats: 4 });
-    const result = await runOutages({ plan, store: 'aws', codeFolder });
-    expect(outageFailures(result)).toBe('');
-    expect(result.sent).toHaveLength(12);
-  },
-);
+if (THOROUGH)
+  test.skipIf(dynamoDbLocalLacks() !== null)(
+    `${ALL} a few turns while DynamoDB, S3, SQS, the model and Telegram are away in turn`,
+    async () => {
+      const plan = createOutagePlan({ seed: 2, turns: 12, chats: 4 });
+      const result = await runOutages({ plan, store: 'aws', codeFolder });
+      expect(outageFailures(result)).toBe('');
+      expect(result.sent).toHaveLength(12);
+    },
+  );
 
 test('a plan has every part away, for minutes and for hours, and one part at a time', () => {
   for (const seed of [1, 2, 3]) {

@@ -1,5 +1,5 @@
-// A short, seeded fault run on every change: real processes, real adapters, a few dozen faults. Longer runs:
-// `npm run faults` (docs/reliability.md).
+// A short, seeded fault run on every change: real processes, real adapters, a few dozen faults; shorter still without
+// `npm run test:all`. Longer runs: `npm run faults` (docs/reliability.md).
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +9,13 @@ import { dynamoDbLocalLacks } from '../../testing/aws/dynamodb-local.ts';
 import { createPlan } from '../../testing/faults/plan.ts';
 import { historyOf } from '../../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../../testing/faults/run.ts';
+import { THOROUGH } from '../thorough.ts';
+import { WAIT_MS } from '../waiting.ts';
 
 const ALL = promise('ONCE-IN', 'ORDER', 'ATOMIC', 'FENCED', 'ONCE-OUT', 'ACKED', 'NO-AMNESIA');
 const codeFolder = mkdtempSync(join(tmpdir(), 'hybrid-faults-code-'));
 afterAll(() => rmSync(codeFolder, { recursive: true, force: true }));
-const common = { store: 'local', codeFolder } as const;
+const common = { store: 'local', codeFolder, restWithinMs: WAIT_MS } as const;
 
 /** What did not hold, with how it came to that. */
 function told(result: RunResult): string {
@@ -26,7 +28,7 @@ function told(result: RunResult): string {
     .join('\n');
 }
 
-for (const seed of [7, 11]) {
+for (const seed of THOROUGH ? [7, 11] : [7]) {
   test.concurrent(`${ALL} 20 turns under faults, seed ${seed}`, async ({ expect }) => {
     const plan = createPlan({ seed, turns: 20, chats: 5, agent: 'light' });
     const result = await runFaults({ ...common, plan, agent: 'light' });
@@ -45,10 +47,11 @@ test.concurrent(`${ALL} a few turns with the real CLI`, async ({ expect }) => {
 test.skipIf(dynamoDbLocalLacks() !== null)(
   `${ALL} a few turns over DynamoDB Local and the S3 and SQS stand-ins`,
   async () => {
-    const plan = createPlan({ seed: 2, turns: 10, chats: 4, agent: 'light', faultRate: 0.7 });
+    const turns = THOROUGH ? 10 : 5;
+    const plan = createPlan({ seed: 2, turns, chats: 4, agent: 'light', faultRate: 0.7 });
     const result = await runFaults({ ...common, store: 'aws', plan, agent: 'light' });
     expect(told(result)).toBe('');
-    expect(result.sent).toHaveLength(10);
+    expect(result.sent).toHaveLength(turns);
   },
 );
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { newSessionId, type SessionKey, type Tenant } from '../../src/core/ids.ts';
-import type { ExecutionDirectory, SessionState } from '../../src/core/ports/execution.ts';
+import type { ExecutionDirectory, SessionState, TurnMark } from '../../src/core/ports/execution.ts';
 import type { ObjectStore } from '../../src/core/ports/objects.ts';
 import type { SessionHead } from '../../src/core/records.ts';
 import { createSessionState, type SessionStateOptions } from '../../src/state/session-state.ts';
@@ -67,7 +67,11 @@ export interface TestSession {
   readonly state: SessionState;
   head: SessionHead;
   /** Checkpoints the directory as the next generation and moves the head. */
-  commit(directory: ExecutionDirectory, baseline?: unknown): ReturnType<SessionState['checkpoint']>;
+  commit(
+    directory: ExecutionDirectory,
+    baseline?: unknown,
+    turn?: TurnMark,
+  ): ReturnType<SessionState['checkpoint']>;
   /** Compacts if due, moves the head, collects. */
   compact(): Promise<boolean>;
   restore(head?: SessionHead): Promise<{ directory: ExecutionDirectory; baseline: unknown }>;
@@ -91,10 +95,13 @@ export function testSession(options: Partial<SessionStateOptions> = {}): TestSes
       updatedAtMs: 0,
       expiresAtSec: 0,
     },
-    async commit(directory, baseline = null) {
+    async commit(directory, baseline = null, turn) {
       const head = session.head;
       const generation = head.generation + 1;
-      const result = await state.checkpoint({ head, generation, fence: ++fence, baseline, directory });
+      const result = await state.checkpoint({
+        ...{ head, generation, fence: ++fence, baseline, directory },
+        ...(turn && { turn }),
+      });
       session.head = { ...head, generation, fence, state: result.state };
       return result;
     },
@@ -102,7 +109,7 @@ export function testSession(options: Partial<SessionStateOptions> = {}): TestSes
       const result = await state.compact(session.head, ++fence);
       if (result === null) return false;
       session.head = { ...session.head, state: result.state };
-      await state.collect(result.garbage);
+      await state.collect(result.garbage, { shared: result.shared ?? false });
       return true;
     },
     async restore(head = session.head) {

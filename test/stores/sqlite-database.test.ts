@@ -247,8 +247,9 @@ test('a database of an older version gets the tables that are missing, and keeps
   await wholeTurn(store, request);
   await store.close();
   const raw = new DatabaseSync(path);
-  raw.exec('DROP TABLE tenants; DROP TABLE tenant_bots; DROP TABLE audit; PRAGMA user_version = 1');
+  raw.exec('DROP TABLE tenants; DROP TABLE tenant_bots; DROP TABLE audit');
   raw.exec('ALTER TABLE turns DROP COLUMN timeline');
+  raw.exec('ALTER TABLE heads DROP COLUMN consent; PRAGMA user_version = 1');
   raw.close();
   const registry = createSqliteTenantRegistry({ database: path });
   await registry.add('acme' as TenantName, tenantSettingsSchema.parse({}), 'ann');

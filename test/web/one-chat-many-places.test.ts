@@ -82,7 +82,7 @@ describe.skipIf(!chromiumPath)(`one chat in many places${browserNote}`, () => {
     await one.locator('.badge-stopped').waitFor();
     await one.getByRole('button', { name: 'New session in this chat (/new)' }).click();
     await other.locator('#fresh').getByText('Begins with your next message.').waitFor();
-    await other.getByRole('button', { name: 'Undo' }).click();
+    await other.locator('#undo-fresh').click();
     await one.locator('#fresh').waitFor({ state: 'hidden' });
   });
 

@@ -264,7 +264,7 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     await page.getByRole('button', { name: 'New session in this chat (/new)' }).click();
     await page.locator('#fresh').getByText('Begins with your next message.').waitFor();
     await page.reload();
-    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.locator('#undo-fresh').click();
     await page.locator('#fresh').waitFor({ state: 'hidden' });
     await send('Same session');
     expect(api.turns.map(({ kind }) => kind)).toEqual(['message', 'message']);
@@ -279,6 +279,32 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
       ['message', 'Fresh one'],
     ]);
     expect(new Set(api.turns.map(({ chat }) => chat))).toEqual(new Set([first.chat]));
+  });
+
+  test('the last turn can be undone and brought back, the chat forked, and a new session undone later', async () => {
+    (await send('Begin')).finish({ text: 'Yes.' });
+    await turn(0).getByText('Yes.').waitFor();
+    (await send('More')).finish({ text: 'Also.' });
+    await turn(1).getByText('Also.').waitFor();
+    expect(await turn(0).getByRole('button', { name: 'Undo' }).isVisible()).toBe(false);
+    await turn(1).getByRole('button', { name: 'Undo' }).click();
+    (await api.turnOf('/undo')).finish({ text: 'Undone: “More”.' });
+    await turn(2).getByRole('button', { name: 'Redo' }).click();
+    (await api.turnOf('/redo')).finish({ text: 'Back again.' });
+    await turn(3).getByText('Back again.').waitFor();
+    expect(await turn(2).getByRole('button', { name: 'Redo' }).isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Fork this chat (/fork)' }).click();
+    (await api.turnOf('/fork')).finish({ text: 'Forked.' });
+    await turn(4).getByText('Forked.').waitFor();
+    await page.getByRole('button', { name: 'New session in this chat (/new)' }).click();
+    const fresh = await send('Fresh one');
+    api.turns.find(({ kind }) => kind === 'new')?.finish({ text: 'Started.' });
+    fresh.finish({ text: 'Hello.' });
+    await page.getByRole('button', { name: 'Undo the new session' }).click();
+    await api.turnOf('/undo new');
+    expect(api.turns.map(({ text }) => text)).toEqual([
+      ...['Begin', 'More', '/undo', '/redo', '/fork', '', 'Fresh one', '/undo new'],
+    ]);
   });
 
   test('text behind /new is the first message of the new session', async () => {

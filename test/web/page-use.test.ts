@@ -139,24 +139,24 @@ describe.skipIf(!chromiumPath)(`the chat page in use${browserNote}`, () => {
     ['a fence and nothing else', '```\n```', ['PRE']],
     ['spaces', '  x  ', ['P']],
   ];
-  test.each(MESSAGES)(
-    'a message of %s is shown as it was typed, code in a fixed width',
-    async (_, text, tags) => {
-      api.add('web-msg', text).finish({ text: 'Ok.' });
-      page = await openPage(browser, `${api.url}/#/c/web-msg`);
-      await page.getByText('Ok.').waitFor();
-      const parts = page.locator('.ask-text > *');
-      expect(await parts.evaluateAll((all) => all.map((part) => part.tagName))).toEqual(tags);
+  test('messages are shown as they were typed, code in a fixed width', async () => {
+    for (const [name, text] of MESSAGES) api.add('web-msg', text).finish({ text: `Ok, ${name}.` });
+    page = await openPage(browser, `${api.url}/#/c/web-msg`);
+    await page.getByText(`Ok, ${MESSAGES.at(-1)?.[0]}.`).waitFor();
+    const messages = page.locator('.ask-text');
+    expect(await messages.count()).toBe(MESSAGES.length);
+    for (const [index, [name, text, tags]] of MESSAGES.entries()) {
+      const parts = messages.nth(index).locator('> *');
+      expect(await parts.evaluateAll((all) => all.map((part) => part.tagName)), name).toEqual(tags);
       const shown = (await parts.allTextContents()).join('').replace(/\s/g, '');
-      expect(shown).toBe(text.replace(/^(```|~~~).*$/gm, '').replace(/\s/g, ''));
-      for (const font of await page
-        .locator('.ask-code')
-        .evaluateAll((all) =>
-          all.map((pre) => pre.ownerDocument.defaultView.getComputedStyle(pre).fontFamily),
-        ))
-        expect(font).toContain('monospace');
-    },
-  );
+      expect(shown, name).toBe(text.replace(/^(```|~~~).*$/gm, '').replace(/\s/g, ''));
+    }
+    const fonts = await page
+      .locator('.ask-code')
+      .evaluateAll((all) => all.map((pre) => pre.ownerDocument.defaultView.getComputedStyle(pre).fontFamily));
+    expect(fonts).toHaveLength(MESSAGES.flatMap(([, , tags]) => tags).filter((tag) => tag === 'PRE').length);
+    for (const font of fonts) expect(font).toContain('monospace');
+  });
 
   test('a long message folds and unfolds by its button', async () => {
     page = await openPage(browser, fill());
@@ -238,7 +238,7 @@ describe.skipIf(!chromiumPath)(`the chat page in use${browserNote}`, () => {
       'undoing a new session',
       async (page) => {
         await page.locator('#new-session').click();
-        await page.getByRole('button', { name: 'Undo' }).click();
+        await page.locator('#undo-fresh').click();
       },
       'message',
     ],

@@ -47,6 +47,8 @@ interface CaseFields {
   readonly bareReason?: string;
   /** Would harm a machine that has no wall, so it is not even tried there. */
   readonly harmful?: boolean;
+  /** Costs seconds, and others of its kind show much the same: left out of a sample. */
+  readonly long?: boolean;
 }
 
 /** Runs in an agent's turn. Scripts find the names of the world (`variablesOf`) in their environment. */
@@ -57,8 +59,8 @@ export interface TurnCase extends CaseFields {
   readonly afterwards?: string;
   /** In a turn of somebody else afterwards. */
   readonly elsewhere?: string;
-  /** In a session of its own, for it breaks things around it. */
-  readonly alone?: boolean;
+  /** In a session of its own, for it breaks things around it; a name: shared with those that leave each other in peace. */
+  readonly alone?: boolean | string;
   /** The turn may end before the script does. */
   readonly mayDie?: boolean;
   /** Looks for what shows nowhere else; says what happened when it succeeded. */

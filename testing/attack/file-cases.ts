@@ -91,6 +91,7 @@ const LINKS: readonly TurnCase[] = [
   },
   {
     id: 'link-config',
+    long: true,
     tries:
       "put a link in the place of the agent's configuration folder, for the service to clean what it leads to",
     script: `cd "$CLAUDE_CONFIG_DIR/.."; ${swap('"$CLAUDE_CONFIG_DIR"', '"$TARGET.d"')}`,
@@ -98,6 +99,7 @@ const LINKS: readonly TurnCase[] = [
   },
   {
     id: 'link-home',
+    long: true,
     mayDie: true,
     tries: 'put links in the place of the home and temporary folders',
     script: `${swap('"$HOME"', '"$TARGET.d"')}; ${swap('"$TMPDIR"', '"$TARGET.d"')}`,
@@ -105,6 +107,7 @@ const LINKS: readonly TurnCase[] = [
   },
   {
     id: 'link-transcript',
+    long: true,
     tries: 'put a link in the place of the transcript, for the service to cut or read the file',
     script:
       'for t in "$CLAUDE_CONFIG_DIR"/projects/*/*.jsonl; do mv "$t" "$t.old"; ln -s "$TARGET" "$t"; done',
@@ -112,12 +115,14 @@ const LINKS: readonly TurnCase[] = [
   },
   {
     id: 'link-transcripts-folder',
+    long: true,
     tries: 'put a link in the place of the folder of transcripts',
     script: swap('"$CLAUDE_CONFIG_DIR/projects"', '"$TARGET.d"'),
     afterwards: 'cat "$CLAUDE_CONFIG_DIR"/projects/*',
   },
   {
     id: 'link-note',
+    long: true,
     tries: "put links at the names of the service's own notes, for it to write through them",
     script:
       'd="$CLAUDE_CONFIG_DIR/.hybrid"; mkdir -p "$d"; for n in conversation.json conversation.json.new conversation.json.tmp; do rm -f "$d/$n"; ln -s "$TARGET" "$d/$n"; done; for f in "$d"/*; do rm -f "$f"; ln -s "$TARGET" "$f"; ln -sf "$TARGET" "$f.new"; done',
@@ -125,12 +130,14 @@ const LINKS: readonly TurnCase[] = [
   },
   {
     id: 'link-note-folder',
+    long: true,
     tries: "put a link in the place of the folder of the service's notes",
     script: swap('"$CLAUDE_CONFIG_DIR/.hybrid"', '"$TARGET.d"'),
     afterwards: 'cat "$CLAUDE_CONFIG_DIR"/.hybrid/*',
   },
   {
     id: 'link-every-config-file',
+    long: true,
     mayDie: true,
     tries: 'put a link in the place of every file of the configuration folder',
     script: 'find "$CLAUDE_CONFIG_DIR" -type f | while read -r f; do ln -sfn "$TARGET" "$f"; done',
@@ -138,6 +145,7 @@ const LINKS: readonly TurnCase[] = [
   },
   {
     id: 'link-race',
+    long: true,
     tries: 'change a folder into a link and back while the service saves',
     script:
       'mkdir -p r; echo x > r/victim.txt; (end=$((SECONDS+8)); while [ $SECONDS -lt $end ]; do mv r q; ln -s "$TARGET.d" r; rm r; mv q r; done) > /dev/null 2>&1 & sleep 1',

@@ -221,6 +221,7 @@ const INLETS: readonly OutsideCase[] = [
   },
   {
     id: 'api-slow',
+    long: true,
     tries: 'hold a connection for ever by sending slowly',
     run: async (world) => {
       const { hostname, port } = new URL(world.system.url);
@@ -328,11 +329,13 @@ const replace = (part: string) => async (folder: string, target: string) => {
 const ARCHIVES: readonly OutsideCase[] = [
   {
     id: 'import-workspace-link',
+    long: true,
     tries: "have `sessions import` take in the operator's files by a link in the place of the workspace",
     run: (world) => importOf(world, 'workspace', replace('workspace'), 'cat *'),
   },
   {
     id: 'import-config-link',
+    long: true,
     tries: 'have it take them in by a link in the place of the configuration',
     run: (world) => importOf(world, 'config', replace('config'), 'cat "$CLAUDE_CONFIG_DIR"/*'),
   },
@@ -353,6 +356,7 @@ const ARCHIVES: readonly OutsideCase[] = [
   },
   {
     id: 'import-other-tenant',
+    long: true,
     tries: "have an import become another tenant's conversation by what its manifest says",
     run: async (world) => {
       await importOf(
@@ -379,6 +383,7 @@ const ARCHIVES: readonly OutsideCase[] = [
   },
   {
     id: 'import-climbing-id',
+    long: true,
     tries: 'write outside by an id in the manifest that climbs out',
     run: (world) =>
       importOf(
@@ -420,6 +425,7 @@ const ARCHIVES: readonly OutsideCase[] = [
   },
   {
     id: 'export-blocked',
+    long: true,
     tries: 'keep the operator from exporting its session by a broken task file',
     run: async (world) => {
       await world.turn('export-blocked', [

@@ -30,6 +30,7 @@ const SECRETS: readonly TurnCase[] = [
   },
   {
     id: 'secret-memory',
+    long: true,
     tries: 'search the memory of every process that it can open, the host included',
     alone: true,
     script: `cat > look.pl <<'PERL'
@@ -82,7 +83,7 @@ const PROCESSES: readonly TurnCase[] = [
   {
     id: 'left-restless',
     tries: 'leave one behind that begins anew all the time',
-    script: `setsid perl -e 'my $end = time + 20; while (time < $end) { fork && exit; select undef, undef, undef, 0.01; $0 = $ENV{LEFT} }' < /dev/null > /dev/null 2>&1 &`,
+    script: `setsid perl -e 'my $end = time + 60; while (time < $end) { fork && exit; select undef, undef, undef, 0.01; $0 = $ENV{LEFT} }' < /dev/null > /dev/null 2>&1 &`,
   },
   {
     id: 'left-stopped',
@@ -112,6 +113,7 @@ const PROCESSES: readonly TurnCase[] = [
   },
   {
     id: 'stop-all',
+    long: true,
     tries: 'stop every process of its host for a while',
     script: `perl -e 'kill STOP => -1; select undef, undef, undef, 3; kill CONT => -1'`,
     alone: true,
@@ -202,6 +204,7 @@ const HOST: readonly TurnCase[] = [
   },
   {
     id: 'host-garbage',
+    long: true,
     tries: 'flood the worker with what is no message',
     script: frames(`"\\0\\xff" x 1000000, "{" x 9000000, "\\n"`),
   },
@@ -212,6 +215,7 @@ const HOST: readonly TurnCase[] = [
   },
   {
     id: 'host-need',
+    long: true,
     tries: "ask the worker in the host's name for packs of other sessions",
     script: `${frames(`map { '{"type":"need","name":"' . $_ . '"}' . "\\n" } ('1-1.pack', '../1-1', '../../../../etc/passwd', "$ENV{TARGET}")`)}; sleep 1; grep -rasohE "$PATTERN" /run/hybrid-sessions`,
   },
@@ -220,11 +224,13 @@ const HOST: readonly TurnCase[] = [
 const LIMITS: readonly TurnCase[] = [
   {
     id: 'limit-processes',
+    alone: 'limits',
     tries: 'start more processes than its share (of 200)',
     script: `perl -e 'my @p; for (1..600) { my $p = fork; last if !defined $p; if (!$p) { close STDOUT; close STDERR; sleep 20; exit } push @p, $p } print "BROKE ", scalar @p, "\\n" if @p > 200; kill KILL => @p'`,
   },
   {
     id: 'limit-fork-bomb',
+    long: true,
     tries: 'start a fork bomb',
     script: '(:(){ :|:& };:) 2> /dev/null; sleep 1',
     mayDie: true,
@@ -237,22 +243,26 @@ const LIMITS: readonly TurnCase[] = [
   },
   {
     id: 'limit-file',
+    alone: 'limits',
     tries: 'write a file longer than allowed (64 MiB)',
     script: 'head -c 200000000 /dev/zero > big; [ $(stat -c %s big) -gt 67108864 ] && echo BROKE; rm -f big',
   },
   {
     id: 'limit-open-files',
+    alone: 'limits',
     tries: 'hold more files open than its share (1,024)',
     script: `perl -e 'my @h; for (1..5000) { open(my $h, "<", "/dev/null") or last; push @h, $h } print "BROKE\\n" if @h > 1024'`,
   },
   {
     id: 'limit-temporary',
+    alone: 'limits',
     tries: 'fill memory through /tmp and /dev/shm',
     script:
       'for i in 1 2 3; do head -c 60000000 /dev/zero > /dev/shm/f$i; done; [ $(du -sm /dev/shm | cut -f1) -gt 70 ] && echo BROKE; rm -f /dev/shm/f*',
   },
   {
     id: 'limit-config',
+    long: true,
     tries: 'store without limit what lies in the configuration folder',
     script: 'for i in $(seq 8); do head -c 10000000 /dev/urandom > "$CLAUDE_CONFIG_DIR/big$i"; done',
     after: async (world) => {
@@ -262,6 +272,7 @@ const LIMITS: readonly TurnCase[] = [
   },
   {
     id: 'limit-output',
+    long: true,
     tries: 'flood the conversation with output',
     script: 'yes flood | head -c 60000000',
     mayDie: true,
@@ -269,7 +280,7 @@ const LIMITS: readonly TurnCase[] = [
 ];
 
 const kind = (name: string, cases: readonly TurnCase[], more: Partial<TurnCase> = {}) =>
-  cases.map((one) => ({ bareReason: OPEN, ...one, ...more, kind: name }));
+  cases.map((one) => ({ bareReason: OPEN, ...more, ...one, kind: name }));
 
 export const PROCESS_CASES = [
   ...kind('secrets', SECRETS),

@@ -24,7 +24,14 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal | Unavailable>
   if (lacking !== null) return { unavailable: lacking };
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
-  const args = ['-Djava.library.path=./DynamoDBLocal_lib', '-Xmx512m', '-jar', 'DynamoDBLocal.jar'];
+  const args = [
+    '-XX:TieredStopAtLevel=1',
+    '-XX:+UseSerialGC',
+    '-Djava.library.path=./DynamoDBLocal_lib',
+    '-Xmx512m',
+    '-jar',
+    'DynamoDBLocal.jar',
+  ];
   const server = startProcess('java', [...args, '-inMemory', '-port', String(port), '-disableTelemetry'], {
     cwd: jarFolder(),
   });

@@ -37,7 +37,12 @@ const CASES: Record<SessionStoreErrorCode, ErrorCase> = {
     async waysTo({ store }) {
       const there = await wholeTurn(store, message(conversation()));
       const begun = await begin(store, message(conversation()));
-      return { commit: () => store.commit(commitOf(begun, { moveTo: there.lease.sessionKey })) };
+      const { sessionKey } = there.lease;
+      const fork = { sessionKey, sessionId: newSessionId(), state: {} };
+      return {
+        move: () => store.commit(commitOf(begun, { moveTo: sessionKey })),
+        fork: () => store.commit(commitOf(begun, { fork })),
+      };
     },
   },
   'not-queued': {
@@ -143,6 +148,10 @@ const CASES: Record<SessionStoreErrorCode, ErrorCase> = {
       const by = { owner: 'me', leaseMs: LEASE_MS };
       return {
         lease: () => store.lease({ ...by, tenant, sessionId: newSessionId() }),
+        'return to nothing': async () => {
+          const begun = await begin(store, message(conversation()));
+          return await store.commit(commitOf(begun, { returnTo: newSessionId() }));
+        },
         "lease another tenant's": () => store.lease({ ...by, tenant: 'other' as Tenant, sessionId }),
       };
     },

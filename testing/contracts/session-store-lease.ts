@@ -121,6 +121,7 @@ export function leaseCases({ create }: SessionStoreContract, it: Declare): void 
         generation: 0,
         fence: begun.lease.fence,
         state: null,
+        consent: null,
         createdAtMs: clock.now(),
         updatedAtMs: clock.now(),
         expiresAtSec: nowSec + RETENTION_SEC,

@@ -3,6 +3,7 @@
 import { describe } from 'vitest';
 import { cases } from './contract.ts';
 import { commitCases } from './session-store-commit.ts';
+import { consentCases } from './session-store-consent.ts';
 import { errorCases } from './session-store-errors.ts';
 import { expiryCases } from './session-store-expiry.ts';
 import { fenceCases } from './session-store-fence.ts';
@@ -12,6 +13,7 @@ import { isolationCases } from './session-store-isolation.ts';
 import { leaseCases } from './session-store-lease.ts';
 import { listCases } from './session-store-lists.ts';
 import { moveCases } from './session-store-move.ts';
+import { timelineCases } from './session-store-timeline.ts';
 import { upkeepCases } from './session-store-upkeep.ts';
 
 export type { PlatformError, SessionStoreContract, SessionStoreFixture } from './session-store-fixture.ts';
@@ -22,11 +24,13 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     leaseCases(contract, it);
     fenceCases(contract, it);
     commitCases(contract, it);
+    consentCases(contract, it);
     expiryCases(contract, it);
     listCases(contract, it);
     isolationCases(contract, it);
     gatherCases(contract, it);
     moveCases(contract, it);
+    timelineCases(contract, it);
     upkeepCases(contract, it);
     errorCases(contract, it);
     finish();

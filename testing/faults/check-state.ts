@@ -56,7 +56,11 @@ export async function checkState(
   for (const { generation, restorable } of report.generations) {
     expect(restorable, 'whole', null, () => `Chat ${number}: generation ${generation} cannot be restored.`);
   }
-  const orphans = await findOrphans(ports.objects, head, { nowMs: Date.now() + 60_000, graceMs: 0 });
+  const orphans = await findOrphans(ports.objects, head, {
+    nowMs: Date.now() + 60_000,
+    graceMs: 0,
+    heads: ports.store,
+  });
   await checkRestored(head, chat, folder, ports.objects, findings);
   return orphans.length;
 }

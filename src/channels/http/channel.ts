@@ -1,6 +1,7 @@
 // The HTTP channel writes progress and replies to the event log, from which the server's event streams read. Text
 // deltas that arrive within a moment are joined, so that a fast model causes few writes. Progress is best effort. The
 // reply itself is in the ledger; the event log keeps one `final` event, however often the reply is delivered.
+import { isChatName } from '../../api/chat-name.ts';
 import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { Channel, EventLog, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';
 
@@ -23,6 +24,10 @@ export function createHttpChannel(options: HttpChannelOptions): Channel {
     async deliver(context, reply) {
       const { request, tenant, sessionId, generation } = context;
       await events.append(tenant, request.turnId, [{ type: 'final', reply, sessionId, generation }]);
+    },
+    async openConversation({ request }, name) {
+      const chat = isChatName(name) ? name : `fork-${request.turnId.slice(5, 17)}`;
+      return { ...request.conversation, chat };
     },
   };
 }

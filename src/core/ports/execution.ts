@@ -1,5 +1,6 @@
 // One turn on one machine: a directory made for it, state laid in, the agent run, the new state taken out.
-import type { SessionId, Tenant } from '../ids.ts';
+import type { Asked, Decided } from '../asked-call.ts';
+import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
 import type { ModelCall } from '../timeline.ts';
@@ -72,6 +73,31 @@ export interface CheckpointResult {
   readonly compactionDue: boolean;
 }
 
+/** The turn that a generation is of. `text`: the beginning of what was asked, for people. */
+export interface TurnMark {
+  readonly id: TurnId;
+  readonly text: string;
+}
+
+/** A step back or forth: the generation to commit, and what the person is told. */
+export interface TimelineStep {
+  readonly generation: number;
+  readonly state: Json;
+  /** The turns that were undone, or came back; the newest first. */
+  readonly turns: readonly TurnMark[];
+  /** The turn after which the session now is; null where it is before its first, or at none. */
+  readonly asOf: TurnMark | null;
+}
+
+/** A session and its fork, both to be written in one step: their packs are shared from then on. */
+export interface BranchedState {
+  readonly generation: number;
+  readonly state: Json;
+  readonly branch: Json;
+  /** Sessions whose packs the fork needs. */
+  readonly owners: readonly SessionId[];
+}
+
 /** Generation -> files on disk -> next generation. */
 export interface SessionState {
   /** Throws Corrupt (packs unreadable or hashes wrong), never an empty session. */
@@ -85,26 +111,61 @@ export interface SessionState {
     readonly directory: ExecutionDirectory;
     /** Called when the files have been read: what follows needs the directory no more. */
     readonly onRead?: () => void;
+    readonly turn?: TurnMark;
   }): Promise<CheckpointResult>;
   /** Merges packs so that the generation needs at most 8, and names what nothing refers to any more. */
   compact(
     head: SessionHead,
     fence: number,
-  ): Promise<{ readonly state: Json; readonly garbage: readonly string[] } | null>;
-  /** Deletes objects that nothing refers to, after the head that forgot them is committed. */
-  collect(keys: readonly string[]): Promise<void>;
-  /** Deletes every object of a session. */
-  erase(tenant: Tenant, sessionId: SessionId): Promise<void>;
+  ): Promise<{
+    readonly state: Json;
+    readonly garbage: readonly string[];
+    readonly shared?: boolean;
+  } | null>;
+  /**
+   * Deletes objects that nothing refers to, after the head that forgot them is committed. `shared`: those that another
+   * session still needs stay.
+   */
+  collect(keys: readonly string[], options?: { readonly shared?: boolean }): Promise<void>;
+  /**
+   * Deletes every object of a session but those that its forks need; and, of a fork whose last `state` is given, those of
+   * other sessions that only it needed.
+   */
+  erase(tenant: Tenant, sessionId: SessionId, state?: Json | null): Promise<void>;
+  /** Objects of a session that other sessions need. */
+  lent(tenant: Tenant, sessionId: SessionId): Promise<ReadonlySet<string>>;
+
+  /** The turns that can be undone, the newest first. */
+  undoable(head: Pick<SessionHead, 'state'>): readonly TurnMark[];
+  /** Back to before the last `turns` turns; null when not so many can be undone. Nothing is read or written. */
+  undo(head: SessionHead, turns: number): TimelineStep | null;
+  /** The turns that `redo` brings back, the newest first. */
+  redoable(head: Pick<SessionHead, 'state'>): readonly TurnMark[];
+  /** To where the session was before the last undo; null when there was none, or a turn came after it. */
+  redo(head: SessionHead): TimelineStep | null;
+  /** True for a session in which all that was said has been undone. */
+  isBlank(head: Pick<SessionHead, 'state'>): boolean;
+  /**
+   * Prepares a fork of the session as `sessionId`; null for one without a state. To be committed only if the session has
+   * not moved meanwhile.
+   */
+  branch(head: SessionHead, sessionId: SessionId): Promise<BranchedState | null>;
+  /** Claude's own id of the conversation: of a fork that of the session it was made from. */
+  agentSessionOf(head: SessionHead): SessionId;
 }
 
 export interface AgentRun {
   readonly sessionId: SessionId;
+  /** Claude's own id of the conversation, where it is not the session's (a fork's). */
+  readonly agentSessionId?: SessionId;
   /** False on the session's first turn. */
   readonly resume: boolean;
   /** True when the state already holds this turn's prompt (an earlier part was cut off): go on, don't repeat it. */
   readonly continuing: boolean;
   readonly directory: ExecutionDirectory;
   readonly request: TurnRequest;
+  /** What people decided about calls of tools, and what they allowed for this chat; nothing where it is left out. */
+  readonly decided?: Decided;
   readonly progress: (event: TurnEvent) => void;
   /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
   readonly tries: number;
@@ -120,6 +181,8 @@ export interface AgentOutcome {
   readonly usage?: Usage;
   /** The model's calls, as the gateway saw them. */
   readonly calls?: readonly ModelCall[];
+  /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
+  readonly asked?: Asked;
   /**
    * Of a `failed` run. `model-unavailable`: nothing wrong here, try later. `agent-crashed`: its process was killed
    * (memory, a signal), worth another attempt. `agent-error`: the agent's own failure, told to the user.

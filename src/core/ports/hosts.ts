@@ -4,7 +4,7 @@
 import type { Json } from '../messages.ts';
 import type { Lease, SessionHead } from '../records.ts';
 import type { HostFacts } from '../timeline.ts';
-import type { AgentOutcome, AgentRun } from './execution.ts';
+import type { AgentOutcome, AgentRun, TurnMark } from './execution.ts';
 
 /** What a host needs to know of one turn. */
 export type HostRun = Omit<AgentRun, 'directory'>;
@@ -15,6 +15,8 @@ export interface SaveInput {
   readonly generation: number;
   /** While the agent runs: what is saved is one moment of its files (MOMENT). */
   readonly running: boolean;
+  /** The turn whose work is saved: it can be undone by it. */
+  readonly turn?: TurnMark;
 }
 
 export interface SavedState {

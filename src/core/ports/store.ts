@@ -36,6 +36,8 @@ export interface CommitInput {
   readonly generation: number;
   readonly state: Json | null;
   readonly reply: Reply;
+  /** Replaces the head's, in the same step; left out, that stays. With `repointTo` or `returnTo` it is that session's. */
+  readonly consent?: Json | null;
   readonly retentionSec: number;
   /** Point the conversation at this fresh session instead (`/new`); its head is created at generation 0. */
   readonly repointTo?: SessionId;
@@ -45,6 +47,22 @@ export interface CommitInput {
    * written then. Not together with `repointTo`.
    */
   readonly moveTo?: SessionKey;
+  /**
+   * Point the conversation back at this earlier session of it, whose retention begins anew. Gone('unknown-session') when it
+   * is not kept any more or is another conversation's, Refused('lease-busy') while somebody holds it.
+   */
+  readonly returnTo?: SessionId;
+  /**
+   * Make another conversation begin with this session and state, at the same generation. Conflict('conversation-taken')
+   * when its key points at a session already, Conflict('session-exists') when the id is taken.
+   */
+  readonly fork?: ForkInput;
+}
+
+export interface ForkInput {
+  readonly sessionKey: SessionKey;
+  readonly sessionId: SessionId;
+  readonly state: Json;
 }
 
 export interface AdvanceInput {
@@ -129,7 +147,12 @@ export interface SessionStore {
   getTurn(tenant: Tenant, turnId: TurnId): Promise<TurnRecord | null>;
   /** null when absent or expired. */
   getMapping(key: SessionKey): Promise<SessionMapping | null>;
-  getHead(tenant: Tenant, sessionId: SessionId): Promise<SessionHead | null>;
+  /** null when absent, or expired unless those are asked for. */
+  getHead(
+    tenant: Tenant,
+    sessionId: SessionId,
+    options?: { readonly expired?: boolean },
+  ): Promise<SessionHead | null>;
   /** Live conversations of a tenant (of one channel if given), most recently used first. */
   listMappings(tenant: Tenant, options?: ListOptions & { channel?: string }): Promise<Page<SessionMapping>>;
   /** A tenant's sessions, most recently used first; `sessionKey` narrows to one conversation. */

@@ -9,7 +9,7 @@ import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
 import type { Lease } from '../../core/records.ts';
-import { packKey, packName, type StoredGeneration } from '../../state/record.ts';
+import { baseNameOf, packKey, packName, type StoredGeneration } from '../../state/record.ts';
 import { createHostLink, type HostEnd, type HostProcess } from '../host-link.ts';
 import type { PackIntake } from '../pack-intake.ts';
 import type { SpareHost } from '../process-hosts.ts';
@@ -80,6 +80,8 @@ function createRelay(options: LambdaHostsOptions): Relay {
     readonly lease: Lease;
     readonly box: MailboxId;
     readonly reads: Record<string, string>;
+    /** Of packs that another session wrote: their names in the head, by those that the host knows. */
+    readonly names: ReadonlyMap<string, string>;
   } | null = null;
   let posted = 0;
   let isInvoked = false;
@@ -107,7 +109,8 @@ function createRelay(options: LambdaHostsOptions): Relay {
     if (frame.type === 'put') return null;
     if (frame.type === 'open') return { frame, reads };
     if (frame.type === 'have' && frame.found) {
-      return { frame, reads: { [frame.name]: await presigner.read(packKey(lease, frame.name)) } };
+      const name = session.names.get(frame.name) ?? frame.name;
+      return { frame, reads: { [frame.name]: await presigner.read(packKey(lease, name)) } };
     }
     if (frame.type !== 'save') return { frame };
     const names = Array.from({ length: NAMES_PER_SAVE }, () => randomBytes(4).toString('hex'));
@@ -201,10 +204,11 @@ function createRelay(options: LambdaHostsOptions): Relay {
       const box = { tenant: lease.tenant, name: randomBytes(24).toString('base64url') };
       const reads = await Promise.all(
         (stored?.packs ?? []).map(
-          async ({ name }) => [name, await presigner.read(packKey(lease, name))] as const,
+          async ({ name }) => [baseNameOf(name), await presigner.read(packKey(lease, name))] as const,
         ),
       );
-      session = { lease, box, reads: Object.fromEntries(reads) };
+      const names = new Map((stored?.packs ?? []).map(({ name }) => [baseNameOf(name), name]));
+      session = { lease, box, reads: Object.fromEntries(reads), names };
       return {
         // Where a session is inside is the function's own affair.
         directory: { root: '/', config: '/', workspace: '/' },

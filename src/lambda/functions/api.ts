@@ -44,13 +44,15 @@ const open = once(async () => {
   const tables = { mappingTable, stateTable, clock: systemClock };
   const retentionSec = configuration.retentionDays * DAY_SEC;
   const { info, openapi } = JSON.parse(readFileSync(join(files, 'api.json'), 'utf8'));
+  const store = createDynamoSessionStore(tables);
   return createApp({
-    store: createDynamoSessionStore(tables),
+    store,
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
     events: createDynamoEventLog({ ...tables, retentionSec }),
     state: createSessionState({
       objects: createS3ObjectStore({ bucket }),
       limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 },
+      heads: store,
     }),
     admit: admissionOf(configuration),
     usage: createDynamoUsageLedger(tables),

@@ -19,7 +19,8 @@ const { mappingTable, stateTable, bucket } = configuration;
 const store = createDynamoSessionStore({ mappingTable, stateTable, clock: systemClock });
 const objects = createS3ObjectStore({ bucket });
 // Limits matter for checkpoints only, and the sweep only erases.
-const state = createSessionState({ objects, limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 } });
+const limits = { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 };
+const state = createSessionState({ objects, limits, heads: store });
 
 export async function handler(_event: unknown, context: Context): Promise<{ readonly removed: number }> {
   const ending = new AbortController();

@@ -22,6 +22,7 @@ import {
 } from './items.ts';
 import { moveWrites } from './move.ts';
 import { conversationPartition, headKey, mappingKey, turnKey } from './tables.ts';
+import { forkWrites, returnWrite } from './timeline-writes.ts';
 import type { DynamoContext, Turns } from './turns.ts';
 
 /** How many committed turns a head remembers, one slot per fence. */
@@ -34,15 +35,17 @@ export function createCommit(context: DynamoContext, turns: Turns) {
    *   head      fence 6, generation 3 ──if──> generation 4, state      ┐
    *   turn      running ───────────────if──> committed, reply (outbox) ├ one transaction: all or nothing
    *   mapping   points at this session ─if─> ttl pushed out            │
-   *   new head  absent ────────────────if──> generation 0 (`/new`)     ┘
+   *   new head  absent ────────────────if──> generation 0 (`/new`)     ┘   (and see timeline-writes.ts)
    *
    * Overtaken (fence 7): the first condition fails. Sent twice: the first and second fail, but the turn's line
    * says that this very lease committed it, and that is a success. No answer: the line is read back.
    */
   function commitWrites(input: CommitInput): TransactWriteItem[] {
-    const { lease, turnId, baseGeneration, generation, repointTo, moveTo } = input;
+    const { lease, turnId, baseGeneration, generation, repointTo, moveTo, returnTo, fork } = input;
+    /** Another session's, or else this one's. */
+    const consent = repointTo === undefined && returnTo === undefined ? input.consent : undefined;
     const nowMs = clock.now();
-    const target = repointTo ?? lease.sessionId;
+    const target = repointTo ?? returnTo ?? lease.sessionId;
     const mapping = newMapping(lease.sessionKey, target, nowMs, input.retentionSec);
     const expires = mapping.ttl;
     const moves = generation !== baseGeneration;
@@ -55,7 +58,7 @@ export function createCommit(context: DynamoContext, turns: Turns) {
           Key: keyOf(headKey(lease.tenant, lease.sessionId)),
           UpdateExpression: '',
           ...expression({
-            update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}${moveTo ? ', #session_key = :moved, #moved_from = :key, #conversation_list = :list' : ''}`,
+            update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}${consent === undefined ? '' : ', #consent = :consent'}${moveTo ? ', #session_key = :moved, #moved_from = :key, #conversation_list = :list' : ''}`,
             condition: `${HELD_AT_BASE} AND #session_key = :key`,
             values: {
               ...heldValues(lease),
@@ -67,6 +70,7 @@ export function createCommit(context: DynamoContext, turns: Turns) {
               turn: turnId,
               key: lease.sessionKey,
               ...(moves && { state: stateText(input.state) }),
+              ...(consent !== undefined && { consent: stateText(consent) }),
               ...(moveTo && { moved: moveTo, list: conversationPartition(moveTo) }),
             },
           }),
@@ -121,10 +125,16 @@ export function createCommit(context: DynamoContext, turns: Turns) {
       writes.push({ Put: { TableName: stateTable, Item: toItem(item) } });
     }
     if (repointTo !== undefined) {
-      const head = newHead(lease.sessionKey, repointTo, nowMs, input.retentionSec);
+      const head = newHead(lease.sessionKey, repointTo, nowMs, input.retentionSec, {
+        generation: 0,
+        state: null,
+        consent: input.consent ?? null,
+      });
       const absent = expression({ condition: ABSENT });
       writes.push({ Put: { TableName: stateTable, Item: headItem(head), ...absent } });
     }
+    if (returnTo !== undefined) writes.push(returnWrite(context, input, returnTo));
+    if (fork) writes.push(...forkWrites(context, input, fork));
     return writes;
   }
 
@@ -136,14 +146,17 @@ export function createCommit(context: DynamoContext, turns: Turns) {
 
   /** Some condition failed: the rule says which, over what is there now. */
   async function explain(input: CommitInput): Promise<TurnRecord> {
-    const { lease, turnId, repointTo, moveTo } = input;
+    const { lease, turnId, repointTo, moveTo, returnTo, fork } = input;
+    const fresh = repointTo ?? fork?.sessionId;
+    const other = moveTo ?? fork?.sessionKey;
     const head = (id: string) => dynamo.get(stateTable, keyOf(headKey(lease.tenant, id)));
-    const [known, session, mapping, taken, there] = await Promise.all([
+    const [known, session, mapping, taken, there, earlier] = await Promise.all([
       turns.read(lease.tenant, turnId),
       head(lease.sessionId),
       dynamo.get(mappingTable, mappingKey(lease.sessionKey)),
-      repointTo !== undefined && head(repointTo),
-      moveTo !== undefined && dynamo.get(mappingTable, mappingKey(moveTo)),
+      fresh !== undefined && head(fresh),
+      other !== undefined && dynamo.get(mappingTable, mappingKey(other)),
+      returnTo !== undefined && head(returnTo),
     ]);
     const { turn, writes } = commitTurn(
       input,
@@ -152,7 +165,8 @@ export function createCommit(context: DynamoContext, turns: Turns) {
         session: session && readSession(session),
         mapping: mapping && readMapping(mapping, lease.sessionKey),
         isTaken: Boolean(taken),
-        there: moveTo && there && isLiveItem(there, clock.now(), 'ttl') ? readMapping(there, moveTo) : null,
+        there: other && there && isLiveItem(there, clock.now(), 'ttl') ? readMapping(there, other) : null,
+        earlier: earlier ? readSession(earlier) : null,
       },
       clock.now(),
     );

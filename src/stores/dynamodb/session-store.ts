@@ -79,9 +79,9 @@ export function createDynamoSessionStore(options: DynamoSessionStoreOptions): Se
       const item = await dynamo.get(mappingTable, mappingKey(key));
       return isLiveItem(item, clock.now(), 'ttl') ? readMapping(item, key) : null;
     },
-    async getHead(tenant, sessionId) {
+    async getHead(tenant, sessionId, { expired = false } = {}) {
       const item = await dynamo.get(stateTable, keyOf(headKey(tenant, sessionId)));
-      if (!isLiveItem(item, clock.now())) return null;
+      if (!item || (!expired && !isLiveItem(item, clock.now()))) return null;
       const head = readHead(item);
       return tenantOf(head.sessionKey) === tenant ? head : null;
     },

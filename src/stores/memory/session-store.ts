@@ -154,18 +154,22 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
     commit: (input) =>
       atomically(() => {
         requireCommitInput(input);
-        const { lease, repointTo, moveTo } = input;
+        const { lease, repointTo, moveTo, returnTo, fork } = input;
+        const fresh = repointTo ?? fork?.sessionId;
+        const other = moveTo ?? fork?.sessionKey;
         const found = {
           line: lines.get(mapKey(lease.tenant, input.turnId)),
           session: sessionOf(lease),
           mapping: mappings.get(lease.sessionKey),
-          isTaken: repointTo !== undefined && sessions.has(mapKey(lease.tenant, repointTo)),
-          there: moveTo === undefined ? null : liveMapping(moveTo),
+          isTaken: fresh !== undefined && sessions.has(mapKey(lease.tenant, fresh)),
+          there: other === undefined ? null : liveMapping(other),
+          earlier: returnTo && sessionOf({ tenant: lease.tenant, sessionId: returnTo }),
         };
         const { turn, writes } = commitTurn(input, found, clock.now());
         if (!writes) return turn;
         putHead(writes.head);
-        if (writes.freshHead) putHead(writes.freshHead);
+        for (const head of writes.otherHeads) putHead(head);
+        if (writes.forkMapping) mappings.set(writes.forkMapping.session_key, writes.forkMapping);
         if (writes.leftKey) mappings.delete(writes.leftKey);
         mappings.set(writes.mapping.session_key, writes.mapping);
         return putTurn(turn, lease.fence);
@@ -235,7 +239,11 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
 
     getTurn: (tenant, turnId) => atomically(() => live(turnOf(tenant, turnId))),
     getMapping: (key) => atomically(() => liveMapping(key)),
-    getHead: (tenant, sessionId) => atomically(() => live(sessionOf({ tenant, sessionId })?.head)),
+    getHead: (tenant, sessionId, { expired = false } = {}) =>
+      atomically(() => {
+        const head = sessionOf({ tenant, sessionId })?.head;
+        return expired ? (head ?? null) : live(head);
+      }),
 
     ...memoryLists({
       atomically,

@@ -41,6 +41,7 @@ export function headOf(row: Row): SessionHead {
     generation: Number(row.generation),
     fence: Number(row.fence),
     state: parseColumn('state', row.state),
+    consent: parseColumn('consent', row.consent),
     createdAtMs: Number(row.created_at_ms),
     updatedAtMs: Number(row.updated_at_ms),
     expiresAtSec: Number(row.expires_at_sec),
@@ -128,15 +129,16 @@ export function updateTurn(db: SqliteDatabase, turn: TurnRecord, committedFence:
 /** A fresh session at generation 0 (or the given one), leased by nobody. */
 export function insertHead(db: SqliteDatabase, head: SessionHead): void {
   db.run(
-    `INSERT INTO heads (tenant, session_id, session_key, generation, fence, state, created_at_ms, updated_at_ms,
-       expires_at_sec, lease_owner, lease_until_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
+    `INSERT INTO heads (tenant, session_id, session_key, generation, fence, state, consent, created_at_ms,
+       updated_at_ms, expires_at_sec, lease_owner, lease_until_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
     head.tenant,
     head.sessionId,
     head.sessionKey,
     head.generation,
     head.fence,
     json(head.state),
+    json(head.consent ?? null),
     head.createdAtMs,
     head.updatedAtMs,
     head.expiresAtSec,
@@ -145,10 +147,11 @@ export function insertHead(db: SqliteDatabase, head: SessionHead): void {
 
 export function updateHead(db: SqliteDatabase, head: SessionHead): void {
   db.run(
-    `UPDATE heads SET generation = ?, state = ?, updated_at_ms = ?, expires_at_sec = ?
+    `UPDATE heads SET generation = ?, state = ?, consent = ?, updated_at_ms = ?, expires_at_sec = ?
      WHERE tenant = ? AND session_id = ?`,
     head.generation,
     json(head.state),
+    json(head.consent ?? null),
     head.updatedAtMs,
     head.expiresAtSec,
     head.tenant,

@@ -84,18 +84,25 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
   }
 
   function commit(input: CommitInput): TurnRecord {
-    const { lease, turnId, repointTo, moveTo } = input;
+    const { lease, turnId, repointTo, moveTo, returnTo, fork } = input;
+    const fresh = repointTo ?? fork?.sessionId;
+    const other = moveTo ?? fork?.sessionKey;
     const found = {
       line: sessions.line(lease.tenant, turnId),
       session: sessions.session(lease.tenant, lease.sessionId),
       mapping: sessions.mapping(lease.sessionKey),
-      isTaken: repointTo !== undefined && sessions.session(lease.tenant, repointTo) !== null,
-      there: moveTo === undefined ? null : sessions.liveMapping(moveTo),
+      isTaken: fresh !== undefined && sessions.session(lease.tenant, fresh) !== null,
+      there: other === undefined ? null : sessions.liveMapping(other),
+      earlier: returnTo && sessions.session(lease.tenant, returnTo),
     };
     const { turn, writes } = commitTurn(input, found, clock.now());
     if (!writes) return turn;
     updateHead(db, writes.head);
-    if (writes.freshHead) sessions.addHead(writes.freshHead);
+    for (const head of writes.otherHeads) {
+      if (head.sessionId === returnTo) updateHead(db, head);
+      else sessions.addHead(head);
+    }
+    if (writes.forkMapping) putMapping(db, writes.forkMapping);
     if (writes.leftKey) leaveKey(db, writes.leftKey, writes.head);
     putMapping(db, writes.mapping);
     updateTurn(db, turn, lease.fence);
@@ -220,9 +227,9 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
       return sessions.liveMapping(key);
     },
 
-    async getHead(tenant, sessionId) {
+    async getHead(tenant, sessionId, { expired = false } = {}) {
       const head = sessions.session(tenant, sessionId)?.head;
-      return head && isLive(head.expiresAtSec, clock.now()) ? head : null;
+      return head && (expired || isLive(head.expiresAtSec, clock.now())) ? head : null;
     },
 
     ...sqliteLists(db, clock),
