@@ -12,9 +12,11 @@ import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
 import { mayPass } from '../core/retry-write.ts';
+import type { HostFacts } from '../core/timeline.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
+import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
 import { isHostGone } from './host-link.ts';
 import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
 import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
@@ -64,26 +66,37 @@ export interface ProcessHosts extends AgentHosts {
 export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   const { log, spares: wanted } = options;
   const spares: Promise<SpareHost>[] = [];
+  /** Spares that are started. */
+  const ready = new WeakSet<Promise<SpareHost>>();
   const leaving = new Set<Promise<void>>();
   let closed = false;
 
   function refill(): void {
     while (!closed && spares.length < wanted) {
       const spare = options.start(null);
-      spare.catch((error: unknown) => log('warn', 'host-not-started', errorFields(error)));
+      spare.then(
+        () => void ready.add(spare),
+        (error: unknown) => log('warn', 'host-not-started', errorFields(error)),
+      );
       spares.push(spare);
     }
   }
 
-  async function take(needs: HostNeeds | null): Promise<SpareHost> {
-    if (needs) return await options.start(needs);
+  async function take(needs: HostNeeds | null): Promise<{ host: SpareHost; facts: HostFactsCounter }> {
+    const askedAtMs = performance.now();
+    const taken = (host: SpareHost, start: HostFacts['start']) => ({
+      host,
+      facts: countHostFacts(start, askedAtMs),
+    });
+    if (needs) return taken(await options.start(needs), 'new');
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
+      const start = ready.has(spare) ? 'spare' : 'new';
       const host = await spare.catch(() => null);
       if (!host?.link.isAlive()) continue;
-      if ((await host.isCurrent?.()) !== false) return host;
+      if ((await host.isCurrent?.()) !== false) return taken(host, start);
       void leave(host);
     }
-    return await options.start(null);
+    return taken(await options.start(null), 'new');
   }
 
   function leave(host: SpareHost): Promise<void> {
@@ -105,7 +118,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
     needs: HostNeeds | null,
     why: WhyEvicted,
   ): Promise<AgentHost> {
-    const host = await take(needs);
+    const { host, facts } = await take(needs);
     try {
       const claimed = await host.claim(lease, newestOf(head));
       const intake =
@@ -113,7 +126,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
         createPackIntake(host.link.process.stdio[4] as Readable, options.objects, claimed.spool);
       return await openSession(
         forNeeds(needs),
-        { host, claimed, intake, needs, why },
+        { host, facts, claimed, intake, needs, why },
         lease,
         head,
         (stayed) => finish(host, lease, stayed),
@@ -137,6 +150,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   return {
     async open(lease, head) {
       const needs = needsOf((await options.agentOf?.(lease.tenant)) ?? null, options.limits);
+      const askedAtMs = performance.now();
       const stayed = (await hotHosts?.take(lease, head, needs)) ?? 'first';
       if (typeof stayed === 'string') return await start(lease, head, needs, stayed);
       const cold = await wake(stayed, options.patience ?? HOST_PATIENCE, lease, head).catch(
@@ -149,8 +163,12 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
         await hotHosts?.end(stayed, cold);
         return await start(lease, head, needs, cold);
       }
-      return await openSession(forNeeds(needs), { ...stayed, why: null }, lease, head, (again) =>
-        finish(stayed.host, lease, again),
+      return await openSession(
+        forNeeds(needs),
+        { ...stayed, facts: countHostFacts('hot', askedAtMs), why: null },
+        lease,
+        head,
+        (again) => finish(stayed.host, lease, again),
       );
     },
     modelAnswers: options.access.answersAgain,
@@ -182,6 +200,7 @@ async function wake(
 
 /** A host with its session's folders. */
 interface Seat extends Omit<HotHost, 'held'> {
+  readonly facts: HostFactsCounter;
   /** Why the session starts anew; null in a host that woke. */
   readonly why: WhyEvicted | null;
 }
@@ -197,7 +216,7 @@ function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | nu
 
 async function openSession(
   options: ProcessHostsOptions,
-  { host, claimed, intake, needs, why }: Seat,
+  { host, facts, claimed, intake, needs, why }: Seat,
   lease: Lease,
   opened: SessionHead,
   onClose: (stays: HotHost | null) => void,
@@ -211,6 +230,7 @@ async function openSession(
   const ours = new Map(stored?.packs.map(({ name }) => [baseNameOf(name), packKey(lease, name)]));
   /** Why a pack that the host needs could not be had: told in place of the end that it was the host's. */
   let unstaged: unknown;
+  const sizes = new Map(stored?.packs.map(({ name, bytes }) => [baseNameOf(name), bytes]));
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
@@ -225,6 +245,7 @@ async function openSession(
       const result = await intake.take(packKey(lease, name), bytes);
       if (result === 'created') {
         save.written.set(name, bytes);
+        facts.saved(bytes);
         ours.set(name, packKey(lease, name));
       }
       link.send({ type: 'put', result });
@@ -241,7 +262,10 @@ async function openSession(
       const key = ours.get(name);
       const staged = key ? stage(key, name) : Promise.resolve(false);
       staged.then(
-        (found) => link.send({ type: 'have', name, found }),
+        (found) => {
+          if (found) facts.gave(sizes.get(name) ?? 0);
+          link.send({ type: 'have', name, found });
+        },
         (error: unknown) => {
           log('warn', 'pack-not-staged', { session: lease.sessionId, ...errorFields(error) });
           unstaged ??= error;
@@ -359,6 +383,7 @@ async function openSession(
       }
     },
 
+    facts: facts.now,
     close: async ({ keep }) =>
       onClose(keep && link.isAlive() ? { host, claimed, intake, needs, held } : null),
   };
