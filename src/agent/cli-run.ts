@@ -5,12 +5,14 @@ import type { AgentRun } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import type { Asking } from './asking-policy.ts';
 import { type Crash, createCliProcess } from './cli-process.ts';
+import type { Prompt } from './continuation.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import type { Relocation } from './relocation.ts';
 import type { SandboxChoice } from './sandbox.ts';
 import { dropConfiguration, layConfiguration } from './static-config.ts';
+import { steerInto } from './steering-input.ts';
 import type { TranscriptMark } from './transcript.ts';
 
 export interface CliRun {
@@ -27,12 +29,14 @@ export interface CliRun {
   readonly relocation: Relocation | null;
   readonly input: CliInput;
   readonly asking: Asking;
+  readonly transcript: string;
   readonly see: (message: SDKMessage) => void;
 }
 
-/** One message, then silence until `end`: an open input is what lets a turn be interrupted. */
+/** One message, then what is pushed until `end`: an open input is what lets a turn be interrupted. */
 export interface CliInput {
   readonly messages: AsyncIterable<SDKUserMessage>;
+  push(prompt: Prompt): void;
   end(): void;
 }
 
@@ -46,6 +50,8 @@ export interface CliEnd {
 const STOP_GRACE_MS = 2_000;
 /** After its result: how long the CLI may take to end by itself. */
 const EXIT_GRACE_MS = 3_000;
+/** After a result, until it begins with what it was sent meanwhile. */
+const SILENT_MS = 5_000;
 
 export async function runCli(context: CliRun): Promise<CliEnd> {
   const { run, folder, input } = context;
@@ -81,21 +87,31 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
 
+  const steered = steerInto(input, run, context.transcript);
+  let silence: NodeJS.Timeout | undefined;
+  const endSoon = (): void => {
+    steered.close();
+    input.end();
+    timers.push(setTimeout(cli.kill, EXIT_GRACE_MS));
+  };
   let broken: unknown = null;
   try {
     for await (const message of conversation) {
       context.see(message);
-      if (message.type === 'result') {
-        input.end();
-        timers.push(setTimeout(cli.kill, EXIT_GRACE_MS));
-      }
+      steered.see(message);
+      clearTimeout(silence);
+      if (steered.isAnswered()) endSoon();
+      // What it was sent while it ended is its next prompt.
+      else if (message.type === 'result') silence = setTimeout(endSoon, SILENT_MS);
     }
   } catch (error) {
     // The SDK throws after an error result, too; the result tells more.
     broken = error;
   } finally {
     signal.removeEventListener('abort', stop);
+    clearTimeout(silence);
     for (const timer of timers) clearTimeout(timer);
+    steered.close();
     input.end();
     conversation.close();
     await endProcesses(directory.root, cli.pids());

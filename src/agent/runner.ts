@@ -189,6 +189,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         relocation: runs === 1 ? relocation : null,
         input,
         asking,
+        transcript,
         see,
       });
       watcher.close();
@@ -266,13 +267,32 @@ function textBlock(text: string) {
  * `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. Without a prompt the CLI goes on with the
  * call that it held.
  */
-function createInput(prompt: Prompt | null, order = false): CliInput {
-  const done = Promise.withResolvers<void>();
+function createInput(first: Prompt | null, order = false): CliInput {
+  const waiting = first ? [first] : [];
+  let ended = false;
+  let wake = Promise.withResolvers<void>();
+  const stir = () => {
+    wake.resolve();
+    wake = Promise.withResolvers<void>();
+  };
   async function* messages(): AsyncGenerator<SDKUserMessage> {
-    if (prompt) yield messageOf(prompt, order);
-    await done.promise;
+    while (!ended) {
+      const more = wake.promise;
+      for (let next = waiting.shift(); next; next = waiting.shift()) yield messageOf(next, order);
+      if (!ended) await more;
+    }
   }
-  return { messages: messages(), end: () => done.resolve() };
+  return {
+    messages: messages(),
+    push(prompt) {
+      waiting.push(prompt);
+      stir();
+    },
+    end() {
+      ended = true;
+      stir();
+    },
+  };
 }
 
 function messageOf({ text, uuid, context }: Prompt, order: boolean): SDKUserMessage {

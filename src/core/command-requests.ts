@@ -14,6 +14,7 @@ export function commandRequests(request: TurnRequest): readonly [TurnRequest, ..
   if (!read) return [request];
   const { command, rest } = read;
   const { gatherMs: _, context: __, ...plain } = request;
+  if (command.kind === 'steer') return [{ ...request, kind: 'steer', text: rest }];
   if (command.kind !== 'new' || rest === '') return [{ ...plain, kind: command.kind, text: rest }];
   const dedupeId = `${request.dedupeId}${FIRST}`;
   const turnId = turnIdOf(request.sessionKey, dedupeId);

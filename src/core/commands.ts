@@ -45,6 +45,13 @@ export const COMMANDS = [
     kind: 'fork',
     takes: /^[^\n]{0,128}$/,
   },
+  {
+    name: 'btw',
+    usage: '/btw text',
+    help: 'Tell this to the turn that runs, at its next step',
+    kind: 'steer',
+    takes: /\S/,
+  },
 ] as const satisfies readonly Command[];
 
 const SHAPE = /^\/([a-z]{1,32})(?:@\w{3,64})?(?:\s+([\s\S]*))?$/i;

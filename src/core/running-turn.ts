@@ -20,6 +20,7 @@ import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
 import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
+import type { SteeredTurn } from './steering.ts';
 
 /** Named points of a turn, in order, at which a fault kit can inject a fault. */
 export const TURN_POINTS = [
@@ -103,6 +104,7 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly signal: AbortSignal;
   /** Shows the person what happens. */
   readonly progress: (event: TurnEvent) => void;
+  readonly steering: SteeredTurn;
   /** See `Channel.openConversation`; null where the channel has none. */
   readonly openConversation: (name: string) => Promise<Conversation | null>;
 }

@@ -28,6 +28,7 @@ import {
 } from './running-turn.ts';
 import { type Settled, settleQuestions } from './settle-answer.ts';
 import { standingReply } from './standing.ts';
+import { createSteering } from './steering.ts';
 import { timelineStep } from './timeline-turn.ts';
 import { outageWaitMs } from './waiting.ts';
 
@@ -142,6 +143,7 @@ async function runLeased(
 ): Promise<Ended> {
   const stop = new AbortController();
   const { leaseMs, heartbeatMs, stopEveryMs = heartbeatMs } = deps.timing;
+  const steering = createSteering({ ...deps, lease, turnId: request.turnId });
   // A send that has to wait its time out needs the lease no less than the agent does.
   const heartbeat = startHeartbeat({
     ...deps,
@@ -150,13 +152,16 @@ async function runLeased(
     leaseMs,
     everyMs: heartbeatMs,
     stopEveryMs,
-    onBeat: context.onBeat,
+    onBeat: async () => {
+      await context.onBeat();
+      await steering.look();
+    },
     onStop: () => stop.abort('stop'),
     onLost: () => stop.abort('lost'),
   });
   const channel = channelOf(deps, request);
   const { receives: tries } = context;
-  const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal };
+  const running = { deps, request, lease, head, record, channel, tries, steering, signal: stop.signal };
   try {
     if (request.kind === 'move') {
       return { outcome: await moveConversation(deps, request, { lease, head, turn: record }) };

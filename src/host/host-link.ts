@@ -19,6 +19,7 @@ type Answer = 'ready' | 'opened' | 'ended' | 'saved';
 export interface HostEvents {
   onProgress(event: Of<'progress'>['event']): void;
   onNeed(name: string): void;
+  onTook(turnId: string): void;
   onPack(name: string, bytes: number): void;
 }
 
@@ -104,6 +105,9 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
         return;
       case 'log':
         log(frame.level, 'agent-host', { told: frame.event, ...frame.fields });
+        return;
+      case 'took':
+        events?.onTook(frame.turnId);
         return;
       case 'need':
         events?.onNeed(frame.name);

@@ -9,6 +9,7 @@ import { errorFields, type Log } from '../core/log.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
 import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
+import type { TurnId } from '../core/ids.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
@@ -159,6 +160,7 @@ async function openSession(
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
+  let steering: HostRun['steering'];
 
   async function put(name: string, bytes: number): Promise<void> {
     const save = saving;
@@ -181,6 +183,8 @@ async function openSession(
 
   link.listen({
     onProgress: (event) => progress(event),
+    // Of another turn than was offered, it says nothing to anybody.
+    onTook: (turnId) => steering?.took(turnId as TurnId),
     onNeed: (name) => {
       // Of this session's own packs, and of no other.
       const key = ours.get(name);
@@ -218,6 +222,8 @@ async function openSession(
       link.hurry('ended', STOP_MS);
     };
     signal.addEventListener('abort', stop, { once: true });
+    steering = run.steering;
+    const deaf = steering?.listen(({ turnId, text }) => link.send({ type: 'input', turnId, text }));
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
       const agent = await agentOf?.(lease.tenant);
@@ -241,6 +247,8 @@ async function openSession(
       return { status: 'failed', text: '', demo: false, failure: { code: 'agent-crashed', message } };
     } finally {
       signal.removeEventListener('abort', stop);
+      deaf?.();
+      steering = undefined;
     }
   }
 

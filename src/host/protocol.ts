@@ -76,6 +76,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     /** What is left of the folder's tools. */
     tools: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()) }).optional(),
   }),
+  /** What a person wrote to the turn that runs. */
+  z.object({ type: z.literal('input'), turnId: z.string(), text: z.string() }),
   z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
   z.object({
     type: z.literal('save'),
@@ -152,6 +154,8 @@ export const fromHostSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('opened') }),
   z.strictObject({ type: z.literal('progress'), event: turnEventSchema }),
   z.strictObject({ type: z.literal('ended'), outcome: outcomeSchema }),
+  /** The agent has this `input`. */
+  z.strictObject({ type: z.literal('took'), turnId: z.string().max(64) }),
   z.strictObject({ type: z.literal('need'), name: z.string().max(60) }),
   z.strictObject({
     type: z.literal('pack'),

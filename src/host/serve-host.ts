@@ -7,9 +7,9 @@ import { pauseProcesses } from '../agent/processes.ts';
 import type { CliRunner } from '../agent/runner.ts';
 import { systemClock } from '../core/clock.ts';
 import { isHybridError } from '../core/errors.ts';
-import type { SessionId, Tenant } from '../core/ids.ts';
+import type { SessionId, Tenant, TurnId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import type { ExecutionDirectory, Steering, SteeringMessage } from '../core/ports/execution.ts';
 import { createSessionFiles, type SessionFiles } from '../state/session-files.ts';
 import { cutText } from '../text/cut-text.ts';
 import { endAllOthers } from './end-all-others.ts';
@@ -80,6 +80,7 @@ export async function serveHost(
   let booted: Booted | null = null;
   let session: Session | null = null;
   let stop = new AbortController();
+  const steering = createHostSteering((turnId) => say({ type: 'took', turnId }));
 
   async function boot(frame: Boot): Promise<void> {
     const runner = await openRunner(frame, ways, log);
@@ -127,6 +128,7 @@ export async function serveHost(
         ...(decided && { decided }),
         tries,
         directory,
+        steering,
         signal: stop.signal,
         progress: (event) => {
           if (
@@ -144,6 +146,7 @@ export async function serveHost(
       },
     );
     if (alone) await endAllOthers();
+    steering.reset();
     say({ type: 'ended', outcome });
   }
 
@@ -195,6 +198,9 @@ export async function serveHost(
         case 'stop':
           stop.abort(frame.reason);
           break;
+        case 'input':
+          steering.offer({ turnId: frame.turnId as TurnId, text: frame.text });
+          break;
         case 'save':
           if (booted && session)
             save(booted, session, frame).catch((error: unknown) => failed('save', error));
@@ -213,6 +219,31 @@ export async function serveHost(
     clearInterval(beat);
     stop.abort('lost');
   }
+}
+
+/** What comes before the agent listens waits for it; the worker offers anew what a run did not take. */
+function createHostSteering(
+  took: Steering['took'],
+): Steering & { offer(message: SteeringMessage): void; reset(): void } {
+  let listener: ((message: SteeringMessage) => void) | null = null;
+  let early: SteeringMessage[] = [];
+  return {
+    took,
+    listen(take) {
+      listener = take;
+      for (const message of early.splice(0)) take(message);
+      return () => {
+        listener = null;
+      };
+    },
+    offer(message) {
+      if (listener) listener(message);
+      else early.push(message);
+    },
+    reset() {
+      early = [];
+    },
+  };
 }
 
 /** Nothing that a turn does should end here: the worker sees the host's end, and takes the turn up again. */
