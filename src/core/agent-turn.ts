@@ -156,6 +156,7 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
   const extras = {
     ...(outcome.demo ? { demo: true } : {}),
     ...(outcome.usage ? { usage: outcome.usage } : {}),
+    ...(outcome.contextTokens ? { contextTokens: outcome.contextTokens } : {}),
   };
   if (outcome.status === 'stopped') {
     return { outcome: 'stopped', text: withStoppedNote(outcome.text), ...extras };

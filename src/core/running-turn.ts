@@ -2,7 +2,7 @@
 
 import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
-import type { Conversation, SessionId } from './ids.ts';
+import type { Conversation, SessionId, SessionKey } from './ids.ts';
 import type { Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
@@ -14,6 +14,7 @@ import type {
   SessionState,
   SessionStore,
   TurnEvent,
+  UsageLedger,
   WaitingFor,
 } from './ports.ts';
 import type { Reply } from './records.ts';
@@ -61,6 +62,10 @@ export interface TurnDeps {
   readonly retentionSec: number;
   /** After this many begun attempts the turn is given up with an honest message. */
   readonly maxAttempts: number;
+  /** For `/cost`. */
+  readonly usage?: Pick<UsageLedger, 'read'>;
+  /** Erases a chat, for `/forget`; without it nobody can from a chat. */
+  readonly forget?: (key: SessionKey) => Promise<void>;
   /** Every tenant is served where it is left out. */
   readonly standing?: StandingOf;
   /** For fault injection; production passes nothing. */

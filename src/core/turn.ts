@@ -3,6 +3,7 @@
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unchanged, unreadable } from './agent-turn.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
+import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
@@ -71,6 +72,10 @@ export async function runTurn(
     ended = failed(deps, begun, error, context.receives);
   } finally {
     await release(deps, begun, ended);
+  }
+  // Before the message leaves the queue: cut off here, it comes again, finds its line or nothing, and goes on.
+  if (request.text === FORGET && request.kind === 'command' && ended.outcome.kind === 'done') {
+    await deps.forget?.(request.sessionKey);
   }
   return ended.outcome;
 }
@@ -240,6 +245,7 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
+  if (request.kind === 'command') return unchanged(running, await commandReply(running));
   const step = await timelineStep(running);
   if (step) return step;
   if (record.stopRequested && record.attempts === 1) {

@@ -123,6 +123,7 @@ export const outcomeSchema = z.strictObject({
   status: z.enum(['ok', 'stopped', 'deadline', 'failed']),
   text: text(MAX_TEXT),
   demo: z.boolean(),
+  contextTokens: z.int().nonnegative().optional(),
   usage: z
     .strictObject({
       inputTokens: count,

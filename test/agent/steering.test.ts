@@ -34,7 +34,10 @@ function steering() {
 async function standing(turnId: TurnId): Promise<number> {
   const text = await readFile(transcriptPath(fixture.directory.config, fixture.lease.sessionId), 'utf8');
   const uuid = messageUuid(turnId);
-  const entries = text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+  const entries = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
   return entries.filter((entry) => entry.uuid === uuid || entry.attachment?.source_uuid === uuid).length;
 }
 

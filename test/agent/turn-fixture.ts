@@ -13,7 +13,12 @@ import type { Decided } from '../../src/core/asked-call.ts';
 import { type SessionId, sessionKeyOf, tenantId } from '../../src/core/ids.ts';
 import { type TurnRequest, turnRequest } from '../../src/core/messages.ts';
 import type { TurnEvent } from '../../src/core/ports/channel.ts';
-import type { AgentOutcome, ExecutionDirectory, Steering, Workplace } from '../../src/core/ports/execution.ts';
+import type {
+  AgentOutcome,
+  ExecutionDirectory,
+  Steering,
+  Workplace,
+} from '../../src/core/ports/execution.ts';
 import type { Lease } from '../../src/core/records.ts';
 import {
   createScriptedModel,

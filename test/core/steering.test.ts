@@ -1,11 +1,11 @@
 // What is written to a running turn, over the real turn and the in-memory ports: answered once, by that turn or by the
 // next, whatever dies in between.
 import { expect, test } from 'vitest';
-import { commandRequests } from '../../src/core/command-requests.ts';
 import { messageUuid } from '../../src/agent/continuation.ts';
+import { inputsOf } from '../../src/core/command-requests.ts';
+import { turnRequest } from '../../src/core/messages.ts';
 import type { AgentRun, SteeringMessage } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
-import { turnRequest } from '../../src/core/messages.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 
 /** An agent that waits to be told something, and answers with it; or gives up waiting when `told` is false. */
@@ -100,12 +100,19 @@ test(`${promise('ONCE-IN', 'FENCED')} whatever dies once it was taken, it is ans
     await fixture.say('use tabs', { kind: 'steer' });
     await settle(fixture, running);
     // The one that was cut off finds its message in the conversation: it needs to be told nothing again.
-    fixture.agent = async (run) => ({ status: 'ok', text: `heard ${run.request.text} and use tabs`, demo: false });
+    fixture.agent = async (run) => ({
+      status: 'ok',
+      text: `heard ${run.request.text} and use tabs`,
+      demo: false,
+    });
     for (let i = 0; i < 4; i++) {
       await fixture.clock.advance(60_000);
       await fixture.step();
     }
-    expect(fixture.runs.filter((run) => run.request.text === 'use tabs'), point).toEqual([]);
+    expect(
+      fixture.runs.filter((run) => run.request.text === 'use tabs'),
+      point,
+    ).toEqual([]);
     const texts = fixture.sent.map(({ reply }) => reply.text);
     expect(new Set(texts), point).toEqual(new Set(['heard long and use tabs']));
   }
@@ -114,8 +121,8 @@ test(`${promise('ONCE-IN', 'FENCED')} whatever dies once it was taken, it is ans
 test('is written as /btw; alone it is nothing but text', () => {
   const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat: 'c', thread: null };
   const request = turnRequest({ conversation, dedupeId: 'x', text: '/btw use tabs', receivedAtMs: 0 });
-  const [steer] = commandRequests(request);
+  const [steer] = inputsOf(request).requests;
   expect(steer).toMatchObject({ kind: 'steer', text: 'use tabs', turnId: request.turnId });
   expect(messageUuid(steer.turnId)).toBe(messageUuid(request.turnId));
-  expect(commandRequests({ ...request, text: '/btw' })[0]).toMatchObject({ kind: 'message', text: '/btw' });
+  expect(inputsOf({ ...request, text: '/btw' }).requests[0]).toMatchObject({ kind: 'message', text: '/btw' });
 });

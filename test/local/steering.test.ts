@@ -1,7 +1,7 @@
 // `/btw` to a turn that runs, through server, worker process, host and the real CLI.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
-import { startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
+import { type Answer, startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import { until } from '../waiting.ts';
 
 let system: TestSystem;
@@ -27,13 +27,18 @@ test(`${promise('ONCE-IN')} it reaches the running agent, is answered by that tu
   const headers = { 'content-type': 'application/json', 'idempotency-key': 'btw' };
   const body = JSON.stringify({ text: '/btw keep it short' });
   const write = () => system.call('/v1/chats/c/messages', { method: 'POST', headers, body });
-  const [answer, steered] = await Promise.all([long, write().then((response) => response.json())]);
+  const [answer, steered] = await Promise.all([
+    long,
+    write().then((response) => response.json() as Promise<Answer>),
+  ]);
   expect(answer.reply.text).toBe('short, then');
   expect(steered.reply).toMatchObject({ text: '', code: 'gathered' });
-  expect((await (await write()).json()).turn_id).toBe(steered.turn_id);
+  expect(((await (await write()).json()) as Answer).turn_id).toBe(steered.turn_id);
   const said = asked.filter((all) => all.includes('keep it short'));
   expect(said).toHaveLength(1);
-  const { turns } = (await (await system.call('/v1/chats/c')).json()) as { turns: { kind: string; status: string }[] };
+  const { turns } = (await (await system.call('/v1/chats/c')).json()) as {
+    turns: { kind: string; status: string }[];
+  };
   expect(turns.map(({ kind, status }) => [kind, status])).toEqual([
     ['message', 'delivered'],
     ['steer', 'delivered'],

@@ -196,6 +196,8 @@ export interface AgentOutcome {
   readonly usage?: Usage;
   /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
   readonly asked?: Asked;
+  /** Tokens that the conversation took of the model's context in the last request. */
+  readonly contextTokens?: number;
   /**
    * Of a `failed` run. `model-unavailable`: nothing wrong here, try later. `agent-crashed`: its process was killed
    * (memory, a signal), worth another attempt. `agent-error`: the agent's own failure, told to the user.
