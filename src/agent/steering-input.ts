@@ -5,8 +5,7 @@ import type { UUID } from 'node:crypto';
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { TurnId } from '../core/ids.ts';
 import type { AgentRun, SteeringMessage } from '../core/ports/execution.ts';
-import type { CliInput } from './cli-run.ts';
-import { holds, messageUuid } from './continuation.ts';
+import { holds, messageUuid, type Prompt } from './continuation.ts';
 
 export interface SteeringInput {
   see(message: SDKMessage): void;
@@ -24,7 +23,7 @@ interface Lifecycle {
 }
 
 export function steerInto(
-  input: Pick<CliInput, 'push'>,
+  input: { push(prompt: Prompt): void },
   { steering, signal }: Pick<AgentRun, 'steering' | 'signal'>,
   transcript: string,
 ): SteeringInput {

@@ -91,7 +91,13 @@ test(`${promise('ONCE-IN')} a turn that goes on after a cut, and a turn of its o
   const resumed = fixture.turn(bash('sleep 1'), {
     id: 'cut',
     continuing: true,
-    steering: { ...again.given, listen: (take) => (take(message), again.given.listen(take)) },
+    steering: {
+      ...again.given,
+      listen(take) {
+        take(message);
+        return again.given.listen(take);
+      },
+    },
   });
   expect((await resumed).status).toBe('ok');
   expect(again.taken).toEqual([message.turnId]);
