@@ -48,9 +48,10 @@ export function createSteering({ store, lease, turnId, log }: SteeringOptions): 
     try {
       const { items } = await store.listTurns(lease.sessionKey, { limit: LOOKED_AT });
       for (const { turnId: id, kind, status, stopRequested, text } of items) {
+        if (!offer) return;
         if (kind !== 'steer' || status !== 'queued' || stopRequested || offered.has(id)) continue;
         offered.add(id);
-        offer?.({ turnId: id, text });
+        offer({ turnId: id, text });
       }
     } catch (error) {
       log('warn', 'steering-not-seen', { turn: turnId, ...errorFields(error) });
@@ -61,7 +62,6 @@ export function createSteering({ store, lease, turnId, log }: SteeringOptions): 
     look,
     listen(take) {
       offer = take;
-      void look();
       return () => {
         offer = null;
         // A later run of the same turn may be offered what this one did not take.

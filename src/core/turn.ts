@@ -158,8 +158,9 @@ async function runLeased(
     everyMs: heartbeatMs,
     stopEveryMs,
     onBeat: async () => {
+      // Beside the beat: what takes long here must not cost the lease.
+      void steering.look();
       await context.onBeat();
-      await steering.look();
     },
     onStop: () => stop.abort('stop'),
     onLost: () => stop.abort('lost'),

@@ -161,7 +161,7 @@ export interface SteeringMessage {
 
 /** The way of such messages to the agent. */
 export interface Steering {
-  /** Called with each message as it comes, those that wait already included; returns what ends it. */
+  /** Called with each message as it is seen, those that wait already included; returns what ends it. */
   listen(take: (message: SteeringMessage) => void): () => void;
   /** The agent has it: from now on it stands in the conversation. */
   took(turnId: TurnId): void;
