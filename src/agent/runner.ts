@@ -35,6 +35,7 @@ import {
 } from './transcript.ts';
 import { agentSessionOf, transcriptPath } from './transcript-file.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
+import { userMessage } from './user-message.ts';
 
 export type { ModelEndpoint } from './environment.ts';
 
@@ -181,10 +182,10 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   // What lies in the transcript was changed behind the back of a CLI that stayed.
   if (held.goesOn || held.mark !== mark) await options.place?.end('asked');
   let message = command
-    ? messageOf({ text: command.text }, true)
+    ? userMessage({ text: command.text }, true)
     : held.goesOn
       ? null
-      : messageOf(await promptFor(run, transcript));
+      : userMessage(await promptFor(run, transcript));
   if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
   try {
@@ -211,7 +212,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
       await options.place?.end('turn-failed');
       watcher.again();
       from = await markTranscript(transcript);
-      message = messageOf({ text: GO_ON });
+      message = userMessage({ text: GO_ON });
     }
   } finally {
     slow.close();
@@ -266,24 +267,6 @@ function failed(
   message: string,
 ): AgentOutcome {
   return { status: 'failed', text: '', demo, failure: { code, message } };
-}
-
-function textBlock(text: string) {
-  return { type: 'text' as const, text };
-}
-
-/** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
-function messageOf({ text, uuid, context }: Prompt, order = false): SDKUserMessage {
-  return {
-    type: 'user',
-    message: {
-      role: 'user',
-      content: context === undefined ? text : [textBlock(context), textBlock(text)],
-    },
-    parent_tool_use_id: null,
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
-  };
 }
 
 /** What the turn begins with. */

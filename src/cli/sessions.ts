@@ -1,7 +1,7 @@
 // `sessions list|show|erase`: work directly on the data folder, whether a server is running on it or not.
 
 import { createTitles, shorten } from '../api/titles.ts';
-import { chatView, turnView } from '../api/views.ts';
+import { chatView, type TurnView, turnView } from '../api/views.ts';
 import { eraseChat, heldOfChat } from '../core/erase-chat.ts';
 import { Conflict } from '../core/errors.ts';
 import { conversationOf } from '../core/ids.ts';
@@ -76,7 +76,7 @@ export async function show(context: CliContext, chat: string, options: DataOptio
     terminal.line(`expires     ${new Date(head.expiresAtSec * 1000).toISOString()}`);
     terminal.line();
     for (const turn of turns) {
-      const said = turn.kind === 'message' ? harmless(shorten(turn.text)) : `/${turn.kind}`;
+      const said = writtenIn(turn);
       terminal.line(`${terminal.style('cyan', '›')} ${said}`);
       const reply = turn.reply ? harmless(shorten(turn.reply.text)) : `(${turn.status})`;
       const mark = turn.reply?.demo ? ' (demo model)' : '';
@@ -84,6 +84,13 @@ export async function show(context: CliContext, chat: string, options: DataOptio
     }
     if (page.cursor) terminal.note('Older turns are not shown; `sessions export` has all of them.');
   });
+}
+
+/** What the person wrote. */
+function writtenIn({ kind, text }: TurnView): string {
+  const said = harmless(shorten(text));
+  if (kind === 'message' || kind === 'steer') return said;
+  return kind === 'command' ? `/${said}` : `/${kind} ${said}`.trim();
 }
 
 export async function erase(

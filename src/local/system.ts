@@ -101,6 +101,7 @@ export async function openLocalSystem(
       standing,
       retentionOf,
       admit,
+      whileRunning: configuration.whileRunning,
       waiting: waiting.list,
       metrics,
       ending: ending.signal,
@@ -149,6 +150,7 @@ export async function openLocalSystem(
       standing,
       retentionOf,
       admit,
+      whileRunning: configuration.whileRunning,
       retentionSec: configuration.retentionSec,
       log,
     };
