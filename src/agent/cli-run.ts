@@ -5,11 +5,11 @@ import type { AgentRun } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import type { Asking } from './asking-policy.ts';
 import { type Crash, createCliProcess } from './cli-process.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import type { Relocation } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { dropConfiguration, layConfiguration } from './static-config.ts';
 import type { TranscriptMark } from './transcript.ts';
 
@@ -17,7 +17,7 @@ export interface CliRun {
   readonly run: AgentRun;
   readonly folder: AgentFolder;
   readonly model: ModelEndpoint;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   readonly path?: string;
   readonly language?: string;
   readonly network?: Readonly<Record<string, string>>;
@@ -62,7 +62,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     limits: folder.settings.timeLimits,
   });
   const environment = { ...context.network, ...own };
-  const cli = createCliProcess({ directory, sandbox: context.sandbox, folder });
+  const cli = createCliProcess();
   const conversation = query({
     prompt: input.messages,
     options: await queryOptions({ ...context, environment, laid, spawn: cli.spawn }),

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { type AgentFolder, loadAgentFolder } from '../../src/agent/agent-folder.ts';
 import { lastPromptIndex, type ModelRequest } from '../../src/agent/model-messages.ts';
 import { type AgentRunnerOptions, createAgentRunner } from '../../src/agent/runner.ts';
-import { detectSandbox, type SandboxChoice } from '../../src/agent/sandbox.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
 import type { Decided } from '../../src/core/asked-call.ts';
 import { type SessionId, sessionKeyOf, tenantId } from '../../src/core/ids.ts';
@@ -15,6 +14,7 @@ import { type TurnRequest, turnRequest } from '../../src/core/messages.ts';
 import type { TurnEvent } from '../../src/core/ports/channel.ts';
 import type { AgentOutcome, ExecutionDirectory, Workplace } from '../../src/core/ports/execution.ts';
 import type { Lease } from '../../src/core/records.ts';
+import { detectSandbox, type NoSandbox } from '../../src/host/sandbox/index.ts';
 import {
   createScriptedModel,
   type ModelReply,
@@ -22,7 +22,7 @@ import {
 } from '../../testing/model/scripted-model.ts';
 
 export const EXAMPLE = join(import.meta.dirname, '../../examples/agent');
-export const NO_SANDBOX: SandboxChoice = {
+export const NO_SANDBOX: NoSandbox = {
   kind: 'none',
   reason: 'switched off by the test',
   accepted: true,
