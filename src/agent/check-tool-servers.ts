@@ -5,23 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServerStatus } from '@anthropic-ai/claude-agent-sdk';
-import { DEFAULT_TENANT } from '../core/defaults.ts';
-import { newSessionId, sessionKeyOf, turnIdOf } from '../core/ids.ts';
+import { newSessionId } from '../core/ids.ts';
 import type { Vault } from '../core/ports/vault.ts';
-import { person } from '../core/vault.ts';
-import { createModelGateway } from '../gateway/model-gateway.ts';
+import type { Sandbox } from '../host/sandbox/index.ts';
 import { createMemoryVault } from '../stores/memory/vault.ts';
-import { credentialsOf } from '../tool-servers/credentials.ts';
-import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { type AgentFolder, remoteServersOf } from './agent-folder.ts';
 import { NOTHING_ASKED } from './asking-policy.ts';
+import { checkRemoteServers } from './check-remote-servers.ts';
 import { createCliProcess } from './cli-process.ts';
 import { agentEnvironment } from './environment.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import { removeTree } from './remove-tree.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { layConfiguration } from './static-config.ts';
+import { createWalledCli } from './walled-cli.ts';
 
 export interface ToolServerState {
   readonly name: string;
@@ -37,23 +34,37 @@ const MARGIN_MS = 15_000;
 /** It is never asked. */
 const NO_MODEL = { baseUrl: 'http://127.0.0.1:9', apiKey: 'none', demo: true } as const;
 
-export async function checkToolServers(options: {
+/** Servers of this machine by the CLI, those at URLs as turns reach them. */
+export async function checkToolServers(options: CheckOptions): Promise<readonly ToolServerState[]> {
+  const { folder, vault = createMemoryVault(), signal } = options;
+  const local = Object.entries(folder.mcpServers).filter(([, server]) => 'command' in server);
+  const [started, reached] = await Promise.all([
+    checkLocalServers({ ...options, folder: { ...folder, mcpServers: Object.fromEntries(local) } }),
+    remoteServersOf(folder).length === 0 ? [] : checkRemoteServers(folder, vault, signal),
+  ]);
+  const found = [...started, ...reached];
+  return Object.keys(folder.mcpServers).flatMap((name) => found.filter((state) => state.name === name));
+}
+
+interface CheckOptions {
   readonly folder: AgentFolder;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: Sandbox;
   readonly path?: string;
   /** Where credentials of servers at URLs are; none are stored when left out. */
   readonly vault?: Vault;
   /** Ends the check; it then rejects. */
   readonly signal?: AbortSignal;
-}): Promise<readonly ToolServerState[]> {
+}
+
+async function checkLocalServers(options: CheckOptions): Promise<readonly ToolServerState[]> {
   const { folder, sandbox } = options;
   if (Object.keys(folder.mcpServers).length === 0) return [];
   // Loaded where there is something to check: a worker's start does not wait for it.
   const { query } = await import('@anthropic-ai/claude-agent-sdk');
-  const way = await openWay(folder, options.vault ?? createMemoryVault());
   const root = await realpath(await mkdtemp(join(tmpdir(), 'hybrid-sessions-check-')));
   const directory = { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
-  const cli = createCliProcess({ directory, sandbox, folder });
+  const isWalled = sandbox.kind === 'bubblewrap';
+  const cli = isWalled ? createWalledCli({ sandbox, directory, folder }) : createCliProcess();
   // The CLI takes its input for open, and gets none.
   const waiting = Promise.withResolvers<IteratorReturnResult<undefined>>();
   try {
@@ -77,8 +88,8 @@ export async function checkToolServers(options: {
         mark: null,
         relocation: null,
         folder,
-        model: way.model,
-        sandbox,
+        model: NO_MODEL,
+        sandbox: isWalled ? { kind: 'host' } : sandbox,
         environment,
         laid,
         spawn: cli.spawn,
@@ -96,7 +107,7 @@ export async function checkToolServers(options: {
           (name) => (found.find((server) => server.name === name)?.status ?? 'pending') === 'pending',
         );
         if (!isOpen || Date.now() > deadline)
-          return Object.keys(folder.mcpServers).map((name) => stateOf(name, found, way.missing.get(name)));
+          return Object.keys(folder.mcpServers).map((name) => stateOf(name, found));
         await sleep(LOOK_EVERY_MS);
       }
     } finally {
@@ -108,55 +119,15 @@ export async function checkToolServers(options: {
     await endProcesses(root, cli.pids());
     await cli.ended();
     await removeTree(root);
-    await way.close();
   }
 }
 
-/** Servers at URLs are reached as in a turn: through a gateway, as somebody who has stored nothing of their own. */
-async function openWay(folder: AgentFolder, vault: Vault) {
-  const servers = remoteServersOf(folder);
-  const tenant = DEFAULT_TENANT;
-  const chat = { tenant, channel: 'check', bot: 'check', chat: 'check', thread: null };
-  const sessionKey = sessionKeyOf(chat);
-  const ids = { tenant, sessionId: newSessionId(), turnId: turnIdOf(sessionKey, 'check') };
-  const { network } = folder.settings;
-  const turn = {
-    ...ids,
-    speaker: person('check/nobody'),
-    speakerName: 'nobody',
-    servers,
-    allow: typeof network === 'string' ? [] : network.allow,
-  };
-  const missing = new Map<string, string>();
-  for (const server of servers) {
-    const found = await credentialsOf(server, { turn, vault });
-    if ('missing' in found) missing.set(server.name, found.missing);
-  }
-  const toolServers = createToolServers({ vault });
-  const gateway = await createModelGateway({ upstream: { baseUrl: NO_MODEL.baseUrl, isDemo: true } });
-  const opened = gateway.openTurn({ ...ids, sessionKey, models: [], tools: toolServers.openTurn(turn) });
-  return {
-    missing,
-    model: { ...NO_MODEL, baseUrl: opened.url, apiKey: opened.token },
-    async close() {
-      await gateway.close();
-      toolServers.close();
-    },
-  };
-}
-
-function stateOf(
-  name: string,
-  found: readonly McpServerStatus[],
-  missing: string | undefined,
-): ToolServerState {
+function stateOf(name: string, found: readonly McpServerStatus[]): ToolServerState {
   const server = found.find((one) => one.name === name);
   const started = server?.status === 'connected';
   const reason = started
     ? ''
-    : missing !== undefined
-      ? `its credential "${missing}" is not stored (\`hybrid-sessions vault set ${missing}\`)`
-      : (server?.error ?? (server?.status === 'pending' ? 'it did not answer in time' : ''));
+    : (server?.error ?? (server?.status === 'pending' ? 'it did not answer in time' : ''));
   return {
     name,
     started,

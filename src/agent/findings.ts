@@ -2,12 +2,11 @@
 // credentials.
 
 import type { Vault } from '../core/ports/vault.ts';
-import type { Sandbox } from '../host/sandbox/sandbox.ts';
+import { detectSandbox, type Sandbox } from '../host/sandbox/index.ts';
 import { type AgentFolder, loadAgentFolder } from './agent-folder.ts';
 import { checkModelAccess } from './check-model-access.ts';
 import { checkToolServers, type ToolServerState } from './check-tool-servers.ts';
 import type { ModelEndpoint } from './environment.ts';
-import { detectSandbox, type SandboxChoice } from './sandbox.ts';
 
 interface AgentFinding {
   readonly name: string;
@@ -18,7 +17,7 @@ interface AgentFinding {
 
 export async function toolServerFinding(
   folder: AgentFolder,
-  sandbox: SandboxChoice,
+  sandbox: Sandbox,
   vault?: Vault,
 ): Promise<AgentFinding> {
   const name = 'tool servers';

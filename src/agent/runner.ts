@@ -3,7 +3,7 @@
 // was given; a stop keeps what was done; every process of the turn is gone when `run` returns.
 // It never throws for what went wrong inside the agent: that is an outcome. It throws for faults of this machine.
 import { rm } from 'node:fs/promises';
-import type { SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk';
 import { Corrupt, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
@@ -13,7 +13,9 @@ import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
-import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
+import type { CliPlace } from './cli-place.ts';
+import { type CliEnd, runCli } from './cli-run.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
@@ -24,7 +26,6 @@ import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { reportSlowTools } from './slow-tools.ts';
 import type { TenantAgentOf } from './tenant-agent.ts';
 import {
@@ -37,12 +38,13 @@ import {
 import { agentSessionOf, transcriptPath } from './transcript-file.ts';
 import { createTurnTools, type TurnTools } from './turn-tools.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
+import { userMessage } from './user-message.ts';
 
 export type { ModelEndpoint } from './environment.ts';
 
 export interface CliRunnerOptions {
   readonly folder: AgentFolder;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   /** PATH of the agent's shell; by default the system's folders and this Node's own. */
   readonly path?: string;
   /** Variables that lead the agent's programs to what they may reach of the network. */
@@ -62,6 +64,8 @@ export interface AgentRunnerOptions extends CliRunnerOptions, Omit<ModelAccessOp
 interface UsedModel {
   /** In place of the folder's. */
   readonly use?: string;
+  /** Where the CLI may stay for the session's next turn; without one it ends with the turn. */
+  readonly place?: CliPlace;
   /** Of the folder's tools. */
   readonly tools?: ToolNarrowing;
 }
@@ -76,7 +80,7 @@ export interface CliRunner {
 
 export function createCliRunner(options: CliRunnerOptions): CliRunner {
   const { folder } = options;
-  const sandbox: SandboxChoice =
+  const sandbox: CliSandbox =
     folder.settings.sandbox === 'off' ? { kind: 'none', reason: 'switched off' } : options.sandbox;
   if (folder.settings.sandbox === 'require' && sandbox.kind === 'none') {
     throw new Invalid(
@@ -132,7 +136,7 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   };
 }
 
-type TurnOptions = CliRunnerOptions & Pick<TurnAccess, 'model' | 'away'>;
+type TurnOptions = CliRunnerOptions & Pick<TurnAccess, 'model' | 'away'> & Pick<UsedModel, 'place'>;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {
@@ -185,9 +189,13 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     notices.see(message);
   };
   let from = held.mark;
-  let input = command
-    ? createInput({ text: command.text }, true)
-    : createInput(held.goesOn ? null : await promptFor(run, transcript));
+  // What lies in the transcript was changed behind the back of a CLI that stayed.
+  if (held.goesOn || held.mark !== mark) await options.place?.end('asked');
+  let message = command
+    ? userMessage({ text: command.text }, true)
+    : held.goesOn
+      ? null
+      : userMessage(await promptFor(run, transcript));
   if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
   try {
@@ -197,7 +205,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         run,
         mark: from,
         relocation: runs === 1 ? relocation : null,
-        input,
+        message,
+        transcript,
         asking,
         see,
       });
@@ -209,9 +218,11 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         return failed(demo, 'resume-lost', 'The agent did not go on from the conversation it was given.');
       }
       if (end.stopped || signal.aborted || !(await recovery.mend(watcher.seen()))) break;
+      // The conversation was changed behind the back of a CLI that stayed.
+      await options.place?.end('turn-failed');
       watcher.again();
       from = await markTranscript(transcript);
-      input = createInput({ text: GO_ON });
+      message = userMessage({ text: GO_ON });
     }
   } finally {
     slow.close();
@@ -266,36 +277,6 @@ function failed(
   message: string,
 ): AgentOutcome {
   return { status: 'failed', text: '', demo, failure: { code, message } };
-}
-
-function textBlock(text: string) {
-  return { type: 'text' as const, text };
-}
-
-/**
- * `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. Without a prompt the CLI goes on with the
- * call that it held.
- */
-function createInput(prompt: Prompt | null, order = false): CliInput {
-  const done = Promise.withResolvers<void>();
-  async function* messages(): AsyncGenerator<SDKUserMessage> {
-    if (prompt) yield messageOf(prompt, order);
-    await done.promise;
-  }
-  return { messages: messages(), end: () => done.resolve() };
-}
-
-function messageOf({ text, uuid, context }: Prompt, order: boolean): SDKUserMessage {
-  return {
-    type: 'user',
-    message: {
-      role: 'user',
-      content: context === undefined ? text : [textBlock(context), textBlock(text)],
-    },
-    parent_tool_use_id: null,
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
-  };
 }
 
 /** What the turn begins with. */

@@ -24,7 +24,7 @@ const HELD_UP_TIMES = 6;
 /** Whoever computes for this share of `silentMs` without a word is in an endless loop. */
 const COMPUTING_SHARE = 0.5;
 
-/** Counts from the first `heard` on. */
+/** Counts from the first `heard` on, and after `rest` from the next one on. */
 export function watchSilence({ silentMs, activity, onSilent }: SilenceOptions) {
   const everyMs = silentMs / LOOKS;
   const ended = new AbortController();
@@ -59,6 +59,9 @@ export function watchSilence({ silentMs, activity, onSilent }: SilenceOptions) {
     heard(): void {
       silence = 0;
       before = null;
+    },
+    rest(): void {
+      silence = Number.NEGATIVE_INFINITY;
     },
     end: () => ended.abort(),
   };
