@@ -12,7 +12,7 @@ import { credentialsOf } from '../tool-servers/credentials.ts';
 import type { RemoteServer } from '../tool-servers/remote-server.ts';
 import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { type AgentFolder, serverListOf } from './agent-folder.ts';
-import type { ToolServerState } from './check-tool-servers.ts';
+import type { ToolServerState } from './tool-server-state.ts';
 
 /** It is never asked. */
 const NO_MODEL = { baseUrl: 'http://127.0.0.1:9', isDemo: true } as const;

@@ -18,15 +18,8 @@ import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import { removeTree } from './remove-tree.ts';
 import { layConfiguration } from './static-config.ts';
+import type { ToolServerState } from './tool-server-state.ts';
 import { createWalledCli } from './walled-cli.ts';
-
-export interface ToolServerState {
-  readonly name: string;
-  readonly started: boolean;
-  /** What the CLI says of it, when it did not. */
-  readonly reason: string;
-  readonly tools: number;
-}
 
 const LOOK_EVERY_MS = 100;
 /** For the CLI itself to start. */

@@ -5,8 +5,9 @@ import type { Vault } from '../core/ports/vault.ts';
 import { detectSandbox, type Sandbox } from '../host/sandbox/index.ts';
 import { type AgentFolder, loadAgentFolder } from './agent-folder.ts';
 import { checkModelAccess } from './check-model-access.ts';
-import { checkToolServers, type ToolServerState } from './check-tool-servers.ts';
+import { checkToolServers } from './check-tool-servers.ts';
 import type { ModelEndpoint } from './environment.ts';
+import type { ToolServerState } from './tool-server-state.ts';
 
 interface AgentFinding {
   readonly name: string;

@@ -42,6 +42,7 @@ import { DEFAULT_AGENTS, type HybridSessionsProps, type TenantsProps } from './p
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
 import { TenantRole } from './tenant-role.ts';
+import { serverListsIn } from './tool-servers.ts';
 
 /** A webhook answers at once; a longer call is broken. */
 const INGRESS_TIMEOUT = Duration.seconds(15);
@@ -94,6 +95,8 @@ export class HybridSessions extends Construct {
       hasOwnImage: props.worker?.image !== undefined,
       architecture,
     });
+    // A fault in a folder's mcp.json stops the deployment, wherever agents run.
+    serverListsIn(this.assets.agentFolders);
     this.data = new Data(this, 'Data', {
       ownKey: props.ownKey ?? false,
       versionedBucket: props.versionedBucket ?? false,
