@@ -68,7 +68,7 @@ test(`${promise('ORDER')} updates are handed on in order and confirmed`, async (
   expect(running.accepted.map(({ text }) => text)).toEqual(['one', 'two', 'three', 'four']);
   expect(bot.feed.pending).toEqual([]);
   const polls = bot.calls.filter(({ method }) => method === 'getUpdates');
-  expect(polls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message']);
+  expect(polls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message', 'callback_query']);
   expect(bot.commands).toEqual([
     expect.objectContaining({ command: 'new' }),
     expect.objectContaining({ command: 'stop' }),
