@@ -150,7 +150,8 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
     isStopping: () => stopping,
     updatedAt: () => turn?.updated_at ?? '',
     settled: () => (phase === 'settled' ? (turn?.reply ?? null) : null),
-    needsSteps: () => phase === 'settled' && source.kind === 'message' && !watched,
+    needsSteps: () =>
+      phase === 'settled' && (source.kind === 'message' || source.kind === 'answer') && !watched,
     rendered: () => reply.rendered(),
 
     /** The same reply with its steps, made ready beside the page. @param {ReturnType<typeof createReplyView>} other */
@@ -205,7 +206,7 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
 
 /** What the person wrote. @param {Turn | OutboxEntry} source */
 function saidIn({ kind, text }) {
-  return kind === 'message' ? text : `/${kind} ${text}`.trim();
+  return kind === 'message' || kind === 'answer' ? text : `/${kind} ${text}`.trim();
 }
 
 /** @param {HTMLElement} button */
