@@ -8,11 +8,13 @@ import { Corrupt, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
+import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
 import { type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
+import { type GatewayPerTurnOptions, gatewayPerTurn } from './gateway-per-turn.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
 import { narrowedTools, type ToolNarrowing } from './narrowed-tools.ts';
 import { createNotices, type Notices } from './notices.ts';
@@ -22,7 +24,6 @@ import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
 import type { SandboxChoice } from './sandbox.ts';
 import { reportSlowTools } from './slow-tools.ts';
-import type { TenantAgentOf } from './tenant-agent.ts';
 import {
   continuesFrom,
   dropTornLine,
@@ -49,7 +50,12 @@ export interface CliRunnerOptions {
   readonly log?: Log;
 }
 
-export interface AgentRunnerOptions extends CliRunnerOptions, Omit<ModelAccessOptions, 'folder' | 'agentOf'> {
+export interface AgentRunnerOptions
+  extends CliRunnerOptions,
+    Omit<ModelAccessOptions, 'folder' | 'agentOf' | 'gateway'>,
+    Pick<GatewayPerTurnOptions, 'proxy'> {
+  /** The worker's; without one each turn has a gateway of its own. */
+  readonly gateway?: ModelAccessOptions['gateway'];
   /** What tenants have of their own. */
   readonly agentOf?: TenantAgentOf<AgentFolder>;
 }
@@ -95,7 +101,7 @@ export function createCliRunner(options: CliRunnerOptions): CliRunner {
 export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const own = createCliRunner(options);
   const others = new Map<AgentFolder, CliRunner>();
-  const access = createModelAccess(options);
+  const access = createModelAccess({ ...options, gateway: options.gateway ?? gatewayPerTurn(options) });
 
   function runnerFor(folder: AgentFolder): CliRunner {
     const known = others.get(folder) ?? createCliRunner({ ...options, folder });

@@ -3,7 +3,6 @@
 import type { Readable } from 'node:stream';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
-import type { TenantAgent, TenantAgentOf } from '../agent/tenant-agent.ts';
 import { Conflict } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
@@ -13,6 +12,7 @@ import type { Lease, SessionHead } from '../core/records.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
+import type { TenantAgent, TenantAgentOf } from '../tenants/tenant-agent.ts';
 import { type HostLink, isHostGone } from './host-link.ts';
 import { createPackIntake, type PackIntake } from './pack-intake.ts';
 import type { NetworkSetting } from './sandbox/network-setting.ts';

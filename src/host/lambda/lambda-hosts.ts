@@ -15,14 +15,14 @@ import type { PackIntake } from '../pack-intake.ts';
 import type { HostNeeds, SpareHost } from '../process-hosts.ts';
 import type { ToHost } from '../protocol.ts';
 import { signControlToken } from './control-token.ts';
-import { INVOCATION_VERSION, type Invocation, type Message } from './invocation.ts';
+import { INVOCATION_VERSION, type Invocation, type Message, type PresignedWrite } from './invocation.ts';
 import type { Mailbox, MailboxId } from './mailbox.ts';
 
 /** Makes URLs that are good for one object for some minutes. */
 export interface Presigner {
   read(key: string): Promise<string>;
   /** Puts if absent, once. */
-  write(key: string): Promise<string>;
+  write(key: string): Promise<PresignedWrite>;
 }
 
 export interface LambdaHostsOptions {
