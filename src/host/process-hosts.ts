@@ -13,7 +13,7 @@ import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import type { TenantAgent, TenantAgentOf } from '../tenants/tenant-agent.ts';
-import { type HostLink, isHostGone } from './host-link.ts';
+import { type HostLink, isHostGone, RefusedByWord } from './host-link.ts';
 import { createPackIntake, type PackIntake } from './pack-intake.ts';
 import type { NetworkSetting } from './sandbox/network-setting.ts';
 import { createSavedCheck } from './saved-check.ts';
@@ -179,6 +179,23 @@ async function openSession(
     }
   }
 
+  /** The store's absence costs a turn no attempt, so a host's word is believed only if this side is refused, too. */
+  async function judged(error: unknown): Promise<unknown> {
+    if (!(error instanceof RefusedByWord) || error.code === 'disk-full') return error;
+    try {
+      for await (const _ of objects.list(`${lease.tenant}/${lease.sessionId}/`)) break;
+    } catch (seen) {
+      return seen;
+    }
+    return new Conflict(
+      'host-failed',
+      'The agent host says that the store refuses it, but the store answers.',
+      {
+        cause: error,
+      },
+    );
+  }
+
   link.listen({
     onProgress: (event) => progress(event),
     onNeed: (name) => {
@@ -200,11 +217,10 @@ async function openSession(
   });
 
   const { tenant, sessionId, fence } = lease;
-  await link.ask(
-    { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) },
-    'opened',
-    OPEN_MS,
-  );
+  const open = { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) } as const;
+  await link.ask(open, 'opened', OPEN_MS).catch(async (error: unknown) => {
+    throw await judged(error);
+  });
   check.expect(stored);
 
   async function runOn(
@@ -277,7 +293,7 @@ async function openSession(
         const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
         await state.collect(orphans).catch(() => {});
         // What the store said tells more than what the host made of it.
-        throw save.failure ?? error;
+        throw save.failure ?? (await judged(error));
       } finally {
         saving = null;
       }

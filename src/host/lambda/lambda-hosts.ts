@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Duplex, Readable } from 'node:stream';
 import { InvokeWithResponseStreamCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import { Refused } from '../../core/errors.ts';
+import { Conflict, Refused } from '../../core/errors.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
@@ -231,7 +231,7 @@ function uploadedPacks(objects: Pick<ObjectStore, 'list'>): PackIntake {
       for await (const object of objects.list(key)) {
         if (object.key === key && object.bytes === bytes) return 'created';
       }
-      throw new Refused('not-stored', 'The pack that the host announced is not in the store.');
+      throw new Conflict('host-failed', 'The pack that the host announced is not in the store.');
     },
   };
 }
