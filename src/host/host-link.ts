@@ -56,6 +56,9 @@ export interface HostLink {
   kill(): void;
 }
 
+/** A store's refusal as a host tells it: worth no more than the host's word. */
+export class RefusedByWord extends Refused {}
+
 const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting' } as const;
 
 export function createHostLink(
@@ -193,6 +196,6 @@ function errorOf({ family, code, message, advice }: Of<'failed'>): Error {
   const data = advice === undefined ? {} : { advice };
   if (family === 'Corrupt') return new Corrupt(code, message, data);
   if (family === 'Invalid') return new Invalid(code, message, data);
-  if (family === 'Refused') return new Refused(code, message, data);
+  if (family === 'Refused') return new RefusedByWord(code, message, data);
   return new Conflict('host-failed', `The agent host failed: ${message}`, data);
 }

@@ -3,7 +3,6 @@
 import type { Readable } from 'node:stream';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
-import type { TenantAgent, TenantAgentOf } from '../agent/tenant-agent.ts';
 import { Conflict } from '../core/errors.ts';
 import type { TurnId } from '../core/ids.ts';
 import { errorFields, type Log } from '../core/log.ts';
@@ -17,12 +16,15 @@ import type { HostFacts } from '../core/timeline.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
+
+import type { TenantAgent, TenantAgentOf } from '../tenants/tenant-agent.ts';
 import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
-import { isHostGone } from './host-link.ts';
+import { isHostGone, RefusedByWord } from './host-link.ts';
 import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
 import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
 import { createPackIntake } from './pack-intake.ts';
 import { HOST_PATIENCE, type HostPatience } from './patience.ts';
+
 import { createSavedCheck } from './saved-check.ts';
 import type { HostNeeds, SpareHost } from './spare-host.ts';
 
@@ -257,6 +259,23 @@ async function openSession(
     }
   }
 
+  /** The store's absence costs a turn no attempt, so a host's word is believed only if this side is refused, too. */
+  async function judged(error: unknown): Promise<unknown> {
+    if (!(error instanceof RefusedByWord) || error.code === 'disk-full') return error;
+    try {
+      for await (const _ of objects.list(`${lease.tenant}/${lease.sessionId}/`)) break;
+    } catch (seen) {
+      return seen;
+    }
+    return new Conflict(
+      'host-failed',
+      'The agent host says that the store refuses it, but the store answers.',
+      {
+        cause: error,
+      },
+    );
+  }
+
   link.listen({
     onProgress: (event) => progress(event),
     // Of another turn than was offered, it says nothing to anybody.
@@ -293,8 +312,8 @@ async function openSession(
       directory,
       stored: stored && plain(stored),
     } as const;
-    await link.ask(layOut, 'opened', patience.openMs).catch((error: unknown) => {
-      throw unstaged ?? error;
+    await link.ask(layOut, 'opened', patience.openMs).catch(async (error: unknown) => {
+      throw unstaged ?? (await judged(error));
     });
   }
   check.expect(stored);
@@ -385,7 +404,7 @@ async function openSession(
         const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
         await state.collect(orphans).catch(() => {});
         // What the store said tells more than what the host made of it.
-        throw save.failure ?? unstaged ?? error;
+        throw save.failure ?? unstaged ?? (await judged(error));
       } finally {
         saving = null;
       }

@@ -8,7 +8,6 @@ import type { ModelEndpoint } from '../agent/environment.ts';
 import { sandboxOf } from '../agent/findings.ts';
 import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
 import { loadNamedFolders } from '../agent/named-folders.ts';
-import { createTenantAgents } from '../agent/tenant-agent.ts';
 import { networkOf } from '../agent/tool-policy.ts';
 import { createWorkplace } from '../agent/workplace.ts';
 import type { Log } from '../core/log.ts';
@@ -21,6 +20,7 @@ import type { Sandbox } from '../host/sandbox/index.ts';
 import { narrowedNetwork } from '../host/sandbox/network-setting.ts';
 import type { HostNeeds } from '../host/spare-host.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
+import { createTenantAgents } from '../tenants/tenant-agent.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import type { LocalStores } from './stores.ts';
@@ -117,7 +117,7 @@ export async function openWorkerHosts(
     objects,
     state,
     limits,
-    access: createModelAccess({ folder, model, gateway, budgets, agentOf, log }),
+    access: createModelAccess({ folder, model, gateway, budgets, agentOf }),
     spares: SPARE_HOSTS,
     // A stopped process costs nothing but memory; elsewhere than on Linux it cannot be told that one stands still.
     ...(hot && hot.sessions > 0 && process.platform === 'linux'
