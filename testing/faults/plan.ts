@@ -157,7 +157,8 @@ const BEFORE_COMMIT = new Set([
 function costs({ place, how }: Draft): boolean {
   if (how === 'slow' || how === 'deadline') return false;
   const [, step] = place.split('host:');
-  if (step !== undefined) return lieOf(step as HostStep, how)?.barred !== false;
+  // One that hangs gives way to another within the same attempt.
+  if (step !== undefined) return how === 'kill' || lieOf(step as HostStep, how)?.barred === true;
   return (
     BEFORE_COMMIT.has(place) ||
     place === 'store.begin' ||
