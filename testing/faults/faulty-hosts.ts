@@ -53,11 +53,15 @@ export async function openFaultyHosts(options: FaultyHostsOptions): Promise<Proc
   let hello = '';
   const startHost = openLocalHosts({
     ...localOptions(options, patience),
-    environment: () => environmentOf(options, hello),
+    environment() {
+      const how = hello;
+      hello = '';
+      return environmentOf(options, how);
+    },
   });
   async function start(): Promise<SpareHost> {
     const fault = settings.agent === 'light' ? faults.take('host:hello', current.message) : null;
-    hello = fault?.how ?? '';
+    if (fault) hello = fault.how;
     const host = await startHost();
     return {
       ...host,
