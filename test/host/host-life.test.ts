@@ -110,7 +110,7 @@ console.log(host.link.process.pid);
     expect(await isGone(pid)).toBe(false);
     openLocalHosts(optionsFor(NO_WALL, root));
     await until(() => isGone(pid), 'the host to be gone');
-    expect(existsSync(root) ? readdirSync(root) : []).toEqual([]);
+    await expect.poll(() => (existsSync(root) ? readdirSync(root) : [])).toEqual([]);
   });
 
   test(`${promise('FENCED')} a session's earlier host is ended before its folder is used again`, async () => {
