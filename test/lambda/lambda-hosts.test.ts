@@ -15,6 +15,7 @@ import { newSessionId, sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
 import type { LogFields } from '../../src/core/log.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import type { TurnEvent } from '../../src/core/ports.ts';
+import { promise } from '../../src/core/promises.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
 import { createControlEndpoint } from '../../src/host/lambda/control-endpoint.ts';
 import { createLambdaHosts, tenantIdOf } from '../../src/host/lambda/lambda-hosts.ts';
@@ -278,7 +279,7 @@ describe('a session', () => {
     expect((await turn(next, 'run: cat note.txt')).text).toContain('kept');
   });
 
-  test('its agent has no credential, no key, and nothing of another session', async () => {
+  test(`${promise('FORGET', 'NO-SECRETS')} its agent has no credential, no key, and nothing of another session`, async () => {
     await turn(newHead('victim'), 'run: echo the-text-of-a-victim > secret.txt');
     const look = `run: for f in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $f 2>/dev/null; done | grep -c -E 'AWS_SECRET|AWS_SESSION|control1' ; grep -rl the-text-of-a-''victim / --include=secret.txt 2>/dev/null | head -1; echo looked`;
     const { text } = await turn(newHead('a'), look);
