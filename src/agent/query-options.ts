@@ -143,7 +143,8 @@ function policyGate(
   const rules = (folder.settings.tools.ask ?? []).flatMap((rule) => parseAskRule(rule) ?? []);
 
   async function judge(call: AskingCall): Promise<AskVerdict> {
-    const verdict = await judgeToolCall(call, allowed, places, asking.withoutWall ? undefined : withheld);
+    const refused = asking.withoutWall ? undefined : withheld;
+    const verdict = await judgeToolCall(call, allowed, places, refused, folder.denied);
     if (!verdict.allow) return verdict;
     const tool = call.tool === 'Task' ? 'Agent' : call.tool;
     const isAsked =

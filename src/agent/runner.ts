@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import type { SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import { Corrupt, Invalid } from '../core/errors.ts';
+import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
@@ -15,6 +16,7 @@ import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
+import { narrowedTools, type ToolNarrowing } from './narrowed-tools.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
@@ -22,6 +24,7 @@ import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
 import type { SandboxChoice } from './sandbox.ts';
 import { reportSlowTools } from './slow-tools.ts';
+import type { TenantAgentOf } from './tenant-agent.ts';
 import {
   continuesFrom,
   dropTornLine,
@@ -48,18 +51,23 @@ export interface CliRunnerOptions {
   readonly log?: Log;
 }
 
-export interface AgentRunnerOptions extends CliRunnerOptions, ModelAccessOptions {}
+export interface AgentRunnerOptions extends CliRunnerOptions, Omit<ModelAccessOptions, 'folder' | 'agentOf'> {
+  /** What tenants have of their own. */
+  readonly agentOf?: TenantAgentOf<AgentFolder>;
+}
 
 interface UsedModel {
   /** In place of the folder's. */
   readonly use?: string;
+  /** Of the folder's tools. */
+  readonly tools?: ToolNarrowing;
 }
 
 /** Runs turns with a model that the caller gives access to. */
 export interface CliRunner {
   run(
     run: AgentRun,
-    access: Pick<TurnAccess, 'model'> & Partial<TurnAccess> & UsedModel,
+    access: Pick<TurnAccess, 'model'> & Partial<Pick<TurnAccess, 'away'>> & UsedModel,
   ): Promise<AgentOutcome>;
 }
 
@@ -77,8 +85,9 @@ export function createCliRunner(options: CliRunnerOptions): CliRunner {
     );
   }
   return {
-    run: (run, { use, ...access }) => {
-      const using = use === undefined ? folder : { ...folder, settings: { ...folder.settings, model: use } };
+    run: (run, { use, tools, ...access }) => {
+      const own = tools ? narrowedTools(folder, tools) : folder;
+      const using = use === undefined ? own : { ...own, settings: { ...own.settings, model: use } };
       return runCliTurn(run, { ...options, sandbox, away: () => null, folder: using, ...access });
     },
   };
@@ -86,15 +95,34 @@ export function createCliRunner(options: CliRunnerOptions): CliRunner {
 
 /** With the model's credential in this process: for hosts that are no process of their own. */
 export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
-  const cli = createCliRunner(options);
+  const own = createCliRunner(options);
+  const others = new Map<AgentFolder, CliRunner>();
   const access = createModelAccess(options);
+
+  function runnerFor(folder: AgentFolder): CliRunner {
+    const known = others.get(folder) ?? createCliRunner({ ...options, folder });
+    others.set(folder, known);
+    return known;
+  }
+
   return {
-    run: (run) => access.during(run, (given) => cli.run(run, given)),
+    async run(run) {
+      const agent = await options.agentOf?.(tenantOf(run.request.sessionKey));
+      const cli = agent ? runnerFor(agent.folder) : own;
+      return await access.during(run, ({ folder: { settings }, model, away }) =>
+        cli.run(run, {
+          model,
+          away,
+          ...(settings.model === undefined ? {} : { use: settings.model }),
+          ...(agent ? { tools: agent.tools } : {}),
+        }),
+      );
+    },
     modelAnswers: access.answersAgain,
   };
 }
 
-type TurnOptions = CliRunnerOptions & TurnAccess;
+type TurnOptions = CliRunnerOptions & Pick<TurnAccess, 'model' | 'away'>;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {

@@ -50,10 +50,14 @@ export async function judgeToolCall(
   allowed: readonly string[],
   places: PolicyPlaces,
   withheld: ReturnType<typeof withheldTools> = { tools: [], reason: '' },
+  denied: readonly string[] = [],
 ): Promise<Verdict> {
   const tool = call.tool === 'Task' ? 'Agent' : call.tool;
   if (withheld.tools.includes(tool)) {
     return { allow: false, reason: `${tool} is refused: ${withheld.reason}` };
+  }
+  if (isAllowed(tool, denied)) {
+    return { allow: false, reason: `The tool ${tool} is not allowed for this bot.` };
   }
   if (!isAllowed(tool, allowed)) {
     const list = allowed.length === 0 ? 'none' : allowed.join(', ');

@@ -2,6 +2,8 @@
 // uses `Request` and `Response`.
 import type { Context } from 'hono';
 import type { Admit } from '../core/admission.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
+import type { Tenant } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type {
   Clock,
@@ -28,7 +30,16 @@ export interface ServerInfo {
   readonly workers: number;
 }
 
+/** Whose chats these are; the installation's own when left out. */
+export interface Owner {
+  readonly name: string;
+  readonly tenant: Tenant;
+}
+
+export const OWN: Owner = { name: DEFAULT_TENANT, tenant: DEFAULT_TENANT };
+
 export interface ApiDeps {
+  readonly owner?: Owner;
   readonly store: SessionStore;
   readonly queue: Pick<TurnQueue, 'send'>;
   readonly events: EventLog;
@@ -54,5 +65,7 @@ export interface Route {
   readonly method: 'get' | 'post' | 'delete';
   readonly path: string;
   readonly open?: boolean;
+  /** Not for the key of a tenant. */
+  readonly installation?: boolean;
   readonly handle: (context: Context) => Response | Promise<Response>;
 }

@@ -52,6 +52,10 @@ export interface TenantsProps {
    * webhooks those below `<prefix>/webhooks/`.
    */
   readonly parameterPrefix: string;
+  /** Below it the agent folders that tenants may be given, by their names. @default none */
+  readonly agentFolders?: string;
+  /** Models that tenants may be given, besides those that the installation uses itself. @default none */
+  readonly models?: readonly string[];
 }
 
 /** Whoever may write is a stranger, unless the owner says otherwise. */
@@ -84,7 +88,10 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly channels?: readonly ChannelDescriptor[];
   /** The HTTP API and the web page, behind a generated key. @default true */
   readonly http?: boolean;
-  /** The agent folder (docs/agent-folder.md). @default the example agent of this package */
+  /**
+   * The agent folder (docs/agent-folder.md). With an image of your own it says which models isolated agents may call.
+   * @default the example agent of this package
+   */
   readonly agentFolder?: string;
   /**
    * Several tenants: bots and limits come from the registry (docs/tenants.md), and each turn has credentials that open

@@ -56,7 +56,14 @@ const ownFields = {
     })
     .prefault({}),
   ingress: z.strictObject({ reservedConcurrency: z.int().min(1).max(1000).optional() }).prefault({}),
-  tenants: z.strictObject({ parameterPrefix: parameterName }).optional(),
+  tenants: z
+    .strictObject({
+      parameterPrefix: parameterName,
+      /** Below it, one folder for each agent that tenants may be given. Relative to this file. */
+      agentFolders: z.string().optional(),
+      models: z.array(z.string().min(1)).optional(),
+    })
+    .optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   ownKey: z.boolean().default(false),
   versionedBucket: z.boolean().default(false),
@@ -90,8 +97,13 @@ export function readSettings(file: string | undefined): Settings {
       advice: 'docs/deploy-aws.md lists the settings.',
     });
   }
-  const { agentFolder } = parsed.data;
-  return agentFolder ? { ...parsed.data, agentFolder: resolve(dirname(file), agentFolder) } : parsed.data;
+  const { agentFolder, tenants } = parsed.data;
+  const beside = (path: string) => resolve(dirname(file), path);
+  return {
+    ...parsed.data,
+    ...(agentFolder ? { agentFolder: beside(agentFolder) } : {}),
+    ...(tenants?.agentFolders ? { tenants: { ...tenants, agentFolders: beside(tenants.agentFolders) } } : {}),
+  };
 }
 
 function readJson(file: string): unknown {

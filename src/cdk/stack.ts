@@ -41,7 +41,7 @@ export function createStack(
       ...pick('keepSession', keepSession),
     },
     ingress: pick('reservedConcurrency', settings.ingress.reservedConcurrency),
-    ...pick('tenants', settings.tenants),
+    ...pick('tenants', settings.tenants && withoutUndefined(settings.tenants)),
     retention: Duration.days(settings.retentionDays),
     ownKey: settings.ownKey,
     versionedBucket: settings.versionedBucket,

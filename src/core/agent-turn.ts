@@ -44,6 +44,7 @@ async function runOnHost(
     host = await deps.hosts.open(lease, head);
   } catch (error) {
     if (error instanceof Corrupt) return unreadable(running, error);
+    if (isNotAvailable(error)) return notAvailable(running, error);
     throw error;
   }
   let result: AgentTurn | null = null;
@@ -175,6 +176,23 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
     };
   }
   return { outcome: 'ok', text: outcome.text.trim() ? outcome.text : '_(no answer)_', ...extras };
+}
+
+/** A tenant's settings name what is not here: trying again changes nothing. */
+function isNotAvailable(error: unknown): error is Invalid {
+  return error instanceof Invalid && error.code === 'agent-not-available';
+}
+
+function notAvailable(running: RunningTurn, error: Invalid): Decision {
+  const { deps, request } = running;
+  deps.log('error', 'agent-not-available', {
+    alarm: true,
+    turn: request.turnId,
+    tenant: running.lease.tenant,
+    what: String(error.data.what ?? ''),
+    advice: error.advice ?? '',
+  });
+  return unchanged(running, failedReply(error.code, error.message, request.turnId));
 }
 
 /** NO-AMNESIA: the state stays as it is, the person is told, the operator is alarmed. */

@@ -55,6 +55,8 @@ export interface GatewayTurn {
   usage(): UsageTotals;
   /** Why the last request to the model got no answer of use; null when it got one. */
   failure(): ModelFailure | null;
+  /** The last such failure of the turn, or answer that broke off, whatever was answered since. */
+  trouble(): ModelFailure | null;
   close(): Promise<void>;
 }
 
@@ -81,13 +83,14 @@ export async function createModelGateway(options: ModelGatewayOptions): Promise<
   });
   return {
     openTurn({ onSilence, ...grant }) {
-      const calls = createTurnCalls(grant, parts, onSilence);
+      const calls = createTurnCalls(grant, parts, { onSilence });
       const token = desk.issue(calls);
       const turn: GatewayTurn = {
         url: server.url,
         token,
         usage: calls.usage,
         failure: calls.failure,
+        trouble: calls.trouble,
         async close() {
           desk.revoke(token);
           turns.delete(turn);

@@ -66,7 +66,9 @@ export interface LocalHostsOptions {
 }
 
 /** What starts one host after the other. What killed workers left is removed meanwhile: nobody waits for that. */
-export function openLocalHosts(options: LocalHostsOptions): () => Promise<SpareHost> {
+export function openLocalHosts(
+  options: LocalHostsOptions,
+): (other?: Partial<LocalHostsOptions> | null) => Promise<SpareHost> {
   const { root, sandbox, log } = options;
   const clearing =
     sandbox.kind === 'bubblewrap' ? [removeLeftovers(root), endOrphans()] : [removeLeftovers(root)];
@@ -74,7 +76,7 @@ export function openLocalHosts(options: LocalHostsOptions): () => Promise<SpareH
     cleared.catch((error: unknown) => log('warn', 'leftovers-not-removed', errorFields(error)));
   }
   const sessions: Sessions = new Map();
-  return () => startHost(options, sessions);
+  return (other) => startHost({ ...options, ...other }, sessions);
 }
 
 /** Without a wall: the last host of each session's directory, while it is there. */
@@ -158,14 +160,15 @@ async function startHost(options: LocalHostsOptions, sessions: Sessions): Promis
       const { stage } = incoming;
       if (isWalled) return { directory: INSIDE, stage, spool: slot };
       // A host that hung gave way to this one, under the same lease: it must be gone before the directory is made anew.
-      const before = sessions.get(lease.sessionId);
+      const session = `${lease.tenant}/${lease.sessionId}`;
+      const before = sessions.get(session);
       if (before?.fence === lease.fence) await before.close();
       let directory = await workplace.open(lease);
       const mine = { fence: lease.fence, close: host.close };
-      sessions.set(lease.sessionId, mine);
+      sessions.set(session, mine);
       leave = async () => {
         await workplace.close(lease);
-        if (sessions.get(lease.sessionId) === mine) sessions.delete(lease.sessionId);
+        if (sessions.get(session) === mine) sessions.delete(session);
       };
       await writeOwner(slot, { directory: directory.root, fence: lease.fence });
       // Its own process would write into the folder that is ours now.

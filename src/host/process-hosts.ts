@@ -3,6 +3,7 @@
 import type { Readable } from 'node:stream';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
+import type { TenantAgent, TenantAgentOf } from '../agent/tenant-agent.ts';
 import { Conflict } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
@@ -16,6 +17,7 @@ import { newestOf, previousOf, type StoredState } from '../state/session-state.t
 import { type HostLink, isHostGone } from './host-link.ts';
 import { createPackIntake, type PackIntake } from './pack-intake.ts';
 import { HOST_PATIENCE, type HostPatience } from './patience.ts';
+import type { NetworkSetting } from './sandbox/network-setting.ts';
 import { createSavedCheck } from './saved-check.ts';
 
 /** A started host that has no session yet. */
@@ -49,9 +51,20 @@ export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
   ): Promise<AgentOutcome>;
 }
 
+/** What a host has to be started with for one tenant, and a spare is not. */
+export interface HostNeeds {
+  /** Name of its agent folder; null: the installation's own. */
+  readonly agent: string | null;
+  /** Narrows what the folder allows. */
+  readonly network: NetworkSetting | null;
+  readonly limits: StateLimits;
+}
+
 export interface ProcessHostsOptions {
-  /** Starts a host and boots it. */
-  readonly start: () => Promise<SpareHost>;
+  /** Starts a host and boots it; null: as most need it. */
+  readonly start: (needs: HostNeeds | null) => Promise<SpareHost>;
+  /** What tenants have of their own. */
+  readonly agentOf?: TenantAgentOf;
   readonly objects: ObjectStore;
   readonly state: Pick<StoredState, 'follow' | 'collect'>;
   readonly limits: StateLimits;
@@ -78,18 +91,19 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
 
   function refill(): void {
     while (!closed && spares.length < wanted) {
-      const spare = options.start();
+      const spare = options.start(null);
       spare.catch((error: unknown) => log('warn', 'host-not-started', errorFields(error)));
       spares.push(spare);
     }
   }
 
-  async function take(): Promise<SpareHost> {
+  async function take(needs: HostNeeds | null): Promise<SpareHost> {
+    if (needs) return await options.start(needs);
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
       const host = await spare.catch(() => null);
       if (host?.link.isAlive()) return host;
     }
-    return await options.start();
+    return await options.start(null);
   }
 
   function leave(host: SpareHost): void {
@@ -103,9 +117,11 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   refill();
   return {
     async open(lease, head) {
-      const host = await take();
+      const needs = needsOf((await options.agentOf?.(lease.tenant)) ?? null, options.limits);
+      const host = await take(needs);
+      const own = { ...options, limits: needs?.limits ?? options.limits };
       try {
-        return await openSession(options, host, lease, head, () => {
+        return await openSession(own, host, lease, head, () => {
           leave(host);
           refill();
         });
@@ -124,6 +140,15 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   };
 }
 
+/** null: a spare will do. */
+function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | null {
+  if (!agent) return null;
+  const { name, network, maxWorkspaceBytes } = agent;
+  if (name === null && network === null && maxWorkspaceBytes === null) return null;
+  const own = maxWorkspaceBytes === null ? limits : { ...limits, maxWorkspaceBytes };
+  return { agent: name, network, limits: own };
+}
+
 async function openSession(
   options: ProcessHostsOptions,
   { link, claim }: SpareHost,
@@ -131,7 +156,7 @@ async function openSession(
   opened: SessionHead,
   onClose: () => void,
 ): Promise<AgentHost> {
-  const { objects, state, limits, access, patience = HOST_PATIENCE, log } = options;
+  const { objects, state, limits, access, agentOf, patience = HOST_PATIENCE, log } = options;
   const stored = newestOf(opened);
   const { directory, stage, spool, intake: own } = await claim(lease, stored);
   const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
@@ -209,8 +234,17 @@ async function openSession(
     signal.addEventListener('abort', stop, { once: true });
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
+      const agent = await agentOf?.(lease.tenant);
       const frame = { type: 'run', resume, continuing, request, tries, model } as const;
-      const more = { ...(decided && { decided }), ...(agentSessionId && { agentSessionId }) };
+      const tools = agent && {
+        allow: agent.tools.allow && [...agent.tools.allow],
+        deny: [...agent.tools.deny],
+      };
+      const more = {
+        ...(tools && { tools }),
+        ...(decided && { decided }),
+        ...(agentSessionId && { agentSessionId }),
+      };
       const asked = link.ask({ ...frame, ...more }, 'ended');
       if (signal.aborted) stop();
       return (await asked).outcome as AgentOutcome;

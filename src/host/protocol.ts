@@ -71,6 +71,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     /** Claude's own id of the conversation, where it is not the session's. */
     agentSessionId: z.string().optional(),
     model: modelSchema,
+    /** What is left of the folder's tools. */
+    tools: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()) }).optional(),
   }),
   z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
   z.object({

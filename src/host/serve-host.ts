@@ -116,7 +116,7 @@ export async function serveHost(
 
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
-    const { resume, continuing, request, decided, tries, model, agentSessionId } = frame;
+    const { resume, continuing, request, decided, tries, model, tools, agentSessionId } = frame;
     const { sessionId, directory } = opened;
     const outcome = await runner.run(
       {
@@ -138,7 +138,11 @@ export async function serveHost(
             say({ type: 'progress', event });
         },
       },
-      { model: endpointOf(model, ways), ...(model.use === undefined ? {} : { use: model.use }) },
+      {
+        model: endpointOf(model, ways),
+        ...(model.use === undefined ? {} : { use: model.use }),
+        ...(tools ? { tools } : {}),
+      },
     );
     if (alone) await endAllOthers();
     say({ type: 'ended', outcome });

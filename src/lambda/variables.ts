@@ -29,6 +29,10 @@ export const VARIABLES = {
   /** Name of the function in which agents run, and address of the one through which they reach a model and their worker. */
   agentHostFunction: 'HYBRID_SESSIONS_AGENT_HOST_FUNCTION',
   gatewayUrl: 'HYBRID_SESSIONS_GATEWAY_URL',
+  /** JSON: the models that each agent folder names, by the folder's name; `` for the installation's own. */
+  agentModels: 'HYBRID_SESSIONS_AGENT_MODELS',
+  /** JSON: names of models that tenants may be given besides those. */
+  tenantModels: 'HYBRID_SESSIONS_TENANT_MODELS',
   /** What the tokens for the gateway are signed with. */
   gatewaySecretParameter: 'HYBRID_SESSIONS_GATEWAY_SECRET_PARAMETER',
   /** JSON: what turns may spend (src/gateway/budgets.ts). */

@@ -2,7 +2,7 @@
 // They are read once, when a program starts; all other code gets values. docs/configuration.md lists each setting, and
 // a test checks that it does.
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
@@ -57,6 +57,14 @@ const ownFields = {
   model: z.string().min(1).optional(),
   budgets: budgetsSchema.optional(),
   prices: pricesSchema.optional(),
+  tenants: z
+    .strictObject({
+      /** Below it the agent folders that tenants may be given. Relative to this file. */
+      agentFolders: z.string().min(1).optional(),
+      /** Models that tenants may be given, besides those that the installation uses itself. */
+      models: z.array(z.string().min(1)).default([]),
+    })
+    .prefault({}),
 };
 
 /** The configuration file, with a section for each channel that has fields there. All fields are optional. */
@@ -98,6 +106,8 @@ export interface Configuration {
   readonly budgets: Budgets;
   /** Of models that the package's table lacks, or that cost otherwise here. */
   readonly prices: ModelPrices;
+  /** What tenants may be given; null: no agent folder but the installation's own. */
+  readonly tenants: { readonly agentFolders: string | null; readonly models: readonly string[] };
   /** The channels that are on. */
   readonly channels: ChannelsSettings;
   /** What is no secret of every channel's settings, whether it is on or not. */
@@ -154,6 +164,13 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     model: modelFrom(env, values.model),
     budgets: values.budgets ?? {},
     prices: values.prices ?? {},
+    tenants: {
+      agentFolders:
+        values.tenants.agentFolders === undefined
+          ? null
+          : resolve(file === null ? cwd : dirname(file), values.tenants.agentFolders),
+      models: values.tenants.models,
+    },
     channels: channelsFrom(channels, env, values),
     channelConfiguration: Object.fromEntries(
       channels.map((one) => [

@@ -18,6 +18,7 @@ import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { storedBytes } from '../state/record.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
+import { createApiOwnerOf } from '../tenants/api-keys.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
 import { openAccessKey } from './access-key.ts';
 import { startTenantInlets } from './bot-inlets.ts';
@@ -115,6 +116,7 @@ export async function openLocalSystem(
         workers: configuration.workers,
       },
       apiKeys: options.apiKeys,
+      ownerOf: createApiOwnerOf(directory),
       knownHosts: options.knownHosts,
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });

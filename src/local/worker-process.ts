@@ -70,6 +70,7 @@ async function boot(
   let closeHosts = async () => {};
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
+    const directory = createTenantDirectory(stores.tenants, systemClock);
     const { hosts, close } = await openWorkerHosts(
       configuration,
       stores,
@@ -77,9 +78,9 @@ async function boot(
       model.endpoint,
       log,
       sandbox,
+      directory.of,
     );
     closeHosts = close;
-    const directory = createTenantDirectory(stores.tenants, systemClock);
     const outgoing = { events: stores.events, log };
     const working = runWorker(
       {

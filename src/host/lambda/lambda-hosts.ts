@@ -12,7 +12,7 @@ import type { Lease } from '../../core/records.ts';
 import { baseNameOf, packKey, packName, type StoredGeneration } from '../../state/record.ts';
 import { createHostLink, type HostEnd, type HostProcess } from '../host-link.ts';
 import type { PackIntake } from '../pack-intake.ts';
-import type { SpareHost } from '../process-hosts.ts';
+import type { HostNeeds, SpareHost } from '../process-hosts.ts';
 import type { ToHost } from '../protocol.ts';
 import { signControlToken } from './control-token.ts';
 import { INVOCATION_VERSION, type Invocation, type Message } from './invocation.ts';
@@ -49,9 +49,11 @@ const BUSY_RETRY_MS = 30_000;
 /** One pack with what changed and one that merges, each of which may meet a name that is taken. */
 const NAMES_PER_SAVE = 6;
 
-export function createLambdaHosts(options: LambdaHostsOptions): () => Promise<SpareHost> {
-  return async () => {
-    const relay = createRelay(options);
+export function createLambdaHosts(
+  options: LambdaHostsOptions,
+): (needs?: HostNeeds | null) => Promise<SpareHost> {
+  return async (needs = null) => {
+    const relay = createRelay(options, needs);
     const link = createHostLink(relay.process, options.log, { silentMs: SILENT_MS });
     let closed: Promise<void> | undefined;
     const close = async () => {
@@ -74,7 +76,7 @@ interface Relay {
   claim(lease: Lease, stored: StoredGeneration | null): ReturnType<SpareHost['claim']>;
 }
 
-function createRelay(options: LambdaHostsOptions): Relay {
+function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Relay {
   const { mailbox, presigner, clock, log } = options;
   const gone = new AbortController();
   const ending = Promise.withResolvers<HostEnd>();
@@ -141,6 +143,8 @@ function createRelay(options: LambdaHostsOptions): Relay {
       version: INVOCATION_VERSION,
       control: { url, token: signControlToken(secret, { box, expiresAtMs }) },
       messages: [first],
+      ...(needs && { maxWorkspaceBytes: needs.limits.maxWorkspaceBytes }),
+      ...(needs?.agent ? { agent: needs.agent } : {}),
     };
     alive = setInterval(() => void post({}).catch(() => {}), ALIVE_EVERY_MS).unref();
     try {

@@ -30,6 +30,8 @@ export interface InvocationOptions {
   /** Belongs to this function alone; what lies there is removed first. */
   readonly root: string;
   readonly agentFolder: string;
+  /** Where those are that tenants may be given. */
+  readonly agentFolders: string;
   readonly limits: StateLimits;
   /** Of the agent's shell. */
   readonly path: string;
@@ -51,7 +53,7 @@ export async function serveInvocation(
   event: unknown,
   out: Writable,
 ): Promise<void> {
-  const { control, messages }: Invocation = invocationSchema.parse(event);
+  const { control, messages, agent, maxWorkspaceBytes }: Invocation = invocationSchema.parse(event);
   const directory = await emptyPlace(options);
   const [input, output, bytes] = [new PassThrough(), new PassThrough(), new PassThrough()];
   const packs = join(options.root, 'packs');
@@ -133,9 +135,9 @@ export async function serveInvocation(
   feed({
     type: 'boot',
     version: PROTOCOL_VERSION,
-    folder: options.agentFolder,
+    folder: agent === undefined ? options.agentFolder : join(options.agentFolders, agent),
     incoming: packs,
-    limits: options.limits,
+    limits: { ...options.limits, ...(maxWorkspaceBytes === undefined ? {} : { maxWorkspaceBytes }) },
     path: options.path,
     // An environment of its own is around all of it.
     sandbox: 'host',
