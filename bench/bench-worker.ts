@@ -28,6 +28,8 @@ const SPANS: ReadonlyMap<TurnPoint, string> = new Map([
   ['after-mark', 'settle'],
 ]);
 
+const HOT = { sessions: 1, memoryBytes: 2e9, idleMs: 600_000 };
+
 export interface BenchWorker {
   turn(): Promise<void>;
   /** Milliseconds of each step of the last turn. */
@@ -38,6 +40,8 @@ export interface BenchWorker {
 export interface BenchWorkerOptions {
   /** `worker`: the agent runs in the worker's own process, without a host; only for comparison. @default 'host' */
   readonly where?: 'host' | 'worker';
+  /** The agent stays for the next turn. */
+  readonly hot?: boolean;
   /** As the server found it. */
   readonly sandbox: Sandbox;
 }
@@ -45,7 +49,7 @@ export interface BenchWorkerOptions {
 export async function openBenchWorker(
   dataDir: string,
   modelUrl: string,
-  { where = 'host', sandbox }: BenchWorkerOptions,
+  { where = 'host', hot = false, sandbox }: BenchWorkerOptions,
 ): Promise<BenchWorker> {
   await mkdir(dataDir, { recursive: true });
   const limits = { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 };
@@ -58,7 +62,7 @@ export async function openBenchWorker(
   const opened =
     where === 'host'
       ? await openWorkerHosts(
-          { dataDir, limits, proxy: {}, prices: {}, budgets: {} },
+          { dataDir, limits, proxy: {}, prices: {}, budgets: {}, ...(hot && { hot: HOT }) },
           stores,
           folder,
           model,

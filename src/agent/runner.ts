@@ -11,7 +11,8 @@ import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/executio
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
-import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
+import type { CliPlace } from './cli-place.ts';
+import { type CliEnd, runCli } from './cli-run.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
@@ -59,6 +60,8 @@ export interface AgentRunnerOptions extends CliRunnerOptions, Omit<ModelAccessOp
 interface UsedModel {
   /** In place of the folder's. */
   readonly use?: string;
+  /** Where the CLI may stay for the session's next turn; without one it ends with the turn. */
+  readonly place?: CliPlace;
   /** Of the folder's tools. */
   readonly tools?: ToolNarrowing;
 }
@@ -122,7 +125,7 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   };
 }
 
-type TurnOptions = CliRunnerOptions & Pick<TurnAccess, 'model' | 'away'>;
+type TurnOptions = CliRunnerOptions & Pick<TurnAccess, 'model' | 'away'> & Pick<UsedModel, 'place'>;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {
@@ -175,9 +178,13 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     notices.see(message);
   };
   let from = held.mark;
-  let input = command
-    ? createInput({ text: command.text }, true)
-    : createInput(held.goesOn ? null : await promptFor(run, transcript));
+  // What lies in the transcript was changed behind the back of a CLI that stayed.
+  if (held.goesOn || held.mark !== mark) await options.place?.end('asked');
+  let message = command
+    ? messageOf({ text: command.text }, true)
+    : held.goesOn
+      ? null
+      : messageOf(await promptFor(run, transcript));
   if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
   try {
@@ -187,7 +194,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         run,
         mark: from,
         relocation: runs === 1 ? relocation : null,
-        input,
+        message,
+        transcript,
         asking,
         see,
       });
@@ -199,9 +207,11 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         return failed(demo, 'resume-lost', 'The agent did not go on from the conversation it was given.');
       }
       if (end.stopped || signal.aborted || !(await recovery.mend(watcher.seen()))) break;
+      // The conversation was changed behind the back of a CLI that stayed.
+      await options.place?.end('turn-failed');
       watcher.again();
       from = await markTranscript(transcript);
-      input = createInput({ text: GO_ON });
+      message = messageOf({ text: GO_ON });
     }
   } finally {
     slow.close();
@@ -262,20 +272,8 @@ function textBlock(text: string) {
   return { type: 'text' as const, text };
 }
 
-/**
- * `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. Without a prompt the CLI goes on with the
- * call that it held.
- */
-function createInput(prompt: Prompt | null, order = false): CliInput {
-  const done = Promise.withResolvers<void>();
-  async function* messages(): AsyncGenerator<SDKUserMessage> {
-    if (prompt) yield messageOf(prompt, order);
-    await done.promise;
-  }
-  return { messages: messages(), end: () => done.resolve() };
-}
-
-function messageOf({ text, uuid, context }: Prompt, order: boolean): SDKUserMessage {
+/** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
+function messageOf({ text, uuid, context }: Prompt, order = false): SDKUserMessage {
   return {
     type: 'user',
     message: {

@@ -48,11 +48,13 @@ async function runOnHost(
     throw error;
   }
   let result: AgentTurn | null = null;
+  running.timeline.host(host.facts?.());
   try {
     await deps.at?.('after-restore');
     const saver = createStateSaver(running, host);
     tried.saver = saver;
     result = await runRestored(running, host, saver);
+    running.timeline.host(host.facts?.());
     return result;
   } finally {
     const keep = result !== null && 'isComplete' in result && result.isComplete === true;
@@ -68,6 +70,7 @@ type AgentTurn = (Decision & { readonly isComplete?: boolean }) | NotNow;
 async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
   const { deps, request, signal } = running;
   const { outcome, toolsRan } = await runAgent(running, host, saver);
+  running.timeline.calls(outcome.calls ?? []);
   await deps.at?.('after-agent');
   if (signal.aborted && signal.reason === 'lost') {
     throw new Conflict('lease-lost', 'The lease was lost while the agent ran.');

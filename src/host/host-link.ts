@@ -10,7 +10,7 @@ import { fromHostSchema, type HeardFromHost, MAX_PROGRESS_BYTES, type ToHost } f
 import { type Activity, watchSilence } from './silence.ts';
 
 type Of<T extends HeardFromHost['type']> = Extract<HeardFromHost, { type: T }>;
-type Answer = 'ready' | 'opened' | 'ended' | 'saved';
+type Answer = 'ready' | 'opened' | 'ended' | 'saved' | 'resting';
 
 /** What a host says without being asked for it. */
 export interface HostEvents {
@@ -56,11 +56,14 @@ export interface HostLink {
   kill(): void;
 }
 
-const STEP = { ready: 'start', opened: 'restore', ended: 'run', saved: 'save' } as const satisfies Record<
-  Answer,
-  HostStep
->;
-const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved' } as const;
+const STEP = {
+  ready: 'start',
+  opened: 'restore',
+  ended: 'run',
+  saved: 'save',
+  resting: 'run',
+} as const satisfies Record<Answer, HostStep>;
+const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting' } as const;
 
 export function createHostLink(
   process: HostProcess,
@@ -71,6 +74,8 @@ export function createHostLink(
   const waiting = new Map<Answer, { resolve(frame: never): void; reject(error: unknown): void }>();
   let events: HostEvents | null = null;
   let progressBytes = 0;
+  /** It rests, and need not say anything. */
+  let isResting = false;
   let why = 'it ended';
   let error: Error | undefined;
 
@@ -105,7 +110,7 @@ export function createHostLink(
   }
 
   function take(frame: HeardFromHost): void {
-    silence.heard();
+    if (!isResting) silence.heard();
     switch (frame.type) {
       case 'beat':
         return;
@@ -124,6 +129,11 @@ export function createHostLink(
         return;
       case 'failed':
         answer(FAILED_AT[frame.at])?.reject(errorOf(frame));
+        return;
+      case 'resting':
+        isResting = frame.cold === undefined;
+        if (isResting) silence.rest();
+        answer(frame.type)?.resolve(frame as never);
         return;
       default:
         answer(frame.type)?.resolve(frame as never);
@@ -167,6 +177,11 @@ export function createHostLink(
         waiting.set(type, { resolve: resolve as (frame: never) => void, reject });
       });
       if (withinMs !== undefined) hurry(type, withinMs);
+      if (isResting) {
+        isResting = false;
+        silence.heard();
+      }
+      if (frame.type === 'run') progressBytes = 0;
       writeFrame(frames, frame);
       return await answered;
     },

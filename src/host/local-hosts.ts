@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, readlink, rename, rm, rmdir, writeFile } from
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { SAFE_PATH } from '../agent/environment.ts';
+import { folderStamp } from '../agent/folder-stamp.ts';
 import { isSameProcess, processStart } from '../agent/process-identity.ts';
 import { endProcesses } from '../agent/processes.ts';
 import { removeTree } from '../agent/remove-tree.ts';
@@ -16,7 +17,6 @@ import { programFile } from '../package-root.ts';
 import { createHostLink } from './host-link.ts';
 import { createIncoming } from './incoming.ts';
 import { HOST_PATIENCE, type HostPatience } from './patience.ts';
-import type { SpareHost } from './process-hosts.ts';
 import { PROTOCOL_VERSION } from './protocol.ts';
 import {
   endOrphans,
@@ -27,6 +27,7 @@ import {
   type StartOptions,
   startInSandbox,
 } from './sandbox/index.ts';
+import type { SpareHost } from './spare-host.ts';
 
 /** Where a session is in every sandbox. */
 const INSIDE = { root: '/tmp', config: '/tmp/.claude-code', workspace: '/tmp/workspace' } as const;
@@ -97,6 +98,8 @@ async function startHost(options: LocalHostsOptions, sessions: Sessions): Promis
   for (const folder of Object.values(folders)) await mkdir(folder, { mode: 0o700 });
   const isRoot = process.getuid?.() === 0;
   const packs = join(slot, 'packs');
+  const agentFolder = options.agentCopy ?? options.agentDir;
+  const stamp = await folderStamp(agentFolder);
   const incoming = await createIncoming(packs, objects, { shared: isWalled && !isRoot });
 
   const compiled = compiledInside(options.compiled);
@@ -176,6 +179,7 @@ async function startHost(options: LocalHostsOptions, sessions: Sessions): Promis
         directory = await workplace.open(lease);
       return { directory, stage, spool: slot };
     },
+    isCurrent: async () => (await folderStamp(agentFolder).catch(() => null)) === stamp,
     close: () => (closed ??= close()),
   };
   try {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { askedSchema, decidedSchema } from '../core/asked-call.ts';
 import { parseTurnRequest } from '../core/messages.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
+import { WHY_COLD } from './hot-reasons.ts';
 
 /** Both sides come from the same package; a host of another build is refused. */
 export const PROTOCOL_VERSION = 2;
@@ -71,9 +72,15 @@ export const toHostSchema = z.discriminatedUnion('type', [
     /** Claude's own id of the conversation, where it is not the session's. */
     agentSessionId: z.string().optional(),
     model: modelSchema,
+    /** Its CLI may stay for the session's next turn. */
+    keep: z.boolean().default(false),
     /** What is left of the folder's tools. */
     tools: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()) }).optional(),
   }),
+  /** No turn for a while: nothing of the session may run until `wake`. */
+  z.object({ type: z.literal('rest') }),
+  /** In place of `open`, after `rest`: the head is still what this host saved last. */
+  z.object({ type: z.literal('wake'), fence: z.int().nonnegative(), stored: storedGenerationSchema }),
   z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
   z.object({
     type: z.literal('save'),
@@ -147,9 +154,21 @@ const logFields = z.record(
 export const fromHostSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready'), version: z.literal(PROTOCOL_VERSION) }),
   z.strictObject({ type: z.literal('beat') }),
-  z.strictObject({ type: z.literal('opened') }),
+  /** `cold`: of `wake`, why this host cannot serve the turn. */
+  z.strictObject({ type: z.literal('opened'), cold: z.enum(WHY_COLD).optional() }),
+  z.strictObject({
+    type: z.literal('resting'),
+    memoryBytes: count.optional(),
+    /** Set when no CLI stayed. */
+    cold: z.enum(WHY_COLD).optional(),
+  }),
   z.strictObject({ type: z.literal('progress'), event: turnEventSchema }),
-  z.strictObject({ type: z.literal('ended'), outcome: outcomeSchema }),
+  z.strictObject({
+    type: z.literal('ended'),
+    outcome: outcomeSchema,
+    /** Why the CLI was started for this turn; absent when the one of the turn before served it. */
+    cold: z.enum(WHY_COLD).optional(),
+  }),
   z.strictObject({ type: z.literal('need'), name: z.string().max(60) }),
   z.strictObject({
     type: z.literal('pack'),
@@ -165,7 +184,7 @@ export const fromHostSchema = z.discriminatedUnion('type', [
   /** The answer to `boot`, `open` or `save` where it went wrong. */
   z.strictObject({
     type: z.literal('failed'),
-    at: z.enum(['boot', 'open', 'save']),
+    at: z.enum(['boot', 'open', 'save', 'rest']),
     family: z.enum(['Corrupt', 'Invalid', 'Refused', 'Conflict', 'Error']),
     code: z.string().max(60),
     message: short,

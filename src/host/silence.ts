@@ -32,7 +32,7 @@ const HELD_UP_TIMES = 6;
 /** Whoever computes for this share of `silentMs` without a word is in an endless loop. */
 const COMPUTING_SHARE = 0.5;
 
-/** Counts from the first `heard` on. */
+/** Counts from the first `heard` on, and after `rest` from the next one on. */
 export function watchSilence({ silentMs, activity, onSilent, clock = steady }: SilenceOptions) {
   const everyMs = silentMs / LOOKS;
   const ended = new AbortController();
@@ -68,6 +68,9 @@ export function watchSilence({ silentMs, activity, onSilent, clock = steady }: S
     heard(): void {
       silence = 0;
       before = null;
+    },
+    rest(): void {
+      silence = Number.NEGATIVE_INFINITY;
     },
     end: () => ended.abort(),
   };
