@@ -8,6 +8,7 @@ export const ENDS = [
   'turn-failed',
   'asked',
   'compacted',
+  'steered',
   'busy',
   'late-files',
   'remote-tools',

@@ -8,21 +8,23 @@ import type { Asking } from './asking-policy.ts';
 import type { WhyEnded } from './cli-ends.ts';
 import type { CliPlace } from './cli-place.ts';
 import { type Crash, createCliProcess } from './cli-process.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
 import { createLateFiles } from './late-files.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import type { Relocation } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { startCli } from './started-cli.ts';
 import { dropConfiguration, laidPlaces, layConfiguration } from './static-config.ts';
+import { steerInto } from './steering-input.ts';
 import { markTranscript, type TranscriptMark } from './transcript.ts';
+import { userMessage } from './user-message.ts';
 
 export interface CliRun {
   readonly run: AgentRun;
   readonly folder: AgentFolder;
   readonly model: ModelEndpoint;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   readonly path?: string;
   readonly language?: string;
   readonly network?: Readonly<Record<string, string>>;
@@ -49,7 +51,8 @@ export interface CliEnd {
 const STOP_GRACE_MS = 2_000;
 /** After its result: how long the CLI may take to end by itself. */
 const EXIT_GRACE_MS = 3_000;
-
+/** After a result, until it begins with what it was sent meanwhile. */
+const SILENT_MS = 5_000;
 /** After its result: how long the CLI may take until it waits for the next message. */
 const IDLE_MS = 3_000;
 
@@ -68,7 +71,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     limits: folder.settings.timeLimits,
   });
   const environment = { ...context.network, ...own };
-  const process = createCliProcess({ directory, sandbox: context.sandbox, folder });
+  const process = createCliProcess();
   const given = { ...context, environment, laid, spawn: process.spawn };
   const options = await queryOptions(given);
   const cli = (await place?.take(options, directory)) ?? (await startAnew());
@@ -116,21 +119,44 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
 
   function end(why: WhyEnded): void {
     mayStay = false;
+    steered.close();
     place?.ended(why);
     cli.end();
     timers.push(setTimeout(cli.process.kill, EXIT_GRACE_MS));
   }
 
+  let hasSteered = false;
+  const steered = steerInto(
+    {
+      push(prompt) {
+        hasSteered = true;
+        cli.say(userMessage(prompt));
+      },
+    },
+    run,
+    transcript,
+  );
+  let silence: NodeJS.Timeout | undefined;
   let broken: unknown = null;
   let isStaying = false;
   try {
+    let result: SDKResultMessage | null = null;
     for (let next = await cli.messages.next(); !next.done; next = await cli.messages.next()) {
       const seen = next.value;
       context.see(seen);
       late?.see(seen);
+      steered.see(seen);
+      clearTimeout(silence);
       if (seen.type === 'system' && seen.subtype === 'compact_boundary') compacted = true;
       if (seen.type === 'result') {
-        const why = whyEnded(seen);
+        result = seen;
+        // What it was sent while it ended is its next prompt.
+        if (!steered.isAnswered()) silence = setTimeout(() => end('busy'), SILENT_MS);
+      }
+      if (result !== null && steered.isAnswered()) {
+        steered.close();
+        const why = hasSteered ? 'steered' : whyEnded(result);
+        result = null;
         mayStay = why === null;
         if (why !== null) end(why);
         else timers.push(setTimeout(() => end('busy'), IDLE_MS));
@@ -150,7 +176,9 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     broken = error;
   } finally {
     signal.removeEventListener('abort', stop);
+    clearTimeout(silence);
     for (const timer of timers) clearTimeout(timer);
+    steered.close();
     if (!isStaying) {
       await place?.end();
       cli.end();

@@ -3,7 +3,7 @@
 // was given; a stop keeps what was done; every process of the turn is gone when `run` returns.
 // It never throws for what went wrong inside the agent: that is an outcome. It throws for faults of this machine.
 import { rm } from 'node:fs/promises';
-import type { SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk';
 import { Corrupt, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
@@ -13,6 +13,7 @@ import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import type { CliPlace } from './cli-place.ts';
 import { type CliEnd, runCli } from './cli-run.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
@@ -23,7 +24,6 @@ import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { reportSlowTools } from './slow-tools.ts';
 import type { TenantAgentOf } from './tenant-agent.ts';
 import {
@@ -35,12 +35,13 @@ import {
 } from './transcript.ts';
 import { agentSessionOf, transcriptPath } from './transcript-file.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
+import { userMessage } from './user-message.ts';
 
 export type { ModelEndpoint } from './environment.ts';
 
 export interface CliRunnerOptions {
   readonly folder: AgentFolder;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   /** PATH of the agent's shell; by default the system's folders and this Node's own. */
   readonly path?: string;
   /** Variables that lead the agent's programs to what they may reach of the network. */
@@ -76,7 +77,7 @@ export interface CliRunner {
 
 export function createCliRunner(options: CliRunnerOptions): CliRunner {
   const { folder } = options;
-  const sandbox: SandboxChoice =
+  const sandbox: CliSandbox =
     folder.settings.sandbox === 'off' ? { kind: 'none', reason: 'switched off' } : options.sandbox;
   if (folder.settings.sandbox === 'require' && sandbox.kind === 'none') {
     throw new Invalid(
@@ -181,10 +182,10 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   // What lies in the transcript was changed behind the back of a CLI that stayed.
   if (held.goesOn || held.mark !== mark) await options.place?.end('asked');
   let message = command
-    ? messageOf({ text: command.text }, true)
+    ? userMessage({ text: command.text }, true)
     : held.goesOn
       ? null
-      : messageOf(await promptFor(run, transcript));
+      : userMessage(await promptFor(run, transcript));
   if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
   try {
@@ -211,7 +212,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
       await options.place?.end('turn-failed');
       watcher.again();
       from = await markTranscript(transcript);
-      message = messageOf({ text: GO_ON });
+      message = userMessage({ text: GO_ON });
     }
   } finally {
     slow.close();
@@ -266,24 +267,6 @@ function failed(
   message: string,
 ): AgentOutcome {
   return { status: 'failed', text: '', demo, failure: { code, message } };
-}
-
-function textBlock(text: string) {
-  return { type: 'text' as const, text };
-}
-
-/** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
-function messageOf({ text, uuid, context }: Prompt, order = false): SDKUserMessage {
-  return {
-    type: 'user',
-    message: {
-      role: 'user',
-      content: context === undefined ? text : [textBlock(context), textBlock(text)],
-    },
-    parent_tool_use_id: null,
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
-  };
 }
 
 /** What the turn begins with. */

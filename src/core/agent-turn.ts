@@ -141,10 +141,14 @@ async function runAgent(
         running.progress(event);
       },
       tries: running.tries,
+      steering: running.steering,
       signal,
     });
     await deps.at?.('mid-run');
-    return { outcome: await ending, toolsRan };
+    const outcome = await ending;
+    // What the agent took is answered by this turn: nobody may run it again once the turn is saved.
+    await running.steering.settled();
+    return { outcome, toolsRan };
   } finally {
     await midTurn.end();
   }
@@ -166,6 +170,7 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
   const extras = {
     ...(outcome.demo ? { demo: true } : {}),
     ...(outcome.usage ? { usage: outcome.usage } : {}),
+    ...(outcome.contextTokens ? { contextTokens: outcome.contextTokens } : {}),
   };
   if (outcome.status === 'stopped') {
     return { outcome: 'stopped', text: withStoppedNote(outcome.text), ...extras };

@@ -16,6 +16,7 @@ type Answer = 'ready' | 'opened' | 'ended' | 'saved' | 'resting';
 export interface HostEvents {
   onProgress(event: Of<'progress'>['event']): void;
   onNeed(name: string): void;
+  onTook(turnId: string): void;
   onPack(name: string, bytes: number): void;
 }
 
@@ -120,6 +121,9 @@ export function createHostLink(
         return;
       case 'log':
         log(frame.level, 'agent-host', { told: frame.event, ...frame.fields });
+        return;
+      case 'took':
+        events?.onTook(frame.turnId);
         return;
       case 'need':
         events?.onNeed(frame.name);

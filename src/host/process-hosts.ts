@@ -5,6 +5,7 @@ import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
 import type { TenantAgent, TenantAgentOf } from '../agent/tenant-agent.ts';
 import { Conflict } from '../core/errors.ts';
+import type { TurnId } from '../core/ids.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
@@ -234,6 +235,7 @@ async function openSession(
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
+  let steering: HostRun['steering'];
 
   async function put(name: string, bytes: number): Promise<void> {
     const save = saving;
@@ -257,6 +259,8 @@ async function openSession(
 
   link.listen({
     onProgress: (event) => progress(event),
+    // Of another turn than was offered, it says nothing to anybody.
+    onTook: (turnId) => steering?.took(turnId as TurnId),
     onNeed: (name) => {
       // Of this session's own packs, and of no other.
       const key = ours.get(name);
@@ -308,6 +312,8 @@ async function openSession(
       link.hurry('ended', patience.stopMs);
     };
     signal.addEventListener('abort', stop, { once: true });
+    steering = run.steering;
+    const deaf = steering?.listen(({ turnId, text }) => link.send({ type: 'input', turnId, text }));
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
       const keep = hot !== undefined;
@@ -335,6 +341,8 @@ async function openSession(
       return { status: 'failed', text: '', demo: false, failure: { code: 'agent-crashed', message } };
     } finally {
       signal.removeEventListener('abort', stop);
+      deaf?.();
+      steering = undefined;
     }
   }
 

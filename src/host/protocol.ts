@@ -81,6 +81,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('rest') }),
   /** In place of `open`, after `rest`: the head is still what this host saved last. */
   z.object({ type: z.literal('wake'), fence: z.int().nonnegative(), stored: storedGenerationSchema }),
+  /** What a person wrote to the turn that runs. */
+  z.object({ type: z.literal('input'), turnId: z.string(), text: z.string() }),
   z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
   z.object({
     type: z.literal('save'),
@@ -126,6 +128,7 @@ export const outcomeSchema = z.strictObject({
   status: z.enum(['ok', 'stopped', 'deadline', 'failed']),
   text: text(MAX_TEXT),
   demo: z.boolean(),
+  contextTokens: z.int().nonnegative().optional(),
   usage: z
     .strictObject({
       inputTokens: count,
@@ -169,6 +172,8 @@ export const fromHostSchema = z.discriminatedUnion('type', [
     /** Why the CLI was started for this turn; absent when the one of the turn before served it. */
     cold: z.enum(WHY_COLD).optional(),
   }),
+  /** The agent has this `input`. */
+  z.strictObject({ type: z.literal('took'), turnId: z.string().max(64) }),
   z.strictObject({ type: z.literal('need'), name: z.string().max(60) }),
   z.strictObject({
     type: z.literal('pack'),

@@ -9,9 +9,9 @@ import { pauseProcesses } from '../agent/processes.ts';
 import type { CliRunner } from '../agent/runner.ts';
 import { systemClock } from '../core/clock.ts';
 import { isHybridError } from '../core/errors.ts';
-import type { SessionId, Tenant } from '../core/ids.ts';
+import type { SessionId, Tenant, TurnId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import type { ExecutionDirectory, Steering, SteeringMessage } from '../core/ports/execution.ts';
 import { createSessionFiles, type SessionFiles } from '../state/session-files.ts';
 import { isUnchangedAround } from '../state/unchanged-since.ts';
 import { cutText } from '../text/cut-text.ts';
@@ -91,6 +91,7 @@ export async function serveHost(
   function startBeat(): NodeJS.Timeout {
     return setInterval(() => say({ type: 'beat' }), beatEveryMs);
   }
+  const steering = createHostSteering((turnId) => say({ type: 'took', turnId }));
 
   async function boot(frame: Boot): Promise<void> {
     clearInterval(beat);
@@ -144,6 +145,7 @@ export async function serveHost(
         ...(decided && { decided }),
         tries,
         directory,
+        steering,
         signal: stop.signal,
         progress: (event) => {
           if (
@@ -166,6 +168,7 @@ export async function serveHost(
     if (outcome.asked) await place.end('asked');
     await place.finish();
     if (alone && !place.isTaken()) await endAllOthers();
+    steering.reset();
     const cold = place.whyCold();
     say({ type: 'ended', outcome, ...(cold === null ? {} : { cold }) });
   }
@@ -243,6 +246,9 @@ export async function serveHost(
         case 'stop':
           stop.abort(frame.reason);
           break;
+        case 'input':
+          steering.offer({ turnId: frame.turnId as TurnId, text: frame.text });
+          break;
         case 'save':
           if (booted && session)
             save(booted, session, frame).catch((error: unknown) => failed('save', error));
@@ -267,6 +273,31 @@ export async function serveHost(
     await (session as Session | null)?.place.end();
     await door?.close();
   }
+}
+
+/** What comes before the agent listens waits for it; the worker offers anew what a run did not take. */
+function createHostSteering(
+  took: Steering['took'],
+): Steering & { offer(message: SteeringMessage): void; reset(): void } {
+  let listener: ((message: SteeringMessage) => void) | null = null;
+  let early: SteeringMessage[] = [];
+  return {
+    took,
+    listen(take) {
+      listener = take;
+      for (const message of early.splice(0)) take(message);
+      return () => {
+        listener = null;
+      };
+    },
+    offer(message) {
+      if (listener) listener(message);
+      else early.push(message);
+    },
+    reset() {
+      early = [];
+    },
+  };
 }
 
 /** Nothing that a turn does should end here: the worker sees the host's end, and takes the turn up again. */

@@ -28,6 +28,7 @@ import { Invalid } from '../core/errors.ts';
 import type { MessageLimits } from '../core/limits.ts';
 import type { StateLimits } from '../core/ports.ts';
 import { messageLimitFields } from '../core/tenants.ts';
+import { type WhileRunning, whileRunningSchema } from '../core/while-running.ts';
 import { type Budgets, budgetsSchema } from '../gateway/budgets.ts';
 import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
 import type { HotLimits } from '../host/hot-hosts.ts';
@@ -56,6 +57,7 @@ const ownFields = {
     })
     .prefault({}),
   keepGenerations: z.int().min(1).max(1000).default(KEPT_GENERATIONS),
+  whileRunning: whileRunningSchema.prefault({}),
   checkpointEverySec: z.number().min(0).max(3600).default(CHECKPOINT_EVERY_SEC),
   hot: z
     .strictObject({
@@ -111,6 +113,8 @@ export interface Configuration {
   readonly limits: StateLimits;
   /** How many messages are taken in and how much is kept, where a tenant says nothing else for itself. */
   readonly messageLimits: MessageLimits;
+  /** What a message does to a turn that runs. */
+  readonly whileRunning: WhileRunning;
   readonly keepGenerations: number;
   /** A running turn is saved this often; 0 for never. */
   readonly checkpointEveryMs: number;
@@ -166,6 +170,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     workers: overrides.workers ?? values.workers,
     turnsAtOnce: values.turnsAtOnce,
     retentionSec: values.retentionDays * DAY_SEC,
+    whileRunning: values.whileRunning,
     messageLimits: {
       turnsPerMinute: values.limits.turnsPerMinute,
       waiting: values.limits.waiting,

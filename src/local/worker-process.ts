@@ -8,6 +8,7 @@ import { openOutgoing } from '../channels/outgoing.ts';
 import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
+import { eraseChat } from '../core/erase-chat.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
@@ -89,6 +90,7 @@ async function boot(
     const working = runWorker(
       {
         ...stores,
+        forget: async (key) => void (await eraseChat(stores, key)),
         standing: directory.standing,
         recordOf: directory.of,
         hosts,
