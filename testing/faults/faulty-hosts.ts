@@ -49,13 +49,21 @@ export async function openFaultyHosts(options: FaultyHostsOptions): Promise<Proc
   const { settings, objects, state, faults, current, note, log, modelUrl } = options;
   const { folder, mutation } = settings;
   const patience = patienceOf(mutation);
-  const startOptions = localOptions(options, patience);
   mkdirSync(join(folder, 'leases'), { recursive: true });
 
+  let hello = '';
+  const startHost = openLocalHosts({
+    ...localOptions(options, patience),
+    environment() {
+      const how = hello;
+      hello = '';
+      return environmentOf(options, how);
+    },
+  });
   async function start(): Promise<SpareHost> {
-    const hello = settings.agent === 'light' ? faults.take('host:hello', current.message) : null;
-    const environment = environmentOf(options, hello?.how ?? '');
-    const host = await (await openLocalHosts({ ...startOptions, environment }))();
+    const fault = settings.agent === 'light' ? faults.take('host:hello', current.message) : null;
+    if (fault) hello = fault.how;
+    const host = await startHost();
     return {
       ...host,
       async claim(lease, stored) {

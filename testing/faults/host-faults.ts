@@ -17,6 +17,8 @@ export const HANGS: Readonly<Record<HostStep, readonly string[]>> = {
   saved: ['stop'],
 };
 
+export const isHang = (how: string): boolean => ['stop', 'spin', 'hang'].includes(how);
+
 export interface Lie {
   readonly step: HostStep;
   readonly how: string;

@@ -2,7 +2,7 @@
 // the seed. What depends on the machine's scheduling is in the history instead. A fault happens at most once, in the
 // process that reaches it first.
 import { TURN_POINTS, type TurnPoint } from '../../src/core/running-turn.ts';
-import { HANGS, HOST_STEPS, type HostStep, LIES, lieOf } from './host-faults.ts';
+import { HANGS, HOST_STEPS, type HostStep, isHang, LIES, lieOf } from './host-faults.ts';
 import { createRandom, type Random } from './random.ts';
 
 /** Where a fault waits: a named point of the turn, or a call of a port. */
@@ -121,6 +121,8 @@ export function createPlan(options: PlanOptions): Plan {
 
 type Draft = Omit<PlannedFault, 'id' | 'message'>;
 
+const isHostHang = ({ place, how }: Draft): boolean => place.startsWith('host:') && isHang(how);
+
 /** One to three faults; at most two that cost an attempt, so that the third can succeed. */
 function faultsOn(
   message: number,
@@ -136,8 +138,8 @@ function faultsOn(
     for (const draft of kind(random, agent)) {
       const cost = costs(draft);
       if (cost && costly === 2) continue;
-      // One that hangs twice in the same step is given up.
-      if (drafts.some(({ place }) => place === draft.place && place.startsWith('host:'))) continue;
+      // A message whose hosts hang twice is given up.
+      if (isHostHang(draft) && drafts.some(isHostHang)) continue;
       if (cost) costly++;
       drafts.push(draft);
     }
@@ -157,7 +159,8 @@ const BEFORE_COMMIT = new Set([
 function costs({ place, how }: Draft): boolean {
   if (how === 'slow' || how === 'deadline') return false;
   const [, step] = place.split('host:');
-  if (step !== undefined) return lieOf(step as HostStep, how)?.barred !== false;
+  // One that hangs gives way to another within the same attempt.
+  if (step !== undefined) return how === 'kill' || lieOf(step as HostStep, how)?.barred === true;
   return (
     BEFORE_COMMIT.has(place) ||
     place === 'store.begin' ||
