@@ -39,9 +39,11 @@ export async function runAgentTurn(running: AnsweredTurn): Promise<Decision | No
     throw error;
   }
   let result: AgentTurn | null = null;
+  running.timeline.host(host.facts?.());
   try {
     await deps.at?.('after-restore');
     result = await runRestored(running, host, createStateSaver(running, host));
+    running.timeline.host(host.facts?.());
     return result;
   } finally {
     const keep = result !== null && 'isComplete' in result && result.isComplete === true;
@@ -57,6 +59,7 @@ type AgentTurn = (Decision & { readonly isComplete?: boolean }) | NotNow;
 async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
   const { deps, request, signal } = running;
   const { outcome, toolsRan } = await runAgent(running, host, saver);
+  running.timeline.calls(outcome.calls ?? []);
   await deps.at?.('after-agent');
   if (signal.aborted && signal.reason === 'lost') {
     throw new Conflict('lease-lost', 'The lease was lost while the agent ran.');

@@ -1,8 +1,9 @@
-// What the stores keep, as the core sees it. Stores treat `state`, `consent`, `anchor` and `reply` as opaque JSON.
+// What the stores keep, as the core sees it. Stores treat `state`, `consent`, `anchor`, `timeline` and `reply` as opaque JSON.
 
 import type { SessionId, SessionKey, Tenant, TurnId } from './ids.ts';
 import type { Json, TurnRequest } from './messages.ts';
 import type { Question } from './question.ts';
+import type { Timeline } from './timeline.ts';
 
 /**
  * Where a conversation points. Exactly seven fields. `created_at` and `updated_at` are ISO 8601 UTC; `ttl` is
@@ -106,6 +107,8 @@ export interface TurnRecord {
   readonly reply: Reply | null;
   /** The channel's note: e.g. the id of the message that the final text will be edited into. */
   readonly anchor: Json | null;
+  /** Where its time went; null until it is closed by the worker that ran it. */
+  readonly timeline: Timeline | null;
   /** Grows in the order turns were accepted within one conversation (not a clock). */
   readonly sequence: number;
   readonly receivedAtMs: number;

@@ -16,24 +16,15 @@ import type {
   TurnEvent,
   WaitingFor,
 } from './ports.ts';
+import type { TimelineRecorder } from './record-timeline.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
 import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
+import type { Timeline } from './timeline.ts';
+import type { TurnPoint } from './turn-points.ts';
 
-/** Named points of a turn, in order, at which a fault kit can inject a fault. */
-export const TURN_POINTS = [
-  'before-lease',
-  'after-lease',
-  'after-restore',
-  'mid-run',
-  'after-agent',
-  'after-pack',
-  'after-commit',
-  'after-send',
-  'after-mark',
-] as const;
-export type TurnPoint = (typeof TURN_POINTS)[number];
+export { TURN_POINTS, type TurnPoint } from './turn-points.ts';
 
 export interface TurnTiming {
   /** How long a lease lives without a heartbeat. */
@@ -62,8 +53,18 @@ export interface TurnDeps {
   readonly maxAttempts: number;
   /** Every tenant is served where it is left out. */
   readonly standing?: StandingOf;
+  /** Told of every turn that this worker closed, after its person has the reply. Must not throw. */
+  readonly onClosed?: (turn: ClosedTurn) => void;
   /** For fault injection; production passes nothing. */
   readonly at?: (point: TurnPoint) => Promise<void> | void;
+}
+
+/** For metrics and traces: no text of anybody. */
+export interface ClosedTurn {
+  readonly request: Pick<TurnRequest, 'turnId' | 'kind' | 'receivedAtMs' | 'conversation'>;
+  readonly sessionId: SessionId;
+  readonly outcome: Reply['outcome'];
+  readonly timeline: Timeline;
 }
 
 export interface TurnContext {
@@ -101,6 +102,8 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly tries: number;
   /** Aborts with a reason: 'stop' (the person's wish), 'deadline', or 'lost' (the lease). */
   readonly signal: AbortSignal;
+  /** Where the time goes. */
+  readonly timeline: TimelineRecorder;
   /** Shows the person what happens. */
   readonly progress: (event: TurnEvent) => void;
   /** See `Channel.openConversation`; null where the channel has none. */

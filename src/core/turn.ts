@@ -13,6 +13,7 @@ import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
+import { recordTimeline, type TimelineRecorder } from './record-timeline.ts';
 import { isCommitted, type Lease, type TurnRecord } from './records.ts';
 import { gaveUp, sessionUnreadable, withStoppedNote } from './replies.ts';
 import { mayPass, retryWrite } from './retry-write.ts';
@@ -28,6 +29,7 @@ import {
 } from './running-turn.ts';
 import { type Settled, settleQuestions } from './settle-answer.ts';
 import { standingReply } from './standing.ts';
+import { timelineFields } from './timeline-fields.ts';
 import { timelineStep } from './timeline-turn.ts';
 import { outageWaitMs } from './waiting.ts';
 
@@ -47,10 +49,18 @@ interface Ended {
 }
 
 export async function runTurn(
-  deps: TurnDeps,
+  given: TurnDeps,
   request: TurnRequest,
   context: TurnContext,
 ): Promise<TurnOutcome> {
+  const timeline = recordTimeline(request, given.clock);
+  const deps: TurnDeps = {
+    ...given,
+    at(point) {
+      timeline.at(point);
+      return given.at?.(point);
+    },
+  };
   const unserved = await ifGone(deps, request, context.receives);
   if (unserved) return unserved;
   if (request.kind === 'await-move') return await awaitMove(deps, request);
@@ -65,7 +75,7 @@ export async function runTurn(
   await deps.at?.('after-lease');
   let ended: Ended | undefined;
   try {
-    ended = await runLeased(deps, request, context, begun);
+    ended = await runLeased(deps, request, context, begun, timeline);
   } catch (error) {
     ended = failed(deps, begun, error, context.receives);
   } finally {
@@ -139,6 +149,7 @@ async function runLeased(
   request: TurnRequest,
   context: TurnContext,
   { lease, head, turn: record }: BeginResult,
+  timeline: TimelineRecorder,
 ): Promise<Ended> {
   const stop = new AbortController();
   const { leaseMs, heartbeatMs, stopEveryMs = heartbeatMs } = deps.timing;
@@ -156,7 +167,7 @@ async function runLeased(
   });
   const channel = channelOf(deps, request);
   const { receives: tries } = context;
-  const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal };
+  const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal, timeline };
   try {
     if (request.kind === 'move') {
       return { outcome: await moveConversation(deps, request, { lease, head, turn: record }) };
@@ -178,12 +189,15 @@ async function runLeased(
 type Unshown = Omit<RunningTurn, 'progress' | 'openConversation'>;
 
 async function runUncommitted(unshown: Unshown): Promise<Ended> {
-  const { deps, request, lease, record, channel } = unshown;
+  const { deps, request, lease, record, channel, timeline } = unshown;
   const context = sendContext(deps.store, lease, request, record);
   const sink = channel.open(context);
   const running: RunningTurn = {
     ...unshown,
-    progress: (event) => sink.push(event),
+    progress(event) {
+      timeline.progress(event);
+      sink.push(event);
+    },
     openConversation: async (name) => (await channel.openConversation?.(context, name)) ?? null,
   };
   try {
@@ -282,7 +296,7 @@ async function commit(running: RunningTurn, result: Decision): Promise<TurnRecor
 
 /** Delivers a committed turn and closes its record. */
 async function finish(
-  { deps, channel, lease, request, tries }: Unshown,
+  { deps, channel, lease, request, tries, timeline }: Unshown,
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
@@ -291,8 +305,13 @@ async function finish(
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }
   await deps.at?.('after-send');
-  await deps.store.settle(lease, turn.turnId, outcome);
+  const kept = timeline.done(turn.attempts);
+  await deps.store.settle(lease, turn.turnId, outcome, kept);
   await deps.at?.('after-mark');
+  deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });
+  if (turn.reply) {
+    deps.onClosed?.({ request, sessionId: lease.sessionId, outcome: turn.reply.outcome, timeline: kept });
+  }
   return outcome === 'delivered' ? { kind: 'done' } : { kind: 'dead', reason: 'undeliverable' };
 }
 

@@ -4,13 +4,9 @@ import type { Readable, Writable } from 'node:stream';
 import { Conflict, Corrupt, Invalid, Refused } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { readFrames, writeFrame } from './frames.ts';
-import {
-  fromHostSchema,
-  type HeardFromHost,
-  MAX_PROGRESS_BYTES,
-  SILENT_HOST_MS,
-  type ToHost,
-} from './protocol.ts';
+import { HOST_PATIENCE } from './patience.ts';
+import { fromHostSchema, type HeardFromHost, MAX_PROGRESS_BYTES, type ToHost } from './protocol.ts';
+import { type Activity, watchSilence } from './silence.ts';
 
 type Of<T extends HeardFromHost['type']> = Extract<HeardFromHost, { type: T }>;
 type Answer = 'ready' | 'opened' | 'ended' | 'saved' | 'resting';
@@ -27,6 +23,8 @@ export interface HostProcess {
   readonly stdio: readonly (Readable | Writable | null)[];
   /** Ends it and everything in it at once. */
   kill(): void;
+  /** Where the system tells something of it. */
+  readonly activity?: () => Promise<Activity | null>;
   /** Resolves when nothing of it runs any more. */
   readonly ended: Promise<HostEnd>;
 }
@@ -59,11 +57,14 @@ export interface HostLink {
 
 const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting' } as const;
 
-export function createHostLink(process: HostProcess, log: Log): HostLink {
+export function createHostLink(
+  process: HostProcess,
+  log: Log,
+  { silentMs }: { readonly silentMs: number } = HOST_PATIENCE,
+): HostLink {
   const frames = process.stdio[3] as Readable & Writable;
   const waiting = new Map<Answer, { resolve(frame: never): void; reject(error: unknown): void }>();
   let events: HostEvents | null = null;
-  let heardAtMs = performance.now();
   let progressBytes = 0;
   /** It rests, and need not say anything. */
   let isResting = false;
@@ -83,10 +84,8 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
     process.kill();
   }
 
-  const silence = setInterval(() => {
-    if (!isResting && performance.now() - heardAtMs > SILENT_HOST_MS) fail('it said nothing for too long');
-  }, SILENT_HOST_MS / 10);
-  silence.unref();
+  const { activity } = process;
+  const silence = watchSilence({ silentMs, activity, onSilent: () => fail('it stopped answering') });
 
   function hurry(type: Answer, withinMs: number): void {
     const asked = waiting.get(type);
@@ -96,7 +95,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
   }
 
   function take(frame: HeardFromHost): void {
-    heardAtMs = performance.now();
+    if (!isResting) silence.heard();
     switch (frame.type) {
       case 'beat':
         return;
@@ -118,6 +117,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
         return;
       case 'resting':
         isResting = frame.cold === undefined;
+        if (isResting) silence.rest();
         answer(frame.type)?.resolve(frame as never);
         return;
       default:
@@ -141,7 +141,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
     }
     process.kill();
     await ended;
-    clearInterval(silence);
+    silence.end();
     for (const { reject } of waiting.values()) reject(error ?? hostGone(why));
     waiting.clear();
   }
@@ -164,7 +164,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
       if (withinMs !== undefined) hurry(type, withinMs);
       if (isResting) {
         isResting = false;
-        heardAtMs = performance.now();
+        silence.heard();
       }
       if (frame.type === 'run') progressBytes = 0;
       writeFrame(frames, frame);

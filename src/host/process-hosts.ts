@@ -11,13 +11,17 @@ import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
 import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
+import { mayPass } from '../core/retry-write.ts';
+import type { HostFacts } from '../core/timeline.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
+import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
 import { isHostGone } from './host-link.ts';
 import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
 import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
 import { createPackIntake } from './pack-intake.ts';
+import { HOST_PATIENCE, type HostPatience } from './patience.ts';
 import { createSavedCheck } from './saved-check.ts';
 import type { HostNeeds, SpareHost } from './spare-host.ts';
 
@@ -44,6 +48,10 @@ export interface ProcessHostsOptions {
   readonly access: TurnModels;
   /** Hosts that wait for a session. */
   readonly spares: number;
+  /** @default HOST_PATIENCE */
+  readonly patience?: HostPatience;
+  /** Another check of what hosts say they have saved; for the fault kit. */
+  readonly savedCheck?: typeof createSavedCheck;
   /** How many may stay with their session between two turns, and for how long; none when left out. */
   readonly hot?: HotLimits;
   readonly clock?: Pick<Clock, 'now'>;
@@ -58,26 +66,37 @@ export interface ProcessHosts extends AgentHosts {
 export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   const { log, spares: wanted } = options;
   const spares: Promise<SpareHost>[] = [];
+  /** Spares that are started. */
+  const ready = new WeakSet<Promise<SpareHost>>();
   const leaving = new Set<Promise<void>>();
   let closed = false;
 
   function refill(): void {
     while (!closed && spares.length < wanted) {
       const spare = options.start(null);
-      spare.catch((error: unknown) => log('warn', 'host-not-started', errorFields(error)));
+      spare.then(
+        () => void ready.add(spare),
+        (error: unknown) => log('warn', 'host-not-started', errorFields(error)),
+      );
       spares.push(spare);
     }
   }
 
-  async function take(needs: HostNeeds | null): Promise<SpareHost> {
-    if (needs) return await options.start(needs);
+  async function take(needs: HostNeeds | null): Promise<{ host: SpareHost; facts: HostFactsCounter }> {
+    const askedAtMs = performance.now();
+    const taken = (host: SpareHost, start: HostFacts['start']) => ({
+      host,
+      facts: countHostFacts(start, askedAtMs),
+    });
+    if (needs) return taken(await options.start(needs), 'new');
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
+      const start = ready.has(spare) ? 'spare' : 'new';
       const host = await spare.catch(() => null);
       if (!host?.link.isAlive()) continue;
-      if ((await host.isCurrent?.()) !== false) return host;
+      if ((await host.isCurrent?.()) !== false) return taken(host, start);
       void leave(host);
     }
-    return await options.start(null);
+    return taken(await options.start(null), 'new');
   }
 
   function leave(host: SpareHost): Promise<void> {
@@ -99,7 +118,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
     needs: HostNeeds | null,
     why: WhyEvicted,
   ): Promise<AgentHost> {
-    const host = await take(needs);
+    const { host, facts } = await take(needs);
     try {
       const claimed = await host.claim(lease, newestOf(head));
       const intake =
@@ -107,7 +126,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
         createPackIntake(host.link.process.stdio[4] as Readable, options.objects, claimed.spool);
       return await openSession(
         forNeeds(needs),
-        { host, claimed, intake, needs, why },
+        { host, facts, claimed, intake, needs, why },
         lease,
         head,
         (stayed) => finish(host, lease, stayed),
@@ -131,18 +150,25 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   return {
     async open(lease, head) {
       const needs = needsOf((await options.agentOf?.(lease.tenant)) ?? null, options.limits);
+      const askedAtMs = performance.now();
       const stayed = (await hotHosts?.take(lease, head, needs)) ?? 'first';
       if (typeof stayed === 'string') return await start(lease, head, needs, stayed);
-      const cold = await wake(stayed, lease, head).catch((error: unknown): WhyEvicted => {
-        log('warn', 'hot-not-woken', { session: lease.sessionId, ...errorFields(error) });
-        return 'died';
-      });
+      const cold = await wake(stayed, options.patience ?? HOST_PATIENCE, lease, head).catch(
+        (error: unknown): WhyEvicted => {
+          log('warn', 'hot-not-woken', { session: lease.sessionId, ...errorFields(error) });
+          return 'died';
+        },
+      );
       if (cold !== null) {
         await hotHosts?.end(stayed, cold);
         return await start(lease, head, needs, cold);
       }
-      return await openSession(forNeeds(needs), { ...stayed, why: null }, lease, head, (again) =>
-        finish(stayed.host, lease, again),
+      return await openSession(
+        forNeeds(needs),
+        { ...stayed, facts: countHostFacts('hot', askedAtMs), why: null },
+        lease,
+        head,
+        (again) => finish(stayed.host, lease, again),
       );
     },
     modelAnswers: options.access.answersAgain,
@@ -162,17 +188,19 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
 /** null when the host serves the turn. */
 async function wake(
   { host, held }: HotHost,
+  { openMs }: HostPatience,
   { fence }: Lease,
   head: SessionHead,
 ): Promise<WhyEvicted | null> {
   const stored = newestOf(head);
   if (stored === null || stored.content !== held.content) return 'head';
-  const opened = await host.link.ask({ type: 'wake', fence, stored: plain(stored) }, 'opened', OPEN_MS);
+  const opened = await host.link.ask({ type: 'wake', fence, stored: plain(stored) }, 'opened', openMs);
   return opened.cold ?? null;
 }
 
 /** A host with its session's folders. */
 interface Seat extends Omit<HotHost, 'held'> {
+  readonly facts: HostFactsCounter;
   /** Why the session starts anew; null in a host that woke. */
   readonly why: WhyEvicted | null;
 }
@@ -187,18 +215,22 @@ function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | nu
 }
 
 async function openSession(
-  { objects, state, limits, access, hot, agentOf, log }: ProcessHostsOptions,
-  { host, claimed, intake, needs, why }: Seat,
+  options: ProcessHostsOptions,
+  { host, facts, claimed, intake, needs, why }: Seat,
   lease: Lease,
   opened: SessionHead,
   onClose: (stays: HotHost | null) => void,
 ): Promise<AgentHost> {
+  const { objects, state, limits, access, hot, agentOf, patience = HOST_PATIENCE, log } = options;
   const { link } = host;
   const { directory, stage } = claimed;
   const stored = newestOf(opened);
-  const check = createSavedCheck({ objects, scope: lease, limits });
+  const check = (options.savedCheck ?? createSavedCheck)({ objects, scope: lease, limits });
   /** The keys of packs that it may read, by the names under which a host knows them. */
   const ours = new Map(stored?.packs.map(({ name }) => [baseNameOf(name), packKey(lease, name)]));
+  /** Why a pack that the host needs could not be had: told in place of the end that it was the host's. */
+  let unstaged: unknown;
+  const sizes = new Map(stored?.packs.map(({ name, bytes }) => [baseNameOf(name), bytes]));
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
@@ -213,6 +245,7 @@ async function openSession(
       const result = await intake.take(packKey(lease, name), bytes);
       if (result === 'created') {
         save.written.set(name, bytes);
+        facts.saved(bytes);
         ours.set(name, packKey(lease, name));
       }
       link.send({ type: 'put', result });
@@ -229,9 +262,13 @@ async function openSession(
       const key = ours.get(name);
       const staged = key ? stage(key, name) : Promise.resolve(false);
       staged.then(
-        (found) => link.send({ type: 'have', name, found }),
+        (found) => {
+          if (found) facts.gave(sizes.get(name) ?? 0);
+          link.send({ type: 'have', name, found });
+        },
         (error: unknown) => {
           log('warn', 'pack-not-staged', { session: lease.sessionId, ...errorFields(error) });
+          unstaged ??= error;
           link.kill();
         },
       );
@@ -252,7 +289,9 @@ async function openSession(
       directory,
       stored: stored && plain(stored),
     } as const;
-    await link.ask(layOut, 'opened', OPEN_MS);
+    await link.ask(layOut, 'opened', patience.openMs).catch((error: unknown) => {
+      throw unstaged ?? error;
+    });
   }
   check.expect(stored);
   /** What the host's files are. */
@@ -266,7 +305,7 @@ async function openSession(
     const { resume, continuing, request, decided, tries, signal, agentSessionId } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
-      link.hurry('ended', STOP_MS);
+      link.hurry('ended', patience.stopMs);
     };
     signal.addEventListener('abort', stop, { once: true });
     try {
@@ -289,6 +328,7 @@ async function openSession(
       if (keep) log('debug', 'agent-started', startOf(why, cold));
       return outcome as AgentOutcome;
     } catch (error) {
+      if (unstaged !== undefined) throw unstaged;
       if (!isHostGone(error)) throw error;
       const message = 'The process that ran the agent ended unexpectedly.';
       log('warn', 'host-gone', { session: sessionId, ...errorFields(error) });
@@ -312,7 +352,7 @@ async function openSession(
         const saved = await link.ask(
           { type: 'save', generation, previous: previous && plain(previous), running },
           'saved',
-          SAVE_MS,
+          patience.saveMs,
         );
         // A host may say that it is done before it is.
         await Promise.all(save.arriving);
@@ -321,6 +361,8 @@ async function openSession(
         await check
           .check({ generation, previous, stored: next, written: save.written })
           .catch((cause: unknown) => {
+            // The table could not be read now: that is no fault of the host's.
+            if (mayPass(cause)) throw cause;
             throw new Conflict('host-failed', 'What the agent host saved is not sound.', { cause });
           });
         const used = new Set(next.packs.map(({ name }) => name));
@@ -335,12 +377,13 @@ async function openSession(
         const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
         await state.collect(orphans).catch(() => {});
         // What the store said tells more than what the host made of it.
-        throw save.failure ?? error;
+        throw save.failure ?? unstaged ?? error;
       } finally {
         saving = null;
       }
     },
 
+    facts: facts.now,
     close: async ({ keep }) =>
       onClose(keep && link.isAlive() ? { host, claimed, intake, needs, held } : null),
   };
@@ -360,11 +403,6 @@ interface Saving {
   failure?: unknown;
 }
 
-/** A gigabyte on a slow disk, laid out or read. */
-const OPEN_MS = 10 * 60_000;
-const SAVE_MS = 10 * 60_000;
-/** From a stop to the end of the run: the agent writes down what it did, and every process is ended. */
-const STOP_MS = 60_000;
 const MAX_CONFIG_BYTES = 256 * 1024 * 1024;
 /** One with what changed, and one that merges; each may meet a name that is taken. */
 const MAX_PACKS_PER_SAVE = 8;

@@ -14,10 +14,6 @@ export const PROTOCOL_VERSION = 2;
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 /** Everything that a turn may show while it runs, together; what is more is dropped. */
 export const MAX_PROGRESS_BYTES = 32 * 1024 * 1024;
-/** A host says something this often while it lives. */
-export const BEAT_EVERY_MS = 5_000;
-/** A host that says nothing for so long is dead. Long enough for one on a starved machine. */
-export const SILENT_HOST_MS = 90_000;
 
 const text = (max: number) =>
   z
@@ -54,6 +50,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     accepted: z.boolean(),
     /** The worker's process namespace. In any other one every process but the host's own belongs to the turn. */
     outside: z.string().nullable(),
+    /** How often the host says that it lives. */
+    beatEveryMs: z.number().positive(),
   }),
   /** Lay the session out. A host gets one, ever. */
   z.object({

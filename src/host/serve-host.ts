@@ -2,6 +2,7 @@
 // is not trusted by it. One session, ever: a second `open` ends the host.
 import { readlink } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type CliPlace, createCliPlace } from '../agent/cli-place.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { pauseProcesses } from '../agent/processes.ts';
@@ -18,13 +19,7 @@ import { endAllOthers } from './end-all-others.ts';
 import { readFrames, writeFrame } from './frames.ts';
 import { type ModelDoor, openModelDoor, throughDoor } from './model-door.ts';
 import { atOneMoment } from './one-moment.ts';
-import {
-  BEAT_EVERY_MS,
-  type FromHost,
-  type HeardByHost,
-  PROTOCOL_VERSION,
-  toHostSchema,
-} from './protocol.ts';
+import { type FromHost, type HeardByHost, PROTOCOL_VERSION, toHostSchema } from './protocol.ts';
 import { createRemoteObjects } from './remote-objects.ts';
 
 export interface HostStreams {
@@ -71,7 +66,10 @@ interface Session {
   baseline: unknown;
 }
 
-/** Resolves when the worker has closed the host, or is gone. */
+/** With its worker gone, an agent is given this long to be ended. */
+const LEAVE_MS = 5_000;
+
+/** Resolves when the worker has closed the host, or is gone, and the agent's run has ended. */
 export async function serveHost(
   { input, output, bytes }: HostStreams,
   { ways, openRunner }: HostOptions,
@@ -80,19 +78,24 @@ export async function serveHost(
   const log: Log = (level, event, fields = {}) => {
     if (level !== 'debug') say({ type: 'log', level, event, fields: { ...fields } });
   };
-  let beat = startBeat();
+  let beat: NodeJS.Timeout | undefined;
+  let beatEveryMs = 0;
   const needs = new Map<string, (found: boolean) => void>();
   const offers: ((result: 'created' | 'exists' | 'refused') => void)[] = [];
   let booted: Booted | null = null;
   let session: Session | null = null;
   let stop = new AbortController();
+  let running: Promise<void> | undefined;
   let door: ModelDoor | undefined;
 
   function startBeat(): NodeJS.Timeout {
-    return setInterval(() => say({ type: 'beat' }), BEAT_EVERY_MS);
+    return setInterval(() => say({ type: 'beat' }), beatEveryMs);
   }
 
   async function boot(frame: Boot): Promise<void> {
+    clearInterval(beat);
+    ({ beatEveryMs } = frame);
+    beat = startBeat();
     const runner = await openRunner(frame, ways, log);
     const objects = createRemoteObjects({
       incoming: frame.incoming,
@@ -229,7 +232,7 @@ export async function serveHost(
           if (booted) open(booted, frame).catch((error: unknown) => failed('open', error));
           break;
         case 'run':
-          if (booted && session) run(booted, session, frame).catch((error: unknown) => crash(error));
+          if (booted && session) running = run(booted, session, frame).catch(crash);
           break;
         case 'rest':
           if (session) rest(session).catch((error: unknown) => failed('rest', error));
@@ -257,6 +260,7 @@ export async function serveHost(
   } finally {
     clearInterval(beat);
     stop.abort('lost');
+    await Promise.race([running, sleep(LEAVE_MS, undefined, { ref: false })]);
     await (session as Session | null)?.place.end();
     await door?.close();
   }

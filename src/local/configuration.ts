@@ -33,6 +33,8 @@ import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
 import type { HotLimits } from '../host/hot-hosts.ts';
 import { EXAMPLE_AGENT } from '../package-root.ts';
 import { settingFault } from '../setting-fault.ts';
+import { otlpFrom } from '../telemetry/otlp-settings.ts';
+import type { OtlpSettings } from '../telemetry/otlp-traces.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
 import { VAULT_KEY_SHAPE } from './vault.ts';
 
@@ -125,6 +127,8 @@ export interface Configuration {
   readonly channels: ChannelsSettings;
   /** What is no secret of every channel's settings, whether it is on or not. */
   readonly channelConfiguration: ChannelsSettings;
+  /** The OpenTelemetry collector that turns are told to; null without one. */
+  readonly traces: OtlpSettings | null;
   /** The proxy for requests to the model, as the usual environment variables. */
   readonly proxy: Readonly<Record<string, string>>;
   /** What stored credentials are encrypted with; null for the data folder's own key. */
@@ -196,6 +200,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
         channelConfiguration(one, env, (values as Record<string, unknown>)[one.name]),
       ]),
     ),
+    traces: otlpFrom(env),
     proxy: proxyFrom(env),
     vaultKey: vaultKeyFrom(env.HYBRID_SESSIONS_VAULT_KEY),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),

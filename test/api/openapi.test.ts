@@ -131,6 +131,9 @@ describe('openapi.json', () => {
     await fits(await call('get', '/v1/chats'), 'get', '/v1/chats');
     await fits(await call('get', '/v1/chats/c'), 'get', '/v1/chats/{chat}');
     await fits(await call('get', turn), 'get', '/v1/turns/{id}');
+    // Written a moment after the answer.
+    await expect.poll(async () => (await call('get', `${turn}/timeline`)).status).toBe(200);
+    await fits(await call('get', `${turn}/timeline`), 'get', '/v1/turns/{id}/timeline');
     const events = (await fits(
       await call('get', `${turn}/events`),
       'get',
@@ -188,6 +191,7 @@ describe('openapi.json', () => {
     await fits(await call('delete', '/v1/chats/none'), 'delete', '/v1/chats/{chat}');
     await fits(await call('get', `/v1/turns/${NO_TURN}`), 'get', '/v1/turns/{id}');
     await fits(await call('get', `/v1/turns/${NO_TURN}/events`), 'get', '/v1/turns/{id}/events');
+    await fits(await call('get', `/v1/turns/${NO_TURN}/timeline`), 'get', '/v1/turns/{id}/timeline');
     await fits(await call('post', `/v1/turns/${NO_TURN}/stop`, {}), 'post', stop);
     const admit = () =>
       Promise.reject(new OverLimit({ of: 'waiting', party: 'chat', limit: 1 }, 10_000, true));
@@ -272,6 +276,9 @@ describe('openapi.json', () => {
     };
     const sent = call('post', '/v1/chats/busy/messages', { text: 'x' });
     await started.promise;
+    const shown = (await (await call('get', '/v1/chats/busy')).json()) as unknown as { turns: { turn_id: string }[] };
+    const early = await call('get', `/v1/turns/${shown.turns[0]?.turn_id}/timeline`);
+    expect(await fits(early, 'get', '/v1/turns/{id}/timeline')).toMatchObject({ code: 'no-timeline' });
     await fits(await call('delete', '/v1/chats/busy'), 'delete', '/v1/chats/{chat}');
     release.resolve();
     await sent;

@@ -44,6 +44,7 @@ export function leaseCases({ create }: SessionStoreContract, it: Declare): void 
         generation: null,
         reply: null,
         anchor: null,
+        timeline: null,
         sequence: expect.any(Number),
         receivedAtMs: request.receivedAtMs,
         updatedAtMs: clock.now(),

@@ -3,6 +3,7 @@ import type { Asked, Decided } from '../asked-call.ts';
 import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
+import type { ModelCall } from '../timeline.ts';
 import type { TurnEvent } from './channel.ts';
 
 /** Where one turn's files live on this machine while it runs. */
@@ -178,6 +179,8 @@ export interface AgentOutcome {
   readonly text: string;
   readonly demo: boolean;
   readonly usage?: Usage;
+  /** The model's calls, as the gateway saw them. */
+  readonly calls?: readonly ModelCall[];
   /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
   readonly asked?: Asked;
   /**

@@ -3,6 +3,7 @@
 // input from a stranger before it is committed. design/host.md draws the line between the two.
 import type { Json } from '../messages.ts';
 import type { Lease, SessionHead } from '../records.ts';
+import type { HostFacts } from '../timeline.ts';
 import type { AgentOutcome, AgentRun, TurnMark } from './execution.ts';
 
 /** What a host needs to know of one turn. */
@@ -38,6 +39,8 @@ export interface AgentHost {
    * later; the head's state stays as it is then.
    */
   save(input: SaveInput): Promise<SavedState>;
+  /** What it cost so far; absent where nobody knows. */
+  facts?(): HostFacts;
   /** Ends the host; with `keep` it may stay for the session's next turn, if that begins with what was saved last. */
   close(options: { readonly keep: boolean }): Promise<void>;
 }

@@ -1,5 +1,6 @@
 // What a host is started with, and what its starter learns of its end: the shapes that all walls share.
 import type { Readable, Writable } from 'node:stream';
+import type { Activity } from '../silence.ts';
 import type { SandboxLimits } from './limits.ts';
 import type { NetworkSetting } from './network-setting.ts';
 
@@ -71,6 +72,8 @@ export interface SandboxedProcess {
   readonly stdio: readonly (Readable | Writable | null)[];
   /** Ends everything in it at once. */
   kill(): void;
+  /** Of the program itself; null when it cannot be known. */
+  readonly activity: () => Promise<Activity | null>;
   /** Resolves when nothing of it runs any more, never rejects. */
   readonly ended: Promise<SandboxEnd>;
 }

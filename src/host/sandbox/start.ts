@@ -46,7 +46,8 @@ async function startWatched(options: StartOptions, sandbox: Bubblewrap): Promise
       await wayOut?.close();
       return overLimit ? { ...end, overLimit } : end;
     });
-    return { pid: host.pid, stdio: host.stdio, kill: host.kill, ended };
+    const { pid, stdio, kill, activity } = host;
+    return { pid, stdio, kill, activity, ended };
   } catch (error) {
     await wayOut?.close();
     throw error;

@@ -15,6 +15,7 @@ import type {
   TurnRecord,
   TurnStatus,
 } from '../../core/records.ts';
+import type { Timeline } from '../../core/timeline.ts';
 import type { StoredTurn } from '../rules/commit.ts';
 import { storeError } from '../rules/errors.ts';
 import type { LeaseState, StoredSession } from '../rules/lease.ts';
@@ -236,6 +237,7 @@ export function readTurn(
     generation: ofThisSession ? number(item, 'generation') : null,
     reply: readValue<Reply>(item, 'reply', parts.reply),
     anchor: json<Json>(item, 'anchor'),
+    timeline: json<Timeline>(item, 'timeline'),
     sequence: number(item, 'sequence'),
     receivedAtMs: number(item, 'received_at_ms'),
     updatedAtMs: number(item, 'updated_at_ms'),

@@ -25,6 +25,7 @@ export function queuedTurn(
     generation: null,
     reply: null,
     anchor: null,
+    timeline: null,
     sequence,
     receivedAtMs: request.receivedAtMs,
     updatedAtMs: nowMs,

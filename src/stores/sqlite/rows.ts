@@ -2,6 +2,7 @@
 import type { SessionId, SessionKey, Tenant, TurnId } from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Reply, SessionHead, SessionMapping, TurnRecord, TurnStatus } from '../../core/records.ts';
+import type { Timeline } from '../../core/timeline.ts';
 import type { StoredTurn } from '../rules/commit.ts';
 import { storeError } from '../rules/errors.ts';
 import type { StoredSession } from '../rules/lease.ts';
@@ -66,6 +67,7 @@ export function turnOf(row: Row): TurnRecord {
     generation: row.generation === null ? null : Number(row.generation),
     reply: parseColumn<Reply>('reply', row.reply),
     anchor: parseColumn('anchor', row.anchor),
+    timeline: parseColumn<Timeline>('timeline', row.timeline),
     sequence: Number(row.sequence),
     receivedAtMs: Number(row.received_at_ms),
     updatedAtMs: Number(row.updated_at_ms),
@@ -106,7 +108,7 @@ export function insertTurn(db: SqliteDatabase, turn: TurnRecord): void {
 export function updateTurn(db: SqliteDatabase, turn: TurnRecord, committedFence: number | null = null): void {
   db.run(
     `UPDATE turns SET status = ?, attempts = ?, stop_requested = ?, session_id = ?, generation = ?, reply = ?,
-       anchor = ?, updated_at_ms = ?, expires_at_sec = ?, committed_fence = coalesce(?, committed_fence)
+       anchor = ?, timeline = ?, updated_at_ms = ?, expires_at_sec = ?, committed_fence = coalesce(?, committed_fence)
      WHERE tenant = ? AND turn_id = ?`,
     turn.status,
     turn.attempts,
@@ -115,6 +117,7 @@ export function updateTurn(db: SqliteDatabase, turn: TurnRecord, committedFence:
     turn.generation,
     json(turn.reply),
     json(turn.anchor),
+    json(turn.timeline),
     turn.updatedAtMs,
     turn.expiresAtSec,
     committedFence,

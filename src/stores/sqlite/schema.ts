@@ -144,8 +144,10 @@ const USAGE = `
 
 const CONSENT = 'ALTER TABLE heads ADD COLUMN consent TEXT;';
 
+const TIMELINES = 'ALTER TABLE turns ADD COLUMN timeline TEXT;';
+
 /** What each version of the schema added to the one before. A database is brought up from whichever it has. */
-const STEPS: readonly string[] = [SESSIONS, TENANTS, USAGE, CONSENT];
+const STEPS: readonly string[] = [SESSIONS, TENANTS, USAGE, CONSENT, TIMELINES];
 
 const SCHEMA_VERSION = STEPS.length;
 
