@@ -6,8 +6,6 @@ import type { ProcessHosts } from '../../src/host/process-hosts.ts';
 import type { Current } from './faulty.ts';
 import type { InjectedFaults } from './injected-faults.ts';
 
-export const HOT_FAULTS = ['kill-agent', 'kill-host', 'let-go'] as const;
-
 export interface HotFaultsOptions {
   readonly faults: InjectedFaults;
   readonly current: Current;

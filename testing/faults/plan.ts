@@ -2,8 +2,7 @@
 // the seed. What depends on the machine's scheduling is in the history instead. A fault happens at most once, in the
 // process that reaches it first.
 import { TURN_POINTS, type TurnPoint } from '../../src/core/running-turn.ts';
-import { HANGS, HOST_STEPS, type HostStep, LIES, lieOf } from './host-faults.ts';
-import { HOT_FAULTS } from './hot-faults.ts';
+import { HANGS, HOST_STEPS, HOT_FAULTS, type HostStep, LIES, lieOf } from './host-faults.ts';
 import { createRandom, type Random } from './random.ts';
 
 /** Where a fault waits: a named point of the turn, or a call of a port. */
