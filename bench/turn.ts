@@ -20,6 +20,7 @@ import { openBenchWorker } from './bench-worker.ts';
 import { median, type Row } from './table.ts';
 
 const ROUNDS = 12;
+const NO_SANDBOX: Sandbox = { kind: 'none', reason: 'for comparison', accepted: true };
 
 export async function benchTurn(): Promise<Row[]> {
   const model = await createScriptedModel(() => ({ blocks: [{ type: 'text', text: 'Understood.' }] }));
@@ -29,7 +30,7 @@ export async function benchTurn(): Promise<Row[]> {
     alive: [] as number[],
     hot: [] as number[],
     live: [] as number[],
-    direct: [] as number[],
+    unwalled: [] as number[],
     cold: [] as number[],
   };
   const spans = new Map<string, number[]>();
@@ -39,13 +40,13 @@ export async function benchTurn(): Promise<Row[]> {
     const alive = await openBareAlive(join(root, 'alive'), model.url);
     const hot = await openBenchWorker(join(root, 'hot'), model.url, { sandbox, hot: true });
     const live = await openBenchWorker(join(root, 'live'), model.url, { sandbox });
-    const direct = await openBenchWorker(join(root, 'direct'), model.url, { sandbox, where: 'worker' });
+    const unwalled = await openBenchWorker(join(root, 'unwalled'), model.url, { sandbox: NO_SANDBOX });
     const coldData = join(root, 'cold');
     await bare.turn();
     await alive.turn();
     await hot.turn();
     await live.turn();
-    await direct.turn();
+    await unwalled.turn();
     const coldTurn = await openCold(coldData, model.url, sandbox);
     await coldTurn();
     for (let round = 0; round < ROUNDS; round++) {
@@ -54,13 +55,13 @@ export async function benchTurn(): Promise<Row[]> {
       times.hot.push(await timed(hot.turn));
       times.live.push(await timed(live.turn));
       for (const [name, ms] of live.spans()) spans.set(name, [...(spans.get(name) ?? []), ms]);
-      times.direct.push(await timed(direct.turn));
+      times.unwalled.push(await timed(unwalled.turn));
       times.cold.push(await coldTurn());
     }
     await alive.close();
     await hot.close();
     await live.close();
-    await direct.close();
+    await unwalled.close();
   } finally {
     await model.close();
     await rm(root, { recursive: true, force: true });
@@ -76,7 +77,7 @@ export async function benchTurn(): Promise<Row[]> {
     row('bare SDK, a live process that a dedicated server would keep', times.alive),
     row('ours, hot: the agent of the turn before serves this one', times.hot),
     row('ours, next turn on a live worker', times.live),
-    row('the same without a host: the agent runs in the worker', times.direct),
+    row('the same without a sandbox around the host', times.unwalled),
     row('ours, cold: a new worker process for this turn', times.cold),
     ...[...spans].map(([name, values]) => row(`  of the live turn: ${name}`, values)),
   ];
