@@ -8,12 +8,12 @@ import type { Asking } from './asking-policy.ts';
 import type { WhyEnded } from './cli-ends.ts';
 import type { CliPlace } from './cli-place.ts';
 import { type Crash, createCliProcess } from './cli-process.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
 import { createLateFiles } from './late-files.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import type { Relocation } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { startCli } from './started-cli.ts';
 import { dropConfiguration, laidPlaces, layConfiguration } from './static-config.ts';
 import { steerInto } from './steering-input.ts';
@@ -24,7 +24,7 @@ export interface CliRun {
   readonly run: AgentRun;
   readonly folder: AgentFolder;
   readonly model: ModelEndpoint;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   readonly path?: string;
   readonly language?: string;
   readonly network?: Readonly<Record<string, string>>;
@@ -71,7 +71,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     limits: folder.settings.timeLimits,
   });
   const environment = { ...context.network, ...own };
-  const process = createCliProcess({ directory, sandbox: context.sandbox, folder });
+  const process = createCliProcess();
   const given = { ...context, environment, laid, spawn: process.spawn };
   const options = await queryOptions(given);
   const cli = (await place?.take(options, directory)) ?? (await startAnew());

@@ -13,6 +13,7 @@ import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import type { CliPlace } from './cli-place.ts';
 import { type CliEnd, runCli } from './cli-run.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
@@ -23,7 +24,6 @@ import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { reportSlowTools } from './slow-tools.ts';
 import type { TenantAgentOf } from './tenant-agent.ts';
 import {
@@ -41,7 +41,7 @@ export type { ModelEndpoint } from './environment.ts';
 
 export interface CliRunnerOptions {
   readonly folder: AgentFolder;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   /** PATH of the agent's shell; by default the system's folders and this Node's own. */
   readonly path?: string;
   /** Variables that lead the agent's programs to what they may reach of the network. */
@@ -77,7 +77,7 @@ export interface CliRunner {
 
 export function createCliRunner(options: CliRunnerOptions): CliRunner {
   const { folder } = options;
-  const sandbox: SandboxChoice =
+  const sandbox: CliSandbox =
     folder.settings.sandbox === 'off' ? { kind: 'none', reason: 'switched off' } : options.sandbox;
   if (folder.settings.sandbox === 'require' && sandbox.kind === 'none') {
     throw new Invalid(

@@ -11,6 +11,7 @@ import { noteAct } from './administrator.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, findConversation, tenantOption, withStores } from './lookup.ts';
+import { counted } from './terminal.ts';
 
 export async function list(context: CliContext, options: DataOptions & { limit: number }): Promise<void> {
   const { terminal } = context;
@@ -118,7 +119,7 @@ export async function erase(
     await noteAct(context, stores, 'chat-erased', head.tenant, { session: head.sessionId, sessions });
     if (options.json) terminal.json({ erased: name, sessions, left });
     else {
-      terminal.line(`Erased ${name} (${sessions} session${sessions === 1 ? '' : 's'}).`);
+      terminal.line(`Erased ${name} (${counted(sessions, 'session')}).`);
       terminal.line(
         `Left: ${Object.entries(left)
           .map(([kind, count]) => `${count} ${kind}`)

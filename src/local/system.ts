@@ -2,7 +2,6 @@
 // also serves it on a port. Wrong settings and missing parts are found before the first message is taken.
 import { join } from 'node:path';
 import { loadAgentFolder, toolsOf } from '../agent/agent-folder.ts';
-import { detectSandbox } from '../agent/sandbox.ts';
 import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
@@ -14,6 +13,7 @@ import { Invalid } from '../core/errors.ts';
 import { limitsWithin } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { startSweep } from '../core/sweep.ts';
+import { detectSandbox } from '../host/sandbox/index.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { storedBytes } from '../state/record.ts';
 import { createSystem } from '../system/create-system.ts';

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { type AgentFolder, loadAgentFolder } from '../../src/agent/agent-folder.ts';
 import { lastPromptIndex, type ModelRequest } from '../../src/agent/model-messages.ts';
 import { type AgentRunnerOptions, createAgentRunner } from '../../src/agent/runner.ts';
-import { detectSandbox, type SandboxChoice } from '../../src/agent/sandbox.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
 import type { Decided } from '../../src/core/asked-call.ts';
 import { type SessionId, sessionKeyOf, tenantId } from '../../src/core/ids.ts';
@@ -20,6 +19,7 @@ import type {
   Workplace,
 } from '../../src/core/ports/execution.ts';
 import type { Lease } from '../../src/core/records.ts';
+import { detectSandbox, type NoSandbox } from '../../src/host/sandbox/index.ts';
 import {
   createScriptedModel,
   type ModelReply,
@@ -27,7 +27,7 @@ import {
 } from '../../testing/model/scripted-model.ts';
 
 export const EXAMPLE = join(import.meta.dirname, '../../examples/agent');
-export const NO_SANDBOX: SandboxChoice = {
+export const NO_SANDBOX: NoSandbox = {
   kind: 'none',
   reason: 'switched off by the test',
   accepted: true,
