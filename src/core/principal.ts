@@ -32,10 +32,7 @@ export function isSamePrincipal(a: Principal, b: Principal): boolean {
 export const principalListSchema = z.array(
   z
     .string()
-    .regex(
-      /^[a-z][a-z0-9-]*:\S+$/,
-      'name people as CHANNEL:ID, or everybody of a channel as "http:*"',
-    ),
+    .regex(/^[a-z][a-z0-9-]*:\S+$/, 'name people as CHANNEL:ID, or everybody of a channel as "http:*"'),
 );
 
 /** Fails closed: an empty list names nobody. */
