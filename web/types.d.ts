@@ -30,7 +30,7 @@ export interface Decision {
 export interface Turn {
   turn_id: string;
   chat: string;
-  kind: 'message' | 'steer' | 'answer' | 'new' | 'undo' | 'redo' | 'fork' | 'command';
+  kind: 'message' | 'answer' | 'steer' | 'new' | 'undo' | 'redo' | 'fork' | 'command';
   text: string;
   status: TurnStatus;
   stop_requested: boolean;
