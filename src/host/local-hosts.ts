@@ -125,6 +125,7 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
     ...(options.sockets ? { sockets: options.sockets } : {}),
     ...(options.hostLimits ? { limits: options.hostLimits } : {}),
     onNotice: (notice) => log('info', 'sandbox-notice', { ...notice }),
+    watchedLater: true,
   });
   const link = createHostLink(started, log);
   let leave = async () => {};
@@ -145,6 +146,7 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
     link,
     async claim(lease) {
       const { stage } = incoming;
+      started.watch();
       if (isWalled) return { directory: INSIDE, stage, spool: slot };
       const directory = await workplace.open(lease);
       leave = () => workplace.close(lease);

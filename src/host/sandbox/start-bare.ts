@@ -19,6 +19,7 @@ export function startBare(options: StartOptions): SandboxedProcess {
     pid: child.pid ?? -1,
     stdio: streamsOf(child, options.stdio.length),
     kill: () => void child.kill('SIGKILL'),
+    watch() {},
     ended: endOf(child).then(async (end) => {
       await endProcesses(root, pids).catch(() => {});
       return end;
