@@ -98,6 +98,11 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
     meta.hidden = false;
     meta.replaceChildren(...metaFor(settled));
     enter('settled');
+    if (settled.code === 'gathered') {
+      answer.hidden = true;
+      note.hidden = false;
+      note.replaceChildren(icon('check'), 'Told to the turn that was running');
+    }
     if (source.kind === 'new' && settled.outcome !== 'ok') answer.hidden = false;
     undoNew.hidden = settled.outcome !== 'ok';
   }
@@ -205,7 +210,9 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
 
 /** What the person wrote. @param {Turn | OutboxEntry} source */
 function saidIn({ kind, text }) {
-  return kind === 'message' ? text : `/${kind} ${text}`.trim();
+  if (kind === 'message') return text;
+  const names = { command: '/', steer: '/btw ' };
+  return `${names[/** @type {'command' | 'steer'} */ (kind)] ?? `/${kind} `}${text}`.trim();
 }
 
 /** @param {HTMLElement} button */

@@ -13,7 +13,7 @@ export interface Reply {
 export interface Turn {
   turn_id: string;
   chat: string;
-  kind: 'message' | 'new' | 'undo' | 'redo' | 'fork';
+  kind: 'message' | 'steer' | 'new' | 'undo' | 'redo' | 'fork' | 'command';
   text: string;
   status: TurnStatus;
   stop_requested: boolean;

@@ -146,4 +146,6 @@ export interface AgentFolder {
   readonly mcpServers: Readonly<Record<string, McpServer>>;
   readonly skills: readonly Skill[];
   readonly settings: AgentSettings;
+  /** Tools that are refused whatever the settings allow. */
+  readonly denied?: readonly string[];
 }

@@ -28,7 +28,9 @@ export async function promptOf(
   transcript: string,
 ): Promise<Prompt> {
   const uuid = messageUuid(request.turnId);
-  if (!continuing || !(await holds(transcript, uuid))) {
+  // What was told to another turn while it ran may stand there, too.
+  const maybeSaid = continuing || request.kind === 'steer';
+  if (!maybeSaid || !(await holds(transcript, uuid))) {
     const context = contextBlock(request.context);
     return { text: request.text, uuid, ...(context === null ? {} : { context }) };
   }
@@ -58,7 +60,7 @@ export function messageUuid(turnId: TurnId): UUID {
 }
 
 /** Looks for the id without reading the lines: a transcript may be long. */
-async function holds(transcript: string, uuid: UUID): Promise<boolean> {
+export async function holds(transcript: string, uuid: UUID): Promise<boolean> {
   let before = '';
   try {
     for await (const piece of createReadStream(transcript, 'latin1')) {

@@ -11,28 +11,50 @@ import type { ModelCall } from '../core/timeline.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 import { createUpstreamConnections } from '../gateway/connections.ts';
 import { createModelFallback, fallbackNote } from '../gateway/model-fallback.ts';
-import { createModelGateway, type ModelFailure, type ModelGateway } from '../gateway/model-gateway.ts';
+import {
+  createModelGateway,
+  type GatewayTurn,
+  type ModelFailure,
+  type OpenTurn,
+} from '../gateway/model-gateway.ts';
 import { isShortName } from '../gateway/model-policy.ts';
 import type { ModelUpstream } from '../gateway/model-upstream.ts';
-import type { AgentFolder } from './agent-folder.ts';
 import type { ModelEndpoint } from './environment.ts';
-import { turnModels } from './turn-models.ts';
+import type { TenantAgentOf } from './tenant-agent.ts';
+import { type FolderModels, turnModels } from './turn-models.ts';
 
 export interface ModelAccessOptions {
-  readonly folder: AgentFolder;
+  readonly folder: FolderModels;
   readonly model: ModelEndpoint;
-  /** The worker's; without one each turn has a gateway of its own. */
-  readonly gateway?: ModelGateway;
+  /** The worker's, here or elsewhere; without one each turn has a gateway of its own. */
+  readonly gateway?: TurnGateway;
   /** What turns may spend. */
   readonly budgets?: Budgets;
+  /** What tenants have of their own. */
+  readonly agentOf?: TenantAgentOf;
   /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` for the way to the model, where there is a proxy. */
   readonly proxy?: Readonly<Record<string, string>>;
   readonly log?: Log;
 }
 
+/** As much of a gateway as turns need; it may be in another process. */
+export interface TurnGateway {
+  openTurn(turn: OpenTurn): AccountedTurn | Promise<AccountedTurn>;
+  /** Sends a minimal request: true when this model answers. */
+  answers(model: string, run: HostRun): Promise<boolean>;
+  /** Whether it can be reached at all; left out where it is in this process. */
+  isThere?(run: HostRun): Promise<boolean>;
+}
+
+/** Its figures are whole once it is closed. */
+interface AccountedTurn extends Omit<GatewayTurn, 'trouble'> {
+  trouble(): ModelFailure | null | Promise<ModelFailure | null>;
+}
+
 /** What a turn runs with. */
 export interface TurnAccess {
-  readonly folder: AgentFolder;
+  /** With the model that was chosen for this turn. */
+  readonly folder: FolderModels;
   readonly model: ModelEndpoint;
   readonly away: () => ModelFailure | null;
 }
@@ -47,12 +69,12 @@ export interface ModelAccess {
 const PUBLIC_API = 'https://api.anthropic.com';
 
 export function createModelAccess(options: ModelAccessOptions): ModelAccess {
-  const { folder, model: endpoint, budgets, log } = options;
+  const { model: endpoint, log } = options;
   const connections = createUpstreamConnections(options.proxy);
   const fallbacks = createModelFallback(systemClock);
-  let failedLast: string | undefined;
+  let failedLast: { readonly model: string; readonly run: HostRun } | null = null;
 
-  async function withGateway<T>(work: (gateway: ModelGateway) => Promise<T>): Promise<T> {
+  async function withGateway<T>(work: (gateway: TurnGateway) => Promise<T>): Promise<T> {
     if (options.gateway) return await work(options.gateway);
     const upstream = upstreamOf(endpoint);
     const gateway = await createModelGateway({ upstream, connections, ...(log ? { log } : {}) });
@@ -63,7 +85,15 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
     }
   }
 
-  async function chosenModel(run: HostRun, gateway: ModelGateway) {
+  /** With the tenant's own model and budgets, where it has some. */
+  async function agentFor({ request }: HostRun) {
+    const agent = await options.agentOf?.(tenantOf(request.sessionKey));
+    if (!agent) return { folder: options.folder, budgets: options.budgets };
+    const { folder, model, budgets } = agent;
+    return { folder: model === null ? folder : withModel(folder, model), budgets };
+  }
+
+  async function chosenModel(run: HostRun, gateway: TurnGateway, folder: FolderModels) {
     const named = folder.settings.model ?? endpoint.model;
     const { fallbackModel } = folder.settings;
     if (named === undefined || fallbackModel === undefined || endpoint.demo) return null;
@@ -72,17 +102,18 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
       fallback: fallbackModel,
       tries: run.tries,
       // Which model a short name stands for only the CLI knows.
-      answers: async (model) => isShortName(model) || (await gateway.answers(model)),
+      answers: async (model) => isShortName(model) || (await gateway.answers(model, run)),
     });
   }
 
   return {
     during: (run, work) =>
       withGateway(async (gateway) => {
-        const chosen = await chosenModel(run, gateway);
-        const using = chosen ? { ...folder, settings: { ...folder.settings, model: chosen.model } } : folder;
+        const { folder, budgets } = await agentFor(run);
+        const chosen = await chosenModel(run, gateway, folder);
+        const using = chosen ? withModel(folder, chosen.model) : folder;
         const { request } = run;
-        const turn = gateway.openTurn({
+        const turn = await gateway.openTurn({
           tenant: tenantOf(request.sessionKey),
           sessionId: run.sessionId,
           turnId: request.turnId,
@@ -103,19 +134,28 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
           const model = endpointOf(endpoint, turn);
           outcome = await work({ folder: using, model, away: turn.failure });
         } finally {
-          failedLast = turn.failure()?.model ?? failedLast;
           await turn.close();
         }
-        const seen = turn.failure();
-        const counted = withUsage(withWhatTheGatewaySaw(outcome, seen), turn.usage(), turn.calls());
-        return chosen ? withFallback(counted, chosen, seen) : counted;
+        const seen = turn.failure() ?? (outcome.failure ? await turn.trouble() : null);
+        if (seen?.model) failedLast = { model: seen.model, run };
+        const judged =
+          isOutage(outcome) &&
+          !seen &&
+          (await isAnswering(gateway, run, using.settings.model ?? endpoint.model))
+            ? withoutOutage(outcome)
+            : withWhatTheGatewaySaw(outcome, seen);
+        const counted = withUsage(judged, turn.usage(), turn.calls());
+        return chosen ? withFallback(counted, folder, chosen, seen) : counted;
       }),
     answersAgain: () =>
-      withGateway(async (gateway) => failedLast !== undefined && (await gateway.answers(failedLast))),
+      withGateway(
+        async (gateway) => failedLast !== null && (await gateway.answers(failedLast.model, failedLast.run)),
+      ),
   };
 
   function withFallback(
     outcome: AgentOutcome,
+    folder: FolderModels,
     { model, insteadOf }: { readonly model: string; readonly insteadOf: string | null },
     seen: ModelFailure | null,
   ): AgentOutcome {
@@ -130,6 +170,24 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
     if (insteadOf === null || outcome.status !== 'ok') return outcome;
     return { ...outcome, text: `${outcome.text.trimEnd()}\n\n${fallbackNote(model, insteadOf)}`.trimStart() };
   }
+}
+
+function withModel(folder: FolderModels, model: string): FolderModels {
+  return { ...folder, settings: { ...folder.settings, model } };
+}
+
+const isOutage = ({ failure }: AgentOutcome): boolean => failure?.code === 'model-unavailable';
+
+/** Asked when an outage is told of that the gateway saw nothing of. What a short name stands for only the CLI knows. */
+async function isAnswering(gateway: TurnGateway, run: HostRun, model: string | undefined): Promise<boolean> {
+  if (model === undefined || isShortName(model)) return (await gateway.isThere?.(run)) ?? true;
+  return await gateway.answers(model, run);
+}
+
+/** An outage costs a message no attempt, so it is none by an agent's word alone. */
+function withoutOutage(outcome: AgentOutcome): AgentOutcome {
+  const message = 'The agent ended because the model did not answer it, but the model answers.';
+  return { ...outcome, failure: { code: 'agent-crashed', message } };
 }
 
 /** Only what the gateway counted. */

@@ -25,7 +25,8 @@ export interface TurnEnd {
 
 export function outcomeOf(end: TurnEnd): AgentOutcome {
   const { result } = end.watched;
-  const base = { demo: end.demo };
+  const { contextTokens } = end.watched;
+  const base = { demo: end.demo, ...(contextTokens > 0 ? { contextTokens } : {}) };
   // A turn that finished before the wish to stop it arrived is finished.
   const finished = result?.subtype === 'success' && !result.is_error;
   if (end.stopped && !finished) return { ...base, status: end.stopped, text: end.watched.text };

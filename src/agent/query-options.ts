@@ -7,9 +7,9 @@ import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import { mustAsk, parseAskRule } from './ask-rules.ts';
 import { ASK_TOOL } from './asked-words.ts';
 import type { Asking, AskingCall, AskVerdict } from './asking-policy.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
 import { type Relocation, relocationNotice } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
 import { judgeToolCall, type PolicyPlaces, withheldTools } from './tool-policy.ts';
 import type { TranscriptMark } from './transcript.ts';
@@ -23,7 +23,7 @@ export interface QueryContext {
   readonly relocation: Relocation | null;
   readonly folder: AgentFolder;
   readonly model: ModelEndpoint;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   readonly environment: Readonly<Record<string, string>>;
   readonly laid: LaidConfiguration;
   readonly spawn: NonNullable<Options['spawnClaudeCodeProcess']>;
@@ -88,7 +88,7 @@ const projectFolder = (run: QueryContext['run']): string =>
   join(run.directory.config, 'projects', PROJECT_DIRECTORY);
 const memoryFolder = (run: QueryContext['run']): string => join(projectFolder(run), 'memory');
 
-function claudeSettings(folder: AgentFolder, sandbox: SandboxChoice): Settings {
+function claudeSettings(folder: AgentFolder, sandbox: CliSandbox): Settings {
   return {
     attribution: { commit: '', pr: '' },
     // Sessions live as long as their own retention says, not as long as the CLI's clean-up would have it.
@@ -143,7 +143,8 @@ function policyGate(
   const rules = (folder.settings.tools.ask ?? []).flatMap((rule) => parseAskRule(rule) ?? []);
 
   async function judge(call: AskingCall): Promise<AskVerdict> {
-    const verdict = await judgeToolCall(call, allowed, places, asking.withoutWall ? undefined : withheld);
+    const refused = asking.withoutWall ? undefined : withheld;
+    const verdict = await judgeToolCall(call, allowed, places, refused, folder.denied);
     if (!verdict.allow) return verdict;
     const tool = call.tool === 'Task' ? 'Agent' : call.tool;
     const isAsked =

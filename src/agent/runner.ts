@@ -3,25 +3,29 @@
 // was given; a stop keeps what was done; every process of the turn is gone when `run` returns.
 // It never throws for what went wrong inside the agent: that is an outcome. It throws for faults of this machine.
 import { rm } from 'node:fs/promises';
-import type { SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk';
 import { Corrupt, Invalid } from '../core/errors.ts';
+import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
-import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
+import type { CliPlace } from './cli-place.ts';
+import { type CliEnd, runCli } from './cli-run.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
+import { narrowedTools, type ToolNarrowing } from './narrowed-tools.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { reportSlowTools } from './slow-tools.ts';
+import type { TenantAgentOf } from './tenant-agent.ts';
 import {
   continuesFrom,
   dropTornLine,
@@ -31,12 +35,13 @@ import {
 } from './transcript.ts';
 import { agentSessionOf, transcriptPath } from './transcript-file.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
+import { userMessage } from './user-message.ts';
 
 export type { ModelEndpoint } from './environment.ts';
 
 export interface CliRunnerOptions {
   readonly folder: AgentFolder;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   /** PATH of the agent's shell; by default the system's folders and this Node's own. */
   readonly path?: string;
   /** Variables that lead the agent's programs to what they may reach of the network. */
@@ -48,24 +53,31 @@ export interface CliRunnerOptions {
   readonly log?: Log;
 }
 
-export interface AgentRunnerOptions extends CliRunnerOptions, ModelAccessOptions {}
+export interface AgentRunnerOptions extends CliRunnerOptions, Omit<ModelAccessOptions, 'folder' | 'agentOf'> {
+  /** What tenants have of their own. */
+  readonly agentOf?: TenantAgentOf<AgentFolder>;
+}
 
 interface UsedModel {
   /** In place of the folder's. */
   readonly use?: string;
+  /** Where the CLI may stay for the session's next turn; without one it ends with the turn. */
+  readonly place?: CliPlace;
+  /** Of the folder's tools. */
+  readonly tools?: ToolNarrowing;
 }
 
 /** Runs turns with a model that the caller gives access to. */
 export interface CliRunner {
   run(
     run: AgentRun,
-    access: Pick<TurnAccess, 'model'> & Partial<TurnAccess> & UsedModel,
+    access: Pick<TurnAccess, 'model'> & Partial<Pick<TurnAccess, 'away'>> & UsedModel,
   ): Promise<AgentOutcome>;
 }
 
 export function createCliRunner(options: CliRunnerOptions): CliRunner {
   const { folder } = options;
-  const sandbox: SandboxChoice =
+  const sandbox: CliSandbox =
     folder.settings.sandbox === 'off' ? { kind: 'none', reason: 'switched off' } : options.sandbox;
   if (folder.settings.sandbox === 'require' && sandbox.kind === 'none') {
     throw new Invalid(
@@ -77,8 +89,9 @@ export function createCliRunner(options: CliRunnerOptions): CliRunner {
     );
   }
   return {
-    run: (run, { use, ...access }) => {
-      const using = use === undefined ? folder : { ...folder, settings: { ...folder.settings, model: use } };
+    run: (run, { use, tools, ...access }) => {
+      const own = tools ? narrowedTools(folder, tools) : folder;
+      const using = use === undefined ? own : { ...own, settings: { ...own.settings, model: use } };
       return runCliTurn(run, { ...options, sandbox, away: () => null, folder: using, ...access });
     },
   };
@@ -86,15 +99,34 @@ export function createCliRunner(options: CliRunnerOptions): CliRunner {
 
 /** With the model's credential in this process: for hosts that are no process of their own. */
 export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
-  const cli = createCliRunner(options);
+  const own = createCliRunner(options);
+  const others = new Map<AgentFolder, CliRunner>();
   const access = createModelAccess(options);
+
+  function runnerFor(folder: AgentFolder): CliRunner {
+    const known = others.get(folder) ?? createCliRunner({ ...options, folder });
+    others.set(folder, known);
+    return known;
+  }
+
   return {
-    run: (run) => access.during(run, (given) => cli.run(run, given)),
+    async run(run) {
+      const agent = await options.agentOf?.(tenantOf(run.request.sessionKey));
+      const cli = agent ? runnerFor(agent.folder) : own;
+      return await access.during(run, ({ folder: { settings }, model, away }) =>
+        cli.run(run, {
+          model,
+          away,
+          ...(settings.model === undefined ? {} : { use: settings.model }),
+          ...(agent ? { tools: agent.tools } : {}),
+        }),
+      );
+    },
     modelAnswers: access.answersAgain,
   };
 }
 
-type TurnOptions = CliRunnerOptions & TurnAccess;
+type TurnOptions = CliRunnerOptions & Pick<TurnAccess, 'model' | 'away'> & Pick<UsedModel, 'place'>;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {
@@ -147,9 +179,13 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     notices.see(message);
   };
   let from = held.mark;
-  let input = command
-    ? createInput({ text: command.text }, true)
-    : createInput(held.goesOn ? null : await promptFor(run, transcript));
+  // What lies in the transcript was changed behind the back of a CLI that stayed.
+  if (held.goesOn || held.mark !== mark) await options.place?.end('asked');
+  let message = command
+    ? userMessage({ text: command.text }, true)
+    : held.goesOn
+      ? null
+      : userMessage(await promptFor(run, transcript));
   if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
   try {
@@ -159,7 +195,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         run,
         mark: from,
         relocation: runs === 1 ? relocation : null,
-        input,
+        message,
+        transcript,
         asking,
         see,
       });
@@ -171,9 +208,11 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         return failed(demo, 'resume-lost', 'The agent did not go on from the conversation it was given.');
       }
       if (end.stopped || signal.aborted || !(await recovery.mend(watcher.seen()))) break;
+      // The conversation was changed behind the back of a CLI that stayed.
+      await options.place?.end('turn-failed');
       watcher.again();
       from = await markTranscript(transcript);
-      input = createInput({ text: GO_ON });
+      message = userMessage({ text: GO_ON });
     }
   } finally {
     slow.close();
@@ -228,36 +267,6 @@ function failed(
   message: string,
 ): AgentOutcome {
   return { status: 'failed', text: '', demo, failure: { code, message } };
-}
-
-function textBlock(text: string) {
-  return { type: 'text' as const, text };
-}
-
-/**
- * `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. Without a prompt the CLI goes on with the
- * call that it held.
- */
-function createInput(prompt: Prompt | null, order = false): CliInput {
-  const done = Promise.withResolvers<void>();
-  async function* messages(): AsyncGenerator<SDKUserMessage> {
-    if (prompt) yield messageOf(prompt, order);
-    await done.promise;
-  }
-  return { messages: messages(), end: () => done.resolve() };
-}
-
-function messageOf({ text, uuid, context }: Prompt, order: boolean): SDKUserMessage {
-  return {
-    type: 'user',
-    message: {
-      role: 'user',
-      content: context === undefined ? text : [textBlock(context), textBlock(text)],
-    },
-    parent_tool_use_id: null,
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
-  };
 }
 
 /** What the turn begins with. */

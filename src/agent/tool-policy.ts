@@ -4,8 +4,9 @@
 import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { type NetworkSetting, withHostsOf } from '../host/sandbox/network-setting.ts';
+import type { Sandbox } from '../host/sandbox/sandbox.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
-import type { SandboxChoice } from './sandbox.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import type { ToolCall } from './tool-call.ts';
 
 export interface PolicyPlaces {
@@ -23,7 +24,7 @@ const NEED_WALL = ['Bash', 'Write', 'Edit', 'NotebookEdit'];
 /** Tools that run here only when people allow it, and why: there is no sandbox and nobody has said that it goes without. */
 export function withheldTools(
   { settings }: AgentFolder,
-  sandbox: SandboxChoice,
+  sandbox: Sandbox | CliSandbox,
 ): { readonly tools: readonly string[]; readonly reason: string } {
   if (sandbox.kind !== 'none' || sandbox.accepted || settings.sandbox === 'off')
     return { tools: [], reason: '' };
@@ -50,10 +51,14 @@ export async function judgeToolCall(
   allowed: readonly string[],
   places: PolicyPlaces,
   withheld: ReturnType<typeof withheldTools> = { tools: [], reason: '' },
+  denied: readonly string[] = [],
 ): Promise<Verdict> {
   const tool = call.tool === 'Task' ? 'Agent' : call.tool;
   if (withheld.tools.includes(tool)) {
     return { allow: false, reason: `${tool} is refused: ${withheld.reason}` };
+  }
+  if (isAllowed(tool, denied)) {
+    return { allow: false, reason: `The tool ${tool} is not allowed for this bot.` };
   }
   if (!isAllowed(tool, allowed)) {
     const list = allowed.length === 0 ? 'none' : allowed.join(', ');
@@ -116,7 +121,7 @@ async function realPathOf(path: string): Promise<string> {
 }
 
 /** What people on the page should know about this machine; null where there is nothing to tell. */
-export function sandboxNotice(folder: AgentFolder, sandbox: SandboxChoice): string | null {
+export function sandboxNotice(folder: AgentFolder, sandbox: Sandbox | CliSandbox): string | null {
   const isOff = folder.settings.sandbox === 'off';
   if (sandbox.kind === 'seatbelt' && !isOff) {
     return 'Only shell commands run in a sandbox here. Other tools reach what the user of this server may reach.';
@@ -139,7 +144,7 @@ function whoAllows({ settings }: AgentFolder): string {
 }
 
 /** One line for the operator: what the agent may do, and what keeps it in. */
-export function describePolicy(folder: AgentFolder, sandbox: SandboxChoice): string {
+export function describePolicy(folder: AgentFolder, sandbox: Sandbox | CliSandbox): string {
   const { allow, ask = [] } = folder.settings.tools;
   const tools = allow.length === 0 ? 'no tools' : allow.join(', ');
   const asked = ask.length === 0 ? '' : `; people decide about ${ask.join(', ')}`;
@@ -147,7 +152,7 @@ export function describePolicy(folder: AgentFolder, sandbox: SandboxChoice): str
   return `Tools: ${tools}${asked}; ${files}; ${describeSandbox(folder, sandbox)}.`;
 }
 
-function describeSandbox(folder: AgentFolder, sandbox: SandboxChoice): string {
+function describeSandbox(folder: AgentFolder, sandbox: Sandbox | CliSandbox): string {
   if (folder.settings.sandbox === 'off') return 'sandbox off: commands can read what this user can read';
   if (sandbox.kind === 'bubblewrap' || sandbox.kind === 'host') {
     return `bubblewrap sandbox: sees system files and its own turn's directory, ${describeNetwork(networkOf(folder))}`;

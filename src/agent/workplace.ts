@@ -1,10 +1,11 @@
-// One directory per session on this machine, made for a turn and removed after it. The path depends only on the
-// session (transcripts hold absolute paths). A note beside the directory, out of the agent's reach, says whose it
+// One directory per session on this machine, made for a turn and removed after it. The path depends only on tenant and
+// session (transcripts hold absolute paths), and no two of them share one. A note beside the directory, out of the agent's reach, says whose it
 // is; only that lease may remove it, and a newer lease takes it over after ending whatever still runs there.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Conflict, Invalid } from '../core/errors.ts';
 import type { ExecutionDirectory, Workplace } from '../core/ports/execution.ts';
 import type { Lease } from '../core/records.ts';
@@ -22,7 +23,19 @@ type Note = z.infer<typeof noteSchema>;
 /** The most attempts to write a note into a folder that another worker may remove as empty. */
 const MAX_TRIES = 100;
 
-const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Two tenants can have one session id, by an import. A digest also keeps apart what a file system calls the same name
+ * (case, forms of one letter), and is never taken for an id of the default tenant's.
+ */
+export function folderNameOf({ tenant, sessionId }: Pick<Lease, 'tenant' | 'sessionId'>): string {
+  if (tenant === DEFAULT_TENANT && UUID.test(sessionId)) return sessionId;
+  return createHash('sha256')
+    .update(JSON.stringify([tenant, sessionId]))
+    .digest('hex')
+    .slice(0, 40);
+}
 
 export interface WorkplaceOptions {
   /** Below it each session gets its directory. Private to this user; may be on tmpfs. */
@@ -36,10 +49,7 @@ export function createWorkplace({ root }: WorkplaceOptions): Workplace {
       advice: 'Set TMPDIR to a folder without " -" in its path.',
     });
   }
-  const pathOf = (lease: Lease): string => {
-    if (!SESSION_ID.test(lease.sessionId)) throw new Invalid('malformed-id', 'This is not a session id.');
-    return join(root, lease.sessionId);
-  };
+  const pathOf = (lease: Lease): string => join(root, folderNameOf(lease));
 
   async function clear(path: string): Promise<void> {
     await endProcesses(path);

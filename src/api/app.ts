@@ -1,20 +1,21 @@
 // The HTTP API as one hono app over the ports. Each module returns its routes as data, so that the app, its 405
 // answers and the check against `openapi.json` all use the same list. Nothing here needs a local machine.
 import { type Context, Hono } from 'hono';
-import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { forTenant } from '../core/tenant-bound.ts';
 import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
-import type { ApiDeps, Route } from './deps.ts';
-import { checkBearer, checkBrowser, checkHead, checkJson } from './guard.ts';
+import { type ApiDeps, OWN, type Owner, type Route } from './deps.ts';
+import { type Caller, checkBearer, checkBrowser, checkHead, checkJson } from './guard.ts';
 import { messageRoutes } from './messages.ts';
-import { answerError, problemResponse } from './problems.ts';
+import { answerError, problemResponse, refuse } from './problems.ts';
 import { questionRoutes } from './questions.ts';
 import { turnRoutes } from './turns.ts';
 
 export interface AppOptions extends ApiDeps {
   /** Keys of which one must be sent; none means no check (loopback only). */
   readonly apiKeys: readonly string[];
+  /** Keys of tenants: each opens the chats of its own. */
+  readonly ownerOf?: (key: string) => Promise<Owner | null>;
   /** Names that are accepted as `Host`, in addition to the loopback names; null accepts any. */
   readonly knownHosts: readonly string[] | null;
   /** What turns wait for right now; left out where nobody can tell. */
@@ -35,7 +36,7 @@ export function apiRoutes(options: AppOptions): Route[] {
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
     { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(healthOf(options)) },
-    { method: 'get', path: '/metrics', handle: (context) => metricsOf(options, context) },
+    { method: 'get', path: '/metrics', installation: true, handle: (context) => metricsOf(options, context) },
   ];
 }
 
@@ -64,12 +65,27 @@ function noRoute(): Response {
   return problemResponse({ status: 404, code: 'no-route', detail: 'There is nothing at this address.' });
 }
 
-export function createApp(given: AppOptions): Hono {
-  // Whatever ids a request holds, they open nothing of another tenant.
-  const options = { ...given, ...forTenant(given, DEFAULT_TENANT) };
-  const app = new Hono();
-  const routes = apiRoutes(options);
-  const bearer = checkBearer(options.apiKeys);
+/** So many tenants' routes are remembered. */
+const MAX_REMEMBERED = 1_000;
+
+/** The routes of one owner. Whatever ids a request holds, they open nothing of another tenant. */
+function routesOf(given: AppOptions): (owner: Owner) => Route[] {
+  const known = new Map<string, Route[]>();
+  return (owner) => {
+    const before = known.get(owner.tenant);
+    if (before) return before;
+    const routes = apiRoutes({ ...given, ...forTenant(given, owner.tenant), owner });
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    known.set(owner.tenant, routes);
+    return routes;
+  };
+}
+
+export function createApp(options: AppOptions): Hono<Caller> {
+  const app = new Hono<Caller>();
+  const ofOwner = routesOf(options);
+  const routes = ofOwner(OWN);
+  const bearer = checkBearer(options.apiKeys, options.ownerOf);
   app.onError((error, context) => answerError(error, context, options.log));
   app.use(async (context, next) => {
     await next();
@@ -77,11 +93,19 @@ export function createApp(given: AppOptions): Hono {
     if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store');
   });
   app.use(checkHead, checkBrowser(options.knownHosts));
-  for (const route of routes) {
+  for (const [at, route] of routes.entries()) {
     const path = honoPath(route.path);
     const method = route.method.toUpperCase();
     if (route.open) app.on(method, path, checkJson, route.handle);
-    else app.on(method, path, bearer, checkJson, route.handle);
+    else {
+      app.on(method, path, bearer, checkJson, (context) => {
+        const { owner = OWN } = context.var;
+        if (route.installation && owner !== OWN) {
+          refuse(403, 'not-for-tenants', 'This is for the key of the installation.');
+        }
+        return ofOwner(owner)[at]!.handle(context);
+      });
+    }
   }
   for (const [path, allow] of allowed(routes)) app.all(honoPath(path), () => methodNotAllowed(allow));
   if (options.page) servePage(app, options.page);
@@ -89,7 +113,7 @@ export function createApp(given: AppOptions): Hono {
   return app;
 }
 
-function servePage(app: Hono, page: NonNullable<AppOptions['page']>): void {
+function servePage(app: Hono<Caller>, page: NonNullable<AppOptions['page']>): void {
   const handle = async (context: Context) => (await page(context.req.raw)) ?? context.notFound();
   for (const path of ['/', '/assets/*']) {
     app.get(path, handle);

@@ -1,12 +1,10 @@
 // Chats: the list, one chat with its turns, and erasing one. A chat of this API is a conversation of the `http`
 // channel; conversations of other channels cannot be named through it.
-
-import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { eraseChat } from '../core/erase-chat.ts';
 import { type SessionKey, sessionKeyOf } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
 import { conversationOfChat } from './chat-name.ts';
-import type { ApiDeps, Route } from './deps.ts';
+import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { pageOf } from './requests.ts';
 import { createTitles } from './titles.ts';
@@ -14,6 +12,7 @@ import { chatView, markView, turnView } from './views.ts';
 
 export function chatRoutes(deps: ApiDeps): Route[] {
   const titles = createTitles(deps.store);
+  const { owner = OWN } = deps;
 
   async function mappingOf(key: SessionKey): Promise<SessionMapping> {
     return (await deps.store.getMapping(key)) ?? refuse(404, 'unknown-chat', 'There is no such chat.');
@@ -24,7 +23,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       method: 'get',
       path: '/v1/chats',
       async handle(context) {
-        const page = await deps.store.listMappings(DEFAULT_TENANT, { ...pageOf(context), channel: 'http' });
+        const page = await deps.store.listMappings(owner.tenant, { ...pageOf(context), channel: 'http' });
         const chats = await Promise.all(page.items.map(async (m) => chatView(m, await titles.of(m))));
         return context.json({ chats, cursor: page.cursor });
       },
@@ -33,14 +32,14 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       method: 'get',
       path: '/v1/chats/{chat}',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         const options = pageOf(context);
         const key = sessionKeyOf(conversation);
         const page = await deps.store.listTurns(key, options);
         // Right after the first message there are turns but no session yet: that chat is known, too.
         const mapping = await deps.store.getMapping(key);
         if (mapping === null && page.items.length === 0) await mappingOf(key);
-        const head = mapping && (await deps.store.getHead(DEFAULT_TENANT, mapping.session_id));
+        const head = mapping && (await deps.store.getHead(owner.tenant, mapping.session_id));
         const view = mapping && chatView(mapping, '');
         return context.json({
           chat: conversation.chat,
@@ -60,7 +59,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       method: 'delete',
       path: '/v1/chats/{chat}',
       async handle(context) {
-        const key = sessionKeyOf(conversationOfChat(context.req.param('chat')));
+        const key = sessionKeyOf(conversationOfChat(context.req.param('chat'), owner));
         const page = await deps.store.listTurns(key, { limit: 1 });
         if (page.items.length === 0) await mappingOf(key);
         await eraseChat(deps, key);

@@ -2,6 +2,8 @@
 // uses `Request` and `Response`.
 import type { Context } from 'hono';
 import type { Admit } from '../core/admission.ts';
+import { DEFAULT_TENANT } from '../core/defaults.ts';
+import type { Tenant } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type {
   Clock,
@@ -14,6 +16,7 @@ import type {
 } from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
 import type { StandingOf } from '../core/standing.ts';
+import type { WhileRunning } from '../core/while-running.ts';
 
 /** What `GET /v1/info` answers and the page's banner shows. */
 export interface ServerInfo {
@@ -28,7 +31,16 @@ export interface ServerInfo {
   readonly workers: number;
 }
 
+/** Whose chats these are; the installation's own when left out. */
+export interface Owner {
+  readonly name: string;
+  readonly tenant: Tenant;
+}
+
+export const OWN: Owner = { name: DEFAULT_TENANT, tenant: DEFAULT_TENANT };
+
 export interface ApiDeps {
+  readonly owner?: Owner;
   readonly store: SessionStore;
   readonly queue: Pick<TurnQueue, 'send'>;
   readonly events: EventLog;
@@ -40,6 +52,8 @@ export interface ApiDeps {
   readonly retentionOf?: RetentionOf;
   readonly standing?: StandingOf;
   readonly admit?: Admit;
+  /** What a message does to a turn that runs. */
+  readonly whileRunning?: WhileRunning;
   /** What an erased chat is forgotten in, too. */
   readonly usage?: Pick<UsageLedger, 'erase'>;
   readonly places?: Pick<Places, 'erase'>;
@@ -54,5 +68,7 @@ export interface Route {
   readonly method: 'get' | 'post' | 'delete';
   readonly path: string;
   readonly open?: boolean;
+  /** Not for the key of a tenant. */
+  readonly installation?: boolean;
   readonly handle: (context: Context) => Response | Promise<Response>;
 }

@@ -4,6 +4,7 @@
 // page can. The bearer key must match where one is set. There is no CORS.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
+import { OWN, type Owner } from './deps.ts';
 import { refuse } from './problems.ts';
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -62,8 +63,19 @@ export const checkJson: MiddlewareHandler = async (context, next) => {
   await next();
 };
 
-/** Requires one of the keys. Without keys nothing is checked. */
-export function checkBearer(keys: readonly string[]): MiddlewareHandler {
+/** Where `checkBearer` puts whose request it is. */
+export interface Caller {
+  readonly Variables: { readonly owner?: Owner };
+}
+
+/**
+ * Requires one of the keys, or a key of a tenant: only that tells whose request it is. Without keys nothing is checked, and
+ * all belongs to the installation.
+ */
+export function checkBearer(
+  keys: readonly string[],
+  ownerOf: (key: string) => Promise<Owner | null> = async () => null,
+): MiddlewareHandler<Caller> {
   const digests = keys.map(digest);
   return async (context, next) => {
     if (digests.length > 0) {
@@ -71,12 +83,14 @@ export function checkBearer(keys: readonly string[]): MiddlewareHandler {
       // All digests have the same length and every key is compared, so the time taken reveals nothing.
       const offered = digest(given ?? '');
       const matches = digests.map((key) => timingSafeEqual(key, offered)).filter(Boolean).length;
-      if (given === undefined || matches === 0) {
+      const owner = matches > 0 ? OWN : given === undefined ? null : await ownerOf(given);
+      if (owner === null) {
         const headers = { 'www-authenticate': 'Bearer realm="hybrid-sessions"' };
         const detail =
           given === undefined ? 'Send authorization: Bearer <key>.' : 'This key is not known here.';
         refuse(401, 'bearer-required', detail, { headers });
       }
+      context.set('owner', owner);
     }
     await next();
   };

@@ -6,7 +6,7 @@ import { type TurnRequestInput, turnRequest } from '../core/messages.ts';
 import { isCommitted } from '../core/records.ts';
 import { UNDO_NEW } from '../core/timeline-turn.ts';
 import { conversationOfChat } from './chat-name.ts';
-import type { ApiDeps, Route } from './deps.ts';
+import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { emptyBody, forkBody, idempotencyKey, jsonBody, messageBody, undoBody } from './requests.ts';
 import { eventStream, settled } from './stream.ts';
@@ -16,12 +16,13 @@ import { answerView } from './views.ts';
 const MAX_WAIT_SEC = 600;
 
 export function messageRoutes(deps: ApiDeps): Route[] {
+  const { owner = OWN } = deps;
   return [
     {
       method: 'post',
       path: '/v1/chats/{chat}/messages',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         const { text } = await jsonBody(context, messageBody);
         return takeMessage(deps, context, { conversation, text }, idempotencyKey(context));
       },
@@ -30,7 +31,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/new',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         await jsonBody(context, emptyBody, true);
         const message = { conversation, kind: 'new', text: '' } as const;
         return takeMessage(deps, context, message, idempotencyKey(context));
@@ -40,7 +41,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/undo',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         const { turns, new_session } = await jsonBody(context, undoBody, true);
         const text = new_session ? UNDO_NEW : String(turns ?? 1);
         return takeMessage(deps, context, { conversation, kind: 'undo', text }, idempotencyKey(context));
@@ -50,7 +51,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/redo',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         await jsonBody(context, emptyBody, true);
         return takeMessage(deps, context, { conversation, kind: 'redo', text: '' }, idempotencyKey(context));
       },
@@ -59,14 +60,10 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/fork',
       async handle(context) {
-        const conversation = conversationOfChat(context.req.param('chat'));
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
         const { to } = await jsonBody(context, forkBody);
-        return takeMessage(
-          deps,
-          context,
-          { conversation, kind: 'fork', text: conversationOfChat(to).chat },
-          idempotencyKey(context),
-        );
+        const text = conversationOfChat(to, owner).chat;
+        return takeMessage(deps, context, { conversation, kind: 'fork', text }, idempotencyKey(context));
       },
     },
   ];

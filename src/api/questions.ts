@@ -4,13 +4,12 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 import type { AnswerInput } from '../core/answer.ts';
 import { consentOf, waitingQuestions } from '../core/consent.ts';
-import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { sessionKeyOf } from '../core/ids.ts';
 import { MAX_TEXT_LENGTH } from '../core/messages.ts';
 import { answerText } from '../core/question-words.ts';
 import type { SessionHead } from '../core/records.ts';
 import { conversationOfChat } from './chat-name.ts';
-import type { ApiDeps, Route } from './deps.ts';
+import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { takeMessage } from './messages.ts';
 import { refuse } from './problems.ts';
 import { idempotencyKey, jsonBody } from './requests.ts';
@@ -39,18 +38,19 @@ const answerBody = z
   });
 
 export function questionRoutes(deps: ApiDeps): Route[] {
+  const { owner = OWN } = deps;
   async function headOf(context: Context): Promise<SessionHead | null> {
-    const key = sessionKeyOf(conversationOfChat(context.req.param('chat')));
+    const key = sessionKeyOf(conversationOfChat(context.req.param('chat'), owner));
     const [mapping, turns] = await Promise.all([
       deps.store.getMapping(key),
       deps.store.listTurns(key, { limit: 1 }),
     ]);
     if (mapping === null && turns.items.length === 0) refuse(404, 'unknown-chat', 'There is no such chat.');
-    return mapping && (await deps.store.getHead(DEFAULT_TENANT, mapping.session_id));
+    return mapping && (await deps.store.getHead(owner.tenant, mapping.session_id));
   }
 
   async function answer(context: Context, input: AnswerInput, text: string): Promise<Response> {
-    const conversation = conversationOfChat(context.req.param('chat'));
+    const conversation = conversationOfChat(context.req.param('chat'), owner);
     const about = 'withdraw' in input ? input.withdraw : input.question;
     const message = { conversation, kind: 'answer', text, answer: input } as const;
     // The same key for another question is another answer.

@@ -1,12 +1,11 @@
 // The routes of one turn: get it, stream its events, stop it.
 
 import type { Context } from 'hono';
-import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Gone } from '../core/errors.ts';
 import type { TurnId } from '../core/ids.ts';
 import { isCommitted, type TurnRecord } from '../core/records.ts';
 import { findTurn } from './chat-name.ts';
-import type { ApiDeps, Route } from './deps.ts';
+import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { emptyBody, jsonBody, turnIdFrom } from './requests.ts';
 import { eventStream } from './stream.ts';
@@ -15,7 +14,7 @@ import { turnView } from './views.ts';
 
 export function turnRoutes(deps: ApiDeps): Route[] {
   async function turnOf(context: Context): Promise<TurnRecord> {
-    const turn = await findTurn(deps.store, turnIdFrom(context.req.param('id')));
+    const turn = await findTurn(deps.store, turnIdFrom(context.req.param('id')), deps.owner ?? OWN);
     return turn ?? refuse(404, 'unknown-turn', 'There is no such turn.');
   }
 
@@ -73,15 +72,16 @@ export function turnRoutes(deps: ApiDeps): Route[] {
  * when no chat of this API has such a turn.
  */
 export async function askToStop(
-  deps: Pick<ApiDeps, 'store' | 'events'>,
+  deps: Pick<ApiDeps, 'store' | 'events' | 'owner'>,
   turnId: TurnId,
 ): Promise<{ readonly turn: TurnRecord; readonly asked: boolean }> {
-  const before = await findTurn(deps.store, turnId);
+  const { owner = OWN } = deps;
+  const before = await findTurn(deps.store, turnId, owner);
   if (before === null) throw new Gone('unknown-turn', 'There is no such turn.');
-  const turn = await deps.store.requestStop(DEFAULT_TENANT, turnId);
+  const turn = await deps.store.requestStop(owner.tenant, turnId);
   const asked = !isCommitted(turn);
   if (asked && !before.stopRequested) {
-    await deps.events.append(DEFAULT_TENANT, turnId, [{ type: 'status', status: 'stopping' }]);
+    await deps.events.append(owner.tenant, turnId, [{ type: 'status', status: 'stopping' }]);
   }
   return { turn, asked };
 }

@@ -1,17 +1,21 @@
 // Finds the code to deploy: the ZIP's folder and the image's build context. `npm run build` makes both, and they are
 // part of the package. At synthesis the agent folder is added to the image's context; Docker runs only when the stack
 // is deployed.
-import { cpSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FileSystem } from 'aws-cdk-lib';
 import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import { Architecture, Code, DockerImageCode } from 'aws-cdk-lib/aws-lambda';
+import { FOLDER_NAME } from '../agent/named-folders.ts';
+import { Invalid } from '../core/errors.ts';
 import { copyAgentFiles } from './agent-files.ts';
 
 export interface Assets {
   readonly functions: Code;
   /** `handler`: what it runs. */
   readonly agentImage: (handler: string) => AgentImage;
+  /** What is known of the folders in the image, by name: '' is the installation's own. */
+  readonly agentFolders: Readonly<Record<string, string>>;
 }
 
 export interface AgentImage {
@@ -28,6 +32,10 @@ const exampleAgent = join(packageRoot, 'examples/agent');
 export function assetsFrom(options: {
   readonly folder: string | undefined;
   readonly agentFolder: string | undefined;
+  /** Below it those that tenants may be given. */
+  readonly tenantFolders: string | undefined;
+  /** Then the folder in it is only known if it is named. */
+  readonly hasOwnImage: boolean;
   readonly architecture: Architecture;
 }): Assets {
   const folder = options.folder ?? builtAssets;
@@ -40,12 +48,17 @@ export function assetsFrom(options: {
       );
     }
   }
+  const own = options.agentFolder ?? (options.hasOwnImage ? undefined : exampleAgent);
+  const named = namedFolders(options.tenantFolders);
   return {
+    agentFolders: { ...(own === undefined ? {} : { '': own }), ...named },
     functions: Code.fromAsset(functions),
     agentImage: (handler) => {
       const context = FileSystem.mkdtemp('hybrid-sessions-image-');
       cpSync(image, context, { recursive: true });
       copyAgentFiles(options.agentFolder ?? exampleAgent, join(context, 'task/agent'));
+      for (const [name, path] of Object.entries(named))
+        copyAgentFiles(path, join(context, 'task/agents', name));
       const arm = options.architecture === Architecture.ARM_64;
       return {
         code: DockerImageCode.fromImageAsset(context, {
@@ -56,4 +69,18 @@ export function assetsFrom(options: {
       };
     },
   };
+}
+
+function namedFolders(folder: string | undefined): Record<string, string> {
+  if (folder === undefined) return {};
+  const names = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name);
+  const wrong = names.find((name) => !FOLDER_NAME.test(name));
+  if (wrong !== undefined) {
+    throw new Invalid('bad-agent-folder', `${wrong}: no name of an agent folder.`, {
+      advice: 'Use letters, digits, ".", "_" and "-", up to 100 of them.',
+    });
+  }
+  return Object.fromEntries(names.map((name) => [name, join(folder, name)]));
 }

@@ -23,6 +23,7 @@ import {
 } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import { machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
+import { agentModelVariables } from './agent-models.ts';
 import { Alarms } from './alarms.ts';
 import { type Assets, assetsFrom } from './assets.ts';
 import {
@@ -83,7 +84,13 @@ export class HybridSessions extends Construct {
     const architecture = props.architecture ?? Architecture.ARM_64;
     this.common = { architecture, logRetention: props.logRetention ?? RetentionDays.ONE_MONTH };
     this.installation = Names.uniqueResourceName(this, { maxLength: 60, separator: '-' });
-    this.assets = assetsFrom({ folder: props.assets, agentFolder: props.agentFolder, architecture });
+    this.assets = assetsFrom({
+      folder: props.assets,
+      agentFolder: props.agentFolder,
+      tenantFolders: props.tenants?.agentFolders,
+      hasOwnImage: props.worker?.image !== undefined,
+      architecture,
+    });
     this.data = new Data(this, 'Data', {
       ownKey: props.ownKey ?? false,
       versionedBucket: props.versionedBucket ?? false,
@@ -173,6 +180,7 @@ export class HybridSessions extends Construct {
       ...channelEnvironment(this.channels, 'outgoing'),
       ...machineVariables(props.worker ?? {}),
       ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
+      ...(props.tenants?.models ? { [VARIABLES.tenantModels]: JSON.stringify(props.tenants.models) } : {}),
     };
     const worker = this.isolated
       ? new LoggedFunction(this, 'IsolatedWorker', {
@@ -186,6 +194,7 @@ export class HybridSessions extends Construct {
             [VARIABLES.gatewayUrl]: this.isolated.gatewayUrl.url,
             [VARIABLES.gatewaySecretParameter]: this.isolated.secretParameter,
             ...modelNames(props.model),
+            ...agentModelVariables(this.assets.agentFolders),
           },
         })
       : withAgentImage(this, this.assets, props.worker?.image, 'worker.handler', (image) => {
@@ -366,8 +375,12 @@ function maxConcurrencyOf({ worker, agents }: HybridSessionsProps): number {
   return worker?.maxConcurrency ?? (isIsolated ? ISOLATED_WORKERS : LAMBDA_WORKERS);
 }
 
-function limitVariables({ limits }: HybridSessionsProps): Record<string, string> {
-  return limits ? { [VARIABLES.limits]: JSON.stringify(limits) } : {};
+/** What is said of messages that come in. */
+function limitVariables({ limits, whileRunning }: HybridSessionsProps): Record<string, string> {
+  return {
+    ...(limits && { [VARIABLES.limits]: JSON.stringify(limits) }),
+    ...(whileRunning && { [VARIABLES.whileRunning]: JSON.stringify(whileRunning) }),
+  };
 }
 
 function feed(target: LoggedFunction, queue: Queue, maxConcurrency: number): void {

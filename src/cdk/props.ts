@@ -6,6 +6,7 @@ import type { ChannelProps } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import type { CHANNELS } from '../channels/index.ts';
 import type { MessageLimitSettings } from '../core/tenants.ts';
+import type { WhileRunningSettings } from '../core/while-running.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 
 /** Where answers come from. Keys lie in SSM Parameter Store as SecureString; only their names are given here. */
@@ -52,6 +53,10 @@ export interface TenantsProps {
    * webhooks those below `<prefix>/webhooks/`.
    */
   readonly parameterPrefix: string;
+  /** Below it the agent folders that tenants may be given, by their names. @default none */
+  readonly agentFolders?: string;
+  /** Models that tenants may be given, besides those that the installation uses itself. @default none */
+  readonly models?: readonly string[];
 }
 
 /** Whoever may write is a stranger, unless the owner says otherwise. */
@@ -72,6 +77,8 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly budgets?: Budgets;
   /** How many messages are taken in and how much is kept, as in `limits` of docs/configuration.md. @default no limit */
   readonly limits?: MessageLimitSettings;
+  /** What a message does to a turn that runs, as in `whileRunning` of docs/configuration.md. @default it waits */
+  readonly whileRunning?: WhileRunningSettings;
   /** The e-mail address that alarms are sent to. Its owner has to confirm once. */
   readonly alarmEmail: string;
   /**
@@ -84,7 +91,10 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly channels?: readonly ChannelDescriptor[];
   /** The HTTP API and the web page, behind a generated key. @default true */
   readonly http?: boolean;
-  /** The agent folder (docs/agent-folder.md). @default the example agent of this package */
+  /**
+   * The agent folder (docs/agent-folder.md). With an image of your own it says which models isolated agents may call.
+   * @default the example agent of this package
+   */
   readonly agentFolder?: string;
   /**
    * Several tenants: bots and limits come from the registry (docs/tenants.md), and each turn has credentials that open

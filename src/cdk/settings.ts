@@ -9,6 +9,7 @@ import { CHANNELS } from '../channels/index.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
+import { whileRunningSchema } from '../core/while-running.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { settingFault } from '../setting-fault.ts';
 import { DEFAULT_AGENTS } from './props.ts';
@@ -40,6 +41,7 @@ const ownFields = {
     .default({ provider: 'demo' }),
   budgets: budgetsSchema.optional(),
   limits: messageLimitsSchema.optional(),
+  whileRunning: whileRunningSchema.optional(),
   http: z.boolean().default(true),
   /** Whether agents run beside the worker's rights, or each session apart. */
   agents: z.enum(['isolated', 'shared']).default(DEFAULT_AGENTS),
@@ -56,7 +58,14 @@ const ownFields = {
     })
     .prefault({}),
   ingress: z.strictObject({ reservedConcurrency: z.int().min(1).max(1000).optional() }).prefault({}),
-  tenants: z.strictObject({ parameterPrefix: parameterName }).optional(),
+  tenants: z
+    .strictObject({
+      parameterPrefix: parameterName,
+      /** Below it, one folder for each agent that tenants may be given. Relative to this file. */
+      agentFolders: z.string().optional(),
+      models: z.array(z.string().min(1)).optional(),
+    })
+    .optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   ownKey: z.boolean().default(false),
   versionedBucket: z.boolean().default(false),
@@ -90,8 +99,13 @@ export function readSettings(file: string | undefined): Settings {
       advice: 'docs/deploy-aws.md lists the settings.',
     });
   }
-  const { agentFolder } = parsed.data;
-  return agentFolder ? { ...parsed.data, agentFolder: resolve(dirname(file), agentFolder) } : parsed.data;
+  const { agentFolder, tenants } = parsed.data;
+  const beside = (path: string) => resolve(dirname(file), path);
+  return {
+    ...parsed.data,
+    ...(agentFolder ? { agentFolder: beside(agentFolder) } : {}),
+    ...(tenants?.agentFolders ? { tenants: { ...tenants, agentFolders: beside(tenants.agentFolders) } } : {}),
+  };
 }
 
 function readJson(file: string): unknown {

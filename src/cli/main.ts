@@ -277,6 +277,29 @@ for (const [verb, status, about] of [
     );
 }
 
+const keys = tenants
+  .command('keys')
+  .description("a tenant's keys of the HTTP API: two are valid at once, to change one");
+
+withStored(keys.command('add'))
+  .description('make a key and print it, once')
+  .argument('<name>')
+  .option('--json', 'print JSON')
+  .action(async (name, options) => (await import('./tenant-keys.ts')).add(context, name, options));
+
+withStored(keys.command('list'))
+  .description('ids of the keys; the keys themselves are not kept')
+  .argument('<name>')
+  .option('--json', 'print JSON')
+  .action(async (name, options) => (await import('./tenant-keys.ts')).list(context, name, options));
+
+withStored(keys.command('revoke'))
+  .description('a key is refused from now on')
+  .argument('<name>')
+  .argument('<id>')
+  .option('--json', 'print JSON')
+  .action(async (name, id, options) => (await import('./tenant-keys.ts')).revoke(context, name, id, options));
+
 withStored(tenants.command('export'))
   .description('write everything that is held about it to a new folder')
   .argument('<name>')

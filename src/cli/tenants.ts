@@ -11,6 +11,7 @@ import { administrator } from './administrator.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { withStores } from './lookup.ts';
+import { agentNotes } from './tenant-agent-notes.ts';
 import {
   changeSettings,
   checkSettings,
@@ -34,6 +35,7 @@ export async function add(
       const record = await tenants.add(name, settings, administrator(context));
       report(context, options, record, `Added ${name}.`);
       noteWhoGetsIn(context, record);
+      for (const note of await agentNotes(context, options, record)) context.terminal.note(note);
     },
     { create: true },
   );
@@ -93,6 +95,7 @@ export async function set(
     const record = await tenants.set(before.tenant, { settings }, version, administrator(context));
     report(context, options, record, `Changed ${record.name} (version ${record.version}).`);
     noteWhoGetsIn(context, record);
+    for (const note of await agentNotes(context, options, record)) context.terminal.note(note);
   });
 }
 

@@ -35,6 +35,7 @@ export async function runAgentTurn(running: AnsweredTurn): Promise<Decision | No
     host = await deps.hosts.open(lease, head);
   } catch (error) {
     if (error instanceof Corrupt) return unreadable(running, error);
+    if (isNotAvailable(error)) return notAvailable(running, error);
     throw error;
   }
   let result: AgentTurn | null = null;
@@ -129,10 +130,14 @@ async function runAgent(
         running.progress(event);
       },
       tries: running.tries,
+      steering: running.steering,
       signal,
     });
     await deps.at?.('mid-run');
-    return { outcome: await ending, toolsRan };
+    const outcome = await ending;
+    // What the agent took is answered by this turn: nobody may run it again once the turn is saved.
+    await running.steering.settled();
+    return { outcome, toolsRan };
   } finally {
     await midTurn.end();
   }
@@ -154,6 +159,7 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
   const extras = {
     ...(outcome.demo ? { demo: true } : {}),
     ...(outcome.usage ? { usage: outcome.usage } : {}),
+    ...(outcome.contextTokens ? { contextTokens: outcome.contextTokens } : {}),
   };
   if (outcome.status === 'stopped') {
     return { outcome: 'stopped', text: withStoppedNote(outcome.text), ...extras };
@@ -167,6 +173,23 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
     };
   }
   return { outcome: 'ok', text: outcome.text.trim() ? outcome.text : '_(no answer)_', ...extras };
+}
+
+/** A tenant's settings name what is not here: trying again changes nothing. */
+function isNotAvailable(error: unknown): error is Invalid {
+  return error instanceof Invalid && error.code === 'agent-not-available';
+}
+
+function notAvailable(running: RunningTurn, error: Invalid): Decision {
+  const { deps, request } = running;
+  deps.log('error', 'agent-not-available', {
+    alarm: true,
+    turn: request.turnId,
+    tenant: running.lease.tenant,
+    what: String(error.data.what ?? ''),
+    advice: error.advice ?? '',
+  });
+  return unchanged(running, failedReply(error.code, error.message, request.turnId));
 }
 
 /** NO-AMNESIA: the state stays as it is, the person is told, the operator is alarmed. */

@@ -20,6 +20,19 @@ const conversationSchema = z.strictObject({
   thread: z.string().nullable(),
 });
 
+const TURN_KINDS = [
+  'message',
+  'steer',
+  'answer',
+  'new',
+  'undo',
+  'redo',
+  'fork',
+  'command',
+  'move',
+  'await-move',
+] as const;
+
 const turnRequestSchema = z.object({
   version: z.literal(1),
   turnId: z.string().transform((id) => id as TurnId),
@@ -28,10 +41,11 @@ const turnRequestSchema = z.object({
   dedupeId: z.string().min(1).max(512),
   conversation: conversationSchema,
   /**
-   * `message`: the person wrote. `answer`: to a question, see answer.ts. `new`: start a fresh session. `undo`, `redo`,
-   * `fork`: see timeline-turn.ts. `move`, `await-move`: see move-conversation.ts.
+   * `message`: the person wrote. `steer`: to the turn that runs, if one does (steering.ts). `answer`: to a question, see
+   * answer.ts. `new`: start a fresh session. `undo`, `redo`, `fork`: see timeline-turn.ts. `command`: see command-turn.ts.
+   * `move`, `await-move`: see move-conversation.ts.
    */
-  kind: z.enum(['message', 'answer', 'new', 'undo', 'redo', 'fork', 'move', 'await-move']),
+  kind: z.enum(TURN_KINDS),
   /** 0 when it arrived; +1 each time the system itself queues the rest of a turn that met its deadline. */
   part: z.number().int().nonnegative(),
   /** Well-formed Unicode: half a surrogate pair survives no store, and becomes U+FFFD here. */

@@ -58,6 +58,8 @@ export interface Reply {
   /** True where a demo model wrote it: every place that shows the reply says so. */
   readonly demo?: boolean;
   readonly usage?: Usage;
+  /** Tokens that the conversation took of the model's context in the turn's last request. */
+  readonly contextTokens?: number;
   /** The session that the conversation points at from here on, where that changed. */
   readonly movedTo?: SessionId;
   /** When it was committed, epoch milliseconds: how long delivery may go on trying counts from here. */

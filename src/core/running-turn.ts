@@ -2,7 +2,7 @@
 
 import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
-import type { Conversation, SessionId } from './ids.ts';
+import type { Conversation, SessionId, SessionKey } from './ids.ts';
 import type { Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
@@ -14,6 +14,7 @@ import type {
   SessionState,
   SessionStore,
   TurnEvent,
+  UsageLedger,
   WaitingFor,
 } from './ports.ts';
 import type { TimelineRecorder } from './record-timeline.ts';
@@ -21,6 +22,7 @@ import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
 import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
+import type { SteeredTurn } from './steering.ts';
 import type { Timeline } from './timeline.ts';
 import type { TurnPoint } from './turn-points.ts';
 
@@ -51,6 +53,10 @@ export interface TurnDeps {
   readonly retentionSec: number;
   /** After this many begun attempts the turn is given up with an honest message. */
   readonly maxAttempts: number;
+  /** For `/cost`. */
+  readonly usage?: Pick<UsageLedger, 'read'>;
+  /** Erases a chat, for `/forget`; without it nobody can from a chat. */
+  readonly forget?: (key: SessionKey) => Promise<void>;
   /** Every tenant is served where it is left out. */
   readonly standing?: StandingOf;
   /** Told of every turn that this worker closed, after its person has the reply. Must not throw. */
@@ -106,6 +112,7 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly timeline: TimelineRecorder;
   /** Shows the person what happens. */
   readonly progress: (event: TurnEvent) => void;
+  readonly steering: SteeredTurn;
   /** See `Channel.openConversation`; null where the channel has none. */
   readonly openConversation: (name: string) => Promise<Conversation | null>;
 }

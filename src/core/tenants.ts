@@ -93,6 +93,18 @@ const toolsSchema = z
   })
   .prefault({});
 
+/** A key of the HTTP API by its id; of the key itself there is only a digest. */
+const apiKeySchema = z.strictObject({
+  id: z.string().regex(/^[a-z0-9]{8}$/),
+  /** SHA-256 of the secret part, in hex. The secret is 256 random bits, so nothing slower is needed. */
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+  createdAtMs: z.int().nonnegative(),
+});
+export type ApiKeyEntry = z.infer<typeof apiKeySchema>;
+
+/** One in use and one that takes its place. */
+export const MAX_API_KEYS = 2;
+
 /** Every field has a default, so `{}` is a tenant that may be written to by nobody. */
 export const tenantSettingsSchema = z.strictObject({
   title: z.string().min(1).max(200).nullable().default(null),
@@ -117,6 +129,8 @@ export const tenantSettingsSchema = z.strictObject({
     .nullable()
     .default(null),
   limits: limitsSchema,
+  /** Made by `tenants keys add`. */
+  apiKeys: z.array(apiKeySchema).max(MAX_API_KEYS).default([]),
   retentionDays: z.int().min(1).max(3_650).nullable().default(null),
   /** ARN of the key that this tenant's objects are encrypted with; null: the installation's. */
   kmsKey: z

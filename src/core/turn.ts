@@ -3,6 +3,7 @@
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unchanged, unreadable } from './agent-turn.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
+import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
@@ -29,6 +30,7 @@ import {
 } from './running-turn.ts';
 import { type Settled, settleQuestions } from './settle-answer.ts';
 import { standingReply } from './standing.ts';
+import { createSteering } from './steering.ts';
 import { timelineFields } from './timeline-fields.ts';
 import { timelineStep } from './timeline-turn.ts';
 import { outageWaitMs } from './waiting.ts';
@@ -80,6 +82,10 @@ export async function runTurn(
     ended = failed(deps, begun, error, context.receives);
   } finally {
     await release(deps, begun, ended);
+  }
+  // Before the message leaves the queue: cut off here, it comes again, finds its line or nothing, and goes on.
+  if (request.text === FORGET && request.kind === 'command' && ended.outcome.kind === 'done') {
+    await deps.forget?.(request.sessionKey);
   }
   return ended.outcome;
 }
@@ -153,6 +159,7 @@ async function runLeased(
 ): Promise<Ended> {
   const stop = new AbortController();
   const { leaseMs, heartbeatMs, stopEveryMs = heartbeatMs } = deps.timing;
+  const steering = createSteering({ ...deps, lease, turnId: request.turnId });
   // A send that has to wait its time out needs the lease no less than the agent does.
   const heartbeat = startHeartbeat({
     ...deps,
@@ -161,13 +168,28 @@ async function runLeased(
     leaseMs,
     everyMs: heartbeatMs,
     stopEveryMs,
-    onBeat: context.onBeat,
+    onBeat: async () => {
+      // Beside the beat: what takes long here must not cost the lease.
+      void steering.look();
+      await context.onBeat();
+    },
     onStop: () => stop.abort('stop'),
     onLost: () => stop.abort('lost'),
   });
   const channel = channelOf(deps, request);
   const { receives: tries } = context;
-  const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal, timeline };
+  const running = {
+    deps,
+    request,
+    lease,
+    head,
+    record,
+    channel,
+    tries,
+    steering,
+    signal: stop.signal,
+    timeline,
+  };
   try {
     if (request.kind === 'move') {
       return { outcome: await moveConversation(deps, request, { lease, head, turn: record }) };
@@ -249,6 +271,7 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
+  if (request.kind === 'command') return unchanged(running, await commandReply(running));
   const step = await timelineStep(running);
   if (step) return step;
   if (record.stopRequested && record.attempts === 1) {

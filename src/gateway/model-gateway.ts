@@ -58,6 +58,8 @@ export interface GatewayTurn {
   calls(): readonly ModelCall[];
   /** Why the last request to the model got no answer of use; null when it got one. */
   failure(): ModelFailure | null;
+  /** The last such failure of the turn, or answer that broke off, whatever was answered since. */
+  trouble(): ModelFailure | null;
   close(): Promise<void>;
 }
 
@@ -84,7 +86,7 @@ export async function createModelGateway(options: ModelGatewayOptions): Promise<
   });
   return {
     openTurn({ onSilence, ...grant }) {
-      const calls = createTurnCalls(grant, parts, onSilence);
+      const calls = createTurnCalls(grant, parts, { onSilence });
       const token = desk.issue(calls);
       const turn: GatewayTurn = {
         url: server.url,
@@ -92,6 +94,7 @@ export async function createModelGateway(options: ModelGatewayOptions): Promise<
         usage: calls.usage,
         calls: calls.calls,
         failure: calls.failure,
+        trouble: calls.trouble,
         async close() {
           desk.revoke(token);
           turns.delete(turn);

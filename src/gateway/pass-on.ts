@@ -5,10 +5,13 @@ import { type Answer, answerHeaders } from './call.ts';
 import type { UpstreamAnswer } from './send-upstream.ts';
 import { createUsageMeter, type MeteredUsage } from './usage-meter.ts';
 
-/** `end` is called once, however the answer ends; with null when it was no message. */
+/**
+ * `end` is called once, however the answer ends; with null when it was no message. `broke`: the model's side broke it off, or
+ * told of an error in the midst of it; not true where the agent hung up.
+ */
 export function passOn(
   { message, heard }: UpstreamAnswer,
-  end: (metered: MeteredUsage | null) => void,
+  end: (metered: MeteredUsage | null, broke: boolean) => void,
 ): Answer {
   const status = message.statusCode ?? 502;
   const meter = createUsageMeter(String(message.headers['content-type'] ?? ''));
@@ -20,7 +23,12 @@ export function passOn(
     },
   });
   const decoder = decoderOf(message.headers['content-encoding']);
-  const finished = (): void => end(status < 300 ? meter.end() : null);
+  let isCutOff = false;
+  message.once('error', () => {
+    isCutOff = !tap.destroyed;
+  });
+  const finished = (): void =>
+    end(status < 300 ? meter.end() : null, status < 300 && (isCutOff || meter.failed()));
   if (decoder) pipeline(message, decoder, tap, () => {});
   else pipeline(message, tap, () => {});
   tap.once('close', finished);

@@ -3,9 +3,10 @@
 // the ledger. A token is dead at its expiry, and before that as soon as `isOver` says that its turn is.
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeStream } from 'node:stream/web';
+import { errorFields } from '../core/log.ts';
 import { type Answer, fault } from './call.ts';
 import { type GatewayOptions, gatewayParts, MAX_BODY_BYTES } from './model-gateway.ts';
-import { createTurnCalls } from './turn-calls.ts';
+import { createTurnCalls, type ModelFailure } from './turn-calls.ts';
 import type { TurnGrant } from './turn-grant.ts';
 import { readTurnToken, shownToken } from './turn-token.ts';
 
@@ -14,7 +15,14 @@ export interface StatelessGatewayOptions extends GatewayOptions {
   readonly secrets: readonly Uint8Array[];
   /** Asked before each call: true when the turn has ended. */
   readonly isOver?: (grant: TurnGrant) => Promise<boolean>;
+  /** Where it is written down that the model failed a turn: for the turn's worker, which is elsewhere. */
+  readonly troubles?: TroubleLog;
   readonly maxBodyBytes?: number;
+}
+
+/** What the gateway saw of a turn's run, kept for its worker. */
+export interface TroubleLog {
+  note(grant: TurnGrant, failure: ModelFailure): Promise<void>;
 }
 
 export interface StatelessGateway {
@@ -24,8 +32,20 @@ export interface StatelessGateway {
 }
 
 export function createStatelessGateway(options: StatelessGatewayOptions): StatelessGateway {
-  const { secrets, isOver, maxBodyBytes = MAX_BODY_BYTES } = options;
+  const { secrets, isOver, troubles, maxBodyBytes = MAX_BODY_BYTES } = options;
   const parts = gatewayParts(options);
+  const noting = new Set<Promise<void>>();
+
+  function note(grant: TurnGrant, failure: ModelFailure): void {
+    if (!troubles) return;
+    const noted = troubles
+      .note(grant, failure)
+      .catch((error: unknown) =>
+        parts.log('warn', 'trouble-not-noted', { turn: grant.turnId, ...errorFields(error) }),
+      )
+      .finally(() => noting.delete(noted));
+    noting.add(noted);
+  }
 
   async function answer(request: Request): Promise<Answer> {
     const headers = Object.fromEntries(request.headers);
@@ -38,8 +58,13 @@ export function createStatelessGateway(options: StatelessGatewayOptions): Statel
     if (!route) return fault(404, 'The gateway does not serve this path.');
     const body = await bodyOf(request, maxBodyBytes);
     if (!body) return fault(413, 'The request is too large.');
-    const calls = createTurnCalls(signed.grant, parts);
-    return await calls.answer(route, { method: request.method, url, headers, body, signal: request.signal });
+    const { grant } = signed;
+    const calls = createTurnCalls(grant, parts, { onTrouble: (failure) => note(grant, failure) });
+    const call = { method: request.method, url, headers, body, signal: request.signal };
+    const answered = await calls.answer(route, call);
+    // The worker looks when the agent has ended: it must be there by then.
+    await Promise.all(noting);
+    return answered;
   }
 
   return {
@@ -48,7 +73,10 @@ export function createStatelessGateway(options: StatelessGatewayOptions): Statel
       const stream = typeof body === 'string' ? body : (Readable.toWeb(body) as ReadableStream<Uint8Array>);
       return new Response(stream, { status, headers });
     },
-    written: () => parts.book.written(),
+    async written() {
+      await parts.book.written();
+      await Promise.all(noting);
+    },
   };
 }
 

@@ -48,6 +48,8 @@ export interface TurnCalls {
   calls(): readonly ModelCall[];
   /** Why the last request to the model got no answer of use; null when it got one. */
   failure(): ModelFailure | null;
+  /** The last such failure of the turn, or answer that broke off, whatever was answered since. */
+  trouble(): ModelFailure | null;
   /** Ends what is under way and counts it. */
   close(): Promise<void>;
 }
@@ -61,10 +63,16 @@ const MAX_CALLS = 500;
 /** Few texts have more tokens than that. */
 const BYTES_PER_TOKEN = 3;
 
+export interface TurnCallsOptions {
+  readonly onSilence?: ((silent: boolean) => void) | undefined;
+  /** Called whenever `trouble` changes. */
+  readonly onTrouble?: (failure: ModelFailure) => void;
+}
+
 export function createTurnCalls(
   grant: TurnGrant,
   parts: GatewayParts,
-  onSilence?: (silent: boolean) => void,
+  { onSilence, onTrouble }: TurnCallsOptions = {},
 ): TurnCalls {
   const { upstream, prices, book, spending, clock, log, connections } = parts;
   const mayCall = grant.models === null || upstream.isDemo ? anyModel : modelPolicy(grant.models);
@@ -73,6 +81,17 @@ export function createTurnCalls(
   let usage = NO_USAGE;
   let failure: ModelFailure | null = null;
   const calls: ModelCall[] = [];
+  let trouble: ModelFailure | null = null;
+
+  function fail(seen: ModelFailure): void {
+    failure = seen;
+    note(seen);
+  }
+
+  function note(seen: ModelFailure): void {
+    trouble = seen;
+    onTrouble?.(seen);
+  }
 
   function count(model: string, metered: MeteredUsage): void {
     const list = upstream.isDemo ? null : prices(model);
@@ -107,20 +126,22 @@ export function createTurnCalls(
     } catch (error) {
       if (signal.aborted) throw error;
       log('error', 'budget-not-read', { turn: grant.turnId, ...errorFields(error) });
-      failure = { status: 503, model };
+      fail({ status: 503, model });
       return fault(503, 'What has been spent so far cannot be read right now.', { final: true });
     }
     if (typeof admitted === 'string') {
-      failure = { status: 402, model, told: admitted };
+      fail({ status: 402, model, told: admitted });
       return fault(402, admitted, { final: true });
     }
     const { release } = admitted;
     const done = Promise.withResolvers<void>();
     const fromMs = clock.now();
     underWay.add(done.promise);
-    const end = (metered: MeteredUsage | null): void => {
+    const end = (metered: MeteredUsage | null, broke = false): void => {
       if (calls.length < MAX_CALLS) calls.push({ fromMs, toMs: clock.now() });
       if (metered) count(model, metered);
+      // An agent that hangs up ends the request as the model's side does.
+      if (broke && !signal.aborted) note({ status: null, model });
       release();
       done.resolve();
       underWay.delete(done.promise);
@@ -129,7 +150,8 @@ export function createTurnCalls(
       const sent = await send(route, asked, call, signal);
       const status = sent.message.statusCode ?? 502;
       const seen = isOutage(status) ? { status, ...retryAfter(sent.message.headers), model } : null;
-      failure = seen;
+      if (seen) fail(seen);
+      else failure = null;
       if (seen && (grant.once || (seen.retryAfterMs ?? 0) > SHORT_WAIT_MS)) {
         sent.message.resume();
         end(null);
@@ -139,7 +161,7 @@ export function createTurnCalls(
     } catch (error) {
       end(null);
       if (signal.aborted) throw error;
-      failure = { status: null, model };
+      fail({ status: null, model });
       return noAnswer(error);
     }
   }
@@ -184,6 +206,7 @@ export function createTurnCalls(
     usage: () => usage,
     calls: () => calls,
     failure: () => failure,
+    trouble: () => trouble,
     async close() {
       over.abort();
       await Promise.all(underWay);

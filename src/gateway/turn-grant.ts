@@ -15,6 +15,8 @@ export interface TurnGrant {
   readonly budgets?: Budgets;
   /** True when the model was away before: then one failed request is enough. */
   readonly once?: boolean;
+  /** Names this run of the turn, where what the gateway saw of it is kept elsewhere. */
+  readonly run?: string;
 }
 
 export const turnGrantSchema = z.strictObject({
@@ -26,4 +28,5 @@ export const turnGrantSchema = z.strictObject({
   models: z.array(z.string()).nullable(),
   budgets: budgetsSchema.optional(),
   once: z.boolean().optional(),
+  run: z.string().max(100).optional(),
 });

@@ -21,6 +21,8 @@ export interface UsageMeter {
   push(piece: Buffer): void;
   /** Call it once, when nothing more comes. null: the answer was no message. */
   end(): MeteredUsage | null;
+  /** True when a stream that had begun well told of an error. */
+  failed(): boolean;
 }
 
 interface ApiUsage {
@@ -58,10 +60,13 @@ function streamMeter(read: EventReader): UsageMeter {
   let isMessage = false;
   let isCounted = false;
   let characters = 0;
+  let hasFailed = false;
   return {
+    failed: () => hasFailed,
     push(piece) {
       for (const text of read(piece)) {
         const event = parsed(text);
+        hasFailed ||= event?.type === 'error';
         if (event?.type === 'message_start') {
           isMessage = true;
           model = event.message?.model ?? null;
@@ -89,6 +94,7 @@ function wholeMeter(): UsageMeter {
   const pieces: Buffer[] = [];
   let bytes = 0;
   return {
+    failed: () => false,
     push(piece) {
       bytes += piece.length;
       if (bytes <= MAX_WHOLE_BYTES) pieces.push(piece);

@@ -4,21 +4,18 @@ import type { Readable, Writable } from 'node:stream';
 import { Conflict, Corrupt, Invalid, Refused } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { readFrames, writeFrame } from './frames.ts';
-import {
-  fromHostSchema,
-  type HeardFromHost,
-  MAX_PROGRESS_BYTES,
-  SILENT_HOST_MS,
-  type ToHost,
-} from './protocol.ts';
+import { HOST_PATIENCE } from './patience.ts';
+import { fromHostSchema, type HeardFromHost, MAX_PROGRESS_BYTES, type ToHost } from './protocol.ts';
+import { type Activity, watchSilence } from './silence.ts';
 
 type Of<T extends HeardFromHost['type']> = Extract<HeardFromHost, { type: T }>;
-type Answer = 'ready' | 'opened' | 'ended' | 'saved';
+type Answer = 'ready' | 'opened' | 'ended' | 'saved' | 'resting';
 
 /** What a host says without being asked for it. */
 export interface HostEvents {
   onProgress(event: Of<'progress'>['event']): void;
   onNeed(name: string): void;
+  onTook(turnId: string): void;
   onPack(name: string, bytes: number): void;
 }
 
@@ -27,6 +24,8 @@ export interface HostProcess {
   readonly stdio: readonly (Readable | Writable | null)[];
   /** Ends it and everything in it at once. */
   kill(): void;
+  /** Where the system tells something of it. */
+  readonly activity?: () => Promise<Activity | null>;
   /** Resolves when nothing of it runs any more. */
   readonly ended: Promise<HostEnd>;
 }
@@ -57,14 +56,19 @@ export interface HostLink {
   kill(): void;
 }
 
-const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved' } as const;
+const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting' } as const;
 
-export function createHostLink(process: HostProcess, log: Log): HostLink {
+export function createHostLink(
+  process: HostProcess,
+  log: Log,
+  { silentMs }: { readonly silentMs: number } = HOST_PATIENCE,
+): HostLink {
   const frames = process.stdio[3] as Readable & Writable;
   const waiting = new Map<Answer, { resolve(frame: never): void; reject(error: unknown): void }>();
   let events: HostEvents | null = null;
-  let heardAtMs = performance.now();
   let progressBytes = 0;
+  /** It rests, and need not say anything. */
+  let isResting = false;
   let why = 'it ended';
   let error: Error | undefined;
 
@@ -81,10 +85,8 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
     process.kill();
   }
 
-  const silence = setInterval(() => {
-    if (performance.now() - heardAtMs > SILENT_HOST_MS) fail('it said nothing for too long');
-  }, SILENT_HOST_MS / 10);
-  silence.unref();
+  const { activity } = process;
+  const silence = watchSilence({ silentMs, activity, onSilent: () => fail('it stopped answering') });
 
   function hurry(type: Answer, withinMs: number): void {
     const asked = waiting.get(type);
@@ -94,7 +96,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
   }
 
   function take(frame: HeardFromHost): void {
-    heardAtMs = performance.now();
+    if (!isResting) silence.heard();
     switch (frame.type) {
       case 'beat':
         return;
@@ -105,6 +107,9 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
       case 'log':
         log(frame.level, 'agent-host', { told: frame.event, ...frame.fields });
         return;
+      case 'took':
+        events?.onTook(frame.turnId);
+        return;
       case 'need':
         events?.onNeed(frame.name);
         return;
@@ -113,6 +118,11 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
         return;
       case 'failed':
         answer(FAILED_AT[frame.at])?.reject(errorOf(frame));
+        return;
+      case 'resting':
+        isResting = frame.cold === undefined;
+        if (isResting) silence.rest();
+        answer(frame.type)?.resolve(frame as never);
         return;
       default:
         answer(frame.type)?.resolve(frame as never);
@@ -135,7 +145,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
     }
     process.kill();
     await ended;
-    clearInterval(silence);
+    silence.end();
     for (const { reject } of waiting.values()) reject(error ?? hostGone(why));
     waiting.clear();
   }
@@ -156,6 +166,11 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
         waiting.set(type, { resolve: resolve as (frame: never) => void, reject });
       });
       if (withinMs !== undefined) hurry(type, withinMs);
+      if (isResting) {
+        isResting = false;
+        silence.heard();
+      }
+      if (frame.type === 'run') progressBytes = 0;
       writeFrame(frames, frame);
       return await answered;
     },

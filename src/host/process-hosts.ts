@@ -3,38 +3,28 @@
 import type { Readable } from 'node:stream';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
+import type { TenantAgent, TenantAgentOf } from '../agent/tenant-agent.ts';
 import { Conflict } from '../core/errors.ts';
+import type { TurnId } from '../core/ids.ts';
 import { errorFields, type Log } from '../core/log.ts';
+import type { Clock } from '../core/ports/clock.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
 import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
+import { mayPass } from '../core/retry-write.ts';
+import type { HostFacts } from '../core/timeline.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
 import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
-import { type HostLink, isHostGone } from './host-link.ts';
-import { createPackIntake, type PackIntake } from './pack-intake.ts';
+import { isHostGone } from './host-link.ts';
+import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
+import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
+import { createPackIntake } from './pack-intake.ts';
+import { HOST_PATIENCE, type HostPatience } from './patience.ts';
 import { createSavedCheck } from './saved-check.ts';
-
-/** A started host that has no session yet. */
-export interface SpareHost {
-  readonly link: HostLink;
-  /** A host's own folder, seen from the worker; the session's directory as the host sees it. */
-  claim(lease: Lease, stored: StoredGeneration | null): Promise<ClaimedPlace>;
-  /** Ends the host and removes what it leaves. Safe to call twice. */
-  close(): Promise<void>;
-}
-
-export interface ClaimedPlace {
-  readonly directory: { readonly root: string; readonly config: string; readonly workspace: string };
-  /** Makes a pack readable for the host under its name; false when there is none. */
-  stage(key: string, name: string): Promise<boolean>;
-  /** For the worker's own files of this host. */
-  readonly spool: string;
-  /** Where packs do not come over the host's stream. */
-  readonly intake?: PackIntake;
-}
+import type { HostNeeds, SpareHost } from './spare-host.ts';
 
 /** As much of the way to the model as a turn needs. */
 export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
@@ -49,14 +39,23 @@ export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
 }
 
 export interface ProcessHostsOptions {
-  /** Starts a host and boots it. */
-  readonly start: () => Promise<SpareHost>;
+  /** Starts a host and boots it; null: as most need it. */
+  readonly start: (needs: HostNeeds | null) => Promise<SpareHost>;
+  /** What tenants have of their own. */
+  readonly agentOf?: TenantAgentOf;
   readonly objects: ObjectStore;
   readonly state: Pick<StoredState, 'follow' | 'collect'>;
   readonly limits: StateLimits;
   readonly access: TurnModels;
   /** Hosts that wait for a session. */
   readonly spares: number;
+  /** @default HOST_PATIENCE */
+  readonly patience?: HostPatience;
+  /** Another check of what hosts say they have saved; for the fault kit. */
+  readonly savedCheck?: typeof createSavedCheck;
+  /** How many may stay with their session between two turns, and for how long; none when left out. */
+  readonly hot?: HotLimits;
+  readonly clock?: Pick<Clock, 'now'>;
   readonly log: Log;
 }
 
@@ -75,7 +74,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
 
   function refill(): void {
     while (!closed && spares.length < wanted) {
-      const spare = options.start();
+      const spare = options.start(null);
       spare.then(
         () => void ready.add(spare),
         (error: unknown) => log('warn', 'host-not-started', errorFields(error)),
@@ -84,67 +83,159 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
     }
   }
 
-  async function take(): Promise<{ host: SpareHost; facts: HostFactsCounter }> {
+  async function take(needs: HostNeeds | null): Promise<{ host: SpareHost; facts: HostFactsCounter }> {
     const askedAtMs = performance.now();
+    const taken = (host: SpareHost, start: HostFacts['start']) => ({
+      host,
+      facts: countHostFacts(start, askedAtMs),
+    });
+    if (needs) return taken(await options.start(needs), 'new');
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
       const start = ready.has(spare) ? 'spare' : 'new';
       const host = await spare.catch(() => null);
-      if (host?.link.isAlive()) return { host, facts: countHostFacts(start, askedAtMs) };
+      if (!host?.link.isAlive()) continue;
+      if ((await host.isCurrent?.()) !== false) return taken(host, start);
+      void leave(host);
     }
-    const host = await options.start();
-    return { host, facts: countHostFacts('new', askedAtMs) };
+    return taken(await options.start(null), 'new');
   }
 
-  function leave(host: SpareHost): void {
+  function leave(host: SpareHost): Promise<void> {
     const left = host
       .close()
       .catch((error: unknown) => log('error', 'host-not-removed', errorFields(error)))
       .finally(() => leaving.delete(left));
     leaving.add(left);
+    return left;
+  }
+
+  const { hot, clock } = options;
+  const hotHosts = hot && createHotHosts({ limits: hot, leave, log, ...(clock && { clock }) });
+
+  /** Lays the session out in a host that has none yet. */
+  async function start(
+    lease: Lease,
+    head: SessionHead,
+    needs: HostNeeds | null,
+    why: WhyEvicted,
+  ): Promise<AgentHost> {
+    const { host, facts } = await take(needs);
+    try {
+      const claimed = await host.claim(lease, newestOf(head));
+      const intake =
+        claimed.intake ??
+        createPackIntake(host.link.process.stdio[4] as Readable, options.objects, claimed.spool);
+      return await openSession(
+        forNeeds(needs),
+        { host, facts, claimed, intake, needs, why },
+        lease,
+        head,
+        (stayed) => finish(host, lease, stayed),
+      );
+    } catch (error) {
+      void leave(host);
+      refill();
+      throw error;
+    }
+  }
+
+  const forNeeds = (needs: HostNeeds | null) => ({ ...options, limits: needs?.limits ?? options.limits });
+
+  function finish(host: SpareHost, lease: Lease, stays: HotHost | null): void {
+    if (stays && hotHosts && !closed) hotHosts.put(lease, stays);
+    else void leave(host);
+    refill();
   }
 
   refill();
   return {
     async open(lease, head) {
-      const { host, facts } = await take();
-      try {
-        return await openSession(options, host, facts, lease, head, () => {
-          leave(host);
-          refill();
-        });
-      } catch (error) {
-        leave(host);
-        refill();
-        throw error;
+      const needs = needsOf((await options.agentOf?.(lease.tenant)) ?? null, options.limits);
+      const askedAtMs = performance.now();
+      const stayed = (await hotHosts?.take(lease, head, needs)) ?? 'first';
+      if (typeof stayed === 'string') return await start(lease, head, needs, stayed);
+      const cold = await wake(stayed, options.patience ?? HOST_PATIENCE, lease, head).catch(
+        (error: unknown): WhyEvicted => {
+          log('warn', 'hot-not-woken', { session: lease.sessionId, ...errorFields(error) });
+          return 'died';
+        },
+      );
+      if (cold !== null) {
+        await hotHosts?.end(stayed, cold);
+        return await start(lease, head, needs, cold);
       }
+      return await openSession(
+        forNeeds(needs),
+        { ...stayed, facts: countHostFacts('hot', askedAtMs), why: null },
+        lease,
+        head,
+        (again) => finish(stayed.host, lease, again),
+      );
     },
     modelAnswers: options.access.answersAgain,
     async close() {
       closed = true;
-      for (const spare of spares.splice(0)) await spare.then(leave, () => {});
+      for (const spare of spares.splice(0))
+        await spare.then(
+          (host) => void leave(host),
+          () => {},
+        );
+      await hotHosts?.close();
       while (leaving.size > 0) await Promise.all(leaving);
     },
   };
 }
 
+/** null when the host serves the turn. */
+async function wake(
+  { host, held }: HotHost,
+  { openMs }: HostPatience,
+  { fence }: Lease,
+  head: SessionHead,
+): Promise<WhyEvicted | null> {
+  const stored = newestOf(head);
+  if (stored === null || stored.content !== held.content) return 'head';
+  const opened = await host.link.ask({ type: 'wake', fence, stored: plain(stored) }, 'opened', openMs);
+  return opened.cold ?? null;
+}
+
+/** A host with its session's folders. */
+interface Seat extends Omit<HotHost, 'held'> {
+  readonly facts: HostFactsCounter;
+  /** Why the session starts anew; null in a host that woke. */
+  readonly why: WhyEvicted | null;
+}
+
+/** null: a spare will do. */
+function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | null {
+  if (!agent) return null;
+  const { name, network, maxWorkspaceBytes } = agent;
+  if (name === null && network === null && maxWorkspaceBytes === null) return null;
+  const own = maxWorkspaceBytes === null ? limits : { ...limits, maxWorkspaceBytes };
+  return { agent: name, network, limits: own };
+}
+
 async function openSession(
-  { objects, state, limits, access, log }: ProcessHostsOptions,
-  { link, claim }: SpareHost,
-  facts: HostFactsCounter,
+  options: ProcessHostsOptions,
+  { host, facts, claimed, intake, needs, why }: Seat,
   lease: Lease,
   opened: SessionHead,
-  onClose: () => void,
+  onClose: (stays: HotHost | null) => void,
 ): Promise<AgentHost> {
+  const { objects, state, limits, access, hot, agentOf, patience = HOST_PATIENCE, log } = options;
+  const { link } = host;
+  const { directory, stage } = claimed;
   const stored = newestOf(opened);
-  const { directory, stage, spool, intake: own } = await claim(lease, stored);
-  const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
-  const check = createSavedCheck({ objects, scope: lease, limits });
+  const check = (options.savedCheck ?? createSavedCheck)({ objects, scope: lease, limits });
   /** The keys of packs that it may read, by the names under which a host knows them. */
   const ours = new Map(stored?.packs.map(({ name }) => [baseNameOf(name), packKey(lease, name)]));
+  /** Why a pack that the host needs could not be had: told in place of the end that it was the host's. */
+  let unstaged: unknown;
   const sizes = new Map(stored?.packs.map(({ name, bytes }) => [baseNameOf(name), bytes]));
   /** Of the save that runs. */
   let saving: Saving | null = null;
   let progress: HostRun['progress'] = () => {};
+  let steering: HostRun['steering'];
 
   async function put(name: string, bytes: number): Promise<void> {
     const save = saving;
@@ -168,6 +259,8 @@ async function openSession(
 
   link.listen({
     onProgress: (event) => progress(event),
+    // Of another turn than was offered, it says nothing to anybody.
+    onTook: (turnId) => steering?.took(turnId as TurnId),
     onNeed: (name) => {
       // Of this session's own packs, and of no other.
       const key = ours.get(name);
@@ -179,6 +272,7 @@ async function openSession(
         },
         (error: unknown) => {
           log('warn', 'pack-not-staged', { session: lease.sessionId, ...errorFields(error) });
+          unstaged ??= error;
           link.kill();
         },
       );
@@ -190,12 +284,22 @@ async function openSession(
   });
 
   const { tenant, sessionId, fence } = lease;
-  await link.ask(
-    { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) },
-    'opened',
-    OPEN_MS,
-  );
+  if (why !== null) {
+    const layOut = {
+      type: 'open',
+      tenant,
+      sessionId,
+      fence,
+      directory,
+      stored: stored && plain(stored),
+    } as const;
+    await link.ask(layOut, 'opened', patience.openMs).catch((error: unknown) => {
+      throw unstaged ?? error;
+    });
+  }
   check.expect(stored);
+  /** What the host's files are. */
+  let held = { generation: opened.generation, content: stored?.content ?? null };
 
   async function runOn(
     run: HostRun,
@@ -205,23 +309,40 @@ async function openSession(
     const { resume, continuing, request, decided, tries, signal, agentSessionId } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
-      link.hurry('ended', STOP_MS);
+      link.hurry('ended', patience.stopMs);
     };
     signal.addEventListener('abort', stop, { once: true });
+    steering = run.steering;
+    const deaf = steering?.listen(({ turnId, text }) => link.send({ type: 'input', turnId, text }));
     try {
       const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
-      const frame = { type: 'run', resume, continuing, request, tries, model } as const;
-      const more = { ...(decided && { decided }), ...(agentSessionId && { agentSessionId }) };
+      const keep = hot !== undefined;
+      const agent = await agentOf?.(lease.tenant);
+      const frame = { type: 'run', resume, continuing, request, tries, model, keep } as const;
+      const tools = agent && {
+        allow: agent.tools.allow && [...agent.tools.allow],
+        deny: [...agent.tools.deny],
+      };
+      const more = {
+        ...(tools && { tools }),
+        ...(decided && { decided }),
+        ...(agentSessionId && { agentSessionId }),
+      };
       const asked = link.ask({ ...frame, ...more }, 'ended');
       if (signal.aborted) stop();
-      return (await asked).outcome as AgentOutcome;
+      const { outcome, cold } = await asked;
+      if (keep) log('debug', 'agent-started', startOf(why, cold));
+      return outcome as AgentOutcome;
     } catch (error) {
+      if (unstaged !== undefined) throw unstaged;
       if (!isHostGone(error)) throw error;
       const message = 'The process that ran the agent ended unexpectedly.';
       log('warn', 'host-gone', { session: sessionId, ...errorFields(error) });
       return { status: 'failed', text: '', demo: false, failure: { code: 'agent-crashed', message } };
     } finally {
       signal.removeEventListener('abort', stop);
+      deaf?.();
+      steering = undefined;
     }
   }
 
@@ -237,9 +358,9 @@ async function openSession(
       saving = save;
       try {
         const saved = await link.ask(
-          { type: 'save', generation, previous: plain(previous), running },
+          { type: 'save', generation, previous: previous && plain(previous), running },
           'saved',
-          SAVE_MS,
+          patience.saveMs,
         );
         // A host may say that it is done before it is.
         await Promise.all(save.arriving);
@@ -248,6 +369,8 @@ async function openSession(
         await check
           .check({ generation, previous, stored: next, written: save.written })
           .catch((cause: unknown) => {
+            // The table could not be read now: that is no fault of the host's.
+            if (mayPass(cause)) throw cause;
             throw new Conflict('host-failed', 'What the agent host saved is not sound.', { cause });
           });
         const used = new Set(next.packs.map(({ name }) => name));
@@ -255,21 +378,29 @@ async function openSession(
           .filter(([name]) => !used.has(name))
           .map(([name, bytes]) => ({ name, bytes }));
         const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead }, turn);
+        held = { generation, content: next.content };
         return { state: nextState, refused, compactionDue };
       } catch (error) {
         await Promise.all(save.arriving);
         const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
         await state.collect(orphans).catch(() => {});
         // What the store said tells more than what the host made of it.
-        throw save.failure ?? error;
+        throw save.failure ?? unstaged ?? error;
       } finally {
         saving = null;
       }
     },
 
     facts: facts.now,
-    close: async () => onClose(),
+    close: async ({ keep }) =>
+      onClose(keep && link.isAlive() ? { host, claimed, intake, needs, held } : null),
   };
+}
+
+/** For the counters: whether the turn met a live CLI, and if not, why. */
+function startOf(why: WhyEvicted | null, cold: WhyCold | undefined) {
+  if (why === null && cold === undefined) return { start: 'hot' };
+  return { start: 'cold', why: why === null || why === 'first' ? (cold ?? 'first') : why };
 }
 
 interface Saving {
@@ -280,16 +411,11 @@ interface Saving {
   failure?: unknown;
 }
 
-/** A gigabyte on a slow disk, laid out or read. */
-const OPEN_MS = 10 * 60_000;
-const SAVE_MS = 10 * 60_000;
-/** From a stop to the end of the run: the agent writes down what it did, and every process is ended. */
-const STOP_MS = 60_000;
 const MAX_CONFIG_BYTES = 256 * 1024 * 1024;
 /** One with what changed, and one that merges; each may meet a name that is taken. */
 const MAX_PACKS_PER_SAVE = 8;
 
 /** A copy that is plain JSON. */
-function plain(stored: StoredGeneration | null) {
-  return stored && { ...stored, packs: stored.packs.map((pack) => ({ ...pack })) };
+function plain(stored: StoredGeneration) {
+  return { ...stored, packs: stored.packs.map((pack) => ({ ...pack })) };
 }

@@ -1,9 +1,11 @@
 // Reads and checks each function's environment variables once, when it starts. A missing or malformed variable stops
 // the start with an error that names it. Secrets are not in the environment (see parameters.ts).
 import { z } from 'zod';
+import { namedModelsSchema } from '../agent/turn-models.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
+import { whileRunningSchema } from '../core/while-running.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { VARIABLES } from './variables.ts';
 
@@ -29,7 +31,10 @@ const base = {
 
 const outgoing = { deadLetterQueueUrl: z.url() };
 
-const inlet = { limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema) };
+const inlet = {
+  limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema),
+  whileRunning: z.string().default('{}').transform(parsedJson).pipe(whileRunningSchema),
+};
 
 export const ingressSchema = z.object({ ...base, ...inlet });
 
@@ -68,6 +73,7 @@ const model = {
   modelKeyParameter: parameter.optional(),
   modelBaseUrl: z.url().optional(),
 };
+const tenantModels = z.string().default('[]').transform(parsedJson).pipe(z.array(z.string()));
 const budgets = z.string().default('{}').transform(parsedJson).pipe(budgetsSchema);
 
 function parsedJson(text: string, context: z.RefinementCtx): unknown {
@@ -89,6 +95,7 @@ export const sharedHostsSchema = z.object({
     .transform((value) => value === 'true'),
   ...model,
   budgets,
+  tenantModels,
 });
 
 /** Of a worker whose agents run in a function of their own. */
@@ -101,6 +108,8 @@ export const isolatedHostsSchema = z.object({
   modelProvider: model.modelProvider,
   model: model.model,
   budgets,
+  tenantModels,
+  agentModels: z.string().default('{}').transform(parsedJson).pipe(z.record(z.string(), namedModelsSchema)),
 });
 
 export const agentHostSchema = z.object({

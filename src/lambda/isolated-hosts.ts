@@ -1,16 +1,22 @@
 // Agents in a function of their own (`isolated`), whose environments each serve one session: see src/host/lambda. This
 // function holds the stores, the queue and the channels, and no key of a model; it never opens a file of an agent.
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import type { ModelEndpoint } from '../agent/environment.ts';
+import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
+import { createTenantAgents } from '../agent/tenant-agent.ts';
+import { folderModelsOf } from '../agent/turn-models.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Tenant } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
+import { createUpstream } from '../gateway/create-upstream.ts';
 import { createLambdaHosts, type Presigner } from '../host/lambda/lambda-hosts.ts';
 import type { Mailbox } from '../host/lambda/mailbox.ts';
 import { createProcessHosts, type ProcessHosts } from '../host/process-hosts.ts';
 import { createDynamoMailbox, type DynamoMailboxOptions } from '../stores/dynamodb/mailbox.ts';
+import { createDynamoModelTroubles, type ModelTroubles } from '../stores/dynamodb/model-troubles.ts';
 import { createS3Presigner, type S3PresignerOptions } from '../stores/s3/presigner.ts';
 import { isolatedHostsSchema, readConfiguration } from './configuration.ts';
-import { createGatewayAccess } from './gateway-access.ts';
+import { createRemoteGateway } from './remote-gateway.ts';
 import type { TenantKeys } from './tenant-stores.ts';
 import type { WorkerHosts } from './worker.ts';
 
@@ -22,12 +28,35 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
   const { stateTable, bucket, agentHostFunction, gatewayUrl, gatewaySecretParameter } = configuration;
   const tables = { stateTable, clock: systemClock };
   const region = process.env.AWS_REGION ?? '';
+  /** What the agents' programs take for the model, without any right to it. */
+  const endpoint: ModelEndpoint = {
+    demo: configuration.modelProvider === 'demo',
+    ...(configuration.model === undefined ? {} : { model: configuration.model }),
+    ...(configuration.modelProvider === 'bedrock' ? { bedrock: { AWS_REGION: region } } : {}),
+  };
   let hosts: ProcessHosts | null = null;
   return {
     parameters: [gatewaySecretParameter],
-    async open({ objects, state, limits, secrets, usage, keysOf }) {
+    async open({ objects, state, limits, secrets, usage, keysOf, recordOf }) {
       const secret = Buffer.from(secrets.get(gatewaySecretParameter) ?? '', 'base64url');
+      // Of a folder that nobody described here: what the CLI takes by itself, and the installation's model.
+      const { '': own = { others: [] }, ...named } = configuration.agentModels;
+      const folder = folderModelsOf(own);
+      const agentOf = recordOf
+        ? createTenantAgents(
+            {
+              own: folder,
+              named: new Map(Object.entries(named).map(([name, models]) => [name, folderModelsOf(models)])),
+              models: configuration.tenantModels,
+              served: configuration.model,
+              budgets: configuration.budgets,
+              narrowsNetwork: false,
+            },
+            recordOf,
+          )
+        : null;
       hosts = createProcessHosts({
+        ...(agentOf && { agentOf }),
         start: createLambdaHosts({
           // What is refused is for the queue to repeat; a second try could run a second host.
           client: new LambdaClient({ maxAttempts: 1, requestHandler: { connectionTimeout: 2_000 } }),
@@ -42,17 +71,20 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
         objects,
         state,
         limits,
-        access: createGatewayAccess({
-          url: gatewayUrl,
-          secret,
-          endpoint: {
-            demo: configuration.modelProvider === 'demo',
-            ...(configuration.model === undefined ? {} : { model: configuration.model }),
-            ...(configuration.modelProvider === 'bedrock' ? { bedrock: { AWS_REGION: region } } : {}),
-          },
+        access: createModelAccess({
+          folder,
+          ...(agentOf && { agentOf }),
+          model: endpoint,
+          gateway: createRemoteGateway({
+            url: gatewayUrl,
+            secret,
+            upstream: createUpstream(upstreamOf(endpoint)),
+            usage,
+            troubles: troublesFor(tables, keysOf),
+            clock: systemClock,
+          }),
           budgets: configuration.budgets,
-          usage,
-          clock: systemClock,
+          log,
         }),
         // A host without a session would need a tenant id of its own.
         spares: 0,
@@ -80,6 +112,12 @@ export function presignerFor(options: S3PresignerOptions, keysOf: KeysOf): Presi
     return last.presigner;
   };
   return { read: (key) => ofOwner(key).read(key), write: (key) => ofOwner(key).write(key) };
+}
+
+function troublesFor(options: DynamoMailboxOptions, keysOf: KeysOf): Pick<ModelTroubles, 'read'> {
+  if (!keysOf) return createDynamoModelTroubles(options);
+  const of = (tenant: Tenant) => createDynamoModelTroubles({ ...options, client: keysOf(tenant).dynamo });
+  return { read: (tenant, turnId, run) => of(tenant).read(tenant, turnId, run) };
 }
 
 export function mailboxFor(options: DynamoMailboxOptions, keysOf: KeysOf): Mailbox {

@@ -25,4 +25,7 @@ export const METRICS = {
   exposed: 'WorkerExposed',
   /** Requests answered with 5xx: the platform or the browser has to send them again. */
   refused: 'RequestsRefused',
+  /** Runs of the agent that the live one of the turn before served, and those that began anew. */
+  hot: 'HotStarts',
+  cold: 'ColdStarts',
 } as const;

@@ -43,6 +43,7 @@ function measure(event: string, fields: LogFields, count: Count): void {
   if (event === 'function-not-ready') count(METRICS.notReady);
   if (event === 'worker-exposed') count(METRICS.exposed);
   if (event === 'request-refused') count(METRICS.refused);
+  if (event === 'agent-started') count(fields.start === 'hot' ? METRICS.hot : METRICS.cold);
   if (event === 'turn-waits' && typeof fields.ageMs === 'number') {
     count(METRICS.outageMs, fields.ageMs, MetricUnit.Milliseconds);
   }

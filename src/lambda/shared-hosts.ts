@@ -1,11 +1,14 @@
 // Agents in the worker's own function (`shared`): for an owner who trusts everyone who may write. The agent folder is in the
 // image. The session is restored into the temporary folder, and its files stay there only for the next turn of the same
 // session. The agent has the worker's user: see other-processes.ts for what holds nevertheless.
+import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { SAFE_PATH } from '../agent/environment.ts';
 import { upstreamOf } from '../agent/model-access.ts';
+import { loadNamedFolders } from '../agent/named-folders.ts';
 import { createAgentRunner } from '../agent/runner.ts';
+import { createTenantAgents } from '../agent/tenant-agent.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
@@ -23,8 +26,9 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
   const taskRoot = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
   return {
     parameters: modelKeyParameter === undefined ? [] : [modelKeyParameter],
-    async open({ state, secrets, usage }) {
+    async open({ state, secrets, usage, recordOf }) {
       const folder = await loadAgentFolder(join(taskRoot, 'agent'));
+      const named = existsSync(join(taskRoot, 'agents')) ? join(taskRoot, 'agents') : null;
       const key = secrets.get(modelKeyParameter ?? '');
       const model = await readModelChoice(configuration, key, process.env.AWS_REGION);
       return createDirectHosts({
@@ -35,6 +39,19 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
           model,
           gateway: await createModelGateway({ upstream: upstreamOf(model), usage, log }),
           budgets: configuration.budgets,
+          ...(recordOf && {
+            agentOf: createTenantAgents(
+              {
+                own: folder,
+                named: await loadNamedFolders(named),
+                models: configuration.tenantModels,
+                served: model.model,
+                budgets: configuration.budgets,
+                narrowsNetwork: false,
+              },
+              recordOf,
+            ),
+          }),
           sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },
           path: pathOfAgent(taskRoot),
           log,

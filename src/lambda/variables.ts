@@ -29,12 +29,18 @@ export const VARIABLES = {
   /** Name of the function in which agents run, and address of the one through which they reach a model and their worker. */
   agentHostFunction: 'HYBRID_SESSIONS_AGENT_HOST_FUNCTION',
   gatewayUrl: 'HYBRID_SESSIONS_GATEWAY_URL',
+  /** JSON: the models that each agent folder names, by the folder's name; `` for the installation's own. */
+  agentModels: 'HYBRID_SESSIONS_AGENT_MODELS',
+  /** JSON: names of models that tenants may be given besides those. */
+  tenantModels: 'HYBRID_SESSIONS_TENANT_MODELS',
   /** What the tokens for the gateway are signed with. */
   gatewaySecretParameter: 'HYBRID_SESSIONS_GATEWAY_SECRET_PARAMETER',
   /** JSON: what turns may spend (src/gateway/budgets.ts). */
   budgets: 'HYBRID_SESSIONS_BUDGETS',
   /** JSON: how many messages are taken in and how much is kept (src/core/limits.ts). */
   limits: 'HYBRID_SESSIONS_LIMITS',
+  /** JSON: what a message does to a turn that runs (src/core/while-running.ts). */
+  whileRunning: 'HYBRID_SESSIONS_WHILE_RUNNING',
   /** A folder that belongs to this function alone and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',

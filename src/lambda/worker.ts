@@ -24,6 +24,7 @@ import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
+import type { TenantDirectory } from '../tenants/directory.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
 import { giveBack } from './not-ready.ts';
@@ -49,6 +50,8 @@ export interface WorkerHosts {
     readonly usage: UsageLedger;
     /** What opens a tenant's items and objects; null where the function's own role does. */
     readonly keysOf: ((tenant: Tenant) => TenantKeys) | null;
+    /** What the registry knows of a tenant; null where there is no registry. */
+    readonly recordOf: TenantDirectory['of'] | null;
   }): Promise<AgentHosts>;
   /** Before the function answers: then everything in it stands still until the next message, which may be another's. */
   settle(): Promise<void>;
@@ -87,11 +90,20 @@ export function createWorker(
       store,
       queue,
       state,
-      hosts: await hosts.open({ objects, state, limits, secrets, usage, keysOf: apart?.of ?? null }),
+      hosts: await hosts.open({
+        objects,
+        state,
+        limits,
+        secrets,
+        usage,
+        keysOf: apart?.of ?? null,
+        recordOf: tenants?.directory.of ?? null,
+      }),
       channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
         events,
         log,
       }),
+      usage,
       ...(apart && { storesFor: apart.of }),
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,

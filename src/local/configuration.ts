@@ -2,7 +2,7 @@
 // They are read once, when a program starts; all other code gets values. docs/configuration.md lists each setting, and
 // a test checks that it does.
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
@@ -15,6 +15,9 @@ import {
 import {
   CHECKPOINT_EVERY_SEC,
   DAY_SEC,
+  HOT_IDLE_MINUTES,
+  HOT_MEMORY_MB,
+  HOT_SESSIONS,
   KEPT_GENERATIONS,
   RETENTION_DAYS,
   TURNS_AT_ONCE,
@@ -25,8 +28,10 @@ import { Invalid } from '../core/errors.ts';
 import type { MessageLimits } from '../core/limits.ts';
 import type { StateLimits } from '../core/ports.ts';
 import { messageLimitFields } from '../core/tenants.ts';
+import { type WhileRunning, whileRunningSchema } from '../core/while-running.ts';
 import { type Budgets, budgetsSchema } from '../gateway/budgets.ts';
 import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
+import type { HotLimits } from '../host/hot-hosts.ts';
 import { EXAMPLE_AGENT } from '../package-root.ts';
 import { settingFault } from '../setting-fault.ts';
 import { otlpFrom } from '../telemetry/otlp-settings.ts';
@@ -52,13 +57,29 @@ const ownFields = {
     })
     .prefault({}),
   keepGenerations: z.int().min(1).max(1000).default(KEPT_GENERATIONS),
+  whileRunning: whileRunningSchema.prefault({}),
   checkpointEverySec: z.number().min(0).max(3600).default(CHECKPOINT_EVERY_SEC),
+  hot: z
+    .strictObject({
+      sessions: z.int().min(0).max(10_000).default(HOT_SESSIONS),
+      memoryMb: z.int().min(50).max(1_000_000).default(HOT_MEMORY_MB),
+      idleMinutes: z.number().positive().max(1_440).default(HOT_IDLE_MINUTES),
+    })
+    .prefault({}),
   apiKeys: z
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
   model: z.string().min(1).optional(),
   budgets: budgetsSchema.optional(),
   prices: pricesSchema.optional(),
+  tenants: z
+    .strictObject({
+      /** Below it the agent folders that tenants may be given. Relative to this file. */
+      agentFolders: z.string().min(1).optional(),
+      /** Models that tenants may be given, besides those that the installation uses itself. */
+      models: z.array(z.string().min(1)).default([]),
+    })
+    .prefault({}),
 };
 
 /** The configuration file, with a section for each channel that has fields there. All fields are optional. */
@@ -92,14 +113,20 @@ export interface Configuration {
   readonly limits: StateLimits;
   /** How many messages are taken in and how much is kept, where a tenant says nothing else for itself. */
   readonly messageLimits: MessageLimits;
+  /** What a message does to a turn that runs. */
+  readonly whileRunning: WhileRunning;
   readonly keepGenerations: number;
   /** A running turn is saved this often; 0 for never. */
   readonly checkpointEveryMs: number;
+  /** Live agents that stay for their session's next turn, on all workers together. */
+  readonly hot: HotLimits;
   readonly model: ModelChoice;
   /** What turns may spend. */
   readonly budgets: Budgets;
   /** Of models that the package's table lacks, or that cost otherwise here. */
   readonly prices: ModelPrices;
+  /** What tenants may be given; null: no agent folder but the installation's own. */
+  readonly tenants: { readonly agentFolders: string | null; readonly models: readonly string[] };
   /** The channels that are on. */
   readonly channels: ChannelsSettings;
   /** What is no secret of every channel's settings, whether it is on or not. */
@@ -143,6 +170,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     workers: overrides.workers ?? values.workers,
     turnsAtOnce: values.turnsAtOnce,
     retentionSec: values.retentionDays * DAY_SEC,
+    whileRunning: values.whileRunning,
     messageLimits: {
       turnsPerMinute: values.limits.turnsPerMinute,
       waiting: values.limits.waiting,
@@ -155,9 +183,21 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     },
     keepGenerations: values.keepGenerations,
     checkpointEveryMs: Math.round(values.checkpointEverySec * 1000),
+    hot: {
+      sessions: values.hot.sessions,
+      memoryBytes: values.hot.memoryMb * 1024 * 1024,
+      idleMs: Math.round(values.hot.idleMinutes * 60_000),
+    },
     model: modelFrom(env, values.model),
     budgets: values.budgets ?? {},
     prices: values.prices ?? {},
+    tenants: {
+      agentFolders:
+        values.tenants.agentFolders === undefined
+          ? null
+          : resolve(file === null ? cwd : dirname(file), values.tenants.agentFolders),
+      models: values.tenants.models,
+    },
     channels: channelsFrom(channels, env, values),
     channelConfiguration: Object.fromEntries(
       channels.map((one) => [

@@ -2,7 +2,6 @@
 // also serves it on a port. Wrong settings and missing parts are found before the first message is taken.
 import { join } from 'node:path';
 import { loadAgentFolder, toolsOf } from '../agent/agent-folder.ts';
-import { detectSandbox } from '../agent/sandbox.ts';
 import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
@@ -14,10 +13,12 @@ import { Invalid } from '../core/errors.ts';
 import { limitsWithin } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { startSweep } from '../core/sweep.ts';
+import { detectSandbox } from '../host/sandbox/index.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { storedBytes } from '../state/record.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
+import { createApiOwnerOf } from '../tenants/api-keys.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
 import { openAccessKey } from './access-key.ts';
 import { startTenantInlets } from './bot-inlets.ts';
@@ -100,6 +101,7 @@ export async function openLocalSystem(
       standing,
       retentionOf,
       admit,
+      whileRunning: configuration.whileRunning,
       waiting: waiting.list,
       metrics,
       ending: ending.signal,
@@ -115,6 +117,7 @@ export async function openLocalSystem(
         workers: configuration.workers,
       },
       apiKeys: options.apiKeys,
+      ownerOf: createApiOwnerOf(directory),
       knownHosts: options.knownHosts,
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });
@@ -147,6 +150,7 @@ export async function openLocalSystem(
       standing,
       retentionOf,
       admit,
+      whileRunning: configuration.whileRunning,
       retentionSec: configuration.retentionSec,
       log,
     };

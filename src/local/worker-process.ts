@@ -8,6 +8,7 @@ import { openOutgoing } from '../channels/outgoing.ts';
 import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
+import { eraseChat } from '../core/erase-chat.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
@@ -74,6 +75,7 @@ async function boot(
   let closeHosts = async () => {};
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
+    const directory = createTenantDirectory(stores.tenants, systemClock);
     const { hosts, close } = await openWorkerHosts(
       configuration,
       stores,
@@ -81,13 +83,14 @@ async function boot(
       model.endpoint,
       log,
       sandbox,
+      directory.of,
     );
     closeHosts = close;
-    const directory = createTenantDirectory(stores.tenants, systemClock);
     const outgoing = { events: stores.events, log };
     const working = runWorker(
       {
         ...stores,
+        forget: async (key) => void (await eraseChat(stores, key)),
         standing: directory.standing,
         recordOf: directory.of,
         hosts,

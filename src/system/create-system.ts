@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AppOptions, createApp } from '../api/app.ts';
 import { conversationOfChat } from '../api/chat-name.ts';
-import type { ApiDeps } from '../api/deps.ts';
+import { type ApiDeps, OWN } from '../api/deps.ts';
 import { problemResponse } from '../api/problems.ts';
 import { askToStop } from '../api/turns.ts';
 import { watchTurn } from '../api/watch-turn.ts';
@@ -20,7 +20,7 @@ import type { Answer, AnswerEvent, SendOptions, SentTurn, System, Turn } from '.
 
 export interface CreateSystemOptions
   extends ApiDeps,
-    Pick<AppOptions, 'apiKeys' | 'knownHosts' | 'page' | 'waiting'> {
+    Pick<AppOptions, 'apiKeys' | 'ownerOf' | 'knownHosts' | 'page' | 'waiting'> {
   /** Aborts when the system ends: waiting ends with it. */
   readonly ending: AbortSignal;
 }
@@ -70,7 +70,7 @@ export function createSystem(given: CreateSystemOptions): SystemOverPorts {
     if (!KEY.test(dedupeId)) {
       throw new Invalid('bad-idempotency-key', 'An idempotency key is 1 to 255 visible ASCII characters.');
     }
-    const conversation = conversationOfChat(chat);
+    const conversation = conversationOfChat(chat, OWN);
     return turnRequest({ ...message, conversation, dedupeId, receivedAtMs: clock.now() });
   }
 
@@ -82,19 +82,19 @@ export function createSystem(given: CreateSystemOptions): SystemOverPorts {
     startOver: (chat, sendOptions = {}) => send(chat, { kind: 'new', text: '' }, sendOptions),
     async stop(what) {
       if (typeof what === 'object') return (await askToStop(options, what.turnId as TurnId)).asked ? 1 : 0;
-      const key = sessionKeyOf(conversationOfChat(what));
+      const key = sessionKeyOf(conversationOfChat(what, OWN));
       const { items } = await store.listTurns(key, { limit: MAX_STOPPED });
       const unfinished = items.filter((turn) => !isCommitted(turn) && turn.kind !== 'new');
       const asked = await Promise.all(unfinished.map(({ turnId }) => askToStop(options, turnId)));
       return asked.filter((one) => one.asked).length;
     },
     async history(chat, historyOptions = {}) {
-      const key = sessionKeyOf(conversationOfChat(chat));
+      const key = sessionKeyOf(conversationOfChat(chat, OWN));
       const { items, cursor } = await store.listTurns(key, historyOptions);
       return { turns: items.map(turnOf), cursor };
     },
     async erase(chat) {
-      const key = sessionKeyOf(conversationOfChat(chat));
+      const key = sessionKeyOf(conversationOfChat(chat, OWN));
       const [mapping, { items }] = await Promise.all([
         store.getMapping(key),
         store.listTurns(key, { limit: 1 }),

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type AgentFolder, loadAgentFolder } from '../../src/agent/agent-folder.ts';
 import type { ModelReply } from '../../src/agent/model-reply.ts';
-import type { SandboxChoice } from '../../src/agent/sandbox.ts';
 import type { Asked, AskedCall, Decided, DecidedCall } from '../../src/core/asked-call.ts';
 import { promise } from '../../src/core/promises.ts';
+import type { NoSandbox } from '../../src/host/sandbox/index.ts';
 import { createFixture, EXAMPLE, type Fixture } from './turn-fixture.ts';
 
 async function folderWith(settings: Partial<AgentFolder['settings']>): Promise<AgentFolder> {
@@ -202,7 +202,7 @@ test('a question of the agent gets its answer', async () => {
 });
 
 describe('without a wall', () => {
-  const bare: SandboxChoice = { kind: 'none', reason: 'no bubblewrap' };
+  const bare: NoSandbox = { kind: 'none', reason: 'no bubblewrap' };
   const settings = { tools: { allow: ['Bash'] } };
 
   test('what would reach the machine is asked of whoever holds the key of the server', async () => {

@@ -7,8 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ROOT_MARKER } from '../../src/agent/processes.ts';
-import { createWorkplace } from '../../src/agent/workplace.ts';
+import { createWorkplace, folderNameOf } from '../../src/agent/workplace.ts';
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
+import { type SessionId, tenantId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
+import type { Lease } from '../../src/core/records.ts';
 import { leaseOf } from './turn-fixture.ts';
 
 let base: string;
@@ -99,14 +102,51 @@ test('sessions do not disturb each other', async () => {
   await workplace.open(a);
   const second = await workplace.open(b);
   await workplace.close(a);
-  expect(await readdir(root)).toEqual([b.sessionId, `${b.sessionId}.json`].sort());
+  const kept = folderNameOf(b);
+  expect(await readdir(root)).toEqual([kept, `${kept}.json`].sort());
   expect(await readdir(second.root)).toContain('workspace');
   await workplace.close(b);
 });
 
-test('a session id that is no file name is refused', async () => {
+test(`${promise('TENANT')} no two pairs of tenant and session share a folder, whatever they are called`, async () => {
+  const uuid = '0f8fad5b-d9cb-469f-a165-70867728950e';
+  const odd = [
+    '../../etc',
+    '..',
+    '.',
+    '',
+    'a/b',
+    'a',
+    'b',
+    'A',
+    'a.b',
+    'a-b',
+    'a b',
+    '\0',
+    'é',
+    'e\u0301',
+    '"',
+    '["a"]',
+  ];
+  const sessions = [uuid, uuid.toUpperCase(), uuid.replaceAll('-', ''), `${uuid}.json`, ...odd];
+  const tenants = ['default', 'DEFAULT', 'test', uuid, ...odd];
+  const pairs = tenants.flatMap((tenant) =>
+    sessions.map((sessionId) => ({ tenant, sessionId }) as Pick<Lease, 'tenant' | 'sessionId'>),
+  );
+  const names = pairs.map(folderNameOf);
+  expect(new Set(names.map((name) => name.toLowerCase())).size).toBe(pairs.length);
+  for (const name of names) expect(name).toMatch(/^[0-9a-f-]{36,40}$/);
+  expect(folderNameOf({ tenant: DEFAULT_TENANT, sessionId: uuid as SessionId })).toBe(uuid);
+
   const workplace = createWorkplace({ root });
-  await expect(workplace.open(leaseOf('../../etc'))).rejects.toMatchObject({ code: 'malformed-id' });
+  const [mine, theirs] = ['acme', 'globex'].map((name) => ({ ...leaseOf(uuid), tenant: tenantId(name) }));
+  const { workspace } = await workplace.open(mine!);
+  await writeFile(join(workspace, 'mine.txt'), 'x');
+  const other = await workplace.open(theirs!);
+  expect(await readdir(other.workspace)).toEqual([]);
+  await workplace.close(theirs!);
+  expect(await readdir(workspace)).toEqual(['mine.txt']);
+  await workplace.close(mine!);
 });
 
 test('a folder whose path the CLI would misread is refused', () => {

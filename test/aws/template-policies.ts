@@ -1,7 +1,8 @@
 // The policies of a synthesized template as an evaluator takes them: what CloudFormation would fill in becomes
 // `arn:LogicalId`, so that a resource is known by its logical id.
 import type { PolicyStatement } from '../../testing/aws/iam/evaluate.ts';
-import type { Synthesized } from '../cdk/synthesize.ts';
+import type { InstalledRoles } from '../../testing/lambda/installation.ts';
+import { ofType, type Synthesized } from '../cdk/synthesize.ts';
 
 const PSEUDO: Readonly<Record<string, string>> = {
   'AWS::Partition': 'aws',
@@ -38,4 +39,46 @@ export function filled(value: unknown): unknown {
   const join = one['Fn::Join'] as [string, unknown[]] | undefined;
   if (join) return join[1].map(filled).join(join[0]);
   return Object.fromEntries(Object.entries(one).map(([name, inner]) => [name, filled(inner)]));
+}
+
+const ENTRIES: Readonly<Record<string, string>> = {
+  worker: 'Worker',
+  gateway: 'Gateway',
+  api: 'Api',
+  ingress: 'Ingress',
+  stranded: 'StrandedTurns',
+  sweep: 'SweepExpired',
+  setup: 'Setup',
+  'agent-host': 'AgentHost',
+};
+
+/** The roles of a template with several tenants, for a local installation: each function gets its own rights. */
+export function rolesOf(synthesized: Synthesized): InstalledRoles {
+  const functions = ofType(synthesized, 'AWS::Lambda::Function');
+  const roleOf = (entry: string) => {
+    const part = ENTRIES[entry] ?? '';
+    const found = functions.find(([id]) => id.includes(part));
+    if (!found) throw new Error(`The template has no function ${part}.`);
+    return (found[1].Properties.Role as { 'Fn::GetAtt': [string] })['Fn::GetAtt'][0];
+  };
+  const [tenantRole = ''] =
+    ofType(synthesized, 'AWS::IAM::Role').find(([, { Properties }]) =>
+      String(Properties.Description).startsWith('What a turn may reach'),
+    ) ?? [];
+  const arnOf = (type: string, part: string) =>
+    `arn:${ofType(synthesized, type).find(([id]) => id.includes(part))?.[0]}`;
+  return {
+    of: (entry) => statementsOf(synthesized, roleOf(entry)),
+    tenant: {
+      arn: `arn:${tenantRole}`,
+      statements: statementsOf(synthesized, tenantRole),
+      trust: trustOf(synthesized, tenantRole),
+    },
+    names: {
+      table: (name) => arnOf('AWS::DynamoDB::GlobalTable', name.endsWith('mapping') ? 'Mapping' : 'State'),
+      bucket: () => arnOf('AWS::S3::Bucket', 'Sessions'),
+      queue: (url) => arnOf('AWS::SQS::Queue', url.includes('dead') ? 'Dead' : 'Turns'),
+      functionArn: () => arnOf('AWS::Lambda::Function', 'AgentHost'),
+    },
+  };
 }

@@ -1,4 +1,7 @@
 // An installation whose agents run apart: what each of its functions may do, and that the one with the agents may do nothing.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { HybridSessions } from '../../src/cdk/index.ts';
@@ -144,6 +147,37 @@ describe('the gateway', () => {
     expect(allowed.map(([id]) => id)).toEqual([expect.stringContaining('Gateway')]);
     expect(bedrock.findings).toEqual([]);
   });
+});
+
+test("the worker knows the models of the agent folder, which its tokens allow; of somebody's own image those of the folder named", () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hybrid-agent-'));
+  try {
+    writeFileSync(join(folder, 'system_prompt.md'), 'You help.');
+    const settings = { tools: { allow: [] }, model: 'claude-sonnet-5', fallbackModel: 'claude-opus-5' };
+    writeFileSync(join(folder, 'settings.json'), JSON.stringify(settings));
+    const agents = { a: { description: 'x', prompt: 'x', model: 'haiku' } };
+    writeFileSync(join(folder, 'agents.json'), JSON.stringify(agents));
+    mkdirSync(join(folder, 'skills/s'), { recursive: true });
+    writeFileSync(
+      join(folder, 'skills/s/SKILL.md'),
+      '---\nname: s\ndescription: x\nmodel: claude-fable-5\n---\n',
+    );
+    const modelsOf = (synthesized: Synthesized) => {
+      const found = ofType(synthesized, 'AWS::Lambda::Function').find(([id]) =>
+        id.includes('IsolatedWorker'),
+      );
+      const { Variables } = found![1].Properties.Environment as { Variables: Record<string, string> };
+      return JSON.parse(Variables[VARIABLES.agentModels] ?? 'null') as unknown;
+    };
+    expect(modelsOf(synthesize({ ...FULL, agents: 'isolated', agentFolder: folder }))).toEqual({
+      '': { model: 'claude-sonnet-5', fallbackModel: 'claude-opus-5', others: ['haiku', 'claude-fable-5'] },
+    });
+    expect(modelsOf(isolated)).toEqual({ '': { others: [] } });
+    writeFileSync(join(folder, 'settings.json'), '{"tools":{"allow":[]},"modell":"x"}');
+    expect(() => synthesize({ ...FULL, agents: 'isolated', agentFolder: folder })).toThrow(/modell/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('with tenants the worker reaches tables and bucket only by the role of one tenant; the host still reaches nothing', () => {

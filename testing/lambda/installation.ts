@@ -14,9 +14,14 @@ import type { ChannelDescriptor } from '../../src/channels/descriptor.ts';
 import { CHANNELS } from '../../src/channels/index.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../aws/dynamodb-local.ts';
+import { startDynamoDbGate } from '../aws/iam/dynamodb-gate.ts';
+import type { PolicyStatement } from '../aws/iam/evaluate.ts';
+import { createKeyring, type Keyring } from '../aws/iam/keyring.ts';
+import type { IamNames } from '../aws/iam/requests.ts';
 import type { Unavailable } from '../aws/process.ts';
 import { type S3Server, startS3Server } from '../aws/s3/server.ts';
 import { type SqsFifoServer, startSqsFifoServer } from '../aws/sqs/server.ts';
+import { type AssumableRole, startSts } from '../aws/sts.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
 import { type CustomResource, runCustomResource } from './custom-resource.ts';
@@ -47,8 +52,20 @@ export interface InstallationOptions {
   /** Ports of the API and of the fake Telegram; free ones otherwise. */
   readonly ports?: { readonly api?: number; readonly telegram?: number };
   readonly onOutput?: (text: string) => void;
+  /**
+   * Several tenants, each function with the rights of its role, and the tenants' role: DynamoDB, S3, STS and Lambda refuse
+   * what those do not allow. @default one tenant, and nothing is refused
+   */
+  readonly roles?: InstalledRoles;
   /** Channels besides those of this package. The built functions must know them. */
   readonly channels?: readonly OwnChannel[];
+}
+
+export interface InstalledRoles {
+  /** By the name of its entry: `worker`, `gateway`, `api`. */
+  of(entry: string): readonly PolicyStatement[];
+  readonly tenant: AssumableRole;
+  readonly names: IamNames & { functionArn(name: string): string };
 }
 
 export interface OwnChannel {
@@ -86,6 +103,8 @@ export interface Installation {
   readonly dynamo: DynamoDbLocal;
   readonly tables: { readonly mappingTable: string; readonly stateTable: string };
   readonly parameters: ParameterStore;
+  /** null without `roles`. */
+  readonly keyring: Keyring | null;
   /** What `hybrid-sessions sessions --aws` is given, and the credentials it wants in its environment. */
   readonly awsFile: string;
   readonly credentials: Readonly<Record<'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY', string>>;
@@ -131,7 +150,11 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     return part;
   };
   try {
-    const s3 = opened(await startS3Server());
+    const { roles } = options;
+    const keyring = roles ? createKeyring() : null;
+    const s3 = opened(
+      await startS3Server(roles && keyring ? { iam: { keyring, bucketArn: roles.names.bucket } } : {}),
+    );
     const sqs = opened(await startSqsFifoServer());
     const telegramPort = options.ports?.telegram;
     const telegram = opened(
@@ -178,9 +201,12 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       deadLetterQueueUrl: queueUrls.dead,
       endpoints: { dynamodb: dynamo.endpoint, s3: s3.endpoint, sqs: sqs.endpoint },
     });
+    const guarded = roles && keyring ? await guard(dynamo.endpoint, roles, keyring) : null;
+    for (const one of guarded?.parts ?? []) opened(one);
     const aws = {
       ...credentials,
-      AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
+      AWS_ENDPOINT_URL_DYNAMODB: guarded?.dynamo ?? dynamo.endpoint,
+      ...guarded?.variables,
       AWS_ENDPOINT_URL_S3: s3.endpoint,
       AWS_ENDPOINT_URL_SQS: sqs.endpoint,
       AWS_ENDPOINT_URL_SSM: parameters.endpoint,
@@ -188,6 +214,11 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       [VARIABLES.mappingTable]: tables.mappingTable,
       [VARIABLES.stateTable]: tables.stateTable,
       [VARIABLES.queueUrl]: queueUrls.turns,
+    };
+    const keysOf = (name: string): Record<string, string> => {
+      if (!roles || !keyring) return {};
+      const { accessKeyId, secretAccessKey } = keyring.role(name, roles.of(name.replace(/-.+$/, '')));
+      return { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
     };
     const start = async (
       name: string,
@@ -199,7 +230,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         folder: other.folder ?? options.functions,
         handler: other.handler ?? `${name.replace(/-.+$/, '')}.handler`,
         timeoutMs: other.timeoutMs ?? 900_000,
-        environment: { ...aws, ...more },
+        environment: { ...aws, ...keysOf(name), ...more },
         ...(other.walls ? { walls: other.walls } : {}),
         ...(options.onOutput ? { onOutput: options.onOutput } : {}),
       });
@@ -311,7 +342,10 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       });
       opened(agentHosts);
       const functions = { [AGENT_HOST]: agentHosts };
-      const lambda = opened(await startInvokeServer({ functions, credentials: localAws.credentials }));
+      const iam = roles && keyring ? { iam: { keyring, functionArn: roles.names.functionArn } } : {};
+      const lambda = opened(
+        await startInvokeServer({ functions, credentials: localAws.credentials, ...iam }),
+      );
       const secret = { [VARIABLES.gatewaySecretParameter]: NAMES.gatewaySecret };
       const gateways = await Promise.all(
         Array.from({ length: GATEWAY_ENVIRONMENTS }, (_, i) =>
@@ -340,6 +374,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         [VARIABLES.bucket]: BUCKET,
         [VARIABLES.temporary]: folder,
         [VARIABLES.maxWorkspaceBytes]: maxWorkspaceBytes,
+        ...(roles ? { [VARIABLES.tenantRole]: roles.tenant.arn } : {}),
       };
       const timeoutMs = options.workerTimeoutMs ?? 900_000;
       if (isolated) {
@@ -405,6 +440,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       dynamo,
       tables,
       parameters,
+      keyring,
       awsFile,
       credentials,
       setup,
@@ -414,6 +450,19 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     await close();
     throw error;
   }
+}
+
+/** The gate before the tables, and where the keys of a tenant are had. */
+async function guard(dynamo: string, roles: InstalledRoles, keyring: Keyring) {
+  const { region, credentials } = localAws;
+  const { accessKeyId } = credentials;
+  const gate = await startDynamoDbGate({ target: dynamo, keyring, names: roles.names, region, accessKeyId });
+  const sts = await startSts({ keyring, roles: [roles.tenant], region });
+  return {
+    parts: [gate, sts],
+    dynamo: gate.endpoint,
+    variables: { AWS_ENDPOINT_URL_STS: sts.endpoint, [VARIABLES.tenants]: 'true' },
+  };
 }
 
 async function makeBucket(endpoint: string): Promise<void> {

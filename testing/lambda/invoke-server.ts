@@ -4,16 +4,19 @@
 // https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html (read 2026-11-22)
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { EventStreamCodec, type MessageHeaders } from '@smithy/core/event-streams';
+import type { Keyring } from '../aws/iam/keyring.ts';
 import { bodyOf, serveLoopback } from '../aws/loopback.ts';
 import type { StandIn } from '../aws/process.ts';
 import { S3Error } from '../aws/s3/errors.ts';
-import { type Credentials, checkSignature } from '../aws/s3/signature.ts';
+import { accessKeyOf, type Credentials, checkSignature } from '../aws/s3/signature.ts';
 import type { FunctionError } from './runtime-api.ts';
 import { type TenantEnvironments, TooManyEnvironments } from './tenant-environments.ts';
 
 export interface InvokeServerOptions {
   readonly functions: Readonly<Record<string, TenantEnvironments>>;
   readonly credentials: Credentials;
+  /** Besides the credentials: keys with the rights of their policies. */
+  readonly iam?: { readonly keyring: Keyring; readonly functionArn: (name: string) => string };
   readonly port?: number;
 }
 
@@ -60,17 +63,22 @@ export async function startInvokeServer(options: InvokeServerOptions): Promise<S
 const VERSION = { 'x-amz-executed-version': '$LATEST' };
 
 function read(
-  { functions, credentials }: InvokeServerOptions,
+  { functions, credentials, iam }: InvokeServerOptions,
   request: IncomingMessage,
   body: Buffer,
 ): { readonly call: Call; readonly streams: boolean; readonly isTrial: boolean } {
   const url = new URL(request.url ?? '/', 'http://localhost');
-  checkSignature(request, url, credentials, body);
+  const principal = iam?.keyring.find(accessKeyOf(request, url));
+  checkSignature(request, url, principal ?? credentials, body);
   const [, whole, streamed] = ROUTE.exec(url.pathname) ?? [];
   const name = decodeURIComponent(whole ?? streamed ?? '').replace(/^arn:aws:lambda:[^:]*:\d*:function:/, '');
   const environments = functions[name];
   if (request.method !== 'POST' || !environments) {
     throw new Refusal(404, 'ResourceNotFoundException', `Function not found: ${name}`);
+  }
+  const asked = { action: 'lambda:InvokeFunction', resource: iam?.functionArn(name) ?? '' };
+  if (principal && !principal.allows(asked)) {
+    throw new Refusal(403, 'AccessDeniedException', `${principal.name} may not invoke ${name}`);
   }
   if (body.length > MAX_PAYLOAD_BYTES) {
     throw new Refusal(413, 'RequestTooLargeException', `${body.length} bytes exceed ${MAX_PAYLOAD_BYTES}.`);

@@ -11,7 +11,8 @@ export interface BotState {
   readonly username: string;
   readonly feed: UpdateFeed;
   readonly chats: ReadonlyMap<number, ChatStore>;
-  commands: readonly unknown[];
+  /** Menus of commands by `scope/language`; '' for whoever's language has none. */
+  readonly menus: Map<string, readonly unknown[]>;
 }
 
 /** Carries out one method; throws `BotApiError` as Telegram would answer. */
@@ -25,6 +26,9 @@ export async function callMethod(
   if (!run) throw new BotApiError(404, 'Not Found: method not found');
   return await run(bot, payload, gone);
 }
+
+/** Those that name no chat and nobody. */
+const COMMAND_SCOPES = ['default', 'all_private_chats', 'all_group_chats', 'all_chat_administrators'];
 
 type Method = (bot: BotState, payload: Payload, gone: AbortSignal) => unknown;
 
@@ -83,10 +87,16 @@ const METHODS: Readonly<Record<string, Method>> = {
   setmycommands: (bot, payload) => {
     const commands = payload.commands;
     if (!Array.isArray(commands) || commands.length > 100) throw badRequest("can't parse BotCommand");
-    for (const { command } of commands as { command?: unknown }[]) {
+    for (const { command, description } of commands as { command?: unknown; description?: unknown }[]) {
       if (!/^[a-z0-9_]{1,32}$/.test(String(command))) throw badRequest('BOT_COMMAND_INVALID');
+      const length = typeof description === 'string' ? description.trim().length : 0;
+      if (length < 1 || length > 256) throw badRequest('BOT_COMMAND_DESCRIPTION_INVALID');
     }
-    bot.commands = commands;
+    const { type = 'default' } = (payload.scope ?? {}) as { type?: string };
+    if (!COMMAND_SCOPES.includes(type)) throw badRequest("can't parse BotCommandScope: unsupported type");
+    const language = String(payload.language_code ?? '');
+    if (!/^(?:[a-z]{2})?$/.test(language)) throw badRequest('BOT_LANGCODE_INVALID');
+    bot.menus.set(`${type}/${language}`, commands);
     return true;
   },
 };

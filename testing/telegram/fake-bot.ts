@@ -47,7 +47,8 @@ export interface FakeBot {
   readonly faults: FaultPlan;
   /** Every call, oldest first. */
   readonly calls: readonly BotCall[];
-  readonly commands: readonly unknown[];
+  /** Menus of commands by `scope/language`. */
+  readonly menus: ReadonlyMap<string, readonly unknown[]>;
   /** Updates not yet confirmed, and the webhook. */
   readonly feed: Pick<UpdateFeed, 'pending' | 'webhook' | 'waitingPolls'>;
   /** The chat; made on first use, private for positive ids and a supergroup for negative ones. */
@@ -85,7 +86,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
       void callMethod(state, method, payload, new AbortController().signal).catch(() => undefined);
     },
   });
-  const state: BotState = { id, username, feed, chats, commands: [] };
+  const state: BotState = { id, username, feed, chats, menus: new Map() };
 
   function chat(chatId: number, type: ChatType = chatId > 0 ? 'private' : 'supergroup'): ChatStore {
     const known = chats.get(chatId);
@@ -108,9 +109,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
     calls,
     faults: createFaultPlan(),
     feed,
-    get commands() {
-      return state.commands;
-    },
+    menus: state.menus,
     chat,
     say(chatId, text, { from = Math.abs(chatId), thread, fields = {} } = {}) {
       const place = chat(chatId);

@@ -2,11 +2,12 @@
 // minified). Every failure is one of our error families; the token is in no message, cause or log line. Nothing
 // is retried here: whoever calls knows whether repeating is safe and how long there is.
 
-import type { BotCommand, Update, WebhookInfo } from 'grammy/types';
+import type { LanguageCode, Update, WebhookInfo } from 'grammy/types';
 import { Api } from 'grammy/web';
 import { Gone, Invalid } from '../../core/errors.ts';
 import { type CallKind, isNotModified, telegramError } from './api-errors.ts';
 import { botIdOf } from './bot-token.ts';
+import type { CommandMenu } from './commands.ts';
 
 export interface TelegramApiOptions {
   readonly token: string;
@@ -42,7 +43,7 @@ export interface TelegramApi {
   /** Succeeds, too, when the message is gone or too old to be deleted. */
   deleteMessage(chatId: number, messageId: number): Promise<void>;
   sendTyping(to: Destination): Promise<void>;
-  setCommands(commands: readonly BotCommand[]): Promise<void>;
+  setCommands(menu: CommandMenu): Promise<void>;
   setWebhook(webhook: WebhookSettings): Promise<void>;
   deleteWebhook(): Promise<void>;
   getWebhookInfo(): Promise<WebhookInfo>;
@@ -160,8 +161,17 @@ export function createTelegramApi(options: TelegramApiOptions): TelegramApi {
         raw.sendChatAction({ ...destination(to), action: 'typing' }, s),
       );
     },
-    async setCommands(commands) {
-      await call('setMyCommands', 'repeatable', (s) => raw.setMyCommands({ commands: [...commands] }, s));
+    async setCommands({ commands, scope, language }) {
+      await call('setMyCommands', 'repeatable', (s) =>
+        raw.setMyCommands(
+          {
+            commands: [...commands],
+            scope: { type: scope },
+            ...(language === null ? {} : { language_code: language as LanguageCode }),
+          },
+          s,
+        ),
+      );
     },
     async setWebhook(webhook) {
       await call('setWebhook', 'repeatable', (s) =>

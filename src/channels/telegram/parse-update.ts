@@ -1,13 +1,14 @@
 // Reads one update of the Bot API and says what it is to us: a turn, a stop, a fixed answer, or nothing. Pure, and the same
 // for long polling and webhooks. Never throws, whatever the update holds; who is not allowed gets nothing.
 import { z } from 'zod';
+import { readCommand } from '../../core/commands.ts';
 import { GATHER_PASTE_MS } from '../../core/defaults.ts';
 import { PASTE_FROM } from '../../core/gather-paste.ts';
 import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
 import { type AllowList, isAllowed } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
-import { type Command, HELP_TEXT, parseCommand, TEXT_ONLY } from './commands.ts';
+import { HELP_TEXT, parseCommand, TEXT_ONLY, type WrittenCommand } from './commands.ts';
 import { contentOf, contextOf } from './message-context.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
@@ -145,7 +146,10 @@ export function parseUpdate(
       return { kind: 'turn', request: turn('new', '', id), next };
   }
   // In a group, a command that names no bot and is not ours is meant for another one.
-  if (command && !target.private && command.addressee === null) return ignore('other-bots-command', message);
+  const isOurs = readCommand(said) !== null;
+  if (command && !isOurs && !target.private && command.addressee === null) {
+    return ignore('other-bots-command', message);
+  }
   return { kind: 'turn', request: turn('message', withoutMention(said, bot.username), id), next: null };
 }
 
@@ -158,7 +162,7 @@ function isCutPaste({ chat }: Message, raw: object, text: string): boolean {
 const START_PAYLOAD = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** What the person wrote behind one of our commands. */
-function typedBehind(command: Command | null): string {
+function typedBehind(command: WrittenCommand | null): string {
   if (!command || (command.name === 'start' && START_PAYLOAD.test(command.rest))) return '';
   return command.rest;
 }

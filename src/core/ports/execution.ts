@@ -154,6 +154,20 @@ export interface SessionState {
   agentSessionOf(head: SessionHead): SessionId;
 }
 
+/** What a person wrote to the turn that runs. */
+export interface SteeringMessage {
+  readonly turnId: TurnId;
+  readonly text: string;
+}
+
+/** The way of such messages to the agent. */
+export interface Steering {
+  /** Called with each message as it is seen, those that wait already included; returns what ends it. */
+  listen(take: (message: SteeringMessage) => void): () => void;
+  /** The agent has it: from now on it stands in the conversation. */
+  took(turnId: TurnId): void;
+}
+
 export interface AgentRun {
   readonly sessionId: SessionId;
   /** Claude's own id of the conversation, where it is not the session's (a fork's). */
@@ -169,6 +183,8 @@ export interface AgentRun {
   readonly progress: (event: TurnEvent) => void;
   /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
   readonly tries: number;
+  /** Without it nothing reaches the agent while it runs. */
+  readonly steering?: Steering;
   /** Aborts to stop: `reason` is 'stop' (the user), 'deadline' or 'lost' (no longer ours). */
   readonly signal: AbortSignal;
 }
@@ -183,6 +199,8 @@ export interface AgentOutcome {
   readonly calls?: readonly ModelCall[];
   /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
   readonly asked?: Asked;
+  /** Tokens that the conversation took of the model's context in the last request. */
+  readonly contextTokens?: number;
   /**
    * Of a `failed` run. `model-unavailable`: nothing wrong here, try later. `agent-crashed`: its process was killed
    * (memory, a signal), worth another attempt. `agent-error`: the agent's own failure, told to the user.

@@ -22,6 +22,13 @@ export const invocationSchema = z.object({
   version: z.literal(INVOCATION_VERSION),
   control: z.object({ url: z.string(), token: z.string() }),
   messages: z.array(messageSchema),
+  /** Name of the agent folder; the installation's own when left out. */
+  agent: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/)
+    .optional(),
+  /** Less than the function's own. */
+  maxWorkspaceBytes: z.int().positive().optional(),
 });
 export type Invocation = z.infer<typeof invocationSchema>;
 

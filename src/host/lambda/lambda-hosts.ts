@@ -12,8 +12,8 @@ import type { Lease } from '../../core/records.ts';
 import { baseNameOf, packKey, packName, type StoredGeneration } from '../../state/record.ts';
 import { createHostLink, type HostEnd, type HostProcess } from '../host-link.ts';
 import type { PackIntake } from '../pack-intake.ts';
-import type { SpareHost } from '../process-hosts.ts';
 import type { ToHost } from '../protocol.ts';
+import type { HostNeeds, SpareHost } from '../spare-host.ts';
 import { signControlToken } from './control-token.ts';
 import { INVOCATION_VERSION, type Invocation, type Message } from './invocation.ts';
 import type { Mailbox, MailboxId } from './mailbox.ts';
@@ -42,15 +42,19 @@ const ALIVE_EVERY_MS = 20_000;
 /** Longer than any invocation. */
 const TOKEN_MS = 20 * 60_000;
 const CLOSE_MS = 5_000;
+/** A response's stream passes more parts that may falter for a moment than a pipe does. */
+const SILENT_MS = 30_000;
 /** When there are as many environments as there may be: one ends when its session has been quiet for some minutes. */
 const BUSY_RETRY_MS = 30_000;
 /** One pack with what changed and one that merges, each of which may meet a name that is taken. */
 const NAMES_PER_SAVE = 6;
 
-export function createLambdaHosts(options: LambdaHostsOptions): () => Promise<SpareHost> {
-  return async () => {
-    const relay = createRelay(options);
-    const link = createHostLink(relay.process, options.log);
+export function createLambdaHosts(
+  options: LambdaHostsOptions,
+): (needs?: HostNeeds | null) => Promise<SpareHost> {
+  return async (needs = null) => {
+    const relay = createRelay(options, needs);
+    const link = createHostLink(relay.process, options.log, { silentMs: SILENT_MS });
     let closed: Promise<void> | undefined;
     const close = async () => {
       link.send({ type: 'close' });
@@ -72,7 +76,7 @@ interface Relay {
   claim(lease: Lease, stored: StoredGeneration | null): ReturnType<SpareHost['claim']>;
 }
 
-function createRelay(options: LambdaHostsOptions): Relay {
+function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Relay {
   const { mailbox, presigner, clock, log } = options;
   const gone = new AbortController();
   const ending = Promise.withResolvers<HostEnd>();
@@ -139,6 +143,8 @@ function createRelay(options: LambdaHostsOptions): Relay {
       version: INVOCATION_VERSION,
       control: { url, token: signControlToken(secret, { box, expiresAtMs }) },
       messages: [first],
+      ...(needs && { maxWorkspaceBytes: needs.limits.maxWorkspaceBytes }),
+      ...(needs?.agent ? { agent: needs.agent } : {}),
     };
     alive = setInterval(() => void post({}).catch(() => {}), ALIVE_EVERY_MS).unref();
     try {

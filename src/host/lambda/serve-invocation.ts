@@ -12,6 +12,7 @@ import { readFrames, writeFrame } from '../frames.ts';
 import { createIncoming } from '../incoming.ts';
 import { openCliRunner } from '../open-cli-runner.ts';
 import { createPackIntake } from '../pack-intake.ts';
+import { HOST_PATIENCE } from '../patience.ts';
 import { type FromHost, PROTOCOL_VERSION, type ToHost } from '../protocol.ts';
 import { serveHost } from '../serve-host.ts';
 import {
@@ -29,6 +30,8 @@ export interface InvocationOptions {
   /** Belongs to this function alone; what lies there is removed first. */
   readonly root: string;
   readonly agentFolder: string;
+  /** Where those are that tenants may be given. */
+  readonly agentFolders: string;
   readonly limits: StateLimits;
   /** Of the agent's shell. */
   readonly path: string;
@@ -50,7 +53,7 @@ export async function serveInvocation(
   event: unknown,
   out: Writable,
 ): Promise<void> {
-  const { control, messages }: Invocation = invocationSchema.parse(event);
+  const { control, messages, agent, maxWorkspaceBytes }: Invocation = invocationSchema.parse(event);
   const directory = await emptyPlace(options);
   const [input, output, bytes] = [new PassThrough(), new PassThrough(), new PassThrough()];
   const packs = join(options.root, 'packs');
@@ -132,14 +135,15 @@ export async function serveInvocation(
   feed({
     type: 'boot',
     version: PROTOCOL_VERSION,
-    folder: options.agentFolder,
+    folder: agent === undefined ? options.agentFolder : join(options.agentFolders, agent),
     incoming: packs,
-    limits: options.limits,
+    limits: { ...options.limits, ...(maxWorkspaceBytes === undefined ? {} : { maxWorkspaceBytes }) },
     path: options.path,
     // An environment of its own is around all of it.
     sandbox: 'host',
     accepted: true,
     outside: options.ownsUser ? 'the worker is on another machine' : null,
+    beatEveryMs: HOST_PATIENCE.beatEveryMs,
   });
   for (const message of messages) await hear(message);
   const hearing = hearAll();

@@ -57,6 +57,27 @@ export function isListed(patterns: readonly string[], destination: Destination):
   });
 }
 
+/** The pattern that names what both of them name; null when there is nothing. */
+export function commonPattern(one: string, other: string): string | null {
+  const [a, b] = [parse(one), parse(other)];
+  if (a === null || b === null) return null;
+  const host = namesAll(a, b) ? b : namesAll(b, a) ? a : null;
+  const port = a.port === b.port || b.port === null ? a.port : a.port === null ? b.port : undefined;
+  if (host === null || port === undefined) return null;
+  // Without a port a pattern means the usual ones.
+  const isNarrowed = a.port !== b.port;
+  if (isNarrowed && !USUAL_PORTS.includes(port ?? 0)) return null;
+  const name = host.wildcard ? `*${host.host}` : isIP(host.host) === 6 ? `[${host.host}]` : host.host;
+  return port === null ? name : `${name}:${port}`;
+}
+
+/** Every host that `b` names, whatever the port. */
+function namesAll(a: HostPattern, b: HostPattern): boolean {
+  if (!a.wildcard) return !b.wildcard && a.host === b.host;
+  if (b.wildcard) return b.host.endsWith(a.host);
+  return isIP(b.host) === 0 && b.host.endsWith(a.host) && b.host !== a.host.slice(1);
+}
+
 function parse(text: string): HostPattern | null {
   const match = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text);
   // An address with colons may stand without brackets when no port follows.

@@ -3,7 +3,7 @@
 //   {"allow": [...]}  these hosts, by HTTP and HTTPS, through a proxy of ours
 //   "open"            whatever this machine reaches, its own services and neighbours included
 import { z } from 'zod';
-import { isHostPattern } from './host-pattern.ts';
+import { commonPattern, isHostPattern } from './host-pattern.ts';
 
 export const networkSchema = z.union(
   [
@@ -25,6 +25,14 @@ export const networkSchema = z.union(
 );
 
 export type NetworkSetting = z.infer<typeof networkSchema>;
+
+/** What both settings let through. */
+export function narrowedNetwork(setting: NetworkSetting, by: NetworkSetting | null): NetworkSetting {
+  if (by === null || by === 'open' || setting === 'none') return setting;
+  if (setting === 'open' || by === 'none') return by;
+  const both = setting.allow.flatMap((one) => by.allow.flatMap((other) => commonPattern(one, other) ?? []));
+  return both.length === 0 ? 'none' : { allow: [...new Set(both)] };
+}
 
 /**
  * With the hosts of remote tool servers, which the agent's own program calls: whoever wrote them into mcp.json wants them

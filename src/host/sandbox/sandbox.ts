@@ -1,5 +1,6 @@
 // What a host is started with, and what its starter learns of its end: the shapes that all walls share.
 import type { Readable, Writable } from 'node:stream';
+import type { Activity } from '../silence.ts';
 import type { SandboxLimits } from './limits.ts';
 import type { NetworkSetting } from './network-setting.ts';
 
@@ -75,6 +76,8 @@ export interface SandboxedProcess {
   kill(): void;
   /** Begins to look at what it uses; see `watchedLater`. */
   watch(): void;
+  /** Of the program itself; null when it cannot be known. */
+  readonly activity: () => Promise<Activity | null>;
   /** Resolves when nothing of it runs any more, never rejects. */
   readonly ended: Promise<SandboxEnd>;
 }

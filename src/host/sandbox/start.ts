@@ -54,7 +54,8 @@ async function startWatched(options: StartOptions, sandbox: Bubblewrap): Promise
       await wayOut?.close();
       return overLimit ? { ...end, overLimit } : end;
     });
-    return { pid: host.pid, stdio: host.stdio, kill: host.kill, watch, ended };
+    const { pid, stdio, kill, activity } = host;
+    return { pid, stdio, kill, watch, activity, ended };
   } catch (error) {
     await wayOut?.close();
     throw error;

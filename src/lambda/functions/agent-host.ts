@@ -29,6 +29,7 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
     const options = {
       root: temporary,
       agentFolder: join(taskRoot, 'agent'),
+      agentFolders: join(taskRoot, 'agents'),
       limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes },
       path: pathOfAgent(taskRoot),
       ownsUser: endOthers !== null,

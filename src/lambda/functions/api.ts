@@ -16,8 +16,11 @@ import { createSessionState } from '../../state/session-state.ts';
 import { createDynamoEventLog } from '../../stores/dynamodb/event-log.ts';
 import { createDynamoPlaces } from '../../stores/dynamodb/places.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
+import { createDynamoTenantRegistry } from '../../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
+import { createApiOwnerOf } from '../../tenants/api-keys.ts';
+import { createTenantDirectory } from '../../tenants/directory.ts';
 import { admissionOf } from '../admission.ts';
 import { apiSchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
@@ -42,6 +45,9 @@ const open = once(async () => {
   const { mappingTable, stateTable, queueUrl, apiKeyParameter, bucket, modelProvider } = configuration;
   const secrets = await readParameters([apiKeyParameter]);
   const tables = { mappingTable, stateTable, clock: systemClock };
+  const directory = configuration.tenants
+    ? createTenantDirectory(createDynamoTenantRegistry(tables), systemClock)
+    : null;
   const retentionSec = configuration.retentionDays * DAY_SEC;
   const { info, openapi } = JSON.parse(readFileSync(join(files, 'api.json'), 'utf8'));
   const store = createDynamoSessionStore(tables);
@@ -54,7 +60,13 @@ const open = once(async () => {
       limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 },
       heads: store,
     }),
-    admit: admissionOf(configuration),
+    admit: admissionOf(configuration, directory),
+    ...(directory && {
+      standing: directory.standing,
+      retentionOf: directory.retentionOf,
+      ownerOf: createApiOwnerOf(directory),
+    }),
+    whileRunning: configuration.whileRunning,
     usage: createDynamoUsageLedger(tables),
     places: createDynamoPlaces(tables),
     clock: systemClock,

@@ -9,6 +9,7 @@ import { isCommitted } from '../../core/records.ts';
 import { createStatelessGateway } from '../../gateway/stateless-gateway.ts';
 import { createControlEndpoint } from '../../host/lambda/control-endpoint.ts';
 import { createDynamoMailbox } from '../../stores/dynamodb/mailbox.ts';
+import { createDynamoModelTroubles } from '../../stores/dynamodb/model-troubles.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { gatewaySchema, readConfiguration } from '../configuration.ts';
@@ -49,6 +50,7 @@ const open = once(async () => {
         const turn = await store.getTurn(tenant, turnId);
         return turn === null || isCommitted(turn);
       },
+      troubles: createDynamoModelTroubles(tables),
       log,
     }),
   };

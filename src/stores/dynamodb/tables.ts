@@ -171,6 +171,11 @@ export function mailboxKey(tenant: Tenant, name: string, number: number): StateK
   return { pk: `${storedPart(tenant)}#mailbox#${name}`, sk: String(number).padStart(16, '0') };
 }
 
+/** How the model failed a run of a turn. `trouble` is no scope, so this is nobody's account. */
+export function troubleKey(tenant: Tenant, turnId: TurnId | string, run: string): StateKey {
+  return { pk: `${storedPart(tenant)}#usage#trouble#${turnId}`, sk: run };
+}
+
 /** Partition of what an account has used. An id comes last, so whatever it holds it reaches into no other's keys. */
 export function usagePartition({ tenant, scope, id }: UsageAccount): string {
   const part = scope === 'chat' ? storedKey(id as SessionKey) : storedPart(id);

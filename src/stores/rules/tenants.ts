@@ -9,9 +9,8 @@ import {
   type TenantName,
   type TenantRecord,
   type TenantSettings,
-  tenantSettingsSchema,
 } from '../../core/tenants.ts';
-import { type ErrorEntry, errorOf, storeError } from './errors.ts';
+import { type ErrorEntry, errorOf } from './errors.ts';
 
 export const tenantErrors = {
   'tenant-exists': {
@@ -103,15 +102,30 @@ export function changedTenant(
   const before = requireVersion(found, version);
   const { settings = before.settings, status = before.status } = change;
   const record = { ...before, settings, status, version: version + 1, updatedAtMs: nowMs };
-  const action = status === before.status ? 'tenant-changed' : STATUS_ACTIONS[status];
+  const changedKey = keyChange(before.settings, settings);
+  const action = status === before.status ? (changedKey?.action ?? 'tenant-changed') : STATUS_ACTIONS[status];
   const fields = changedFields(before.settings, settings);
-  const detail = { version: record.version, ...(fields.length > 0 && { fields: fields.join(', ') }) };
+  const detail = {
+    version: record.version,
+    ...(fields.length > 0 && { fields: fields.join(', ') }),
+    ...(changedKey && { key: changedKey.id }),
+  };
   return {
     record,
     entry: auditEntry({ by, action, tenant: before.tenant, detail }, nowMs),
     gained: without(settings.bots, before.settings.bots),
     lost: without(before.settings.bots, settings.bots),
   };
+}
+
+/** A key that came or went has a word of its own, and is named by its id. */
+function keyChange(before: TenantSettings, after: TenantSettings) {
+  const idsOf = ({ apiKeys }: TenantSettings) => apiKeys.map(({ id }) => id);
+  const [old, now] = [idsOf(before), idsOf(after)];
+  const added = now.find((id) => !old.includes(id));
+  if (added !== undefined) return { action: 'api-key-added', id: added };
+  const revoked = old.find((id) => !now.includes(id));
+  return revoked === undefined ? null : { action: 'api-key-revoked', id: revoked };
 }
 
 export function removedTenant({ tenant, version }: TenantRecord, by: string, nowMs: number): AuditEntry {
@@ -138,13 +152,4 @@ function changedFields(before: TenantSettings, after: TenantSettings): string[] 
 function without(bots: readonly TenantBot[], others: readonly TenantBot[]): TenantBot[] {
   const known = new Set(others.map(botKey));
   return bots.filter((bot) => !known.has(botKey(bot)));
-}
-
-/** Settings as they were stored. Corrupt('record-unreadable'). */
-export function storedSettings(json: unknown): TenantSettings {
-  try {
-    return tenantSettingsSchema.parse(JSON.parse(String(json)));
-  } catch (cause) {
-    throw storeError('record-unreadable', { cause, data: { record: 'tenant' } });
-  }
 }

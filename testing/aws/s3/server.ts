@@ -4,12 +4,14 @@
 import '../../../src/node-version.ts';
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IamRequest } from '../iam/evaluate.ts';
+import type { Keyring } from '../iam/keyring.ts';
 import { bodyOf, serveLoopback } from '../loopback.ts';
 import type { StandIn } from '../process.ts';
 import { type Bucket, createBucket, type StoredObject } from './bucket.ts';
-import { badRequest, failedCondition, noSuchBucket, S3Error } from './errors.ts';
+import { badRequest, denied, failedCondition, noSuchBucket, S3Error } from './errors.ts';
 import { readPayload } from './payload.ts';
-import { type Credentials, checkSignature } from './signature.ts';
+import { accessKeyOf, type Credentials, checkSignature } from './signature.ts';
 import { contentsOf, document, element, textOf, unescapeXml } from './xml.ts';
 
 const MAX_KEY_BYTES = 1_024;
@@ -38,9 +40,14 @@ interface Answer {
   readonly body?: string | Buffer;
 }
 
-export async function startS3Server(
-  options: { credentials?: Credentials; port?: number } = {},
-): Promise<S3Server> {
+export interface S3ServerOptions {
+  readonly credentials?: Credentials;
+  /** Besides the credentials, which may do everything: keys with the rights of their policies. */
+  readonly iam?: { readonly keyring: Keyring; readonly bucketArn: (name: string) => string };
+  readonly port?: number;
+}
+
+export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
   const credentials = options.credentials ?? { accessKeyId: 'test', secretAccessKey: 'test' };
   const buckets = new Map<string, Bucket>();
   let objectReads = 0;
@@ -113,7 +120,8 @@ export async function startS3Server(
     const raw = await bodyOf(request);
     let answer: Answer;
     try {
-      const payloadHash = checkSignature(request, url, credentials);
+      const principal = options.iam?.keyring.find(accessKeyOf(request, url));
+      const payloadHash = checkSignature(request, url, principal ?? credentials);
       const [bucketName = '', ...rest] = (request.url ?? '/').split('?')[0]!.slice(1).split('/');
       const key = decodeURIComponent(rest.join('/'));
       const call = {
@@ -124,6 +132,12 @@ export async function startS3Server(
         payloadHash,
         raw,
       };
+      if (options.iam && principal) {
+        const bucketArn = options.iam.bucketArn(call.bucketName);
+        if (!askedOf(call, bucketArn).every((one) => principal.allows(one))) {
+          throw denied('AccessDenied', 'Access Denied');
+        }
+      }
       answer = key === '' ? onBucket(call) : onObject(call);
     } catch (error) {
       if (!(error instanceof S3Error)) throw error;
@@ -149,6 +163,38 @@ export async function startS3Server(
       return there;
     },
   };
+}
+
+/** What IAM is asked for by a call. */
+function askedOf({ request, query, key, raw, payloadHash }: Call, bucketArn: string): readonly IamRequest[] {
+  if (key !== '') {
+    const verb = query.has('uploadId') && request.method === 'DELETE' ? 'AbortMultipartUpload' : undefined;
+    const plain = {
+      GET: 'GetObject',
+      HEAD: 'GetObject',
+      PUT: 'PutObject',
+      POST: 'PutObject',
+      DELETE: 'DeleteObject',
+    };
+    const action = verb ?? plain[request.method as keyof typeof plain] ?? String(request.method);
+    return [{ action: `s3:${action}`, resource: `${bucketArn}/${key}` }];
+  }
+  if (request.method === 'POST' && query.has('delete')) {
+    const asked = readPayload(raw, request.headers, payloadHash).body.toString('utf8');
+    return contentsOf(asked, 'Object').map((object) => ({
+      action: 's3:DeleteObject',
+      resource: `${bucketArn}/${textOf(object, 'Key') ?? ''}`,
+    }));
+  }
+  const prefix = query.get('prefix');
+  const context = prefix === null ? {} : { context: { 's3:prefix': [prefix] } };
+  return [
+    {
+      action: request.method === 'GET' ? 's3:ListBucket' : `s3:${request.method}Bucket`,
+      resource: bucketArn,
+      ...context,
+    },
+  ];
 }
 
 function header(request: IncomingMessage, name: string): string | undefined {

@@ -9,6 +9,8 @@ const MAX_EXPIRES_SEC = 604_800;
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** Of a session: shown with every request. */
+  readonly sessionToken?: string;
 }
 
 interface Claim {
@@ -27,6 +29,12 @@ function timeOf(date: string): number {
   return Date.UTC(y ?? 0, (mo ?? 1) - 1, d, h, mi, s);
 }
 
+/** Whose key a request shows, in its header or in its query. */
+export function accessKeyOf(request: IncomingMessage, url: URL): string {
+  const header = /Credential=([^/,\s]+)\//.exec(request.headers.authorization ?? '')?.[1];
+  return header ?? url.searchParams.get('X-Amz-Credential')?.split('/')[0] ?? '';
+}
+
 /**
  * Throws the 403 S3 would answer. Returns what the client said of its payload's hash. `body`: for other services than
  * S3, which do not send that hash along.
@@ -41,6 +49,10 @@ export function checkSignature(
   const [accessKeyId, day = '', region = '', service = ''] = claim.credential.split('/');
   if (accessKeyId !== known.accessKeyId) {
     throw denied('InvalidAccessKeyId', 'The AWS Access Key Id you provided does not exist in our records.');
+  }
+  const shown = request.headers['x-amz-security-token'] ?? url.searchParams.get('X-Amz-Security-Token');
+  if (known.sessionToken !== undefined && shown !== known.sessionToken) {
+    throw denied('InvalidToken', 'The provided token is malformed or otherwise invalid.');
   }
   const [path = '', rawQuery = ''] = (request.url ?? '').split('?');
   const query = rawQuery

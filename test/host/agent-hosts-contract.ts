@@ -1,0 +1,289 @@
+// The contract of every `AgentHosts`, wherever its hosts run: the real CLI, a scripted model, and what was saved comes back in
+// another host. Where a place differs it leaves a case out and says why.
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, onTestFailed } from 'vitest';
+import { newSessionId, type TurnId } from '../../src/core/ids.ts';
+import type { TurnEvent } from '../../src/core/ports/channel.ts';
+import type { AgentOutcome, Steering, SteeringMessage } from '../../src/core/ports/execution.ts';
+import type { AgentHost, AgentHosts } from '../../src/core/ports/hosts.ts';
+import type { ObjectStore } from '../../src/core/ports/objects.ts';
+import { promise } from '../../src/core/promises.ts';
+import type { Lease, SessionHead } from '../../src/core/records.ts';
+import { type ContractSkip, cases } from '../../testing/contracts/contract.ts';
+import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+import { bash, leaseOf, obey, requestOf } from '../agent/turn-fixture.ts';
+
+export interface AgentHostsFixture {
+  readonly hosts: AgentHosts;
+  readonly objects: ObjectStore;
+  /** Of a working directory. */
+  readonly maxBytes: number;
+  /** A command by which an agent ends its own host, or what runs it. */
+  readonly fatal: string;
+  /** Resolves when nothing of the hosts that were closed is left. */
+  left(): Promise<void>;
+  /** For a failed case. */
+  output?(): string;
+  close(): Promise<void>;
+}
+
+export interface AgentHostsContract {
+  readonly name: string;
+  /** The real key of the model is `sk-real-key`. */
+  readonly open: (model: ScriptedModel) => Promise<AgentHostsFixture>;
+  readonly skip?: readonly ContractSkip[];
+}
+
+export function agentHostsContract({ name, open, skip }: AgentHostsContract): void {
+  describe(`agent hosts: ${name}`, () => {
+    const { it, finish } = cases(skip);
+    let model: ScriptedModel;
+    let place: AgentHostsFixture;
+    beforeAll(async () => {
+      model = await createScriptedModel(obey);
+      place = await open(model);
+    });
+    afterAll(async () => {
+      await place?.close();
+      await model?.close();
+    });
+
+    function session() {
+      onTestFailed(() => console.error(place.output?.().slice(-4_000)));
+      const first = leaseOf(newSessionId());
+      let head: SessionHead = {
+        ...first,
+        generation: 0,
+        state: null,
+        createdAtMs: 0,
+        updatedAtMs: 0,
+        expiresAtSec: 2 ** 31,
+      };
+      let turns = 0;
+      const events: TurnEvent[] = [];
+      /** Each turn is another lease, as of another worker. */
+      const openHost = async (): Promise<AgentHost> => {
+        const lease: Lease = { ...first, owner: randomUUID(), fence: head.fence + 1 };
+        head = { ...head, fence: lease.fence };
+        return await place.hosts.open(lease, head);
+      };
+      const run = (
+        host: AgentHost,
+        text: string,
+        over: { signal?: AbortSignal; steering?: Steering; onEvent?: (event: TurnEvent) => void } = {},
+      ): Promise<AgentOutcome> =>
+        host.run({
+          sessionId: first.sessionId,
+          resume: head.generation > 0,
+          continuing: false,
+          request: requestOf(text, `m${++turns}`),
+          tries: 1,
+          ...(over.steering && { steering: over.steering }),
+          progress: (event) => {
+            events.push(event);
+            over.onEvent?.(event);
+          },
+          signal: over.signal ?? new AbortController().signal,
+        });
+      async function save(host: AgentHost, running = false): Promise<void> {
+        const generation = head.generation + 1;
+        const saved = await host.save({ head, generation, running });
+        expect(saved.refused).toEqual([]);
+        head = { ...head, generation, state: saved.state };
+      }
+      async function close(host: AgentHost): Promise<void> {
+        await host.close({ keep: false });
+        await place.left();
+      }
+      async function turn(text: string): Promise<AgentOutcome> {
+        const host = await openHost();
+        try {
+          const outcome = await run(host, text);
+          await save(host);
+          return outcome;
+        } finally {
+          await close(host);
+        }
+      }
+      return { first, openHost, run, save, close, turn, events, head: () => head };
+    }
+
+    it(`${promise('WHOLE')} the next turn finds what the last one left, in another host`, async () => {
+      const { turn } = session();
+      const began = await turn(bash('cd "$(mktemp -d -p .)" && export WORD=kept && echo text > file && pwd'));
+      expect(began).toMatchObject({ status: 'ok' });
+      const second = await turn(bash('pwd; cat file; echo $WORD'));
+      expect(second.text).toBe(`${began.text}\ntext\nkept`);
+    });
+
+    it('what happens is shown while it happens', async () => {
+      const { turn, events } = session();
+      await turn(bash('echo shown'));
+      expect(events.some((event) => event.type === 'tool' && event.name === 'Bash')).toBe(true);
+      expect(events.some((event) => event.type === 'text' && event.text.includes('shown'))).toBe(true);
+    });
+
+    it(`${promise('ONCE-IN')} what is written meanwhile reaches the agent, and the host says when it has`, async () => {
+      const { openHost, run, save, close } = session();
+      const told: SteeringMessage = { turnId: 'turn_told' as TurnId, text: 'told-meanwhile' };
+      const taken: TurnId[] = [];
+      let write: (message: SteeringMessage) => void = () => {};
+      const steering: Steering = {
+        listen(take) {
+          write = take;
+          return () => {};
+        },
+        took: (turnId) => void taken.push(turnId),
+      };
+      const host = await openHost();
+      try {
+        const outcome = await run(host, bash('sleep 1; echo done'), {
+          steering,
+          onEvent: (event) => {
+            if (event.type === 'tool' && event.state === 'started') write(told);
+          },
+        });
+        expect(outcome).toMatchObject({ status: 'ok', text: 'done' });
+        expect(taken).toEqual([told.turnId]);
+        expect(JSON.stringify(model.requests.at(-1)?.body)).toContain(told.text);
+        await save(host);
+      } finally {
+        await close(host);
+      }
+    });
+
+    it(`${promise('FORGET', 'NO-SECRETS')} another session finds neither the key nor files that were planted`, async () => {
+      await session().turn(bash('echo planted > secret; echo planted > $HOME/.bashrc'));
+      const found = await session().turn(
+        bash(
+          'ls -A . $HOME; cat $HOME/.bashrc 2>/dev/null; env; cat /proc/self/environ /proc/$PPID/environ | tr "\\0" "\\n"',
+        ),
+      );
+      expect(found.status).toBe('ok');
+      expect(found.text).not.toContain('sk-real-key');
+      expect(found.text).not.toContain('planted');
+      expect(found.text.split('\n')).not.toContain('secret');
+    });
+
+    it(`${promise('FORGET', 'NO-SECRETS')} no environment or command line of this machine says anything of another session`, async () => {
+      await session().turn(bash('(setsid env -i sleep 321 &) ; true'));
+      const found = await session().turn(
+        bash(
+          'cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n"; cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " "',
+        ),
+      );
+      expect(found.status).toBe('ok');
+      expect(found.text).not.toContain('sk-real-key');
+      expect(found.text).not.toContain('sleep 321');
+    });
+
+    it(`${promise('FORGET', 'MOMENT')} what hides from the turn's mark is gone when the turn ends, before it is saved`, async () => {
+      const { openHost, run, save, close, head, turn } = session();
+      const host = await openHost();
+      const hidden = 'while sleep 0.05; do date +%s%N > late; done';
+      await run(
+        host,
+        bash(
+          `(setsid env -i PATH="$PATH" /bin/sh -c '${hidden}' >/dev/null 2>&1 &); while ! ls late 2>/dev/null; do sleep 0.05; done`,
+        ),
+      );
+      // It would write on: two saves hold the same file only if nobody does.
+      await save(host);
+      const contentOf = (state: unknown) => (state as { history: [number, string][] }).history.at(-1)?.[1];
+      const before = contentOf(head().state);
+      for (let saves = 0; saves < 5; saves++) await save(host);
+      expect(contentOf(head().state)).toBe(before);
+      await close(host);
+      expect((await turn(bash('ls'))).text).toBe('late');
+    });
+
+    it('a save in mid-turn, and one after it, follow each other', async () => {
+      const { openHost, run, save, close, turn } = session();
+      const host = await openHost();
+      const running = run(host, bash('echo one > one; sleep 4; echo two > two'));
+      await expect
+        .poll(
+          async () =>
+            await save(host, true).then(
+              () => true,
+              () => false,
+            ),
+        )
+        .toBe(true);
+      expect((await running).status).toBe('ok');
+      await save(host);
+      await close(host);
+      expect((await turn(bash('cat one two'))).text).toBe('one\ntwo');
+    });
+
+    it('a stop reaches the agent, and what it did is kept', async () => {
+      const { openHost, run, save, close, turn } = session();
+      const host = await openHost();
+      const stop = new AbortController();
+      const outcome = await run(host, bash('echo begun > begun; sleep 120'), {
+        signal: stop.signal,
+        onEvent: (event) => {
+          if (event.type === 'tool') stop.abort('stop');
+        },
+      });
+      expect(outcome.status).toBe('stopped');
+      await save(host);
+      await close(host);
+      expect((await turn(bash('echo again'))).text).toBe('again');
+    });
+
+    it('a host that dies is a crash of the agent, and its session goes on from the last save', async () => {
+      const { openHost, run, close, turn } = session();
+      await turn(bash('echo kept > kept'));
+      const host = await openHost();
+      expect(await run(host, bash(`echo lost > lost; ${place.fatal}`))).toMatchObject({ status: 'failed' });
+      await close(host);
+      expect((await turn(bash('cat kept; ls'))).text).toBe('kept\nkept');
+    });
+
+    it('too much to keep is told, and nothing of it is kept', async () => {
+      const { openHost, run, save, close, turn } = session();
+      await turn(bash('echo kept > kept'));
+      const host = await openHost();
+      await run(host, bash(`head -c ${place.maxBytes + 1_000_000} /dev/zero > large`));
+      await expect(save(host)).rejects.toMatchObject({ code: 'workspace-too-large' });
+      await close(host);
+      expect((await turn(bash('ls'))).text).toBe('kept');
+    });
+
+    it(`${promise('NO-AMNESIA')} state that cannot be read is told as that`, async () => {
+      const { first, openHost, turn } = session();
+      await turn(bash('echo kept > kept'));
+      for await (const { key } of place.objects.list(`${first.tenant}/${first.sessionId}/`)) {
+        await place.objects.delete([key]);
+      }
+      await expect(openHost()).rejects.toMatchObject({ name: 'Corrupt', code: 'missing-pack' });
+      await place.left();
+    });
+
+    it(`${promise('TENANT')} every object lies below its tenant and session`, async () => {
+      const { first, turn } = session();
+      const before = new Set(await keysIn(place.objects));
+      await turn(bash('echo x > x'));
+      const made = (await keysIn(place.objects)).filter((key) => !before.has(key));
+      expect(made).not.toEqual([]);
+      for (const key of made) expect(key.startsWith(`${first.tenant}/${first.sessionId}/`)).toBe(true);
+    });
+
+    it('closing a host twice is no error', async () => {
+      const { openHost } = session();
+      const host = await openHost();
+      await host.close({ keep: false });
+      await host.close({ keep: false });
+      await place.left();
+    });
+
+    finish();
+  });
+}
+
+async function keysIn(objects: ObjectStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of objects.list('')) keys.push(key);
+  return keys;
+}
