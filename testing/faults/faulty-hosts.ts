@@ -74,6 +74,7 @@ export async function openFaultyHosts(options: FaultyHostsOptions): Promise<Proc
         writeFileSync(join(folder, messageFile(lease.sessionId, lease.fence)), String(current.message ?? ''));
         const place = await host.claim(lease, stored);
         byRoot.set(place.directory.root, host);
+        roots.set(lease.sessionId, place.directory.root);
         options.onRoot(place.directory.root);
         return place;
       },
@@ -81,6 +82,8 @@ export async function openFaultyHosts(options: FaultyHostsOptions): Promise<Proc
   }
 
   const byRoot = new Map<string, SpareHost>();
+  /** By session. */
+  const roots = new Map<string, string>();
   let root = '';
   const hosts = createProcessHosts({
     start,
@@ -96,7 +99,7 @@ export async function openFaultyHosts(options: FaultyHostsOptions): Promise<Proc
     access: {
       during(run, work) {
         // A host that woke was claimed for an earlier turn.
-        root = join(startOptions.root, run.sessionId);
+        root = roots.get(run.sessionId) ?? '';
         options.onRoot(root);
         note('agent-run', {
           message: current.message,
