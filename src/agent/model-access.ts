@@ -2,7 +2,6 @@
 // figures of the turn as the gateway counted them. The CLI speaks plain Messages API or Bedrock, as the endpoint does.
 import { systemClock } from '../core/clock.ts';
 import { tenantOf } from '../core/ids.ts';
-import type { Log } from '../core/log.ts';
 import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { HostRun } from '../core/ports/hosts.ts';
 import type { UsageTotals } from '../core/ports/usage.ts';
@@ -10,35 +9,26 @@ import type { Usage } from '../core/records.ts';
 import type { ModelCall } from '../core/timeline.ts';
 import { personOf } from '../core/vault.ts';
 import type { Budgets } from '../gateway/budgets.ts';
-import { createUpstreamConnections } from '../gateway/connections.ts';
 import { createModelFallback, fallbackNote } from '../gateway/model-fallback.ts';
-import {
-  createModelGateway,
-  type GatewayTurn,
-  type ModelFailure,
-  type OpenTurn,
-} from '../gateway/model-gateway.ts';
+import type { GatewayTurn, ModelFailure, OpenTurn } from '../gateway/model-gateway.ts';
 import { isShortName } from '../gateway/model-policy.ts';
 import type { ModelUpstream } from '../gateway/model-upstream.ts';
+import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
 import type { ModelEndpoint } from './environment.ts';
-import type { TenantAgentOf } from './tenant-agent.ts';
 import { type FolderModels, turnModels } from './turn-models.ts';
 import type { TurnTools } from './turn-tools.ts';
 
 export interface ModelAccessOptions {
   readonly folder: FolderModels;
   readonly model: ModelEndpoint;
-  /** The worker's, here or elsewhere; without one each turn has a gateway of its own. */
-  readonly gateway?: TurnGateway;
+  /** The worker's, here or elsewhere; or what opens one for each turn. */
+  readonly gateway: TurnGateway | (() => Promise<TurnGateway & { close(): Promise<void> }>);
   /** What turns may spend. */
   readonly budgets?: Budgets;
   /** The turn's tool servers at URLs, where they are reached through this process. */
   readonly turnTools?: TurnTools;
   /** What tenants have of their own. */
   readonly agentOf?: TenantAgentOf;
-  /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` for the way to the model, where there is a proxy. */
-  readonly proxy?: Readonly<Record<string, string>>;
-  readonly log?: Log;
 }
 
 /** As much of a gateway as turns need; it may be in another process. */
@@ -73,15 +63,13 @@ export interface ModelAccess {
 const PUBLIC_API = 'https://api.anthropic.com';
 
 export function createModelAccess(options: ModelAccessOptions): ModelAccess {
-  const { model: endpoint, log } = options;
-  const connections = createUpstreamConnections(options.proxy);
+  const { model: endpoint } = options;
   const fallbacks = createModelFallback(systemClock);
   let failedLast: { readonly model: string; readonly run: HostRun } | null = null;
 
   async function withGateway<T>(work: (gateway: TurnGateway) => Promise<T>): Promise<T> {
-    if (options.gateway) return await work(options.gateway);
-    const upstream = upstreamOf(endpoint);
-    const gateway = await createModelGateway({ upstream, connections, ...(log ? { log } : {}) });
+    if (typeof options.gateway === 'object') return await work(options.gateway);
+    const gateway = await options.gateway();
     try {
       return await work(gateway);
     } finally {

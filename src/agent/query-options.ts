@@ -35,7 +35,8 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   const { directory } = run;
   const { settings } = folder;
   const allowed = toolsOf(settings);
-  const model = settings.model ?? context.model.model;
+  // A resumed conversation would go on with the model that it had, whether this agent still may call it or not.
+  const model = settings.model ?? context.model.model ?? (context.mark ? 'default' : undefined);
   const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
   const gate = policyGate(context, placesOf(context));
   return {

@@ -8,8 +8,18 @@ import { Corrupt, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
+
+<<<<<<< HEAD
+
 import { createMemoryVault } from '../stores/memory/vault.ts';
 import { createToolServers } from '../tool-servers/tool-servers.ts';
+
+=======
+
+import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
+
+>>>>>>> origin/main
+
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
@@ -18,6 +28,7 @@ import { type CliEnd, runCli } from './cli-run.ts';
 import type { CliSandbox } from './cli-sandbox.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
+import { type GatewayPerTurnOptions, gatewayPerTurn } from './gateway-per-turn.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
 import { narrowedTools, type ToolNarrowing } from './narrowed-tools.ts';
@@ -27,7 +38,6 @@ import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
 import { reportSlowTools } from './slow-tools.ts';
-import type { TenantAgentOf } from './tenant-agent.ts';
 import {
   continuesFrom,
   dropTornLine,
@@ -56,7 +66,12 @@ export interface CliRunnerOptions {
   readonly log?: Log;
 }
 
-export interface AgentRunnerOptions extends CliRunnerOptions, Omit<ModelAccessOptions, 'folder' | 'agentOf'> {
+export interface AgentRunnerOptions
+  extends CliRunnerOptions,
+    Omit<ModelAccessOptions, 'folder' | 'agentOf' | 'gateway'>,
+    Pick<GatewayPerTurnOptions, 'proxy'> {
+  /** The worker's; without one each turn has a gateway of its own. */
+  readonly gateway?: ModelAccessOptions['gateway'];
   /** What tenants have of their own. */
   readonly agentOf?: TenantAgentOf<AgentFolder>;
 }
@@ -110,8 +125,12 @@ function toolsWithoutCredentials({ folder, log }: AgentRunnerOptions): TurnTools
 export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const own = createCliRunner(options);
   const others = new Map<AgentFolder, CliRunner>();
+<<<<<<< HEAD
   const { turnTools = toolsWithoutCredentials(options) } = options;
   const access = createModelAccess({ ...options, turnTools });
+=======
+  const access = createModelAccess({ ...options, gateway: options.gateway ?? gatewayPerTurn(options) });
+>>>>>>> origin/main
 
   function runnerFor(folder: AgentFolder): CliRunner {
     const known = others.get(folder) ?? createCliRunner({ ...options, folder });

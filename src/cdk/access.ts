@@ -53,7 +53,7 @@ const KEY_USES = [
 ];
 
 /** The installation's key, through the services that hold the data and in no other way. */
-function allowKey(role: Role, { key }: Data, service: 'dynamodb' | 's3'): void {
+export function allowKey(role: Role, { key }: Data, service: 'dynamodb' | 's3'): void {
   if (!key) return;
   role.addToPolicy(
     new PolicyStatement({
@@ -99,6 +99,7 @@ export function allowObjects(role: Role, data: Data, actions: readonly ('Get' | 
 
 /** What the gateway writes and reads: usage, words for hosts, and whether a turn is over. No session, no conversation. */
 export function allowGatewayItems(role: Role, data: Data): void {
+  allowKey(role, data, 'dynamodb');
   role.addToPolicy(
     new PolicyStatement({
       actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
