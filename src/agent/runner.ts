@@ -9,17 +9,9 @@ import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 
-<<<<<<< HEAD
-
 import { createMemoryVault } from '../stores/memory/vault.ts';
-import { createToolServers } from '../tool-servers/tool-servers.ts';
-
-=======
-
 import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
-
->>>>>>> origin/main
-
+import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
@@ -125,12 +117,8 @@ function toolsWithoutCredentials({ folder, log }: AgentRunnerOptions): TurnTools
 export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const own = createCliRunner(options);
   const others = new Map<AgentFolder, CliRunner>();
-<<<<<<< HEAD
-  const { turnTools = toolsWithoutCredentials(options) } = options;
-  const access = createModelAccess({ ...options, turnTools });
-=======
-  const access = createModelAccess({ ...options, gateway: options.gateway ?? gatewayPerTurn(options) });
->>>>>>> origin/main
+  const { turnTools = toolsWithoutCredentials(options), gateway = gatewayPerTurn(options) } = options;
+  const access = createModelAccess({ ...options, gateway, turnTools });
 
   function runnerFor(folder: AgentFolder): CliRunner {
     const known = others.get(folder) ?? createCliRunner({ ...options, folder });

@@ -9,30 +9,15 @@ import { upstreamOf } from '../agent/model-access.ts';
 import { loadNamedFolders } from '../agent/named-folders.ts';
 import { createAgentRunner } from '../agent/runner.ts';
 
-<<<<<<< HEAD
-
-import { createTenantAgents } from '../agent/tenant-agent.ts';
 import { createTurnTools } from '../agent/turn-tools.ts';
-
-=======
->>>>>>> origin/main
-
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
 import { createDirectHosts } from '../host/direct-hosts.ts';
 
-<<<<<<< HEAD
-
 import { createSsmVault } from '../stores/ssm/vault.ts';
-import { createToolServers } from '../tool-servers/tool-servers.ts';
-
-=======
-
 import { createTenantAgents } from '../tenants/tenant-agent.ts';
-
->>>>>>> origin/main
-
+import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { readConfiguration, sharedHostsSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';

@@ -9,17 +9,7 @@ import { sandboxOf } from '../agent/findings.ts';
 import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
 import { loadNamedFolders } from '../agent/named-folders.ts';
 
-<<<<<<< HEAD
-
-import { createTenantAgents } from '../agent/tenant-agent.ts';
 import { createTurnTools } from '../agent/turn-tools.ts';
-
-=======
-
-import { networkOf } from '../agent/tool-policy.ts';
-
->>>>>>> origin/main
-
 import { createWorkplace } from '../agent/workplace.ts';
 import type { Log } from '../core/log.ts';
 import type { AgentHosts } from '../core/ports/hosts.ts';
@@ -31,17 +21,8 @@ import type { Sandbox } from '../host/sandbox/index.ts';
 import { narrowedNetwork } from '../host/sandbox/network-setting.ts';
 import type { HostNeeds } from '../host/spare-host.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
-
-<<<<<<< HEAD
-
-import { createToolServers } from '../tool-servers/tool-servers.ts';
-
-=======
-
 import { createTenantAgents } from '../tenants/tenant-agent.ts';
-
->>>>>>> origin/main
-
+import { createToolServers } from '../tool-servers/tool-servers.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import type { LocalStores } from './stores.ts';
@@ -139,7 +120,6 @@ export async function openWorkerHosts(
     objects,
     state,
     limits,
-<<<<<<< HEAD
     access: createModelAccess({
       folder,
       model,
@@ -147,11 +127,7 @@ export async function openWorkerHosts(
       budgets,
       agentOf,
       turnTools: createTurnTools({ toolServers, own: folder, named }),
-      log,
     }),
-=======
-    access: createModelAccess({ folder, model, gateway, budgets, agentOf }),
->>>>>>> origin/main
     spares: SPARE_HOSTS,
     // A stopped process costs nothing but memory; elsewhere than on Linux it cannot be told that one stands still.
     ...(hot && hot.sessions > 0 && process.platform === 'linux'

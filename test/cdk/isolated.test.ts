@@ -1,7 +1,7 @@
 // An installation whose agents run apart: what each of its functions may do, and that the one with the agents may do nothing.
-import { mkdirSync, mkdtempSync, mkdtempSync, rmSync, rmSync, writeFileSync, writeFileSync } from 'node:fs';
-import { tmpdir, tmpdir } from 'node:os';
-import { join, join } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { HybridSessions } from '../../src/cdk/index.ts';
@@ -231,18 +231,24 @@ test('cdk-nag finds nothing without a reason, and every function has its alarms'
   expect(watched).toHaveLength(7);
 });
 
-test.each(['isolated', 'shared'])('an agent folder whose tool servers cannot be used is refused before anything is deployed (%s)', (agents) => {
-  const agentFolder = mkdtempSync(join(tmpdir(), 'hybrid-cdk-agent-'));
-  try {
-    writeFileSync(join(agentFolder, 'system_prompt.md'), 'You help.');
-    for (const [server, words] of [
-      [{ type: 'http', url: 'https://a.example/mcp', oauth: true }, /mcpServers\.far\.oauth: signing in is not there on AWS/],
-      [{ type: 'http', url: 'https://me:pw@a.example/' }, /mcpServers\.far\.url: must hold no user/],
-    ] as const) {
-      writeFileSync(join(agentFolder, 'mcp.json'), JSON.stringify({ mcpServers: { far: server } }));
-      expect(() => synthesize({ ...FULL, agents, agentFolder })).toThrow(words);
+test.each(['isolated', 'shared'])(
+  'an agent folder whose tool servers cannot be used is refused before anything is deployed (%s)',
+  (agents) => {
+    const agentFolder = mkdtempSync(join(tmpdir(), 'hybrid-cdk-agent-'));
+    try {
+      writeFileSync(join(agentFolder, 'system_prompt.md'), 'You help.');
+      for (const [server, words] of [
+        [
+          { type: 'http', url: 'https://a.example/mcp', oauth: true },
+          /mcpServers\.far\.oauth: signing in is not there on AWS/,
+        ],
+        [{ type: 'http', url: 'https://me:pw@a.example/' }, /mcpServers\.far\.url: must hold no user/],
+      ] as const) {
+        writeFileSync(join(agentFolder, 'mcp.json'), JSON.stringify({ mcpServers: { far: server } }));
+        expect(() => synthesize({ ...FULL, agents, agentFolder })).toThrow(words);
+      }
+    } finally {
+      rmSync(agentFolder, { recursive: true });
     }
-  } finally {
-    rmSync(agentFolder, { recursive: true });
-  }
-});
+  },
+);
