@@ -110,9 +110,8 @@ async function checkRestored(
       null,
       () => `Chat ${number}: the transcript's prompts stand in another order: ${places.join(' ')}`,
     );
-    const everything = [...prompts.map(({ text }) => text), ...(await filesBelow(directory.workspace))].join(
-      '\n',
-    );
+    const said = prompts.map(({ text, told }) => `${told}\n${text}`);
+    const everything = [...said, ...(await filesBelow(directory.workspace))].join('\n');
     expect(
       ownCanaryOnly(everything, number),
       'apart',
@@ -130,7 +129,15 @@ async function checkRestored(
   }
 }
 
-async function promptsOf(transcript: string): Promise<{ uuid: string | undefined; text: string }[]> {
+interface Prompted {
+  readonly uuid: string | undefined;
+  /** What the person wrote. */
+  readonly text: string;
+  /** What the channel told about it, which stands before it. */
+  readonly told: string;
+}
+
+async function promptsOf(transcript: string): Promise<Prompted[]> {
   const text = await readFile(transcript, 'utf8').catch(() => '');
   return text
     .split('\n')
@@ -144,8 +151,10 @@ async function promptsOf(transcript: string): Promise<{ uuid: string | undefined
       const { uuid } = entry;
       const content = entry.message?.content;
       if (entry.type !== 'user' || content === undefined) return [];
-      if (typeof content === 'string') return [{ uuid, text: content }];
-      return content.flatMap((block) => (block.type === 'text' ? [{ uuid, text: block.text ?? '' }] : []));
+      if (typeof content === 'string') return [{ uuid, text: content, told: '' }];
+      const texts = content.flatMap((block) => (block.type === 'text' ? [block.text ?? ''] : []));
+      const text = texts.pop();
+      return text === undefined ? [] : [{ uuid, text, told: texts.join('\n') }];
     });
 }
 
