@@ -1,6 +1,6 @@
 // IAM rights. Each function has its own role, which allows the calls it makes and nothing else. There is no managed
 // policy, and a `*` only where a name cannot be known beforehand, with the reason beside it.
-import { Stack } from 'aws-cdk-lib';
+import { Stack, Token } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -168,9 +168,12 @@ export function allowParameters(role: Role, names: readonly string[]): void {
 export function allowParametersBelow(role: Role, prefix: string): void {
   const resource = parameterArn(role, `${prefix}/*`);
   role.addToPolicy(new PolicyStatement({ actions: ['ssm:GetParameters'], resources: [resource] }));
+  const { region, account } = Stack.of(role);
+  const named = (value: string, unnamed: string) => (Token.isUnresolved(value) ? unnamed : value);
+  const place = `${named(region, '<AWS::Region>')}:${named(account, '<AWS::AccountId>')}`;
   acknowledge(
     role,
-    `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter${prefix}/*]`,
+    `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:${place}:parameter${prefix}/*]`,
     "Secrets of tenants' bots, which are added after the deployment. Only those below this name.",
   );
 }
