@@ -2,20 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AgentFolder, loadAgentFolder } from '../src/agent/agent-folder.ts';
-import type { ModelEndpoint } from '../src/agent/environment.ts';
-import { createWorkplace } from '../src/agent/workplace.ts';
+import { loadAgentFolder } from '../src/agent/agent-folder.ts';
 import { createHttpChannel } from '../src/channels/http/channel.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { silentLog } from '../src/core/log.ts';
 import { turnRequest } from '../src/core/messages.ts';
-import type { AgentHosts } from '../src/core/ports/hosts.ts';
 import type { TurnPoint } from '../src/core/running-turn.ts';
 import { processMessage } from '../src/core/worker.ts';
-import { createDirectHosts } from '../src/host/direct-hosts.ts';
 import type { Sandbox } from '../src/host/sandbox/index.ts';
 import { openWorkerHosts } from '../src/local/hosts.ts';
-import { type LocalStores, openStores } from '../src/local/stores.ts';
+import { openStores } from '../src/local/stores.ts';
 
 /** Each span ends at its point and begins at the one before. */
 const SPANS: ReadonlyMap<TurnPoint, string> = new Map([
@@ -28,6 +24,8 @@ const SPANS: ReadonlyMap<TurnPoint, string> = new Map([
   ['after-mark', 'settle'],
 ]);
 
+const HOT = { sessions: 1, memoryBytes: 2e9, idleMs: 600_000 };
+
 export interface BenchWorker {
   turn(): Promise<void>;
   /** Milliseconds of each step of the last turn. */
@@ -36,16 +34,16 @@ export interface BenchWorker {
 }
 
 export interface BenchWorkerOptions {
-  /** `worker`: the agent runs in the worker's own process, without a host; only for comparison. @default 'host' */
-  readonly where?: 'host' | 'worker';
-  /** As the server found it. */
+  /** The agent stays for the next turn. */
+  readonly hot?: boolean;
+  /** As the server found it; none, for comparison. */
   readonly sandbox: Sandbox;
 }
 
 export async function openBenchWorker(
   dataDir: string,
   modelUrl: string,
-  { where = 'host', sandbox }: BenchWorkerOptions,
+  { hot = false, sandbox }: BenchWorkerOptions,
 ): Promise<BenchWorker> {
   await mkdir(dataDir, { recursive: true });
   const limits = { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 };
@@ -55,20 +53,14 @@ export async function openBenchWorker(
   );
   const folder = await loadAgentFolder(await plainAgent(join(dataDir, 'agent')));
   const model = { baseUrl: modelUrl, demo: false };
-  const opened =
-    where === 'host'
-      ? await openWorkerHosts(
-          { dataDir, limits, proxy: {}, prices: {}, budgets: {} },
-          stores,
-          folder,
-          model,
-          silentLog,
-          sandbox,
-        )
-      : {
-          hosts: await directHosts(stores, folder, model, sandbox, dataDir),
-          close: async () => {},
-        };
+  const opened = await openWorkerHosts(
+    { dataDir, limits, proxy: {}, prices: {}, budgets: {}, ...(hot && { hot: HOT }) },
+    stores,
+    folder,
+    model,
+    silentLog,
+    sandbox,
+  );
   const http = createHttpChannel({ events: stores.events, log: silentLog });
   const spans = new Map<string, number>();
   let last = 0;
@@ -112,24 +104,6 @@ export async function openBenchWorker(
       await stores.close();
     },
   };
-}
-
-/** Loaded only here: a worker with host processes does not load the SDK. */
-async function directHosts(
-  { state }: LocalStores,
-  folder: AgentFolder,
-  model: ModelEndpoint,
-  sandbox: Sandbox,
-  dataDir: string,
-): Promise<AgentHosts> {
-  const { createAgentRunner } = await import('../src/agent/runner.ts');
-  return createDirectHosts({
-    state,
-    workplace: createWorkplace({ root: join(dataDir, 'turns') }),
-    runner: createAgentRunner({ folder, model, sandbox }),
-    clock: systemClock,
-    log: silentLog,
-  });
 }
 
 /** As little as the bare SDK gets: a system prompt and two tools. A tool server's start would be compared with nothing. */

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { query } from '@anthropic-ai/claude-agent-sdk';
 import { DEFAULT_TIME_LIMITS } from '../src/agent/agent-folder-schema.ts';
 import { agentEnvironment } from '../src/agent/environment.ts';
@@ -19,32 +20,48 @@ import { openBenchWorker } from './bench-worker.ts';
 import { median, type Row } from './table.ts';
 
 const ROUNDS = 12;
+const NO_SANDBOX: Sandbox = { kind: 'none', reason: 'for comparison', accepted: true };
 
 export async function benchTurn(): Promise<Row[]> {
   const model = await createScriptedModel(() => ({ blocks: [{ type: 'text', text: 'Understood.' }] }));
   const root = await mkdtemp(join(tmpdir(), 'hybrid-bench-'));
-  const times = { bare: [] as number[], live: [] as number[], direct: [] as number[], cold: [] as number[] };
+  const times = {
+    bare: [] as number[],
+    alive: [] as number[],
+    hot: [] as number[],
+    live: [] as number[],
+    unwalled: [] as number[],
+    cold: [] as number[],
+  };
   const spans = new Map<string, number[]>();
   const sandbox = await detectSandbox();
   try {
     const bare = await openBare(join(root, 'bare'), model.url);
+    const alive = await openBareAlive(join(root, 'alive'), model.url);
+    const hot = await openBenchWorker(join(root, 'hot'), model.url, { sandbox, hot: true });
     const live = await openBenchWorker(join(root, 'live'), model.url, { sandbox });
-    const direct = await openBenchWorker(join(root, 'direct'), model.url, { sandbox, where: 'worker' });
+    const unwalled = await openBenchWorker(join(root, 'unwalled'), model.url, { sandbox: NO_SANDBOX });
     const coldData = join(root, 'cold');
     await bare.turn();
+    await alive.turn();
+    await hot.turn();
     await live.turn();
-    await direct.turn();
+    await unwalled.turn();
     const coldTurn = await openCold(coldData, model.url, sandbox);
     await coldTurn();
     for (let round = 0; round < ROUNDS; round++) {
       times.bare.push(await timed(bare.turn));
+      times.alive.push(await timed(alive.turn));
+      times.hot.push(await timed(hot.turn));
       times.live.push(await timed(live.turn));
       for (const [name, ms] of live.spans()) spans.set(name, [...(spans.get(name) ?? []), ms]);
-      times.direct.push(await timed(direct.turn));
+      times.unwalled.push(await timed(unwalled.turn));
       times.cold.push(await coldTurn());
     }
+    await alive.close();
+    await hot.close();
     await live.close();
-    await direct.close();
+    await unwalled.close();
   } finally {
     await model.close();
     await rm(root, { recursive: true, force: true });
@@ -57,8 +74,10 @@ export async function benchTurn(): Promise<Row[]> {
   });
   return [
     row('bare SDK, query({ resume }), state on local disk', times.bare),
+    row('bare SDK, a live process that a dedicated server would keep', times.alive),
+    row('ours, hot: the agent of the turn before serves this one', times.hot),
     row('ours, next turn on a live worker', times.live),
-    row('the same without a host: the agent runs in the worker', times.direct),
+    row('the same without a sandbox around the host', times.unwalled),
     row('ours, cold: a new worker process for this turn', times.cold),
     ...[...spans].map(([name, values]) => row(`  of the live turn: ${name}`, values)),
   ];
@@ -72,6 +91,45 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
 
 /** What turns are compared with: the bare SDK in one permanent directory, with a new CLI process per turn. */
 async function openBare(root: string, modelUrl: string): Promise<{ turn(): Promise<void> }> {
+  const plain = await bareOptions(root, modelUrl);
+  const sessionId = newSessionId();
+  let begun = false;
+  return {
+    async turn() {
+      const which = begun ? { resume: sessionId } : { sessionId };
+      begun = true;
+      for await (const message of query({ prompt: 'And one more thing.', options: { ...which, ...plain } })) {
+        if (message.type === 'result' && message.subtype !== 'success') throw new Error(message.subtype);
+      }
+    },
+  };
+}
+
+/** The physical limit: one process for all turns. */
+async function openBareAlive(
+  root: string,
+  modelUrl: string,
+): Promise<{ turn(): Promise<void>; close(): Promise<void> }> {
+  const lines = new PassThrough({ objectMode: true });
+  const messages = query({ prompt: lines, options: await bareOptions(root, modelUrl) });
+  return {
+    async turn() {
+      const message = { role: 'user', content: 'And one more thing.' };
+      lines.write({ type: 'user', message, parent_tool_use_id: null });
+      for (let next = await messages.next(); !next.done; next = await messages.next()) {
+        if (next.value.type !== 'result') continue;
+        if (next.value.subtype !== 'success') throw new Error(next.value.subtype);
+        return;
+      }
+    },
+    async close() {
+      lines.end();
+      for await (const _ of messages);
+    },
+  };
+}
+
+async function bareOptions(root: string, modelUrl: string) {
   const directory = { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
   for (const folder of ['config', 'workspace', 'home', 'tmp']) {
     await mkdir(join(root, folder), { recursive: true });
@@ -83,24 +141,7 @@ async function openBare(root: string, modelUrl: string): Promise<{ turn(): Promi
     timezone: 'UTC',
     limits: DEFAULT_TIME_LIMITS,
   });
-  const sessionId = newSessionId();
-  let begun = false;
-  return {
-    async turn() {
-      const which = begun ? { resume: sessionId } : { sessionId };
-      begun = true;
-      const options = {
-        ...which,
-        cwd: directory.workspace,
-        env,
-        settingSources: [],
-        tools: ['Bash', 'Read'],
-      };
-      for await (const message of query({ prompt: 'And one more thing.', options })) {
-        if (message.type === 'result' && message.subtype !== 'success') throw new Error(message.subtype);
-      }
-    },
-  };
+  return { cwd: directory.workspace, env, settingSources: [], tools: ['Bash', 'Read'] };
 }
 
 /** Starts a new worker process and runs one turn in it; returns the milliseconds from the start to the settled turn. */

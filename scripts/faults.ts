@@ -1,4 +1,4 @@
-// npm run faults -- --seed 1 --turns 300 [--store local|aws] [--agent light|real] [--chats 8] [--seeds 1-20] [--json]
+// npm run faults -- --seed 1 --turns 300 [--store local|aws] [--agent light|real] [--chats 8] [--seeds 1-20] [--in-process] [--json]
 // npm run faults -- --outages --seed 1 --turns 300 [--store local|aws] [--chats 8] [--seeds 1-10]
 // Runs the fault kit (docs/reliability.md) and ends with `N passed, N failed`; the exit code is 1 when any failed.
 import { writeFileSync } from 'node:fs';
@@ -13,6 +13,9 @@ import { failuresOf, historyOf, summaryOf, verdictOf } from '../testing/faults/r
 import { runFaults } from '../testing/faults/run.ts';
 
 const ended = endedBySignal();
+/** A run that takes longer than this is stuck, on the busiest of machines. */
+const FIXED_MS = 10 * 60_000;
+const MS_PER_TURN = 6_000;
 
 const { values } = parseArgs({
   options: {
@@ -29,6 +32,8 @@ const { values } = parseArgs({
     /** Writes every line of the history to this file (of the last seed). */
     out: { type: 'string' },
     json: { type: 'boolean', default: false },
+    /** Agents run in the workers' own processes, without hosts. */
+    'in-process': { type: 'boolean', default: false },
     /** Parts away for minutes and hours by the run's clock, in place of killed processes. */
     outages: { type: 'boolean', default: false },
   },
@@ -67,6 +72,7 @@ function writeHistory(history: readonly HistoryLine[]): void {
 const store = choice('store', ['local', 'aws']);
 const agent = choice('agent', ['light', 'real']);
 const turns = number('turns', 1);
+const hosts = !values['in-process'];
 const chats = Math.min(number('chats', 1), turns);
 let passed = 0;
 let failed = 0;
@@ -83,8 +89,15 @@ for (const seed of seeds()) {
     console.log(`seed ${seed}: ${result.passed} passed, ${result.failures.length} failed\n`);
     continue;
   }
-  const plan = createPlan({ seed, turns, chats, agent, workers: number('workers', 1) });
-  const result = await runFaults({ plan, store, agent, signal: ended }).catch(stopped);
+  const plan = createPlan({ seed, turns, chats, agent, hosts, workers: number('workers', 1) });
+  const result = await runFaults({
+    plan,
+    store,
+    agent,
+    hosts,
+    signal: ended,
+    limitMs: FIXED_MS + turns * MS_PER_TURN,
+  }).catch(stopped);
   writeHistory(result.history);
   passed += result.passed;
   failed += result.failures.length;
@@ -93,13 +106,13 @@ for (const seed of seeds()) {
     console.log(JSON.stringify({ seed, turns, store, agent, chats, ...rest }));
     continue;
   }
-  console.log(`seed ${seed}, store ${store}, agent ${agent}`);
+  console.log(`seed ${seed}, store ${store}, agent ${agent}, ${hosts ? 'hosts' : 'in process'}`);
   console.log(summaryOf(result));
   if (values.history !== undefined) console.log(historyOf(result.history, Number(values.history)).join('\n'));
   if (result.failures.length > 0) {
     console.log(failuresOf(result));
     console.log(
-      `Again: npm run faults -- --seed ${seed} --turns ${turns} --chats ${chats} --store ${store} --agent ${agent}`,
+      `Again: npm run faults -- --seed ${seed} --turns ${turns} --chats ${chats} --store ${store} --agent ${agent}${hosts ? '' : ' --in-process'}`,
     );
   }
   console.log(`seed ${seed}: ${verdictOf(result)}\n`);

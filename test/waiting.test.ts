@@ -25,6 +25,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'test/lambda/lambda-hosts.test.ts': 'a host that is killed in the middle of a turn',
   'test/lambda/runtime.test.ts': 'the source of a function that hangs, and of one that waits for a file',
   'test/lambda/shared-user.test.ts': 'a time in which nothing may happen',
+  'test/local/compile-cache.test.ts': 'the source of a program that goes on',
   'test/local/tenants.test.ts': 'a time in which nothing may happen',
   'test/telegram/fixture.ts': 'repeats as the core does, with shorter pauses',
   'test/telegram/poller.test.ts': 'a clock with shorter pauses',

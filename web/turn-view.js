@@ -98,6 +98,11 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
     meta.hidden = false;
     meta.replaceChildren(...metaFor(settled));
     enter('settled');
+    if (settled.code === 'gathered') {
+      answer.hidden = true;
+      note.hidden = false;
+      note.replaceChildren(icon('check'), 'Told to the turn that was running');
+    }
     if (source.kind === 'new' && settled.outcome !== 'ok') answer.hidden = false;
     undoNew.hidden = settled.outcome !== 'ok';
   }
@@ -150,7 +155,8 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
     isStopping: () => stopping,
     updatedAt: () => turn?.updated_at ?? '',
     settled: () => (phase === 'settled' ? (turn?.reply ?? null) : null),
-    needsSteps: () => phase === 'settled' && source.kind === 'message' && !watched,
+    needsSteps: () =>
+      phase === 'settled' && (source.kind === 'message' || source.kind === 'answer') && !watched,
     rendered: () => reply.rendered(),
 
     /** The same reply with its steps, made ready beside the page. @param {ReturnType<typeof createReplyView>} other */
@@ -205,7 +211,9 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
 
 /** What the person wrote. @param {Turn | OutboxEntry} source */
 function saidIn({ kind, text }) {
-  return kind === 'message' ? text : `/${kind} ${text}`.trim();
+  if (kind === 'message' || kind === 'answer') return text;
+  const names = { command: '/', steer: '/btw ' };
+  return `${names[/** @type {'command' | 'steer'} */ (kind)] ?? `/${kind} `}${text}`.trim();
 }
 
 /** @param {HTMLElement} button */

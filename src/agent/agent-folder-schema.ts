@@ -1,6 +1,7 @@
 // The shapes of the files in an agent folder, and the names a tool policy may use. Unknown fields are refused: a
 // misspelt one must not be ignored in silence.
 import { z } from 'zod';
+import { principalListSchema } from '../core/principal.ts';
 import { DEFAULT_LIMITS, limitsSchema } from '../host/sandbox/limits.ts';
 import { networkSchema } from '../host/sandbox/network-setting.ts';
 
@@ -21,6 +22,7 @@ export const BUILT_IN_TOOLS = [
   'TaskUpdate',
   'TaskList',
   'TaskGet',
+  'AskUserQuestion',
 ] as const;
 
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9-]{0,63}$/;
@@ -72,8 +74,17 @@ const timeLimitsSchema = z.strictObject({
 
 export const DEFAULT_TIME_LIMITS = timeLimitsSchema.parse({});
 
+const approvalsSchema = z.strictObject({
+  /** Who may decide; whoever wrote the message that led to the question, when left out. An empty list: nobody. */
+  approvers: principalListSchema.optional(),
+  /** How long an answer is waited for; as long as the session is kept, when left out. */
+  expiresAfterHours: z.number().positive().max(10_000).optional(),
+});
+
 export const settingsSchema = z.strictObject({
-  tools: z.strictObject({ allow: z.array(z.string()) }),
+  /** `ask`: calls that people decide about; a tool named here need not stand in `allow`. */
+  tools: z.strictObject({ allow: z.array(z.string()), ask: z.array(z.string()).optional() }),
+  approvals: approvalsSchema.default({}),
   /** `prefer`: use one where the machine has it. `require`: run no turn without. `off`: none. */
   sandbox: z.enum(['prefer', 'require', 'off']).default('prefer'),
   /** What the agent may reach besides the model. In a sandbox; without one it cannot be kept from anything. */

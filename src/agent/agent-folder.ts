@@ -15,6 +15,7 @@ import {
   type Subagent,
   settingsSchema,
 } from './agent-folder-schema.ts';
+import { parseAskRule } from './ask-rules.ts';
 import { badFolder } from './bad-folder.ts';
 import { readSkill } from './skill-file.ts';
 
@@ -46,6 +47,7 @@ export async function loadAgentFolder(path: string): Promise<AgentFolder> {
     settingsSchema.parse({ tools: { allow: [] } });
   const mcpServers = expandServers((await readJson(folder, 'mcp.json', mcpSchema))?.mcpServers ?? {}, folder);
   checkTools('settings.json: tools.allow', settings.tools.allow, mcpServers);
+  checkAsk(settings.tools.ask ?? [], mcpServers);
   checkClaudeSettings(settings);
   const agents = await readAgents(folder, mcpServers, settings.tools.allow);
   const skills = await readSkills(folder);
@@ -116,6 +118,18 @@ function checkTools(
   }
 }
 
+function checkAsk(rules: readonly string[], servers: Readonly<Record<string, McpServer>>): void {
+  const tools = rules.map((rule, index) => {
+    const parsed = parseAskRule(rule);
+    if (parsed) return parsed.tool;
+    throw badFolder(
+      `settings.json: tools.ask.${index}: "${rule}" is not a rule.`,
+      'Name a tool, or a tool and what it is given: Bash, Bash(git push *), Write(docs/*), WebFetch(https://*).',
+    );
+  });
+  checkTools('settings.json: tools.ask', tools, servers);
+}
+
 /** What decides about permissions is in `tools` and `sandbox`, in one place. */
 function checkClaudeSettings(settings: AgentSettings): void {
   for (const key of ['permissions', 'sandbox', 'env', 'apiKeyHelper']) {
@@ -160,6 +174,12 @@ async function readAgents(
     };
   }
   return agents;
+}
+
+/** The tools that an agent has: those that run, and those that people decide about. */
+export function toolsOf({ tools }: Pick<AgentSettings, 'tools'>): readonly string[] {
+  const asked = (tools.ask ?? []).flatMap((rule) => parseAskRule(rule)?.tool ?? []);
+  return [...new Set([...tools.allow, ...asked])];
 }
 
 /** `mcp__dice` allows every tool of that server. */

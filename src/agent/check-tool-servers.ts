@@ -6,14 +6,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServerStatus } from '@anthropic-ai/claude-agent-sdk';
 import { newSessionId } from '../core/ids.ts';
+import type { Sandbox } from '../host/sandbox/index.ts';
 import type { AgentFolder } from './agent-folder.ts';
+import { NOTHING_ASKED } from './asking-policy.ts';
 import { createCliProcess } from './cli-process.ts';
 import { agentEnvironment } from './environment.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import { removeTree } from './remove-tree.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { layConfiguration } from './static-config.ts';
+import { createWalledCli } from './walled-cli.ts';
 
 export interface ToolServerState {
   readonly name: string;
@@ -31,7 +33,7 @@ const NO_MODEL = { baseUrl: 'http://127.0.0.1:9', apiKey: 'none', demo: true } a
 
 export async function checkToolServers(options: {
   readonly folder: AgentFolder;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: Sandbox;
   readonly path?: string;
   /** Ends the check; it then rejects. */
   readonly signal?: AbortSignal;
@@ -42,7 +44,8 @@ export async function checkToolServers(options: {
   const { query } = await import('@anthropic-ai/claude-agent-sdk');
   const root = await realpath(await mkdtemp(join(tmpdir(), 'hybrid-sessions-check-')));
   const directory = { root, config: join(root, 'config'), workspace: join(root, 'workspace') };
-  const cli = createCliProcess({ directory, sandbox, folder });
+  const isWalled = sandbox.kind === 'bubblewrap';
+  const cli = isWalled ? createWalledCli({ sandbox, directory, folder }) : createCliProcess();
   // The CLI takes its input for open, and gets none.
   const waiting = Promise.withResolvers<IteratorReturnResult<undefined>>();
   try {
@@ -62,11 +65,12 @@ export async function checkToolServers(options: {
       prompt: { [Symbol.asyncIterator]: () => ({ next: () => waiting.promise }) },
       options: await queryOptions({
         run,
+        asking: NOTHING_ASKED,
         mark: null,
         relocation: null,
         folder,
         model: NO_MODEL,
-        sandbox,
+        sandbox: isWalled ? { kind: 'host' } : sandbox,
         environment,
         laid,
         spawn: cli.spawn,

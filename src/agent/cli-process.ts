@@ -1,12 +1,8 @@
-// Starts the CLI, inside the sandbox where there is one, as the leader of a process group of its own, and knows
-// how it ended. What it writes to stderr is kept (its end) for the operator, never shown to a chat.
+// Starts the CLI as the leader of a process group of its own, and knows how it ended. What it writes to stderr is kept (its end) for the operator, never shown to a chat.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { SpawnedProcess, SpawnOptions } from '@anthropic-ai/claude-agent-sdk';
-import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import { cutTextStart } from '../text/cut-text.ts';
-import type { AgentFolder } from './agent-folder.ts';
-import { bubblewrapArguments, nodePaths, type SandboxChoice } from './sandbox.ts';
 
 export interface CliProcess {
   spawn(options: SpawnOptions): SpawnedProcess;
@@ -25,25 +21,20 @@ export interface Crash {
   readonly killed: boolean;
 }
 
-/** A wrapper (the sandbox) reports a signal as an exit code from here on. */
+/** Of a signal that the CLI took notice of, it reports an exit code from here on. */
 const SIGNAL_EXIT_CODES = 128;
 const STDERR_KEPT = 8_192;
 
-export function createCliProcess(context: {
-  readonly directory: ExecutionDirectory;
-  readonly sandbox: SandboxChoice;
-  readonly folder: AgentFolder;
-}): CliProcess {
+export function createCliProcess(): CliProcess {
   const children: ChildProcess[] = [];
   let stderr = '';
   let failure: string | null = null;
   let killed = false;
 
   function start(options: SpawnOptions): SpawnedProcess {
-    const [command, args] = commandOf(options, context);
-    const child = spawn(command, args, {
+    const child = spawn(options.command, options.args, {
       env: options.env,
-      cwd: context.sandbox.kind === 'bubblewrap' ? context.directory.root : options.cwd,
+      cwd: options.cwd,
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
       signal: options.signal,
@@ -90,21 +81,4 @@ export function createCliProcess(context: {
       };
     },
   };
-}
-
-function commandOf(
-  options: SpawnOptions,
-  context: {
-    readonly directory: ExecutionDirectory;
-    readonly sandbox: SandboxChoice;
-    readonly folder: AgentFolder;
-  },
-): readonly [string, string[]] {
-  if (context.sandbox.kind !== 'bubblewrap') return [options.command, options.args];
-  const wall = bubblewrapArguments({
-    root: context.directory.root,
-    cwd: options.cwd ?? context.directory.workspace,
-    readOnly: [options.command, context.folder.path, ...nodePaths(process.execPath)],
-  });
-  return [context.sandbox.command, [...wall, '--', options.command, ...options.args]];
 }

@@ -1,22 +1,30 @@
 // One run of the CLI within a turn: configuration laid in, the process started, its messages handed on, a stop carried
-// out, and every process gone at the end. What the run amounts to is for others to say.
-import { query, type SDKMessage, type SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+// out, and every process gone at the end, unless the CLI may stay for the next turn (cli-place.ts). What the run
+// amounts to is for others to say.
+import type { SDKMessage, SDKResultMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentRun } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
+import type { Asking } from './asking-policy.ts';
+import type { WhyEnded } from './cli-ends.ts';
+import type { CliPlace } from './cli-place.ts';
 import { type Crash, createCliProcess } from './cli-process.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { agentEnvironment, type ModelEndpoint } from './environment.ts';
+import { createLateFiles } from './late-files.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import type { Relocation } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
-import { dropConfiguration, layConfiguration } from './static-config.ts';
-import type { TranscriptMark } from './transcript.ts';
+import { startCli } from './started-cli.ts';
+import { dropConfiguration, laidPlaces, layConfiguration } from './static-config.ts';
+import { steerInto } from './steering-input.ts';
+import { markTranscript, type TranscriptMark } from './transcript.ts';
+import { userMessage } from './user-message.ts';
 
 export interface CliRun {
   readonly run: AgentRun;
   readonly folder: AgentFolder;
   readonly model: ModelEndpoint;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   readonly path?: string;
   readonly language?: string;
   readonly network?: Readonly<Record<string, string>>;
@@ -24,14 +32,13 @@ export interface CliRun {
   /** The conversation to go on with; null begins one. */
   readonly mark: TranscriptMark | null;
   readonly relocation: Relocation | null;
-  readonly input: CliInput;
+  /** null: the CLI goes on with the call that it held. */
+  readonly message: SDKUserMessage | null;
+  readonly transcript: string;
+  readonly asking: Asking;
   readonly see: (message: SDKMessage) => void;
-}
-
-/** One message, then silence until `end`: an open input is what lets a turn be interrupted. */
-export interface CliInput {
-  readonly messages: AsyncIterable<SDKUserMessage>;
-  end(): void;
+  /** Where the CLI may stay for the next turn. */
+  readonly place?: CliPlace;
 }
 
 export interface CliEnd {
@@ -44,11 +51,15 @@ export interface CliEnd {
 const STOP_GRACE_MS = 2_000;
 /** After its result: how long the CLI may take to end by itself. */
 const EXIT_GRACE_MS = 3_000;
+/** After a result, until it begins with what it was sent meanwhile. */
+const SILENT_MS = 5_000;
+/** After its result: how long the CLI may take until it waits for the next message. */
+const IDLE_MS = 3_000;
 
 export async function runCli(context: CliRun): Promise<CliEnd> {
-  const { run, folder, input } = context;
+  const { run, folder, message, transcript, place } = context;
   const { directory, signal } = run;
-  const laid = await layConfiguration(folder, directory);
+  const laid = laidPlaces(directory);
   const own = agentEnvironment({
     directory,
     model: context.model,
@@ -60,45 +71,122 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     limits: folder.settings.timeLimits,
   });
   const environment = { ...context.network, ...own };
-  const cli = createCliProcess({ directory, sandbox: context.sandbox, folder });
-  const conversation = query({
-    prompt: input.messages,
-    options: await queryOptions({ ...context, environment, laid, spawn: cli.spawn }),
-  });
+  const process = createCliProcess();
+  const given = { ...context, environment, laid, spawn: process.spawn };
+  const options = await queryOptions(given);
+  const cli = (await place?.take(options, directory)) ?? (await startAnew());
+  if (message !== null) cli.say(message);
+
+  async function startAnew() {
+    await layConfiguration(folder, directory);
+    return place ? await place.start(options, process, directory) : startCli(options, process);
+  }
 
   const timers: NodeJS.Timeout[] = [];
   let stopped = false;
   const stop = (): void => {
     stopped = true;
-    if (signal.reason === 'lost') return void cli.kill();
+    if (signal.reason === 'lost') return void cli.process.kill();
     run.progress({ type: 'status', status: 'stopping' });
     // The input stays open until the result: an interrupt travels over it.
-    conversation.interrupt().catch(() => {});
-    timers.push(setTimeout(cli.kill, context.stopGraceMs ?? STOP_GRACE_MS));
+    cli.conversation.interrupt().catch(() => {});
+    timers.push(setTimeout(cli.process.kill, context.stopGraceMs ?? STOP_GRACE_MS));
   };
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
 
+  const late =
+    message?.uuid === undefined
+      ? null
+      : createLateFiles({ transcript, from: context.mark?.bytes ?? 0, prompt: message.uuid });
+  let compacted = false;
+  let mayStay = false;
+
+  /** null when the CLI may stay, as far as its result tells. */
+  function whyEnded(result: SDKResultMessage): WhyEnded | null {
+    if (!place?.wanted) return 'not-wanted';
+    if (result.subtype !== 'success' || result.is_error || stopped || late === null) return 'turn-failed';
+    if (result.deferred_tool_use !== undefined) return 'asked';
+    return compacted ? 'compacted' : null;
+  }
+
+  /** The CLI is idle. null when it stays. */
+  async function stay(at: CliPlace): Promise<WhyEnded | null> {
+    if (!(await late?.areWritten())) return 'late-files';
+    const mark = await markTranscript(transcript);
+    return (await at.whyNot(await queryOptions({ ...given, mark, relocation: null }))) ?? (await at.keep());
+  }
+
+  function end(why: WhyEnded): void {
+    mayStay = false;
+    steered.close();
+    place?.ended(why);
+    cli.end();
+    timers.push(setTimeout(cli.process.kill, EXIT_GRACE_MS));
+  }
+
+  let hasSteered = false;
+  const steered = steerInto(
+    {
+      push(prompt) {
+        hasSteered = true;
+        cli.say(userMessage(prompt));
+      },
+    },
+    run,
+    transcript,
+  );
+  let silence: NodeJS.Timeout | undefined;
   let broken: unknown = null;
+  let isStaying = false;
   try {
-    for await (const message of conversation) {
-      context.see(message);
-      if (message.type === 'result') {
-        input.end();
-        timers.push(setTimeout(cli.kill, EXIT_GRACE_MS));
+    let result: SDKResultMessage | null = null;
+    for (let next = await cli.messages.next(); !next.done; next = await cli.messages.next()) {
+      const seen = next.value;
+      context.see(seen);
+      late?.see(seen);
+      steered.see(seen);
+      clearTimeout(silence);
+      if (seen.type === 'system' && seen.subtype === 'compact_boundary') compacted = true;
+      if (seen.type === 'result') {
+        result = seen;
+        // What it was sent while it ended is its next prompt.
+        if (!steered.isAnswered()) silence = setTimeout(() => end('busy'), SILENT_MS);
       }
+      if (result !== null && steered.isAnswered()) {
+        steered.close();
+        const why = hasSteered ? 'steered' : whyEnded(result);
+        result = null;
+        mayStay = why === null;
+        if (why !== null) end(why);
+        else timers.push(setTimeout(() => end('busy'), IDLE_MS));
+      }
+      const isIdle =
+        seen.type === 'system' && seen.subtype === 'session_state_changed' && seen.state === 'idle';
+      if (!isIdle || !mayStay || !place) continue;
+      mayStay = false;
+      for (const timer of timers.splice(0)) clearTimeout(timer);
+      const why = await stay(place);
+      if (why !== null) end(why);
+      isStaying = why === null && !stopped;
+      if (isStaying) break;
     }
   } catch (error) {
     // The SDK throws after an error result, too; the result tells more.
     broken = error;
   } finally {
     signal.removeEventListener('abort', stop);
+    clearTimeout(silence);
     for (const timer of timers) clearTimeout(timer);
-    input.end();
-    conversation.close();
-    await endProcesses(directory.root, cli.pids());
-    await cli.ended();
-    await dropConfiguration(directory);
+    steered.close();
+    if (!isStaying) {
+      await place?.end();
+      cli.end();
+      cli.conversation.close();
+      await endProcesses(directory.root, cli.process.pids());
+      await cli.process.ended();
+      await dropConfiguration(directory);
+    }
   }
-  return { crash: cli.crash(), broken, stopped };
+  return { crash: isStaying ? null : cli.process.crash(), broken, stopped };
 }

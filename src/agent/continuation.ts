@@ -3,6 +3,7 @@
 // to go on, and no message ever stands in a conversation twice.
 import { createHash, type UUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import type { DecidedCall } from '../core/asked-call.ts';
 import type { TurnId } from '../core/ids.ts';
 import { contextBlock } from '../core/message-context.ts';
 import type { AgentRun } from '../core/ports/execution.ts';
@@ -27,12 +28,29 @@ export async function promptOf(
   transcript: string,
 ): Promise<Prompt> {
   const uuid = messageUuid(request.turnId);
-  if (!continuing || !(await holds(transcript, uuid))) {
+  // What was told to another turn while it ran may stand there, too.
+  const maybeSaid = continuing || request.kind === 'steer';
+  if (!maybeSaid || !(await holds(transcript, uuid))) {
     const context = contextBlock(request.context);
     return { text: request.text, uuid, ...(context === null ? {} : { context }) };
   }
   const beginning = cutText(request.text, QUOTED_CHARS);
   return { text: `${CONTINUATION}\n\n${beginning}` };
+}
+
+/** For an answer to calls that the agent has to make again, or that an earlier part of its turn has made already. */
+export function answeredPrompt(calls: readonly DecidedCall[], continuing: boolean): Prompt {
+  if (continuing)
+    return { text: 'Your work was cut off. Go on where you were and do not repeat what is already done.' };
+  const lines = calls.map(({ title, verdict, reason, answers }) => {
+    if (answers) {
+      return Object.entries(answers)
+        .map(([question, answer]) => `- ${question} ${answer}`)
+        .join('\n');
+    }
+    return `- ${title}: ${verdict === 'allow' ? 'allowed; make exactly this call again' : (reason ?? 'not allowed')}`;
+  });
+  return { text: `The answer to what you asked the person:\n${lines.join('\n')}` };
 }
 
 /** The same on every machine; shaped as a UUID of version 8 (RFC 9562: made by the application's own rule). */
@@ -42,7 +60,7 @@ export function messageUuid(turnId: TurnId): UUID {
 }
 
 /** Looks for the id without reading the lines: a transcript may be long. */
-async function holds(transcript: string, uuid: UUID): Promise<boolean> {
+export async function holds(transcript: string, uuid: UUID): Promise<boolean> {
   let before = '';
   try {
     for await (const piece of createReadStream(transcript, 'latin1')) {

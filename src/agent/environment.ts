@@ -64,6 +64,9 @@ export function agentEnvironment(options: EnvironmentOptions): Record<string, st
     CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: '1',
     CLAUDE_CODE_DISABLE_CRON: '1',
     CLAUDE_CODE_ENABLE_TASKS: '1',
+    // For a CLI that stays for the next turn: the transcript is written before the result, and it says when it is idle.
+    CLAUDE_CODE_EAGER_FLUSH: '1',
+    CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1',
     MCP_TIMEOUT: milliseconds(limits.toolServerStartSec),
     MCP_TOOL_TIMEOUT: milliseconds(limits.toolServerCallSec),
     BASH_DEFAULT_TIMEOUT_MS: milliseconds(limits.commandSec),

@@ -1,12 +1,11 @@
 // What `doctor` and `start` say about the parts that only the agent's own programs can try: tool servers and the model's
 // credentials.
 
-import type { Sandbox } from '../host/sandbox/sandbox.ts';
+import { detectSandbox, type Sandbox } from '../host/sandbox/index.ts';
 import { type AgentFolder, loadAgentFolder } from './agent-folder.ts';
 import { checkModelAccess } from './check-model-access.ts';
 import { checkToolServers, type ToolServerState } from './check-tool-servers.ts';
 import type { ModelEndpoint } from './environment.ts';
-import { detectSandbox, type SandboxChoice } from './sandbox.ts';
 
 interface AgentFinding {
   readonly name: string;
@@ -15,7 +14,7 @@ interface AgentFinding {
   readonly mend?: string;
 }
 
-export async function toolServerFinding(folder: AgentFolder, sandbox: SandboxChoice): Promise<AgentFinding> {
+export async function toolServerFinding(folder: AgentFolder, sandbox: Sandbox): Promise<AgentFinding> {
   const name = 'tool servers';
   const states = await checkToolServers({ folder, sandbox });
   if (states.length === 0) return { name, status: 'ok', found: 'none in mcp.json' };

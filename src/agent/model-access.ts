@@ -6,6 +6,7 @@ import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { HostRun } from '../core/ports/hosts.ts';
 import type { UsageTotals } from '../core/ports/usage.ts';
 import type { Usage } from '../core/records.ts';
+import type { ModelCall } from '../core/timeline.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 import { createModelFallback, fallbackNote } from '../gateway/model-fallback.ts';
 import type { GatewayTurn, ModelFailure, OpenTurn } from '../gateway/model-gateway.ts';
@@ -131,7 +132,7 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
           (await isAnswering(gateway, run, using.settings.model ?? endpoint.model))
             ? withoutOutage(outcome)
             : withWhatTheGatewaySaw(outcome, seen);
-        const counted = withUsage(judged, turn.usage());
+        const counted = withUsage(judged, turn.usage(), turn.calls());
         return chosen ? withFallback(counted, folder, chosen, seen) : counted;
       }),
     answersAgain: () =>
@@ -178,8 +179,16 @@ function withoutOutage(outcome: AgentOutcome): AgentOutcome {
 }
 
 /** Only what the gateway counted. */
-function withUsage({ usage: _, ...outcome }: AgentOutcome, totals: UsageTotals): AgentOutcome {
-  return totals.calls === 0 ? outcome : { ...outcome, usage: usageOf(totals) };
+function withUsage(
+  { usage: _, calls: __, ...outcome }: AgentOutcome,
+  totals: UsageTotals,
+  calls: readonly ModelCall[],
+): AgentOutcome {
+  return {
+    ...outcome,
+    ...(totals.calls > 0 && { usage: usageOf(totals) }),
+    ...(calls.length > 0 && { calls }),
+  };
 }
 
 export function usageOf({

@@ -1,6 +1,7 @@
 // An agent folder with fewer tools than it allows: what is said for one tenant narrows the folder's own list and can never widen
 // it. A denied tool stays denied whatever else allows it, a single one of a server's, too.
-import { type AgentFolder, isAllowed } from './agent-folder.ts';
+import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
+import { parseAskRule } from './ask-rules.ts';
 
 export interface ToolNarrowing {
   /** null: as the folder says. */
@@ -10,10 +11,18 @@ export interface ToolNarrowing {
 
 export function narrowedTools(folder: AgentFolder, { allow, deny }: ToolNarrowing): AgentFolder {
   if (allow === null && deny.length === 0) return folder;
-  const own = folder.settings.tools.allow;
+  const { settings } = folder;
   const narrowed = (tools: readonly string[]): string[] =>
     (allow === null ? [...tools] : common(tools, allow)).filter((tool) => !isAllowed(tool, deny));
-  const tools = narrowed(own);
+  /** A rule about a whole tool server names what is left of it; a rule about a tool that is gone would bring it back. */
+  const narrowedRule = (rule: string): string[] => {
+    const parsed = parseAskRule(rule);
+    const left = parsed ? narrowed([parsed.tool]) : [];
+    return parsed?.given && left.length > 0 ? [rule] : left;
+  };
+  const tools = { ...settings.tools, allow: narrowed(settings.tools.allow) };
+  if (settings.tools.ask) tools.ask = settings.tools.ask.flatMap(narrowedRule);
+  const [before, after] = [toolsOf(settings), toolsOf({ tools })];
   return {
     ...folder,
     denied: [...(folder.denied ?? []), ...deny],
@@ -25,9 +34,11 @@ export function narrowedTools(folder: AgentFolder, { allow, deny }: ToolNarrowin
     ),
     // A server of which nothing may be used any more is not started.
     mcpServers: Object.fromEntries(
-      Object.entries(folder.mcpServers).filter(([name]) => !usesServer(own, name) || usesServer(tools, name)),
+      Object.entries(folder.mcpServers).filter(
+        ([name]) => !usesServer(before, name) || usesServer(after, name),
+      ),
     ),
-    settings: { ...folder.settings, tools: { ...folder.settings.tools, allow: tools } },
+    settings: { ...settings, tools },
   };
 }
 

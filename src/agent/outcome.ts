@@ -1,5 +1,6 @@
 // What a finished turn amounts to: the CLI's result, or how it failed, put into the core's words. Texts here may
 // reach a chat, so they hold no path, no address and no credential.
+import type { Asked } from '../core/asked-call.ts';
 import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { cutText } from '../text/cut-text.ts';
@@ -18,17 +19,26 @@ export interface TurnEnd {
   /** What the gateway saw of a model that is away. */
   readonly away: ModelFailure | null;
   readonly demo: boolean;
+  /** What people have to decide before the agent can go on. */
+  readonly asked: Asked | null;
 }
 
 export function outcomeOf(end: TurnEnd): AgentOutcome {
   const { result } = end.watched;
-  const base = { demo: end.demo };
+  const { contextTokens } = end.watched;
+  const base = { demo: end.demo, ...(contextTokens > 0 ? { contextTokens } : {}) };
   // A turn that finished before the wish to stop it arrived is finished.
   const finished = result?.subtype === 'success' && !result.is_error;
   if (end.stopped && !finished) return { ...base, status: end.stopped, text: end.watched.text };
   if (finished && result.subtype === 'success') {
     // Without a word of the model: what the CLI itself has to say.
-    return { ...base, status: 'ok', text: end.watched.answer || result.result.trim() };
+    const { asked } = end;
+    return {
+      ...base,
+      status: 'ok',
+      text: end.watched.answer || result.result.trim(),
+      ...(asked && { asked }),
+    };
   }
   if (end.watched.modelError?.kind === 'max_output_tokens' && end.watched.answer !== '') {
     return { ...base, status: 'ok', text: `${end.watched.answer}\n\n${UNFINISHED}` };

@@ -49,6 +49,11 @@ export async function endProcesses(
   }
 }
 
+/** Every process of the turn under `root`, and the descendants of `pids`. */
+export async function familyUnder(root: string, pids: readonly number[]): Promise<number[]> {
+  return familyOf(await listProcesses(root), pids).map(({ pid }) => pid);
+}
+
 /**
  * Stops every process of the turn under `root` (SIGSTOP) and returns when all their threads stand still, so that its
  * files are one moment. `resume` lets go of those that this call stopped. null when they do not come to a halt within
@@ -140,7 +145,7 @@ async function listFromProc(root: string): Promise<ProcessEntry[]> {
 }
 
 /** The first thread may stand still while another one is in the middle of a write. */
-async function allThreadsStopped(pid: string): Promise<boolean> {
+export async function allThreadsStopped(pid: string): Promise<boolean> {
   for (const thread of await readdir(`/proc/${pid}/task`)) {
     const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => null);
     const state = stat?.[stat.lastIndexOf(')') + 2];

@@ -3,23 +3,27 @@ import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { HookCallback, McpServerConfig, Options, Settings } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentRun } from '../core/ports/execution.ts';
-import type { AgentFolder } from './agent-folder.ts';
+import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
+import { mustAsk, parseAskRule } from './ask-rules.ts';
+import { ASK_TOOL } from './asked-words.ts';
+import type { Asking, AskingCall, AskVerdict } from './asking-policy.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
 import { type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
 import { type Relocation, relocationNotice } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
-import { judgeToolCall, type PolicyPlaces, type Verdict, withheldTools } from './tool-policy.ts';
+import { judgeToolCall, type PolicyPlaces, withheldTools } from './tool-policy.ts';
 import type { TranscriptMark } from './transcript.ts';
 import { agentSessionOf } from './transcript-file.ts';
 
 export interface QueryContext {
   readonly run: Pick<AgentRun, 'directory' | 'sessionId' | 'agentSessionId'>;
+  readonly asking: Asking;
   readonly mark: TranscriptMark | null;
   /** The session woke under other paths than it had. */
   readonly relocation: Relocation | null;
   readonly folder: AgentFolder;
   readonly model: ModelEndpoint;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   readonly environment: Readonly<Record<string, string>>;
   readonly laid: LaidConfiguration;
   readonly spawn: NonNullable<Options['spawnClaudeCodeProcess']>;
@@ -29,11 +33,11 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   const { run, folder } = context;
   const { directory } = run;
   const { settings } = folder;
-  const allowed = settings.tools.allow;
+  const allowed = toolsOf(settings);
   // A resumed conversation would go on with the model that it had, whether this agent still may call it or not.
   const model = settings.model ?? context.model.model ?? (context.mark ? 'default' : undefined);
   const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
-  const gate = policyGate(allowed, placesOf(context), withheldTools(folder, context.sandbox), folder.denied);
+  const gate = policyGate(context, placesOf(context));
   return {
     ...(context.mark ? { resume: agentSessionOf(run) } : { sessionId: agentSessionOf(run) }),
     cwd: await startDirectory(context),
@@ -71,7 +75,7 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
 
 /** The folder's own words, and where the memory is: the CLI shows the file at every start but not its place. */
 function systemPrompt({ run, folder }: QueryContext): string {
-  if (!folder.settings.tools.allow.includes('Write')) return folder.systemPrompt;
+  if (!toolsOf(folder.settings).includes('Write')) return folder.systemPrompt;
   const file = join(memoryFolder(run), 'MEMORY.md');
   return `${folder.systemPrompt}
 
@@ -85,7 +89,7 @@ const projectFolder = (run: QueryContext['run']): string =>
   join(run.directory.config, 'projects', PROJECT_DIRECTORY);
 const memoryFolder = (run: QueryContext['run']): string => join(projectFolder(run), 'memory');
 
-function claudeSettings(folder: AgentFolder, sandbox: SandboxChoice): Settings {
+function claudeSettings(folder: AgentFolder, sandbox: CliSandbox): Settings {
   return {
     attribution: { commit: '', pr: '' },
     // Sessions live as long as their own retention says, not as long as the CLI's clean-up would have it.
@@ -132,33 +136,53 @@ function placesOf({ run, laid }: QueryContext): PolicyPlaces {
  * of its own about some commands), the verdict already given for that call answers; without one it is no.
  */
 function policyGate(
-  allowed: readonly string[],
+  { folder, sandbox, asking }: QueryContext,
   places: PolicyPlaces,
-  withheld: ReturnType<typeof withheldTools>,
-  denied: readonly string[] = [],
 ): Required<Pick<Options, 'hooks' | 'canUseTool'>> {
-  const verdicts = new Map<string, Verdict>();
+  const allowed = toolsOf(folder.settings);
+  const withheld = withheldTools(folder, sandbox);
+  const rules = (folder.settings.tools.ask ?? []).flatMap((rule) => parseAskRule(rule) ?? []);
+
+  async function judge(call: AskingCall): Promise<AskVerdict> {
+    const refused = asking.withoutWall ? undefined : withheld;
+    const verdict = await judgeToolCall(call, allowed, places, refused, folder.denied);
+    if (!verdict.allow) return verdict;
+    const tool = call.tool === 'Task' ? 'Agent' : call.tool;
+    const isAsked =
+      withheld.tools.includes(tool) || tool === ASK_TOOL || mustAsk(rules, call, places.workspace);
+    if (!isAsked && !isAllowed(tool, folder.settings.tools.allow)) {
+      return { allow: false, reason: `This call of ${tool} is not allowed for this agent.` };
+    }
+    return asking.judge(call, isAsked) ?? verdict;
+  }
+
+  const verdicts = new Map<string, AskVerdict>();
   const hook: HookCallback = async (input) => {
     if (input.hook_event_name !== 'PreToolUse') return {};
-    const call = { tool: input.tool_name, input: input.tool_input, cwd: input.cwd };
-    const verdict = await judgeToolCall(call, allowed, places, withheld, denied).catch(
-      (): Verdict => ({ allow: false, reason: 'The path could not be checked.' }),
+    const { tool_use_id: id, tool_name: tool, tool_input, cwd, agent_id } = input;
+    const call = { id, tool, input: tool_input, cwd, inSubagent: agent_id !== undefined };
+    const verdict = await judge(call).catch(
+      (): AskVerdict => ({ allow: false, reason: 'The path could not be checked.' }),
     );
-    verdicts.set(input.tool_use_id, verdict);
-    return {
-      hookSpecificOutput: {
-        hookEventName: 'PreToolUse',
-        permissionDecision: verdict.allow ? 'allow' : 'deny',
-        ...(verdict.allow ? {} : { permissionDecisionReason: verdict.reason }),
-      },
-    };
+    verdicts.set(id, verdict);
+    return { hookSpecificOutput: { hookEventName: 'PreToolUse', ...decisionOf(verdict) } };
   };
   return {
     hooks: { PreToolUse: [{ hooks: [hook] }] },
     canUseTool: async (_tool, input, { toolUseID }) => {
-      const verdict = verdicts.get(toolUseID);
-      if (verdict?.allow) return { behavior: 'allow', updatedInput: input };
-      return { behavior: 'deny', message: verdict?.reason ?? 'This call is not allowed.' };
+      const verdict = verdicts.get(toolUseID) ?? { allow: false, reason: 'This call is not allowed.' };
+      if ('hold' in verdict) return { behavior: 'deny', message: asking.notHeld(toolUseID) };
+      if (!verdict.allow) return { behavior: 'deny', message: verdict.reason };
+      return { behavior: 'allow', updatedInput: { ...(verdict.input ?? input) } };
     },
   };
+}
+
+function decisionOf(verdict: AskVerdict) {
+  if ('hold' in verdict) return { permissionDecision: 'defer' as const };
+  if (!verdict.allow) {
+    return { permissionDecision: 'deny' as const, permissionDecisionReason: verdict.reason };
+  }
+  const { input } = verdict;
+  return { permissionDecision: 'allow' as const, ...(input && { updatedInput: { ...input } }) };
 }

@@ -3,18 +3,22 @@
 // was given; a stop keeps what was done; every process of the turn is gone when `run` returns.
 // It never throws for what went wrong inside the agent: that is an outcome. It throws for faults of this machine.
 import { rm } from 'node:fs/promises';
-import type { SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk';
 import { Corrupt, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
 import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
-import type { AgentFolder } from './agent-folder.ts';
+import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
+import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
-import { type CliEnd, type CliInput, runCli } from './cli-run.ts';
-import { type Prompt, promptOf } from './continuation.ts';
+import type { CliPlace } from './cli-place.ts';
+import { type CliEnd, runCli } from './cli-run.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
+import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { type GatewayPerTurnOptions, gatewayPerTurn } from './gateway-per-turn.ts';
+import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
 import { narrowedTools, type ToolNarrowing } from './narrowed-tools.ts';
 import { createNotices, type Notices } from './notices.ts';
@@ -22,7 +26,6 @@ import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
-import type { SandboxChoice } from './sandbox.ts';
 import { reportSlowTools } from './slow-tools.ts';
 import {
   continuesFrom,
@@ -33,12 +36,13 @@ import {
 } from './transcript.ts';
 import { agentSessionOf, transcriptPath } from './transcript-file.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
+import { userMessage } from './user-message.ts';
 
 export type { ModelEndpoint } from './environment.ts';
 
 export interface CliRunnerOptions {
   readonly folder: AgentFolder;
-  readonly sandbox: SandboxChoice;
+  readonly sandbox: CliSandbox;
   /** PATH of the agent's shell; by default the system's folders and this Node's own. */
   readonly path?: string;
   /** Variables that lead the agent's programs to what they may reach of the network. */
@@ -63,6 +67,8 @@ export interface AgentRunnerOptions
 interface UsedModel {
   /** In place of the folder's. */
   readonly use?: string;
+  /** Where the CLI may stay for the session's next turn; without one it ends with the turn. */
+  readonly place?: CliPlace;
   /** Of the folder's tools. */
   readonly tools?: ToolNarrowing;
 }
@@ -77,7 +83,7 @@ export interface CliRunner {
 
 export function createCliRunner(options: CliRunnerOptions): CliRunner {
   const { folder } = options;
-  const sandbox: SandboxChoice =
+  const sandbox: CliSandbox =
     folder.settings.sandbox === 'off' ? { kind: 'none', reason: 'switched off' } : options.sandbox;
   if (folder.settings.sandbox === 'require' && sandbox.kind === 'none') {
     throw new Invalid(
@@ -126,7 +132,7 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   };
 }
 
-type TurnOptions = CliRunnerOptions & Pick<TurnAccess, 'model' | 'away'>;
+type TurnOptions = CliRunnerOptions & Pick<TurnAccess, 'model' | 'away'> & Pick<UsedModel, 'place'>;
 
 async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
   try {
@@ -160,7 +166,11 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   if (signal.aborted) return { status: statusOf(signal), text: '', demo };
 
   const turn = { turn: run.request.turnId, log: options.log ?? silentLog, transcript, config, workspace };
-  const command = chatCommandOf(run.request.text);
+  const command = run.decided?.calls ? null : chatCommandOf(run.request.text);
+  const calls = run.decided?.calls ?? [];
+  const made = run.continuing && calls.length > 0 ? await callsMade(transcript, calls) : new Set<string>();
+  const asking = createAsking(options.folder, run, made);
+  const held = await takeUpHeld(run, options.folder, transcript, mark);
   if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
   if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
@@ -174,10 +184,15 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     watcher.see(message);
     notices.see(message);
   };
-  let from = mark;
-  let input = command
-    ? createInput({ text: command.text }, true)
-    : createInput(await promptOf(run, transcript));
+  let from = held.mark;
+  // What lies in the transcript was changed behind the back of a CLI that stayed.
+  if (held.goesOn || held.mark !== mark) await options.place?.end('asked');
+  let message = command
+    ? userMessage({ text: command.text }, true)
+    : held.goesOn
+      ? null
+      : userMessage(await promptFor(run, transcript));
+  if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
   try {
     for (let runs = 1; ; runs++) {
@@ -186,7 +201,9 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         run,
         mark: from,
         relocation: runs === 1 ? relocation : null,
-        input,
+        message,
+        transcript,
+        asking,
         see,
       });
       watcher.close();
@@ -197,9 +214,11 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         return failed(demo, 'resume-lost', 'The agent did not go on from the conversation it was given.');
       }
       if (end.stopped || signal.aborted || !(await recovery.mend(watcher.seen()))) break;
+      // The conversation was changed behind the back of a CLI that stayed.
+      await options.place?.end('turn-failed');
       watcher.again();
       from = await markTranscript(transcript);
-      input = createInput({ text: GO_ON });
+      message = userMessage({ text: GO_ON });
     }
   } finally {
     slow.close();
@@ -212,6 +231,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     broken: end.broken,
     away: options.away(),
     demo,
+    asked: asking.asked(),
   });
   return told(outcome, notices, refusalOf(watched), command);
 }
@@ -255,25 +275,34 @@ function failed(
   return { status: 'failed', text: '', demo, failure: { code, message } };
 }
 
-function textBlock(text: string) {
-  return { type: 'text' as const, text };
+/** What the turn begins with. */
+function promptFor(run: AgentRun, transcript: string): Prompt | Promise<Prompt> {
+  const calls = run.decided?.calls;
+  return calls ? answeredPrompt(calls, run.continuing) : promptOf(run, transcript);
 }
 
-/** `order`: a command to the CLI. Any other "/clear" from a chat is text for the agent. */
-function createInput({ text, uuid, context }: Prompt, order = false): CliInput {
-  const done = Promise.withResolvers<void>();
-  async function* messages(): AsyncGenerator<SDKUserMessage> {
-    yield {
-      type: 'user',
-      message: {
-        role: 'user',
-        content: context === undefined ? text : [textBlock(context), textBlock(text)],
-      },
-      parent_tool_use_id: null,
-      ...(uuid === undefined ? {} : { uuid }),
-      ...(text.trimStart().startsWith('/') && !order ? { client_composed: true } : {}),
-    };
-    await done.promise;
-  }
-  return { messages: messages(), end: () => done.resolve() };
+interface TakenUp {
+  readonly mark: TranscriptMark | null;
+  /** The CLI held it, people have decided about it, and it has its result from them in this run. */
+  readonly goesOn: { readonly id: string; readonly name: string; readonly input: unknown } | null;
 }
+
+/** A call that waits in the conversation goes on, if this turn is the answer to it; or it gets its result now. */
+async function takeUpHeld(
+  { decided }: AgentRun,
+  { settings }: AgentFolder,
+  transcript: string,
+  mark: TranscriptMark | null,
+): Promise<TakenUp> {
+  const held = mark ? await heldCall(transcript) : null;
+  if (!held) return { mark, goesOn: null };
+  const isThere = isAllowed(held.tool, toolsOf(settings));
+  if (isThere && decided?.calls?.some(({ id }) => id === held.id)) {
+    return { mark, goesOn: { id: held.id, name: held.tool, input: held.input } };
+  }
+  await refuseHeldCall(transcript, held, isThere ? NOT_ANSWERED : NOT_THERE);
+  return { mark: await markTranscript(transcript), goesOn: null };
+}
+
+const NOT_ANSWERED = 'This call has not run: the person went on without allowing it.';
+const NOT_THERE = 'This call has not run: there is no such tool any more.';

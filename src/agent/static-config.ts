@@ -6,6 +6,7 @@
 import { chmod, cp, lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import { EXCLUDED_FROM_CONFIG } from '../state/excluded.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import { removeTree } from './remove-tree.ts';
 import { layShellWrapper, SHELL_STATE } from './shell-state.ts';
@@ -14,37 +15,7 @@ import { layShellWrapper, SHELL_STATE } from './shell-state.ts';
 export const PLUGIN = 'agent';
 
 /** Read by a CLI as configuration, or rebuilt by it at every start: never part of a session. */
-const NOT_SESSION = [
-  '.claude-plugin',
-  '.claude.json',
-  '.config.json',
-  '.credentials.json',
-  '.mcp.json',
-  'CLAUDE.md',
-  'CLAUDE.local.md',
-  'agents',
-  'agents.json',
-  'backups',
-  'cache',
-  'commands',
-  'hooks',
-  'keybindings.json',
-  'mcp.json',
-  'output-styles',
-  'plugins',
-  'routines',
-  'rules',
-  'session-env',
-  'sessions',
-  'settings.json',
-  'settings.local.json',
-  'shell-snapshots',
-  'skills',
-  'statsig',
-  'system_prompt.md',
-  'telemetry',
-  'workflows',
-];
+export const NOT_SESSION: readonly string[] = EXCLUDED_FROM_CONFIG.map(({ name }) => name);
 
 export interface LaidConfiguration {
   /** The plugin folder with all its files. */
@@ -59,7 +30,8 @@ export async function layConfiguration(
   await dropConfiguration(directory);
   for (const part of ['home', 'tmp'])
     await mkdir(join(directory.root, part), { recursive: true, mode: 0o700 });
-  const agent = join(directory.root, 'agent');
+  const laid = laidPlaces(directory);
+  const { agent, shellWrapper } = laid;
   await removeTree(agent);
   await mkdir(join(agent, '.claude-plugin'), { recursive: true, mode: 0o700 });
   const manifest = { name: PLUGIN, version: '1.0.0', description: 'The skills of this agent.' };
@@ -68,10 +40,15 @@ export async function layConfiguration(
   for (const skill of folder.skills) {
     await cp(skill.path, join(agent, 'skills', skill.name), { recursive: true, dereference: true });
   }
-  const shellWrapper = join(agent, 'shell.sh');
   await layShellWrapper(shellWrapper, join(directory.config, SHELL_STATE));
   await makeReadOnly(agent);
-  return { agent, shellWrapper };
+  return laid;
+}
+
+/** Where it is laid in: always the same for a directory. */
+export function laidPlaces(directory: ExecutionDirectory): LaidConfiguration {
+  const agent = join(directory.root, 'agent');
+  return { agent, shellWrapper: join(agent, 'shell.sh') };
 }
 
 /** Takes out of the configuration directory what is not the session's, whoever put it there. */

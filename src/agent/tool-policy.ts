@@ -4,8 +4,10 @@
 import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { type NetworkSetting, withHostsOf } from '../host/sandbox/network-setting.ts';
-import { type AgentFolder, isAllowed } from './agent-folder.ts';
-import type { SandboxChoice } from './sandbox.ts';
+import type { Sandbox } from '../host/sandbox/sandbox.ts';
+import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
+import type { CliSandbox } from './cli-sandbox.ts';
+import type { ToolCall } from './tool-call.ts';
 
 export interface PolicyPlaces {
   /** The working directory: read and write. */
@@ -19,27 +21,20 @@ export interface PolicyPlaces {
 /** They run programs or change files: without a wall they reach whatever our user may. */
 const NEED_WALL = ['Bash', 'Write', 'Edit', 'NotebookEdit'];
 
-/** Allowed tools that are refused here, and why: there is no sandbox and nobody has said that it goes without. */
+/** Tools that run here only when people allow it, and why: there is no sandbox and nobody has said that it goes without. */
 export function withheldTools(
   { settings }: AgentFolder,
-  sandbox: SandboxChoice,
+  sandbox: Sandbox | CliSandbox,
 ): { readonly tools: readonly string[]; readonly reason: string } {
   if (sandbox.kind !== 'none' || sandbox.accepted || settings.sandbox === 'off')
     return { tools: [], reason: '' };
   return {
-    tools: settings.tools.allow.filter((tool) => NEED_WALL.includes(tool)),
+    tools: toolsOf(settings).filter((tool) => NEED_WALL.includes(tool)),
     reason: `there is no sandbox here (${sandbox.reason}), so it could change everything on this machine that its user may. Whoever runs it can install bubblewrap, or allow this by "sandbox": "off" in the agent folder's settings.json.`,
   };
 }
 
 export type Verdict = { readonly allow: true } | { readonly allow: false; readonly reason: string };
-
-export interface ToolCall {
-  readonly tool: string;
-  readonly input: unknown;
-  /** The shell's current directory: where relative paths begin. */
-  readonly cwd: string;
-}
 
 /** Where a file tool keeps its path, and whether it writes. */
 const FILE_TOOLS: Readonly<Record<string, { readonly field: string; readonly writes: boolean }>> = {
@@ -126,7 +121,7 @@ async function realPathOf(path: string): Promise<string> {
 }
 
 /** What people on the page should know about this machine; null where there is nothing to tell. */
-export function sandboxNotice(folder: AgentFolder, sandbox: SandboxChoice): string | null {
+export function sandboxNotice(folder: AgentFolder, sandbox: Sandbox | CliSandbox): string | null {
   const isOff = folder.settings.sandbox === 'off';
   if (sandbox.kind === 'seatbelt' && !isOff) {
     return 'Only shell commands run in a sandbox here. Other tools reach what the user of this server may reach.';
@@ -134,22 +129,30 @@ export function sandboxNotice(folder: AgentFolder, sandbox: SandboxChoice): stri
   if (sandbox.kind !== 'none' && !isOff) return null;
   const withheld = withheldTools(folder, sandbox).tools;
   if (withheld.length === 0) {
-    return folder.settings.tools.allow.length === 0
+    return toolsOf(folder.settings).length === 0
       ? null
       : 'There is no sandbox: what the agent runs can read and change everything that the user of this server may.';
   }
-  return `There is no sandbox on this machine, so ${withheld.join(', ')} ${withheld.length === 1 ? 'is' : 'are'} refused. Whoever runs this server can install bubblewrap, or allow it by "sandbox": "off" in the agent folder's settings.json.`;
+  return `There is no sandbox on this machine, so each call of ${withheld.join(', ')} waits for ${whoAllows(folder)}. Whoever runs this server can install bubblewrap, or allow it by "sandbox": "off" in the agent folder's settings.json.`;
+}
+
+/** See `withoutWall` in asking-policy.ts. */
+function whoAllows({ settings }: AgentFolder): string {
+  return settings.approvals.approvers === undefined
+    ? 'your permission, and is refused in chats of other channels'
+    : 'the permission of those whom approvals.approvers names';
 }
 
 /** One line for the operator: what the agent may do, and what keeps it in. */
-export function describePolicy(folder: AgentFolder, sandbox: SandboxChoice): string {
-  const { allow } = folder.settings.tools;
+export function describePolicy(folder: AgentFolder, sandbox: Sandbox | CliSandbox): string {
+  const { allow, ask = [] } = folder.settings.tools;
   const tools = allow.length === 0 ? 'no tools' : allow.join(', ');
+  const asked = ask.length === 0 ? '' : `; people decide about ${ask.join(', ')}`;
   const files = 'file tools only inside the working directory';
-  return `Tools: ${tools}; ${files}; ${describeSandbox(folder, sandbox)}.`;
+  return `Tools: ${tools}${asked}; ${files}; ${describeSandbox(folder, sandbox)}.`;
 }
 
-function describeSandbox(folder: AgentFolder, sandbox: SandboxChoice): string {
+function describeSandbox(folder: AgentFolder, sandbox: Sandbox | CliSandbox): string {
   if (folder.settings.sandbox === 'off') return 'sandbox off: commands can read what this user can read';
   if (sandbox.kind === 'bubblewrap' || sandbox.kind === 'host') {
     return `bubblewrap sandbox: sees system files and its own turn's directory, ${describeNetwork(networkOf(folder))}`;
@@ -159,7 +162,7 @@ function describeSandbox(folder: AgentFolder, sandbox: SandboxChoice): string {
   if (withheld.length === 0) {
     return `no sandbox (${sandbox.reason}): commands can read what this user can read`;
   }
-  return `no sandbox (${sandbox.reason}): ${withheld.join(', ')} refused; "sandbox": "off" in settings.json allows them`;
+  return `no sandbox (${sandbox.reason}): ${withheld.join(', ')} ask first, or are refused where nobody may allow them; "sandbox": "off" in settings.json allows them`;
 }
 
 /** What the agent may reach: as settings.json says, and the remote tool servers of mcp.json. */

@@ -63,6 +63,11 @@ export async function continuesFrom(path: string, mark: TranscriptMark): Promise
   return chained.some((entry) => mark.ids.has(entry.parentUuid ?? entry.logicalParentUuid ?? ''));
 }
 
+/** What was written behind the first `start` bytes. */
+export async function readTranscriptFrom(path: string, start: number): Promise<string> {
+  return (await readAt(path, start, Math.max(0, (await sizeOf(path)) - start))).toString();
+}
+
 /** Whether anybody has said anything in it. null when there is no file, or when it holds what cannot be read. */
 export async function holdsConversation(path: string): Promise<boolean | null> {
   const text = await readTranscript(path);

@@ -13,6 +13,8 @@ export interface ObservedTurn {
   readonly text: string;
   /** Of it, what is the answer (see said.ts). */
   readonly answer: string;
+  /** Tokens of the main thread's last request and its answer; 0 before the first. */
+  readonly contextTokens: number;
   /** Messages of the model to the main thread. */
   readonly answers: number;
   /** Why the last model request failed, as the CLI names it. */
@@ -24,6 +26,8 @@ export interface ObservedTurn {
 export interface TurnWatcher {
   see(message: SDKMessage): void;
   seen(): ObservedTurn;
+  /** A call of an earlier turn that runs now: its result is seen here, the call itself was seen then. */
+  goesOn(call: { readonly id: string; readonly name: string; readonly input: unknown }): void;
   /** The turn begins another run: what the last one ended with is the past. What was said stays said. */
   again(): void;
   /** Marks tools that never came to an end as failed. */
@@ -49,6 +53,7 @@ export function createTurnWatcher(options: {
   let result: SDKResultMessage | null = null;
   const said = createSaid();
   let answers = 0;
+  let contextTokens = 0;
   let modelError: ObservedTurn['modelError'] = null;
   let retry: ObservedTurn['retry'] = null;
 
@@ -97,6 +102,8 @@ export function createTurnWatcher(options: {
       if (isFromModel(message)) answers += 1;
       if (message.type === 'assistant') {
         const content = message.message.content as unknown;
+        if (!message.error && message.parent_tool_use_id === null)
+          contextTokens = contextOf(message.message.usage);
         if (message.error) modelError = { kind: message.error, text: textOf(content) };
         else seeTools(content, message.parent_tool_use_id);
       } else if (message.type === 'user') {
@@ -108,7 +115,16 @@ export function createTurnWatcher(options: {
         result = message;
       }
     },
-    seen: () => ({ result, text: said.all(), answer: said.answer(), answers, modelError, retry }),
+    goesOn: (call) => seeTools([{ type: 'tool_use', ...call }], null),
+    seen: () => ({
+      result,
+      text: said.all(),
+      answer: said.answer(),
+      answers,
+      contextTokens,
+      modelError,
+      retry,
+    }),
     again() {
       result = null;
       modelError = null;
@@ -118,6 +134,17 @@ export function createTurnWatcher(options: {
       for (const id of [...open.keys()]) finish(id, 'failed');
     },
   };
+}
+
+function contextOf(usage: {
+  readonly input_tokens?: number | null;
+  readonly output_tokens?: number | null;
+  readonly cache_read_input_tokens?: number | null;
+  readonly cache_creation_input_tokens?: number | null;
+}): number {
+  const { input_tokens: fresh, output_tokens: answer } = usage;
+  const { cache_read_input_tokens: read, cache_creation_input_tokens: written } = usage;
+  return (fresh ?? 0) + (answer ?? 0) + (read ?? 0) + (written ?? 0);
 }
 
 function textOf(content: unknown): string {

@@ -8,6 +8,7 @@ import { type ApiDeps, OWN, type Owner, type Route } from './deps.ts';
 import { type Caller, checkBearer, checkBrowser, checkHead, checkJson } from './guard.ts';
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse, refuse } from './problems.ts';
+import { questionRoutes } from './questions.ts';
 import { turnRoutes } from './turns.ts';
 
 export interface AppOptions extends ApiDeps {
@@ -30,6 +31,7 @@ export function apiRoutes(options: AppOptions): Route[] {
   return [
     ...chatRoutes(options),
     ...messageRoutes(options),
+    ...questionRoutes(options),
     ...turnRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },

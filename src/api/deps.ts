@@ -16,6 +16,7 @@ import type {
 } from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
 import type { StandingOf } from '../core/standing.ts';
+import type { WhileRunning } from '../core/while-running.ts';
 
 /** What `GET /v1/info` answers and the page's banner shows. */
 export interface ServerInfo {
@@ -51,6 +52,8 @@ export interface ApiDeps {
   readonly retentionOf?: RetentionOf;
   readonly standing?: StandingOf;
   readonly admit?: Admit;
+  /** What a message does to a turn that runs. */
+  readonly whileRunning?: WhileRunning;
   /** What an erased chat is forgotten in, too. */
   readonly usage?: Pick<UsageLedger, 'erase'>;
   readonly places?: Pick<Places, 'erase'>;

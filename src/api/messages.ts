@@ -2,7 +2,7 @@
 // again as long as its turn is not committed.
 import type { Context } from 'hono';
 import { acceptAndQueue } from '../core/accept.ts';
-import { type TurnRequest, turnRequest } from '../core/messages.ts';
+import { type TurnRequestInput, turnRequest } from '../core/messages.ts';
 import { isCommitted } from '../core/records.ts';
 import { UNDO_NEW } from '../core/timeline-turn.ts';
 import { conversationOfChat } from './chat-name.ts';
@@ -24,7 +24,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       async handle(context) {
         const conversation = conversationOfChat(context.req.param('chat'), owner);
         const { text } = await jsonBody(context, messageBody);
-        return take(deps, context, { conversation, kind: 'message', text });
+        return takeMessage(deps, context, { conversation, text }, idempotencyKey(context));
       },
     },
     {
@@ -33,7 +33,8 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       async handle(context) {
         const conversation = conversationOfChat(context.req.param('chat'), owner);
         await jsonBody(context, emptyBody, true);
-        return take(deps, context, { conversation, kind: 'new', text: '' });
+        const message = { conversation, kind: 'new', text: '' } as const;
+        return takeMessage(deps, context, message, idempotencyKey(context));
       },
     },
     {
@@ -43,7 +44,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
         const conversation = conversationOfChat(context.req.param('chat'), owner);
         const { turns, new_session } = await jsonBody(context, undoBody, true);
         const text = new_session ? UNDO_NEW : String(turns ?? 1);
-        return take(deps, context, { conversation, kind: 'undo', text });
+        return takeMessage(deps, context, { conversation, kind: 'undo', text }, idempotencyKey(context));
       },
     },
     {
@@ -52,7 +53,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       async handle(context) {
         const conversation = conversationOfChat(context.req.param('chat'), owner);
         await jsonBody(context, emptyBody, true);
-        return take(deps, context, { conversation, kind: 'redo', text: '' });
+        return takeMessage(deps, context, { conversation, kind: 'redo', text: '' }, idempotencyKey(context));
       },
     },
     {
@@ -61,18 +62,19 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       async handle(context) {
         const conversation = conversationOfChat(context.req.param('chat'), owner);
         const { to } = await jsonBody(context, forkBody);
-        return take(deps, context, { conversation, kind: 'fork', text: conversationOfChat(to, owner).chat });
+        const text = conversationOfChat(to, owner).chat;
+        return takeMessage(deps, context, { conversation, kind: 'fork', text }, idempotencyKey(context));
       },
     },
   ];
 }
 
-async function take(
+export async function takeMessage(
   deps: ApiDeps,
   context: Context,
-  message: Pick<TurnRequest, 'conversation' | 'kind' | 'text'>,
+  message: Pick<TurnRequestInput, 'conversation' | 'kind' | 'text' | 'answer'>,
+  dedupeId: string,
 ): Promise<Response> {
-  const dedupeId = idempotencyKey(context);
   const wait = preference(context);
   const request = turnRequest({ ...message, dedupeId, receivedAtMs: deps.clock.now() });
   const turn = await acceptAndQueue(deps, request);

@@ -2,7 +2,7 @@
 import { isCommitted, type TurnRecord } from '../core/records.ts';
 import { waitingText } from '../core/waiting.ts';
 import type { ApiDeps } from './deps.ts';
-import { replyView } from './views.ts';
+import { questionView, replyView } from './views.ts';
 import { LEDGER_POLL_MS, unlessAway, type WatchedEvent, watchTurn } from './watch-turn.ts';
 
 /** A store that is away is asked this often by a request that waits. */
@@ -105,6 +105,7 @@ function eventData(event: WatchedEvent, turn: TurnRecord): unknown {
       text: waitingText({ waitingFor, nextTryAtMs: null }),
     };
   }
+  if (event.type === 'asked') return { questions: event.questions.map(questionView) };
   const { type: _, ...data } = event;
   return data;
 }

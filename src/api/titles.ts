@@ -40,7 +40,7 @@ async function firstMessage(
   let cursor: string | null | undefined;
   for (let pages = 0; cursor !== null && pages < MAX_PAGES; pages++) {
     const page = await store.listTurns(mapping.session_key, { limit: 200, ...(cursor && { cursor }) });
-    first = page.items.find((turn) => turn.kind === 'message') ?? first;
+    first = page.items.find(({ kind }) => kind === 'message' || kind === 'steer') ?? first;
     cursor = page.cursor;
   }
   return first;

@@ -9,6 +9,7 @@ import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { emptyBody, jsonBody, turnIdFrom } from './requests.ts';
 import { eventStream } from './stream.ts';
+import { timelineView } from './timeline-view.ts';
 import { turnView } from './views.ts';
 
 export function turnRoutes(deps: ApiDeps): Route[] {
@@ -22,6 +23,21 @@ export function turnRoutes(deps: ApiDeps): Route[] {
       method: 'get',
       path: '/v1/turns/{id}',
       handle: async (context) => context.json(turnView(await turnOf(context))),
+    },
+    {
+      method: 'get',
+      path: '/v1/turns/{id}/timeline',
+      async handle(context) {
+        const turn = await turnOf(context);
+        if (turn.timeline === null) {
+          return refuse(
+            404,
+            'no-timeline',
+            'This turn has no timeline: it is written when the reply is out.',
+          );
+        }
+        return context.json(timelineView(turn, turn.timeline));
+      },
     },
     {
       method: 'get',

@@ -1,6 +1,7 @@
 // Records as the API shows them to clients: snake case, ISO times, and no internal fields.
 import { conversationOf, type SessionId, type TurnId } from '../core/ids.ts';
 import type { TurnMark } from '../core/ports.ts';
+import type { Question } from '../core/question.ts';
 import type { Reply, SessionMapping, TurnRecord } from '../core/records.ts';
 
 export interface ReplyView {
@@ -9,6 +10,25 @@ export interface ReplyView {
   readonly code?: string;
   readonly demo?: boolean;
   readonly usage?: Readonly<Record<string, number>>;
+  readonly asked?: readonly QuestionView[];
+  readonly answered?: readonly QuestionView[];
+}
+
+export interface QuestionView {
+  readonly id: string;
+  readonly kind: 'approval' | 'choice';
+  readonly title: string;
+  readonly detail: string;
+  readonly format: Question['format'];
+  readonly covers: Question['covers'];
+  readonly options: readonly { readonly label: string; readonly description: string }[];
+  readonly multiple: boolean;
+  readonly answer: {
+    readonly decision: string;
+    readonly text: string | null;
+    readonly by: string | null;
+    readonly at: string;
+  } | null;
 }
 
 export interface AnswerView {
@@ -38,13 +58,36 @@ export interface ChatView {
   readonly expires_at: string;
 }
 
+/** A question of the agent's own is its `title`; a call has what it would run in `detail`. */
+export function questionView(question: Question): QuestionView {
+  const { id, title, detail, format, covers, choice, answer } = question;
+  return {
+    id,
+    kind: choice ? 'choice' : 'approval',
+    title: choice?.question ?? title,
+    detail: choice ? '' : detail,
+    format,
+    covers,
+    options: choice?.options ?? [],
+    multiple: choice?.multiple ?? false,
+    answer: answer && {
+      decision: answer.decision,
+      text: answer.text,
+      by: answer.name,
+      at: new Date(answer.atMs).toISOString(),
+    },
+  };
+}
+
 export function replyView(reply: Reply): ReplyView {
-  const { text, outcome, code, demo, usage } = reply;
+  const { text, outcome, code, demo, usage, asked, answered } = reply;
   return {
     text,
     outcome,
     ...(code !== undefined && { code }),
     ...(demo && { demo }),
+    ...(asked && { asked: asked.map(questionView) }),
+    ...(answered && { answered: answered.map(questionView) }),
     ...(usage && {
       usage: {
         input_tokens: usage.inputTokens,

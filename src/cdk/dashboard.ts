@@ -45,6 +45,16 @@ export function addDashboard(
       [
         new GraphWidget({
           ...half,
+          width: 24,
+          title: 'Where the time goes (ms): first words, restore, model, save',
+          left: [METRICS.firstTextMs, METRICS.restoreMs, METRICS.modelMs, METRICS.saveMs].flatMap((name) =>
+            ['p50', 'p95'].map((p) => metric(name, p)),
+          ),
+        }),
+      ],
+      [
+        new GraphWidget({
+          ...half,
           title: 'Messages waiting',
           left: [props.queues.turns, props.queues.stranded, props.queues.dead].map((queue) =>
             queue.metricApproximateNumberOfMessagesVisible(),

@@ -375,8 +375,12 @@ function maxConcurrencyOf({ worker, agents }: HybridSessionsProps): number {
   return worker?.maxConcurrency ?? (isIsolated ? ISOLATED_WORKERS : LAMBDA_WORKERS);
 }
 
-function limitVariables({ limits }: HybridSessionsProps): Record<string, string> {
-  return limits ? { [VARIABLES.limits]: JSON.stringify(limits) } : {};
+/** What is said of messages that come in. */
+function limitVariables({ limits, whileRunning }: HybridSessionsProps): Record<string, string> {
+  return {
+    ...(limits && { [VARIABLES.limits]: JSON.stringify(limits) }),
+    ...(whileRunning && { [VARIABLES.whileRunning]: JSON.stringify(whileRunning) }),
+  };
 }
 
 function feed(target: LoggedFunction, queue: Queue, maxConcurrency: number): void {

@@ -6,6 +6,7 @@ import type { ChannelProps } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import type { CHANNELS } from '../channels/index.ts';
 import type { MessageLimitSettings } from '../core/tenants.ts';
+import type { WhileRunningSettings } from '../core/while-running.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 
 /** Where answers come from. Keys lie in SSM Parameter Store as SecureString; only their names are given here. */
@@ -76,6 +77,8 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly budgets?: Budgets;
   /** How many messages are taken in and how much is kept, as in `limits` of docs/configuration.md. @default no limit */
   readonly limits?: MessageLimitSettings;
+  /** What a message does to a turn that runs, as in `whileRunning` of docs/configuration.md. @default it waits */
+  readonly whileRunning?: WhileRunningSettings;
   /** The e-mail address that alarms are sent to. Its owner has to confirm once. */
   readonly alarmEmail: string;
   /**

@@ -9,6 +9,7 @@ import { CHANNELS } from '../channels/index.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
+import { whileRunningSchema } from '../core/while-running.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { settingFault } from '../setting-fault.ts';
 import { DEFAULT_AGENTS } from './props.ts';
@@ -40,6 +41,7 @@ const ownFields = {
     .default({ provider: 'demo' }),
   budgets: budgetsSchema.optional(),
   limits: messageLimitsSchema.optional(),
+  whileRunning: whileRunningSchema.optional(),
   http: z.boolean().default(true),
   /** Whether agents run beside the worker's rights, or each session apart. */
   agents: z.enum(['isolated', 'shared']).default(DEFAULT_AGENTS),

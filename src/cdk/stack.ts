@@ -26,6 +26,7 @@ export function createStack(
     model: withoutUndefined(settings.model),
     alarmEmail,
     ...(settings.limits ? { limits: settings.limits } : {}),
+    ...(settings.whileRunning ? { whileRunning: settings.whileRunning } : {}),
     ...(settings.budgets ? { budgets: settings.budgets } : {}),
     ...sectionsOf(channels, settings),
     channels,

@@ -4,7 +4,7 @@ import { type BackupResult, backUp, restoreBackup } from '../local/backup.ts';
 import { readConfiguration } from '../local/configuration.ts';
 import { dataFolder } from '../local/data-folder.ts';
 import type { CliContext, DataOptions } from './context.ts';
-import { bytesText } from './terminal.ts';
+import { bytesText, counted } from './terminal.ts';
 
 export async function create(context: CliContext, dir: string, options: DataOptions): Promise<void> {
   const target = resolve(context.cwd, dir);
@@ -34,7 +34,5 @@ function report(
     return;
   }
   const { sessions, bytes } = result;
-  terminal.line(
-    `${done} ${sessions} session${sessions === 1 ? '' : 's'} to ${folder} (${bytesText(bytes)}).`,
-  );
+  terminal.line(`${done} ${counted(sessions, 'session')} to ${folder} (${bytesText(bytes)}).`);
 }

@@ -39,8 +39,9 @@ export async function deploy(
   const settings = readSettings(file);
   const note = (line: string) => terminal.note(line);
   if (verb !== 'destroy') await checkAgentFolder(settings.agentFolder ?? EXAMPLE_AGENT, note);
-  if (verb === 'deploy' && !settings.agentFolder) {
-    note('`agentFolder` is not set: the example agent is deployed.');
+  if (verb !== 'destroy' && !settings.agentFolder) {
+    const passedOver = existsSync(join(cwd, 'agent')) ? ', not ./agent: set "agentFolder": "./agent"' : '';
+    note(`\`agentFolder\` is not set: the example agent is deployed${passedOver}.`);
   }
   const cdk = findCdk(cwd);
   if (verb === 'deploy') {

@@ -3,15 +3,15 @@
 import { access, constants } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
-import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { loadAgentFolder, toolsOf } from '../agent/agent-folder.ts';
 import { modelFinding, sandboxFinding, sandboxOf, toolServerFinding } from '../agent/findings.ts';
-import { detectSandbox } from '../agent/sandbox.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { type Finding, reach } from '../channels/finding.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { switches } from '../channels/settings.ts';
 import { isHybridError } from '../core/errors.ts';
+import { detectSandbox } from '../host/sandbox/index.ts';
 import { accessKeyFile, readAccessKey } from '../local/access-key.ts';
 import type { Configuration } from '../local/configuration.ts';
 import { freeBytes } from '../local/data-folder.ts';
@@ -73,7 +73,7 @@ async function agentFolder({ agentDir, agentIsExample }: Configuration): Promise
   try {
     const { settings, skills, agents, mcpServers } = await loadAgentFolder(agentDir);
     const counts = [
-      `tools ${settings.tools.allow.length}`,
+      `tools ${toolsOf(settings).length}`,
       `skills ${skills.length}`,
       `subagents ${Object.keys(agents).length}`,
       `MCP servers ${Object.keys(mcpServers).length}`,

@@ -4,6 +4,7 @@ import { CONFIG_FILE, readConfiguration } from '../local/configuration.ts';
 import type { AgentOptions, CliContext } from './context.ts';
 import { CHECKS, failed } from './doctor-checks.ts';
 import { EXIT } from './failure.ts';
+import { counted } from './terminal.ts';
 
 const MARKS = { ok: ['green', '✓'], warn: ['yellow', '!'], fail: ['red', '✗'] } as const;
 
@@ -36,6 +37,6 @@ export async function doctor(context: CliContext, options: AgentOptions): Promis
   }
   const broken = findings.filter(({ status }) => status === 'fail').length;
   if (options.json) terminal.json({ ok: broken === 0, findings });
-  else terminal.line(broken === 0 ? '\nReady.' : `\n${broken} thing${broken === 1 ? '' : 's'} to mend.`);
+  else terminal.line(broken === 0 ? '\nReady.' : `\n${counted(broken, 'thing')} to mend.`);
   return broken === 0 ? EXIT.ok : EXIT.configuration;
 }

@@ -10,7 +10,7 @@ import { writeChat, writeLines } from './chat-export.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { EXIT } from './failure.ts';
 import { chatName, findConversation, tenantOption, withStores } from './lookup.ts';
-import { bytesText } from './terminal.ts';
+import { bytesText, counted } from './terminal.ts';
 import { allHeads } from './verify.ts';
 import { newFolder, whole, writeSession } from './write-session.ts';
 
@@ -73,7 +73,10 @@ async function exportChat(
   const detail = { sessions, turns, events, unreadable: unreadable.length };
   await noteAct(context, stores, 'chat-exported', tenant, detail);
   if (options.json) terminal.json({ exported: chatName(key), folder: target, ...exported });
-  else terminal.line(`Exported all of ${chatName(key)} to ${target}: ${sessions} sessions, ${turns} turns.`);
+  else
+    terminal.line(
+      `Exported all of ${chatName(key)} to ${target}: ${counted(sessions, 'session')}, ${counted(turns, 'turn')}.`,
+    );
   for (const { session_id, reason } of unreadable) terminal.note(`not exported: ${session_id} (${reason})`);
   if (unreadable.length > 0) process.exitCode = EXIT.corrupt;
 }

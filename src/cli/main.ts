@@ -184,6 +184,22 @@ withTenant(sessions.command('erase'))
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./sessions.ts')).erase(context, chat, options));
 
+const turns = program.command('turns').description("where the time of a chat's turns went");
+
+withTenant(turns.command('list'))
+  .description('its latest turns with how long they took')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--limit <number>', 'at most this many, up to 200', whole, 20)
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./turns.ts')).list(context, chat, options));
+
+withTenant(turns.command('show'))
+  .description('one of them as a waterfall')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .argument('[turn]', 'its id or the beginning of it (default: the newest that has ended)')
+  .option('--json', 'print JSON')
+  .action(async (chat, turn, options) => (await import('./turns.ts')).show(context, chat, turn, options));
+
 const dlq = program.command('dlq').description('dead letters: messages that were set aside for a person');
 
 withStored(dlq.command('list'))

@@ -1,7 +1,7 @@
 // `sessions list|show|erase`: work directly on the data folder, whether a server is running on it or not.
 
 import { createTitles, shorten } from '../api/titles.ts';
-import { chatView, turnView } from '../api/views.ts';
+import { chatView, type TurnView, turnView } from '../api/views.ts';
 import { eraseChat, heldOfChat } from '../core/erase-chat.ts';
 import { Conflict } from '../core/errors.ts';
 import { conversationOf } from '../core/ids.ts';
@@ -11,6 +11,7 @@ import { noteAct } from './administrator.ts';
 import { confirm } from './confirm.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { chatName, findConversation, tenantOption, withStores } from './lookup.ts';
+import { counted } from './terminal.ts';
 
 export async function list(context: CliContext, options: DataOptions & { limit: number }): Promise<void> {
   const { terminal } = context;
@@ -76,7 +77,7 @@ export async function show(context: CliContext, chat: string, options: DataOptio
     terminal.line(`expires     ${new Date(head.expiresAtSec * 1000).toISOString()}`);
     terminal.line();
     for (const turn of turns) {
-      const said = turn.kind === 'message' ? harmless(shorten(turn.text)) : `/${turn.kind}`;
+      const said = writtenIn(turn);
       terminal.line(`${terminal.style('cyan', '›')} ${said}`);
       const reply = turn.reply ? harmless(shorten(turn.reply.text)) : `(${turn.status})`;
       const mark = turn.reply?.demo ? ' (demo model)' : '';
@@ -84,6 +85,13 @@ export async function show(context: CliContext, chat: string, options: DataOptio
     }
     if (page.cursor) terminal.note('Older turns are not shown; `sessions export` has all of them.');
   });
+}
+
+/** What the person wrote. */
+function writtenIn({ kind, text }: TurnView): string {
+  const said = harmless(shorten(text));
+  if (kind === 'message' || kind === 'steer') return said;
+  return kind === 'command' ? `/${said}` : `/${kind} ${said}`.trim();
 }
 
 export async function erase(
@@ -111,7 +119,7 @@ export async function erase(
     await noteAct(context, stores, 'chat-erased', head.tenant, { session: head.sessionId, sessions });
     if (options.json) terminal.json({ erased: name, sessions, left });
     else {
-      terminal.line(`Erased ${name} (${sessions} session${sessions === 1 ? '' : 's'}).`);
+      terminal.line(`Erased ${name} (${counted(sessions, 'session')}).`);
       terminal.line(
         `Left: ${Object.entries(left)
           .map(([kind, count]) => `${count} ${kind}`)

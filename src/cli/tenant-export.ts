@@ -13,6 +13,7 @@ import { EXIT } from './failure.ts';
 import { withStores } from './lookup.ts';
 import { readTenantName } from './tenant-settings.ts';
 import { requireTenant, viewOf } from './tenants.ts';
+import { counted } from './terminal.ts';
 import { allHeads } from './verify.ts';
 import { newFolder, whole } from './write-session.ts';
 
@@ -57,7 +58,9 @@ export async function exportTenant(
     await noteAct(context, stores, 'tenant-exported', tenant, detail);
     if (options.json) terminal.json({ exported: name, folder: target, ...exported });
     else {
-      terminal.line(`Exported ${name} to ${target}: ${chats} chats, ${sessions} sessions, ${turns} turns.`);
+      terminal.line(
+        `Exported ${name} to ${target}: ${counted(chats, 'chat')}, ${counted(sessions, 'session')}, ${counted(turns, 'turn')}.`,
+      );
     }
     for (const { session_id, reason } of unreadable) terminal.note(`not exported: ${session_id} (${reason})`);
     return unreadable.length > 0 ? EXIT.corrupt : EXIT.ok;

@@ -127,3 +127,8 @@ export function bytesText(bytes: number): string {
   }
   return unit === 0 ? `${size} B` : `${size.toFixed(1)} ${units[unit]}`;
 }
+
+/** `1 session`, `2 sessions`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}

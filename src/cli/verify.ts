@@ -8,6 +8,7 @@ import { harmless } from '../text/harmless.ts';
 import type { CliContext, DataOptions } from './context.ts';
 import { EXIT } from './failure.ts';
 import { chatName, findConversation, tenantOption, withStores } from './lookup.ts';
+import { counted } from './terminal.ts';
 
 interface Finding {
   readonly session_id: string;
@@ -52,7 +53,7 @@ export async function verify(
         }
       }
       terminal.line(
-        `${findings.length - damaged.length} of ${findings.length} sessions can be read back whole.`,
+        `${findings.length - damaged.length} of ${counted(findings.length, 'session')} can be read back whole.`,
       );
       if (damaged.length > 0)
         terminal.note('`hybrid-sessions sessions repair <chat>` says what can be done.');

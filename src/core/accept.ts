@@ -1,16 +1,18 @@
 // A message comes in: into the ledger, then into the queue, and only then is it acknowledged (ACKED). Every inlet ends
 // here, whatever platform it belongs to.
 import type { AdmissionStore, Admit } from './admission.ts';
-import { commandRequests } from './command-requests.ts';
+import { inputsOf } from './command-requests.ts';
 import { tenantOf } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
 import type { SessionStore, TurnQueue } from './ports.ts';
 import { isCommitted, type TurnRecord } from './records.ts';
 import type { RetentionOf } from './retention.ts';
 import { NotServed, type StandingOf } from './standing.ts';
+import { stopTurns } from './stop.ts';
+import type { WhileRunning } from './while-running.ts';
 
 export interface AcceptDeps {
-  readonly store: Pick<SessionStore, 'accept'> & AdmissionStore;
+  readonly store: Pick<SessionStore, 'accept' | 'listTurns' | 'requestStop'> & AdmissionStore;
   readonly queue: Pick<TurnQueue, 'send'>;
   readonly retentionSec: number;
   /** For a tenant that says something else. */
@@ -19,6 +21,8 @@ export interface AcceptDeps {
   readonly standing?: StandingOf;
   /** Without it any number of messages is taken in. */
   readonly admit?: Admit;
+  /** What a message does to a turn that runs; it waits where nothing is said. */
+  readonly whileRunning?: WhileRunning;
 }
 
 /**
@@ -26,9 +30,15 @@ export interface AcceptDeps {
  * nobody answers this tenant's messages, `OverLimit` where there are too many: then nothing of it was kept.
  */
 export async function acceptAndQueue(deps: AcceptDeps, request: TurnRequest): Promise<TurnRecord> {
-  const requests = commandRequests(request);
+  const { requests, interrupts } = inputsOf(request, deps.whileRunning);
   for (const first of requests.slice(0, -1)) await acceptOne(deps, first);
-  return await acceptOne(deps, requests.at(-1) ?? request);
+  const accepted = await acceptOne(deps, requests.at(-1) ?? request);
+  if (interrupts && !isCommitted(accepted)) {
+    // By the ledger's own order: a repeat stops nothing that was written later.
+    const { sessionKey, sequence } = accepted;
+    await stopTurns(deps.store, sessionKey, (turn) => turn.sequence < sequence);
+  }
+  return accepted;
 }
 
 async function acceptOne(deps: AcceptDeps, request: TurnRequest): Promise<TurnRecord> {

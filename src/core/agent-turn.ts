@@ -3,6 +3,7 @@
 // begins with exactly what this one leaves.
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
+import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentHost, AgentOutcome, HostRun } from './ports.ts';
@@ -17,11 +18,26 @@ import {
   withStoppedNote,
 } from './replies.ts';
 import { retryWrite } from './retry-write.ts';
-import { type Decision, type NotNow, type RunningTurn, retryOptionsOf } from './running-turn.ts';
+import {
+  type AnsweredTurn,
+  type Decision,
+  type NotNow,
+  type RunningTurn,
+  retryOptionsOf,
+  unchanged,
+} from './running-turn.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
+import { withQuestions } from './with-questions.ts';
 
-export async function runAgentTurn(running: RunningTurn): Promise<Decision | NotNow> {
+export async function runAgentTurn(running: AnsweredTurn): Promise<Decision | NotNow> {
+  return await withAnotherHost(running, runOnHost);
+}
+
+async function runOnHost(
+  running: AnsweredTurn,
+  tried: { saver?: Tried['saver'] },
+): Promise<Decision | NotNow> {
   const { deps, lease, head } = running;
   let host: AgentHost;
   try {
@@ -32,9 +48,13 @@ export async function runAgentTurn(running: RunningTurn): Promise<Decision | Not
     throw error;
   }
   let result: AgentTurn | null = null;
+  running.timeline.host(host.facts?.());
   try {
     await deps.at?.('after-restore');
-    result = await runRestored(running, host, createStateSaver(running, host));
+    const saver = createStateSaver(running, host);
+    tried.saver = saver;
+    result = await runRestored(running, host, saver);
+    running.timeline.host(host.facts?.());
     return result;
   } finally {
     const keep = result !== null && 'isComplete' in result && result.isComplete === true;
@@ -47,9 +67,10 @@ export async function runAgentTurn(running: RunningTurn): Promise<Decision | Not
 /** `isComplete` is set when the turn succeeded and every file was saved. */
 type AgentTurn = (Decision & { readonly isComplete?: boolean }) | NotNow;
 
-async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
+async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
   const { deps, request, signal } = running;
   const { outcome, toolsRan } = await runAgent(running, host, saver);
+  running.timeline.calls(outcome.calls ?? []);
   await deps.at?.('after-agent');
   if (signal.aborted && signal.reason === 'lost') {
     throw new Conflict('lease-lost', 'The lease was lost while the agent ran.');
@@ -76,12 +97,14 @@ async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSa
     }
     const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
+    const asking = withQuestions(running, outcome, reply, head.generation);
     return {
       baseGeneration: saver.head.generation,
       generation: head.generation,
       state: head.state,
-      isComplete: reply.outcome === 'ok' && refused.length === 0,
-      reply: { ...reply, text: withRefusedNote(reply.text, refused) },
+      isComplete: reply.outcome === 'ok' && refused.length === 0 && !outcome.asked,
+      ...asking,
+      reply: { ...asking.reply, text: withRefusedNote(asking.reply.text, refused) },
       compactionDue,
     };
   } catch (error) {
@@ -93,7 +116,7 @@ async function runRestored(running: RunningTurn, host: AgentHost, saver: StateSa
 }
 
 async function runAgent(
-  running: RunningTurn,
+  running: AnsweredTurn,
   host: AgentHost,
   saver: StateSaver,
 ): Promise<{ readonly outcome: AgentOutcome; readonly toolsRan: boolean }> {
@@ -111,16 +134,21 @@ async function runAgent(
       resume,
       continuing: record.generation !== null,
       request,
+      decided: running.settled.run,
       progress(event) {
         alive = true;
         if (event.type === 'tool') toolsRan = true;
         running.progress(event);
       },
       tries: running.tries,
+      steering: running.steering,
       signal,
     });
     await deps.at?.('mid-run');
-    return { outcome: await ending, toolsRan };
+    const outcome = await ending;
+    // What the agent took is answered by this turn: nobody may run it again once the turn is saved.
+    await running.steering.settled();
+    return { outcome, toolsRan };
   } finally {
     await midTurn.end();
   }
@@ -142,6 +170,7 @@ function replyOf(outcome: AgentOutcome, request: TurnRequest): Reply {
   const extras = {
     ...(outcome.demo ? { demo: true } : {}),
     ...(outcome.usage ? { usage: outcome.usage } : {}),
+    ...(outcome.contextTokens ? { contextTokens: outcome.contextTokens } : {}),
   };
   if (outcome.status === 'stopped') {
     return { outcome: 'stopped', text: withStoppedNote(outcome.text), ...extras };
@@ -175,7 +204,7 @@ function notAvailable(running: RunningTurn, error: Invalid): Decision {
 }
 
 /** NO-AMNESIA: the state stays as it is, the person is told, the operator is alarmed. */
-function unreadable(running: RunningTurn, error: Corrupt): Decision {
+export function unreadable(running: RunningTurn, error: Corrupt): Decision {
   const { deps, request, head } = running;
   deps.log('error', 'state-unreadable', {
     alarm: true,
@@ -185,10 +214,4 @@ function unreadable(running: RunningTurn, error: Corrupt): Decision {
     ...errorFields(error),
   });
   return { ...unchanged(running, stateUnreadable(request.turnId)), dead: 'state-unreadable' };
-}
-
-/** A reply over the state as it was last moved. */
-export function unchanged({ head }: Pick<RunningTurn, 'head'>, reply: Reply): Decision {
-  const { generation, state } = head;
-  return { baseGeneration: generation, generation, state, reply };
 }

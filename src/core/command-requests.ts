@@ -1,24 +1,53 @@
-// A message that is a command becomes the inputs that it stands for. The last one has the message's own id, so whoever
-// sent the message finds the answer under it.
+// A message as the inputs that it stands for: a command is an order or two, and how a chat is set decides what a plain
+// message does to a turn that runs. The last input has the message's own id, so whoever sent it finds the answer there.
 import { readCommand } from './commands.ts';
 import { turnIdOf } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
+import { type WhileRunning, whileRunningIn } from './while-running.ts';
+
+export interface Inputs {
+  /** In the order of the queue. */
+  readonly requests: readonly [TurnRequest, ...TurnRequest[]];
+  /** What came before is asked to stop. */
+  readonly interrupts: boolean;
+}
 
 /** Ends the id of what comes before the text of a command. */
 const FIRST = '.first';
 
-/** In the order of the queue. */
-export function commandRequests(request: TurnRequest): readonly [TurnRequest, ...TurnRequest[]] {
-  if (request.kind !== 'message') return [request];
+export function inputsOf(request: TurnRequest, settings?: WhileRunning): Inputs {
+  const goesOn = (...requests: Inputs['requests']): Inputs => ({ requests, interrupts: false });
+  if (request.kind !== 'message') return goesOn(request);
   const read = readCommand(request.text);
-  if (!read) return [request];
+  if (!read) return plainMessage(request, settings);
   const { command, rest } = read;
-  const { gatherMs: _, context: __, ...plain } = request;
-  if (command.kind !== 'new' || rest === '') return [{ ...plain, kind: command.kind, text: rest }];
-  const dedupeId = `${request.dedupeId}${FIRST}`;
-  const turnId = turnIdOf(request.sessionKey, dedupeId);
-  return [
-    { ...plain, turnId, dedupeId, kind: 'new', text: '' },
-    { ...request, text: rest },
-  ];
+  const { gatherMs: _, context: __, ...order } = request;
+  const message = { ...request, text: rest };
+  switch (command.name) {
+    case 'btw':
+      return goesOn({ ...message, kind: 'steer' });
+    case 'stop':
+      return {
+        requests: [rest === '' ? { ...order, kind: 'command', text: 'stop' } : message],
+        interrupts: true,
+      };
+    case 'new': {
+      if (rest === '') return goesOn({ ...order, kind: 'new', text: '' });
+      const dedupeId = `${request.dedupeId}${FIRST}`;
+      const turnId = turnIdOf(request.sessionKey, dedupeId);
+      return goesOn({ ...order, turnId, dedupeId, kind: 'new', text: '' }, message);
+    }
+    default: {
+      const text = command.kind === 'command' ? `${command.name} ${rest}`.trim() : rest;
+      return goesOn({ ...order, kind: command.kind, text });
+    }
+  }
+}
+
+function plainMessage(request: TurnRequest, settings?: WhileRunning): Inputs {
+  const mode = whileRunningIn(settings, request.conversation);
+  // Parts of a paste wait for each other first.
+  const steers = mode === 'steer' && request.gatherMs === undefined;
+  const requests = [steers ? { ...request, kind: 'steer' as const } : request] as const;
+  return { requests, interrupts: mode === 'interrupt' };
 }

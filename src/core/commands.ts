@@ -2,11 +2,19 @@
 // of platforms are filled. What is not in it, or is written in another way, is text for the agent.
 import type { TurnRequest } from './messages.ts';
 
+/** Languages besides English in which commands are explained where a platform shows them by language. */
+export const LANGUAGES = ['de'] as const;
+type Language = (typeof LANGUAGES)[number];
+
 export interface Command {
   readonly name: string;
   /** As people write it. */
   readonly usage: string;
   readonly help: string;
+  /** The same in other languages, by their ISO 639-1 code. */
+  readonly helpIn: Readonly<Record<Language, string>>;
+  /** Offered in chats of several people, too. */
+  readonly inGroups?: false;
   /** What it becomes in the conversation's queue. */
   readonly kind: TurnRequest['kind'];
   /** What may stand behind it; anything else makes it text for the agent. */
@@ -21,6 +29,7 @@ export const COMMANDS = [
     name: 'new',
     usage: '/new [text]',
     help: 'Start a fresh session; the text is its first message',
+    helpIn: { de: 'Neue Sitzung beginnen; der Text ist ihre erste Nachricht' },
     kind: 'new',
     takes: ANYTHING,
   },
@@ -28,6 +37,9 @@ export const COMMANDS = [
     name: 'undo',
     usage: '/undo [number]',
     help: 'Undo the last turn, or so many, files included; `/undo new` goes back to the session before the last /new',
+    helpIn: {
+      de: 'Den letzten Schritt zurücknehmen, oder so viele, mit Dateien; `/undo new` führt in die Sitzung vor dem letzten /new',
+    },
     kind: 'undo',
     takes: /^(?:\d{1,4}|new)?$/,
   },
@@ -35,6 +47,7 @@ export const COMMANDS = [
     name: 'redo',
     usage: '/redo',
     help: 'Bring back what the last /undo took away',
+    helpIn: { de: 'Wiederholen, was das letzte /undo zurückgenommen hat' },
     kind: 'redo',
     takes: NOTHING,
   },
@@ -42,8 +55,58 @@ export const COMMANDS = [
     name: 'fork',
     usage: '/fork [name]',
     help: 'Go on from here in another conversation, too',
+    helpIn: { de: 'Von hier aus auch in einer anderen Unterhaltung weitermachen' },
     kind: 'fork',
     takes: /^[^\n]{0,128}$/,
+  },
+  {
+    name: 'stop',
+    usage: '/stop [text]',
+    help: 'Stop what runs and what waits; the text comes next',
+    helpIn: { de: 'Anhalten, was läuft und wartet; der Text kommt als Nächstes' },
+    kind: 'command',
+    takes: ANYTHING,
+  },
+  {
+    name: 'status',
+    usage: '/status',
+    help: 'Session, version, context used, what waits',
+    helpIn: { de: 'Sitzung, Version, belegter Kontext, was wartet' },
+    kind: 'command',
+    takes: NOTHING,
+  },
+  {
+    name: 'cost',
+    usage: '/cost',
+    help: 'What this chat has used today and this month',
+    helpIn: { de: 'Was dieser Chat heute und in diesem Monat verbraucht hat' },
+    kind: 'command',
+    takes: NOTHING,
+  },
+  {
+    name: 'forget',
+    usage: '/forget',
+    help: 'Erase this chat for good; asks first',
+    helpIn: { de: 'Diesen Chat endgültig löschen; fragt vorher' },
+    inGroups: false,
+    kind: 'command',
+    takes: /^(?:yes)?$/,
+  },
+  {
+    name: 'help',
+    usage: '/help',
+    help: 'This list',
+    helpIn: { de: 'Diese Liste' },
+    kind: 'command',
+    takes: NOTHING,
+  },
+  {
+    name: 'btw',
+    usage: '/btw text',
+    help: 'Tell this to the turn that runs, at its next step',
+    helpIn: { de: 'Dem laufenden Schritt etwas dazu sagen' },
+    kind: 'steer',
+    takes: /\S/,
   },
 ] as const satisfies readonly Command[];
 

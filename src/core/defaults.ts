@@ -29,6 +29,12 @@ export const WORKERS = 2;
 /** Conversations that may have a turn running at once on one machine, all processes together. */
 export const TURNS_AT_ONCE = 16;
 
+/** Sessions whose live agent stays for their next turn, on one machine; all worker processes together. */
+export const HOT_SESSIONS = 4;
+/** What the programs of one may hold meanwhile; an agent that did little holds about 250 MB. */
+export const HOT_MEMORY_MB = 600;
+export const HOT_IDLE_MINUTES = 15;
+
 /** A running turn is saved this often, so that a crash costs no more. */
 export const CHECKPOINT_EVERY_SEC = 60;
 

@@ -54,7 +54,8 @@ async function partsOf(
 ): Promise<readonly TurnRecord[]> {
   const { items } = await store.listTurns(turn.sessionKey, { limit: 200 });
   const later = items
-    .filter(({ sequence }) => sequence > turn.sequence)
+    // What was taken into a running turn is no part of a paste.
+    .filter(({ sequence, kind }) => sequence > turn.sequence && kind !== 'steer')
     .sort((a, b) => a.sequence - b.sequence);
   const parts: TurnRecord[] = [];
   let length = turn.text.length;

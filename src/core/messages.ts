@@ -1,12 +1,13 @@
 // What crosses the queue: versioned plain JSON, checked when it is read back. Ingress and worker share nothing
 // else; they may run different builds on different machines.
 import { z } from 'zod';
+import { type AnswerInput, answerInputSchema } from './answer.ts';
 import { Invalid } from './errors.ts';
 import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, turnIdOf } from './ids.ts';
 import { type MessageContext, messageContextSchema } from './message-context.ts';
+import { MAX_TEXT_LENGTH } from './text-length.ts';
 
-/** Longest text of one message, in UTF-16 code units. A channel may set a lower limit of its own. */
-export const MAX_TEXT_LENGTH = 100_000;
+export { MAX_TEXT_LENGTH } from './text-length.ts';
 
 /** Longest time that a turn waits for the next part of a paste. */
 export const MAX_GATHER_MS = 60_000;
@@ -19,6 +20,19 @@ const conversationSchema = z.strictObject({
   thread: z.string().nullable(),
 });
 
+const TURN_KINDS = [
+  'message',
+  'steer',
+  'answer',
+  'new',
+  'undo',
+  'redo',
+  'fork',
+  'command',
+  'move',
+  'await-move',
+] as const;
+
 const turnRequestSchema = z.object({
   version: z.literal(1),
   turnId: z.string().transform((id) => id as TurnId),
@@ -27,10 +41,11 @@ const turnRequestSchema = z.object({
   dedupeId: z.string().min(1).max(512),
   conversation: conversationSchema,
   /**
-   * `message`: the person wrote. `new`: start a fresh session. `undo`, `redo`, `fork`: see timeline-turn.ts. `move`,
-   * `await-move`: see move-conversation.ts.
+   * `message`: the person wrote. `steer`: to the turn that runs, if one does (steering.ts). `answer`: to a question, see
+   * answer.ts. `new`: start a fresh session. `undo`, `redo`, `fork`: see timeline-turn.ts. `command`: see command-turn.ts.
+   * `move`, `await-move`: see move-conversation.ts.
    */
-  kind: z.enum(['message', 'new', 'undo', 'redo', 'fork', 'move', 'await-move']),
+  kind: z.enum(TURN_KINDS),
   /** 0 when it arrived; +1 each time the system itself queues the rest of a turn that met its deadline. */
   part: z.number().int().nonnegative(),
   /** Well-formed Unicode: half a surrogate pair survives no store, and becomes U+FFFD here. */
@@ -50,6 +65,8 @@ const turnRequestSchema = z.object({
   context: messageContextSchema.optional(),
   /** Messages that follow within this time are parts of the same paste (see gather-paste.ts). */
   gatherMs: z.number().int().positive().max(MAX_GATHER_MS).optional(),
+  /** With the kind `answer`. */
+  answer: answerInputSchema.optional(),
 });
 
 export type TurnRequest = z.infer<typeof turnRequestSchema>;
@@ -66,6 +83,7 @@ export interface TurnRequestInput {
   readonly sessionHint?: string | null;
   readonly context?: MessageContext;
   readonly gatherMs?: number;
+  readonly answer?: AnswerInput;
 }
 
 /** Builds a request, with its ids derived from conversation and dedupe id. Throws `Invalid`. */
@@ -86,6 +104,7 @@ export function turnRequest(input: TurnRequestInput): TurnRequest {
     sessionHint: input.sessionHint ?? null,
     ...(input.context && Object.keys(input.context).length > 0 ? { context: input.context } : {}),
     ...(input.gatherMs ? { gatherMs: input.gatherMs } : {}),
+    ...(input.answer ? { answer: input.answer } : {}),
   });
 }
 

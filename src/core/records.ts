@@ -1,7 +1,9 @@
-// What the stores keep, as the core sees it. Stores treat `state`, `anchor` and `reply` as opaque JSON.
+// What the stores keep, as the core sees it. Stores treat `state`, `consent`, `anchor`, `timeline` and `reply` as opaque JSON.
 
 import type { SessionId, SessionKey, Tenant, TurnId } from './ids.ts';
 import type { Json, TurnRequest } from './messages.ts';
+import type { Question } from './question.ts';
+import type { Timeline } from './timeline.ts';
 
 /**
  * Where a conversation points. Exactly seven fields. `created_at` and `updated_at` are ISO 8601 UTC; `ttl` is
@@ -29,6 +31,8 @@ export interface SessionHead {
   readonly fence: number;
   /** What restore needs: the state layer's own record. null at generation 0. */
   readonly state: Json | null;
+  /** What the people of the chat were asked and have allowed (consent.ts); absent or null before anything was. */
+  readonly consent?: Json | null;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
   readonly expiresAtSec: number;
@@ -54,10 +58,18 @@ export interface Reply {
   /** True where a demo model wrote it: every place that shows the reply says so. */
   readonly demo?: boolean;
   readonly usage?: Usage;
+  /** Tokens that the conversation took of the model's context in the turn's last request. */
+  readonly contextTokens?: number;
   /** The session that the conversation points at from here on, where that changed. */
   readonly movedTo?: SessionId;
   /** When it was committed, epoch milliseconds: how long delivery may go on trying counts from here. */
   readonly fixedAtMs?: number;
+  /** What people have to decide before the agent goes on: the turn has ended, and their answer is the next one. */
+  readonly asked?: readonly Question[];
+  /** Of an answer: the questions with what was decided, for a channel that shows it beside them. */
+  readonly answered?: readonly Question[];
+  /** Not worth a message of its own in a chat. */
+  readonly quiet?: boolean;
 }
 
 /** The reply of a message that another turn took with it: nothing is sent for it. */
@@ -97,6 +109,8 @@ export interface TurnRecord {
   readonly reply: Reply | null;
   /** The channel's note: e.g. the id of the message that the final text will be edited into. */
   readonly anchor: Json | null;
+  /** Where its time went; null until it is closed by the worker that ran it. */
+  readonly timeline: Timeline | null;
   /** Grows in the order turns were accepted within one conversation (not a clock). */
   readonly sequence: number;
   readonly receivedAtMs: number;

@@ -1,6 +1,8 @@
 // The context of a running turn, which every step of it is given, and the ways in which a turn can end.
+
+import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
-import type { Conversation, SessionId } from './ids.ts';
+import type { Conversation, SessionId, SessionKey } from './ids.ts';
 import type { Log } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
@@ -12,25 +14,19 @@ import type {
   SessionState,
   SessionStore,
   TurnEvent,
+  UsageLedger,
   WaitingFor,
 } from './ports.ts';
+import type { TimelineRecorder } from './record-timeline.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
+import type { SteeredTurn } from './steering.ts';
+import type { Timeline } from './timeline.ts';
+import type { TurnPoint } from './turn-points.ts';
 
-/** Named points of a turn, in order, at which a fault kit can inject a fault. */
-export const TURN_POINTS = [
-  'before-lease',
-  'after-lease',
-  'after-restore',
-  'mid-run',
-  'after-agent',
-  'after-pack',
-  'after-commit',
-  'after-send',
-  'after-mark',
-] as const;
-export type TurnPoint = (typeof TURN_POINTS)[number];
+export { TURN_POINTS, type TurnPoint } from './turn-points.ts';
 
 export interface TurnTiming {
   /** How long a lease lives without a heartbeat. */
@@ -57,10 +53,24 @@ export interface TurnDeps {
   readonly retentionSec: number;
   /** After this many begun attempts the turn is given up with an honest message. */
   readonly maxAttempts: number;
+  /** For `/cost`. */
+  readonly usage?: Pick<UsageLedger, 'read'>;
+  /** Erases a chat, for `/forget`; without it nobody can from a chat. */
+  readonly forget?: (key: SessionKey) => Promise<void>;
   /** Every tenant is served where it is left out. */
   readonly standing?: StandingOf;
+  /** Told of every turn that this worker closed, after its person has the reply. Must not throw. */
+  readonly onClosed?: (turn: ClosedTurn) => void;
   /** For fault injection; production passes nothing. */
   readonly at?: (point: TurnPoint) => Promise<void> | void;
+}
+
+/** For metrics and traces: no text of anybody. */
+export interface ClosedTurn {
+  readonly request: Pick<TurnRequest, 'turnId' | 'kind' | 'receivedAtMs' | 'conversation'>;
+  readonly sessionId: SessionId;
+  readonly outcome: Reply['outcome'];
+  readonly timeline: Timeline;
 }
 
 export interface TurnContext {
@@ -98,10 +108,18 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly tries: number;
   /** Aborts with a reason: 'stop' (the person's wish), 'deadline', or 'lost' (the lease). */
   readonly signal: AbortSignal;
+  /** Where the time goes. */
+  readonly timeline: TimelineRecorder;
   /** Shows the person what happens. */
   readonly progress: (event: TurnEvent) => void;
+  readonly steering: SteeredTurn;
   /** See `Channel.openConversation`; null where the channel has none. */
   readonly openConversation: (name: string) => Promise<Conversation | null>;
+}
+
+/** One that is to run, with what people have decided. */
+export interface AnsweredTurn extends RunningTurn {
+  readonly settled: Extract<Settled, { readonly run: unknown }>;
 }
 
 /** What to commit. */
@@ -113,8 +131,16 @@ export interface Decision {
   readonly repointTo?: SessionId;
   readonly returnTo?: SessionId;
   readonly fork?: ForkInput;
+  /** Left out: as it was. */
+  readonly consent?: Consent;
   readonly dead?: string;
   readonly compactionDue?: boolean;
+}
+
+/** A reply over the state as it was last moved. */
+export function unchanged({ head }: Pick<RunningTurn, 'head'>, reply: Reply): Decision {
+  const { generation, state } = head;
+  return { baseGeneration: generation, generation, state, reply };
 }
 
 /** Nothing to commit yet. */

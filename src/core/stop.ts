@@ -15,7 +15,9 @@ export async function stopTurns(
   applies: (turn: TurnRecord) => boolean = () => true,
 ): Promise<number> {
   const { items } = await store.listTurns(key, { limit: LOOKED_AT });
-  const unfinished = items.filter((turn) => !isCommitted(turn) && turn.kind === 'message' && applies(turn));
+  const unfinished = items.filter(
+    (turn) => !isCommitted(turn) && (turn.kind === 'message' || turn.kind === 'steer') && applies(turn),
+  );
   const asked = await Promise.all(
     unfinished.map(async ({ turnId }) => {
       try {

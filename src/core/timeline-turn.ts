@@ -1,7 +1,7 @@
 // Turns that change where a conversation stands, without an agent: a new session, back before the last turns, forth again,
 // and a fork of the session into another conversation. Each is an input of its own in the conversation's queue, so what
 // was said before it is done, and what was said after it finds what it left.
-import { unchanged } from './agent-turn.ts';
+import { readableConsent } from './consent.ts';
 import { earlierSession, sessionToRedo } from './earlier-session.ts';
 import {
   conversationOf,
@@ -26,7 +26,7 @@ import {
   redoneText,
   undoneText,
 } from './replies.ts';
-import type { Decision, RunningTurn } from './running-turn.ts';
+import { type Decision, type RunningTurn, unchanged } from './running-turn.ts';
 
 /** Text of an `undo` that goes back to the session before the last new one, however much was said since. */
 export const UNDO_NEW = 'new';
@@ -40,6 +40,8 @@ export async function timelineStep(running: RunningTurn): Promise<Decision | nul
       return {
         ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT, movedTo: fresh }),
         repointTo: fresh,
+        // Of the chat, not of the session: what waits for an answer stays behind, what was allowed holds on.
+        consent: { ...readableConsent(running.head), open: null },
       };
     }
     case 'undo':
@@ -109,7 +111,12 @@ async function returnTo(running: RunningTurn, to: SessionId | null): Promise<Dec
   const asOf = deps.state.undoable(there)[0] ?? null;
   const text = backInEarlierSession(request.kind === 'redo', asOf);
   const { sessionId } = there;
-  return { ...unchanged(running, { outcome: 'ok', text, movedTo: sessionId }), returnTo: sessionId };
+  return {
+    ...unchanged(running, { outcome: 'ok', text, movedTo: sessionId }),
+    returnTo: sessionId,
+    // What has been taken back since does not come back with it.
+    consent: { ...readableConsent(there), granted: readableConsent(running.head).granted },
+  };
 }
 
 /**

@@ -1,8 +1,10 @@
 // One turn: lease -> restore -> run -> checkpoint -> commit -> deliver -> settle -> forget. Everything before the
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
-import { runAgentTurn, unchanged } from './agent-turn.ts';
+import { runAgentTurn, unreadable } from './agent-turn.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
+import { commandReply, FORGET } from './command-turn.ts';
+import { asJson } from './consent.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
@@ -12,6 +14,7 @@ import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
+import { recordTimeline, type TimelineRecorder } from './record-timeline.ts';
 import { isCommitted, type Lease, type TurnRecord } from './records.ts';
 import { gaveUp, sessionUnreadable, withStoppedNote } from './replies.ts';
 import { mayPass, retryWrite } from './retry-write.ts';
@@ -24,8 +27,12 @@ import {
   type TurnContext,
   type TurnDeps,
   type TurnOutcome,
+  unchanged,
 } from './running-turn.ts';
+import { type Settled, settleQuestions } from './settle-answer.ts';
 import { standingReply } from './standing.ts';
+import { createSteering } from './steering.ts';
+import { timelineFields } from './timeline-fields.ts';
 import { timelineStep } from './timeline-turn.ts';
 import { outageWaitMs } from './waiting.ts';
 
@@ -45,10 +52,18 @@ interface Ended {
 }
 
 export async function runTurn(
-  deps: TurnDeps,
+  given: TurnDeps,
   request: TurnRequest,
   context: TurnContext,
 ): Promise<TurnOutcome> {
+  const timeline = recordTimeline(request, given.clock);
+  const deps: TurnDeps = {
+    ...given,
+    at(point) {
+      timeline.at(point);
+      return given.at?.(point);
+    },
+  };
   const unserved = await ifGone(deps, request, context.receives);
   if (unserved) return unserved;
   if (request.kind === 'await-move') return await awaitMove(deps, request);
@@ -63,11 +78,15 @@ export async function runTurn(
   await deps.at?.('after-lease');
   let ended: Ended | undefined;
   try {
-    ended = await runLeased(deps, request, context, begun);
+    ended = await runLeased(deps, request, context, begun, timeline);
   } catch (error) {
     ended = failed(deps, begun, error, context.receives);
   } finally {
     await release(deps, begun, ended);
+  }
+  // Before the message leaves the queue: cut off here, it comes again, finds its line or nothing, and goes on.
+  if (request.text === FORGET && request.kind === 'command' && ended.outcome.kind === 'done') {
+    await deps.forget?.(request.sessionKey);
   }
   return ended.outcome;
 }
@@ -137,9 +156,11 @@ async function runLeased(
   request: TurnRequest,
   context: TurnContext,
   { lease, head, turn: record }: BeginResult,
+  timeline: TimelineRecorder,
 ): Promise<Ended> {
   const stop = new AbortController();
   const { leaseMs, heartbeatMs, stopEveryMs = heartbeatMs } = deps.timing;
+  const steering = createSteering({ ...deps, lease, turnId: request.turnId });
   // A send that has to wait its time out needs the lease no less than the agent does.
   const heartbeat = startHeartbeat({
     ...deps,
@@ -148,13 +169,28 @@ async function runLeased(
     leaseMs,
     everyMs: heartbeatMs,
     stopEveryMs,
-    onBeat: context.onBeat,
+    onBeat: async () => {
+      // Beside the beat: what takes long here must not cost the lease.
+      void steering.look();
+      await context.onBeat();
+    },
     onStop: () => stop.abort('stop'),
     onLost: () => stop.abort('lost'),
   });
   const channel = channelOf(deps, request);
   const { receives: tries } = context;
-  const running = { deps, request, lease, head, record, channel, tries, signal: stop.signal };
+  const running = {
+    deps,
+    request,
+    lease,
+    head,
+    record,
+    channel,
+    tries,
+    steering,
+    signal: stop.signal,
+    timeline,
+  };
   try {
     if (request.kind === 'move') {
       return { outcome: await moveConversation(deps, request, { lease, head, turn: record }) };
@@ -176,12 +212,15 @@ async function runLeased(
 type Unshown = Omit<RunningTurn, 'progress' | 'openConversation'>;
 
 async function runUncommitted(unshown: Unshown): Promise<Ended> {
-  const { deps, request, lease, record, channel } = unshown;
+  const { deps, request, lease, record, channel, timeline } = unshown;
   const context = sendContext(deps.store, lease, request, record);
   const sink = channel.open(context);
   const running: RunningTurn = {
     ...unshown,
-    progress: (event) => sink.push(event),
+    progress(event) {
+      timeline.progress(event);
+      sink.push(event);
+    },
     openConversation: async (name) => (await channel.openConversation?.(context, name)) ?? null,
   };
   try {
@@ -233,13 +272,32 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
+  if (request.kind === 'command') return unchanged(running, await commandReply(running));
   const step = await timelineStep(running);
   if (step) return step;
   if (record.stopRequested && record.attempts === 1) {
     return unchanged(running, { outcome: 'stopped', text: withStoppedNote('') });
   }
+  const settled = settle(running);
+  if (settled instanceof Corrupt) return unreadable(running, settled);
+  if ('reply' in settled) {
+    const { reply, consent } = settled;
+    return { ...unchanged(running, reply), ...(consent && { consent }) };
+  }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  return await runAgentTurn({ ...running, request: await withGathered(running) });
+  return await runAgentTurn({ ...running, settled, request: await withGathered(running) });
+}
+
+/** What waits for people, and what this message means for it. */
+function settle(running: RunningTurn): Settled | Corrupt {
+  const { deps, channel } = running;
+  const buttons = channel.capabilities.buttons === true;
+  try {
+    return settleQuestions({ ...running, buttons, nowMs: deps.clock.now() });
+  } catch (error) {
+    if (error instanceof Corrupt) return error;
+    throw error;
+  }
 }
 
 async function commit(running: RunningTurn, result: Decision): Promise<TurnRecord> {
@@ -255,13 +313,14 @@ async function commit(running: RunningTurn, result: Decision): Promise<TurnRecor
     ...(result.repointTo ? { repointTo: result.repointTo } : {}),
     ...(result.returnTo ? { returnTo: result.returnTo } : {}),
     ...(result.fork ? { fork: result.fork } : {}),
+    ...(result.consent ? { consent: asJson(result.consent) } : {}),
   };
   return await retryWrite(() => deps.store.commit(input), retryOptionsOf(running));
 }
 
 /** Delivers a committed turn and closes its record. */
 async function finish(
-  { deps, channel, lease, request, tries }: Unshown,
+  { deps, channel, lease, request, tries, timeline }: Unshown,
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
@@ -270,8 +329,13 @@ async function finish(
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }
   await deps.at?.('after-send');
-  await deps.store.settle(lease, turn.turnId, outcome);
+  const kept = timeline.done(turn.attempts);
+  await deps.store.settle(lease, turn.turnId, outcome, kept);
   await deps.at?.('after-mark');
+  deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });
+  if (turn.reply) {
+    deps.onClosed?.({ request, sessionId: lease.sessionId, outcome: turn.reply.outcome, timeline: kept });
+  }
   return outcome === 'delivered' ? { kind: 'done' } : { kind: 'dead', reason: 'undeliverable' };
 }
 

@@ -7,6 +7,7 @@ import { systemClock } from '../core/clock.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { UsageLedger, UsageTotals } from '../core/ports/usage.ts';
+import type { ModelCall } from '../core/timeline.ts';
 import { createMemoryUsageLedger } from '../stores/memory/usage-ledger.ts';
 import { createUpstreamConnections, type UpstreamConnections } from './connections.ts';
 import { createUpstream } from './create-upstream.ts';
@@ -53,6 +54,8 @@ export interface GatewayTurn {
   readonly token: string;
   /** As counted from the model's answers. */
   usage(): UsageTotals;
+  /** The times of those calls, in the order in which they ended. */
+  calls(): readonly ModelCall[];
   /** Why the last request to the model got no answer of use; null when it got one. */
   failure(): ModelFailure | null;
   /** The last such failure of the turn, or answer that broke off, whatever was answered since. */
@@ -89,6 +92,7 @@ export async function createModelGateway(options: ModelGatewayOptions): Promise<
         url: server.url,
         token,
         usage: calls.usage,
+        calls: calls.calls,
         failure: calls.failure,
         trouble: calls.trouble,
         async close() {

@@ -3,6 +3,7 @@
 import { errorFields, type Log } from '../core/log.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { UsageTotals } from '../core/ports/usage.ts';
+import type { ModelCall } from '../core/timeline.ts';
 import { countersOf, NO_USAGE, sumUsage } from '../core/usage-counters.ts';
 import { type Cost, limitsOf } from './budgets.ts';
 import { type Answer, type Call, fault, isOutage, retryAfter } from './call.ts';
@@ -43,6 +44,8 @@ export interface GatewayParts {
 export interface TurnCalls {
   answer(route: Route, call: Call): Promise<Answer>;
   usage(): UsageTotals;
+  /** When each answer was asked for and when it was over, epoch milliseconds; of a long turn the first ones. */
+  calls(): readonly ModelCall[];
   /** Why the last request to the model got no answer of use; null when it got one. */
   failure(): ModelFailure | null;
   /** The last such failure of the turn, or answer that broke off, whatever was answered since. */
@@ -55,6 +58,8 @@ export interface TurnCalls {
 const SHORT_WAIT_MS = 5_000;
 /** A request that names no limit of its own. */
 const ASSUMED_MAX_TOKENS = 32_000;
+/** Whose times are remembered. */
+const MAX_CALLS = 500;
 /** Few texts have more tokens than that. */
 const BYTES_PER_TOKEN = 3;
 
@@ -75,6 +80,7 @@ export function createTurnCalls(
   const underWay = new Set<Promise<void>>();
   let usage = NO_USAGE;
   let failure: ModelFailure | null = null;
+  const calls: ModelCall[] = [];
   let trouble: ModelFailure | null = null;
 
   function fail(seen: ModelFailure): void {
@@ -129,8 +135,10 @@ export function createTurnCalls(
     }
     const { release } = admitted;
     const done = Promise.withResolvers<void>();
+    const fromMs = clock.now();
     underWay.add(done.promise);
     const end = (metered: MeteredUsage | null, broke = false): void => {
+      if (calls.length < MAX_CALLS) calls.push({ fromMs, toMs: clock.now() });
       if (metered) count(model, metered);
       // An agent that hangs up ends the request as the model's side does.
       if (broke && !signal.aborted) note({ status: null, model });
@@ -196,6 +204,7 @@ export function createTurnCalls(
       }
     },
     usage: () => usage,
+    calls: () => calls,
     failure: () => failure,
     trouble: () => trouble,
     async close() {

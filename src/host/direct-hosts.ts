@@ -5,6 +5,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { AgentRunner, ExecutionDirectory, SessionState, Workplace } from '../core/ports/execution.ts';
 import type { AgentHost, AgentHosts } from '../core/ports/hosts.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
+import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
 import { atOneMoment } from './one-moment.ts';
 
 export interface HostParts {
@@ -19,11 +20,14 @@ export function createDirectHosts(parts: HostParts): AgentHosts {
   const { state, workplace, runner } = parts;
   return {
     async open(lease, head) {
+      const askedAtMs = performance.now();
       const hot = await workplace.reopen?.(lease, head);
       const directory = hot?.directory ?? (await workplace.open(lease));
+      const facts = countHostFacts(hot ? 'hot' : 'new', askedAtMs);
       try {
-        const { baseline } = hot ?? (await state.restore(head, directory));
-        return hostIn(parts, lease, head, directory, baseline);
+        const restored = hot ? null : await state.restore(head, directory);
+        facts.gave(restored?.bytesRead ?? 0);
+        return hostIn(parts, lease, head, directory, (hot ?? restored)?.baseline, facts);
       } catch (error) {
         await workplace.close(lease);
         throw error;
@@ -39,6 +43,7 @@ function hostIn(
   { generation: restored }: SessionHead,
   directory: ExecutionDirectory,
   restoredBaseline: unknown,
+  facts: HostFactsCounter,
 ): AgentHost {
   const { state, workplace, runner, clock, log } = parts;
   const pause = workplace.pause && (() => workplace.pause!(lease));
@@ -62,8 +67,10 @@ function hostIn(
         });
       const saved = await (running ? atOneMoment(pausing, checkpoint) : checkpoint());
       held = { generation, baseline: saved.baseline };
+      facts.saved(saved.bytesWritten);
       return { state: saved.state, refused: saved.refused, compactionDue: saved.compactionDue };
     },
+    facts: facts.now,
     close: async ({ keep }) => {
       if (keep && workplace.keep) await workplace.keep(lease, held);
       else await workplace.close(lease);

@@ -2,23 +2,21 @@
 // silent for too long, says what no host says, or says too much is ended; whoever waits for it hears `host-gone`.
 import type { Readable, Writable } from 'node:stream';
 import { Conflict, Corrupt, Invalid, Refused } from '../core/errors.ts';
+import { type HostStep, hostHung, hostOverLimit } from '../core/host-trouble.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { readFrames, writeFrame } from './frames.ts';
-import {
-  fromHostSchema,
-  type HeardFromHost,
-  MAX_PROGRESS_BYTES,
-  SILENT_HOST_MS,
-  type ToHost,
-} from './protocol.ts';
+import { HOST_PATIENCE } from './patience.ts';
+import { fromHostSchema, type HeardFromHost, MAX_PROGRESS_BYTES, type ToHost } from './protocol.ts';
+import { type Activity, watchSilence } from './silence.ts';
 
 type Of<T extends HeardFromHost['type']> = Extract<HeardFromHost, { type: T }>;
-type Answer = 'ready' | 'opened' | 'ended' | 'saved';
+type Answer = 'ready' | 'opened' | 'ended' | 'saved' | 'resting';
 
 /** What a host says without being asked for it. */
 export interface HostEvents {
   onProgress(event: Of<'progress'>['event']): void;
   onNeed(name: string): void;
+  onTook(turnId: string): void;
   onPack(name: string, bytes: number): void;
 }
 
@@ -27,14 +25,16 @@ export interface HostProcess {
   readonly stdio: readonly (Readable | Writable | null)[];
   /** Ends it and everything in it at once. */
   kill(): void;
+  /** Where the system tells something of it. */
+  readonly activity?: () => Promise<Activity | null>;
   /** Resolves when nothing of it runs any more. */
   readonly ended: Promise<HostEnd>;
 }
 
 export interface HostEnd {
   readonly failure?: string;
-  /** A sentence fit for the person in the chat. */
-  readonly overLimit?: { readonly message: string };
+  /** We ended it for this; a sentence fit for the person in the chat. */
+  readonly overLimit?: { readonly limit: string; readonly message: string };
   /** What whoever waits for it is told instead of `host-gone`. */
   readonly error?: Error;
 }
@@ -47,7 +47,7 @@ export interface HostLink {
   send(frame: ToHost): void;
   /**
    * Sends `frame` and waits for its answer; a host that takes longer than `withinMs` is ended. Throws the host's own
-   * failure, or Conflict('host-gone').
+   * failure, Conflict('host-gone' | 'host-hung') or Invalid('over-limit').
    */
   ask<T extends Answer>(frame: ToHost, answer: T, withinMs?: number): Promise<Of<T>>;
   /** Ends the host unless what it was asked for is answered by then. */
@@ -60,22 +60,36 @@ export interface HostLink {
 /** A store's refusal as a host tells it: worth no more than the host's word. */
 export class RefusedByWord extends Refused {}
 
-const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved' } as const;
+const STEP = {
+  ready: 'start',
+  opened: 'restore',
+  ended: 'run',
+  saved: 'save',
+  resting: 'run',
+} as const satisfies Record<Answer, HostStep>;
 
-export function createHostLink(process: HostProcess, log: Log): HostLink {
+const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting' } as const;
+
+export function createHostLink(
+  process: HostProcess,
+  log: Log,
+  { silentMs }: { readonly silentMs: number } = HOST_PATIENCE,
+): HostLink {
   const frames = process.stdio[3] as Readable & Writable;
   const waiting = new Map<Answer, { resolve(frame: never): void; reject(error: unknown): void }>();
   let events: HostEvents | null = null;
-  let heardAtMs = performance.now();
   let progressBytes = 0;
+  /** It rests, and need not say anything. */
+  let isResting = false;
   let why = 'it ended';
   let error: Error | undefined;
 
   let alive = true;
   const ended = process.ended.then((end) => {
     alive = false;
-    error = end.error;
-    why = end.overLimit?.message ?? end.failure ?? why;
+    const { overLimit } = end;
+    error = end.error ?? (overLimit ? hostOverLimit(overLimit.limit, overLimit.message) : error);
+    why = end.failure ?? why;
     return end;
   });
 
@@ -84,20 +98,24 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
     process.kill();
   }
 
-  const silence = setInterval(() => {
-    if (performance.now() - heardAtMs > SILENT_HOST_MS) fail('it said nothing for too long');
-  }, SILENT_HOST_MS / 10);
-  silence.unref();
+  function hung(reason: string): void {
+    const [step] = waiting.keys();
+    error ??= hostHung(step ? STEP[step] : 'run', reason);
+    fail(reason);
+  }
+
+  const { activity } = process;
+  const silence = watchSilence({ silentMs, activity, onSilent: () => hung('it stopped answering') });
 
   function hurry(type: Answer, withinMs: number): void {
     const asked = waiting.get(type);
     setTimeout(() => {
-      if (asked && waiting.get(type) === asked) fail('it took too long');
+      if (asked && waiting.get(type) === asked) hung('it took too long');
     }, withinMs).unref();
   }
 
   function take(frame: HeardFromHost): void {
-    heardAtMs = performance.now();
+    if (!isResting) silence.heard();
     switch (frame.type) {
       case 'beat':
         return;
@@ -108,6 +126,9 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
       case 'log':
         log(frame.level, 'agent-host', { told: frame.event, ...frame.fields });
         return;
+      case 'took':
+        events?.onTook(frame.turnId);
+        return;
       case 'need':
         events?.onNeed(frame.name);
         return;
@@ -116,6 +137,11 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
         return;
       case 'failed':
         answer(FAILED_AT[frame.at])?.reject(errorOf(frame));
+        return;
+      case 'resting':
+        isResting = frame.cold === undefined;
+        if (isResting) silence.rest();
+        answer(frame.type)?.resolve(frame as never);
         return;
       default:
         answer(frame.type)?.resolve(frame as never);
@@ -138,7 +164,7 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
     }
     process.kill();
     await ended;
-    clearInterval(silence);
+    silence.end();
     for (const { reject } of waiting.values()) reject(error ?? hostGone(why));
     waiting.clear();
   }
@@ -159,6 +185,11 @@ export function createHostLink(process: HostProcess, log: Log): HostLink {
         waiting.set(type, { resolve: resolve as (frame: never) => void, reject });
       });
       if (withinMs !== undefined) hurry(type, withinMs);
+      if (isResting) {
+        isResting = false;
+        silence.heard();
+      }
+      if (frame.type === 'run') progressBytes = 0;
       writeFrame(frames, frame);
       return await answered;
     },

@@ -2,11 +2,13 @@
 // session has the same paths, those that it has on Lambda, too; so a host can be started before its session is known, and
 // a session moves between machines without its paths changing.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { SAFE_PATH } from '../agent/environment.ts';
+import { folderStamp } from '../agent/folder-stamp.ts';
 import { isSameProcess, processStart } from '../agent/process-identity.ts';
+import { endProcesses } from '../agent/processes.ts';
 import { removeTree } from '../agent/remove-tree.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import type { StateLimits, Workplace } from '../core/ports/execution.ts';
@@ -14,7 +16,7 @@ import type { ObjectStore } from '../core/ports/objects.ts';
 import { programFile } from '../package-root.ts';
 import { createHostLink } from './host-link.ts';
 import { createIncoming } from './incoming.ts';
-import type { SpareHost } from './process-hosts.ts';
+import { HOST_PATIENCE, type HostPatience } from './patience.ts';
 import { PROTOCOL_VERSION } from './protocol.ts';
 import {
   endOrphans,
@@ -25,6 +27,7 @@ import {
   type StartOptions,
   startInSandbox,
 } from './sandbox/index.ts';
+import type { SpareHost } from './spare-host.ts';
 
 /** Where a session is in every sandbox. */
 const INSIDE = { root: '/tmp', config: '/tmp/.claude-code', workspace: '/tmp/workspace' } as const;
@@ -56,6 +59,10 @@ export interface LocalHostsOptions {
   readonly language?: string;
   /** What a host runs. @default the program with the real CLI */
   readonly program?: string;
+  /** Of the next host's process, besides what every host gets. */
+  readonly environment?: () => Readonly<Record<string, string>>;
+  /** @default HOST_PATIENCE */
+  readonly patience?: HostPatience;
   readonly log: Log;
 }
 
@@ -69,11 +76,15 @@ export function openLocalHosts(
   for (const cleared of clearing) {
     cleared.catch((error: unknown) => log('warn', 'leftovers-not-removed', errorFields(error)));
   }
-  return (other) => startHost({ ...options, ...other });
+  const sessions: Sessions = new Map();
+  return (other) => startHost({ ...options, ...other }, sessions);
 }
 
-async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
-  const { sandbox, workplace, objects, log } = options;
+/** Without a wall: the last host of each session's directory, while it is there. */
+type Sessions = Map<string, { readonly fence: number; readonly close: () => Promise<void> }>;
+
+async function startHost(options: LocalHostsOptions, sessions: Sessions): Promise<SpareHost> {
+  const { sandbox, workplace, objects, patience = HOST_PATIENCE, log } = options;
   const isWalled = sandbox.kind === 'bubblewrap';
   const slot = join(options.root, `${SLOT}${randomBytes(8).toString('hex')}`);
   const folders = {
@@ -87,6 +98,8 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
   for (const folder of Object.values(folders)) await mkdir(folder, { mode: 0o700 });
   const isRoot = process.getuid?.() === 0;
   const packs = join(slot, 'packs');
+  const agentFolder = options.agentCopy ?? options.agentDir;
+  const stamp = await folderStamp(agentFolder);
   const incoming = await createIncoming(packs, objects, { shared: isWalled && !isRoot });
 
   const compiled = compiledInside(options.compiled);
@@ -97,6 +110,7 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
       args: ['--no-warnings', options.program ?? programFile('agent-host')],
     },
     env: {
+      ...options.environment?.(),
       PATH: SAFE_PATH,
       LANG: options.language ?? 'C.UTF-8',
       TZ: new Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -127,8 +141,9 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
     ...(options.sockets ? { sockets: options.sockets } : {}),
     ...(options.hostLimits ? { limits: options.hostLimits } : {}),
     onNotice: (notice) => log('info', 'sandbox-notice', { ...notice }),
+    watchedLater: true,
   });
-  const link = createHostLink(started, log);
+  const link = createHostLink(started, log, patience);
   let leave = async () => {};
   let closed: Promise<void> | undefined;
 
@@ -147,11 +162,26 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
     link,
     async claim(lease) {
       const { stage } = incoming;
+      started.watch();
       if (isWalled) return { directory: INSIDE, stage, spool: slot };
-      const directory = await workplace.open(lease);
-      leave = () => workplace.close(lease);
+      // A host that hung gave way to this one, under the same lease: it must be gone before the directory is made anew.
+      const session = `${lease.tenant}/${lease.sessionId}`;
+      const before = sessions.get(session);
+      if (before?.fence === lease.fence) await before.close();
+      let directory = await workplace.open(lease);
+      const mine = { fence: lease.fence, close: host.close };
+      sessions.set(session, mine);
+      leave = async () => {
+        await workplace.close(lease);
+        if (sessions.get(session) === mine) sessions.delete(session);
+      };
+      await writeOwner(slot, { directory: directory.root, fence: lease.fence });
+      // Its own process would write into the folder that is ours now.
+      if (await endEarlierHosts(options.root, directory.root, lease.fence))
+        directory = await workplace.open(lease);
       return { directory, stage, spool: slot };
     },
+    isCurrent: async () => (await folderStamp(agentFolder).catch(() => null)) === stamp,
     close: () => (closed ??= close()),
   };
   try {
@@ -165,9 +195,11 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
         sandbox: isWalled ? 'host' : sandbox.kind === 'seatbelt' ? 'seatbelt' : 'none',
         accepted: sandbox.kind === 'none' && sandbox.accepted === true,
         outside: await readlink('/proc/self/ns/pid').catch(() => null),
+        beatEveryMs: patience.beatEveryMs,
         ...(options.language === undefined ? {} : { language: options.language }),
       },
       'ready',
+      patience.bootMs,
     );
     return host;
   } catch (error) {
@@ -206,25 +238,51 @@ export async function openWorkerFolder(
 }
 
 const SLOT = 'host-';
-const ownerSchema = z.object({ pid: z.number(), start: z.string() });
+const ownerSchema = z.object({
+  pid: z.number(),
+  start: z.string(),
+  /** Without a wall: the session's folder that it works in, and by which lease. */
+  works: z.object({ directory: z.string(), fence: z.number() }).optional(),
+});
+type Works = NonNullable<z.infer<typeof ownerSchema>['works']>;
 
 /** Beside the slot, out of its reach. */
-async function writeOwner(slot: string): Promise<void> {
+async function writeOwner(slot: string, works?: Works): Promise<void> {
   const start = (await processStart(process.pid)) ?? '';
-  await writeFile(`${slot}.json`, JSON.stringify({ pid: process.pid, start }), { mode: 0o600 });
+  const draft = `${slot}.draft`;
+  await writeFile(draft, JSON.stringify({ pid: process.pid, start, works }), { mode: 0o600 });
+  await rename(draft, `${slot}.json`);
 }
 
-/** Of workers that were killed: their hosts ended with them, the folders stayed. */
-async function removeLeftovers(root: string): Promise<void> {
+async function* slotsIn(root: string) {
   const names = await readdir(root).catch((): string[] => []);
   for (const name of names) {
     if (!name.startsWith(SLOT) || !name.endsWith('.json')) continue;
     const file = join(root, name);
     const owner = ownerSchema.safeParse(await readJson(file));
-    if (owner.success && (await isSameProcess(owner.data))) continue;
-    await removeTree(file.slice(0, -'.json'.length));
+    yield { file, slot: file.slice(0, -'.json'.length), owner: owner.success ? owner.data : null };
+  }
+}
+
+/** Of workers that were killed: their hosts end with them, unless they stand still; the folders stay. */
+async function removeLeftovers(root: string): Promise<void> {
+  for await (const { file, slot, owner } of slotsIn(root)) {
+    if (owner && (await isSameProcess(owner))) continue;
+    await endProcesses(slot);
+    await removeTree(slot);
     await rm(file, { force: true });
   }
+}
+
+/** Of workers that lost this session's lease and do not know it yet; true when there were any. */
+async function endEarlierHosts(root: string, directory: string, fence: number): Promise<boolean> {
+  let found = false;
+  for await (const { slot, owner } of slotsIn(root)) {
+    if (owner?.works?.directory !== directory || owner.works.fence >= fence) continue;
+    await endProcesses(slot);
+    found = true;
+  }
+  return found;
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -1,75 +1,29 @@
 // Hosts as processes of their own on this machine, one per session. One that knows no session yet waits as a spare, so that
-// a turn does not wait for its start. What a host answers is checked here before the core sees it.
+// a turn does not wait for its start.
 import type { Readable } from 'node:stream';
-import type { ModelEndpoint } from '../agent/environment.ts';
-import type { ModelAccess } from '../agent/model-access.ts';
-import { Conflict } from '../core/errors.ts';
-import { errorFields, type Log } from '../core/log.ts';
-import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
-import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
-import type { ObjectStore } from '../core/ports/objects.ts';
+import { errorFields } from '../core/log.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { StateLimits } from '../core/ports/execution.ts';
+import type { AgentHost, AgentHosts } from '../core/ports/hosts.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
-import type { ModelFailure } from '../gateway/model-gateway.ts';
-import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
-import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
-import type { TenantAgent, TenantAgentOf } from '../tenants/tenant-agent.ts';
-import { type HostLink, isHostGone, RefusedByWord } from './host-link.ts';
-import { createPackIntake, type PackIntake } from './pack-intake.ts';
-import type { NetworkSetting } from './sandbox/network-setting.ts';
-import { createSavedCheck } from './saved-check.ts';
+import type { HostFacts } from '../core/timeline.ts';
+import { newestOf } from '../state/session-state.ts';
 
-/** A started host that has no session yet. */
-export interface SpareHost {
-  readonly link: HostLink;
-  /** A host's own folder, seen from the worker; the session's directory as the host sees it. */
-  claim(lease: Lease, stored: StoredGeneration | null): Promise<ClaimedPlace>;
-  /** Ends the host and removes what it leaves. Safe to call twice. */
-  close(): Promise<void>;
-}
+import type { TenantAgent } from '../tenants/tenant-agent.ts';
+import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
+import { type HostedSessionOptions, openSession, wake } from './hosted-session.ts';
+import { createHotHosts, type HotHost } from './hot-hosts.ts';
+import type { WhyEvicted } from './hot-reasons.ts';
+import { createPackIntake } from './pack-intake.ts';
+import { HOST_PATIENCE } from './patience.ts';
+import type { HostNeeds, SpareHost } from './spare-host.ts';
 
-export interface ClaimedPlace {
-  readonly directory: { readonly root: string; readonly config: string; readonly workspace: string };
-  /** Makes a pack readable for the host under its name; false when there is none. */
-  stage(key: string, name: string): Promise<boolean>;
-  /** For the worker's own files of this host. */
-  readonly spool: string;
-  /** Where packs do not come over the host's stream. */
-  readonly intake?: PackIntake;
-}
-
-/** As much of the way to the model as a turn needs. */
-export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
-  during(
-    run: HostRun,
-    work: (access: {
-      readonly folder: { readonly settings: { readonly model?: string | undefined } };
-      readonly model: ModelEndpoint;
-      readonly away: () => ModelFailure | null;
-    }) => Promise<AgentOutcome>,
-  ): Promise<AgentOutcome>;
-}
-
-/** What a host has to be started with for one tenant, and a spare is not. */
-export interface HostNeeds {
-  /** Name of its agent folder; null: the installation's own. */
-  readonly agent: string | null;
-  /** Narrows what the folder allows. */
-  readonly network: NetworkSetting | null;
-  readonly limits: StateLimits;
-}
-
-export interface ProcessHostsOptions {
+export interface ProcessHostsOptions extends HostedSessionOptions {
   /** Starts a host and boots it; null: as most need it. */
   readonly start: (needs: HostNeeds | null) => Promise<SpareHost>;
-  /** What tenants have of their own. */
-  readonly agentOf?: TenantAgentOf;
-  readonly objects: ObjectStore;
-  readonly state: Pick<StoredState, 'follow' | 'collect'>;
-  readonly limits: StateLimits;
-  readonly access: TurnModels;
   /** Hosts that wait for a session. */
   readonly spares: number;
-  readonly log: Log;
+  readonly clock?: Pick<Clock, 'now'>;
 }
 
 export interface ProcessHosts extends AgentHosts {
@@ -80,55 +34,120 @@ export interface ProcessHosts extends AgentHosts {
 export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   const { log, spares: wanted } = options;
   const spares: Promise<SpareHost>[] = [];
+  /** Spares that are started. */
+  const ready = new WeakSet<Promise<SpareHost>>();
   const leaving = new Set<Promise<void>>();
   let closed = false;
 
   function refill(): void {
     while (!closed && spares.length < wanted) {
       const spare = options.start(null);
-      spare.catch((error: unknown) => log('warn', 'host-not-started', errorFields(error)));
+      spare.then(
+        () => void ready.add(spare),
+        (error: unknown) => log('warn', 'host-not-started', errorFields(error)),
+      );
       spares.push(spare);
     }
   }
 
-  async function take(needs: HostNeeds | null): Promise<SpareHost> {
-    if (needs) return await options.start(needs);
+  async function take(needs: HostNeeds | null): Promise<{ host: SpareHost; facts: HostFactsCounter }> {
+    const askedAtMs = performance.now();
+    const taken = (host: SpareHost, start: HostFacts['start']) => ({
+      host,
+      facts: countHostFacts(start, askedAtMs),
+    });
+    if (needs) return taken(await options.start(needs), 'new');
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
+      const start = ready.has(spare) ? 'spare' : 'new';
       const host = await spare.catch(() => null);
-      if (host?.link.isAlive()) return host;
+      if (!host?.link.isAlive()) continue;
+      if ((await host.isCurrent?.()) !== false) return taken(host, start);
+      void leave(host);
     }
-    return await options.start(null);
+    return taken(await options.start(null), 'new');
   }
 
-  function leave(host: SpareHost): void {
+  function leave(host: SpareHost): Promise<void> {
     const left = host
       .close()
       .catch((error: unknown) => log('error', 'host-not-removed', errorFields(error)))
       .finally(() => leaving.delete(left));
     leaving.add(left);
+    return left;
+  }
+
+  const { hot, clock } = options;
+  const hotHosts = hot && createHotHosts({ limits: hot, leave, log, ...(clock && { clock }) });
+
+  /** Lays the session out in a host that has none yet. */
+  async function start(
+    lease: Lease,
+    head: SessionHead,
+    needs: HostNeeds | null,
+    why: WhyEvicted,
+  ): Promise<AgentHost> {
+    const { host, facts } = await take(needs);
+    try {
+      const claimed = await host.claim(lease, newestOf(head));
+      const intake =
+        claimed.intake ??
+        createPackIntake(host.link.process.stdio[4] as Readable, options.objects, claimed.spool);
+      return await openSession(
+        forNeeds(needs),
+        { host, facts, claimed, intake, needs, why },
+        lease,
+        head,
+        (stayed) => finish(host, lease, stayed),
+      );
+    } catch (error) {
+      void leave(host);
+      refill();
+      throw error;
+    }
+  }
+
+  const forNeeds = (needs: HostNeeds | null) => ({ ...options, limits: needs?.limits ?? options.limits });
+
+  function finish(host: SpareHost, lease: Lease, stays: HotHost | null): void {
+    if (stays && hotHosts && !closed) hotHosts.put(lease, stays);
+    else void leave(host);
+    refill();
   }
 
   refill();
   return {
     async open(lease, head) {
       const needs = needsOf((await options.agentOf?.(lease.tenant)) ?? null, options.limits);
-      const host = await take(needs);
-      const own = { ...options, limits: needs?.limits ?? options.limits };
-      try {
-        return await openSession(own, host, lease, head, () => {
-          leave(host);
-          refill();
-        });
-      } catch (error) {
-        leave(host);
-        refill();
-        throw error;
+      const askedAtMs = performance.now();
+      const stayed = (await hotHosts?.take(lease, head, needs)) ?? 'first';
+      if (typeof stayed === 'string') return await start(lease, head, needs, stayed);
+      const cold = await wake(stayed, options.patience ?? HOST_PATIENCE, lease, head).catch(
+        (error: unknown): WhyEvicted => {
+          log('warn', 'hot-not-woken', { session: lease.sessionId, ...errorFields(error) });
+          return 'died';
+        },
+      );
+      if (cold !== null) {
+        await hotHosts?.end(stayed, cold);
+        return await start(lease, head, needs, cold);
       }
+      return await openSession(
+        forNeeds(needs),
+        { ...stayed, facts: countHostFacts('hot', askedAtMs), why: null },
+        lease,
+        head,
+        (again) => finish(stayed.host, lease, again),
+      );
     },
     modelAnswers: options.access.answersAgain,
     async close() {
       closed = true;
-      for (const spare of spares.splice(0)) await spare.then(leave, () => {});
+      for (const spare of spares.splice(0))
+        await spare.then(
+          (host) => void leave(host),
+          () => {},
+        );
+      await hotHosts?.close();
       while (leaving.size > 0) await Promise.all(leaving);
     },
   };
@@ -141,186 +160,4 @@ function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | nu
   if (name === null && network === null && maxWorkspaceBytes === null) return null;
   const own = maxWorkspaceBytes === null ? limits : { ...limits, maxWorkspaceBytes };
   return { agent: name, network, limits: own };
-}
-
-async function openSession(
-  { objects, state, limits, access, agentOf, log }: ProcessHostsOptions,
-  { link, claim }: SpareHost,
-  lease: Lease,
-  opened: SessionHead,
-  onClose: () => void,
-): Promise<AgentHost> {
-  const stored = newestOf(opened);
-  const { directory, stage, spool, intake: own } = await claim(lease, stored);
-  const intake = own ?? createPackIntake(link.process.stdio[4] as Readable, objects, spool);
-  const check = createSavedCheck({ objects, scope: lease, limits });
-  /** The keys of packs that it may read, by the names under which a host knows them. */
-  const ours = new Map(stored?.packs.map(({ name }) => [baseNameOf(name), packKey(lease, name)]));
-  /** Of the save that runs. */
-  let saving: Saving | null = null;
-  let progress: HostRun['progress'] = () => {};
-
-  async function put(name: string, bytes: number): Promise<void> {
-    const save = saving;
-    const parts = packNameOf(name);
-    const isDue = save !== null && parts?.generation === save.generation && parts.fence === lease.fence;
-    const maxBytes = limits.maxWorkspaceBytes + MAX_CONFIG_BYTES;
-    if (!isDue || bytes > maxBytes || save.arriving.length >= MAX_PACKS_PER_SAVE) return link.kill();
-    try {
-      const result = await intake.take(packKey(lease, name), bytes);
-      if (result === 'created') {
-        save.written.set(name, bytes);
-        ours.set(name, packKey(lease, name));
-      }
-      link.send({ type: 'put', result });
-    } catch (error) {
-      save.failure ??= error;
-      link.send({ type: 'put', result: 'refused' });
-    }
-  }
-
-  /** The store's absence costs a turn no attempt, so a host's word is believed only if this side is refused, too. */
-  async function judged(error: unknown): Promise<unknown> {
-    if (!(error instanceof RefusedByWord) || error.code === 'disk-full') return error;
-    try {
-      for await (const _ of objects.list(`${lease.tenant}/${lease.sessionId}/`)) break;
-    } catch (seen) {
-      return seen;
-    }
-    return new Conflict(
-      'host-failed',
-      'The agent host says that the store refuses it, but the store answers.',
-      {
-        cause: error,
-      },
-    );
-  }
-
-  link.listen({
-    onProgress: (event) => progress(event),
-    onNeed: (name) => {
-      // Of this session's own packs, and of no other.
-      const key = ours.get(name);
-      const staged = key ? stage(key, name) : Promise.resolve(false);
-      staged.then(
-        (found) => link.send({ type: 'have', name, found }),
-        (error: unknown) => {
-          log('warn', 'pack-not-staged', { session: lease.sessionId, ...errorFields(error) });
-          link.kill();
-        },
-      );
-    },
-    onPack: (name, bytes) => {
-      const done = put(name, bytes);
-      saving?.arriving.push(done);
-    },
-  });
-
-  const { tenant, sessionId, fence } = lease;
-  const open = { type: 'open', tenant, sessionId, fence, directory, stored: plain(stored) } as const;
-  await link.ask(open, 'opened', OPEN_MS).catch(async (error: unknown) => {
-    throw await judged(error);
-  });
-  check.expect(stored);
-
-  async function runOn(
-    run: HostRun,
-    endpoint: ModelEndpoint,
-    use: string | undefined,
-  ): Promise<AgentOutcome> {
-    const { resume, continuing, request, tries, signal, agentSessionId } = run;
-    const stop = () => {
-      link.send({ type: 'stop', reason: signal.reason as 'stop' });
-      link.hurry('ended', STOP_MS);
-    };
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
-      const agent = await agentOf?.(lease.tenant);
-      const tools = agent
-        ? { tools: { allow: agent.tools.allow && [...agent.tools.allow], deny: [...agent.tools.deny] } }
-        : {};
-      const fork = agentSessionId && { agentSessionId };
-      const asked = link.ask(
-        { type: 'run', resume, continuing, request, tries, model, ...tools, ...fork },
-        'ended',
-      );
-      if (signal.aborted) stop();
-      return (await asked).outcome as AgentOutcome;
-    } catch (error) {
-      if (!isHostGone(error)) throw error;
-      const message = 'The process that ran the agent ended unexpectedly.';
-      log('warn', 'host-gone', { session: sessionId, ...errorFields(error) });
-      return { status: 'failed', text: '', demo: false, failure: { code: 'agent-crashed', message } };
-    } finally {
-      signal.removeEventListener('abort', stop);
-    }
-  }
-
-  return {
-    async run(run) {
-      progress = run.progress;
-      return await access.during(run, ({ folder, model }) => runOn(run, model, folder.settings.model));
-    },
-
-    async save({ head, generation, running, turn }) {
-      const previous = previousOf(head, generation);
-      const save: Saving = { generation, written: new Map(), arriving: [] };
-      saving = save;
-      try {
-        const saved = await link.ask(
-          { type: 'save', generation, previous: plain(previous), running },
-          'saved',
-          SAVE_MS,
-        );
-        // A host may say that it is done before it is.
-        await Promise.all(save.arriving);
-        if (save.failure !== undefined) throw save.failure;
-        const { stored: next, refused } = saved;
-        await check
-          .check({ generation, previous, stored: next, written: save.written })
-          .catch((cause: unknown) => {
-            throw new Conflict('host-failed', 'What the agent host saved is not sound.', { cause });
-          });
-        const used = new Set(next.packs.map(({ name }) => name));
-        const dead = [...save.written]
-          .filter(([name]) => !used.has(name))
-          .map(([name, bytes]) => ({ name, bytes }));
-        const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead }, turn);
-        return { state: nextState, refused, compactionDue };
-      } catch (error) {
-        await Promise.all(save.arriving);
-        const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
-        await state.collect(orphans).catch(() => {});
-        // What the store said tells more than what the host made of it.
-        throw save.failure ?? (await judged(error));
-      } finally {
-        saving = null;
-      }
-    },
-
-    close: async () => onClose(),
-  };
-}
-
-interface Saving {
-  readonly generation: number;
-  readonly written: Map<string, number>;
-  /** Packs that are being taken; never rejects. */
-  readonly arriving: Promise<void>[];
-  failure?: unknown;
-}
-
-/** A gigabyte on a slow disk, laid out or read. */
-const OPEN_MS = 10 * 60_000;
-const SAVE_MS = 10 * 60_000;
-/** From a stop to the end of the run: the agent writes down what it did, and every process is ended. */
-const STOP_MS = 60_000;
-const MAX_CONFIG_BYTES = 256 * 1024 * 1024;
-/** One with what changed, and one that merges; each may meet a name that is taken. */
-const MAX_PACKS_PER_SAVE = 8;
-
-/** A copy that is plain JSON. */
-function plain(stored: StoredGeneration | null) {
-  return stored && { ...stored, packs: stored.packs.map((pack) => ({ ...pack })) };
 }

@@ -2,20 +2,18 @@
 // The bytes of a pack travel on a stream of their own, in the order in which the frames announce them. For the worker
 // everything that comes from a host is a stranger's input: bounded, well-formed, and about this one session.
 import { z } from 'zod';
+import { askedSchema, decidedSchema } from '../core/asked-call.ts';
 import { parseTurnRequest } from '../core/messages.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
+import { WHY_COLD } from './hot-reasons.ts';
 
 /** Both sides come from the same package; a host of another build is refused. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Longest frame. A reply is far shorter; a turn's message, its context included, too. */
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 /** Everything that a turn may show while it runs, together; what is more is dropped. */
 export const MAX_PROGRESS_BYTES = 32 * 1024 * 1024;
-/** A host says something this often while it lives. */
-export const BEAT_EVERY_MS = 5_000;
-/** A host that says nothing for so long is dead. Long enough for one on a starved machine. */
-export const SILENT_HOST_MS = 90_000;
 
 const text = (max: number) =>
   z
@@ -52,6 +50,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
     accepted: z.boolean(),
     /** The worker's process namespace. In any other one every process but the host's own belongs to the turn. */
     outside: z.string().nullable(),
+    /** How often the host says that it lives. */
+    beatEveryMs: z.number().positive(),
   }),
   /** Lay the session out. A host gets one, ever. */
   z.object({
@@ -67,13 +67,22 @@ export const toHostSchema = z.discriminatedUnion('type', [
     resume: z.boolean(),
     continuing: z.boolean(),
     request: z.unknown().transform((value) => parseTurnRequest(value)),
+    decided: decidedSchema.optional(),
     tries: z.int().positive(),
     /** Claude's own id of the conversation, where it is not the session's. */
     agentSessionId: z.string().optional(),
     model: modelSchema,
+    /** Its CLI may stay for the session's next turn. */
+    keep: z.boolean().default(false),
     /** What is left of the folder's tools. */
     tools: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()) }).optional(),
   }),
+  /** No turn for a while: nothing of the session may run until `wake`. */
+  z.object({ type: z.literal('rest') }),
+  /** In place of `open`, after `rest`: the head is still what this host saved last. */
+  z.object({ type: z.literal('wake'), fence: z.int().nonnegative(), stored: storedGenerationSchema }),
+  /** What a person wrote to the turn that runs. */
+  z.object({ type: z.literal('input'), turnId: z.string(), text: z.string() }),
   z.object({ type: z.literal('stop'), reason: z.enum(['stop', 'deadline', 'lost']) }),
   z.object({
     type: z.literal('save'),
@@ -119,6 +128,7 @@ export const outcomeSchema = z.strictObject({
   status: z.enum(['ok', 'stopped', 'deadline', 'failed']),
   text: text(MAX_TEXT),
   demo: z.boolean(),
+  contextTokens: z.int().nonnegative().optional(),
   usage: z
     .strictObject({
       inputTokens: count,
@@ -128,6 +138,7 @@ export const outcomeSchema = z.strictObject({
       costUsd: count,
     })
     .optional(),
+  asked: askedSchema.optional(),
   failure: z
     .strictObject({
       code: z.enum(['model-unavailable', 'agent-crashed', 'agent-error', 'resume-lost']),
@@ -146,9 +157,23 @@ const logFields = z.record(
 export const fromHostSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready'), version: z.literal(PROTOCOL_VERSION) }),
   z.strictObject({ type: z.literal('beat') }),
-  z.strictObject({ type: z.literal('opened') }),
+  /** `cold`: of `wake`, why this host cannot serve the turn. */
+  z.strictObject({ type: z.literal('opened'), cold: z.enum(WHY_COLD).optional() }),
+  z.strictObject({
+    type: z.literal('resting'),
+    memoryBytes: count.optional(),
+    /** Set when no CLI stayed. */
+    cold: z.enum(WHY_COLD).optional(),
+  }),
   z.strictObject({ type: z.literal('progress'), event: turnEventSchema }),
-  z.strictObject({ type: z.literal('ended'), outcome: outcomeSchema }),
+  z.strictObject({
+    type: z.literal('ended'),
+    outcome: outcomeSchema,
+    /** Why the CLI was started for this turn; absent when the one of the turn before served it. */
+    cold: z.enum(WHY_COLD).optional(),
+  }),
+  /** The agent has this `input`. */
+  z.strictObject({ type: z.literal('took'), turnId: z.string().max(64) }),
   z.strictObject({ type: z.literal('need'), name: z.string().max(60) }),
   z.strictObject({
     type: z.literal('pack'),
@@ -164,7 +189,7 @@ export const fromHostSchema = z.discriminatedUnion('type', [
   /** The answer to `boot`, `open` or `save` where it went wrong. */
   z.strictObject({
     type: z.literal('failed'),
-    at: z.enum(['boot', 'open', 'save']),
+    at: z.enum(['boot', 'open', 'save', 'rest']),
     family: z.enum(['Corrupt', 'Invalid', 'Refused', 'Conflict', 'Error']),
     code: z.string().max(60),
     message: short,

@@ -2,26 +2,24 @@
 // is not trusted by it. One session, ever: a second `open` ends the host.
 import { readlink } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CliPlace, createCliPlace } from '../agent/cli-place.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { pauseProcesses } from '../agent/processes.ts';
 import type { CliRunner } from '../agent/runner.ts';
 import { systemClock } from '../core/clock.ts';
 import { isHybridError } from '../core/errors.ts';
-import type { SessionId, Tenant } from '../core/ids.ts';
+import type { SessionId, Tenant, TurnId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type { ExecutionDirectory } from '../core/ports/execution.ts';
+import type { ExecutionDirectory, Steering, SteeringMessage } from '../core/ports/execution.ts';
 import { createSessionFiles, type SessionFiles } from '../state/session-files.ts';
+import { isUnchangedAround } from '../state/unchanged-since.ts';
 import { cutText } from '../text/cut-text.ts';
 import { endAllOthers } from './end-all-others.ts';
 import { readFrames, writeFrame } from './frames.ts';
+import { type ModelDoor, openModelDoor, throughDoor } from './model-door.ts';
 import { atOneMoment } from './one-moment.ts';
-import {
-  BEAT_EVERY_MS,
-  type FromHost,
-  type HeardByHost,
-  PROTOCOL_VERSION,
-  toHostSchema,
-} from './protocol.ts';
+import { type FromHost, type HeardByHost, PROTOCOL_VERSION, toHostSchema } from './protocol.ts';
 import { createRemoteObjects } from './remote-objects.ts';
 
 export interface HostStreams {
@@ -48,6 +46,7 @@ export interface HostOptions {
 type Open = Extract<HeardByHost, { type: 'open' }>;
 type Run = Extract<HeardByHost, { type: 'run' }>;
 type Save = Extract<HeardByHost, { type: 'save' }>;
+type Wake = Extract<HeardByHost, { type: 'wake' }>;
 
 interface Booted {
   readonly boot: Boot;
@@ -60,12 +59,17 @@ interface Booted {
 interface Session {
   readonly tenant: Tenant;
   readonly sessionId: SessionId;
-  readonly fence: number;
   readonly directory: ExecutionDirectory;
+  /** Where its CLI stays between two turns. */
+  readonly place: CliPlace;
+  fence: number;
   baseline: unknown;
 }
 
-/** Resolves when the worker has closed the host, or is gone. */
+/** With its worker gone, an agent is given this long to be ended. */
+const LEAVE_MS = 5_000;
+
+/** Resolves when the worker has closed the host, or is gone, and the agent's run has ended. */
 export async function serveHost(
   { input, output, bytes }: HostStreams,
   { ways, openRunner }: HostOptions,
@@ -74,14 +78,25 @@ export async function serveHost(
   const log: Log = (level, event, fields = {}) => {
     if (level !== 'debug') say({ type: 'log', level, event, fields: { ...fields } });
   };
-  const beat = setInterval(() => say({ type: 'beat' }), BEAT_EVERY_MS);
+  let beat: NodeJS.Timeout | undefined;
+  let beatEveryMs = 0;
   const needs = new Map<string, (found: boolean) => void>();
   const offers: ((result: 'created' | 'exists' | 'refused') => void)[] = [];
   let booted: Booted | null = null;
   let session: Session | null = null;
   let stop = new AbortController();
+  let running: Promise<void> | undefined;
+  let door: ModelDoor | undefined;
+
+  function startBeat(): NodeJS.Timeout {
+    return setInterval(() => say({ type: 'beat' }), beatEveryMs);
+  }
+  const steering = createHostSteering((turnId) => say({ type: 'took', turnId }));
 
   async function boot(frame: Boot): Promise<void> {
+    clearInterval(beat);
+    ({ beatEveryMs } = frame);
+    beat = startBeat();
     const runner = await openRunner(frame, ways, log);
     const objects = createRemoteObjects({
       incoming: frame.incoming,
@@ -104,19 +119,22 @@ export async function serveHost(
     say({ type: 'ready', version: PROTOCOL_VERSION });
   }
 
-  async function open({ files }: Booted, frame: Open): Promise<void> {
+  async function open({ files, alone }: Booted, frame: Open): Promise<void> {
     if (session) throw new Error('A host serves one session.');
     const { directory, fence } = frame;
     const scope = { tenant: frame.tenant as Tenant, sessionId: frame.sessionId as SessionId };
     const { baseline } = await files.restore(scope, frame.stored, directory);
-    session = { ...scope, fence, directory, baseline };
+    session = { ...scope, fence, directory, baseline, place: createCliPlace({ alone, log }) };
     say({ type: 'opened' });
   }
 
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
-    const { resume, continuing, request, tries, model, tools, agentSessionId } = frame;
-    const { sessionId, directory } = opened;
+    const { resume, continuing, request, decided, tries, model, agentSessionId, keep, tools } = frame;
+    const { sessionId, directory, place } = opened;
+    const endpoint = endpointOf(model, ways);
+    if (keep) door ??= await openModelDoor();
+    place.begin({ keep });
     const outcome = await runner.run(
       {
         sessionId,
@@ -124,8 +142,10 @@ export async function serveHost(
         resume,
         continuing,
         request,
+        ...(decided && { decided }),
         tries,
         directory,
+        steering,
         signal: stop.signal,
         progress: (event) => {
           if (
@@ -137,13 +157,39 @@ export async function serveHost(
         },
       },
       {
-        model: endpointOf(model, ways),
+        model: door ? throughDoor(door, endpoint) : endpoint,
         ...(model.use === undefined ? {} : { use: model.use }),
         ...(tools ? { tools } : {}),
+        place,
       },
     );
-    if (alone) await endAllOthers();
-    say({ type: 'ended', outcome });
+    door?.shut();
+    if (outcome.status !== 'ok') await place.end('turn-failed');
+    if (outcome.asked) await place.end('asked');
+    await place.finish();
+    if (alone && !place.isTaken()) await endAllOthers();
+    steering.reset();
+    const cold = place.whyCold();
+    say({ type: 'ended', outcome, ...(cold === null ? {} : { cold }) });
+  }
+
+  async function rest({ place }: Session): Promise<void> {
+    const resting = await place.resting();
+    if ('why' in resting) return say({ type: 'resting', cold: resting.why });
+    clearInterval(beat);
+    say({ type: 'resting', memoryBytes: resting.memoryBytes });
+  }
+
+  async function wake(opened: Session, { fence, stored }: Wake): Promise<void> {
+    const { place, directory, baseline } = opened;
+    clearInterval(beat);
+    beat = startBeat();
+    const resting = await place.resting();
+    if ('why' in resting) return say({ type: 'opened', cold: resting.why });
+    if (!(await isUnchangedAround(stored, directory, baseline)))
+      return say({ type: 'opened', cold: 'files' });
+    opened.fence = fence;
+    say({ type: 'opened' });
   }
 
   async function save({ files }: Booted, opened: Session, frame: Save): Promise<void> {
@@ -171,7 +217,7 @@ export async function serveHost(
     });
   }
 
-  function failed(at: 'boot' | 'open' | 'save', error: unknown): void {
+  function failed(at: 'boot' | 'open' | 'save' | 'rest', error: unknown): void {
     const { family, code, advice } = isHybridError(error)
       ? { family: familyOf(error.name), code: error.code, advice: error.advice }
       : { family: 'Error' as const, code: 'host-failed', advice: undefined };
@@ -189,10 +235,19 @@ export async function serveHost(
           if (booted) open(booted, frame).catch((error: unknown) => failed('open', error));
           break;
         case 'run':
-          if (booted && session) run(booted, session, frame).catch((error: unknown) => crash(error));
+          if (booted && session) running = run(booted, session, frame).catch(crash);
+          break;
+        case 'rest':
+          if (session) rest(session).catch((error: unknown) => failed('rest', error));
+          break;
+        case 'wake':
+          if (session) wake(session, frame).catch((error: unknown) => failed('open', error));
           break;
         case 'stop':
           stop.abort(frame.reason);
+          break;
+        case 'input':
+          steering.offer({ turnId: frame.turnId as TurnId, text: frame.text });
           break;
         case 'save':
           if (booted && session)
@@ -208,10 +263,41 @@ export async function serveHost(
           return;
       }
     }
+  } catch (error) {
+    // A worker that was killed with something unread of ours breaks the line instead of ending it.
+    if ((error as NodeJS.ErrnoException).syscall !== 'read') throw error;
   } finally {
     clearInterval(beat);
     stop.abort('lost');
+    await Promise.race([running, sleep(LEAVE_MS, undefined, { ref: false })]);
+    await (session as Session | null)?.place.end();
+    await door?.close();
   }
+}
+
+/** What comes before the agent listens waits for it; the worker offers anew what a run did not take. */
+function createHostSteering(
+  took: Steering['took'],
+): Steering & { offer(message: SteeringMessage): void; reset(): void } {
+  let listener: ((message: SteeringMessage) => void) | null = null;
+  let early: SteeringMessage[] = [];
+  return {
+    took,
+    listen(take) {
+      listener = take;
+      for (const message of early.splice(0)) take(message);
+      return () => {
+        listener = null;
+      };
+    },
+    offer(message) {
+      if (listener) listener(message);
+      else early.push(message);
+    },
+    reset() {
+      early = [];
+    },
+  };
 }
 
 /** Nothing that a turn does should end here: the worker sees the host's end, and takes the turn up again. */

@@ -5,6 +5,7 @@ import { namedModelsSchema } from '../agent/turn-models.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
+import { whileRunningSchema } from '../core/while-running.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { VARIABLES } from './variables.ts';
 
@@ -30,7 +31,10 @@ const base = {
 
 const outgoing = { deadLetterQueueUrl: z.url() };
 
-const inlet = { limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema) };
+const inlet = {
+  limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema),
+  whileRunning: z.string().default('{}').transform(parsedJson).pipe(whileRunningSchema),
+};
 
 export const ingressSchema = z.object({ ...base, ...inlet });
 

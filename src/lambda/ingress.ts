@@ -31,6 +31,7 @@ export function createIngress(
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
     retentionSec: configuration.retentionDays * DAY_SEC,
     admit: admissionOf(configuration, tenants?.directory ?? null),
+    whileRunning: configuration.whileRunning,
     log,
     ...(tenants && { standing: tenants.directory.standing, retentionOf: tenants.directory.retentionOf }),
   };

@@ -43,9 +43,11 @@ function measure(event: string, fields: LogFields, count: Count): void {
   if (event === 'function-not-ready') count(METRICS.notReady);
   if (event === 'worker-exposed') count(METRICS.exposed);
   if (event === 'request-refused') count(METRICS.refused);
+  if (event === 'agent-started') count(fields.start === 'hot' ? METRICS.hot : METRICS.cold);
   if (event === 'turn-waits' && typeof fields.ageMs === 'number') {
     count(METRICS.outageMs, fields.ageMs, MetricUnit.Milliseconds);
   }
+  if (event === 'turn-timeline') measureTimeline(fields, count);
   if (event !== 'turn-ended' || fields.outcome === 'continue') return;
   const { outcome, reason, tookMs, waitedMs } = fields;
   if (outcome === 'retry') {
@@ -57,6 +59,22 @@ function measure(event: string, fields: LogFields, count: Count): void {
   if (typeof tookMs === 'number') count(METRICS.turnMs, tookMs, MetricUnit.Milliseconds);
   if (typeof waitedMs === 'number' && waitedMs >= 0) {
     count(METRICS.waitMs, waitedMs, MetricUnit.Milliseconds);
+  }
+}
+
+/** Each metric is paid for by the month; the log line has all the times. */
+function measureTimeline(fields: LogFields, count: Count): void {
+  const sum = (...names: readonly string[]): number | undefined => {
+    const known = names.map((name) => fields[name]).filter((value) => typeof value === 'number');
+    return known.length === 0 ? undefined : known.reduce((total, ms) => total + ms, 0);
+  };
+  for (const [name, ms] of [
+    [METRICS.firstTextMs, sum('firstTextMs')],
+    [METRICS.restoreMs, sum('hostMs', 'restoreMs')],
+    [METRICS.modelMs, sum('modelMs')],
+    [METRICS.saveMs, sum('checkpointMs', 'commitMs')],
+  ] as const) {
+    if (ms !== undefined) count(name, ms, MetricUnit.Milliseconds);
   }
 }
 

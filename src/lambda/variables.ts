@@ -39,6 +39,8 @@ export const VARIABLES = {
   budgets: 'HYBRID_SESSIONS_BUDGETS',
   /** JSON: how many messages are taken in and how much is kept (src/core/limits.ts). */
   limits: 'HYBRID_SESSIONS_LIMITS',
+  /** JSON: what a message does to a turn that runs (src/core/while-running.ts). */
+  whileRunning: 'HYBRID_SESSIONS_WHILE_RUNNING',
   /** A folder that belongs to this function alone and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',

@@ -108,6 +108,7 @@ export function createWorker(
         events,
         log,
       }),
+      usage,
       ...(apart && { storesFor: apart.of }),
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,

@@ -15,6 +15,9 @@ import {
 import {
   CHECKPOINT_EVERY_SEC,
   DAY_SEC,
+  HOT_IDLE_MINUTES,
+  HOT_MEMORY_MB,
+  HOT_SESSIONS,
   KEPT_GENERATIONS,
   RETENTION_DAYS,
   TURNS_AT_ONCE,
@@ -25,10 +28,14 @@ import { Invalid } from '../core/errors.ts';
 import type { MessageLimits } from '../core/limits.ts';
 import type { StateLimits } from '../core/ports.ts';
 import { messageLimitFields } from '../core/tenants.ts';
+import { type WhileRunning, whileRunningSchema } from '../core/while-running.ts';
 import { type Budgets, budgetsSchema } from '../gateway/budgets.ts';
 import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
+import type { HotLimits } from '../host/hot-hosts.ts';
 import { EXAMPLE_AGENT } from '../package-root.ts';
 import { settingFault } from '../setting-fault.ts';
+import { otlpFrom } from '../telemetry/otlp-settings.ts';
+import type { OtlpSettings } from '../telemetry/otlp-traces.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
 import { VAULT_KEY_SHAPE } from './vault.ts';
 
@@ -50,7 +57,15 @@ const ownFields = {
     })
     .prefault({}),
   keepGenerations: z.int().min(1).max(1000).default(KEPT_GENERATIONS),
+  whileRunning: whileRunningSchema.prefault({}),
   checkpointEverySec: z.number().min(0).max(3600).default(CHECKPOINT_EVERY_SEC),
+  hot: z
+    .strictObject({
+      sessions: z.int().min(0).max(10_000).default(HOT_SESSIONS),
+      memoryMb: z.int().min(50).max(1_000_000).default(HOT_MEMORY_MB),
+      idleMinutes: z.number().positive().max(1_440).default(HOT_IDLE_MINUTES),
+    })
+    .prefault({}),
   apiKeys: z
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
@@ -98,9 +113,13 @@ export interface Configuration {
   readonly limits: StateLimits;
   /** How many messages are taken in and how much is kept, where a tenant says nothing else for itself. */
   readonly messageLimits: MessageLimits;
+  /** What a message does to a turn that runs. */
+  readonly whileRunning: WhileRunning;
   readonly keepGenerations: number;
   /** A running turn is saved this often; 0 for never. */
   readonly checkpointEveryMs: number;
+  /** Live agents that stay for their session's next turn, on all workers together. */
+  readonly hot: HotLimits;
   readonly model: ModelChoice;
   /** What turns may spend. */
   readonly budgets: Budgets;
@@ -112,6 +131,8 @@ export interface Configuration {
   readonly channels: ChannelsSettings;
   /** What is no secret of every channel's settings, whether it is on or not. */
   readonly channelConfiguration: ChannelsSettings;
+  /** The OpenTelemetry collector that turns are told to; null without one. */
+  readonly traces: OtlpSettings | null;
   /** The proxy for requests to the model, as the usual environment variables. */
   readonly proxy: Readonly<Record<string, string>>;
   /** What stored credentials are encrypted with; null for the data folder's own key. */
@@ -149,6 +170,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     workers: overrides.workers ?? values.workers,
     turnsAtOnce: values.turnsAtOnce,
     retentionSec: values.retentionDays * DAY_SEC,
+    whileRunning: values.whileRunning,
     messageLimits: {
       turnsPerMinute: values.limits.turnsPerMinute,
       waiting: values.limits.waiting,
@@ -161,6 +183,11 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     },
     keepGenerations: values.keepGenerations,
     checkpointEveryMs: Math.round(values.checkpointEverySec * 1000),
+    hot: {
+      sessions: values.hot.sessions,
+      memoryBytes: values.hot.memoryMb * 1024 * 1024,
+      idleMs: Math.round(values.hot.idleMinutes * 60_000),
+    },
     model: modelFrom(env, values.model),
     budgets: values.budgets ?? {},
     prices: values.prices ?? {},
@@ -178,6 +205,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
         channelConfiguration(one, env, (values as Record<string, unknown>)[one.name]),
       ]),
     ),
+    traces: otlpFrom(env),
     proxy: proxyFrom(env),
     vaultKey: vaultKeyFrom(env.HYBRID_SESSIONS_VAULT_KEY),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),

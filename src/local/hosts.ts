@@ -15,9 +15,10 @@ import type { AgentHosts } from '../core/ports/hosts.ts';
 import { createUpstreamConnections } from '../gateway/connections.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
 import { openLocalHosts, openWorkerFolder } from '../host/local-hosts.ts';
-import { createProcessHosts, type HostNeeds } from '../host/process-hosts.ts';
+import { createProcessHosts } from '../host/process-hosts.ts';
 import type { Sandbox } from '../host/sandbox/index.ts';
 import { narrowedNetwork } from '../host/sandbox/network-setting.ts';
+import type { HostNeeds } from '../host/spare-host.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
 import { createTenantAgents } from '../tenants/tenant-agent.ts';
 import type { Configuration } from './configuration.ts';
@@ -35,7 +36,7 @@ export interface WorkerHosts {
 /** `found`: which wall this machine has, as the server told. */
 export async function openWorkerHosts(
   configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'> &
-    Partial<Pick<Configuration, 'tenants'>>,
+    Partial<Pick<Configuration, 'hot' | 'workers' | 'tenants'>>,
   stores: LocalStores,
   folder: AgentFolder,
   model: ModelEndpoint,
@@ -43,7 +44,7 @@ export async function openWorkerHosts(
   found?: Sandbox,
   recordOf: TenantDirectory['of'] = async () => null,
 ): Promise<WorkerHosts> {
-  const { dataDir, limits, proxy, prices, budgets } = configuration;
+  const { dataDir, limits, proxy, prices, budgets, hot, workers = 1 } = configuration;
   const { objects, state, usage } = stores;
   const { limits: hostLimits } = folder.settings;
   const sandbox = await sandboxOf(folder, found);
@@ -118,6 +119,10 @@ export async function openWorkerHosts(
     limits,
     access: createModelAccess({ folder, model, gateway, budgets, agentOf }),
     spares: SPARE_HOSTS,
+    // A stopped process costs nothing but memory; elsewhere than on Linux it cannot be told that one stands still.
+    ...(hot && hot.sessions > 0 && process.platform === 'linux'
+      ? { hot: { ...hot, sessions: Math.ceil(hot.sessions / workers) } }
+      : {}),
     log,
   });
   return {

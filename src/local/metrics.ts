@@ -42,6 +42,19 @@ export function createMetrics({ queue, waiting, workers }: MetricsSources): Metr
   const restarts = new Counter(
     of('worker_restarts_total', 'Worker processes that died and were started again.'),
   );
+  const starts = new Counter({
+    ...of(
+      'agent_starts_total',
+      'Runs of the agent by how they began; hot: by the live one of the turn before.',
+    ),
+    labelNames: ['start', 'why'] as const,
+  });
+  starts.inc({ start: 'hot', why: 'held' }, 0);
+  starts.inc({ start: 'cold', why: 'first' }, 0);
+  const ends = new Counter({
+    ...of('hot_ended_total', 'Live agents that stayed between two turns and were ended, by reason.'),
+    labelNames: ['why'] as const,
+  });
   const tookSec = new Histogram({
     ...of('turn_duration_seconds', 'How long an ended turn ran, in its last attempt.'),
     buckets: TURN_BUCKETS_SEC,
@@ -79,6 +92,10 @@ export function createMetrics({ queue, waiting, workers }: MetricsSources): Metr
   return {
     contentType: registry.contentType,
     take(note) {
+      if (note.event === 'agent-started') {
+        return starts.inc({ start: note.start, why: note.start === 'hot' ? 'held' : note.why });
+      }
+      if (note.event === 'hot-ended') return ends.inc({ why: note.why });
       if (note.event !== 'turn-ended') return;
       if (note.outcome === 'retry') return retries.inc();
       turns.inc({ outcome: outcomeOf(note) });

@@ -1,8 +1,7 @@
 // A whole local system: stores, workers, channels, the sweep. `openLocalSystem` returns it to a program; `startSystem`
 // also serves it on a port. Wrong settings and missing parts are found before the first message is taken.
 import { join } from 'node:path';
-import { loadAgentFolder } from '../agent/agent-folder.ts';
-import { detectSandbox } from '../agent/sandbox.ts';
+import { loadAgentFolder, toolsOf } from '../agent/agent-folder.ts';
 import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
@@ -14,6 +13,7 @@ import { Invalid } from '../core/errors.ts';
 import { limitsWithin } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { startSweep } from '../core/sweep.ts';
+import { detectSandbox } from '../host/sandbox/index.ts';
 import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { storedBytes } from '../state/record.ts';
 import { createSystem } from '../system/create-system.ts';
@@ -101,6 +101,7 @@ export async function openLocalSystem(
       standing,
       retentionOf,
       admit,
+      whileRunning: configuration.whileRunning,
       waiting: waiting.list,
       metrics,
       ending: ending.signal,
@@ -112,7 +113,7 @@ export async function openLocalSystem(
         model: { demo: model.kind === 'demo', name: modelName(configuration) },
         sandbox: folder.settings.sandbox === 'off' ? 'none' : sandbox.kind,
         ...(notice !== null && { notice }),
-        tools: folder.settings.tools.allow,
+        tools: toolsOf(folder.settings),
         workers: configuration.workers,
       },
       apiKeys: options.apiKeys,
@@ -151,6 +152,7 @@ export async function openLocalSystem(
       standing,
       retentionOf,
       admit,
+      whileRunning: configuration.whileRunning,
       retentionSec: configuration.retentionSec,
       log,
     };

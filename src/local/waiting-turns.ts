@@ -29,6 +29,7 @@ export function createWaitingTurns(now: () => number): WaitingTurns {
 
   return {
     take(note) {
+      if (note.event !== 'turn-ended' && note.event !== 'turn-waits') return;
       const before = turns.get(note.turn) ?? between.get(note.turn);
       turns.delete(note.turn);
       between.delete(note.turn);

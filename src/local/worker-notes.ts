@@ -2,6 +2,7 @@
 // so that the two cannot differ. No text, no name of a person or a chat.
 import { z } from 'zod';
 import type { LogFields } from '../core/log.ts';
+import { WHY_EVICTED } from '../host/hot-reasons.ts';
 
 const noteSchema = z.discriminatedUnion('event', [
   z.object({
@@ -18,6 +19,12 @@ const noteSchema = z.discriminatedUnion('event', [
     waitingFor: z.enum(['model', 'store', 'setup']),
     nextTryInMs: z.number(),
   }),
+  z.object({
+    event: z.literal('agent-started'),
+    start: z.enum(['hot', 'cold']),
+    why: z.enum(WHY_EVICTED).default('first'),
+  }),
+  z.object({ event: z.literal('hot-ended'), why: z.enum(WHY_EVICTED) }),
 ]);
 
 export type WorkerNote = z.infer<typeof noteSchema>;

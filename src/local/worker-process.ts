@@ -8,9 +8,12 @@ import { openOutgoing } from '../channels/outgoing.ts';
 import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
+import { eraseChat } from '../core/erase-chat.ts';
 import { isHybridError } from '../core/errors.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { runWorker } from '../core/worker.ts';
+import { packageVersion } from '../package-root.ts';
+import { createOtlpExporter } from '../telemetry/otlp-traces.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
 import type { Configuration } from './configuration.ts';
 import { openWorkerHosts } from './hosts.ts';
@@ -67,6 +70,8 @@ async function boot(
   };
   const stores = await openStores(configuration, { create: true });
   const model = await openModelEndpoint(configuration.model);
+  const { traces } = configuration;
+  const exporter = traces && createOtlpExporter(traces, packageVersion(), log);
   let closeHosts = async () => {};
   try {
     const folder = await loadAgentFolder(configuration.agentDir);
@@ -85,6 +90,7 @@ async function boot(
     const working = runWorker(
       {
         ...stores,
+        forget: async (key) => void (await eraseChat(stores, key)),
         standing: directory.standing,
         recordOf: directory.of,
         hosts,
@@ -105,6 +111,7 @@ async function boot(
         retentionSec: configuration.retentionSec,
         maxAttempts: MAX_ATTEMPTS,
         visibilityMs: LOCAL_TIMES.visibilityMs,
+        ...(exporter && { onClosed: exporter.closed }),
       },
       {
         signal: stopping.signal,
@@ -120,6 +127,7 @@ async function boot(
     throw error;
   } finally {
     await closeHosts();
+    await exporter?.close();
     await model.close();
     await stores.close();
   }

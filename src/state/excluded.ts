@@ -7,6 +7,9 @@ export interface ExcludedName {
   readonly reason: string;
 }
 
+const OTHER_CLI =
+  'configuration that another way of using the CLI reads: never from the state, so that nothing is planted';
+const RUNNING = 'notes of a running CLI, made anew at every start';
 const STATIC = 'static configuration: copied from the agent folder before every turn, never from the state';
 
 /** The deny-list of the config root. A name covers the entry and everything below it. */
@@ -25,6 +28,25 @@ export const EXCLUDED_FROM_CONFIG: readonly ExcludedName[] = [
   { name: 'statsig', reason: 'cache of feature flags' },
   { name: 'cache', reason: 'cache' },
   { name: 'ide', reason: 'lock files that name processes of one machine' },
+  { name: 'sessions', reason: RUNNING },
+  { name: 'session-env', reason: RUNNING },
+  { name: 'telemetry', reason: RUNNING },
+  { name: '.last-cleanup', reason: 'when the CLI last looked for old files on one machine' },
+  ...[
+    '.claude.json',
+    '.claude-plugin',
+    '.config.json',
+    '.mcp.json',
+    'CLAUDE.md',
+    'CLAUDE.local.md',
+    'commands',
+    'hooks',
+    'keybindings.json',
+    'output-styles',
+    'routines',
+    'rules',
+    'workflows',
+  ].map((name) => ({ name, reason: OTHER_CLI })),
 ];
 
 const names = new Set(EXCLUDED_FROM_CONFIG.map((entry) => entry.name));

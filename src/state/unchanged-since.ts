@@ -11,7 +11,7 @@ import { codeOf } from './disk-errors.ts';
 import { isExcluded } from './excluded.ts';
 import { wholeMs } from './file-time.ts';
 import { parentOf, ROOTS, type RootName } from './paths.ts';
-import { newest, parseRecord } from './record.ts';
+import { newest, parseRecord, type StoredGeneration } from './record.ts';
 import { targetOf } from './restore.ts';
 import { diskPath, sameStamp, stampOf } from './scan.ts';
 import type { Entry } from './table.ts';
@@ -25,9 +25,27 @@ export async function isUnchangedSince(
   baseline: unknown,
 ): Promise<boolean> {
   const record = parseRecord(head.state);
-  if (record === null || !isBaseline(baseline) || newest(record).content !== baseline.content) return false;
+  return record !== null && (await isStill(newest(record), directory, baseline, () => false));
+}
+
+/** The same for a directory in which excluded names may lie: a CLI that stays uses them. */
+export async function isUnchangedAround(
+  stored: Pick<StoredGeneration, 'content'>,
+  directory: ExecutionDirectory,
+  baseline: unknown,
+): Promise<boolean> {
+  return await isStill(stored, directory, baseline, (name) => isExcluded(`config/${name}`));
+}
+
+async function isStill(
+  stored: Pick<StoredGeneration, 'content'>,
+  directory: ExecutionDirectory,
+  baseline: unknown,
+  isLeftOut: (nameInConfig: string) => boolean,
+): Promise<boolean> {
+  if (!isBaseline(baseline) || stored.content !== baseline.content) return false;
   try {
-    return await compare(directory, baseline);
+    return await compare(directory, baseline, isLeftOut);
   } catch (error) {
     // An entry is missing, may not be read or is no folder: it differs from what was stored.
     if (codeOf(error) === undefined) throw error;
@@ -35,7 +53,11 @@ export async function isUnchangedSince(
   }
 }
 
-async function compare(directory: ExecutionDirectory, baseline: Baseline): Promise<boolean> {
+async function compare(
+  directory: ExecutionDirectory,
+  baseline: Baseline,
+  isLeftOut: (nameInConfig: string) => boolean,
+): Promise<boolean> {
   const place = (path: string) => diskPath(directory[path.slice(0, path.indexOf('/')) as RootName], path);
   const names = new Map<string, Set<string>>(ROOTS.map((root) => [root, new Set()]));
   for (const [path, entry] of baseline.table) {
@@ -56,7 +78,8 @@ async function compare(directory: ExecutionDirectory, baseline: Baseline): Promi
   }
   for (const [folder, expected] of names) {
     if (++steps % ENTRIES_PER_STEP === 0) await setImmediate();
-    const found = readdirSync(folder.includes('/') ? place(folder) : directory[folder as RootName]);
+    const all = readdirSync(folder.includes('/') ? place(folder) : directory[folder as RootName]);
+    const found = folder === 'config' ? all.filter((name) => !isLeftOut(name)) : all;
     if (found.length !== expected.size || !found.every((name) => expected.has(name))) return false;
   }
   return true;

@@ -55,6 +55,21 @@ test('front matter may be quoted and folded', async () => {
 test.each<[string, Record<string, unknown>, RegExp]>([
   ['an empty system prompt', { 'system_prompt.md': ' \n' }, /^system_prompt\.md: empty/],
   [
+    'a rule that is none',
+    { 'settings.json': { tools: { allow: [], ask: ['Bash', 'Bash('] } } },
+    /^settings\.json: tools\.ask\.1: "Bash\(" is not a rule/,
+  ],
+  [
+    'a rule for a tool that is none',
+    { 'settings.json': { tools: { allow: [], ask: ['Bush'] } } },
+    /^settings\.json: tools\.ask\.0: "Bush" is not a tool/,
+  ],
+  [
+    'a list of people with a name in it',
+    { 'settings.json': { ...allow(), approvals: { approvers: ['ann'] } } },
+    /^settings\.json: approvals\.approvers\.0: .*CHANNEL:ID/,
+  ],
+  [
     'broken JSON',
     { 'settings.json': '{\n  "tools": {\n    oops\n  }\n}' },
     /^settings\.json: line 3: not JSON/,

@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { intentOf } from '../../src/agent/demo/intent.ts';
 import { createDemoModel, type DemoModel } from '../../src/agent/demo-model.ts';
-import { createFixture, type Fixture, SANDBOX } from './turn-fixture.ts';
+import { createFixture, type Fixture } from './turn-fixture.ts';
 
 let demo: DemoModel;
 let fixture: Fixture;
 beforeAll(async () => {
   demo = await createDemoModel();
-  fixture = await createFixture({ sandbox: SANDBOX, model: demo.endpoint });
+  fixture = await createFixture({ model: demo.endpoint });
 });
 afterAll(async () => {
   await fixture.close();

@@ -9,7 +9,7 @@ import { writeConversationNote } from '../../src/agent/conversation-note.ts';
 import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import { promise } from '../../src/core/promises.ts';
 import { until } from '../waiting.ts';
-import { bash, call, createFixture, type Fixture, obey, requestOf, SANDBOX, say } from './turn-fixture.ts';
+import { bash, call, createFixture, type Fixture, obey, requestOf, say } from './turn-fixture.ts';
 
 let fixture: Fixture;
 beforeEach(async () => {
@@ -177,16 +177,10 @@ describe('the CLI', () => {
     expect((await fixture.turn('again')).text).toMatch(/^seen/);
   });
 
-  test.each([
-    ['no sandbox', undefined],
-    ['the sandbox', SANDBOX],
-  ])('leaves no process behind, with %s', async (_name, sandbox) => {
+  test('leaves no process behind', async () => {
     const seconds = `9${Math.floor(Math.random() * 1e6)}`;
     await fixture.turn(
       bash(`(setsid sleep ${seconds} > /dev/null 2>&1 &); nohup sleep ${seconds} & echo ok`),
-      {
-        runner: sandbox ? { sandbox } : {},
-      },
     );
     const all = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
     expect(all).toContain('ps -eo args');

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
-import { bash, call, createFixture, type Fixture, SANDBOX } from './turn-fixture.ts';
+import { bash, call, createFixture, type Fixture } from './turn-fixture.ts';
 
 const run = promisify(execFile);
 let fixture: Fixture;
 
 beforeAll(async () => {
-  fixture = await createFixture({ sandbox: SANDBOX });
+  fixture = await createFixture();
 });
 afterAll(() => fixture.close());
 
@@ -38,7 +38,6 @@ async function turnElsewhere(text: string): Promise<{ status: string; text: stri
     sessionId: fixture.lease.sessionId,
     modelUrl: fixture.model.url,
     text,
-    sandbox: SANDBOX,
   };
   const program = join(import.meta.dirname, 'one-turn.ts');
   const { stdout } = await run(process.execPath, [program, JSON.stringify(input)]);

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AgentFolder, loadAgentFolder } from '../../src/agent/agent-folder.ts';
-import type { SandboxChoice } from '../../src/agent/sandbox.ts';
 import { describePolicy, judgeToolCall, networkOf, type PolicyPlaces } from '../../src/agent/tool-policy.ts';
 import { summarizeTool } from '../../src/agent/tool-summary.ts';
+import type { Sandbox } from '../../src/host/sandbox/sandbox.ts';
 import { EXAMPLE, NO_SANDBOX } from './turn-fixture.ts';
 
 let base: string;
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(base, { recursive: true, force: true }));
 
-const BUBBLEWRAP: SandboxChoice = {
+const BUBBLEWRAP: Sandbox = {
   kind: 'bubblewrap',
   command: '/usr/bin/bwrap',
   extra: [],

@@ -7,13 +7,19 @@ import { join } from 'node:path';
 import { type AgentFolder, loadAgentFolder } from '../../src/agent/agent-folder.ts';
 import { lastPromptIndex, type ModelRequest } from '../../src/agent/model-messages.ts';
 import { type AgentRunnerOptions, createAgentRunner } from '../../src/agent/runner.ts';
-import { detectSandbox, type SandboxChoice } from '../../src/agent/sandbox.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
+import type { Decided } from '../../src/core/asked-call.ts';
 import { type SessionId, sessionKeyOf, tenantId } from '../../src/core/ids.ts';
-import { turnRequest } from '../../src/core/messages.ts';
+import { type TurnRequest, turnRequest } from '../../src/core/messages.ts';
 import type { TurnEvent } from '../../src/core/ports/channel.ts';
-import type { AgentOutcome, ExecutionDirectory, Workplace } from '../../src/core/ports/execution.ts';
+import type {
+  AgentOutcome,
+  ExecutionDirectory,
+  Steering,
+  Workplace,
+} from '../../src/core/ports/execution.ts';
 import type { Lease } from '../../src/core/records.ts';
+import { detectSandbox, type NoSandbox } from '../../src/host/sandbox/index.ts';
 import {
   createScriptedModel,
   type ModelReply,
@@ -21,7 +27,7 @@ import {
 } from '../../testing/model/scripted-model.ts';
 
 export const EXAMPLE = join(import.meta.dirname, '../../examples/agent');
-export const NO_SANDBOX: SandboxChoice = {
+export const NO_SANDBOX: NoSandbox = {
   kind: 'none',
   reason: 'switched off by the test',
   accepted: true,
@@ -71,6 +77,10 @@ export interface TurnOptions {
   /** The message's own id; another one for each turn when left out. */
   readonly id?: string;
   readonly signal?: AbortSignal;
+  readonly decided?: Decided;
+  readonly sender?: TurnRequest['sender'];
+  readonly steering?: Steering;
+  readonly kind?: 'message' | 'steer';
   readonly onEvent?: (event: TurnEvent) => void;
   readonly runner?: Partial<AgentRunnerOptions>;
 }
@@ -116,7 +126,13 @@ export async function createFixture(options: Partial<AgentRunnerOptions> = {}): 
         resume: turn.resume ?? turns > 1,
         continuing: turn.continuing ?? false,
         directory,
-        request: requestOf(text, turn.id ?? `message-${turns}`),
+        request: {
+          ...requestOf(text, turn.id ?? `message-${turns}`),
+          kind: turn.kind ?? 'message',
+          sender: turn.sender ?? null,
+        },
+        ...(turn.decided && { decided: turn.decided }),
+        ...(turn.steering && { steering: turn.steering }),
         tries: 1,
         signal: turn.signal ?? new AbortController().signal,
         progress: (event) => {

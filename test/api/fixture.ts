@@ -54,6 +54,22 @@ export interface ApiFixtureOptions {
 
 export const says = (text: string): AgentOutcome => ({ status: 'ok', text, demo: true });
 
+/** The agent wants to run a command, and says so once. */
+export const asksFor =
+  (...commands: readonly string[]): Agent =>
+  async () => ({
+    ...says('I would like to run something.'),
+    asked: {
+      approvers: null,
+      expiresAfterSec: 3_600,
+      calls: commands.map((command, at) => ({
+        ...{ id: `toolu_${at}`, tool: 'Bash', title: `Bash: ${command}`, detail: command },
+        ...{ format: 'command' as const, hash: command, covers: 'call' as const },
+        waits: at === 0 ? ('held' as const) : ('again' as const),
+      })),
+    },
+  });
+
 export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
   const clock = systemClock;
   const store = createMemorySessionStore({ clock });

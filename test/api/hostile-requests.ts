@@ -165,6 +165,7 @@ function hostileRequests({ key, foreignTurn, knowsHosts }: Target): HostileReque
     for (const [method, action] of [
       ['GET', ''],
       ['GET', '/events'],
+      ['GET', '/timeline'],
       ['POST', '/stop'],
     ] as const) {
       const path = `/v1/turns/${id}${action}`;

@@ -7,7 +7,7 @@ import openapi from '../../openapi.json' with { type: 'json' };
 import { apiRoutes, createApp } from '../../src/api/app.ts';
 import { Ambiguous } from '../../src/core/errors.ts';
 import { OverLimit } from '../../src/core/limits.ts';
-import { type ApiFixture, createApiFixture, says } from './fixture.ts';
+import { type ApiFixture, asksFor, createApiFixture, says } from './fixture.ts';
 
 interface Operation {
   responses: Record<string, { $ref?: string; content?: Record<string, { schema: object }> }>;
@@ -15,6 +15,8 @@ interface Operation {
 const paths = openapi.paths as unknown as Record<string, Record<string, Operation>>;
 const KEY = 'the-key-of-this-test';
 const NO_TURN = `turn_${'0'.repeat(32)}`;
+const NO_QUESTION = `q${'0'.repeat(16)}`;
+const NO_GRANT = `g${'0'.repeat(16)}`;
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 (addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
@@ -129,6 +131,9 @@ describe('openapi.json', () => {
     await fits(await call('get', '/v1/chats'), 'get', '/v1/chats');
     await fits(await call('get', '/v1/chats/c'), 'get', '/v1/chats/{chat}');
     await fits(await call('get', turn), 'get', '/v1/turns/{id}');
+    // Written a moment after the answer.
+    await expect.poll(async () => (await call('get', `${turn}/timeline`)).status).toBe(200);
+    await fits(await call('get', `${turn}/timeline`), 'get', '/v1/turns/{id}/timeline');
     const events = (await fits(
       await call('get', `${turn}/events`),
       'get',
@@ -186,6 +191,7 @@ describe('openapi.json', () => {
     await fits(await call('delete', '/v1/chats/none'), 'delete', '/v1/chats/{chat}');
     await fits(await call('get', `/v1/turns/${NO_TURN}`), 'get', '/v1/turns/{id}');
     await fits(await call('get', `/v1/turns/${NO_TURN}/events`), 'get', '/v1/turns/{id}/events');
+    await fits(await call('get', `/v1/turns/${NO_TURN}/timeline`), 'get', '/v1/turns/{id}/timeline');
     await fits(await call('post', `/v1/turns/${NO_TURN}/stop`, {}), 'post', stop);
     const admit = () =>
       Promise.reject(new OverLimit({ of: 'waiting', party: 'chat', limit: 1 }, 10_000, true));
@@ -202,6 +208,64 @@ describe('openapi.json', () => {
     }
   });
 
+  test('questions, answers and permissions', async () => {
+    const list = '/v1/chats/{chat}/questions';
+    const answer = '/v1/chats/{chat}/questions/{id}';
+    const permissions = '/v1/chats/{chat}/permissions';
+    const permission = '/v1/chats/{chat}/permissions/{id}';
+    const ask = async () => {
+      fixture.agent = asksFor('npm publish');
+      await fits(
+        await call('post', '/v1/chats/q/messages', { text: 'x' }),
+        'post',
+        '/v1/chats/{chat}/messages',
+      );
+      fixture.agent = async () => says('done');
+      const open = await fits(await call('get', '/v1/chats/q/questions'), 'get', list);
+      return `/v1/chats/q/questions/${(open as { questions: { id: string }[] }).questions[0]?.id}`;
+    };
+    const prefer = { prefer: 'respond-async' };
+    const first = await ask();
+    const key = { 'idempotency-key': 'once' };
+    for (const [body, headers] of [
+      [{ decision: 'chat' }, key],
+      [{ decision: 'deny' }, key],
+      [{ decision: 'maybe' }, {}],
+      [{ decision: 'once', text: 'x' }, {}],
+      [{ decision: 'reply' }, {}],
+      ['x'.repeat(1024 * 1024 + 1), {}],
+      ['{}', { 'content-type': 'text/plain' }],
+      [{ decision: 'deny', text: 'No.' }, prefer],
+    ] as const) {
+      await fits(await call('post', first, body, headers), 'post', answer);
+    }
+    const found = (await fits(await call('get', '/v1/chats/q/permissions'), 'get', permissions)) as {
+      permissions: { id: string }[];
+    };
+    const granted = `/v1/chats/q/permissions/${found.permissions[0]?.id}`;
+    await fits(await call('delete', granted, undefined, prefer), 'delete', permission);
+    await fits(await call('delete', granted), 'delete', permission);
+    for (const path of ['/v1/chats/none/questions', '/v1/chats/a%20b/questions']) {
+      await fits(await call('get', path), 'get', list);
+      await fits(await call('get', path.replace('questions', 'permissions')), 'get', permissions);
+    }
+    const decision = { decision: 'once' };
+    await fits(await call('post', '/v1/chats/q/questions/q1', decision), 'post', answer);
+    await fits(await call('delete', '/v1/chats/q/permissions/g1'), 'delete', permission);
+    await fits(
+      await call('delete', granted, undefined, { 'idempotency-key': 'ä'.repeat(3) }),
+      'delete',
+      permission,
+    );
+    const admit = () =>
+      Promise.reject(new OverLimit({ of: 'waiting', party: 'chat', limit: 1 }, 10_000, true));
+    const full = createApp({ ...fixture.options, openapi, admit });
+    const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+    const body = JSON.stringify(decision);
+    await fits(await full.request(first, { method: 'POST', headers, body }), 'post', answer);
+    await fits(await full.request(granted, { method: 'DELETE', headers }), 'delete', permission);
+  });
+
   test('a running turn, then an erased chat', async () => {
     const release = Promise.withResolvers<void>();
     const started = Promise.withResolvers<void>();
@@ -212,6 +276,11 @@ describe('openapi.json', () => {
     };
     const sent = call('post', '/v1/chats/busy/messages', { text: 'x' });
     await started.promise;
+    const shown = (await (await call('get', '/v1/chats/busy')).json()) as unknown as {
+      turns: { turn_id: string }[];
+    };
+    const early = await call('get', `/v1/turns/${shown.turns[0]?.turn_id}/timeline`);
+    expect(await fits(early, 'get', '/v1/turns/{id}/timeline')).toMatchObject({ code: 'no-timeline' });
     await fits(await call('delete', '/v1/chats/busy'), 'delete', '/v1/chats/{chat}');
     release.resolve();
     await sent;
@@ -233,9 +302,11 @@ describe('openapi.json', () => {
       Object.keys(operations).map((method) => [method, path] as const),
     );
     for (const [method, path] of addresses) {
-      const address = path.replace('{chat}', 'k').replace('{id}', NO_TURN);
+      const id = path.includes('questions') ? NO_QUESTION : path.includes('permissions') ? NO_GRANT : NO_TURN;
+      const address = path.replace('{chat}', 'k').replace('{id}', id);
       const step = STEPS.find((one) => one.path === path);
-      const sent = path.endsWith('/messages') ? { text: 'x' } : method === 'post' ? {} : undefined;
+      const decision = path.includes('questions') ? { decision: 'once' } : {};
+      const sent = path.endsWith('/messages') ? { text: 'x' } : method === 'post' ? decision : undefined;
       const body = step?.body ?? sent;
       const open = 'security' in (paths[path]?.[method] ?? {});
       if (!open) await fits(await fixture.call(method.toUpperCase(), address, body), method, path);

@@ -137,6 +137,7 @@ describe('turns', () => {
     for (const [method, action] of [
       ['GET', ''],
       ['GET', '/events'],
+      ['GET', '/timeline'],
       ['POST', '/stop'],
     ] as const) {
       const answers = await Promise.all(

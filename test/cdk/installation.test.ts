@@ -487,6 +487,17 @@ describe('the whole', () => {
     ]);
   });
 
+  test('so does what a message does to a turn that runs', () => {
+    const whileRunning = { chats: { 'telegram/-100': 'steer' } } as const;
+    const told = Object.values(synthesize({ ...FULL, whileRunning }).resources).flatMap(({ Properties }) => {
+      const { Variables } = (Properties?.Environment ?? {}) as { Variables?: Record<string, string> };
+      return Variables?.HYBRID_SESSIONS_WHILE_RUNNING ?? [];
+    });
+    expect(told.map((text) => JSON.parse(text))).toEqual(
+      Array(2).fill({ default: 'queue', ...whileRunning }),
+    );
+  });
+
   test('cdk-nag does find what is wrong', () => {
     const app = synthesize({}, (parent) => {
       const stack = new Stack(parent, 'Wrong');

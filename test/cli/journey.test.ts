@@ -69,6 +69,37 @@ describe('one data folder, every command a process of its own', () => {
     expect([code, err]).toEqual([4, expect.stringContaining('There is no chat or session "nobody"')]);
   });
 
+  test('turns list and show tell where the time went', async () => {
+    const { turns } = JSON.parse((await run(['turns', 'list', 'main', '--json'])).out);
+    expect(turns.map(({ timeline }: { timeline: object }) => timeline)).toEqual(
+      Array.from({ length: 3 }, () => expect.objectContaining({ attempt: 1 })),
+    );
+    const [{ turn_id: first }, , { turn_id: last, timeline }] = turns;
+    expect(JSON.parse((await run(['turns', 'show', 'main', '--json'])).out)).toEqual(timeline);
+    expect(timeline.turn_id).toBe(last);
+    const kinds = timeline.spans.map(({ kind }: { kind: string }) => kind);
+    for (const kind of [
+      'queue',
+      'lease',
+      'host',
+      'restore',
+      'agent',
+      'model',
+      'tool',
+      'checkpoint',
+      'commit',
+    ])
+      expect(kinds).toContain(kind);
+    expect(timeline.host.restored_bytes).toBeGreaterThan(0);
+    expect(timeline.host.saved_bytes).toBeGreaterThan(0);
+    const { out } = await run(['turns', 'show', 'main', first.slice(0, 12)]);
+    expect(out).toContain(first);
+    expect(out).toMatch(/^ {2}model +\d.* █+$/m);
+    expect((await run(['turns', 'list', 'main'])).out).toContain(first);
+    const { code, err } = await run(['turns', 'show', 'main', 'turn_none']);
+    expect([code, err]).toEqual([4, expect.stringContaining('There is no turn "turn_none"')]);
+  });
+
   test('export writes the session for people and for import', async () => {
     const { code, out, err } = await run(['sessions', 'export', 'main', 'out', '--json']);
     expect(code, err).toBe(0);

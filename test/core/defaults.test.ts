@@ -16,6 +16,11 @@ describe('defaults', () => {
       retentionDays: defaults.RETENTION_DAYS,
       keepGenerations: defaults.KEPT_GENERATIONS,
       checkpointEverySec: defaults.CHECKPOINT_EVERY_SEC,
+      hot: {
+        sessions: defaults.HOT_SESSIONS,
+        memoryMb: defaults.HOT_MEMORY_MB,
+        idleMinutes: defaults.HOT_IDLE_MINUTES,
+      },
       limits: {
         workspaceBytes: defaults.WORKSPACE_LIMITS.maxWorkspaceBytes,
         workspaceFiles: defaults.WORKSPACE_LIMITS.maxWorkspaceFiles,

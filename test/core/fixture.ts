@@ -38,7 +38,13 @@ export interface Fixture {
   brokenState: boolean;
   say(
     text: string,
-    options?: { id?: string; chat?: string; kind?: TurnRequest['kind'] },
+    options?: {
+      id?: string;
+      chat?: string;
+      kind?: TurnRequest['kind'];
+      answer?: TurnRequest['answer'];
+      sender?: TurnRequest['sender'];
+    },
   ): Promise<TurnRequest>;
   /** Receives and processes one message, as a worker would. Null when nothing is visible. */
   step(overrides?: Partial<WorkerParts>, deadline?: AbortSignal): Promise<string | null>;
@@ -131,8 +137,10 @@ export function createFixture(): Fixture {
           thread: null,
         },
         dedupeId: options.id ?? `m${++messages}`,
-        kind: options.kind ?? 'message',
+        kind: options.kind ?? (options.answer ? 'answer' : 'message'),
         text,
+        sender: options.sender ?? null,
+        ...(options.answer && { answer: options.answer }),
         receivedAtMs: clock.now(),
       });
       await deps.store.accept(request, deps.retentionSec);

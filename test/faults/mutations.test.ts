@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { mutationPlan } from '../../testing/faults/mutation-plan.ts';
-import { MUTATIONS, type Mutation } from '../../testing/faults/mutations.ts';
+import { MUTATIONS, type Mutation, OF_HOSTS } from '../../testing/faults/mutations.ts';
 import { runFaults } from '../../testing/faults/run.ts';
 import { THOROUGH } from '../thorough.ts';
 import { WAIT_MS } from '../waiting.ts';
@@ -35,6 +35,9 @@ const BROKEN: Readonly<Record<Mutation, Broken>> = {
   'lose-retries': { promise: promise('ACKED'), rule: 'settled', restWithinMs: 6_000 },
   'send-anew': { promise: promise('ONCE-OUT'), rule: 'one-reply' },
   'leak-files': { promise: promise('WHOLE'), rule: 'apart' },
+  'trust-hosts': { promise: promise('NO-AMNESIA'), rule: 'host-lied' },
+  'outlive-worker': { promise: promise('FORGET'), rule: 'host-left' },
+  'wait-for-hung': { promise: promise('UNBLOCK'), rule: 'settled', restWithinMs: 12_000 },
 };
 
 const codeFolder = mkdtempSync(join(tmpdir(), 'hybrid-faults-code-'));
@@ -52,6 +55,8 @@ const IN_SHORT: readonly Mutation[] = [
   'two-step-commit',
   'forget-continuation',
   'leak-files',
+  'outlive-worker',
+  'wait-for-hung',
 ];
 
 test('the part in short breaks every promise once', () => {
@@ -63,15 +68,27 @@ test('the part in short breaks every promise once', () => {
 for (const mutation of THOROUGH ? MUTATIONS : IN_SHORT) {
   const { promise: broken, rule, restWithinMs = common.restWithinMs } = BROKEN[mutation];
   test.concurrent(`${broken} the kit notices: ${mutation}`, async ({ expect }) => {
-    const result = await runFaults({ ...common, plan: mutationPlan(mutation), mutation, restWithinMs });
+    const hosts = OF_HOSTS.has(mutation);
+    const result = await runFaults({
+      ...common,
+      plan: mutationPlan(mutation),
+      mutation,
+      hosts,
+      restWithinMs,
+    });
     expect(result.failures.map((failure) => failure.rule)).toContain(rule);
   });
 }
 
 // Last, and alone: the others start a dozen processes each. In short, replay.test.ts shows the same.
 if (THOROUGH)
-  test('with nothing broken, the same faults break nothing', async () => {
-    const result = await runFaults({ ...common, plan: mutationPlan(null) });
-    expect(result.failures).toEqual([]);
-    expect(result.passed).toBeGreaterThan(150);
-  });
+  test.each([false, true])(
+    'with nothing broken, the same faults break nothing (host processes: %s)',
+    async (hosts) => {
+      const result = await runFaults({ ...common, plan: mutationPlan(null), hosts });
+      expect(result.failures).toEqual([]);
+      expect(result.passed).toBeGreaterThan(150);
+      const lies = result.history.filter(({ what, barred }) => what === 'lied' && barred);
+      expect(lies.length).toBe(hosts ? 3 : 0);
+    },
+  );

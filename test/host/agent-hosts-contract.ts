@@ -2,9 +2,9 @@
 // another host. Where a place differs it leaves a case out and says why.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, onTestFailed } from 'vitest';
-import { newSessionId } from '../../src/core/ids.ts';
+import { newSessionId, type TurnId } from '../../src/core/ids.ts';
 import type { TurnEvent } from '../../src/core/ports/channel.ts';
-import type { AgentOutcome } from '../../src/core/ports/execution.ts';
+import type { AgentOutcome, Steering, SteeringMessage } from '../../src/core/ports/execution.ts';
 import type { AgentHost, AgentHosts } from '../../src/core/ports/hosts.ts';
 import type { ObjectStore } from '../../src/core/ports/objects.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -70,7 +70,7 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
       const run = (
         host: AgentHost,
         text: string,
-        over: { signal?: AbortSignal; onEvent?: (event: TurnEvent) => void } = {},
+        over: { signal?: AbortSignal; steering?: Steering; onEvent?: (event: TurnEvent) => void } = {},
       ): Promise<AgentOutcome> =>
         host.run({
           sessionId: first.sessionId,
@@ -78,6 +78,7 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
           continuing: false,
           request: requestOf(text, `m${++turns}`),
           tries: 1,
+          ...(over.steering && { steering: over.steering }),
           progress: (event) => {
             events.push(event);
             over.onEvent?.(event);
@@ -120,6 +121,35 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
       await turn(bash('echo shown'));
       expect(events.some((event) => event.type === 'tool' && event.name === 'Bash')).toBe(true);
       expect(events.some((event) => event.type === 'text' && event.text.includes('shown'))).toBe(true);
+    });
+
+    it(`${promise('ONCE-IN')} what is written meanwhile reaches the agent, and the host says when it has`, async () => {
+      const { openHost, run, save, close } = session();
+      const told: SteeringMessage = { turnId: 'turn_told' as TurnId, text: 'told-meanwhile' };
+      const taken: TurnId[] = [];
+      let write: (message: SteeringMessage) => void = () => {};
+      const steering: Steering = {
+        listen(take) {
+          write = take;
+          return () => {};
+        },
+        took: (turnId) => void taken.push(turnId),
+      };
+      const host = await openHost();
+      try {
+        const outcome = await run(host, bash('sleep 1; echo done'), {
+          steering,
+          onEvent: (event) => {
+            if (event.type === 'tool' && event.state === 'started') write(told);
+          },
+        });
+        expect(outcome).toMatchObject({ status: 'ok', text: 'done' });
+        expect(taken).toEqual([told.turnId]);
+        expect(JSON.stringify(model.requests.at(-1)?.body)).toContain(told.text);
+        await save(host);
+      } finally {
+        await close(host);
+      }
     });
 
     it(`${promise('FORGET', 'NO-SECRETS')} another session finds neither the key nor files that were planted`, async () => {

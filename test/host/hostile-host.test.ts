@@ -447,3 +447,57 @@ test('a store that refuses this side, too, is away: the turn waits, whatever the
   const host = await hosts.open(lease, head);
   await expect(host.save({ head, generation: 1, running: false })).rejects.toBe(away);
 });
+
+describe('a store that is away is no fault of the host’s', () => {
+  const AWAY = new Refused('store-away', 'The store is away.');
+
+  /** A session with one pack, in a store that gives nothing back. */
+  async function afterOneTurn() {
+    const objects = createMemoryObjectStore();
+    const { hosts, lease, head: before } = await setUp(honest, { objects });
+    const { state } = await (await hosts.open(lease, before)).save({
+      head: before,
+      generation: 1,
+      running: false,
+    });
+    const head: SessionHead = { ...before, generation: 1, state };
+    const refuse = (): never => {
+      throw AWAY;
+    };
+    const away: ObjectStore = { ...objects, list: refuse, stream: refuse, get: refuse };
+    return { lease, head, away, name: newestOf(head)!.packs[0]!.name };
+  }
+
+  test.each(['open', 'run', 'save'])('when it needs a pack for %s', async (type) => {
+    const { lease, head, away, name } = await afterOneTurn();
+    const { hosts, run } = await setUp(
+      lying(type, (_, { say }) => say({ type: 'need', name })),
+      { objects: away },
+    );
+    const turn = async () => {
+      const host = await hosts.open(lease, head);
+      await run(host);
+      await host.save({ head, generation: 2, running: false });
+    };
+    await expect(turn()).rejects.toBe(AWAY);
+  });
+
+  test('when the table of its pack cannot be read', async () => {
+    const { lease, head } = await afterOneTurn();
+    const objects = createMemoryObjectStore();
+    const refuse = (): never => {
+      throw AWAY;
+    };
+    const { hosts, keys } = await setUp(honest, {
+      objects: { ...objects, stream: refuse, get: refuse, list: objects.list },
+    });
+    const host = await hosts.open(lease, { ...head, generation: 0, state: null });
+    const saving = host.save({
+      head: { ...head, generation: 0, state: null },
+      generation: 1,
+      running: false,
+    });
+    await expect(saving).rejects.toBe(AWAY);
+    expect(await keys()).toEqual([]);
+  });
+});

@@ -7,7 +7,7 @@ import type { Log } from '../../src/core/log.ts';
 import type { ObjectStore } from '../../src/core/ports/objects.ts';
 import { createHostLink } from '../../src/host/host-link.ts';
 import { createLambdaHosts } from '../../src/host/lambda/lambda-hosts.ts';
-import type { SpareHost } from '../../src/host/process-hosts.ts';
+import type { SpareHost } from '../../src/host/spare-host.ts';
 
 export type Frame = Record<string, unknown>;
 

@@ -71,7 +71,7 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
     expect(await say('one', 'what did I say?')).toMatch(/mood=/);
   });
 
-  test('each chat has an environment of its own, with nothing of another', async () => {
+  test(`${promise('FORGET')} each chat has an environment of its own, with nothing of another`, async () => {
     await say('mine', 'run: echo my-secret > secret.txt; echo put');
     const look = await say(
       'theirs',
@@ -83,7 +83,7 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
     for (const tenantId of tenants) expect(tenantId).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test('the real key reaches the model from the gateway alone; the agent has a token of its turn', async () => {
+  test(`${promise('NO-SECRETS')} the real key reaches the model from the gateway alone; the agent has a token of its turn`, async () => {
     const keys = new Set(model.requests.map(({ headers }) => headers['x-api-key']));
     expect([...keys]).toEqual(['sk-local-model-key']);
     const shown = await say(

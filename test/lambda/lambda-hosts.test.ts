@@ -6,14 +6,16 @@ import { answerAsDemo } from '../../src/agent/demo-model.ts';
 import { newSessionId, sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import type { TurnEvent } from '../../src/core/ports.ts';
+import { promise } from '../../src/core/promises.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
 import { tenantIdOf } from '../../src/host/lambda/lambda-hosts.ts';
+import { agentSessionOf, branched } from '../../src/state/timeline.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 import { agentHostsContract } from '../host/agent-hosts-contract.ts';
 import { type LambdaHostsFixture, MAX_WORKSPACE_BYTES, startLambdaHosts } from './lambda-hosts-fixture.ts';
 import { conversation } from './one-turn.ts';
 
-const MAX_ENVIRONMENTS = 6;
+const MAX_ENVIRONMENTS = 8;
 
 agentHostsContract({
   name: 'a function with tenant isolation',
@@ -81,8 +83,10 @@ async function turn(
       receivedAtMs: Date.now(),
     });
     const { sessionId } = head;
+    const agentSessionId = agentSessionOf(head);
     const outcome = await host.run({
       sessionId,
+      ...(agentSessionId !== sessionId && { agentSessionId }),
       resume: head.generation > 0,
       continuing: false,
       request,
@@ -134,6 +138,20 @@ describe('a session', () => {
     expect(seen.length).toBeGreaterThan(0);
   });
 
+  test('its fork goes on in an environment of its own, from the same packs', async () => {
+    const first = await turn(newHead('forked'), 'run: echo shared > note.txt');
+    const sessionId = newSessionId();
+    const { generation, state, branch } = branched(first.head) ?? {};
+    if (!generation || !state || !branch) throw new Error('Nothing was forked.');
+    const fork = { ...newHead('the fork'), sessionId, generation, state: branch };
+    const next = await turn(fork, 'run: cat note.txt; echo own >> note.txt');
+    expect(next.text).toContain('shared');
+    expect(environmentOf(next.head)).not.toBe(environmentOf(first.head));
+    const session = { ...first.head, generation, state };
+    expect((await turn(session, 'run: cat note.txt; echo end')).text).toMatch(/shared\s+end/);
+    expect((await turn(next.head, 'run: cat note.txt')).text).toMatch(/shared\s+own/);
+  });
+
   test('a host that dies in the middle is an outcome, and the state stays', async () => {
     const first = await turn(newHead('dies'), 'run: echo kept > note.txt');
     const lease: Lease = { ...first.head, owner: 'other', fence: first.head.fence + 1 };
@@ -162,7 +180,7 @@ describe('a session', () => {
     expect((await turn(next, 'run: cat note.txt')).text).toContain('kept');
   });
 
-  test('its agent has no credential, no key, and nothing of another session', async () => {
+  test(`${promise('FORGET', 'NO-SECRETS')} its agent has no credential, no key, and nothing of another session`, async () => {
     await turn(newHead('victim'), 'run: echo the-text-of-a-victim > secret.txt');
     const look = `run: for f in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $f 2>/dev/null; done | grep -c -E 'AWS_SECRET|AWS_SESSION|control1' ; grep -rl the-text-of-a-''victim / --include=secret.txt 2>/dev/null | head -1; echo looked`;
     const { text } = await turn(newHead('a'), look);

@@ -42,6 +42,17 @@ describe('counted', () => {
     ['request-refused', { status: 503 }, { [METRICS.refused]: 1 }],
     ['turn-ended', { outcome: 'retry', reason: 'x' }, { [METRICS.retries]: 1 }],
     ['turn-ended', { outcome: 'continue' }, {}],
+    [
+      'turn-timeline',
+      { hostMs: 3, restoreMs: 4, agentMs: 90, modelMs: 70, checkpointMs: 5, commitMs: 6, firstTextMs: 40 },
+      {
+        [METRICS.firstTextMs]: 40,
+        [METRICS.restoreMs]: 7,
+        [METRICS.modelMs]: 70,
+        [METRICS.saveMs]: 11,
+      },
+    ],
+    ['turn-timeline', { queueMs: 5, deliverMs: 1 }, {}],
     ['something-else', { ageMs: 5 }, {}],
   ])('%s', async (event, fields, expected) => {
     const counted = await metricsOf(() => {

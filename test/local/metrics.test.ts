@@ -11,8 +11,10 @@ import { conversation, message } from '../../testing/contracts/contract.ts';
 import { startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import { until } from '../waiting.ts';
 
-function ended(outcome: string, more: object = {}): WorkerNote {
-  return noteOf('turn-ended', { turn: 't', outcome, waitedMs: 400, tookMs: 3_000, ...more })!;
+type Ended = Extract<WorkerNote, { event: 'turn-ended' }>;
+
+function ended(outcome: string, more: object = {}): Ended {
+  return noteOf('turn-ended', { turn: 't', outcome, waitedMs: 400, tookMs: 3_000, ...more }) as Ended;
 }
 
 /** Values by the line's name and labels. */

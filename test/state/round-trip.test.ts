@@ -323,27 +323,38 @@ describe('a restored tree is the tree that was checkpointed', () => {
       'agents.json',
       'mcp.json',
       'system_prompt.md',
+      '.claude.json',
+      'CLAUDE.md',
     ]) {
       writeFileSync(join(config, name), 'secret');
       writeFileSync(join(workspace, name), 'mine');
     }
-    for (const name of ['skills', 'agents', 'plugins', 'backups', 'shell-snapshots', 'cache']) {
+    for (const name of [
+      'skills',
+      'agents',
+      'hooks',
+      'plugins',
+      'backups',
+      'sessions',
+      'shell-snapshots',
+      'cache',
+    ]) {
       mkdirSync(join(config, name));
       writeFileSync(join(config, name, 'x'), 'secret');
     }
     for (const name of ['projects', 'todos', 'debug', 'file-history', '.hybrid'])
       mkdirSync(join(config, name));
-    writeFileSync(join(config, '.claude.json'), '{}');
     await session.commit(directory);
     const restored = Object.keys(snapshot((await session.restore()).directory)).sort();
     expect(restored).toEqual([
-      'config/.claude.json',
       'config/.hybrid',
       'config/debug',
       'config/file-history',
       'config/projects',
       'config/todos',
+      'workspace/.claude.json',
       'workspace/.credentials.json',
+      'workspace/CLAUDE.md',
       'workspace/agents.json',
       'workspace/mcp.json',
       'workspace/settings.json',

@@ -5,6 +5,7 @@ import { isHybridError, isLeaseLost, Refused } from '../../src/core/errors.ts';
 import { newSessionId } from '../../src/core/ids.ts';
 import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { createSqliteSessionStore } from '../../src/stores/sqlite/index.ts';
+import { repeatRefused } from './repeat-refused.ts';
 
 const database = process.argv[2]!;
 const store = createSqliteSessionStore({ database });
@@ -13,12 +14,9 @@ const ending = new AbortController();
 process.stdin.on('close', () => ending.abort()).resume();
 
 while (!ending.signal.aborted) {
-  const deliveries = await queue.receive({
-    max: 3,
-    waitMs: 2_000,
-    visibilityMs: 60_000,
-    signal: ending.signal,
-  });
+  const deliveries = await repeatRefused(() =>
+    queue.receive({ max: 3, waitMs: 2_000, visibilityMs: 60_000, signal: ending.signal }),
+  );
   for (const delivery of deliveries) {
     const { request } = delivery;
     try {
@@ -45,7 +43,7 @@ while (!ending.signal.aborted) {
       process.stdout.write(`${JSON.stringify({ chat: request.conversation.chat, text: request.text })}\n`);
     } catch (error) {
       if (!isHybridError(error) || (!(error instanceof Refused) && !isLeaseLost(error))) throw error;
-      await delivery.retry(5);
+      await repeatRefused(() => delivery.retry(5));
     }
   }
 }

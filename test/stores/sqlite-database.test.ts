@@ -247,14 +247,16 @@ test('a database of an older version gets the tables that are missing, and keeps
   await wholeTurn(store, request);
   await store.close();
   const raw = new DatabaseSync(path);
-  raw.exec('DROP TABLE tenants; DROP TABLE tenant_bots; DROP TABLE audit; PRAGMA user_version = 1');
+  raw.exec('DROP TABLE tenants; DROP TABLE tenant_bots; DROP TABLE audit');
+  raw.exec('ALTER TABLE turns DROP COLUMN timeline');
+  raw.exec('ALTER TABLE heads DROP COLUMN consent; PRAGMA user_version = 1');
   raw.close();
   const registry = createSqliteTenantRegistry({ database: path });
   await registry.add('acme' as TenantName, tenantSettingsSchema.parse({}), 'ann');
   expect((await registry.list()).items).toHaveLength(1);
   await registry.close();
   const again = createSqliteSessionStore({ database: path });
-  expect((await again.listTurns(request.sessionKey)).items).toHaveLength(1);
+  expect((await again.listTurns(request.sessionKey)).items).toMatchObject([{ timeline: null }]);
   await again.close();
 });
 

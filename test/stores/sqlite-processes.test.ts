@@ -9,6 +9,7 @@ import { promise } from '../../src/core/promises.ts';
 import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { createSqliteEventLog, createSqliteSessionStore } from '../../src/stores/sqlite/index.ts';
 import { conversation, message } from '../../testing/contracts/contract.ts';
+import { repeatRefused } from './repeat-refused.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const HAMMER = fileURLToPath(new URL('./hammer.ts', import.meta.url));
@@ -52,8 +53,8 @@ test(`${promise('ORDER', 'ONCE-IN', 'ACKED')} four processes on one file: every 
   for (let turn = 0; turn < TURNS; turn++) {
     for (const of of chats) {
       const request = message(of, { text: `turn ${turn}` });
-      await store.accept(request, 3_600);
-      await Promise.all([queue.send(request), queue.send(request)]);
+      await repeatRefused(() => store.accept(request, 3_600));
+      await Promise.all([1, 2].map(() => repeatRefused(() => queue.send(request))));
     }
   }
   const died = Promise.race(workers.map(({ ended }) => ended)).then((code) => {

@@ -1,7 +1,10 @@
 // What one update means, as a pure function: turns, commands, topics, other bots, and who is not heard at all.
+
 import { describe, expect, test } from 'vitest';
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { parseUpdate } from '../../src/channels/telegram/parse-update.ts';
+import { inputsOf } from '../../src/core/command-requests.ts';
+import { COMMANDS } from '../../src/core/commands.ts';
 import { ALLOW_ANNA, ANNA, BOT, GROUP, reasonOf } from './fixture.ts';
 
 const STRANGER = 6666;
@@ -79,6 +82,15 @@ describe('commands', () => {
       });
     },
   );
+
+  test('every command of the list is ours, in groups without a name, too', () => {
+    for (const { name, kind } of COMMANDS) {
+      if (['new', 'stop', 'help'].includes(name)) continue;
+      const text = name === 'btw' ? '/btw use tabs' : `/${name}`;
+      expect(turn(inGroup({ text })), text).toMatchObject({ kind: 'message', text });
+      expect(inputsOf(turn(inGroup({ text }))).requests[0].kind, text).toBe(kind);
+    }
+  });
 
   test("other bots' commands are theirs", () => {
     for (const text of ['/new@other_bot', '/help@other_bot', '/weather@other_bot x', '/weather']) {

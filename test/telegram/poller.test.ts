@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { createTelegramApi } from '../../src/channels/telegram/api.ts';
 import { createTelegramPoller, type TelegramPollerOptions } from '../../src/channels/telegram/poller.ts';
+import { COMMANDS } from '../../src/core/commands.ts';
 import { Invalid, Refused } from '../../src/core/errors.ts';
 import type { LogFields } from '../../src/core/log.ts';
 import type { TurnRequest } from '../../src/core/messages.ts';
@@ -68,12 +69,17 @@ test(`${promise('ORDER')} updates are handed on in order and confirmed`, async (
   expect(running.accepted.map(({ text }) => text)).toEqual(['one', 'two', 'three', 'four']);
   expect(bot.feed.pending).toEqual([]);
   const polls = bot.calls.filter(({ method }) => method === 'getUpdates');
-  expect(polls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message']);
-  expect(bot.commands).toEqual([
-    expect.objectContaining({ command: 'new' }),
-    expect.objectContaining({ command: 'stop' }),
-    { command: 'help', description: expect.any(String) },
-  ]);
+  expect(polls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message', 'callback_query']);
+  const named = (menu: string) => bot.menus.get(menu)?.map((one) => (one as { command: string }).command);
+  expect(named('all_private_chats/')).toEqual(COMMANDS.map(({ name }) => name));
+  expect(named('all_private_chats/de')).toEqual(named('default/'));
+  expect(named('all_group_chats/de')).not.toContain('forget');
+  expect(bot.menus.get('default/')?.[0]).toMatchObject({
+    description: expect.stringContaining('fresh session'),
+  });
+  expect(bot.menus.get('default/de')?.[0]).toMatchObject({
+    description: expect.stringContaining('Neue Sitzung'),
+  });
 });
 
 test(`${promise('ACKED')} what could not be queued is not confirmed, and comes again`, async () => {

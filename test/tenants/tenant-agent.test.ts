@@ -1,7 +1,7 @@
 // What a tenant's settings make of the installation's agents: they narrow and never widen, and what is not there is refused.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isAllowed, loadAgentFolder } from '../../src/agent/agent-folder.ts';
+import { isAllowed, loadAgentFolder, toolsOf } from '../../src/agent/agent-folder.ts';
 import { narrowedTools } from '../../src/agent/narrowed-tools.ts';
 import { judgeToolCall } from '../../src/agent/tool-policy.ts';
 import { folderModelsOf } from '../../src/agent/turn-models.ts';
@@ -23,18 +23,20 @@ describe(`${promise('TENANT')} tools`, () => {
 
   test('are those that folder and tenant both allow and the tenant does not deny: never another one', async () => {
     await fc.assert(
-      fc.asyncProperty(list, fc.option(list), list, async (own, allow, deny) => {
+      fc.asyncProperty(list, list, fc.option(list), list, async (own, ask, allow, deny) => {
         const mcpServers = { a: { command: 'x' }, b: { command: 'x' } };
         const agents = { sub: { description: 'x', prompt: 'x', tools: own } };
-        const settings = { ...folder.settings, tools: { allow: own } };
+        const settings = { ...folder.settings, tools: { allow: own, ask } };
+        const known = toolsOf(settings);
         const narrowed = narrowedTools({ ...folder, agents, mcpServers, settings }, { allow, deny });
         const rest = narrowed.settings.tools.allow;
+        const asked = toolsOf(narrowed.settings);
         for (const tool of universe) {
           const may =
-            isAllowed(tool, own) && (allow === null || isAllowed(tool, allow)) && !isAllowed(tool, deny);
+            isAllowed(tool, known) && (allow === null || isAllowed(tool, allow)) && !isAllowed(tool, deny);
           const call = { tool, input: { file_path: '/w/x' }, cwd: '/w' };
-          const verdict = await judgeToolCall(call, rest, places, undefined, narrowed.denied);
-          expect(verdict.allow, `${tool} of ${own} by ${allow} without ${deny}`).toBe(may);
+          const verdict = await judgeToolCall(call, asked, places, undefined, narrowed.denied);
+          expect(verdict.allow, `${tool} of ${own}, asked ${ask}, by ${allow} without ${deny}`).toBe(may);
         }
         for (const tool of rest) expect(isAllowed(tool, own)).toBe(true);
         expect(narrowed.agents.sub?.tools).toEqual(rest);

@@ -307,6 +307,17 @@ describe.skipIf(!chromiumPath)(`the chat page${browserNote}`, () => {
     ]);
   });
 
+  test('what was told to a running turn says so, and has no answer of its own', async () => {
+    const long = await send('Work');
+    long.run();
+    const steered = await send('/btw keep it short');
+    steered.finish({ text: '', code: 'gathered' });
+    await turn(1).getByText('Told to the turn that was running').waitFor();
+    expect(await turn(1).locator('.answer').isVisible()).toBe(false);
+    long.finish({ text: 'Short.' });
+    await turn(0).getByText('Short.').waitFor();
+  });
+
   test('text behind /new is the first message of the new session', async () => {
     (await send('Begin')).finish({ text: 'Yes.' });
     await turn(0).getByText('Yes.').waitFor();

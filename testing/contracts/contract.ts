@@ -12,6 +12,33 @@ export interface ContractSkip {
   readonly tests: readonly string[];
 }
 
+/** What a contract suite is declared with: an adapter's name, a fixture with nothing in it, and where the adapter differs. */
+export interface Contract<Fixture> {
+  readonly name: string;
+  create(): Promise<Fixture>;
+  readonly skip?: readonly ContractSkip[];
+}
+
+/** Ids as people and platforms may make them, each of which must be kept apart from all others. */
+export const HOSTILE_IDS: readonly string[] = [
+  'a',
+  'a#b',
+  'a/b',
+  'b',
+  '~b',
+  '',
+  ' ',
+  '#',
+  'ü',
+  'A',
+  'a\u0000',
+  '%',
+  '_',
+  "'",
+  '"',
+  'x'.repeat(900),
+];
+
 export type Declare = (title: string, run: () => Promise<void>, timeoutMs?: number) => void;
 
 /** Declares cases, leaving out the skipped ones; `finish` adds the case that checks the skips themselves. */

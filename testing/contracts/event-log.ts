@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect } from 'vitest';
 import type { SessionId, Tenant, TurnId } from '../../src/core/ids.ts';
 import type { EventLog, TurnEvent } from '../../src/core/ports/channel.ts';
-import { type ContractSkip, cases, withFixture } from './contract.ts';
+import { type Contract, cases, withFixture } from './contract.ts';
 import { pass } from './turn-queue-steps.ts';
 
 export interface EventLogFixture {
@@ -16,11 +16,7 @@ export interface EventLogFixture {
   close(): Promise<void>;
 }
 
-export interface EventLogContract {
-  readonly name: string;
-  create(): Promise<EventLogFixture>;
-  readonly skip?: readonly ContractSkip[];
-}
+export type EventLogContract = Contract<EventLogFixture>;
 
 const ACME = 'acme' as Tenant;
 const NOW = { waitMs: 0 };

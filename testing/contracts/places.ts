@@ -4,7 +4,7 @@ import { Refused } from '../../src/core/errors.ts';
 import { type Tenant, tenantId } from '../../src/core/ids.ts';
 import type { PlaceList, Places } from '../../src/core/ports/places.ts';
 import type { ManualClock } from '../clock.ts';
-import { type ContractSkip, cases, expectFailure, withFixture } from './contract.ts';
+import { type Contract, cases, expectFailure, HOSTILE_IDS, withFixture } from './contract.ts';
 
 export interface PlacesFixture {
   readonly places: Places;
@@ -14,11 +14,7 @@ export interface PlacesFixture {
   close(): Promise<void>;
 }
 
-export interface PlacesContract {
-  readonly name: string;
-  create(): Promise<PlacesFixture>;
-  readonly skip?: readonly ContractSkip[];
-}
+export type PlacesContract = Contract<PlacesFixture>;
 
 const LIST: PlaceList = {
   tenant: tenantId('acme'),
@@ -27,23 +23,6 @@ const LIST: PlaceList = {
   list: 'waiting',
 };
 const ROOM = { limit: 2, keepSec: 60 };
-const HOSTILE = [
-  'a',
-  'a#b',
-  'a/b',
-  '~b',
-  '',
-  ' ',
-  'ü',
-  'A',
-  'a\u0000',
-  '%',
-  '_',
-  "'",
-  '"',
-  '#',
-  'x'.repeat(900),
-];
 
 export function placesContract({ name, create, skip }: PlacesContract): void {
   describe(`places: ${name}`, () => {
@@ -121,7 +100,7 @@ export function placesContract({ name, create, skip }: PlacesContract): void {
       withFixture(create, async ({ places }) => {
         const one = { limit: 1, keepSec: 60 };
         const lists = (['chat', 'speaker', 'tenant'] as const).flatMap((scope) =>
-          HOSTILE.map((id): PlaceList => ({ tenant: 'acme' as Tenant, scope, id, list: 'waiting' })),
+          HOSTILE_IDS.map((id): PlaceList => ({ tenant: 'acme' as Tenant, scope, id, list: 'waiting' })),
         );
         for (const [at, list] of lists.entries())
           expect(await places.take(list, `h${at}`, one)).toBe('taken');
@@ -131,7 +110,7 @@ export function placesContract({ name, create, skip }: PlacesContract): void {
           expect(await named(places, list)).toEqual(at === 1 ? [] : [`h${at}`]);
         }
         expect(await places.take(lists[1]!, 'again', one)).toBe('taken');
-        const holders = HOSTILE.filter((holder) => holder !== '');
+        const holders = HOSTILE_IDS.filter((holder) => holder !== '');
         const wide = { limit: holders.length, keepSec: 60 };
         for (const holder of holders) expect(await places.take(LIST, holder, wide)).toBe('taken');
         for (const holder of holders) expect(await places.take(LIST, holder, wide)).toBe('held');

@@ -4,6 +4,7 @@ import { Conflict, Invalid } from '../../src/core/errors.ts';
 import { newSessionId, type TurnId } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { Reply } from '../../src/core/records.ts';
+import type { Timeline } from '../../src/core/timeline.ts';
 import { conversation, type Declare, expectFailure, failure, message, withFixture } from './contract.ts';
 import type { SessionStoreContract } from './session-store-fixture.ts';
 import { begin, commitOf, RETENTION_SEC, replyOf, snapshot, wholeTurn } from './session-store-steps.ts';
@@ -19,6 +20,18 @@ const FULL_REPLY: Reply = {
 const STATE = {
   packs: ['a', 'b'],
   nested: { empty: {}, list: [], none: null, big: 9007199254740991, half: 0.5 },
+};
+
+const TIMELINE: Timeline = {
+  attempt: 2,
+  spans: [
+    { kind: 'queue', fromMs: 0, toMs: 12 },
+    { kind: 'tool', name: 'Bäsh "quoted"', fromMs: 12, toMs: 40 },
+  ],
+  more: 3,
+  firstTextMs: null,
+  totalMs: 41,
+  host: { start: 'spare', waitedMs: 1, restoredBytes: 9007199254740991, savedBytes: 0 },
 };
 
 export function commitCases({ create }: SessionStoreContract, it: Declare): void {
@@ -260,6 +273,32 @@ export function commitCases({ create }: SessionStoreContract, it: Declare): void
       const jump = { lease, baseGeneration: 1, generation: 3, state: {} };
       expect(await failure(store.advance(jump))).toBeInstanceOf(Invalid);
       expect((await snapshot(store, begun)).head).toMatchObject({ state: { packs: ['pack-1'] } });
+    }));
+
+  it('a line has the timeline that it was first closed with, also after a replay', () =>
+    withFixture(create, async ({ store }) => {
+      const begun = await begin(store, message(conversation()));
+      const { lease, turn } = begun;
+      expect(turn.timeline).toBeNull();
+      expect((await store.commit(commitOf(begun))).timeline).toBeNull();
+      await store.settle(lease, turn.turnId, 'undeliverable', TIMELINE);
+      const closed = await store.getTurn(lease.tenant, turn.turnId);
+      expect(closed).toMatchObject({ status: 'undeliverable', timeline: TIMELINE });
+      expect((await store.listTurns(lease.sessionKey)).items).toEqual([closed]);
+      const again = { ...TIMELINE, totalMs: 7 };
+      await store.settle(lease, turn.turnId, 'undeliverable', again);
+      await store.reopen(lease.tenant, turn.turnId);
+      await store.settle(lease, turn.turnId, 'delivered', again);
+      const line = await store.getTurn(lease.tenant, turn.turnId);
+      expect(line).toMatchObject({ status: 'delivered', timeline: TIMELINE });
+    }));
+
+  it('a line that is closed without a timeline has none', () =>
+    withFixture(create, async ({ store }) => {
+      const begun = await begin(store, message(conversation()));
+      await store.commit(commitOf(begun));
+      await store.settle(begun.lease, begun.turn.turnId, 'delivered');
+      expect((await snapshot(store, begun)).turn).toMatchObject({ status: 'delivered', timeline: null });
     }));
 
   it('a long text and a large state come back as they were', () =>

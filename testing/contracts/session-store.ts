@@ -3,6 +3,7 @@
 import { describe } from 'vitest';
 import { cases } from './contract.ts';
 import { commitCases } from './session-store-commit.ts';
+import { consentCases } from './session-store-consent.ts';
 import { errorCases } from './session-store-errors.ts';
 import { expiryCases } from './session-store-expiry.ts';
 import { fenceCases } from './session-store-fence.ts';
@@ -23,6 +24,7 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     leaseCases(contract, it);
     fenceCases(contract, it);
     commitCases(contract, it);
+    consentCases(contract, it);
     expiryCases(contract, it);
     listCases(contract, it);
     isolationCases(contract, it);

@@ -17,7 +17,7 @@ import { type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts
 import { person } from '../../src/core/vault.ts';
 import { createMemoryObjectStore, createMemoryVault } from '../../src/stores/memory/index.ts';
 import { eraseTenant, listHoldings } from '../../src/tenants/erase.ts';
-import { type ContractSkip, cases, conversation, expectFailure, message, withFixture } from './contract.ts';
+import { type Contract, cases, conversation, expectFailure, message, withFixture } from './contract.ts';
 import { begin, RETENTION_SEC, wholeTurn } from './session-store-steps.ts';
 
 export interface TenantHoldingsFixture {
@@ -29,11 +29,7 @@ export interface TenantHoldingsFixture {
   close(): Promise<void>;
 }
 
-export interface TenantHoldingsContract {
-  readonly name: string;
-  create(): Promise<TenantHoldingsFixture>;
-  readonly skip?: readonly ContractSkip[];
-}
+export type TenantHoldingsContract = Contract<TenantHoldingsFixture>;
 
 /** Each begins another, or looks like a pattern of one. */
 const NAMES = ['a', 'ab', 'a/', 'a#', 'a=2F', 'A', '*', 'a%', 'a_', '_', '群'.repeat(80)];

@@ -12,7 +12,7 @@ import {
 } from '../../src/core/tenants.ts';
 import { type TenantErrorCode, tenantErrors } from '../../src/stores/rules/tenants.ts';
 import type { ManualClock } from '../clock.ts';
-import { type ContractSkip, cases, expectFailure, failure, needed, withFixture } from './contract.ts';
+import { type Contract, cases, expectFailure, failure, needed, withFixture } from './contract.ts';
 
 export interface TenantRegistryFixture {
   readonly registry: TenantRegistry;
@@ -24,11 +24,7 @@ export interface TenantRegistryFixture {
   close(): Promise<void>;
 }
 
-export interface TenantRegistryContract {
-  readonly name: string;
-  create(): Promise<TenantRegistryFixture>;
-  readonly skip?: readonly ContractSkip[];
-}
+export type TenantRegistryContract = Contract<TenantRegistryFixture>;
 
 const ME = 'me@example.com';
 const ACME = 'acme' as TenantName;

@@ -6,7 +6,7 @@ import { sessionKeyOf, type Tenant, tenantId, turnIdOf } from '../../src/core/id
 import type { UsageAccount, UsageCounter, UsageLedger, UsageTotals } from '../../src/core/ports/usage.ts';
 import { accountsOf, countersOf, NO_USAGE, type UsageParties } from '../../src/core/usage-counters.ts';
 import type { ManualClock } from '../clock.ts';
-import { type ContractSkip, cases, conversation, expectFailure, withFixture } from './contract.ts';
+import { type Contract, cases, conversation, expectFailure, HOSTILE_IDS, withFixture } from './contract.ts';
 
 export interface UsageLedgerFixture {
   readonly ledger: UsageLedger;
@@ -16,11 +16,7 @@ export interface UsageLedgerFixture {
   close(): Promise<void>;
 }
 
-export interface UsageLedgerContract {
-  readonly name: string;
-  create(): Promise<UsageLedgerFixture>;
-  readonly skip?: readonly ContractSkip[];
-}
+export type UsageLedgerContract = Contract<UsageLedgerFixture>;
 
 const ONE: UsageTotals = {
   calls: 1,
@@ -90,25 +86,8 @@ export function usageLedgerContract({ name, create, skip }: UsageLedgerContract)
 
     it('accounts never mix, whatever their ids hold', () =>
       withFixture(create, async ({ ledger, clock }) => {
-        const ids = [
-          'a',
-          'a#b',
-          'a/b',
-          'b',
-          '~b',
-          '',
-          ' ',
-          'ü',
-          'A',
-          'a\u0000',
-          '%',
-          '_',
-          "'",
-          '"',
-          'x'.repeat(900),
-        ];
         const accounts = (['chat', 'speaker', 'turn', 'tenant'] as const).flatMap((scope) =>
-          ids.map((id): UsageAccount => ({ tenant: 'acme' as Tenant, scope, id })),
+          HOSTILE_IDS.map((id): UsageAccount => ({ tenant: 'acme' as Tenant, scope, id })),
         );
         const counters = accounts.flatMap((account): UsageCounter[] => [
           { ...account, period: 'day', start: '2026-11-22' },

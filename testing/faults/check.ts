@@ -5,6 +5,7 @@ import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import { isCommitted } from '../../src/core/records.ts';
 import { supportId } from '../../src/core/replies.ts';
 import { checkChat } from './check-chat.ts';
+import { checkHosts } from './check-hosts.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
 import { checkState } from './check-state.ts';
 import { createFindings, type Findings } from './findings.ts';
@@ -45,6 +46,7 @@ export async function check(input: CheckInput): Promise<
     orphans += await checkState(key, chat, input, findings);
   }
   await checkQueue(input, outcomes, findings);
+  await checkHosts(input, findings);
   return Object.assign(findings, { leftovers, orphans, outcomes: [...outcomes.values()] });
 }
 

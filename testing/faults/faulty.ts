@@ -82,9 +82,16 @@ export function faultyStore(
   return faulty as unknown as SessionStore;
 }
 
-export function faultyObjects(objects: ObjectStore, faults: InjectedFaults, current: Current): ObjectStore {
+/** `streams`: what is read is read through `stream`, also where it has a file of its own. */
+export function faultyObjects(
+  objects: ObjectStore,
+  faults: InjectedFaults,
+  current: Current,
+  streams = false,
+): ObjectStore {
+  const { fileOf: _, ...withoutFiles } = objects;
   return {
-    ...objects,
+    ...(streams ? withoutFiles : objects),
     put: (key, body) => injecting(faults, 'objects.put', current.message, () => objects.put(key, body)),
     get: (key, range) => injecting(faults, 'objects.get', current.message, () => objects.get(key, range)),
     async *stream(key) {

@@ -21,6 +21,9 @@ const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
   'lose-retries': [3],
   'send-anew': [3],
   'leak-files': [7, 8],
+  'trust-hosts': [10],
+  'outlive-worker': [11],
+  'wait-for-hung': [12],
 };
 
 /** Three times what a worker that was forgotten needs to be taken over from, at most: visibility, lease, a retry. */
@@ -54,6 +57,12 @@ const MESSAGES: readonly (readonly [
   [7],
   [7],
   [8],
+  // 17: hosts
+  [10, ['host:save', 'table']],
+  [10, ['host:result', 'second-result'], ['host:save', 'size']],
+  [11, ['model', 'slow', 1_500], ['at:mid-run', 'kill', 700]],
+  [12, ['host:run', 'stop', 50]],
+  [12, ['host:restore', 'hang']],
 ];
 
 export function mutationPlan(mutation: Mutation | null): Plan {

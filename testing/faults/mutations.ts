@@ -27,8 +27,15 @@ export const MUTATIONS = [
   'lose-retries',
   'send-anew',
   'leak-files',
+  // These need hosts as processes of their own.
+  'trust-hosts',
+  'outlive-worker',
+  'wait-for-hung',
 ] as const;
 export type Mutation = (typeof MUTATIONS)[number];
+
+/** Broken on the worker's side of a host process (faulty-hosts.ts); all others run with hosts in the worker's own. */
+export const OF_HOSTS: ReadonlySet<Mutation> = new Set(['trust-hosts', 'outlive-worker', 'wait-for-hung']);
 
 /** The worker's dependencies with one promise broken. `folder` is shared by all workers of the run. */
 export function mutate(deps: WorkerParts, mutation: Mutation | null, folder: string): WorkerParts {

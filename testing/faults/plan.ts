@@ -2,6 +2,7 @@
 // the seed. What depends on the machine's scheduling is in the history instead. A fault happens at most once, in the
 // process that reaches it first.
 import { TURN_POINTS, type TurnPoint } from '../../src/core/running-turn.ts';
+import { HANGS, HOST_STEPS, HOT_FAULTS, type HostStep, isHang, LIES, lieOf } from './host-faults.ts';
 import { createRandom, type Random } from './random.ts';
 
 /** Where a fault waits: a named point of the turn, or a call of a port. */
@@ -11,6 +12,8 @@ export type Place =
   | `objects.${'put' | 'get' | 'stream'}`
   | `queue.${'ack' | 'extend' | 'retry' | 'receive'}`
   | `server.${'accept' | 'send' | 'answer'}`
+  | `host:${HostStep}`
+  | 'hot:rest'
   | 'model'
   | 'telegram';
 export type StoreCall = (typeof STORE_CALLS)[number];
@@ -35,6 +38,7 @@ export interface PlannedFault {
    * Processes: `kill` (SIGKILL), `pause` (SIGSTOP for `ms`), `agent-kill` (SIGKILL of the agent's process),
    * `deadline` (as SIGTERM). Calls: `refuse` (did not happen), `lose` (happened, the answer is lost), `slow`, `full`
    * (no space on the disk), `cut` (breaks off in the middle), `repeat` (the delivery comes again, later).
+   * Hosts: `kill`, and what host-faults.ts lists; between two turns, what hot-faults.ts lists.
    * Model: a status, `cut`, `hang`, `slow`. Telegram: `rate-limit`, a status, `cut-before`, `cut-after`, `slow`.
    */
   readonly how: string;
@@ -77,6 +81,8 @@ export interface PlanOptions {
   /** Share of messages that meet a fault (default 0.45). */
   readonly faultRate?: number;
   readonly agent: 'light' | 'real';
+  /** Agents run in host processes, and faults strike those, too. */
+  readonly hosts?: boolean;
   readonly meanPauseMs?: number;
 }
 
@@ -90,6 +96,7 @@ export const numberIn = (text: string): number | null => {
 
 export function createPlan(options: PlanOptions): Plan {
   const { seed, turns, chats, workers = 3, faultRate = 0.45, agent, meanPauseMs = 150 } = options;
+  const kinds = options.hosts ? [...KINDS, ...(agent === 'light' ? HOST_KINDS : HOT_KINDS)] : KINDS;
   const random = createRandom(seed);
   const users = random.fork('people');
   const faultRandom = random.fork('faults');
@@ -105,7 +112,8 @@ export function createPlan(options: PlanOptions): Plan {
       duplicates: users.chance(0.15) ? users.between(1, 2) : 0,
       againAfterMs: users.chance(0.1) ? users.between(0, 4_000) : null,
     });
-    if (faultRandom.chance(faultRate)) faults.push(...faultsOn(number, chat % 2 === 1, agent, faultRandom));
+    if (faultRandom.chance(faultRate))
+      faults.push(...faultsOn(number, chat % 2 === 1, agent, kinds, faultRandom));
   }
   const skews = random.fork('clocks');
   const skewMs = Array.from({ length: workers }, (_, index) => (index === 0 ? 0 : skews.between(-900, 900)));
@@ -114,20 +122,25 @@ export function createPlan(options: PlanOptions): Plan {
 
 type Draft = Omit<PlannedFault, 'id' | 'message'>;
 
+const isHostHang = ({ place, how }: Draft): boolean => place.startsWith('host:') && isHang(how);
+
 /** One to three faults; at most two that cost an attempt, so that the third can succeed. */
 function faultsOn(
   message: number,
   telegram: boolean,
   agent: 'light' | 'real',
+  kinds: readonly Kind[],
   random: Random,
 ): PlannedFault[] {
   const drafts: Draft[] = [];
   let costly = 0;
   for (let left = random.between(1, 3); left > 0; left--) {
-    const kind = random.pick(telegram ? KINDS : KINDS.filter((each) => each !== TELEGRAM));
+    const kind = random.pick(telegram ? kinds : kinds.filter((each) => each !== TELEGRAM));
     for (const draft of kind(random, agent)) {
       const cost = costs(draft);
       if (cost && costly === 2) continue;
+      // A message whose hosts hang twice is given up.
+      if (isHostHang(draft) && drafts.some(isHostHang)) continue;
       if (cost) costly++;
       drafts.push(draft);
     }
@@ -146,6 +159,9 @@ const BEFORE_COMMIT = new Set([
 /** True when the attempt it strikes is lost and counted. */
 function costs({ place, how }: Draft): boolean {
   if (how === 'slow' || how === 'deadline') return false;
+  const [, step] = place.split('host:');
+  // One that hangs gives way to another within the same attempt.
+  if (step !== undefined) return how === 'kill' || lieOf(step as HostStep, how)?.barred === true;
   return (
     BEFORE_COMMIT.has(place) ||
     place === 'store.begin' ||
@@ -218,6 +234,17 @@ const TELEGRAM: Kind = (random) => [
     after: random.between(0, 1),
   },
 ];
+const HOST_KILL: Kind = (random) => [
+  { place: `host:${random.pick(HOST_STEPS)}`, how: 'kill', ms: random.between(0, 200) },
+];
+const HOST_HANG: Kind = (random) => {
+  const step = random.pick(HOST_STEPS);
+  return [{ place: `host:${step}`, how: random.pick(HANGS[step]), ms: random.between(0, 100) }];
+};
+const HOST_LIE: Kind = (random) => {
+  const { step, how } = random.pick(LIES);
+  return [{ place: `host:${step}`, how, ms: random.between(0, 50) }];
+};
 /** Killing and pausing are what everything else is measured by, so they come up more often. */
 const KINDS: readonly Kind[] = [
   KILL,
@@ -235,3 +262,9 @@ const KINDS: readonly Kind[] = [
   TELEGRAM,
   TELEGRAM,
 ];
+const HOST_KINDS: readonly Kind[] = [HOST_KILL, HOST_KILL, HOST_KILL, HOST_HANG, HOST_LIE, HOST_LIE];
+/** The real agent stays for its session's next turn. */
+const HOT: Kind = (random) => [
+  { place: 'hot:rest', how: random.pick(HOT_FAULTS), ms: random.between(0, 400) },
+];
+const HOT_KINDS: readonly Kind[] = [HOT, HOT, HOT, HOT];

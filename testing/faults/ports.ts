@@ -1,14 +1,7 @@
 // The real adapters, opened by every process of a run: by workers and server behind faults, by the checker bare.
-import type {
-  Clock,
-  EventLog,
-  ObjectStore,
-  SessionState,
-  SessionStore,
-  TurnQueue,
-} from '../../src/core/ports.ts';
+import type { Clock, EventLog, ObjectStore, SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
-import { createSessionState } from '../../src/state/session-state.ts';
+import { createSessionState, type StoredState } from '../../src/state/session-state.ts';
 import { createFilesystemObjectStore } from '../../src/stores/filesystem/object-store.ts';
 import {
   createSqliteEventLog,
@@ -109,10 +102,8 @@ export async function openPorts(
   };
 }
 
-export function openState(objects: ObjectStore): SessionState {
-  return createSessionState({
-    objects,
-    limits: { maxWorkspaceBytes: 64 * 1024 * 1024, maxWorkspaceFiles: 10_000 },
-    keepGenerations: KEEP_GENERATIONS,
-  });
+export const STATE_LIMITS = { maxWorkspaceBytes: 64 * 1024 * 1024, maxWorkspaceFiles: 10_000 } as const;
+
+export function openState(objects: ObjectStore): StoredState {
+  return createSessionState({ objects, limits: STATE_LIMITS, keepGenerations: KEEP_GENERATIONS });
 }

@@ -11,8 +11,10 @@ import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import { type FakeTelegram, startFakeTelegram } from '../telegram/fake-telegram.ts';
 import { check } from './check.ts';
+import { endMarked } from './check-hosts.ts';
 import { createProcessSlot, type ProcessSlot } from './children.ts';
 import type { Failure } from './findings.ts';
+import { writeHostFaults } from './host-environment.ts';
 import { createInjectedFaults, createNote, type HistoryLine, type Note } from './injected-faults.ts';
 import { type FaultModel, startFaultModel } from './model.ts';
 import type { Mutation } from './mutations.ts';
@@ -26,6 +28,8 @@ export interface RunOptions {
   readonly plan: Plan;
   readonly store: 'local' | 'aws';
   readonly agent: 'light' | 'real';
+  /** Agents run in host processes; otherwise in the workers' own. */
+  readonly hosts?: boolean;
   readonly mutation?: Mutation;
   /** After the last message was sent: how long nothing may come to an end before the run is given up. */
   readonly restWithinMs?: number;
@@ -83,6 +87,7 @@ async function play(
     plan,
     store,
     agent,
+    hosts = false,
     mutation = null,
     restWithinMs = 60_000 + 400 * plan.messages.length,
     limitMs = 540_000,
@@ -116,6 +121,7 @@ async function play(
     store: standIns.faulty,
     faults: plan.faults,
     agent,
+    hosts,
     modelUrl: model.url,
     telegram: {
       token: TOKEN,
@@ -125,6 +131,8 @@ async function play(
     },
     mutation,
   };
+  writeHostFaults(folder, plan.faults);
+  ends.push(async () => endMarked(folder));
   const server = createProcessSlot({ program: 'server-process', name: 'server', settings, skewMs: 0, note });
   const slots: ProcessSlot[] = [server];
   ends.push(() => Promise.all(slots.map((slot) => slot.stop(0))));

@@ -30,6 +30,8 @@ export interface Settings {
   readonly store: StoreSettings;
   readonly faults: readonly PlannedFault[];
   readonly agent: 'light' | 'real';
+  /** The agent runs in host processes, not in the worker's own. */
+  readonly hosts: boolean;
   readonly modelUrl: string;
   readonly telegram: {
     readonly token: string;

@@ -17,6 +17,7 @@ import { runWorker } from '../../src/core/worker.ts';
 import { createSkewedClock } from '../clock.ts';
 import { workerOf } from '../worker-parts.ts';
 import { type Current, faultyObjects, faultyQueue, faultyStore } from './faulty.ts';
+import { openFaultyHosts } from './faulty-hosts.ts';
 import { createInjectedFaults, createNote, type InjectedFaults, type Note } from './injected-faults.ts';
 import { createLightRunner } from './light-runner.ts';
 import { mutate, mutateObjects } from './mutations.ts';
@@ -56,9 +57,14 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
   const current: Current = { message: null, fence: 0 };
   const clock = createSkewedClock(systemClock, skewMs);
   const ports = await openPorts(settings.store, clock, systemClock);
-  const objects = mutateObjects(faultyObjects(ports.objects, faults, current), settings.mutation);
+  // Half of the workers hand hosts the store's own files, and have a spare host.
+  const isOdd = /^\w+-\d*[13579]\./.test(name);
+  const objects = mutateObjects(faultyObjects(ports.objects, faults, current, isOdd), settings.mutation);
+  const state = openState(objects);
   const log: Log = (level, event, fields) => {
     const { message: text, ...rest } = fields ?? {};
+    if (event === 'agent-started' || event === 'hot-ended')
+      note(event, { ...rest, message: current.message });
     if (level !== 'debug') note('log', { ...rest, level, event, text, message: current.message });
   };
   const timeFactor = timeFactorOf(settings.store);
@@ -79,7 +85,7 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
       note,
       redeliveries: createRedeliveries(settings.folder),
     }),
-    state: openState(objects),
+    state,
     workplace: createWorkplace({ root: `${settings.folder}/exec-${name}` }),
     runner: {
       run: (run) => {
@@ -102,20 +108,37 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
     visibilityMs: VISIBILITY_MS * timeFactor,
     at: (point: TurnPoint) => injectAt(point, faults, current, timeFactor, () => agentRoot),
   };
+  const hosts = settings.hosts
+    ? await openFaultyHosts({
+        ...{ settings, name, objects, state, faults, current, note, log },
+        spares: isOdd ? 0 : 1,
+        modelUrl: modelUrlOf(settings, current),
+        onRoot: (root) => {
+          agentRoot = root;
+        },
+      })
+    : null;
   // Now, since it may never come to an end of its own.
   flushCompileCache();
   say({ type: 'ready', port: 0 });
-  await runWorker(workerOf(mutate(deps, settings.mutation, settings.folder)), {
+  const parts = mutate(deps, settings.mutation, settings.folder);
+  await runWorker(hosts ? { ...parts, hosts } : workerOf(parts), {
     signal: stopping.signal,
     deadline: deadline.signal,
   });
+  await hosts?.close();
   await ports.close();
   process.exit(0);
 }
 
 /** Each run of the agent has a model address of its own, so the model's log tells who called it and for what. */
+const modelUrlOf =
+  (settings: Settings, current: Current) =>
+  (turnId: string): string =>
+    `${settings.modelUrl}/run/${turnId}/${current.fence}`;
+
 async function openRunner(settings: Settings, current: Current, note: Note): Promise<AgentRunner> {
-  const modelUrl = (turnId: string) => `${settings.modelUrl}/run/${turnId}/${current.fence}`;
+  const modelUrl = modelUrlOf(settings, current);
   if (settings.agent === 'light') {
     const environment = { NODE_COMPILE_CACHE: settings.codeFolder };
     return {

@@ -4,7 +4,7 @@
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { detectSandbox } from '../../src/agent/sandbox.ts';
+import { detectSandbox } from '../../src/host/sandbox/index.ts';
 import { SYSTEM_FOLDERS } from '../../src/state/system-folders.ts';
 
 /** The user of environments where this program runs as root. */

@@ -1,7 +1,7 @@
 // The Bot API methods of the fake, on top of chats and updates. Method names and answers are Telegram's own.
 import { BotApiError, badRequest } from './bot-api-error.ts';
 import type { ChatStore, FakeMessage } from './fake-chat.ts';
-import { acceptPlain, acceptRich } from './text-rules.ts';
+import { acceptButtons, acceptPlain, acceptRich } from './text-rules.ts';
 import type { UpdateFeed } from './update-feed.ts';
 
 export type Payload = Record<string, unknown>;
@@ -11,7 +11,10 @@ export interface BotState {
   readonly username: string;
   readonly feed: UpdateFeed;
   readonly chats: ReadonlyMap<number, ChatStore>;
-  commands: readonly unknown[];
+  /** Menus of commands by `scope/language`; '' for whoever's language has none. */
+  readonly menus: Map<string, readonly unknown[]>;
+  /** Ids of presses that wait for their answer. */
+  readonly presses: Set<string>;
 }
 
 /** Carries out one method; throws `BotApiError` as Telegram would answer. */
@@ -25,6 +28,9 @@ export async function callMethod(
   if (!run) throw new BotApiError(404, 'Not Found: method not found');
   return await run(bot, payload, gone);
 }
+
+/** Those that name no chat and nobody. */
+const COMMAND_SCOPES = ['default', 'all_private_chats', 'all_group_chats', 'all_chat_administrators'];
 
 type Method = (bot: BotState, payload: Payload, gone: AbortSignal) => unknown;
 
@@ -66,7 +72,20 @@ const METHODS: Readonly<Record<string, Method>> = {
     const isRich = payload.rich_message !== undefined;
     const text = isRich ? acceptRich(payload.rich_message) : acceptPlain(payload.text);
     chat.checkWritable(null);
-    return asMessage(bot, chat, chat.edit(Number(payload.message_id), text, isRich ? 'rich' : 'plain'));
+    const kind = isRich ? 'rich' : 'plain';
+    return asMessage(bot, chat, chat.edit(Number(payload.message_id), text, kind, acceptButtons(payload)));
+  },
+  editmessagereplymarkup: (bot, payload) => {
+    const chat = chatOf(bot, payload);
+    chat.checkWritable(null);
+    return asMessage(bot, chat, chat.editButtons(Number(payload.message_id), acceptButtons(payload)));
+  },
+  answercallbackquery: (bot, payload) => {
+    if (!bot.presses.delete(String(payload.callback_query_id))) {
+      throw badRequest('query is too old and response timeout expired or query ID is invalid');
+    }
+    if (typeof payload.text === 'string' && payload.text.length > 200) throw badRequest('MESSAGE_TOO_LONG');
+    return true;
   },
   deletemessage: (bot, payload) => {
     const chat = chatOf(bot, payload);
@@ -83,10 +102,16 @@ const METHODS: Readonly<Record<string, Method>> = {
   setmycommands: (bot, payload) => {
     const commands = payload.commands;
     if (!Array.isArray(commands) || commands.length > 100) throw badRequest("can't parse BotCommand");
-    for (const { command } of commands as { command?: unknown }[]) {
+    for (const { command, description } of commands as { command?: unknown; description?: unknown }[]) {
       if (!/^[a-z0-9_]{1,32}$/.test(String(command))) throw badRequest('BOT_COMMAND_INVALID');
+      const length = typeof description === 'string' ? description.trim().length : 0;
+      if (length < 1 || length > 256) throw badRequest('BOT_COMMAND_DESCRIPTION_INVALID');
     }
-    bot.commands = commands;
+    const { type = 'default' } = (payload.scope ?? {}) as { type?: string };
+    if (!COMMAND_SCOPES.includes(type)) throw badRequest("can't parse BotCommandScope: unsupported type");
+    const language = String(payload.language_code ?? '');
+    if (!/^(?:[a-z]{2})?$/.test(language)) throw badRequest('BOT_LANGCODE_INVALID');
+    bot.menus.set(`${type}/${language}`, commands);
     return true;
   },
 };

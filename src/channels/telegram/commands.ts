@@ -1,19 +1,40 @@
-// The commands this bot knows, and what it says without asking the agent.
+// The commands as Telegram shows them, and what the bot says without asking the agent.
+import { COMMANDS, type Command, LANGUAGES } from '../../core/commands.ts';
 
-export const COMMANDS = [
-  { command: 'new', description: 'Start a fresh session' },
-  { command: 'stop', description: 'Stop what I am doing' },
-  { command: 'help', description: 'What this bot can do' },
-] as const;
+/** What Telegram offers while a person types: in each kind of chat, in each language. */
+export interface CommandMenu {
+  readonly scope: 'default' | 'all_private_chats' | 'all_group_chats';
+  /** null: whoever's language has no menu of its own. */
+  readonly language: string | null;
+  readonly commands: readonly { readonly command: string; readonly description: string }[];
+}
+
+export function commandMenus(): readonly CommandMenu[] {
+  const known: readonly Command[] = COMMANDS;
+  return (['default', 'all_private_chats', 'all_group_chats'] as const).flatMap((scope) =>
+    [null, ...LANGUAGES].map((language) => ({
+      scope,
+      language,
+      commands: known
+        .filter(({ inGroups }) => scope !== 'all_group_chats' || inGroups !== false)
+        .map(({ name, help, helpIn }) => {
+          return { command: name, description: plain(language === null ? help : helpIn[language]) };
+        }),
+    })),
+  );
+}
 
 export const HELP_TEXT = [
   'Write to me and I answer. I remember this chat, and the files I work on, between messages.',
   'Every topic of a group is a conversation of its own.',
   '',
-  '/new – start a fresh session; what you write behind it is its first message',
-  '/stop – stop what I am doing, and what you wrote since; what you write behind it comes next',
-  '/help – this text',
+  ...COMMANDS.map(({ usage, help }) => `${usage} – ${plain(help)}`),
 ].join('\n');
+
+/** Menus and this text show no Markdown. */
+function plain(text: string): string {
+  return text.replaceAll('`', '');
+}
 
 export const NOTHING_TO_STOP = 'Nothing is running.';
 
@@ -24,7 +45,7 @@ export function stoppingText(turns: number): string {
 
 export const TEXT_ONLY = 'I can read text only. Please send me that as a text message.';
 
-export interface Command {
+export interface WrittenCommand {
   readonly name: string;
   /** The bot it is addressed to (`/new@ThatBot`), lower case; null when it names none. */
   readonly addressee: string | null;
@@ -34,7 +55,7 @@ export interface Command {
 const SHAPE = /^\/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{3,64}))?(?:\s+([\s\S]*))?$/;
 
 /** null when the text is no command. */
-export function parseCommand(text: string): Command | null {
+export function parseCommand(text: string): WrittenCommand | null {
   const match = SHAPE.exec(text.trim());
   if (!match?.[1]) return null;
   return {

@@ -8,7 +8,7 @@ import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { BotIdentity, TelegramApi } from './api.ts';
-import { COMMANDS } from './commands.ts';
+import { commandMenus } from './commands.ts';
 import { createInlet, type FixedReply, type MoveConversation, type StopTurns } from './inlet.ts';
 import { ALLOWED_UPDATES, type UpdatePolicy } from './parse-update.ts';
 
@@ -97,7 +97,7 @@ async function watched<T>(
 /** So that Telegram offers them while a person types. */
 async function announceCommands(api: TelegramApi, log: Log): Promise<void> {
   try {
-    await api.setCommands(COMMANDS);
+    for (const menu of commandMenus()) await api.setCommands(menu);
   } catch (error) {
     log('warn', 'telegram-commands-not-set', errorFields(error));
   }
@@ -106,7 +106,8 @@ async function announceCommands(api: TelegramApi, log: Log): Promise<void> {
 /** Best effort: a lost help text is asked for again. */
 async function answer(api: TelegramApi, log: Log, reply: FixedReply): Promise<void> {
   try {
-    await api.sendText(reply.target, reply.text, { replyTo: reply.target.messageId });
+    if (reply.kind === 'press-reply') await api.answerPress(reply.pressId, reply.text);
+    else await api.sendText(reply.target, reply.text, { replyTo: reply.target.messageId });
   } catch (error) {
     log('warn', 'telegram-answer-failed', errorFields(error));
   }

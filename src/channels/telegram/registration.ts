@@ -1,7 +1,7 @@
 // What a deployment does at Telegram: says where updates go and which commands there are, and takes the former
 // back at the end, unless the bot points elsewhere by then.
 import { createTelegramApi, type TelegramApiOptions } from './api.ts';
-import { COMMANDS } from './commands.ts';
+import { commandMenus } from './commands.ts';
 import { ALLOWED_UPDATES } from './parse-update.ts';
 
 /** What Telegram may send at once; more waits at Telegram. */
@@ -18,7 +18,7 @@ export async function registerWebhook(
     allowedUpdates: ALLOWED_UPDATES,
     maxConnections: MAX_CONNECTIONS,
   });
-  await api.setCommands(COMMANDS);
+  for (const menu of commandMenus()) await api.setCommands(menu);
 }
 
 export async function unregisterWebhook(

@@ -1,6 +1,7 @@
 // What a person sees: progress while a turn runs, then one reply. Capabilities are data, not subclasses.
 import type { Conversation, SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
+import type { Question } from '../question.ts';
 import type { Reply } from '../records.ts';
 
 /** A part that a turn can do nothing without. */
@@ -32,6 +33,8 @@ export type TurnEvent =
       /** Hunks of a unified diff, where it changed a file. */
       readonly diff?: string;
     }
+  /** People have to decide something; the turn's `final` follows. */
+  | { readonly type: 'asked'; readonly questions: readonly Question[] }
   | {
       readonly type: 'final';
       readonly reply: Reply;
@@ -65,6 +68,8 @@ export interface ChannelCapabilities {
   readonly markdown: boolean;
   /** Longest text of one outgoing message, in the platform's own units; longer replies are split. */
   readonly maxTextLength: number;
+  /** Questions get buttons (`Reply.asked`); where it is left out, people answer with numbers. */
+  readonly buttons?: boolean;
 }
 
 /** One chat platform, outgoing side. Inlets differ too much for one shape; they end in a `TurnRequest`. */

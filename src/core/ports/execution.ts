@@ -1,7 +1,9 @@
 // One turn on one machine: a directory made for it, state laid in, the agent run, the new state taken out.
+import type { Asked, Decided } from '../asked-call.ts';
 import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
+import type { ModelCall } from '../timeline.ts';
 import type { TurnEvent } from './channel.ts';
 
 /** Where one turn's files live on this machine while it runs. */
@@ -152,6 +154,20 @@ export interface SessionState {
   agentSessionOf(head: SessionHead): SessionId;
 }
 
+/** What a person wrote to the turn that runs. */
+export interface SteeringMessage {
+  readonly turnId: TurnId;
+  readonly text: string;
+}
+
+/** The way of such messages to the agent. */
+export interface Steering {
+  /** Called with each message as it is seen, those that wait already included; returns what ends it. */
+  listen(take: (message: SteeringMessage) => void): () => void;
+  /** The agent has it: from now on it stands in the conversation. */
+  took(turnId: TurnId): void;
+}
+
 export interface AgentRun {
   readonly sessionId: SessionId;
   /** Claude's own id of the conversation, where it is not the session's (a fork's). */
@@ -162,9 +178,13 @@ export interface AgentRun {
   readonly continuing: boolean;
   readonly directory: ExecutionDirectory;
   readonly request: TurnRequest;
+  /** What people decided about calls of tools, and what they allowed for this chat; nothing where it is left out. */
+  readonly decided?: Decided;
   readonly progress: (event: TurnEvent) => void;
   /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
   readonly tries: number;
+  /** Without it nothing reaches the agent while it runs. */
+  readonly steering?: Steering;
   /** Aborts to stop: `reason` is 'stop' (the user), 'deadline' or 'lost' (no longer ours). */
   readonly signal: AbortSignal;
 }
@@ -175,6 +195,12 @@ export interface AgentOutcome {
   readonly text: string;
   readonly demo: boolean;
   readonly usage?: Usage;
+  /** The model's calls, as the gateway saw them. */
+  readonly calls?: readonly ModelCall[];
+  /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
+  readonly asked?: Asked;
+  /** Tokens that the conversation took of the model's context in the last request. */
+  readonly contextTokens?: number;
   /**
    * Of a `failed` run. `model-unavailable`: nothing wrong here, try later. `agent-crashed`: its process was killed
    * (memory, a signal), worth another attempt. `agent-error`: the agent's own failure, told to the user.

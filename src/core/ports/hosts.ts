@@ -3,6 +3,7 @@
 // input from a stranger before it is committed. design/host.md draws the line between the two.
 import type { Json } from '../messages.ts';
 import type { Lease, SessionHead } from '../records.ts';
+import type { HostFacts } from '../timeline.ts';
 import type { AgentOutcome, AgentRun, TurnMark } from './execution.ts';
 
 /** What a host needs to know of one turn. */
@@ -29,8 +30,9 @@ export interface SavedState {
 
 export interface AgentHost {
   /**
-   * Runs one turn of the agent. Every process of the turn is gone when it returns. It does not throw for what went wrong
-   * with the agent or with the host: that is an outcome.
+   * Runs one turn of the agent. Every process of the turn is gone when it returns. What went wrong with the agent or
+   * with the host is an outcome, with two exceptions, which every call of a host may throw: Conflict('host-hung') and
+   * Invalid('over-limit'); see ../host-trouble.ts.
    */
   run(run: HostRun): Promise<AgentOutcome>;
   /**
@@ -38,6 +40,8 @@ export interface AgentHost {
    * later; the head's state stays as it is then.
    */
   save(input: SaveInput): Promise<SavedState>;
+  /** What it cost so far; absent where nobody knows. */
+  facts?(): HostFacts;
   /** Ends the host; with `keep` it may stay for the session's next turn, if that begins with what was saved last. */
   close(options: { readonly keep: boolean }): Promise<void>;
 }

@@ -2,6 +2,7 @@
 import type { SessionId, SessionKey, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, Reply, SessionHead, SessionMapping, TurnRecord } from '../records.ts';
+import type { Timeline } from '../timeline.ts';
 
 export interface Page<T> {
   readonly items: readonly T[];
@@ -35,6 +36,8 @@ export interface CommitInput {
   readonly generation: number;
   readonly state: Json | null;
   readonly reply: Reply;
+  /** Replaces the head's, in the same step; left out, that stays. With `repointTo` or `returnTo` it is that session's. */
+  readonly consent?: Json | null;
   readonly retentionSec: number;
   /** Point the conversation at this fresh session instead (`/new`); its head is created at generation 0. */
   readonly repointTo?: SessionId;
@@ -113,8 +116,16 @@ export interface SessionStore {
   setAnchor(lease: Lease, turnId: TurnId, anchor: Json): Promise<void>;
   /** Fails with Conflict('lease-lost') unless the lease still holds: asked right before a send. */
   check(lease: Lease): Promise<void>;
-  /** Closes a committed turn. Fenced; closing twice is harmless. Gone('unknown-turn'), Invalid('not-committed'). */
-  settle(lease: Lease, turnId: TurnId, status: 'delivered' | 'undeliverable'): Promise<void>;
+  /**
+   * Closes a committed turn, and keeps the first timeline that comes with a closing. Fenced; closing twice is harmless.
+   * Gone('unknown-turn'), Invalid('not-committed').
+   */
+  settle(
+    lease: Lease,
+    turnId: TurnId,
+    status: 'delivered' | 'undeliverable',
+    timeline?: Timeline,
+  ): Promise<void>;
   /**
    * Gives the lease back; does nothing when it is no longer ours. `forgive` takes back the attempt that begin
    * counted for this turn: what failed was not the turn's fault (the model was unavailable).

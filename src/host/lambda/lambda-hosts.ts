@@ -12,8 +12,8 @@ import type { Lease } from '../../core/records.ts';
 import { baseNameOf, packKey, packName, type StoredGeneration } from '../../state/record.ts';
 import { createHostLink, type HostEnd, type HostProcess } from '../host-link.ts';
 import type { PackIntake } from '../pack-intake.ts';
-import type { HostNeeds, SpareHost } from '../process-hosts.ts';
 import type { ToHost } from '../protocol.ts';
+import type { HostNeeds, SpareHost } from '../spare-host.ts';
 import { signControlToken } from './control-token.ts';
 import { INVOCATION_VERSION, type Invocation, type Message, type PresignedWrite } from './invocation.ts';
 import type { Mailbox, MailboxId } from './mailbox.ts';
@@ -42,6 +42,8 @@ const ALIVE_EVERY_MS = 20_000;
 /** Longer than any invocation. */
 const TOKEN_MS = 20 * 60_000;
 const CLOSE_MS = 5_000;
+/** A response's stream passes more parts that may falter for a moment than a pipe does. */
+const SILENT_MS = 30_000;
 /** When there are as many environments as there may be: one ends when its session has been quiet for some minutes. */
 const BUSY_RETRY_MS = 30_000;
 /** One pack with what changed and one that merges, each of which may meet a name that is taken. */
@@ -52,7 +54,7 @@ export function createLambdaHosts(
 ): (needs?: HostNeeds | null) => Promise<SpareHost> {
   return async (needs = null) => {
     const relay = createRelay(options, needs);
-    const link = createHostLink(relay.process, options.log);
+    const link = createHostLink(relay.process, options.log, { silentMs: SILENT_MS });
     let closed: Promise<void> | undefined;
     const close = async () => {
       link.send({ type: 'close' });

@@ -12,6 +12,7 @@ import { readFrames, writeFrame } from '../frames.ts';
 import { createIncoming } from '../incoming.ts';
 import { openCliRunner } from '../open-cli-runner.ts';
 import { createPackIntake } from '../pack-intake.ts';
+import { HOST_PATIENCE } from '../patience.ts';
 import { type FromHost, PROTOCOL_VERSION, type ToHost } from '../protocol.ts';
 import { serveHost } from '../serve-host.ts';
 import {
@@ -142,6 +143,7 @@ export async function serveInvocation(
     sandbox: 'host',
     accepted: true,
     outside: options.ownsUser ? 'the worker is on another machine' : null,
+    beatEveryMs: HOST_PATIENCE.beatEveryMs,
   });
   for (const message of messages) await hear(message);
   const hearing = hearAll();

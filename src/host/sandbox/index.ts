@@ -6,6 +6,7 @@ export { type NetworkSetting, networkSchema, withHostsOf } from './network-setti
 export { endOrphans } from './orphans.ts';
 export { programPaths } from './program-paths.ts';
 export type {
+  NoSandbox,
   Sandbox,
   SandboxEnd,
   SandboxedProcess,

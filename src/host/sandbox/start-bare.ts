@@ -1,6 +1,7 @@
 // A host without a wall around it: a process group of its own whose members carry a mark.
 import { spawn } from 'node:child_process';
 import { endProcesses, ROOT_MARKER } from '../../agent/processes.ts';
+import { activityOf } from './activity.ts';
 import { endOf, streamsOf } from './child.ts';
 import { SOCKETS_VARIABLE } from './forward.ts';
 import type { SandboxedProcess, StartOptions } from './sandbox.ts';
@@ -19,6 +20,8 @@ export function startBare(options: StartOptions): SandboxedProcess {
     pid: child.pid ?? -1,
     stdio: streamsOf(child, options.stdio.length),
     kill: () => void child.kill('SIGKILL'),
+    watch() {},
+    activity: () => activityOf(child.pid),
     ended: endOf(child).then(async (end) => {
       await endProcesses(root, pids).catch(() => {});
       return end;

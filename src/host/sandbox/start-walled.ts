@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processStart } from '../../agent/process-identity.ts';
 import { Invalid } from '../../core/errors.ts';
+import { activityInside } from './activity.ts';
 import { bubblewrapArguments, socketInside } from './bubblewrap.ts';
 import { endOf, streamsOf } from './child.ts';
 import { writtenOfEtc } from './etc.ts';
@@ -26,7 +27,7 @@ export interface WalledOptions extends StartOptions {
   readonly user?: RunsAs;
 }
 
-export interface Walled extends SandboxedProcess {
+export interface Walled extends Omit<SandboxedProcess, 'watch'> {
   readonly user: RunsAs;
   readonly limits: SandboxLimits;
   /** Of its namespace; null when it did not get so far. */
@@ -155,7 +156,8 @@ function walledProcess(child: ChildProcess, info: Readable | null) {
     if (end.failure !== undefined || killed) return end;
     return { ...end, failure: 'bubblewrap could not set the sandbox up' };
   });
-  return { pid: child.pid ?? -1, first, kill, ended };
+  const activity = async () => await activityInside((await first)?.pid);
+  return { pid: child.pid ?? -1, first, kill, activity, ended };
 }
 
 function signal(pid: number): boolean {

@@ -70,6 +70,7 @@ const open = once(async () => {
       retentionOf: directory.retentionOf,
       ownerOf: createApiOwnerOf(directory),
     }),
+    whileRunning: configuration.whileRunning,
     usage: createDynamoUsageLedger(tables),
     places: createDynamoPlaces(tables),
     clock: systemClock,

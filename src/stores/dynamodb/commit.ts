@@ -42,6 +42,8 @@ export function createCommit(context: DynamoContext, turns: Turns) {
    */
   function commitWrites(input: CommitInput): TransactWriteItem[] {
     const { lease, turnId, baseGeneration, generation, repointTo, moveTo, returnTo, fork } = input;
+    /** Another session's, or else this one's. */
+    const consent = repointTo === undefined && returnTo === undefined ? input.consent : undefined;
     const nowMs = clock.now();
     const target = repointTo ?? returnTo ?? lease.sessionId;
     const mapping = newMapping(lease.sessionKey, target, nowMs, input.retentionSec);
@@ -56,7 +58,7 @@ export function createCommit(context: DynamoContext, turns: Turns) {
           Key: keyOf(headKey(lease.tenant, lease.sessionId)),
           UpdateExpression: '',
           ...expression({
-            update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}${moveTo ? ', #session_key = :moved, #moved_from = :key, #conversation_list = :list' : ''}`,
+            update: `SET #generation = :generation, #used_at_ms = :now_ms, #expires_at = :expires, #ttl = :ttl, #recent_${lease.fence % RECENT_TURNS} = :turn${moves ? ', #state = :state' : ''}${consent === undefined ? '' : ', #consent = :consent'}${moveTo ? ', #session_key = :moved, #moved_from = :key, #conversation_list = :list' : ''}`,
             condition: `${HELD_AT_BASE} AND #session_key = :key`,
             values: {
               ...heldValues(lease),
@@ -68,6 +70,7 @@ export function createCommit(context: DynamoContext, turns: Turns) {
               turn: turnId,
               key: lease.sessionKey,
               ...(moves && { state: stateText(input.state) }),
+              ...(consent !== undefined && { consent: stateText(consent) }),
               ...(moveTo && { moved: moveTo, list: conversationPartition(moveTo) }),
             },
           }),
@@ -122,7 +125,11 @@ export function createCommit(context: DynamoContext, turns: Turns) {
       writes.push({ Put: { TableName: stateTable, Item: toItem(item) } });
     }
     if (repointTo !== undefined) {
-      const head = newHead(lease.sessionKey, repointTo, nowMs, input.retentionSec);
+      const head = newHead(lease.sessionKey, repointTo, nowMs, input.retentionSec, {
+        generation: 0,
+        state: null,
+        consent: input.consent ?? null,
+      });
       const absent = expression({ condition: ABSENT });
       writes.push({ Put: { TableName: stateTable, Item: headItem(head), ...absent } });
     }

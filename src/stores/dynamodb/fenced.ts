@@ -7,6 +7,7 @@ import type { TurnId } from '../../core/ids.ts';
 import type { Json } from '../../core/messages.ts';
 import type { AdvanceInput, GatherInput } from '../../core/ports/store.ts';
 import { GATHERED, type Lease } from '../../core/records.ts';
+import type { Timeline } from '../../core/timeline.ts';
 import { requireBase, requireNextGeneration } from '../rules/commit.ts';
 import { storeError } from '../rules/errors.ts';
 import { requireHeld } from '../rules/lease.ts';
@@ -177,11 +178,17 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoContext) {
     await changeTurn(lease, turnId, change, requireTurnOfLease);
   }
 
-  async function settle(lease: Lease, turnId: TurnId, status: 'delivered' | 'undeliverable'): Promise<void> {
+  async function settle(
+    lease: Lease,
+    turnId: TurnId,
+    status: 'delivered' | 'undeliverable',
+    timeline?: Timeline,
+  ): Promise<void> {
+    const kept: Record<string, Plain> = timeline === undefined ? {} : { timeline: JSON.stringify(timeline) };
     const change = {
-      update: '#status = :status',
+      update: `#status = :status${timeline === undefined ? '' : ', #timeline = if_not_exists(#timeline, :timeline)'}`,
       condition: '#status = :committed',
-      values: { status, committed: 'committed' },
+      values: { status, committed: 'committed', ...kept },
     };
     // A turn that was settled before fails the condition and passes the rule: nothing to do.
     await changeTurn(lease, turnId, change, requireCommitted);

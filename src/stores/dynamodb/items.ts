@@ -15,6 +15,7 @@ import type {
   TurnRecord,
   TurnStatus,
 } from '../../core/records.ts';
+import type { Timeline } from '../../core/timeline.ts';
 import type { StoredTurn } from '../rules/commit.ts';
 import { storeError } from '../rules/errors.ts';
 import type { LeaseState, StoredSession } from '../rules/lease.ts';
@@ -113,6 +114,7 @@ export function headItem(head: SessionHead): Item {
     generation: head.generation,
     fence: head.fence,
     state: head.state === null ? undefined : stateText(head.state),
+    consent: head.consent == null ? undefined : stateText(head.consent),
     created_at_ms: head.createdAtMs,
     used_at_ms: head.updatedAtMs,
     expires_at: head.expiresAtSec,
@@ -148,6 +150,7 @@ export function readHead(item: Item): SessionHead {
     generation: number(item, 'generation'),
     fence: number(item, 'fence'),
     state: json<Json>(item, 'state'),
+    consent: json<Json>(item, 'consent'),
     createdAtMs: number(item, 'created_at_ms'),
     updatedAtMs: number(item, 'used_at_ms'),
     expiresAtSec: number(item, 'expires_at'),
@@ -234,6 +237,7 @@ export function readTurn(
     generation: ofThisSession ? number(item, 'generation') : null,
     reply: readValue<Reply>(item, 'reply', parts.reply),
     anchor: json<Json>(item, 'anchor'),
+    timeline: json<Timeline>(item, 'timeline'),
     sequence: number(item, 'sequence'),
     receivedAtMs: number(item, 'received_at_ms'),
     updatedAtMs: number(item, 'updated_at_ms'),

@@ -6,9 +6,10 @@ import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import type { Tenant } from '../../core/ids.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { AuditEntry, TenantRegistry } from '../../core/ports/tenants.ts';
-import type { TenantName, TenantRecord, TenantStatus } from '../../core/tenants.ts';
+import type { TenantRecord } from '../../core/tenants.ts';
 import { storeError } from '../rules/errors.ts';
 import { decodeCursor, encodeCursor, pageSize } from '../rules/paging.ts';
+import { auditRow, readAuditEntry, readTenant, type StoredFields, tenantRow } from '../rules/tenant-rows.ts';
 import {
   auditEntry,
   changedTenant,
@@ -16,13 +17,12 @@ import {
   removedTenant,
   requireSmallSettings,
   requireVersion,
-  storedSettings,
   type TenantWrite,
   tenantError,
 } from '../rules/tenants.ts';
 import { createDynamo, expression, keyOf, mayHaveHappened } from './client.ts';
 import { ABSENT } from './conditions.ts';
-import { type Item, json, number, text, toItem } from './items.ts';
+import { type Item, number, text, toItem } from './items.ts';
 import { createDynamoClient, type DynamoConnection } from './session-store.ts';
 import { AUDIT_PARTITION, auditKey, botKeyOf, TENANTS_PARTITION, tenantKey } from './tables.ts';
 
@@ -179,45 +179,27 @@ function botItemKey({ channel, bot }: { readonly channel: string; readonly bot: 
   return keyOf(botKeyOf(channel, bot));
 }
 
-function recordItem({ settings, ...record }: TenantRecord, token: string): Item {
-  return toItem({
-    ...tenantKey(record.tenant),
-    tenant: record.tenant,
-    name: record.name,
-    status: record.status,
-    version: record.version,
-    settings: JSON.stringify(settings),
-    created_at_ms: record.createdAtMs,
-    updated_at_ms: record.updatedAtMs,
-    last_write: token,
-  });
+function recordItem(record: TenantRecord, token: string): Item {
+  return toItem({ ...tenantKey(record.tenant), ...tenantRow(record), last_write: token });
 }
 
 function recordOf(item: Item): TenantRecord {
-  return {
-    tenant: text(item, 'tenant') as Tenant,
-    name: text(item, 'name') as TenantName,
-    status: text(item, 'status') as TenantStatus,
-    version: number(item, 'version'),
-    settings: storedSettings(text(item, 'settings')),
-    createdAtMs: number(item, 'created_at_ms'),
-    updatedAtMs: number(item, 'updated_at_ms'),
-  };
+  return readTenant(fieldsOf(item));
 }
 
-function entryItem({ id, atMs, by, action, tenant, detail }: AuditEntry): Item {
-  const where = tenant === null ? {} : { tenant };
-  const said = JSON.stringify(detail);
-  return toItem({ ...auditKey(id), at_ms: atMs, done_by: by, action, ...where, detail: said });
+function entryItem(entry: AuditEntry): Item {
+  const { tenant, ...row } = auditRow(entry);
+  return toItem({ ...auditKey(entry.id), ...row, tenant: tenant ?? undefined });
 }
 
 function entryOf(item: Item): AuditEntry {
+  return readAuditEntry(text(item, 'sk'), fieldsOf(item));
+}
+
+function fieldsOf(item: Item): StoredFields {
   return {
-    id: text(item, 'sk'),
-    atMs: number(item, 'at_ms'),
-    by: text(item, 'done_by'),
-    action: text(item, 'action'),
-    tenant: (item.tenant?.S as Tenant | undefined) ?? null,
-    detail: json<AuditEntry['detail']>(item, 'detail') ?? {},
+    text: (name) => text(item, name),
+    number: (name) => number(item, name),
+    optional: (name) => item[name]?.S ?? null,
   };
 }

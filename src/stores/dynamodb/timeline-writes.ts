@@ -12,7 +12,7 @@ import { newMapping } from '../rules/new-records.ts';
 import { epochSec, expiryOf } from '../rules/retention.ts';
 import { expression, keyOf } from './client.ts';
 import { ABSENT, FREE } from './conditions.ts';
-import { deletionTime, headItem, mappingItem } from './items.ts';
+import { deletionTime, headItem, mappingItem, stateText } from './items.ts';
 import { headKey } from './tables.ts';
 import type { DynamoContext } from './turns.ts';
 
@@ -21,7 +21,7 @@ const EARLIER = `${FREE} AND #session_key = :key AND #expires_at > :now_sec`;
 
 export function returnWrite(
   { stateTable, clock }: DynamoContext,
-  { lease, retentionSec }: CommitInput,
+  { lease, retentionSec, consent }: CommitInput,
   to: SessionId,
 ): TransactWriteItem {
   const nowMs = clock.now();
@@ -32,7 +32,7 @@ export function returnWrite(
       Key: keyOf(headKey(lease.tenant, to)),
       UpdateExpression: '',
       ...expression({
-        update: 'SET #used_at_ms = :now, #expires_at = :expires, #ttl = :ttl',
+        update: `SET #used_at_ms = :now, #expires_at = :expires, #ttl = :ttl${consent === undefined ? '' : ', #consent = :consent'}`,
         condition: EARLIER,
         values: {
           key: lease.sessionKey,
@@ -40,6 +40,7 @@ export function returnWrite(
           now_sec: epochSec(nowMs),
           expires,
           ttl: deletionTime(expires),
+          ...(consent !== undefined && { consent: stateText(consent) }),
         },
       }),
     },

@@ -205,11 +205,11 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
 
     check: (lease) => atomically(() => void requireHeld(sessionOf(lease), lease)),
 
-    settle: (lease, turnId, status) =>
+    settle: (lease, turnId, status, timeline) =>
       atomically(() => {
         requireHeld(sessionOf(lease), lease);
         const turn = requireCommitted(turnOf(lease.tenant, turnId), lease, clock.now());
-        putTurn(settledTurn(turn, status, clock.now()));
+        putTurn(settledTurn(turn, status, timeline, clock.now()));
       }),
 
     release: (lease, options) =>

@@ -117,10 +117,21 @@ export function commitTurn(input: CommitInput, found: CommitFound, nowMs: number
   const updatedAtMs = nowMs;
   const expiresAtSec = expiryOf(nowMs, retentionSec);
   const state = generation === baseGeneration ? head.state : input.state;
+  const isOwn = repointTo === undefined && returnTo === undefined;
+  const consent = isOwn && input.consent !== undefined ? input.consent : head.consent;
+  const brought = { generation: 0, state: null, consent: input.consent ?? null };
   return {
     turn: { ...turn, status: 'committed', generation, reply: input.reply, updatedAtMs, expiresAtSec },
     writes: {
-      head: { ...head, sessionKey: moveTo ?? head.sessionKey, generation, state, updatedAtMs, expiresAtSec },
+      head: {
+        ...head,
+        sessionKey: moveTo ?? head.sessionKey,
+        generation,
+        state,
+        consent,
+        updatedAtMs,
+        expiresAtSec,
+      },
       mapping:
         moveTo === undefined
           ? newMapping(
@@ -133,8 +144,17 @@ export function commitTurn(input: CommitInput, found: CommitFound, nowMs: number
           : newMapping(moveTo, lease.sessionId, nowMs, retentionSec),
       leftKey: moveTo === undefined ? null : key,
       otherHeads: [
-        ...(repointTo === undefined ? [] : [newHead(key, repointTo, nowMs, retentionSec)]),
-        ...(earlier ? [{ ...earlier.head, updatedAtMs, expiresAtSec }] : []),
+        ...(repointTo === undefined ? [] : [newHead(key, repointTo, nowMs, retentionSec, brought)]),
+        ...(earlier
+          ? [
+              {
+                ...earlier.head,
+                updatedAtMs,
+                expiresAtSec,
+                ...(input.consent !== undefined && { consent: input.consent }),
+              },
+            ]
+          : []),
         ...(fork ? [forkHead(input, fork, nowMs)] : []),
       ],
       forkMapping: fork ? newMapping(fork.sessionKey, fork.sessionId, nowMs, retentionSec) : null,

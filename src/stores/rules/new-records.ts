@@ -25,6 +25,7 @@ export function queuedTurn(
     generation: null,
     reply: null,
     anchor: null,
+    timeline: null,
     sequence,
     receivedAtMs: request.receivedAtMs,
     updatedAtMs: nowMs,
@@ -38,7 +39,10 @@ export function newHead(
   sessionId: SessionId,
   nowMs: number,
   retentionSec: number,
-  brought: Pick<SessionHead, 'generation' | 'state'> = { generation: 0, state: null },
+  brought: Pick<SessionHead, 'generation' | 'state'> & Partial<Pick<SessionHead, 'consent'>> = {
+    generation: 0,
+    state: null,
+  },
 ): SessionHead {
   return {
     tenant: tenantOf(key),
@@ -47,6 +51,7 @@ export function newHead(
     generation: brought.generation,
     fence: 0,
     state: brought.state,
+    consent: brought.consent ?? null,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     expiresAtSec: expiryOf(nowMs, retentionSec),

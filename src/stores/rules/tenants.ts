@@ -9,9 +9,8 @@ import {
   type TenantName,
   type TenantRecord,
   type TenantSettings,
-  tenantSettingsSchema,
 } from '../../core/tenants.ts';
-import { type ErrorEntry, errorOf, storeError } from './errors.ts';
+import { type ErrorEntry, errorOf } from './errors.ts';
 
 export const tenantErrors = {
   'tenant-exists': {
@@ -153,13 +152,4 @@ function changedFields(before: TenantSettings, after: TenantSettings): string[] 
 function without(bots: readonly TenantBot[], others: readonly TenantBot[]): TenantBot[] {
   const known = new Set(others.map(botKey));
   return bots.filter((bot) => !known.has(botKey(bot)));
-}
-
-/** Settings as they were stored. Corrupt('record-unreadable'). */
-export function storedSettings(json: unknown): TenantSettings {
-  try {
-    return tenantSettingsSchema.parse(JSON.parse(String(json)));
-  } catch (cause) {
-    throw storeError('record-unreadable', { cause, data: { record: 'tenant' } });
-  }
 }

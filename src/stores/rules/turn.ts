@@ -2,6 +2,7 @@
 import type { SessionId } from '../../core/ids.ts';
 import type { Json, TurnRequest } from '../../core/messages.ts';
 import { GATHERED, isCommitted, type Lease, type TurnRecord } from '../../core/records.ts';
+import type { Timeline } from '../../core/timeline.ts';
 import { storeError } from './errors.ts';
 import { isLive } from './retention.ts';
 
@@ -112,9 +113,11 @@ export function reopenedTurn(turn: TurnRecord, nowMs: number): TurnRecord {
 export function settledTurn(
   turn: TurnRecord,
   status: 'delivered' | 'undeliverable',
+  timeline: Timeline | undefined,
   nowMs: number,
 ): TurnRecord {
-  return turn.status === 'committed' ? { ...turn, status, updatedAtMs: nowMs } : turn;
+  if (turn.status !== 'committed') return turn;
+  return { ...turn, status, timeline: turn.timeline ?? timeline ?? null, updatedAtMs: nowMs };
 }
 
 /** Invalid('anchor-too-large'): every change of a line rewrites its note, so it has to stay small. */

@@ -2,6 +2,7 @@
 import type { SessionId, SessionKey, Tenant, TurnId } from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Reply, SessionHead, SessionMapping, TurnRecord, TurnStatus } from '../../core/records.ts';
+import type { Timeline } from '../../core/timeline.ts';
 import type { StoredTurn } from '../rules/commit.ts';
 import { storeError } from '../rules/errors.ts';
 import type { StoredSession } from '../rules/lease.ts';
@@ -40,6 +41,7 @@ export function headOf(row: Row): SessionHead {
     generation: Number(row.generation),
     fence: Number(row.fence),
     state: parseColumn('state', row.state),
+    consent: parseColumn('consent', row.consent),
     createdAtMs: Number(row.created_at_ms),
     updatedAtMs: Number(row.updated_at_ms),
     expiresAtSec: Number(row.expires_at_sec),
@@ -65,6 +67,7 @@ export function turnOf(row: Row): TurnRecord {
     generation: row.generation === null ? null : Number(row.generation),
     reply: parseColumn<Reply>('reply', row.reply),
     anchor: parseColumn('anchor', row.anchor),
+    timeline: parseColumn<Timeline>('timeline', row.timeline),
     sequence: Number(row.sequence),
     receivedAtMs: Number(row.received_at_ms),
     updatedAtMs: Number(row.updated_at_ms),
@@ -105,7 +108,7 @@ export function insertTurn(db: SqliteDatabase, turn: TurnRecord): void {
 export function updateTurn(db: SqliteDatabase, turn: TurnRecord, committedFence: number | null = null): void {
   db.run(
     `UPDATE turns SET status = ?, attempts = ?, stop_requested = ?, session_id = ?, generation = ?, reply = ?,
-       anchor = ?, updated_at_ms = ?, expires_at_sec = ?, committed_fence = coalesce(?, committed_fence)
+       anchor = ?, timeline = ?, updated_at_ms = ?, expires_at_sec = ?, committed_fence = coalesce(?, committed_fence)
      WHERE tenant = ? AND turn_id = ?`,
     turn.status,
     turn.attempts,
@@ -114,6 +117,7 @@ export function updateTurn(db: SqliteDatabase, turn: TurnRecord, committedFence:
     turn.generation,
     json(turn.reply),
     json(turn.anchor),
+    json(turn.timeline),
     turn.updatedAtMs,
     turn.expiresAtSec,
     committedFence,
@@ -125,15 +129,16 @@ export function updateTurn(db: SqliteDatabase, turn: TurnRecord, committedFence:
 /** A fresh session at generation 0 (or the given one), leased by nobody. */
 export function insertHead(db: SqliteDatabase, head: SessionHead): void {
   db.run(
-    `INSERT INTO heads (tenant, session_id, session_key, generation, fence, state, created_at_ms, updated_at_ms,
-       expires_at_sec, lease_owner, lease_until_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
+    `INSERT INTO heads (tenant, session_id, session_key, generation, fence, state, consent, created_at_ms,
+       updated_at_ms, expires_at_sec, lease_owner, lease_until_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
     head.tenant,
     head.sessionId,
     head.sessionKey,
     head.generation,
     head.fence,
     json(head.state),
+    json(head.consent ?? null),
     head.createdAtMs,
     head.updatedAtMs,
     head.expiresAtSec,
@@ -142,10 +147,11 @@ export function insertHead(db: SqliteDatabase, head: SessionHead): void {
 
 export function updateHead(db: SqliteDatabase, head: SessionHead): void {
   db.run(
-    `UPDATE heads SET generation = ?, state = ?, updated_at_ms = ?, expires_at_sec = ?
+    `UPDATE heads SET generation = ?, state = ?, consent = ?, updated_at_ms = ?, expires_at_sec = ?
      WHERE tenant = ? AND session_id = ?`,
     head.generation,
     json(head.state),
+    json(head.consent ?? null),
     head.updatedAtMs,
     head.expiresAtSec,
     head.tenant,

@@ -142,8 +142,12 @@ const USAGE = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+const CONSENT = 'ALTER TABLE heads ADD COLUMN consent TEXT;';
+
+const TIMELINES = 'ALTER TABLE turns ADD COLUMN timeline TEXT;';
+
 /** What each version of the schema added to the one before. A database is brought up from whichever it has. */
-const STEPS: readonly string[] = [SESSIONS, TENANTS, USAGE];
+const STEPS: readonly string[] = [SESSIONS, TENANTS, USAGE, CONSENT, TIMELINES];
 
 const SCHEMA_VERSION = STEPS.length;
 

@@ -175,11 +175,11 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
       sessions.heldSession(lease);
     },
 
-    async settle(lease, turnId, status) {
+    async settle(lease, turnId, status, timeline) {
       db.write(() => {
         sessions.heldSession(lease);
         const turn = requireCommitted(sessions.line(lease.tenant, turnId)?.turn, lease, clock.now());
-        updateTurn(db, settledTurn(turn, status, clock.now()));
+        updateTurn(db, settledTurn(turn, status, timeline, clock.now()));
       });
     },
 

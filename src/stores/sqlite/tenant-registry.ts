@@ -3,8 +3,9 @@ import { systemClock } from '../../core/clock.ts';
 import type { Tenant } from '../../core/ids.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { AdministrativeAct, AuditEntry, TenantRegistry } from '../../core/ports/tenants.ts';
-import type { TenantName, TenantRecord, TenantStatus } from '../../core/tenants.ts';
+import type { TenantRecord } from '../../core/tenants.ts';
 import { decodeCursor, encodeCursor, pageSize } from '../rules/paging.ts';
+import { auditRow, readAuditEntry, readTenant, type StoredFields, tenantRow } from '../rules/tenant-rows.ts';
 import {
   auditEntry,
   changedTenant,
@@ -12,12 +13,10 @@ import {
   removedTenant,
   requireSmallSettings,
   requireVersion,
-  storedSettings,
   type TenantWrite,
   tenantError,
 } from '../rules/tenants.ts';
 import { borrowOrOpen, type Row, type SqliteDatabase } from './database.ts';
-import { parseColumn } from './rows.ts';
 
 export interface SqliteTenantRegistryOptions {
   /** Path of the file (made where there is none), or a database opened by `openDatabase`. */
@@ -34,16 +33,8 @@ export function createSqliteTenantRegistry(options: SqliteTenantRegistryOptions)
     return row ? recordOf(row) : null;
   }
 
-  function appendAct({ id, atMs, by, action, tenant, detail }: AuditEntry): void {
-    db.run(
-      'INSERT INTO audit (id, at_ms, done_by, action, tenant, detail) VALUES (?, ?, ?, ?, ?, ?)',
-      id,
-      atMs,
-      by,
-      action,
-      tenant,
-      JSON.stringify(detail),
-    );
+  function appendAct(entry: AuditEntry): void {
+    insert(db, 'audit', { id: entry.id, ...auditRow(entry) });
   }
 
   function write({ record, entry, gained, lost }: TenantWrite): TenantRecord {
@@ -54,18 +45,7 @@ export function createSqliteTenantRegistry(options: SqliteTenantRegistryOptions)
       const sql = 'INSERT OR IGNORE INTO tenant_bots (channel, bot, tenant) VALUES (?, ?, ?)';
       if (db.run(sql, channel, bot, record.tenant) === 0) throw tenantError('bot-taken');
     }
-    const { tenant, name, status, version, settings, createdAtMs, updatedAtMs } = record;
-    db.run(
-      `INSERT OR REPLACE INTO tenants (tenant, name, status, version, settings, created_at_ms, updated_at_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      tenant,
-      name,
-      status,
-      version,
-      JSON.stringify(settings),
-      createdAtMs,
-      updatedAtMs,
-    );
+    insert(db, 'tenants', tenantRow(record));
     appendAct(entry);
     return record;
   }
@@ -147,24 +127,25 @@ export function createSqliteTenantRegistry(options: SqliteTenantRegistryOptions)
 }
 
 function recordOf(row: Row): TenantRecord {
-  return {
-    tenant: String(row.tenant) as Tenant,
-    name: String(row.name) as TenantName,
-    status: String(row.status) as TenantStatus,
-    version: Number(row.version),
-    settings: storedSettings(row.settings),
-    createdAtMs: Number(row.created_at_ms),
-    updatedAtMs: Number(row.updated_at_ms),
-  };
+  return readTenant(fieldsOf(row));
 }
 
 function entryOf(row: Row): AuditEntry {
+  return readAuditEntry(String(row.id), fieldsOf(row));
+}
+
+function fieldsOf(row: Row): StoredFields {
   return {
-    id: String(row.id),
-    atMs: Number(row.at_ms),
-    by: String(row.done_by),
-    action: String(row.action),
-    tenant: row.tenant === null ? null : (String(row.tenant) as Tenant),
-    detail: parseColumn<AuditEntry['detail']>('detail', row.detail) ?? {},
+    text: (name) => String(row[name]),
+    number: (name) => Number(row[name]),
+    optional: (name) => (row[name] === null ? null : String(row[name])),
   };
+}
+
+type Column = string | number | null;
+
+function insert(db: SqliteDatabase, into: string, row: Readonly<Record<string, Column>>): void {
+  const names = Object.keys(row);
+  const places = names.map(() => '?').join(', ');
+  db.run(`INSERT OR REPLACE INTO ${into} (${names.join(', ')}) VALUES (${places})`, ...Object.values(row));
 }

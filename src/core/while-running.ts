@@ -1,0 +1,26 @@
+// What becomes of a message that is written while a turn of its conversation runs: it waits (`queue`), is told to the agent
+// at its next step (`steer`, see steering.ts), or ends the turn, and both are gone on with (`interrupt`). For an
+// installation, and for single chats of it.
+import { z } from 'zod';
+import type { Conversation } from './ids.ts';
+
+const mode = z.enum(['queue', 'steer', 'interrupt']);
+
+export const whileRunningSchema = z.strictObject({
+  default: mode.default('queue'),
+  chats: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9-]*\/\S+$/, 'name a chat as channel/chat, such as "telegram/-100123"'),
+      mode,
+    )
+    .default({}),
+});
+export type WhileRunning = z.infer<typeof whileRunningSchema>;
+export type WhileRunningSettings = z.input<typeof whileRunningSchema>;
+
+export function whileRunningIn(
+  settings: WhileRunning | undefined,
+  { channel, chat }: Pick<Conversation, 'channel' | 'chat'>,
+): z.infer<typeof mode> {
+  return settings?.chats[`${channel}/${chat}`] ?? settings?.default ?? 'queue';
+}

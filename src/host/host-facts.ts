@@ -1,0 +1,25 @@
+// What one turn's host cost, counted by the worker as the turn goes: nothing of it is the host's own word.
+import type { HostFacts } from '../core/timeline.ts';
+
+export interface HostFactsCounter {
+  /** The host was given a pack of this size. */
+  gave(bytes: number): void;
+  saved(bytes: number): void;
+  readonly now: () => HostFacts;
+}
+
+/** `askedAtMs`: when the turn asked for a host, by `performance.now`; it has it now. */
+export function countHostFacts(start: HostFacts['start'], askedAtMs: number): HostFactsCounter {
+  const waitedMs = performance.now() - askedAtMs;
+  let restoredBytes = 0;
+  let savedBytes = 0;
+  return {
+    gave(bytes) {
+      restoredBytes += bytes;
+    },
+    saved(bytes) {
+      savedBytes += bytes;
+    },
+    now: () => ({ start, waitedMs: Math.round(waitedMs), restoredBytes, savedBytes }),
+  };
+}
