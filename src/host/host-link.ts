@@ -57,6 +57,9 @@ export interface HostLink {
   kill(): void;
 }
 
+/** A store's refusal as a host tells it: worth no more than the host's word. */
+export class RefusedByWord extends Refused {}
+
 const STEP = {
   ready: 'start',
   opened: 'restore',
@@ -64,6 +67,7 @@ const STEP = {
   saved: 'save',
   resting: 'run',
 } as const satisfies Record<Answer, HostStep>;
+
 const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting' } as const;
 
 export function createHostLink(
@@ -208,6 +212,6 @@ function errorOf({ family, code, message, advice }: Of<'failed'>): Error {
   const data = advice === undefined ? {} : { advice };
   if (family === 'Corrupt') return new Corrupt(code, message, data);
   if (family === 'Invalid') return new Invalid(code, message, data);
-  if (family === 'Refused') return new Refused(code, message, data);
+  if (family === 'Refused') return new RefusedByWord(code, message, data);
   return new Conflict('host-failed', `The agent host failed: ${message}`, data);
 }

@@ -141,6 +141,7 @@ async function startHost(options: LocalHostsOptions, sessions: Sessions): Promis
     ...(options.sockets ? { sockets: options.sockets } : {}),
     ...(options.hostLimits ? { limits: options.hostLimits } : {}),
     onNotice: (notice) => log('info', 'sandbox-notice', { ...notice }),
+    watchedLater: true,
   });
   const link = createHostLink(started, log, patience);
   let leave = async () => {};
@@ -161,6 +162,7 @@ async function startHost(options: LocalHostsOptions, sessions: Sessions): Promis
     link,
     async claim(lease) {
       const { stage } = incoming;
+      started.watch();
       if (isWalled) return { directory: INSIDE, stage, spool: slot };
       // A host that hung gave way to this one, under the same lease: it must be gone before the directory is made anew.
       const session = `${lease.tenant}/${lease.sessionId}`;

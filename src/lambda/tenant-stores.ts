@@ -10,11 +10,13 @@ import { systemClock } from '../core/clock.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
 import type { EventLog, ObjectStore, SessionStore, StateLimits, UsageLedger } from '../core/ports.ts';
+import type { TenantRecord } from '../core/tenants.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { agentSessionOf, isBlank, redoable, redone, undoable, undone } from '../state/timeline.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
+import type { EncryptionOf } from '../stores/s3/encryption.ts';
 import { createS3Client, createS3ObjectStore } from '../stores/s3/object-store.ts';
 
 export interface TenantStoresOptions {
@@ -27,6 +29,8 @@ export interface TenantStoresOptions {
   readonly limits: StateLimits;
   readonly temporary: string;
   readonly credentials?: TenantCredentialsOf;
+  /** Of a tenant whose objects have a key of their own. */
+  readonly recordOf: (tenant: Tenant) => Promise<TenantRecord | null>;
 }
 
 /** What opens one tenant's items and objects, and no other's. */
@@ -43,6 +47,14 @@ export interface OpenedTenant extends TenantKeys {
   readonly usage: UsageLedger;
 }
 
+/** Under the tenant's own key, where it has one. What is there already keeps the key that it was written with. */
+export function encryptionBy(recordOf: TenantStoresOptions['recordOf']): (tenant: Tenant) => EncryptionOf {
+  return (tenant) => async () => {
+    const keyArn = (await recordOf(tenant))?.settings.kmsKey ?? null;
+    return keyArn === null ? null : { keyArn, context: { tenant } };
+  };
+}
+
 const MAX_OPEN = 50;
 
 export function createTenantStores(options: TenantStoresOptions) {
@@ -56,7 +68,11 @@ export function createTenantStores(options: TenantStoresOptions) {
     const dynamo = createDynamoClient({ credentials });
     const s3 = createS3Client({ credentials });
     const tables = { client: dynamo, mappingTable, stateTable, clock: systemClock };
-    const objects = createS3ObjectStore({ client: s3, bucket });
+    const objects = createS3ObjectStore({
+      client: s3,
+      bucket,
+      encryptionOf: encryptionBy(options.recordOf)(tenant),
+    });
     const store = createDynamoSessionStore(tables);
     return {
       dynamo,

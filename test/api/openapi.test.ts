@@ -276,7 +276,9 @@ describe('openapi.json', () => {
     };
     const sent = call('post', '/v1/chats/busy/messages', { text: 'x' });
     await started.promise;
-    const shown = (await (await call('get', '/v1/chats/busy')).json()) as unknown as { turns: { turn_id: string }[] };
+    const shown = (await (await call('get', '/v1/chats/busy')).json()) as unknown as {
+      turns: { turn_id: string }[];
+    };
     const early = await call('get', `/v1/turns/${shown.turns[0]?.turn_id}/timeline`);
     expect(await fits(early, 'get', '/v1/turns/{id}/timeline')).toMatchObject({ code: 'no-timeline' });
     await fits(await call('delete', '/v1/chats/busy'), 'delete', '/v1/chats/{chat}');

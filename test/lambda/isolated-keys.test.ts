@@ -25,7 +25,7 @@ test('URLs are signed with the keys of the tenant whose object it is, whoever ca
   for (const tenant of ['acme', 'globex', 'acme']) {
     for (const url of [
       await presigner.read(`${tenant}/s/x.pack`),
-      await presigner.write(`${tenant}/s/y.pack`),
+      (await presigner.write(`${tenant}/s/y.pack`)).url,
     ]) {
       expect(new URL(url).searchParams.get('X-Amz-Credential')).toMatch(new RegExp(`^KEY-OF-${tenant}/`));
       expect(new URL(url).searchParams.get('X-Amz-Security-Token')).toBe('session');

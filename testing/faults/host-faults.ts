@@ -51,3 +51,6 @@ export const LIES: readonly Lie[] = [
 
 export const lieOf = (step: HostStep, how: string): Lie | undefined =>
   LIES.find((lie) => lie.step === step && lie.how === how);
+
+/** Between two turns, while the agent stays for the next one; `let-go`: somebody has its processes go on. */
+export const HOT_FAULTS = ['kill-agent', 'kill-host', 'let-go'] as const;

@@ -59,6 +59,8 @@ export interface StartOptions {
   readonly sockets?: Readonly<Record<string, string>>;
   readonly limits?: Partial<SandboxLimits>;
   readonly onNotice?: (notice: SandboxNotice) => void;
+  /** Its use of memory and disk is looked at from `watch` on, not from the start: until then only our own program runs in it. */
+  readonly watchedLater?: boolean;
 }
 
 /** Something an operator wants to know; the host goes on. */
@@ -72,6 +74,8 @@ export interface SandboxedProcess {
   readonly stdio: readonly (Readable | Writable | null)[];
   /** Ends everything in it at once. */
   kill(): void;
+  /** Begins to look at what it uses; see `watchedLater`. */
+  watch(): void;
   /** Of the program itself; null when it cannot be known. */
   readonly activity: () => Promise<Activity | null>;
   /** Resolves when nothing of it runs any more, never rejects. */

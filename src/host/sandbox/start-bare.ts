@@ -20,6 +20,7 @@ export function startBare(options: StartOptions): SandboxedProcess {
     pid: child.pid ?? -1,
     stdio: streamsOf(child, options.stdio.length),
     kill: () => void child.kill('SIGKILL'),
+    watch() {},
     activity: () => activityOf(child.pid),
     ended: endOf(child).then(async (end) => {
       await endProcesses(root, pids).catch(() => {});

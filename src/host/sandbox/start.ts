@@ -16,7 +16,7 @@ export async function startInSandbox(options: StartOptions): Promise<SandboxedPr
 
 /** With its way out, and ended when it is over a limit. */
 async function startWatched(options: StartOptions, sandbox: Bubblewrap): Promise<SandboxedProcess> {
-  const { directories, onNotice } = options;
+  const { directories, onNotice, watchedLater = false } = options;
   const wayOut = await openWayOut(options, { ...DEFAULT_LIMITS, ...options.limits });
   try {
     const host = await startWalled({
@@ -25,29 +25,37 @@ async function startWatched(options: StartOptions, sandbox: Bubblewrap): Promise
       sockets: { ...options.sockets, ...wayOut?.sockets },
     });
     let overLimit: SandboxEnd['overLimit'];
-    const watch = watchHost({
-      first: host.first,
-      limits: host.limits,
-      folder: directories.writable[0]?.path ?? null,
-      measure: () =>
-        measureDisk(
-          sandbox,
-          directories.writable.map(({ path }) => path),
-          host.user,
-        ),
-      ...(onNotice && { onNotice }),
-      onOver(over) {
-        overLimit = over;
-        host.kill();
-      },
-    });
+    let stopWatching: (() => void) | undefined;
+    let isOver = false;
+    const watch = (): void => {
+      if (stopWatching || isOver) return;
+      const { stop } = watchHost({
+        first: host.first,
+        limits: host.limits,
+        folder: directories.writable[0]?.path ?? null,
+        measure: () =>
+          measureDisk(
+            sandbox,
+            directories.writable.map(({ path }) => path),
+            host.user,
+          ),
+        ...(onNotice && { onNotice }),
+        onOver(over) {
+          overLimit = over;
+          host.kill();
+        },
+      });
+      stopWatching = stop;
+    };
+    if (!watchedLater) watch();
     const ended = host.ended.then(async (end) => {
-      watch.stop();
+      isOver = true;
+      stopWatching?.();
       await wayOut?.close();
       return overLimit ? { ...end, overLimit } : end;
     });
     const { pid, stdio, kill, activity } = host;
-    return { pid, stdio, kill, activity, ended };
+    return { pid, stdio, kill, watch, activity, ended };
   } catch (error) {
     await wayOut?.close();
     throw error;

@@ -1,6 +1,6 @@
 // A durable queue in one SQLite file, shared by all processes of a machine. A message may go when it is the first
 // of its conversation and visible: whatever makes the first one wait (in flight, retried later) holds the others.
-// Long polls notice another process's messages within about 20 ms.
+// Long polls notice another process's messages within about 20 ms, and cost nothing while there are none.
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../../core/clock.ts';
 import { parseTurnRequest, queueDedupeId, type TurnRequest } from '../../core/messages.ts';

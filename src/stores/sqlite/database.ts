@@ -1,6 +1,7 @@
 // One local database file, opened by as many processes as like: WAL, writes in `BEGIN IMMEDIATE`, each durable
 // when it returns. Statements run on this thread; a lock held by another process blocks it for at most
-// `busyTimeoutMs`, then the call is Refused. Waiting for changes polls `data_version`, which costs microseconds.
+// `busyTimeoutMs`, then the call is Refused. Waiting for another process's changes costs nothing while nothing is written
+// (file-changes.ts).
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
@@ -9,6 +10,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import { storeError } from '../rules/errors.ts';
 import { createWakeUp } from '../wake-up.ts';
 import { isBusy, translateSqliteError } from './errors.ts';
+import { watchFile } from './file-changes.ts';
 import { prepareSchema } from './schema.ts';
 
 export interface OpenDatabaseOptions {
@@ -37,7 +39,10 @@ export interface SqliteDatabase {
   close(): void;
 }
 
+/** A look at `data_version` takes microseconds, but a process that looks so often never rests. */
 const POLL_MS = 20;
+/** While nobody writes: for what the file's system did not tell of. */
+const QUIET_POLL_MS = 1_000;
 const BUSY_TIMEOUT_MS = 5_000;
 
 /** Opens the database, making file, folders and tables where there are none. */
@@ -45,6 +50,7 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
   const db = translated(() => connect(path, options));
   const statements = new Map<string, StatementSync>();
   const written = createWakeUp();
+  const file = watchFile(`${path}-wal`, () => written.wake());
   let writes = 0;
   let closed = false;
 
@@ -89,16 +95,23 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
     },
     async waitForChange(since, clock, ms, signal) {
       const untilMs = clock.now() + ms;
-      while (!signal?.aborted && self.dataVersion() === since) {
-        const leftMs = untilMs - clock.now();
-        if (leftMs <= 0) return;
-        await written.wait(clock, Math.min(POLL_MS, leftMs), signal);
+      file.begin();
+      try {
+        while (!signal?.aborted && self.dataVersion() === since) {
+          const leftMs = untilMs - clock.now();
+          if (leftMs <= 0) return;
+          const pollMs = file.isQuiet() ? QUIET_POLL_MS : POLL_MS;
+          await written.wait(clock, Math.min(pollMs, leftMs), signal);
+        }
+      } finally {
+        file.end();
       }
     },
     close() {
       if (closed) return;
       closed = true;
       statements.clear();
+      file.close();
       db.close();
       written.wake();
     },
