@@ -54,7 +54,7 @@ export async function openBenchWorker(
   const folder = await loadAgentFolder(await plainAgent(join(dataDir, 'agent')));
   const model = { baseUrl: modelUrl, demo: false };
   const opened = await openWorkerHosts(
-    { dataDir, limits, proxy: {}, prices: {}, budgets: {}, ...(hot && { hot: HOT }) },
+    { dataDir, limits, proxy: {}, publicUrl: null, prices: {}, budgets: {}, ...(hot && { hot: HOT }) },
     stores,
     folder,
     model,

@@ -6,6 +6,7 @@ const NEEDED = 24;
 if (Number.parseInt(process.versions.node, 10) < NEEDED) {
   throw new Error(
     `hybrid-sessions needs Node ${NEEDED} or newer; this is Node ${process.versions.node}. ` +
-      'Its commands (npx hybrid-sessions ...) run on Node 20 too: they bring a newer one along.',
+      'Its commands (npx hybrid-sessions ...) run on Node 20 too: they bring a newer one along. ' +
+      'For a program of yours: npx --package node@24 node <file>.',
   );
 }

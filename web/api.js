@@ -105,6 +105,10 @@ export function createApi({ keys }) {
     send(entry) {
       const headers = { 'Idempotency-Key': entry.key, Prefer: 'respond-async' };
       if (entry.kind === 'new') return post(`${chatPath(entry.chat)}/new`, {}, headers);
+      if (entry.answer) {
+        const { question, ...decision } = entry.answer;
+        return post(`${chatPath(entry.chat)}/questions/${encodeURIComponent(question)}`, decision, headers);
+      }
       return post(`${chatPath(entry.chat)}/messages`, { text: entry.text }, headers);
     },
 

@@ -111,6 +111,10 @@ const conversation = createConversation({
     focusOn();
   },
   onCancelled: focusOn,
+  onAnswered() {
+    focusOn();
+    if (chat !== null) otherPlaces.tell('changed', chat);
+  },
   onEdit(text) {
     composer.write(text);
     composer.focus();

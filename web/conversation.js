@@ -10,6 +10,7 @@
 import { ApiProblem } from './api.js';
 import { h, messageOf } from './dom.js';
 import { createFollowing } from './following.js';
+import { createQuestionPanel, waitingIn } from './question-panel.js';
 import { createSteps } from './steps.js';
 import { createTurnView } from './turn-view.js';
 
@@ -26,6 +27,7 @@ const PAGE_TURNS = 30;
  *   onSettled: (demo: boolean) => void,
  *   onRepeat: (text: string) => void,
  *   onCancelled: () => void,
+ *   onAnswered: () => void,
  *   onEdit: (text: string) => void,
  *   onChanged: (chat: string) => void,
  *   onMissing: (chat: string) => void,
@@ -36,6 +38,24 @@ export function createConversation(options) {
   const { root, older, api, connection, scroll, outbox, announce } = options;
   /** @type {Open | null} */
   let open = null;
+
+  const panel = createQuestionPanel({
+    onAnswer(question, decision, label) {
+      send('answer', label, { question: question.id, ...decision });
+      options.onAnswered();
+    },
+  });
+
+  /** Below the last turn, if it has ended and somebody has to decide something. @param {Open} here */
+  function showQuestions(here) {
+    const last = here.views.at(-1);
+    const questions = waitingIn(last?.settled() ?? null);
+    panel.show(questions);
+    if (last && questions.length > 0 && panel.element.parentElement !== last.element) {
+      last.element.append(panel.element);
+      announce(questions.length === 1 ? 'The agent asks something.' : 'The agent asks several things.');
+    }
+  }
 
   /** @param {Turn | OutboxEntry} source @param {Open} here */
   function viewOf(source, here) {
@@ -72,7 +92,14 @@ export function createConversation(options) {
       chat,
       ended,
       steps: createSteps({ api, connection, scroll, signal }),
-      following: createFollowing({ ...options, views, signal, lookAgain: refresh }),
+      following: createFollowing({
+        ...options,
+        ...{ views, signal, lookAgain: refresh },
+        onActivity(activity) {
+          options.onActivity(activity);
+          showQuestions(here);
+        },
+      }),
       views,
       cursor: null,
       loadingOlder: false,
@@ -149,10 +176,10 @@ export function createConversation(options) {
     return view;
   }
 
-  /** @param {'message' | 'new'} kind @param {string} text */
-  function send(kind, text) {
+  /** @param {OutboxEntry['kind']} kind @param {string} text @param {OutboxEntry['answer']} [answer] */
+  function send(kind, text, answer) {
     if (!open) return false;
-    const entry = outbox().add(open.chat, kind, text);
+    const entry = outbox().add(open.chat, kind, text, answer);
     addView(open, entry);
     scroll.toBottom();
     return true;

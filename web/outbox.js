@@ -51,9 +51,13 @@ export function createOutbox({ api, connection, onAccepted, onRefused }) {
     );
   }
 
-  /** @param {string} chat @param {'message' | 'new'} kind @param {string} text */
-  function add(chat, kind, text) {
-    const entry = { key: randomId(), chat, kind, text, composedAt: new Date().toISOString() };
+  /** @param {string} chat @param {OutboxEntry['kind']} kind @param {string} text @param {OutboxEntry['answer']} [answer] */
+  function add(chat, kind, text, answer) {
+    /** @type {OutboxEntry} */
+    const entry = {
+      ...{ key: randomId(), chat, kind, text, composedAt: new Date().toISOString() },
+      ...(answer && { answer }),
+    };
     store(chat, [...pending(chat), entry]);
     void flush(chat);
     return entry;

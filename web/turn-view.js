@@ -155,7 +155,8 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
     isStopping: () => stopping,
     updatedAt: () => turn?.updated_at ?? '',
     settled: () => (phase === 'settled' ? (turn?.reply ?? null) : null),
-    needsSteps: () => phase === 'settled' && source.kind === 'message' && !watched,
+    needsSteps: () =>
+      phase === 'settled' && (source.kind === 'message' || source.kind === 'answer') && !watched,
     rendered: () => reply.rendered(),
 
     /** The same reply with its steps, made ready beside the page. @param {ReturnType<typeof createReplyView>} other */
@@ -210,7 +211,7 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
 
 /** What the person wrote. @param {Turn | OutboxEntry} source */
 function saidIn({ kind, text }) {
-  if (kind === 'message') return text;
+  if (kind === 'message' || kind === 'answer') return text;
   const names = { command: '/', steer: '/btw ' };
   return `${names[/** @type {'command' | 'steer'} */ (kind)] ?? `/${kind} `}${text}`.trim();
 }

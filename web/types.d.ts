@@ -8,12 +8,29 @@ export interface Reply {
   code?: string;
   demo?: boolean;
   usage?: { input_tokens: number; output_tokens: number };
+  asked?: Question[];
+  answered?: Question[];
+}
+
+export interface Question {
+  id: string;
+  kind: 'approval' | 'choice';
+  title: string;
+  covers: 'call' | 'tool';
+  options: { label: string; description: string }[];
+  multiple: boolean;
+  answer: { decision: string } | null;
+}
+
+export interface Decision {
+  decision: 'once' | 'chat' | 'deny' | 'reply';
+  text?: string;
 }
 
 export interface Turn {
   turn_id: string;
   chat: string;
-  kind: 'message' | 'steer' | 'new' | 'undo' | 'redo' | 'fork' | 'command';
+  kind: 'message' | 'answer' | 'steer' | 'new' | 'undo' | 'redo' | 'fork' | 'command';
   text: string;
   status: TurnStatus;
   stop_requested: boolean;
@@ -92,9 +109,11 @@ export type TurnEvent =
 export interface OutboxEntry {
   key: string;
   chat: string;
-  kind: 'message' | 'new';
+  kind: 'message' | 'answer' | 'new';
   text: string;
   composedAt: string;
+  /** Of the kind `answer`. */
+  answer?: Decision & { question: string };
   /** Why the server will not take it; it waits for its author then. */
   refused?: string;
 }

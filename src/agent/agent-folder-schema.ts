@@ -49,6 +49,18 @@ const remoteServer = z.strictObject({
   type: z.enum(['http', 'sse']),
   url: z.url(),
   headers: z.record(z.string(), z.string()).optional(),
+  /** People sign in to it with accounts of their own. */
+  oauth: z
+    .union([
+      z.literal(true),
+      z.strictObject({
+        clientId: z.string().min(1).optional(),
+        /** Name of a stored credential. */
+        clientSecret: z.string().min(1).optional(),
+        scope: z.string().min(1).optional(),
+      }),
+    ])
+    .optional(),
 });
 
 export const mcpSchema = z.strictObject({

@@ -4,6 +4,9 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { settingFault } from '../setting-fault.ts';
+import { hasReference, type RemoteServer, remoteServerFault } from '../tool-servers/remote-server.ts';
+import type { ServerList } from '../tool-servers/server-list.ts';
+import { SIGN_IN_TOOL } from '../tool-servers/sign-in/connect-tool.ts';
 import {
   type AgentFolder,
   type AgentSettings,
@@ -20,6 +23,29 @@ import { badFolder } from './bad-folder.ts';
 import { readSkill } from './skill-file.ts';
 
 export type { AgentFolder } from './agent-folder-schema.ts';
+
+/** Those, and what else may be reached because its owner wrote it. */
+export function serverListOf(folder: Pick<AgentFolder, 'mcpServers' | 'settings'>): ServerList {
+  const { network } = folder.settings;
+  return { servers: remoteServersOf(folder), allow: typeof network === 'string' ? [] : network.allow };
+}
+
+/** Those of its tool servers that are at a URL. */
+export function remoteServersOf({ mcpServers }: Pick<AgentFolder, 'mcpServers'>): RemoteServer[] {
+  return Object.entries(mcpServers).flatMap(([name, server]) =>
+    'url' in server
+      ? [
+          {
+            name,
+            type: server.type,
+            url: server.url,
+            headers: server.headers ?? {},
+            ...(server.oauth === undefined ? {} : { oauth: server.oauth === true ? {} : server.oauth }),
+          },
+        ]
+      : [],
+  );
+}
 
 export async function loadAgentFolder(path: string): Promise<AgentFolder> {
   const folder = await realpath(resolve(path)).catch((cause: unknown) => {
@@ -46,6 +72,7 @@ export async function loadAgentFolder(path: string): Promise<AgentFolder> {
     (await readJson(folder, 'settings.json', settingsSchema)) ??
     settingsSchema.parse({ tools: { allow: [] } });
   const mcpServers = expandServers((await readJson(folder, 'mcp.json', mcpSchema))?.mcpServers ?? {}, folder);
+  checkServers(mcpServers);
   checkTools('settings.json: tools.allow', settings.tools.allow, mcpServers);
   checkAsk(settings.tools.ask ?? [], mcpServers);
   checkClaudeSettings(settings);
@@ -130,6 +157,26 @@ function checkAsk(rules: readonly string[], servers: Readonly<Record<string, Mcp
   checkTools('settings.json: tools.ask', tools, servers);
 }
 
+function checkServers(servers: Readonly<Record<string, McpServer>>): void {
+  for (const remote of remoteServersOf({ mcpServers: servers })) {
+    const wrong = remoteServerFault(remote);
+    if (wrong === null) continue;
+    throw badFolder(
+      `mcp.json: mcpServers.${remote.name}.${wrong}.`,
+      'See docs/tools-and-credentials.md for servers at a URL.',
+    );
+  }
+  for (const [name, server] of Object.entries(servers)) {
+    if (!('command' in server)) continue;
+    const texts = [server.command, ...(server.args ?? []), ...Object.values(server.env ?? {})];
+    if (!texts.some(hasReference)) continue;
+    throw badFolder(
+      `mcp.json: mcpServers.${name}: a stored credential cannot be given to a server that runs beside the agent.`,
+      "Everything there is within the agent's reach: run that server elsewhere and name its URL.",
+    );
+  }
+}
+
 /** What decides about permissions is in `tools` and `sandbox`, in one place. */
 function checkClaudeSettings(settings: AgentSettings): void {
   for (const key of ['permissions', 'sandbox', 'env', 'apiKeyHelper']) {
@@ -182,12 +229,16 @@ export function toolsOf({ tools }: Pick<AgentSettings, 'tools'>): readonly strin
   return [...new Set([...tools.allow, ...asked])];
 }
 
-/** `mcp__dice` allows every tool of that server. */
+/** `mcp__dice` allows every tool of that server; whoever may use one of its tools may ask for a link to sign in. */
 export function isAllowed(tool: string, allowed: readonly string[]): boolean {
+  const [, server] = SIGN_IN.exec(tool) ?? [];
+  if (server !== undefined) return allowed.some((entry) => `${entry}__`.startsWith(`mcp__${server}__`));
   return allowed.some(
     (entry) => tool === entry || (entry.startsWith('mcp__') && tool.startsWith(`${entry}__`)),
   );
 }
+
+const SIGN_IN = new RegExp(`^mcp__([A-Za-z0-9-]+)__${SIGN_IN_TOOL}$`);
 
 async function readPromptFile(folder: string, file: string, where: string): Promise<string> {
   const path = await realpath(resolve(folder, file)).catch((cause: unknown) => {

@@ -6,24 +6,20 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServerStatus } from '@anthropic-ai/claude-agent-sdk';
 import { newSessionId } from '../core/ids.ts';
+import type { Vault } from '../core/ports/vault.ts';
 import type { Sandbox } from '../host/sandbox/index.ts';
-import type { AgentFolder } from './agent-folder.ts';
+import { createMemoryVault } from '../stores/memory/vault.ts';
+import { type AgentFolder, remoteServersOf } from './agent-folder.ts';
 import { NOTHING_ASKED } from './asking-policy.ts';
+import { checkRemoteServers } from './check-remote-servers.ts';
 import { createCliProcess } from './cli-process.ts';
 import { agentEnvironment } from './environment.ts';
 import { endProcesses } from './processes.ts';
 import { queryOptions } from './query-options.ts';
 import { removeTree } from './remove-tree.ts';
 import { layConfiguration } from './static-config.ts';
+import type { ToolServerState } from './tool-server-state.ts';
 import { createWalledCli } from './walled-cli.ts';
-
-export interface ToolServerState {
-  readonly name: string;
-  readonly started: boolean;
-  /** What the CLI says of it, when it did not. */
-  readonly reason: string;
-  readonly tools: number;
-}
 
 const LOOK_EVERY_MS = 100;
 /** For the CLI itself to start. */
@@ -31,13 +27,29 @@ const MARGIN_MS = 15_000;
 /** It is never asked. */
 const NO_MODEL = { baseUrl: 'http://127.0.0.1:9', apiKey: 'none', demo: true } as const;
 
-export async function checkToolServers(options: {
+/** Servers of this machine by the CLI, those at URLs as turns reach them. */
+export async function checkToolServers(options: CheckOptions): Promise<readonly ToolServerState[]> {
+  const { folder, vault = createMemoryVault(), signal } = options;
+  const local = Object.entries(folder.mcpServers).filter(([, server]) => 'command' in server);
+  const [started, reached] = await Promise.all([
+    checkLocalServers({ ...options, folder: { ...folder, mcpServers: Object.fromEntries(local) } }),
+    remoteServersOf(folder).length === 0 ? [] : checkRemoteServers(folder, vault, signal),
+  ]);
+  const found = [...started, ...reached];
+  return Object.keys(folder.mcpServers).flatMap((name) => found.filter((state) => state.name === name));
+}
+
+interface CheckOptions {
   readonly folder: AgentFolder;
   readonly sandbox: Sandbox;
   readonly path?: string;
+  /** Where credentials of servers at URLs are; none are stored when left out. */
+  readonly vault?: Vault;
   /** Ends the check; it then rejects. */
   readonly signal?: AbortSignal;
-}): Promise<readonly ToolServerState[]> {
+}
+
+async function checkLocalServers(options: CheckOptions): Promise<readonly ToolServerState[]> {
   const { folder, sandbox } = options;
   if (Object.keys(folder.mcpServers).length === 0) return [];
   // Loaded where there is something to check: a worker's start does not wait for it.

@@ -30,6 +30,16 @@ export interface ModelEndpoint {
   readonly demo: boolean;
 }
 
+/** Where a turn's gateway is, and the turn's token for it: tool servers are there, too. */
+export function gatewayOf({ baseUrl, apiKey, bedrock }: ModelEndpoint): {
+  readonly baseUrl: string | undefined;
+  readonly token: string | undefined;
+} {
+  return bedrock
+    ? { baseUrl: bedrock.ANTHROPIC_BEDROCK_BASE_URL, token: bedrock.AWS_BEARER_TOKEN_BEDROCK }
+    : { baseUrl, token: apiKey };
+}
+
 /** Folder name of transcripts under `config/projects`: independent of the working directory's path. */
 export const PROJECT_DIRECTORY = 'session';
 

@@ -1,11 +1,13 @@
 // What `doctor` and `start` say about the parts that only the agent's own programs can try: tool servers and the model's
 // credentials.
 
+import type { Vault } from '../core/ports/vault.ts';
 import { detectSandbox, type Sandbox } from '../host/sandbox/index.ts';
 import { type AgentFolder, loadAgentFolder } from './agent-folder.ts';
 import { checkModelAccess } from './check-model-access.ts';
-import { checkToolServers, type ToolServerState } from './check-tool-servers.ts';
+import { checkToolServers } from './check-tool-servers.ts';
 import type { ModelEndpoint } from './environment.ts';
+import type { ToolServerState } from './tool-server-state.ts';
 
 interface AgentFinding {
   readonly name: string;
@@ -14,13 +16,17 @@ interface AgentFinding {
   readonly mend?: string;
 }
 
-export async function toolServerFinding(folder: AgentFolder, sandbox: Sandbox): Promise<AgentFinding> {
+export async function toolServerFinding(
+  folder: AgentFolder,
+  sandbox: Sandbox,
+  vault?: Vault,
+): Promise<AgentFinding> {
   const name = 'tool servers';
-  const states = await checkToolServers({ folder, sandbox });
+  const states = await checkToolServers({ folder, sandbox, ...(vault && { vault }) });
   if (states.length === 0) return { name, status: 'ok', found: 'none in mcp.json' };
   const missing = missingOf(states);
   if (missing.length > 0) {
-    const mend = 'Run its command of mcp.json by hand; turns go on without its tools until it starts.';
+    const mend = 'Try its command or URL of mcp.json by hand; turns go on without its tools until it starts.';
     return { name, status: 'fail', found: missing.join('; '), mend };
   }
   const found = states.map(
@@ -32,11 +38,12 @@ export async function toolServerFinding(folder: AgentFolder, sandbox: Sandbox): 
 /** A sentence for each server that does not start; none where `signal` ends the search. */
 export async function findMissingToolServers(
   agentDir: string,
+  vault: Vault,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   try {
     const folder = await loadAgentFolder(agentDir);
-    return missingOf(await checkToolServers({ folder, sandbox: await sandboxOf(folder), signal }));
+    return missingOf(await checkToolServers({ folder, sandbox: await sandboxOf(folder), vault, signal }));
   } catch (error) {
     if (signal.aborted) return [];
     throw error;

@@ -6,5 +6,5 @@ export { type AgentFolder, loadAgentFolder } from './agent-folder.ts';
 export type { CliSandbox } from './cli-sandbox.ts';
 export { createDemoModel, type DemoModel } from './demo-model.ts';
 export { type AgentRunnerOptions, createAgentRunner, type ModelEndpoint } from './runner.ts';
-export { describePolicy, networkOf } from './tool-policy.ts';
+export { describePolicy } from './tool-policy.ts';
 export { createWorkplace, type WorkplaceOptions } from './workplace.ts';

@@ -2,39 +2,33 @@
 // figures of the turn as the gateway counted them. The CLI speaks plain Messages API or Bedrock, as the endpoint does.
 import { systemClock } from '../core/clock.ts';
 import { tenantOf } from '../core/ids.ts';
-import type { Log } from '../core/log.ts';
 import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { HostRun } from '../core/ports/hosts.ts';
 import type { UsageTotals } from '../core/ports/usage.ts';
 import type { Usage } from '../core/records.ts';
 import type { ModelCall } from '../core/timeline.ts';
+import { personOf } from '../core/vault.ts';
 import type { Budgets } from '../gateway/budgets.ts';
-import { createUpstreamConnections } from '../gateway/connections.ts';
 import { createModelFallback, fallbackNote } from '../gateway/model-fallback.ts';
-import {
-  createModelGateway,
-  type GatewayTurn,
-  type ModelFailure,
-  type OpenTurn,
-} from '../gateway/model-gateway.ts';
+import type { GatewayTurn, ModelFailure, OpenTurn } from '../gateway/model-gateway.ts';
 import { isShortName } from '../gateway/model-policy.ts';
 import type { ModelUpstream } from '../gateway/model-upstream.ts';
+import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
 import type { ModelEndpoint } from './environment.ts';
-import type { TenantAgentOf } from './tenant-agent.ts';
 import { type FolderModels, turnModels } from './turn-models.ts';
+import type { TurnTools } from './turn-tools.ts';
 
 export interface ModelAccessOptions {
   readonly folder: FolderModels;
   readonly model: ModelEndpoint;
-  /** The worker's, here or elsewhere; without one each turn has a gateway of its own. */
-  readonly gateway?: TurnGateway;
+  /** The worker's, here or elsewhere; or what opens one for each turn. */
+  readonly gateway: TurnGateway | (() => Promise<TurnGateway & { close(): Promise<void> }>);
   /** What turns may spend. */
   readonly budgets?: Budgets;
+  /** The turn's tool servers at URLs, where they are reached through this process. */
+  readonly turnTools?: TurnTools;
   /** What tenants have of their own. */
   readonly agentOf?: TenantAgentOf;
-  /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` for the way to the model, where there is a proxy. */
-  readonly proxy?: Readonly<Record<string, string>>;
-  readonly log?: Log;
 }
 
 /** As much of a gateway as turns need; it may be in another process. */
@@ -69,15 +63,13 @@ export interface ModelAccess {
 const PUBLIC_API = 'https://api.anthropic.com';
 
 export function createModelAccess(options: ModelAccessOptions): ModelAccess {
-  const { model: endpoint, log } = options;
-  const connections = createUpstreamConnections(options.proxy);
+  const { model: endpoint } = options;
   const fallbacks = createModelFallback(systemClock);
   let failedLast: { readonly model: string; readonly run: HostRun } | null = null;
 
   async function withGateway<T>(work: (gateway: TurnGateway) => Promise<T>): Promise<T> {
-    if (options.gateway) return await work(options.gateway);
-    const upstream = upstreamOf(endpoint);
-    const gateway = await createModelGateway({ upstream, connections, ...(log ? { log } : {}) });
+    if (typeof options.gateway === 'object') return await work(options.gateway);
+    const gateway = await options.gateway();
     try {
       return await work(gateway);
     } finally {
@@ -88,9 +80,9 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   /** With the tenant's own model and budgets, where it has some. */
   async function agentFor({ request }: HostRun) {
     const agent = await options.agentOf?.(tenantOf(request.sessionKey));
-    if (!agent) return { folder: options.folder, budgets: options.budgets };
-    const { folder, model, budgets } = agent;
-    return { folder: model === null ? folder : withModel(folder, model), budgets };
+    if (!agent) return { name: null, folder: options.folder, budgets: options.budgets };
+    const { name, folder, model, budgets } = agent;
+    return { name, folder: model === null ? folder : withModel(folder, model), budgets };
   }
 
   async function chosenModel(run: HostRun, gateway: TurnGateway, folder: FolderModels) {
@@ -109,18 +101,22 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   return {
     during: (run, work) =>
       withGateway(async (gateway) => {
-        const { folder, budgets } = await agentFor(run);
+        const { name, folder, budgets } = await agentFor(run);
         const chosen = await chosenModel(run, gateway, folder);
         const using = chosen ? withModel(folder, chosen.model) : folder;
         const { request } = run;
+        const tools = options.turnTools?.(run, name) ?? null;
         const turn = await gateway.openTurn({
           tenant: tenantOf(request.sessionKey),
           sessionId: run.sessionId,
           turnId: request.turnId,
           sessionKey: request.sessionKey,
           ...(request.sender ? { speaker: request.sender.id } : {}),
+          person: personOf(request),
+          ...(name === null ? {} : { agent: name }),
           models: turnModels(using, endpoint.model),
           ...(budgets ? { budgets } : {}),
+          ...(tools && { tools }),
           once: run.tries > 1,
           onSilence: (silent) =>
             run.progress(
@@ -145,7 +141,8 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
             ? withoutOutage(outcome)
             : withWhatTheGatewaySaw(outcome, seen);
         const counted = withUsage(judged, turn.usage(), turn.calls());
-        return chosen ? withFallback(counted, folder, chosen, seen) : counted;
+        const told = chosen ? withFallback(counted, folder, chosen, seen) : counted;
+        return withNotes(told, (await tools?.notes()) ?? []);
       }),
     answersAgain: () =>
       withGateway(
@@ -170,6 +167,12 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
     if (insteadOf === null || outcome.status !== 'ok') return outcome;
     return { ...outcome, text: `${outcome.text.trimEnd()}\n\n${fallbackNote(model, insteadOf)}`.trimStart() };
   }
+}
+
+/** Links to sign in: made on this side, so that no agent can change where they lead. */
+function withNotes(outcome: AgentOutcome, notes: readonly string[]): AgentOutcome {
+  if (notes.length === 0 || outcome.status !== 'ok') return outcome;
+  return { ...outcome, text: [outcome.text.trimEnd(), ...notes].filter(Boolean).join('\n\n') };
 }
 
 function withModel(folder: FolderModels, model: string): FolderModels {

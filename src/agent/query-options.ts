@@ -3,12 +3,13 @@ import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { HookCallback, McpServerConfig, Options, Settings } from '@anthropic-ai/claude-agent-sdk';
 import type { AgentRun } from '../core/ports/execution.ts';
+import { toolServerPath } from '../gateway/tool-server-path.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import { mustAsk, parseAskRule } from './ask-rules.ts';
 import { ASK_TOOL } from './asked-words.ts';
 import type { Asking, AskingCall, AskVerdict } from './asking-policy.ts';
 import type { CliSandbox } from './cli-sandbox.ts';
-import { type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
+import { gatewayOf, type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
 import { type Relocation, relocationNotice } from './relocation.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
 import { judgeToolCall, type PolicyPlaces, withheldTools } from './tool-policy.ts';
@@ -34,7 +35,8 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   const { directory } = run;
   const { settings } = folder;
   const allowed = toolsOf(settings);
-  const model = settings.model ?? context.model.model;
+  // A resumed conversation would go on with the model that it had, whether this agent still may call it or not.
+  const model = settings.model ?? context.model.model ?? (context.mark ? 'default' : undefined);
   const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
   const gate = policyGate(context, placesOf(context));
   return {
@@ -59,7 +61,13 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
       ]),
     ) as NonNullable<Options['agents']>,
     mcpServers: Object.fromEntries(
-      Object.entries(folder.mcpServers).map(([name, server]) => [name, { ...server, alwaysLoad: true }]),
+      Object.entries(folder.mcpServers).map(([name, server]) => [
+        name,
+        {
+          ...('url' in server ? throughGateway(name, server.type, context.model) : server),
+          alwaysLoad: true,
+        },
+      ]),
     ) as Record<string, McpServerConfig>,
     strictMcpConfig: true,
     mcpServersDelivery: 'initialize',
@@ -70,6 +78,13 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
     includePartialMessages: true,
     enableFileCheckpointing: true,
   };
+}
+
+/** The worker's side knows the URL and adds what the server wants to see; here is the turn's token for that side. */
+function throughGateway(name: string, type: 'http' | 'sse', model: ModelEndpoint) {
+  const { baseUrl = '', token = '' } = gatewayOf(model);
+  const url = baseUrl.replace(/\/+$/, '') + toolServerPath(name);
+  return { type, url, headers: { authorization: `Bearer ${token}` } };
 }
 
 /** The folder's own words, and where the memory is: the CLI shows the file at every start but not its place. */

@@ -8,6 +8,10 @@ import { Corrupt, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/execution.ts';
+
+import { createMemoryVault } from '../stores/memory/vault.ts';
+import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
+import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import { createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
@@ -16,6 +20,7 @@ import { type CliEnd, runCli } from './cli-run.ts';
 import type { CliSandbox } from './cli-sandbox.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
+import { type GatewayPerTurnOptions, gatewayPerTurn } from './gateway-per-turn.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
 import { narrowedTools, type ToolNarrowing } from './narrowed-tools.ts';
@@ -25,7 +30,6 @@ import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
 import { reportSlowTools } from './slow-tools.ts';
-import type { TenantAgentOf } from './tenant-agent.ts';
 import {
   continuesFrom,
   dropTornLine,
@@ -34,6 +38,7 @@ import {
   type TranscriptMark,
 } from './transcript.ts';
 import { agentSessionOf, transcriptPath } from './transcript-file.ts';
+import { createTurnTools, type TurnTools } from './turn-tools.ts';
 import { createTurnWatcher } from './turn-watcher.ts';
 import { userMessage } from './user-message.ts';
 
@@ -53,7 +58,12 @@ export interface CliRunnerOptions {
   readonly log?: Log;
 }
 
-export interface AgentRunnerOptions extends CliRunnerOptions, Omit<ModelAccessOptions, 'folder' | 'agentOf'> {
+export interface AgentRunnerOptions
+  extends CliRunnerOptions,
+    Omit<ModelAccessOptions, 'folder' | 'agentOf' | 'gateway'>,
+    Pick<GatewayPerTurnOptions, 'proxy'> {
+  /** The worker's; without one each turn has a gateway of its own. */
+  readonly gateway?: ModelAccessOptions['gateway'];
   /** What tenants have of their own. */
   readonly agentOf?: TenantAgentOf<AgentFolder>;
 }
@@ -97,11 +107,18 @@ export function createCliRunner(options: CliRunnerOptions): CliRunner {
   };
 }
 
+/** Where nobody says where credentials are, tool servers at URLs get none. */
+function toolsWithoutCredentials({ folder, log }: AgentRunnerOptions): TurnTools {
+  const toolServers = createToolServers({ vault: createMemoryVault(), ...(log && { log }) });
+  return createTurnTools({ toolServers, own: folder });
+}
+
 /** With the model's credential in this process: for hosts that are no process of their own. */
 export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
   const own = createCliRunner(options);
   const others = new Map<AgentFolder, CliRunner>();
-  const access = createModelAccess(options);
+  const { turnTools = toolsWithoutCredentials(options), gateway = gatewayPerTurn(options) } = options;
+  const access = createModelAccess({ ...options, gateway, turnTools });
 
   function runnerFor(folder: AgentFolder): CliRunner {
     const known = others.get(folder) ?? createCliRunner({ ...options, folder });

@@ -3,7 +3,7 @@
 // the sandbox, not by this check: `describePolicy` says which one there is.
 import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { type NetworkSetting, withHostsOf } from '../host/sandbox/network-setting.ts';
+import type { NetworkSetting } from '../host/sandbox/network-setting.ts';
 import type { Sandbox } from '../host/sandbox/sandbox.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
 import type { CliSandbox } from './cli-sandbox.ts';
@@ -155,7 +155,7 @@ export function describePolicy(folder: AgentFolder, sandbox: Sandbox | CliSandbo
 function describeSandbox(folder: AgentFolder, sandbox: Sandbox | CliSandbox): string {
   if (folder.settings.sandbox === 'off') return 'sandbox off: commands can read what this user can read';
   if (sandbox.kind === 'bubblewrap' || sandbox.kind === 'host') {
-    return `bubblewrap sandbox: sees system files and its own turn's directory, ${describeNetwork(networkOf(folder))}`;
+    return `bubblewrap sandbox: sees system files and its own turn's directory, ${describeNetwork(folder.settings.network)}`;
   }
   if (sandbox.kind === 'seatbelt') return "the SDK's sandbox around shell commands (seatbelt)";
   const withheld = withheldTools(folder, sandbox).tools;
@@ -163,12 +163,6 @@ function describeSandbox(folder: AgentFolder, sandbox: Sandbox | CliSandbox): st
     return `no sandbox (${sandbox.reason}): commands can read what this user can read`;
   }
   return `no sandbox (${sandbox.reason}): ${withheld.join(', ')} ask first, or are refused where nobody may allow them; "sandbox": "off" in settings.json allows them`;
-}
-
-/** What the agent may reach: as settings.json says, and the remote tool servers of mcp.json. */
-export function networkOf({ settings, mcpServers }: AgentFolder): NetworkSetting {
-  const urls = Object.values(mcpServers).flatMap((server) => ('url' in server ? [server.url] : []));
-  return withHostsOf(settings.network, urls);
 }
 
 function describeNetwork(network: NetworkSetting): string {

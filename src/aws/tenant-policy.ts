@@ -32,6 +32,24 @@ const ITEM_ACTIONS = [
   'dynamodb:BatchWriteItem',
 ];
 
+/**
+ * Keys that tenants brought for their objects, by S3 and for what is bound to the tenant. Which keys those are, the registry says
+ * later; each key's own policy has to let the role in.
+ */
+export function tenantKeyStatement(partition: string, region: string): Statement {
+  return {
+    Effect: 'Allow',
+    Action: ['kms:GenerateDataKey', 'kms:Decrypt'],
+    Resource: [`arn:${partition}:kms:*:*:key/*`],
+    Condition: {
+      StringEquals: {
+        'kms:EncryptionContext:tenant': SESSION_TENANT,
+        'kms:ViaService': `s3.${region}.amazonaws.com`,
+      },
+    },
+  };
+}
+
 export function tenantStatements(
   { mappingTableArn, stateTableArn, bucketArn }: TenantResources,
   tenant: Tenant | typeof SESSION_TENANT,

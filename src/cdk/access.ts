@@ -1,6 +1,6 @@
 // IAM rights. Each function has its own role, which allows the calls it makes and nothing else. There is no managed
 // policy, and a `*` only where a name cannot be known beforehand, with the reason beside it.
-import { Stack } from 'aws-cdk-lib';
+import { Stack, Token } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -53,7 +53,7 @@ const KEY_USES = [
 ];
 
 /** The installation's key, through the services that hold the data and in no other way. */
-function allowKey(role: Role, { key }: Data, service: 'dynamodb' | 's3'): void {
+export function allowKey(role: Role, { key }: Data, service: 'dynamodb' | 's3'): void {
   if (!key) return;
   role.addToPolicy(
     new PolicyStatement({
@@ -99,6 +99,7 @@ export function allowObjects(role: Role, data: Data, actions: readonly ('Get' | 
 
 /** What the gateway writes and reads: usage, words for hosts, and whether a turn is over. No session, no conversation. */
 export function allowGatewayItems(role: Role, data: Data): void {
+  allowKey(role, data, 'dynamodb');
   role.addToPolicy(
     new PolicyStatement({
       actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
@@ -169,7 +170,42 @@ export function allowParametersBelow(role: Role, prefix: string): void {
   role.addToPolicy(new PolicyStatement({ actions: ['ssm:GetParameters'], resources: [resource] }));
   acknowledge(
     role,
-    `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter${prefix}/*]`,
+    patternFinding(role, 'ssm', `parameter${prefix}/*`),
     "Secrets of tenants' bots, which are added after the deployment. Only those below this name.",
   );
+}
+
+/** Credentials of tools: which there are, `vault set` and people say later. A tenant's may be encrypted with its own key. */
+export function allowVault(role: Role, prefix: string, hasTenants: boolean): void {
+  const resource = parameterArn(role, `${prefix}/*`);
+  role.addToPolicy(new PolicyStatement({ actions: ['ssm:GetParameters'], resources: [resource] }));
+  acknowledge(
+    role,
+    patternFinding(role, 'ssm', `parameter${prefix}/*`),
+    'Credentials of tools, which are stored after the deployment. Only those of this installation.',
+  );
+  if (!hasTenants) return;
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['kms:Decrypt'],
+      resources: ['*'],
+      conditions: {
+        StringEquals: { 'kms:ViaService': `ssm.${Stack.of(role).region}.amazonaws.com` },
+        StringLike: { 'kms:EncryptionContext:PARAMETER_ARN': resource },
+      },
+    }),
+  );
+  acknowledge(
+    role,
+    'AwsSolutions-IAM5[Resource::*]',
+    "Keys of tenants, which their own policies have to allow as well. For this installation's parameters and nothing else.",
+  );
+}
+
+/** As cdk-nag names the finding: what the stack does not know yet stands as the name of its pseudo parameter. */
+function patternFinding(scope: Construct, service: string, resource: string): string {
+  const { region, account } = Stack.of(scope);
+  const shown = (value: string, name: string) => (Token.isUnresolved(value) ? `<AWS::${name}>` : value);
+  const place = `${shown(region, 'Region')}:${shown(account, 'AccountId')}`;
+  return `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:${service}:${place}:${resource}]`;
 }

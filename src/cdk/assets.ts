@@ -1,7 +1,7 @@
 // Finds the code to deploy: the ZIP's folder and the image's build context. `npm run build` makes both, and they are
 // part of the package. At synthesis the agent folder is added to the image's context; Docker runs only when the stack
 // is deployed.
-import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FileSystem } from 'aws-cdk-lib';
 import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
@@ -12,6 +12,8 @@ import { copyAgentFiles } from './agent-files.ts';
 
 export interface Assets {
   readonly functions: Code;
+  /** The same, with one more file in it. */
+  readonly functionsWith: (file: string, content: string) => Code;
   /** `handler`: what it runs. */
   readonly agentImage: (handler: string) => AgentImage;
   /** What is known of the folders in the image, by name: '' is the installation's own. */
@@ -53,6 +55,12 @@ export function assetsFrom(options: {
   return {
     agentFolders: { ...(own === undefined ? {} : { '': own }), ...named },
     functions: Code.fromAsset(functions),
+    functionsWith: (file, content) => {
+      const copy = FileSystem.mkdtemp('hybrid-sessions-functions-');
+      cpSync(functions, copy, { recursive: true });
+      writeFileSync(join(copy, file), content);
+      return Code.fromAsset(copy);
+    },
     agentImage: (handler) => {
       const context = FileSystem.mkdtemp('hybrid-sessions-image-');
       cpSync(image, context, { recursive: true });

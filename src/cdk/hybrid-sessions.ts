@@ -20,6 +20,7 @@ import {
   allowReadingHeads,
   allowSend,
   allowTables,
+  allowVault,
 } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import { machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
@@ -41,6 +42,7 @@ import { DEFAULT_AGENTS, type HybridSessionsProps, type TenantsProps } from './p
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
 import { TenantRole } from './tenant-role.ts';
+import { serverListsIn } from './tool-servers.ts';
 
 /** A webhook answers at once; a longer call is broken. */
 const INGRESS_TIMEOUT = Duration.seconds(15);
@@ -72,6 +74,8 @@ export class HybridSessions extends Construct {
   private readonly channels: readonly InstalledChannel[];
   private readonly assets: Assets;
   private readonly installation: string;
+  /** What the names of parameters with credentials of tools begin with. */
+  readonly vault: string;
   /** null when agents run in the worker's own function. */
   readonly isolated: IsolatedAgents | null;
 
@@ -91,6 +95,8 @@ export class HybridSessions extends Construct {
       hasOwnImage: props.worker?.image !== undefined,
       architecture,
     });
+    // A fault in a folder's mcp.json stops the deployment, wherever agents run.
+    serverListsIn(this.assets.agentFolders);
     this.data = new Data(this, 'Data', {
       ownKey: props.ownKey ?? false,
       versionedBucket: props.versionedBucket ?? false,
@@ -108,6 +114,7 @@ export class HybridSessions extends Construct {
     this.tenants = props.tenants;
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
+    this.vault = secretName('vault');
     this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
     const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
@@ -121,6 +128,8 @@ export class HybridSessions extends Construct {
             timeout: workerTimeout,
             model: props.model,
             secretParameter: secretName('gateway-secret'),
+            vault: this.vault,
+            hasTenants: props.tenants !== undefined,
             assets: this.assets,
             data: this.data,
           })
@@ -206,6 +215,7 @@ export class HybridSessions extends Construct {
               ...environment,
               [VARIABLES.keepSession]: keepSession,
               [VARIABLES.soleUser]: 'true',
+              [VARIABLES.vault]: this.vault,
               ...modelVariables(props.model),
             },
           });
@@ -228,6 +238,7 @@ export class HybridSessions extends Construct {
       allowParameters(worker.role, [...parameters, this.isolated.secretParameter]);
     } else {
       allowModel(worker.role, props.model, parameters);
+      allowVault(worker.role, this.vault, this.tenants !== undefined);
     }
     return worker;
   }

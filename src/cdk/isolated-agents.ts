@@ -5,13 +5,15 @@ import { Duration } from 'aws-cdk-lib';
 import { type FunctionUrl, FunctionUrlAuthType, InvokeMode, TenancyConfig } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { VARIABLES } from '../lambda/variables.ts';
-import { allowGatewayItems } from './access.ts';
+import { SERVER_LIST_FILE, writtenServerLists } from '../tool-servers/server-list.ts';
+import { allowGatewayItems, allowVault } from './access.ts';
 import { machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
 import type { Assets } from './assets.ts';
 import type { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 import { allowModel, modelVariables } from './model.ts';
 import type { ModelProps, WorkerProps } from './props.ts';
+import { serverListsIn } from './tool-servers.ts';
 
 export interface IsolatedAgentsProps extends Pick<FunctionProps, 'architecture' | 'logRetention'> {
   readonly installation: string;
@@ -20,6 +22,10 @@ export interface IsolatedAgentsProps extends Pick<FunctionProps, 'architecture' 
   readonly model: ModelProps;
   /** Name of the parameter that holds what the tokens for the gateway are signed with. */
   readonly secretParameter: string;
+  /** What the names of parameters with credentials of tools begin with. */
+  readonly vault: string;
+  /** Whether tenants may have keys of their own. */
+  readonly hasTenants: boolean;
   readonly assets: Assets;
   readonly data: Data;
 }
@@ -60,7 +66,7 @@ export class IsolatedAgents extends Construct {
     this.gateway = new LoggedFunction(this, 'Gateway', {
       ...common,
       description: "Agents' way to the model, and workers' to their agents: for the tokens of running turns.",
-      code: assets.functions,
+      code: assets.functionsWith(SERVER_LIST_FILE, writtenServerLists(serverListsIn(assets.agentFolders))),
       handler: 'gateway.handler',
       memoryMb: 256,
       timeout: GATEWAY_TIMEOUT,
@@ -69,11 +75,13 @@ export class IsolatedAgents extends Construct {
         [VARIABLES.mappingTable]: data.mapping.tableName,
         [VARIABLES.stateTable]: data.state.tableName,
         [VARIABLES.gatewaySecretParameter]: secretParameter,
+        [VARIABLES.vault]: props.vault,
         ...modelVariables(props.model),
       },
     });
     allowGatewayItems(this.gateway.role, data);
     allowModel(this.gateway.role, props.model, [secretParameter]);
+    allowVault(this.gateway.role, props.vault, props.hasTenants);
     this.gatewayUrl = this.gateway.lambda.addFunctionUrl({
       authType: FunctionUrlAuthType.NONE,
       invokeMode: InvokeMode.RESPONSE_STREAM,

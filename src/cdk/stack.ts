@@ -64,6 +64,7 @@ export function createStack(
   output('MappingTable', app.data.mapping.tableName, 'Conversations.');
   output('StateTable', app.data.state.tableName, 'Heads and turns.');
   output('Bucket', app.data.bucket.bucketName, 'Session state.');
+  output('Vault', app.vault, 'What the names of parameters with credentials of tools begin with.');
   output('Region', stack.region, 'Where all this is.');
   output('RetentionDays', String(settings.retentionDays), 'What a session imported here is given.');
   output('Queue', app.queues.turns.queueUrl, 'Turns on their way.');

@@ -3,8 +3,9 @@
 import { Stack } from 'aws-cdk-lib';
 import { ArnPrincipal, PolicyStatement, Role, SessionTagsPrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { SESSION_TENANT, tenantStatements } from '../aws/tenant-policy.ts';
+import { SESSION_TENANT, tenantKeyStatement, tenantStatements } from '../aws/tenant-policy.ts';
 import { BOTS_PARTITION, TENANTS_PARTITION } from '../stores/dynamodb/tables.ts';
+import { allowKey } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { Data } from './data.ts';
 
@@ -32,7 +33,12 @@ export class TenantRole extends Construct {
       stateTableArn: data.state.tableArn,
       bucketArn: data.bucket.bucketArn,
     };
-    for (const { Effect: _, Action, Resource, Condition } of tenantStatements(resources, SESSION_TENANT)) {
+    const { partition, region } = Stack.of(this);
+    const statements = [
+      ...tenantStatements(resources, SESSION_TENANT),
+      tenantKeyStatement(partition, region),
+    ];
+    for (const { Effect: _, Action, Resource, Condition } of statements) {
       this.role.addToPolicy(
         new PolicyStatement({
           actions: [...Action],
@@ -47,6 +53,10 @@ export class TenantRole extends Construct {
         resources: [this.role.roleArn],
       }),
     );
+    // Each who asks for something under the installation's key needs a right to the key besides.
+    allowKey(this.role, data, 'dynamodb');
+    allowKey(this.role, data, 's3');
+    allowKey(worker, data, 'dynamodb');
     // Which tenants and bots there are; not what administrators did.
     worker.addToPolicy(
       new PolicyStatement({
@@ -63,6 +73,11 @@ export class TenantRole extends Construct {
       this.role,
       `AwsSolutions-IAM5[Resource::<${idOf(data.bucket)}.Arn>/<aws:PrincipalTag/tenant>/*]`,
       "Objects of one tenant's sessions: their names come into being with the sessions.",
+    );
+    acknowledge(
+      this.role,
+      'AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:kms:*:*:key/*]',
+      "Keys of tenants, which are named after the deployment. A condition binds each use to the tenant and to S3; the key's own policy decides.",
     );
     acknowledge(
       this.role,

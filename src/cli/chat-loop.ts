@@ -2,6 +2,7 @@
 // the next turn. Pasted lines make one message. Ctrl-C stops the running turn; at the prompt it ends the chat.
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
+import type { ReplyView } from '../api/views.ts';
 import { COMMANDS } from '../core/commands.ts';
 import { oneLine } from '../text/cut-text.ts';
 import { harmless } from '../text/harmless.ts';
@@ -29,14 +30,14 @@ Ctrl-C  stop the running turn; at the prompt: leave`;
 export async function converse({ context, client, name, chatId }: Conversation): Promise<number> {
   const { terminal } = context;
   const info = await client.info();
-  await greet();
+  const asked = await greet();
 
   const screen = createChatScreen(terminal, { streams: true });
   const lines = createInterface({
     input: process.stdin,
     output: terminal.interactive ? process.stdout : undefined,
     terminal: terminal.interactive,
-    prompt: terminal.style(['bold', 'cyan'], 'you › '),
+    prompt: promptFor(asked),
     historySize: 200,
   });
   const waiting: string[] = [];
@@ -115,13 +116,21 @@ export async function converse({ context, client, name, chatId }: Conversation):
     const answer = await screen.show(client.watch(turn_id), terminal.interactive ? label : '');
     running = null;
     if (answer === null) terminal.note('This chat was erased.');
+    lines.setPrompt(promptFor(answer?.reply?.asked));
     if (terminal.interactive) terminal.line();
   }
 
-  async function greet(): Promise<void> {
+  /** What the person is asked for: a message, or an answer to what the agent has asked. */
+  function promptFor(questions: ReplyView['asked']): string {
+    if (!questions?.length) return terminal.style(['bold', 'cyan'], 'you › ');
+    return terminal.style(['bold', 'yellow'], 'your answer › ');
+  }
+
+  /** Returns what waits for an answer. */
+  async function greet(): Promise<ReplyView['asked']> {
     if (!terminal.interactive) {
       if (info.model.demo) terminal.note('This is the demo model, not Claude.');
-      return;
+      return [];
     }
     terminal.line(
       `${terminal.style('bold', 'hybrid-sessions')} · chat ${name} · ${harmless(info.model.name)}`,
@@ -147,7 +156,10 @@ export async function converse({ context, client, name, chatId }: Conversation):
         ),
       );
     }
+    const asked = last?.reply?.asked;
+    if (asked?.length) terminal.line(harmless(last?.reply?.text ?? ''));
     terminal.line();
+    return asked;
   }
 
   void next();

@@ -18,6 +18,7 @@ import { freeBytes } from '../local/data-folder.ts';
 import { describeModel } from '../local/model-choice.ts';
 import { openModelEndpoint } from '../local/model-endpoint.ts';
 import { openStores } from '../local/stores.ts';
+import { openVault } from '../local/vault.ts';
 import { runningServer } from './running-server.ts';
 import { bytesText } from './terminal.ts';
 
@@ -88,12 +89,12 @@ async function agentFolder({ agentDir, agentIsExample }: Configuration): Promise
   }
 }
 
-async function toolServers({ agentDir }: Configuration): Promise<Finding> {
+async function toolServers({ agentDir, dataDir, vaultKey }: Configuration): Promise<Finding> {
   const name = 'tool servers';
   const folder = await loadAgentFolder(agentDir).catch(() => null);
   if (!folder) return { name, status: 'warn', found: 'not tried: the agent folder cannot be read' };
   try {
-    return await toolServerFinding(folder, await sandboxOf(folder));
+    return await toolServerFinding(folder, await sandboxOf(folder), openVault(dataDir, vaultKey));
   } catch (error) {
     return failed(name, error);
   }

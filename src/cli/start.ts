@@ -2,6 +2,7 @@
 import { findMissingToolServers } from '../agent/findings.ts';
 import { readConfiguration } from '../local/configuration.ts';
 import { startSystem } from '../local/system.ts';
+import { openVault } from '../local/vault.ts';
 import { harmless } from '../text/harmless.ts';
 import type { AgentOptions, CliContext } from './context.ts';
 import { shownAddress } from './page-address.ts';
@@ -53,7 +54,11 @@ export async function start(context: CliContext, options: StartOptions): Promise
   terminal.line();
   terminal.line(terminal.style('dim', 'Ctrl-C ends it. Nothing is lost: the next start goes on.'));
   const checking = new AbortController();
-  const warned = findMissingToolServers(configuration.agentDir, checking.signal).then(
+  const warned = findMissingToolServers(
+    configuration.agentDir,
+    openVault(configuration.dataDir, configuration.vaultKey),
+    checking.signal,
+  ).then(
     (missing) => missing.forEach((sentence) => void terminal.note(`! tool server ${harmless(sentence)}`)),
     (error: Error) => terminal.note(`! the tool servers could not be tried: ${harmless(error.message)}`),
   );

@@ -2,9 +2,9 @@
 // the server may be started with other settings than this command, or after it.
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { loadNamedFolders } from '../agent/named-folders.ts';
-import { AgentNotAvailable, createTenantAgents } from '../agent/tenant-agent.ts';
 import type { TenantRecord } from '../core/tenants.ts';
 import { readConfiguration } from '../local/configuration.ts';
+import { AgentNotAvailable, createTenantAgents } from '../tenants/tenant-agent.ts';
 import type { CliContext, DataOptions } from './context.ts';
 
 export async function agentNotes(

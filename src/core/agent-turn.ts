@@ -3,6 +3,7 @@
 // begins with exactly what this one leaves.
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
+import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentHost, AgentOutcome, HostRun } from './ports.ts';
@@ -23,12 +24,20 @@ import {
   type NotNow,
   type RunningTurn,
   retryOptionsOf,
+  unchanged,
 } from './running-turn.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
 import { withQuestions } from './with-questions.ts';
 
 export async function runAgentTurn(running: AnsweredTurn): Promise<Decision | NotNow> {
+  return await withAnotherHost(running, runOnHost);
+}
+
+async function runOnHost(
+  running: AnsweredTurn,
+  tried: { saver?: Tried['saver'] },
+): Promise<Decision | NotNow> {
   const { deps, lease, head } = running;
   let host: AgentHost;
   try {
@@ -42,7 +51,9 @@ export async function runAgentTurn(running: AnsweredTurn): Promise<Decision | No
   running.timeline.host(host.facts?.());
   try {
     await deps.at?.('after-restore');
-    result = await runRestored(running, host, createStateSaver(running, host));
+    const saver = createStateSaver(running, host);
+    tried.saver = saver;
+    result = await runRestored(running, host, saver);
     running.timeline.host(host.facts?.());
     return result;
   } finally {
@@ -203,10 +214,4 @@ export function unreadable(running: RunningTurn, error: Corrupt): Decision {
     ...errorFields(error),
   });
   return { ...unchanged(running, stateUnreadable(request.turnId)), dead: 'state-unreadable' };
-}
-
-/** A reply over the state as it was last moved. */
-export function unchanged({ head }: Pick<RunningTurn, 'head'>, reply: Reply): Decision {
-  const { generation, state } = head;
-  return { baseGeneration: generation, generation, state, reply };
 }

@@ -48,11 +48,13 @@ export type Grant = z.infer<typeof grantSchema>;
 const consentSchema = z.object({
   version: z.literal(1),
   open: openSchema.nullable(),
+  /** Those that were open last, with what was decided: for whoever comes late. */
+  closed: z.array(questionSchema),
   granted: z.array(grantSchema),
 });
 export type Consent = z.infer<typeof consentSchema>;
 
-export const NO_CONSENT: Consent = { version: 1, open: null, granted: [] };
+export const NO_CONSENT: Consent = { version: 1, open: null, closed: [], granted: [] };
 
 /** Corrupt when it cannot be read: nobody may take that for "nothing was asked". */
 export function consentOf({ consent, sessionId }: Pick<SessionHead, 'consent' | 'sessionId'>): Consent {

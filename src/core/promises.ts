@@ -5,7 +5,22 @@ export interface ProductPromise {
   readonly id: string;
   readonly text: string;
   readonly status: 'kept' | 'planned';
+  /** Where it depends on where agents run. */
+  readonly modes?: Readonly<Record<AgentMode, KeptInMode>>;
 }
+
+/** One machine with a sandbox, one without; on AWS an environment per session, or one for all. */
+export const AGENT_MODES = ['sandboxed', 'bare', 'isolated', 'shared'] as const;
+export type AgentMode = (typeof AGENT_MODES)[number];
+/** The tests that show it, or why it is not kept there. */
+export type KeptInMode = { readonly tests: readonly string[] } | { readonly not: string };
+
+const EVERYWHERE = (...tests: readonly string[]): Readonly<Record<AgentMode, KeptInMode>> => ({
+  sandboxed: { tests },
+  bare: { tests },
+  isolated: { tests },
+  shared: { tests },
+});
 
 export const PROMISES = [
   {
@@ -57,17 +72,45 @@ export const PROMISES = [
   {
     id: 'FORGET',
     text: "After a turn nothing on the worker lets another session read this one's data, and nothing it planted (config, hooks, skills, processes) survives",
-    status: 'planned',
+    status: 'kept',
+    modes: {
+      sandboxed: {
+        tests: ['attack/attack.test.ts', 'host/agent-hosts-contract.ts', 'host/hot-between-turns.test.ts'],
+      },
+      bare: { not: "a process that hides the turn's mark stays, and writes where the server's user may" },
+      isolated: { tests: ['lambda/isolated.test.ts', 'lambda/lambda-hosts.test.ts'] },
+      shared: { tests: ['lambda/shared-user.test.ts'] },
+    },
   },
   {
     id: 'NO-SECRETS',
     text: "The agent's process, its shell and its children can reach no credential: not by env, `/proc`, files or loopback",
-    status: 'planned',
+    status: 'kept',
+    modes: {
+      sandboxed: {
+        tests: [
+          'attack/attack.test.ts',
+          'host/agent-hosts-contract.ts',
+          'host/model-door.test.ts',
+          'cli/redaction.test.ts',
+        ],
+      },
+      bare: { not: "the agent's shell reads what the server's user may read" },
+      isolated: { tests: ['lambda/isolated.test.ts', 'lambda/lambda-hosts.test.ts'] },
+      shared: { not: 'the worker cannot be looked into, but no wall stands between its user and the agent' },
+    },
   },
   {
     id: 'TENANT',
     text: "No key, path or query built from user input can name another tenant's data; whitelists fail closed",
-    status: 'planned',
+    status: 'kept',
+    modes: EVERYWHERE(
+      'stores/injective-keys.test.ts',
+      'core/tenant-bound.test.ts',
+      'aws/tenant-rights.test.ts',
+      'tenants/bots.test.ts',
+      'state/hostile.test.ts',
+    ),
   },
   {
     id: 'LONG',

@@ -48,14 +48,16 @@ export function answerText(answer: {
 /** The reply of a turn that waits for people: what the agent said, and what it asks. */
 export function askedText(said: string, questions: readonly Question[], numbered: boolean): string {
   let number = 0;
-  const parts = questions.map((question) => {
+  const isList = !numbered && questions.length > 1;
+  const parts = questions.map((question, at) => {
     const offers = numbered
       ? offersOf(question).map(({ label, description }) => {
           number += 1;
           return `${number}. ${label}${description === '' ? '' : ` (${description})`}`;
         })
       : [];
-    return [describe(question), offers.join('\n')].filter(Boolean).join('\n\n');
+    const place = isList ? `**${at + 1}.** ` : '';
+    return [place + describe(question), offers.join('\n')].filter(Boolean).join('\n\n');
   });
   const how = numbered ? howToAnswer(questions) : '';
   return [said.trim(), ...parts, how].filter(Boolean).join('\n\n');

@@ -120,6 +120,34 @@ export function tooLarge(answer: string, advice: string, turnId: TurnId): Reply 
   return failedReply('workspace-too-large', answer ? `${answer}\n\n---\n${text}` : text, turnId);
 }
 
+/** `message` says which limit was met. */
+export function overLimit(message: string, limit: string, turnId: TurnId): Reply {
+  return failedReply(
+    'over-limit',
+    `${message} What I was doing for this message is not kept beyond the last save; nothing said before is lost. ` +
+      `Ask me for less at a time, or in smaller steps. Whoever runs this service can allow more: \`limits.${limit}\` ` +
+      "in the agent folder's settings.json.",
+    turnId,
+  );
+}
+
+const HUNG_WHILE = {
+  start: 'starting',
+  restore: 'laying out the files of this conversation',
+  run: 'working on this message',
+  save: 'saving what it had done',
+} as const;
+
+export function agentHung(step: keyof typeof HUNG_WHILE, turnId: TurnId): Reply {
+  return failedReply(
+    'agent-hung',
+    `I could not answer this message: the agent stopped responding twice while ${HUNG_WHILE[step]}, so I stopped trying. ` +
+      'Nothing said before is lost. Send it again in other words or in smaller parts; if it happens again, tell whoever runs ' +
+      'this service.',
+    turnId,
+  );
+}
+
 /** Its files are kept, as at any end. */
 export function tooLong(answer: string, parts: number, turnId: TurnId): Reply {
   const text =

@@ -137,6 +137,12 @@ export interface Decision {
   readonly compactionDue?: boolean;
 }
 
+/** A reply over the state as it was last moved. */
+export function unchanged({ head }: Pick<RunningTurn, 'head'>, reply: Reply): Decision {
+  const { generation, state } = head;
+  return { baseGeneration: generation, generation, state, reply };
+}
+
 /** Nothing to commit yet. */
 export type NotNow =
   | { readonly notNow: 'continue' | 'agent-crashed' }

@@ -40,7 +40,7 @@ export function settleQuestions(settling: Settling): Settled {
   if (!open || continuing) return plain;
   if (isExpired(open, nowMs)) return { ...plain, consent: { ...consent, open: null } };
   const answers = answersIn(settling, open);
-  if (answers === null) return { ...plain, consent: { ...consent, open: null } };
+  if (answers === null) return { ...plain, consent: closed(consent, deniedBy(settling, open)) };
   const who = speakerOf(request);
   const isPermitted = answers.every(({ question }) => {
     const asked = open.questions.find(({ id }) => id === question);
@@ -64,6 +64,8 @@ function settlePress(
   const question = open?.questions.find(({ id }) => id === input.question);
   if (!open || !question) {
     if (continuing) return { run: { calls: [], granted: rulesOf(consent.granted) } };
+    const late = consent.closed.find(({ id }) => id === input.question);
+    if (late) return { reply: alreadyAnswered(late, consent.closed) };
     return { reply: quiet('no-longer-open', 'This question does not wait for an answer any more.') };
   }
   if (!continuing && isExpired(open, nowMs)) {
@@ -72,10 +74,7 @@ function settlePress(
   }
   const who = speakerOf(request);
   if (!mayDecide(open, question, who)) return { reply: notPermitted(open) };
-  if (question.answer && !continuing) {
-    const text = `This was decided before. ${decisionText(question.answer)}.`;
-    return { reply: { ...quiet('already-answered', text), answered: open.questions } };
-  }
+  if (question.answer && !continuing) return { reply: alreadyAnswered(question, open.questions) };
   const by = { by: who, name: request.sender?.name ?? null, atMs: nowMs };
   if (input.decision === 'why' && input.text === undefined) {
     const questions = open.questions.map((one) => (one === question ? { ...one, reasonFrom: who } : one));
@@ -115,7 +114,7 @@ function complete(consent: Consent, open: OpenQuestions, isPress: boolean): Sett
   const granted = [...consent.granted, ...grantsOf(open)].slice(-MAX_GRANTS);
   return {
     run: { calls: open.calls.map((call) => decidedCall(open, call)), granted: rulesOf(granted) },
-    consent: { ...consent, open: null, granted },
+    consent: { ...closed(consent, open.questions), granted },
     answered: open.questions,
   };
 }
@@ -212,6 +211,25 @@ function pickedIn(text: string, open: OpenQuestions, by: By): readonly Given[] |
 
 function withAnswer(questions: readonly Question[], id: string, answer: Answer): Question[] {
   return questions.map((one) => (one.id === id && !one.answer ? { ...one, answer, reasonFrom: null } : one));
+}
+
+/** What they would show is not needed any more, and may be long. */
+function closed(consent: Consent, questions: readonly Question[]): Consent {
+  return { ...consent, open: null, closed: questions.map((one) => ({ ...one, detail: '' })) };
+}
+
+/** A message came instead of answers. */
+function deniedBy({ request, nowMs }: Settling, { questions }: OpenQuestions): readonly Question[] {
+  const answer: Answer = {
+    ...{ decision: 'deny', text: null, by: speakerOf(request) },
+    ...{ name: request.sender?.name ?? null, atMs: nowMs },
+  };
+  return questions.map((one) => ({ ...one, answer: one.answer ?? answer }));
+}
+
+function alreadyAnswered({ answer }: Question, questions: readonly Question[]): Reply {
+  const what = answer ? ` ${decisionText(answer)}.` : '';
+  return { ...quiet('already-answered', `This was decided before.${what}`), answered: questions };
 }
 
 function quiet(code: string, text: string): Reply {

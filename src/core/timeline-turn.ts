@@ -1,7 +1,6 @@
 // Turns that change where a conversation stands, without an agent: a new session, back before the last turns, forth again,
 // and a fork of the session into another conversation. Each is an input of its own in the conversation's queue, so what
 // was said before it is done, and what was said after it finds what it left.
-import { unchanged } from './agent-turn.ts';
 import { readableConsent } from './consent.ts';
 import { earlierSession, sessionToRedo } from './earlier-session.ts';
 import {
@@ -27,7 +26,7 @@ import {
   redoneText,
   undoneText,
 } from './replies.ts';
-import type { Decision, RunningTurn } from './running-turn.ts';
+import { type Decision, type RunningTurn, unchanged } from './running-turn.ts';
 
 /** Text of an `undo` that goes back to the session before the last new one, however much was said since. */
 export const UNDO_NEW = 'new';

@@ -1,7 +1,7 @@
 // One turn: lease -> restore -> run -> checkpoint -> commit -> deliver -> settle -> forget. Everything before the
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
-import { runAgentTurn, unchanged, unreadable } from './agent-turn.ts';
+import { runAgentTurn, unreadable } from './agent-turn.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
@@ -27,6 +27,7 @@ import {
   type TurnContext,
   type TurnDeps,
   type TurnOutcome,
+  unchanged,
 } from './running-turn.ts';
 import { type Settled, settleQuestions } from './settle-answer.ts';
 import { standingReply } from './standing.ts';

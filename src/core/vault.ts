@@ -1,13 +1,15 @@
-// Whose credentials are meant, and what they may be called. A person is named as their channel names them, with the channel
-// before it, so that the same id on two platforms is two people.
+// Whose credentials are meant, and what they may be called. A person is named as in settings: `telegram/12345`.
+import { createHash } from 'node:crypto';
 import { Invalid } from './errors.ts';
 import { MAX_ID_LENGTH, type Person } from './ids.ts';
+import type { TurnRequest } from './messages.ts';
 import type { ListedEntry, VaultEntry } from './ports/vault.ts';
+import { principalName, speakerOf } from './principal.ts';
 
 /** Parameter Store keeps no more than 8 KB. */
 export const MAX_CREDENTIAL_BYTES = 8_000;
 
-const PERSON = /^[a-z][a-z0-9-]{0,31}:/;
+const PERSON = /^[a-z][a-z0-9-]{0,31}\//;
 /** What owners may name. What signing in left has a `/`, so the two never meet. */
 const OWN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$/;
@@ -16,15 +18,29 @@ export function isOwnName(name: string): boolean {
   return OWN_NAME.test(name);
 }
 
+function isPerson(text: string): text is Person {
+  const id = text.slice(text.indexOf('/') + 1);
+  return PERSON.test(text) && id.length > 0 && id.length <= MAX_ID_LENGTH && text.isWellFormed();
+}
+
 /** Throws `Invalid('bad-person')`. */
 export function person(text: string): Person {
-  const id = text.slice(text.indexOf(':') + 1);
-  if (PERSON.test(text) && id.length > 0 && id.length <= MAX_ID_LENGTH && text.isWellFormed()) {
-    return text as Person;
-  }
+  if (isPerson(text)) return text;
   throw new Invalid('bad-person', `"${text.slice(0, 80).toWellFormed()}" names no person.`, {
-    advice: 'Write CHANNEL:ID, for instance telegram:12345.',
+    advice: 'Write CHANNEL/ID, for instance telegram/12345.',
   });
+}
+
+/**
+ * Who wrote this message. A message of the API names nobody: whoever sends it vouches for the chat, so each chat counts
+ * as one person.
+ */
+export function personOf(request: Pick<TurnRequest, 'sender' | 'conversation'>): Person {
+  const speaker = speakerOf(request);
+  const { channel, chat } = request.conversation;
+  const name = speaker.id === null ? `${channel}-chat/${chat}` : principalName(speaker);
+  // A channel of somebody's own may be called anything.
+  return isPerson(name) ? name : (`other/${createHash('sha256').update(name).digest('hex')}` as Person);
 }
 
 /** For adapters: what they need not check themselves. */

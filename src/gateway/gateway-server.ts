@@ -3,8 +3,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream';
+import type { ToolServerCalls } from '../tool-servers/turn-tool-servers.ts';
 import { type Answer, type Call, fault } from './call.ts';
 import type { Route } from './model-upstream.ts';
+import { toolServerIn } from './tool-server-path.ts';
 import { shownToken } from './turn-token.ts';
 
 export type Listen =
@@ -13,6 +15,8 @@ export type Listen =
 
 export interface CallHolder {
   answer(route: Route, call: Call): Promise<Answer>;
+  /** The turn's tool servers, where it has any. */
+  readonly tools?: ToolServerCalls;
 }
 
 export interface ServerOptions {
@@ -34,6 +38,11 @@ const REQUEST_MS = 60_000;
 const MAX_CALLS_AT_ONCE = 32;
 const MAX_BYTES_AT_ONCE = 96 * 1024 * 1024;
 
+interface Work {
+  readonly holder: object;
+  readonly answer: (call: Call) => Promise<Answer>;
+}
+
 /** What a turn holds of this process right now. */
 interface Held {
   calls: number;
@@ -42,19 +51,19 @@ interface Held {
 
 export async function openGatewayServer(options: ServerOptions): Promise<GatewayServer> {
   const { listen, find, route, maxBodyBytes } = options;
-  const holdings = new WeakMap<CallHolder, Held>();
+  const holdings = new WeakMap<object, Held>();
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const headers = headersOf(request);
     const holder = find(shownToken(headers));
     if (!holder) return refuse(request, response, fault(401, 'This token is not valid (any more).'));
     const url = urlOf(request);
-    const wanted = url && route(request.method ?? 'GET', url);
-    if (!url || !wanted) {
+    const work = url && workOf(holder, request.method ?? 'GET', url);
+    if (!url || !work) {
       return refuse(request, response, fault(404, 'The gateway does not serve this path.'));
     }
-    const held = holdings.get(holder) ?? { calls: 0, bytes: 0 };
-    holdings.set(holder, held);
+    const held = holdings.get(work.holder) ?? { calls: 0, bytes: 0 };
+    holdings.set(work.holder, held);
     if (held.calls >= MAX_CALLS_AT_ONCE) {
       return refuse(request, response, fault(429, 'This turn has too many requests under way.'));
     }
@@ -77,7 +86,17 @@ export async function openGatewayServer(options: ServerOptions): Promise<Gateway
     });
     if (response.destroyed) return;
     const call = { method: request.method ?? 'GET', url, headers, body, signal: gone.signal };
-    write(response, await holder.answer(wanted, call));
+    write(response, await work.answer(call));
+  }
+
+  /** Calls of models and of tool servers are counted apart: neither takes the other's places. */
+  function workOf(holder: CallHolder, method: string, url: URL): Work | null {
+    const { tools } = holder;
+    const server = toolServerIn(url);
+    if (server !== null)
+      return tools ? { holder: tools, answer: (call) => tools.answer(server, call) } : null;
+    const wanted = route(method, url);
+    return wanted && { holder, answer: (call) => holder.answer(wanted, call) };
   }
 
   const server = createServer(

@@ -9,14 +9,15 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { UsageLedger, UsageTotals } from '../core/ports/usage.ts';
 import type { ModelCall } from '../core/timeline.ts';
 import { createMemoryUsageLedger } from '../stores/memory/usage-ledger.ts';
+import type { ToolServerCalls } from '../tool-servers/turn-tool-servers.ts';
 import { createUpstreamConnections, type UpstreamConnections } from './connections.ts';
 import { createUpstream } from './create-upstream.ts';
-import { type Listen, openGatewayServer } from './gateway-server.ts';
+import { type CallHolder, type Listen, openGatewayServer } from './gateway-server.ts';
 import type { ModelUpstream, OutgoingRequest, Upstream } from './model-upstream.ts';
 import { createPriceList, type ModelPrices } from './prices.ts';
 import { sendUpstream } from './send-upstream.ts';
 import { createSpending } from './spending.ts';
-import { createTurnCalls, type GatewayParts, type ModelFailure, type TurnCalls } from './turn-calls.ts';
+import { createTurnCalls, type GatewayParts, type ModelFailure } from './turn-calls.ts';
 import type { TurnGrant } from './turn-grant.ts';
 import { createTokenDesk } from './turn-token.ts';
 import { createUsageBook } from './usage-book.ts';
@@ -45,6 +46,8 @@ export interface ModelGatewayOptions extends GatewayOptions {
 export interface OpenTurn extends TurnGrant {
   /** Called when the model has said nothing for a while, and when it speaks again. */
   readonly onSilence?: (silent: boolean) => void;
+  /** Answered under the same address and token. */
+  readonly tools?: ToolServerCalls;
 }
 
 export interface GatewayTurn {
@@ -76,7 +79,7 @@ const ASK_MS = 30_000;
 export async function createModelGateway(options: ModelGatewayOptions): Promise<ModelGateway> {
   const { listen = { host: '127.0.0.1' }, maxBodyBytes = MAX_BODY_BYTES } = options;
   const parts = gatewayParts(options);
-  const desk = createTokenDesk<TurnCalls>();
+  const desk = createTokenDesk<CallHolder>();
   const turns = new Set<GatewayTurn>();
   const server = await openGatewayServer({
     listen,
@@ -85,9 +88,9 @@ export async function createModelGateway(options: ModelGatewayOptions): Promise<
     route: (method, url) => parts.upstream.route(method, url),
   });
   return {
-    openTurn({ onSilence, ...grant }) {
+    openTurn({ onSilence, tools, ...grant }) {
       const calls = createTurnCalls(grant, parts, { onSilence });
-      const token = desk.issue(calls);
+      const token = desk.issue({ ...calls, ...(tools && { tools }) });
       const turn: GatewayTurn = {
         url: server.url,
         token,
@@ -98,6 +101,7 @@ export async function createModelGateway(options: ModelGatewayOptions): Promise<
         async close() {
           desk.revoke(token);
           turns.delete(turn);
+          tools?.close();
           await calls.close();
         },
       };

@@ -4,8 +4,10 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeStream } from 'node:stream/web';
 import { errorFields } from '../core/log.ts';
-import { type Answer, fault } from './call.ts';
+import type { ToolServerCalls } from '../tool-servers/turn-tool-servers.ts';
+import { type Answer, type Call, fault } from './call.ts';
 import { type GatewayOptions, gatewayParts, MAX_BODY_BYTES } from './model-gateway.ts';
+import { toolServerIn } from './tool-server-path.ts';
 import { createTurnCalls, type ModelFailure } from './turn-calls.ts';
 import type { TurnGrant } from './turn-grant.ts';
 import { readTurnToken, shownToken } from './turn-token.ts';
@@ -18,7 +20,12 @@ export interface StatelessGatewayOptions extends GatewayOptions {
   /** Where it is written down that the model failed a turn: for the turn's worker, which is elsewhere. */
   readonly troubles?: TroubleLog;
   readonly maxBodyBytes?: number;
+  /** The turn's tool servers; null where it has none. */
+  readonly toolsOf?: (grant: TurnGrant) => ToolServerCalls | null;
 }
+
+/** How long a tool server's stream may go on when its turn is over. */
+const LOOK_EVERY_MS = 5_000;
 
 /** What the gateway saw of a turn's run, kept for its worker. */
 export interface TroubleLog {
@@ -54,17 +61,45 @@ export function createStatelessGateway(options: StatelessGatewayOptions): Statel
       return fault(401, 'This token is not valid (any more).');
     }
     const url = new URL(request.url);
-    const route = parts.upstream.route(request.method, url);
-    if (!route) return fault(404, 'The gateway does not serve this path.');
+    const server = toolServerIn(url);
+    const tools = server === null ? null : (options.toolsOf?.(signed.grant) ?? null);
+    const route = server === null ? parts.upstream.route(request.method, url) : null;
+    if (!route && !tools) return fault(404, 'The gateway does not serve this path.');
     const body = await bodyOf(request, maxBodyBytes);
     if (!body) return fault(413, 'The request is too large.');
     const { grant } = signed;
-    const calls = createTurnCalls(grant, parts, { onTrouble: (failure) => note(grant, failure) });
     const call = { method: request.method, url, headers, body, signal: request.signal };
+    if (!route) return await answerWhileTurnLasts(grant, call, (during) => tools!.answer(server!, during));
+    const calls = createTurnCalls(grant, parts, { onTrouble: (failure) => note(grant, failure) });
     const answered = await calls.answer(route, call);
     // The worker looks when the agent has ended: it must be there by then.
     await Promise.all(noting);
     return answered;
+  }
+
+  /** Nobody tells a function that its turn has ended: a stream that goes on is ended when the turns' ledger says so. */
+  async function answerWhileTurnLasts(
+    grant: TurnGrant,
+    call: Call,
+    work: (call: Call) => Promise<Answer>,
+  ): Promise<Answer> {
+    const over = new AbortController();
+    const watch = setInterval(() => {
+      isOver?.(grant).then(
+        (ended) => ended && over.abort(),
+        () => {},
+      );
+    }, LOOK_EVERY_MS);
+    const stop = (): void => clearInterval(watch);
+    try {
+      const answer = await work({ ...call, signal: AbortSignal.any([call.signal, over.signal]) });
+      if (typeof answer.body === 'string') stop();
+      else answer.body.once('close', stop);
+      return answer;
+    } catch (error) {
+      stop();
+      throw error;
+    }
   }
 
   return {

@@ -1,6 +1,6 @@
 // What a turn may do with its token: call these models, for these people's account, within these budgets.
 import { z } from 'zod';
-import type { SessionId, SessionKey, Tenant, TurnId } from '../core/ids.ts';
+import type { Person, SessionId, SessionKey, Tenant, TurnId } from '../core/ids.ts';
 import { type Budgets, budgetsSchema } from './budgets.ts';
 
 export interface TurnGrant {
@@ -10,6 +10,10 @@ export interface TurnGrant {
   readonly sessionKey: SessionKey;
   /** Who wrote, as the channel names them. */
   readonly speaker?: string;
+  /** The same one by name and channel: whose credentials tool servers get. */
+  readonly person?: Person;
+  /** The turn's agent folder; left out for the installation's own. */
+  readonly agent?: string;
   /** Full or short names; null: whatever the upstream serves. */
   readonly models: readonly string[] | null;
   readonly budgets?: Budgets;
@@ -25,6 +29,11 @@ export const turnGrantSchema = z.strictObject({
   turnId: z.string().transform((value) => value as TurnId),
   sessionKey: z.string().transform((value) => value as SessionKey),
   speaker: z.string().optional(),
+  person: z
+    .string()
+    .transform((value) => value as Person)
+    .optional(),
+  agent: z.string().optional(),
   models: z.array(z.string()).nullable(),
   budgets: budgetsSchema.optional(),
   once: z.boolean().optional(),

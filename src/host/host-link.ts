@@ -2,6 +2,7 @@
 // silent for too long, says what no host says, or says too much is ended; whoever waits for it hears `host-gone`.
 import type { Readable, Writable } from 'node:stream';
 import { Conflict, Corrupt, Invalid, Refused } from '../core/errors.ts';
+import { type HostStep, hostHung, hostOverLimit } from '../core/host-trouble.ts';
 import { errorFields, type Log } from '../core/log.ts';
 import { readFrames, writeFrame } from './frames.ts';
 import { HOST_PATIENCE } from './patience.ts';
@@ -32,8 +33,8 @@ export interface HostProcess {
 
 export interface HostEnd {
   readonly failure?: string;
-  /** A sentence fit for the person in the chat. */
-  readonly overLimit?: { readonly message: string };
+  /** We ended it for this; a sentence fit for the person in the chat. */
+  readonly overLimit?: { readonly limit: string; readonly message: string };
   /** What whoever waits for it is told instead of `host-gone`. */
   readonly error?: Error;
 }
@@ -46,7 +47,7 @@ export interface HostLink {
   send(frame: ToHost): void;
   /**
    * Sends `frame` and waits for its answer; a host that takes longer than `withinMs` is ended. Throws the host's own
-   * failure, or Conflict('host-gone').
+   * failure, Conflict('host-gone' | 'host-hung') or Invalid('over-limit').
    */
   ask<T extends Answer>(frame: ToHost, answer: T, withinMs?: number): Promise<Of<T>>;
   /** Ends the host unless what it was asked for is answered by then. */
@@ -55,6 +56,17 @@ export interface HostLink {
   readonly ended: Promise<HostEnd>;
   kill(): void;
 }
+
+/** A store's refusal as a host tells it: worth no more than the host's word. */
+export class RefusedByWord extends Refused {}
+
+const STEP = {
+  ready: 'start',
+  opened: 'restore',
+  ended: 'run',
+  saved: 'save',
+  resting: 'run',
+} as const satisfies Record<Answer, HostStep>;
 
 const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting' } as const;
 
@@ -75,8 +87,9 @@ export function createHostLink(
   let alive = true;
   const ended = process.ended.then((end) => {
     alive = false;
-    error = end.error;
-    why = end.overLimit?.message ?? end.failure ?? why;
+    const { overLimit } = end;
+    error = end.error ?? (overLimit ? hostOverLimit(overLimit.limit, overLimit.message) : error);
+    why = end.failure ?? why;
     return end;
   });
 
@@ -85,13 +98,19 @@ export function createHostLink(
     process.kill();
   }
 
+  function hung(reason: string): void {
+    const [step] = waiting.keys();
+    error ??= hostHung(step ? STEP[step] : 'run', reason);
+    fail(reason);
+  }
+
   const { activity } = process;
-  const silence = watchSilence({ silentMs, activity, onSilent: () => fail('it stopped answering') });
+  const silence = watchSilence({ silentMs, activity, onSilent: () => hung('it stopped answering') });
 
   function hurry(type: Answer, withinMs: number): void {
     const asked = waiting.get(type);
     setTimeout(() => {
-      if (asked && waiting.get(type) === asked) fail('it took too long');
+      if (asked && waiting.get(type) === asked) hung('it took too long');
     }, withinMs).unref();
   }
 
@@ -193,6 +212,6 @@ function errorOf({ family, code, message, advice }: Of<'failed'>): Error {
   const data = advice === undefined ? {} : { advice };
   if (family === 'Corrupt') return new Corrupt(code, message, data);
   if (family === 'Invalid') return new Invalid(code, message, data);
-  if (family === 'Refused') return new Refused(code, message, data);
+  if (family === 'Refused') return new RefusedByWord(code, message, data);
   return new Conflict('host-failed', `The agent host failed: ${message}`, data);
 }

@@ -59,8 +59,8 @@ export interface LocalHostsOptions {
   readonly language?: string;
   /** What a host runs. @default the program with the real CLI */
   readonly program?: string;
-  /** Of a host's process, besides what every host gets. */
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Of the next host's process, besides what every host gets. */
+  readonly environment?: () => Readonly<Record<string, string>>;
   /** @default HOST_PATIENCE */
   readonly patience?: HostPatience;
   readonly log: Log;
@@ -76,10 +76,14 @@ export function openLocalHosts(
   for (const cleared of clearing) {
     cleared.catch((error: unknown) => log('warn', 'leftovers-not-removed', errorFields(error)));
   }
-  return (other) => startHost({ ...options, ...other });
+  const sessions: Sessions = new Map();
+  return (other) => startHost({ ...options, ...other }, sessions);
 }
 
-async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
+/** Without a wall: the last host of each session's directory, while it is there. */
+type Sessions = Map<string, { readonly fence: number; readonly close: () => Promise<void> }>;
+
+async function startHost(options: LocalHostsOptions, sessions: Sessions): Promise<SpareHost> {
   const { sandbox, workplace, objects, patience = HOST_PATIENCE, log } = options;
   const isWalled = sandbox.kind === 'bubblewrap';
   const slot = join(options.root, `${SLOT}${randomBytes(8).toString('hex')}`);
@@ -106,7 +110,7 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
       args: ['--no-warnings', options.program ?? programFile('agent-host')],
     },
     env: {
-      ...options.environment,
+      ...options.environment?.(),
       PATH: SAFE_PATH,
       LANG: options.language ?? 'C.UTF-8',
       TZ: new Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -160,8 +164,17 @@ async function startHost(options: LocalHostsOptions): Promise<SpareHost> {
       const { stage } = incoming;
       started.watch();
       if (isWalled) return { directory: INSIDE, stage, spool: slot };
+      // A host that hung gave way to this one, under the same lease: it must be gone before the directory is made anew.
+      const session = `${lease.tenant}/${lease.sessionId}`;
+      const before = sessions.get(session);
+      if (before?.fence === lease.fence) await before.close();
       let directory = await workplace.open(lease);
-      leave = () => workplace.close(lease);
+      const mine = { fence: lease.fence, close: host.close };
+      sessions.set(session, mine);
+      leave = async () => {
+        await workplace.close(lease);
+        if (sessions.get(session) === mine) sessions.delete(session);
+      };
       await writeOwner(slot, { directory: directory.root, fence: lease.fence });
       // Its own process would write into the folder that is ours now.
       if (await endEarlierHosts(options.root, directory.root, lease.fence))

@@ -1,62 +1,29 @@
 // Hosts as processes of their own on this machine, one per session. One that knows no session yet waits as a spare, so that
-// a turn does not wait for its start. What a host answers is checked here before the core sees it.
+// a turn does not wait for its start.
 import type { Readable } from 'node:stream';
-import type { ModelEndpoint } from '../agent/environment.ts';
-import type { ModelAccess } from '../agent/model-access.ts';
-import type { TenantAgent, TenantAgentOf } from '../agent/tenant-agent.ts';
-import { Conflict } from '../core/errors.ts';
-import type { TurnId } from '../core/ids.ts';
-import { errorFields, type Log } from '../core/log.ts';
+import { errorFields } from '../core/log.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
-import type { AgentHost, AgentHosts, HostRun } from '../core/ports/hosts.ts';
-import type { ObjectStore } from '../core/ports/objects.ts';
+import type { StateLimits } from '../core/ports/execution.ts';
+import type { AgentHost, AgentHosts } from '../core/ports/hosts.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
-import { mayPass } from '../core/retry-write.ts';
 import type { HostFacts } from '../core/timeline.ts';
-import type { ModelFailure } from '../gateway/model-gateway.ts';
-import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
-import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
+import { newestOf } from '../state/session-state.ts';
+
+import type { TenantAgent } from '../tenants/tenant-agent.ts';
 import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
-import { isHostGone } from './host-link.ts';
-import { createHotHosts, type HotHost, type HotLimits } from './hot-hosts.ts';
-import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
+import { type HostedSessionOptions, openSession, wake } from './hosted-session.ts';
+import { createHotHosts, type HotHost } from './hot-hosts.ts';
+import type { WhyEvicted } from './hot-reasons.ts';
 import { createPackIntake } from './pack-intake.ts';
-import { HOST_PATIENCE, type HostPatience } from './patience.ts';
-import { createSavedCheck } from './saved-check.ts';
+import { HOST_PATIENCE } from './patience.ts';
 import type { HostNeeds, SpareHost } from './spare-host.ts';
 
-/** As much of the way to the model as a turn needs. */
-export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
-  during(
-    run: HostRun,
-    work: (access: {
-      readonly folder: { readonly settings: { readonly model?: string | undefined } };
-      readonly model: ModelEndpoint;
-      readonly away: () => ModelFailure | null;
-    }) => Promise<AgentOutcome>,
-  ): Promise<AgentOutcome>;
-}
-
-export interface ProcessHostsOptions {
+export interface ProcessHostsOptions extends HostedSessionOptions {
   /** Starts a host and boots it; null: as most need it. */
   readonly start: (needs: HostNeeds | null) => Promise<SpareHost>;
-  /** What tenants have of their own. */
-  readonly agentOf?: TenantAgentOf;
-  readonly objects: ObjectStore;
-  readonly state: Pick<StoredState, 'follow' | 'collect'>;
-  readonly limits: StateLimits;
-  readonly access: TurnModels;
   /** Hosts that wait for a session. */
   readonly spares: number;
-  /** @default HOST_PATIENCE */
-  readonly patience?: HostPatience;
-  /** Another check of what hosts say they have saved; for the fault kit. */
-  readonly savedCheck?: typeof createSavedCheck;
-  /** How many may stay with their session between two turns, and for how long; none when left out. */
-  readonly hot?: HotLimits;
   readonly clock?: Pick<Clock, 'now'>;
-  readonly log: Log;
 }
 
 export interface ProcessHosts extends AgentHosts {
@@ -186,26 +153,6 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   };
 }
 
-/** null when the host serves the turn. */
-async function wake(
-  { host, held }: HotHost,
-  { openMs }: HostPatience,
-  { fence }: Lease,
-  head: SessionHead,
-): Promise<WhyEvicted | null> {
-  const stored = newestOf(head);
-  if (stored === null || stored.content !== held.content) return 'head';
-  const opened = await host.link.ask({ type: 'wake', fence, stored: plain(stored) }, 'opened', openMs);
-  return opened.cold ?? null;
-}
-
-/** A host with its session's folders. */
-interface Seat extends Omit<HotHost, 'held'> {
-  readonly facts: HostFactsCounter;
-  /** Why the session starts anew; null in a host that woke. */
-  readonly why: WhyEvicted | null;
-}
-
 /** null: a spare will do. */
 function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | null {
   if (!agent) return null;
@@ -213,209 +160,4 @@ function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | nu
   if (name === null && network === null && maxWorkspaceBytes === null) return null;
   const own = maxWorkspaceBytes === null ? limits : { ...limits, maxWorkspaceBytes };
   return { agent: name, network, limits: own };
-}
-
-async function openSession(
-  options: ProcessHostsOptions,
-  { host, facts, claimed, intake, needs, why }: Seat,
-  lease: Lease,
-  opened: SessionHead,
-  onClose: (stays: HotHost | null) => void,
-): Promise<AgentHost> {
-  const { objects, state, limits, access, hot, agentOf, patience = HOST_PATIENCE, log } = options;
-  const { link } = host;
-  const { directory, stage } = claimed;
-  const stored = newestOf(opened);
-  const check = (options.savedCheck ?? createSavedCheck)({ objects, scope: lease, limits });
-  /** The keys of packs that it may read, by the names under which a host knows them. */
-  const ours = new Map(stored?.packs.map(({ name }) => [baseNameOf(name), packKey(lease, name)]));
-  /** Why a pack that the host needs could not be had: told in place of the end that it was the host's. */
-  let unstaged: unknown;
-  const sizes = new Map(stored?.packs.map(({ name, bytes }) => [baseNameOf(name), bytes]));
-  /** Of the save that runs. */
-  let saving: Saving | null = null;
-  let progress: HostRun['progress'] = () => {};
-  let steering: HostRun['steering'];
-
-  async function put(name: string, bytes: number): Promise<void> {
-    const save = saving;
-    const parts = packNameOf(name);
-    const isDue = save !== null && parts?.generation === save.generation && parts.fence === lease.fence;
-    const maxBytes = limits.maxWorkspaceBytes + MAX_CONFIG_BYTES;
-    if (!isDue || bytes > maxBytes || save.arriving.length >= MAX_PACKS_PER_SAVE) return link.kill();
-    try {
-      const result = await intake.take(packKey(lease, name), bytes);
-      if (result === 'created') {
-        save.written.set(name, bytes);
-        facts.saved(bytes);
-        ours.set(name, packKey(lease, name));
-      }
-      link.send({ type: 'put', result });
-    } catch (error) {
-      save.failure ??= error;
-      link.send({ type: 'put', result: 'refused' });
-    }
-  }
-
-  link.listen({
-    onProgress: (event) => progress(event),
-    // Of another turn than was offered, it says nothing to anybody.
-    onTook: (turnId) => steering?.took(turnId as TurnId),
-    onNeed: (name) => {
-      // Of this session's own packs, and of no other.
-      const key = ours.get(name);
-      const staged = key ? stage(key, name) : Promise.resolve(false);
-      staged.then(
-        (found) => {
-          if (found) facts.gave(sizes.get(name) ?? 0);
-          link.send({ type: 'have', name, found });
-        },
-        (error: unknown) => {
-          log('warn', 'pack-not-staged', { session: lease.sessionId, ...errorFields(error) });
-          unstaged ??= error;
-          link.kill();
-        },
-      );
-    },
-    onPack: (name, bytes) => {
-      const done = put(name, bytes);
-      saving?.arriving.push(done);
-    },
-  });
-
-  const { tenant, sessionId, fence } = lease;
-  if (why !== null) {
-    const layOut = {
-      type: 'open',
-      tenant,
-      sessionId,
-      fence,
-      directory,
-      stored: stored && plain(stored),
-    } as const;
-    await link.ask(layOut, 'opened', patience.openMs).catch((error: unknown) => {
-      throw unstaged ?? error;
-    });
-  }
-  check.expect(stored);
-  /** What the host's files are. */
-  let held = { generation: opened.generation, content: stored?.content ?? null };
-
-  async function runOn(
-    run: HostRun,
-    endpoint: ModelEndpoint,
-    use: string | undefined,
-  ): Promise<AgentOutcome> {
-    const { resume, continuing, request, decided, tries, signal, agentSessionId } = run;
-    const stop = () => {
-      link.send({ type: 'stop', reason: signal.reason as 'stop' });
-      link.hurry('ended', patience.stopMs);
-    };
-    signal.addEventListener('abort', stop, { once: true });
-    steering = run.steering;
-    const deaf = steering?.listen(({ turnId, text }) => link.send({ type: 'input', turnId, text }));
-    try {
-      const model = { ...endpoint, ...(use === undefined ? {} : { use }) };
-      const keep = hot !== undefined;
-      const agent = await agentOf?.(lease.tenant);
-      const frame = { type: 'run', resume, continuing, request, tries, model, keep } as const;
-      const tools = agent && {
-        allow: agent.tools.allow && [...agent.tools.allow],
-        deny: [...agent.tools.deny],
-      };
-      const more = {
-        ...(tools && { tools }),
-        ...(decided && { decided }),
-        ...(agentSessionId && { agentSessionId }),
-      };
-      const asked = link.ask({ ...frame, ...more }, 'ended');
-      if (signal.aborted) stop();
-      const { outcome, cold } = await asked;
-      if (keep) log('debug', 'agent-started', startOf(why, cold));
-      return outcome as AgentOutcome;
-    } catch (error) {
-      if (unstaged !== undefined) throw unstaged;
-      if (!isHostGone(error)) throw error;
-      const message = 'The process that ran the agent ended unexpectedly.';
-      log('warn', 'host-gone', { session: sessionId, ...errorFields(error) });
-      return { status: 'failed', text: '', demo: false, failure: { code: 'agent-crashed', message } };
-    } finally {
-      signal.removeEventListener('abort', stop);
-      deaf?.();
-      steering = undefined;
-    }
-  }
-
-  return {
-    async run(run) {
-      progress = run.progress;
-      return await access.during(run, ({ folder, model }) => runOn(run, model, folder.settings.model));
-    },
-
-    async save({ head, generation, running, turn }) {
-      const previous = previousOf(head, generation);
-      const save: Saving = { generation, written: new Map(), arriving: [] };
-      saving = save;
-      try {
-        const saved = await link.ask(
-          { type: 'save', generation, previous: previous && plain(previous), running },
-          'saved',
-          patience.saveMs,
-        );
-        // A host may say that it is done before it is.
-        await Promise.all(save.arriving);
-        if (save.failure !== undefined) throw save.failure;
-        const { stored: next, refused } = saved;
-        await check
-          .check({ generation, previous, stored: next, written: save.written })
-          .catch((cause: unknown) => {
-            // The table could not be read now: that is no fault of the host's.
-            if (mayPass(cause)) throw cause;
-            throw new Conflict('host-failed', 'What the agent host saved is not sound.', { cause });
-          });
-        const used = new Set(next.packs.map(({ name }) => name));
-        const dead = [...save.written]
-          .filter(([name]) => !used.has(name))
-          .map(([name, bytes]) => ({ name, bytes }));
-        const { state: nextState, compactionDue } = await state.follow(head, { stored: next, dead }, turn);
-        held = { generation, content: next.content };
-        return { state: nextState, refused, compactionDue };
-      } catch (error) {
-        await Promise.all(save.arriving);
-        const orphans = [...save.written.keys()].map((name) => packKey(lease, name));
-        await state.collect(orphans).catch(() => {});
-        // What the store said tells more than what the host made of it.
-        throw save.failure ?? unstaged ?? error;
-      } finally {
-        saving = null;
-      }
-    },
-
-    facts: facts.now,
-    close: async ({ keep }) =>
-      onClose(keep && link.isAlive() ? { host, claimed, intake, needs, held } : null),
-  };
-}
-
-/** For the counters: whether the turn met a live CLI, and if not, why. */
-function startOf(why: WhyEvicted | null, cold: WhyCold | undefined) {
-  if (why === null && cold === undefined) return { start: 'hot' };
-  return { start: 'cold', why: why === null || why === 'first' ? (cold ?? 'first') : why };
-}
-
-interface Saving {
-  readonly generation: number;
-  readonly written: Map<string, number>;
-  /** Packs that are being taken; never rejects. */
-  readonly arriving: Promise<void>[];
-  failure?: unknown;
-}
-
-const MAX_CONFIG_BYTES = 256 * 1024 * 1024;
-/** One with what changed, and one that merges; each may meet a name that is taken. */
-const MAX_PACKS_PER_SAVE = 8;
-
-/** A copy that is plain JSON. */
-function plain(stored: StoredGeneration) {
-  return { ...stored, packs: stored.packs.map((pack) => ({ ...pack })) };
 }

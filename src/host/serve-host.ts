@@ -263,6 +263,9 @@ export async function serveHost(
           return;
       }
     }
+  } catch (error) {
+    // A worker that was killed with something unread of ours breaks the line instead of ending it.
+    if ((error as NodeJS.ErrnoException).syscall !== 'read') throw error;
   } finally {
     clearInterval(beat);
     stop.abort('lost');

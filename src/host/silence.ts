@@ -1,7 +1,8 @@
 // Tells a host whose event loop stands still from one that a busy machine keeps from running. A host says something every
 // few seconds by itself, whatever its agent does. Silence is counted in looks of ours that came in time: a worker
 // that was paused, or had no processor itself, holds nothing against its hosts.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Clock } from '../core/ports/clock.ts';
 
 /** What the system knows of the host's own process. */
 export interface Activity {
@@ -16,7 +17,14 @@ export interface SilenceOptions {
   /** null where it cannot be known: then silence alone counts. */
   readonly activity?: (() => Promise<Activity | null>) | undefined;
   readonly onSilent: () => void;
+  readonly clock?: Clock;
 }
+
+/** Keeps no process alive, and knows no jumps of the machine's date. */
+const steady: Clock = {
+  now: () => performance.now(),
+  sleep: (ms, signal) => pause(ms, undefined, { ref: false, ...(signal && { signal }) }).catch(() => {}),
+};
 
 const LOOKS = 15;
 /** So many times `silentMs` is the most that a host may be held up. */
@@ -25,7 +33,7 @@ const HELD_UP_TIMES = 6;
 const COMPUTING_SHARE = 0.5;
 
 /** Counts from the first `heard` on, and after `rest` from the next one on. */
-export function watchSilence({ silentMs, activity, onSilent }: SilenceOptions) {
+export function watchSilence({ silentMs, activity, onSilent, clock = steady }: SilenceOptions) {
   const everyMs = silentMs / LOOKS;
   const ended = new AbortController();
   let silence = Number.NEGATIVE_INFINITY;
@@ -41,9 +49,10 @@ export function watchSilence({ silentMs, activity, onSilent }: SilenceOptions) {
   }
 
   async function watch(): Promise<void> {
-    for (let lookedAtMs = performance.now(); !ended.signal.aborted; ) {
-      await sleep(everyMs, undefined, { signal: ended.signal, ref: false });
-      const nowMs = performance.now();
+    for (let lookedAtMs = clock.now(); ; ) {
+      await clock.sleep(everyMs, ended.signal);
+      if (ended.signal.aborted) return;
+      const nowMs = clock.now();
       // What came late was late for us, too.
       silence += Math.min(nowMs - lookedAtMs, 2 * everyMs);
       lookedAtMs = nowMs;

@@ -95,6 +95,7 @@ export const sharedHostsSchema = z.object({
     .transform((value) => value === 'true'),
   ...model,
   budgets,
+  vault: parameter,
   tenantModels,
 });
 
@@ -126,6 +127,7 @@ export const gatewaySchema = z.object({
   stateTable: text,
   gatewaySecretParameter: parameter,
   ...model,
+  vault: parameter,
 });
 
 export type ModelConfiguration = Pick<

@@ -3,7 +3,6 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import type { ModelEndpoint } from '../agent/environment.ts';
 import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
-import { createTenantAgents } from '../agent/tenant-agent.ts';
 import { folderModelsOf } from '../agent/turn-models.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Tenant } from '../core/ids.ts';
@@ -14,10 +13,12 @@ import type { Mailbox } from '../host/lambda/mailbox.ts';
 import { createProcessHosts, type ProcessHosts } from '../host/process-hosts.ts';
 import { createDynamoMailbox, type DynamoMailboxOptions } from '../stores/dynamodb/mailbox.ts';
 import { createDynamoModelTroubles, type ModelTroubles } from '../stores/dynamodb/model-troubles.ts';
+import type { EncryptionOf } from '../stores/s3/encryption.ts';
 import { createS3Presigner, type S3PresignerOptions } from '../stores/s3/presigner.ts';
+import { createTenantAgents } from '../tenants/tenant-agent.ts';
 import { isolatedHostsSchema, readConfiguration } from './configuration.ts';
 import { createRemoteGateway } from './remote-gateway.ts';
-import type { TenantKeys } from './tenant-stores.ts';
+import { encryptionBy, type TenantKeys } from './tenant-stores.ts';
 import type { WorkerHosts } from './worker.ts';
 
 /** A URL is made when it is needed; an upload may have to wait for another one. */
@@ -61,7 +62,11 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
           // What is refused is for the queue to repeat; a second try could run a second host.
           client: new LambdaClient({ maxAttempts: 1, requestHandler: { connectionTimeout: 2_000 } }),
           functionName: agentHostFunction,
-          presigner: presignerFor({ bucket, expiresInSec: URL_SEC }, keysOf),
+          presigner: presignerFor(
+            { bucket, expiresInSec: URL_SEC },
+            keysOf,
+            recordOf && encryptionBy(recordOf),
+          ),
           objects,
           mailbox: mailboxFor(tables, keysOf),
           control: { url: gatewayUrl, secret },
@@ -84,7 +89,6 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
             clock: systemClock,
           }),
           budgets: configuration.budgets,
-          log,
         }),
         // A host without a session would need a tenant id of its own.
         spares: 0,
@@ -99,14 +103,22 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
 type KeysOf = ((tenant: Tenant) => TenantKeys) | null;
 
 /** Signs with the keys of the tenant whose object it is, where there are such keys. */
-export function presignerFor(options: S3PresignerOptions, keysOf: KeysOf): Presigner {
+export function presignerFor(
+  options: S3PresignerOptions,
+  keysOf: KeysOf,
+  encryptionOf: ((tenant: Tenant) => EncryptionOf) | null = null,
+): Presigner {
   if (!keysOf) return createS3Presigner(options);
   /** A worker has one turn at a time. */
   let last: { readonly tenant: Tenant; readonly presigner: Presigner } | null = null;
   const ofOwner = (key: string): Presigner => {
     const tenant = key.slice(0, key.indexOf('/')) as Tenant;
     if (last?.tenant !== tenant) {
-      const presigner = createS3Presigner({ ...options, credentials: keysOf(tenant).credentials });
+      const presigner = createS3Presigner({
+        ...options,
+        credentials: keysOf(tenant).credentials,
+        ...(encryptionOf && { encryptionOf: encryptionOf(tenant) }),
+      });
       last = { tenant, presigner };
     }
     return last.presigner;

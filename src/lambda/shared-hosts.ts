@@ -8,11 +8,16 @@ import { SAFE_PATH } from '../agent/environment.ts';
 import { upstreamOf } from '../agent/model-access.ts';
 import { loadNamedFolders } from '../agent/named-folders.ts';
 import { createAgentRunner } from '../agent/runner.ts';
-import { createTenantAgents } from '../agent/tenant-agent.ts';
+
+import { createTurnTools } from '../agent/turn-tools.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createModelGateway } from '../gateway/model-gateway.ts';
 import { createDirectHosts } from '../host/direct-hosts.ts';
+
+import { createSsmVault } from '../stores/ssm/vault.ts';
+import { createTenantAgents } from '../tenants/tenant-agent.ts';
+import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { readConfiguration, sharedHostsSchema } from './configuration.ts';
 import { readModelChoice } from './model.ts';
 import { createTemporaryWorkplace } from './temporary-workplace.ts';
@@ -28,7 +33,9 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
     parameters: modelKeyParameter === undefined ? [] : [modelKeyParameter],
     async open({ state, secrets, usage, recordOf }) {
       const folder = await loadAgentFolder(join(taskRoot, 'agent'));
-      const named = existsSync(join(taskRoot, 'agents')) ? join(taskRoot, 'agents') : null;
+      const named = await loadNamedFolders(
+        existsSync(join(taskRoot, 'agents')) ? join(taskRoot, 'agents') : null,
+      );
       const key = secrets.get(modelKeyParameter ?? '');
       const model = await readModelChoice(configuration, key, process.env.AWS_REGION);
       return createDirectHosts({
@@ -43,7 +50,7 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
             agentOf: createTenantAgents(
               {
                 own: folder,
-                named: await loadNamedFolders(named),
+                named,
                 models: configuration.tenantModels,
                 served: model.model,
                 budgets: configuration.budgets,
@@ -51,6 +58,15 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
               },
               recordOf,
             ),
+          }),
+          turnTools: createTurnTools({
+            toolServers: createToolServers({
+              vault: createSsmVault({ prefix: configuration.vault }),
+              remember: true,
+              log,
+            }),
+            own: folder,
+            named,
           }),
           sandbox: { kind: 'none', reason: 'Lambda allows no user namespaces', accepted: true },
           path: pathOfAgent(taskRoot),

@@ -7,14 +7,18 @@ import {
   type TenantCredentialsOf,
 } from '../aws/tenant-credentials.ts';
 import { systemClock } from '../core/clock.ts';
+import { DAY_SEC } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
 import type { EventLog, ObjectStore, SessionStore, StateLimits, UsageLedger } from '../core/ports.ts';
+import type { RetentionOf } from '../core/retention.ts';
+import type { TenantRecord } from '../core/tenants.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { agentSessionOf, isBlank, redoable, redone, undoable, undone } from '../state/timeline.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
+import type { EncryptionOf } from '../stores/s3/encryption.ts';
 import { createS3Client, createS3ObjectStore } from '../stores/s3/object-store.ts';
 
 export interface TenantStoresOptions {
@@ -27,6 +31,8 @@ export interface TenantStoresOptions {
   readonly limits: StateLimits;
   readonly temporary: string;
   readonly credentials?: TenantCredentialsOf;
+  /** Of a tenant whose objects have a key of their own. */
+  readonly recordOf: (tenant: Tenant) => Promise<TenantRecord | null>;
 }
 
 /** What opens one tenant's items and objects, and no other's. */
@@ -43,6 +49,22 @@ export interface OpenedTenant extends TenantKeys {
   readonly usage: UsageLedger;
 }
 
+/** As long as the tenant says: what was shown of a turn goes with it. */
+function retentionBy(recordOf: TenantStoresOptions['recordOf']): RetentionOf {
+  return async (tenant) => {
+    const days = (await recordOf(tenant))?.settings.retentionDays ?? null;
+    return days === null ? null : days * DAY_SEC;
+  };
+}
+
+/** Under the tenant's own key, where it has one. What is there already keeps the key that it was written with. */
+export function encryptionBy(recordOf: TenantStoresOptions['recordOf']): (tenant: Tenant) => EncryptionOf {
+  return (tenant) => async () => {
+    const keyArn = (await recordOf(tenant))?.settings.kmsKey ?? null;
+    return keyArn === null ? null : { keyArn, context: { tenant } };
+  };
+}
+
 const MAX_OPEN = 50;
 
 export function createTenantStores(options: TenantStoresOptions) {
@@ -56,14 +78,18 @@ export function createTenantStores(options: TenantStoresOptions) {
     const dynamo = createDynamoClient({ credentials });
     const s3 = createS3Client({ credentials });
     const tables = { client: dynamo, mappingTable, stateTable, clock: systemClock };
-    const objects = createS3ObjectStore({ client: s3, bucket });
+    const objects = createS3ObjectStore({
+      client: s3,
+      bucket,
+      encryptionOf: encryptionBy(options.recordOf)(tenant),
+    });
     const store = createDynamoSessionStore(tables);
     return {
       dynamo,
       credentials,
       objects,
       store,
-      events: createDynamoEventLog({ ...tables, retentionSec }),
+      events: createDynamoEventLog({ ...tables, retentionSec, retentionOf: retentionBy(options.recordOf) }),
       usage: createDynamoUsageLedger(tables),
       state: createSessionState({
         objects,

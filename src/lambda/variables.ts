@@ -35,6 +35,8 @@ export const VARIABLES = {
   tenantModels: 'HYBRID_SESSIONS_TENANT_MODELS',
   /** What the tokens for the gateway are signed with. */
   gatewaySecretParameter: 'HYBRID_SESSIONS_GATEWAY_SECRET_PARAMETER',
+  /** What the names of parameters with credentials of tools begin with. */
+  vault: 'HYBRID_SESSIONS_VAULT',
   /** JSON: what turns may spend (src/gateway/budgets.ts). */
   budgets: 'HYBRID_SESSIONS_BUDGETS',
   /** JSON: how many messages are taken in and how much is kept (src/core/limits.ts). */

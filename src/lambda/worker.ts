@@ -73,7 +73,12 @@ export function createWorker(
   const retentionSec = configuration.retentionDays * DAY_SEC;
   const tenants = openTenants(configuration, deployed, log);
   const limits = { ...WORKSPACE_LIMITS, maxWorkspaceBytes: configuration.maxWorkspaceBytes };
-  const apart = tenantStores(configuration, limits, retentionSec);
+  const apart = tenantStores(
+    configuration,
+    limits,
+    retentionSec,
+    tenants?.directory.of ?? (async () => null),
+  );
   const events = apart?.events ?? createDynamoEventLog({ ...tables, retentionSec });
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
@@ -152,10 +157,11 @@ function tenantStores(
   { tenantRole, mappingTable, stateTable, bucket, temporary }: z.infer<typeof workerSchema>,
   limits: StateLimits,
   retentionSec: number,
+  recordOf: TenantDirectory['of'],
 ) {
   if (tenantRole === undefined) return null;
   const tables = { mappingTable, stateTable, retentionSec };
-  return createTenantStores({ ...tables, roleArn: tenantRole, bucket, temporary, limits });
+  return createTenantStores({ ...tables, roleArn: tenantRole, bucket, temporary, limits, recordOf });
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */

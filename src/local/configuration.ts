@@ -137,6 +137,8 @@ export interface Configuration {
   readonly proxy: Readonly<Record<string, string>>;
   /** What stored credentials are encrypted with; null for the data folder's own key. */
   readonly vaultKey: string | null;
+  /** Under which people's browsers reach this server; null for the address it listens on. */
+  readonly publicUrl: string | null;
   readonly logLevel: LogThreshold;
 }
 
@@ -207,6 +209,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     ),
     traces: otlpFrom(env),
     proxy: proxyFrom(env),
+    publicUrl: publicUrlFrom(env.HYBRID_SESSIONS_PUBLIC_URL),
     vaultKey: vaultKeyFrom(env.HYBRID_SESSIONS_VAULT_KEY),
     logLevel: overrides.logLevel ?? logLevelFrom(env.HYBRID_SESSIONS_LOG),
   };
@@ -269,6 +272,18 @@ function logLevelFrom(value: string | undefined): LogThreshold {
   if (value === undefined || value === '') return 'info';
   const level = LOG_LEVELS.find((known) => known === value);
   return level ?? bad('HYBRID_SESSIONS_LOG', `must be one of ${LOG_LEVELS.join(', ')}`);
+}
+
+function publicUrlFrom(value: string | undefined): string | null {
+  if (value === undefined || value === '') return null;
+  const url = URL.canParse(value) ? new URL(value) : null;
+  if (url && /^https?:$/.test(url.protocol) && url.pathname === '/' && !url.search && !url.username) {
+    return url.origin;
+  }
+  return bad(
+    'HYBRID_SESSIONS_PUBLIC_URL',
+    'must be an address without a path, such as https://agent.example.com',
+  );
 }
 
 function vaultKeyFrom(value: string | undefined): string | null {

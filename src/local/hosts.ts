@@ -8,8 +8,8 @@ import type { ModelEndpoint } from '../agent/environment.ts';
 import { sandboxOf } from '../agent/findings.ts';
 import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
 import { loadNamedFolders } from '../agent/named-folders.ts';
-import { createTenantAgents } from '../agent/tenant-agent.ts';
-import { networkOf } from '../agent/tool-policy.ts';
+
+import { createTurnTools } from '../agent/turn-tools.ts';
 import { createWorkplace } from '../agent/workplace.ts';
 import type { Log } from '../core/log.ts';
 import type { AgentHosts } from '../core/ports/hosts.ts';
@@ -21,6 +21,8 @@ import type { Sandbox } from '../host/sandbox/index.ts';
 import { narrowedNetwork } from '../host/sandbox/network-setting.ts';
 import type { HostNeeds } from '../host/spare-host.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
+import { createTenantAgents } from '../tenants/tenant-agent.ts';
+import { createToolServers } from '../tool-servers/tool-servers.ts';
 import type { Configuration } from './configuration.ts';
 import { executionRoot } from './execution-root.ts';
 import type { LocalStores } from './stores.ts';
@@ -35,7 +37,7 @@ export interface WorkerHosts {
 
 /** `found`: which wall this machine has, as the server told. */
 export async function openWorkerHosts(
-  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets'> &
+  configuration: Pick<Configuration, 'dataDir' | 'limits' | 'proxy' | 'prices' | 'budgets' | 'publicUrl'> &
     Partial<Pick<Configuration, 'hot' | 'workers' | 'tenants'>>,
   stores: LocalStores,
   folder: AgentFolder,
@@ -63,6 +65,7 @@ export async function openWorkerHosts(
     }
   }
   const socket = join(own.path, 'model.sock');
+  const toolServers = createToolServers({ vault: stores.vault, publicUrl: configuration.publicUrl, log });
   const hasOwnNetwork = sandbox.kind === 'bubblewrap' && sandbox.ownNetwork;
   const gateway = await createModelGateway({
     upstream: upstreamOf(model),
@@ -81,7 +84,7 @@ export async function openWorkerHosts(
     ...(agentCopy === undefined ? {} : { agentCopy }),
     compiled: getCompileCacheDir(),
     limits,
-    network: networkOf(folder),
+    network: folder.settings.network,
     hostLimits,
     ...(hasOwnNetwork ? { sockets: { model: socket } } : {}),
     log,
@@ -106,7 +109,7 @@ export async function openWorkerHosts(
       agentDir: using.path,
       ...(copy === undefined ? {} : { agentCopy: copy }),
       hostLimits: using.settings.limits,
-      network: narrowedNetwork(networkOf(using), network),
+      network: narrowedNetwork(using.settings.network, network),
       limits: ownLimits,
     });
   }
@@ -117,7 +120,14 @@ export async function openWorkerHosts(
     objects,
     state,
     limits,
-    access: createModelAccess({ folder, model, gateway, budgets, agentOf, log }),
+    access: createModelAccess({
+      folder,
+      model,
+      gateway,
+      budgets,
+      agentOf,
+      turnTools: createTurnTools({ toolServers, own: folder, named }),
+    }),
     spares: SPARE_HOSTS,
     // A stopped process costs nothing but memory; elsewhere than on Linux it cannot be told that one stands still.
     ...(hot && hot.sessions > 0 && process.platform === 'linux'
@@ -130,6 +140,7 @@ export async function openWorkerHosts(
     async close() {
       await hosts.close();
       await gateway.close();
+      toolServers.close();
       await own.remove();
     },
   };

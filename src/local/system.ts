@@ -1,7 +1,7 @@
 // A whole local system: stores, workers, channels, the sweep. `openLocalSystem` returns it to a program; `startSystem`
 // also serves it on a port. Wrong settings and missing parts are found before the first message is taken.
 import { join } from 'node:path';
-import { loadAgentFolder, toolsOf } from '../agent/agent-folder.ts';
+import { loadAgentFolder, serverListOf, toolsOf } from '../agent/agent-folder.ts';
 import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { servePageFrom } from '../api/static.ts';
@@ -20,6 +20,7 @@ import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
 import { createApiOwnerOf } from '../tenants/api-keys.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
+import { createSignInPages } from '../tool-servers/sign-in/sign-in-pages.ts';
 import { openAccessKey } from './access-key.ts';
 import { startTenantInlets } from './bot-inlets.ts';
 import { startInlets } from './channels.ts';
@@ -143,7 +144,9 @@ export async function openLocalSystem(
     });
     workerPids = workers.pids;
     ends.push(() => workers.stop(graceMs));
-    const sweep = startSweep(stores, log);
+    const { deadLetters } = stores.queue;
+    const setAside = { deadLetters, retentionSec: configuration.retentionSec, retentionOf };
+    const sweep = startSweep({ ...stores, setAside }, log);
     ends.push(() => sweep.stop());
     const accepting = {
       ...stores,
@@ -165,9 +168,21 @@ export async function openLocalSystem(
       log,
     });
     ends.push(() => bots.stop());
+    const signIn =
+      configuration.publicUrl === null
+        ? null
+        : createSignInPages({
+            vault: stores.vault,
+            list: serverListOf(folder),
+            publicUrl: configuration.publicUrl,
+            clock: systemClock,
+            log,
+          });
+    ends.push(async () => signIn?.close());
     return {
       ...system,
-      fetch: (request) => inlets.fetch(request) ?? bots.fetch(request) ?? system.fetch(request),
+      fetch: (request) =>
+        inlets.fetch(request) ?? bots.fetch(request) ?? signIn?.fetch(request) ?? system.fetch(request),
       lines: [
         [
           'model',
@@ -220,7 +235,8 @@ export async function startSystem(
   try {
     await openDataFolder(configuration.dataDir);
     const key = await openAccessKey(configuration.dataDir);
-    const opened = await openLocalSystem(configuration, {
+    const reached = { ...configuration, publicUrl: configuration.publicUrl ?? server.url };
+    const opened = await openLocalSystem(reached, {
       ...options,
       apiKeys: [...apiKeys, key],
       knownHosts: isLoopbackHost(host) ? [] : null,

@@ -25,6 +25,8 @@ async function lay(files: Readonly<Record<string, unknown>>): Promise<void> {
 
 const allow = (...tools: string[]) => ({ tools: { allow: tools } });
 const skill = (front: string) => `---\n${front}\n---\nDo it.\n`;
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the word as people write it in mcp.json.
+const KEY = { Authorization: 'Bearer ${vault:github}' };
 const agent = { description: 'helps', prompt: 'Help.' };
 
 test('the example folder is sound and has one of each', async () => {
@@ -67,7 +69,7 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   [
     'a list of people with a name in it',
     { 'settings.json': { ...allow(), approvals: { approvers: ['ann'] } } },
-    /^settings\.json: approvals\.approvers\.0: .*channel\/id/,
+    /^settings\.json: approvals\.approvers\.0: .*CHANNEL:ID/,
   ],
   [
     'broken JSON',
@@ -137,6 +139,26 @@ test.each<[string, Record<string, unknown>, RegExp]>([
     'a server with a bad url',
     { 'mcp.json': { mcpServers: { a: { type: 'http', url: 'nope' } } } },
     /^mcp\.json: mcpServers\.a\.url: /,
+  ],
+  ...(
+    [
+      ['neither HTTP nor HTTPS', { url: 'ftp://a.example/' }, /url: must begin with https/],
+      ['a password in a url', { url: 'https://me:pw@a.example/' }, /url: must hold no user/],
+      ['a key that would go out unencrypted', { url: 'http://a.example/', headers: KEY }, /url: must begin/],
+      ['... to an address', { url: 'http://8.8.8.8/', headers: KEY }, /url: must begin/],
+      ['a name that no credential has', { headers: { a: `\${vault:../x}` } }, /headers\.a: "\.\.\/x"/],
+      ['a header that is not the owner’s', { headers: { Host: 'b.example' } }, /headers\.Host: may not/],
+      ['a header with a line break', { headers: { a: 'b\r\nc: d' } }, /headers\.a: must be visible/],
+    ] as const
+  ).map(([what, over, words]): [string, Record<string, unknown>, RegExp] => [
+    `a remote server with ${what}`,
+    { 'mcp.json': { mcpServers: { far: { type: 'http', url: 'https://a.example/', ...over } } } },
+    words,
+  ]),
+  [
+    'a stored key for a server beside the agent',
+    { 'mcp.json': { mcpServers: { near: { command: 'x', env: KEY } } } },
+    /mcpServers\.near: a stored credential/,
   ],
   ['a skill without SKILL.md', { 'skills/one/notes.md': 'x' }, /^skills\/one\/SKILL\.md: missing/],
   [

@@ -1,5 +1,6 @@
 // What an agent's side says of the model counts less than what the gateway saw: a host is no more trusted than its agent.
 import { afterAll, expect, test } from 'vitest';
+import { gatewayPerTurn } from '../../src/agent/gateway-per-turn.ts';
 import { createModelAccess } from '../../src/agent/model-access.ts';
 import type { AgentOutcome } from '../../src/core/ports/execution.ts';
 import { createFixture, requestOf, say } from './turn-fixture.ts';
@@ -17,6 +18,7 @@ test('a host that lies about the model takes it away from nobody, and its figure
   const access = createModelAccess({
     folder: { ...fixture.folder, settings },
     model: { baseUrl: fixture.model.url, demo: false },
+    gateway: gatewayPerTurn({ model: { baseUrl: fixture.model.url, demo: false } }),
   });
   const run = {
     sessionId: fixture.lease.sessionId,
@@ -57,6 +59,7 @@ test('a spent budget is told in the gateway’s words, whatever the agent’s si
   const access = createModelAccess({
     folder: { ...fixture.folder, settings: { ...fixture.folder.settings, model: 'claude-sonnet-5' } },
     model: { baseUrl: 'http://127.0.0.1:9', demo: false },
+    gateway: gatewayPerTurn({ model: { baseUrl: 'http://127.0.0.1:9', demo: false } }),
     budgets: { turn: { usd: 0 } },
   });
   const outcome = await access.during(

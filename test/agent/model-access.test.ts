@@ -43,6 +43,15 @@ test.each(['default', 'opusplan', 'sonnet[1m]', 'claude-opus-4-1', 'my-own-model
   },
 );
 
+test('a model that is taken back is not asked any more, in a conversation that had it, too', async () => {
+  const before = await fixture.turn('hello', { runner: { folder: folderWith({ model: 'claude-fable-5' }) } });
+  expect(before.status).toBe('ok');
+  const asked = fixture.model.requests.length;
+  const after = await fixture.turn('and now?', { runner: { folder: folderWith({ model: undefined }) } });
+  expect(after).toMatchObject({ status: 'ok' });
+  expect(modelsAsked().slice(asked)).not.toContain('claude-fable-5');
+});
+
 test('a command with the turn’s token reaches no other model, and what it asks of the turn’s own is counted', async () => {
   fixture.model.respondWith((request) => costing(obey(request)));
   const ask = (model: string) =>

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AgentFolder, loadAgentFolder } from '../../src/agent/agent-folder.ts';
-import { describePolicy, judgeToolCall, networkOf, type PolicyPlaces } from '../../src/agent/tool-policy.ts';
+import { describePolicy, judgeToolCall, type PolicyPlaces } from '../../src/agent/tool-policy.ts';
 import { summarizeTool } from '../../src/agent/tool-summary.ts';
 import type { Sandbox } from '../../src/host/sandbox/sandbox.ts';
 import { EXAMPLE, NO_SANDBOX } from './turn-fixture.ts';
@@ -121,12 +121,6 @@ test('the operator is told in one line what is allowed and what keeps it in', as
   expect(describePolicy(some, BUBBLEWRAP)).toMatch(
     /network: a\.example, \*\.b\.example, c, d, e and 1 more\.$/,
   );
-  const remote = {
-    ...withSettings(folder, { network: 'none' }),
-    mcpServers: { far: { type: 'http', url: 'https://mcp.example/x' } as const },
-  };
-  expect(networkOf(remote)).toEqual({ allow: ['mcp.example:443'] });
-  expect(describePolicy(remote, BUBBLEWRAP)).toMatch(/network: mcp\.example:443\.$/);
   const off = { ...folder, settings: { ...folder.settings, sandbox: 'off' as const, tools: { allow: [] } } };
   expect(describePolicy(off, BUBBLEWRAP)).toMatch(/^Tools: no tools; .*sandbox off/);
 });

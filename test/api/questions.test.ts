@@ -74,7 +74,7 @@ test('all get their answer, then the agent goes on; another answer changes nothi
   });
   expect(await post(`/v1/chats/c/questions/${one?.id}`, { decision: 'once' }, key)).toEqual(done);
   expect(await post(`/v1/chats/c/questions/${one?.id}`, { decision: 'once' })).toMatchObject({
-    reply: { code: 'no-longer-open' },
+    reply: { code: 'already-answered' },
   });
   expect(runs.map(({ decided }) => decided?.calls?.map(({ verdict }) => verdict))).toEqual([
     ['allow', 'deny'],

@@ -9,7 +9,7 @@ import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { type AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createTenantCredentials } from '../../src/aws/tenant-credentials.ts';
-import { tenantStatements } from '../../src/aws/tenant-policy.ts';
+import { tenantKeyStatement, tenantStatements } from '../../src/aws/tenant-policy.ts';
 import { createHttpChannel } from '../../src/channels/http/index.ts';
 import { acceptAndQueue } from '../../src/core/accept.ts';
 import { Refused } from '../../src/core/errors.ts';
@@ -142,7 +142,8 @@ describe('the template', () => {
       stateTableArn: NAMES.table('state'),
       bucketArn: NAMES.bucket(''),
     };
-    const literal = tenantStatements(arns, ACME);
+    const key = tenantKeyStatement('aws', 'eu-central-1');
+    const literal = [...tenantStatements(arns, ACME), key];
     expect(literal).toHaveLength(byTenant.length);
     // A session policy has at most 2,048 characters, should somebody want one.
     const real = {
@@ -150,7 +151,8 @@ describe('the template', () => {
       stateTableArn: `arn:aws:dynamodb:eu-central-1:123456789012:table/${'s'.repeat(60)}`,
       bucketArn: `arn:aws:s3:::${'b'.repeat(60)}`,
     };
-    const policy = JSON.stringify({ Version: '2012-10-17', Statement: tenantStatements(real, ACME) });
+    const statements = [...tenantStatements(real, ACME), key];
+    const policy = JSON.stringify({ Version: '2012-10-17', Statement: statements });
     expect(policy.length).toBeLessThan(2_048);
   });
 

@@ -218,7 +218,7 @@ describe('times and retries fit together', () => {
 });
 
 describe('who may do what', () => {
-  test('no statement allows every action or resource; objects of the one bucket are the only pattern', () => {
+  test('no statement allows every action or resource; the only patterns are objects of the bucket and credentials of tools', () => {
     const statements = ofType(full, 'AWS::IAM::Policy').flatMap(
       ([, { Properties }]) => (Properties.PolicyDocument as { Statement: Statement[] }).Statement,
     );
@@ -228,9 +228,11 @@ describe('who may do what', () => {
       .filter((value) => JSON.stringify(value).includes('*'))
       .map((value) => JSON.stringify(value));
     const [bucketId] = ofType(full, 'AWS::S3::Bucket')[0] ?? [];
-    expect(new Set(patterns)).toEqual(
-      new Set([JSON.stringify({ 'Fn::Join': ['', [{ 'Fn::GetAtt': [bucketId, 'Arn'] }, '/*']] })]),
-    );
+    const objects = JSON.stringify({ 'Fn::Join': ['', [{ 'Fn::GetAtt': [bucketId, 'Arn'] }, '/*']] });
+    const [credentials, ...others] = [...new Set(patterns)].filter((pattern) => pattern !== objects);
+    expect(patterns).toContain(objects);
+    expect(credentials).toMatch(/:parameter\/hybrid-sessions\/[^*]+\/vault\/\*"/);
+    expect(others).toEqual([]);
     const scans = statements.filter((statement) => JSON.stringify(statement.Action).includes('Scan'));
     expect(scans.map((statement) => statement.Action)).toEqual(['dynamodb:Scan']);
     expect(JSON.stringify(scans[0]?.Resource)).toContain('/index/heads_of_tenant');
@@ -316,7 +318,7 @@ test('the outputs name all that `sessions --aws` needs', () => {
   const written = {
     'a-stack': { ...Object.fromEntries(Object.keys(OUTPUTS).map((name) => [name, 'https://x/'])) },
   };
-  const stack = { ...written['a-stack'], Region: 'eu-central-1', RetentionDays: '7' };
+  const stack = { ...written['a-stack'], Region: 'eu-central-1', RetentionDays: '7', Vault: '/x/vault' };
   expect(installationFrom({ other: { Bucket: 'x' }, 'a-stack': stack })).toMatchObject({
     region: 'eu-central-1',
     retentionDays: 7,

@@ -120,6 +120,21 @@ describe('the gateway', () => {
     ).toEqual([]);
   });
 
+  test('reads credentials of tools below the name of this installation, and has the list of tool servers with its code', () => {
+    const gateway = functionNamed('Gateway');
+    const reading = statementsOf(gateway).filter(({ Action }) => JSON.stringify(Action).includes('ssm:'));
+    const vault = String(variablesOf(gateway)[VARIABLES.vault]);
+    expect(vault).toMatch(/^\/hybrid-sessions\/[^*]+\/vault$/);
+    expect(reading.map(({ Resource }) => JSON.stringify(Resource)).join()).toContain(`${vault.slice(1)}/*`);
+    for (const name of ['IsolatedWorker', 'AgentHost', 'Ingress']) {
+      expect(JSON.stringify(statementsOf(functionNamed(name))), name).not.toContain(`${vault.slice(1)}/`);
+    }
+    // A list of its own in the same ZIP: the others' code is another asset.
+    const codeOf = (name: string) =>
+      JSON.stringify((functionNamed(name)[1].Properties.Code as { S3Key: unknown }).S3Key);
+    expect(codeOf('Gateway')).not.toBe(codeOf('IsolatedWorker'));
+  });
+
   test('streams at a public address, and signs its tokens with a secret that is made at deployment', () => {
     const [id] = functionNamed('Gateway');
     const url = ofType(isolated, 'AWS::Lambda::Url').find(
@@ -195,6 +210,37 @@ test('with tenants the worker reaches tables and bucket only by the role of one 
   );
 });
 
+test("with a key of the installation's own every role that reaches tables or objects may use it for them", () => {
+  const apart = synthesize({
+    ...FULL,
+    agents: 'isolated',
+    tenants: { parameterPrefix: '/tenants' },
+    ownKey: true,
+    region: 'eu-central-1',
+  });
+  expect(apart.findings).toEqual([]);
+  const byRole = Map.groupBy(
+    ofType(apart, 'AWS::IAM::Policy').flatMap(([, { Properties }]) =>
+      (Properties.PolicyDocument as { Statement: Statement[] }).Statement.map((statement) => ({
+        role: target((Properties.Roles as unknown[])[0]),
+        text: JSON.stringify(statement),
+      })),
+    ),
+    ({ role }) => role,
+  );
+  const lacking = [...byRole].flatMap(([role, statements]) => {
+    const has = (pattern: RegExp) => statements.some(({ text }) => pattern.test(text));
+    return [
+      ...(has(/dynamodb:(Get|Put|Update|Query)/) && !has(/kms:Decrypt.*dynamodb\.eu-central-1/)
+        ? [`${role}: tables`]
+        : []),
+      ...(has(/s3:(Get|Put)Object/) && !has(/kms:Decrypt.*s3\.eu-central-1/) ? [`${role}: objects`] : []),
+    ];
+  });
+  expect(lacking).toEqual([]);
+  expect(byRole.size).toBeGreaterThan(6);
+});
+
 test('is what an owner gets who says nothing about it', () => {
   expect(settingsSchema().parse({}).agents).toBe('isolated');
   const plain = synthesize({}, (parent, assets) => {
@@ -215,3 +261,25 @@ test('cdk-nag finds nothing without a reason, and every function has its alarms'
   );
   expect(watched).toHaveLength(7);
 });
+
+test.each(['isolated', 'shared'])(
+  'an agent folder whose tool servers cannot be used is refused before anything is deployed (%s)',
+  (agents) => {
+    const agentFolder = mkdtempSync(join(tmpdir(), 'hybrid-cdk-agent-'));
+    try {
+      writeFileSync(join(agentFolder, 'system_prompt.md'), 'You help.');
+      for (const [server, words] of [
+        [
+          { type: 'http', url: 'https://a.example/mcp', oauth: true },
+          /mcpServers\.far\.oauth: signing in is not there on AWS/,
+        ],
+        [{ type: 'http', url: 'https://me:pw@a.example/' }, /mcpServers\.far\.url: must hold no user/],
+      ] as const) {
+        writeFileSync(join(agentFolder, 'mcp.json'), JSON.stringify({ mcpServers: { far: server } }));
+        expect(() => synthesize({ ...FULL, agents, agentFolder })).toThrow(words);
+      }
+    } finally {
+      rmSync(agentFolder, { recursive: true });
+    }
+  },
+);

@@ -88,7 +88,7 @@ test(`${promise('NO-SECRETS')} no planted secret is in anything printed or store
   ).not.toBe(0);
 
   expect(await commandWith(STORED.VAULT, 'vault', 'set', 'github', '--tenant', 'acme')).toBe(0);
-  const person = ['--person', `telegram:${ANN}`, '--tenant', 'acme'];
+  const person = ['--person', `telegram/${ANN}`, '--tenant', 'acme'];
   expect(await commandWith(`${STORED.VAULT_OF_ANN}\n`, 'vault', 'set', 'github', ...person, '--json')).toBe(
     0,
   );

@@ -31,21 +31,21 @@ test('set, list, remove: for the owner and for one person, with the end of the l
     return ran;
   };
   expect((await vault(['set', 'github'], `${CANARY}\n`)).code).toBe(0);
-  expect((await vault(['set', 'github', '--person', 'telegram:7'], `${CANARY}-ann`)).code).toBe(0);
+  expect((await vault(['set', 'github', '--person', 'telegram/7'], `${CANARY}-ann`)).code).toBe(0);
   expect(await stored(cwd)).toEqual([
     [null, 'github', CANARY],
-    [person('telegram:7'), 'github', `${CANARY}-ann`],
+    [person('telegram/7'), 'github', `${CANARY}-ann`],
   ]);
   const { out } = await vault(['list', '--json']);
   expect(JSON.parse(out).credentials).toMatchObject([
     { name: 'github', person: null },
-    { name: 'github', person: 'telegram:7' },
+    { name: 'github', person: 'telegram/7' },
   ]);
   // Nobody to ask here.
   expect((await vault(['remove', 'github'])).code).toBe(2);
   expect((await vault(['remove', 'github', '--yes'])).code).toBe(0);
-  expect(await stored(cwd)).toEqual([[person('telegram:7'), 'github', `${CANARY}-ann`]]);
-  expect((await vault(['remove', '--person', 'telegram:7', '--yes'])).code).toBe(0);
+  expect(await stored(cwd)).toEqual([[person('telegram/7'), 'github', `${CANARY}-ann`]]);
+  expect((await vault(['remove', '--person', 'telegram/7', '--yes'])).code).toBe(0);
   expect(await stored(cwd)).toEqual([]);
   expect((await vault(['remove', 'github', '--yes'])).code).toBe(4);
   expect(printed.join('')).not.toContain('canary');
@@ -56,7 +56,7 @@ test.each([
   ['two lines', ['set', 'github'], 'a\nb\n', /one line/],
   ['blanks around it', ['set', 'github'], ' a', /blanks/],
   ['a name with a slash', ['set', 'oauth/github'], CANARY, /letters, digits/],
-  ['a person without a channel', ['set', 'github', '--person', '7'], CANARY, /CHANNEL:ID/],
+  ['a person without a channel', ['set', 'github', '--person', '7'], CANARY, /CHANNEL\/ID/],
   ['a tenant that is none', ['set', 'github', '--tenant', 'nobody'], CANARY, /no tenant "nobody"/],
   ['nothing to remove', ['remove', '--yes'], '', /vault list/],
 ])('%s is refused in words, and nothing is stored', async (_what, args, input, words) => {

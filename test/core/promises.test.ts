@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { PROMISES } from '../../src/core/promises.ts';
+import { AGENT_MODES, PROMISES, type ProductPromise } from '../../src/core/promises.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -57,4 +57,33 @@ test('nothing a user reads claims a promise that is still planned', () => {
     }
   }
   expect(claims).toEqual([]);
+});
+
+const BY_MODE = (PROMISES as readonly ProductPromise[]).filter(({ modes }) => modes);
+
+test.each(BY_MODE)('$id by mode: the tests named there cite it', ({ id, modes }) => {
+  for (const mode of AGENT_MODES) {
+    const kept = modes![mode];
+    for (const file of 'tests' in kept ? kept.tests : []) {
+      expect(readFileSync(join(root, 'test', file), 'utf8'), file).toMatch(
+        new RegExp(`promise\\([^)]*'${id}'`),
+      );
+    }
+  }
+});
+
+test.each(BY_MODE)('$id by mode: docs/security.md says the same', ({ id, modes }) => {
+  const row = readFileSync(join(root, 'docs/security.md'), 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith(`| ${id} |`));
+  const cells = row
+    ?.split('|')
+    .slice(2, 2 + AGENT_MODES.length)
+    .map((cell) => cell.trim());
+  expect(cells).toEqual(
+    AGENT_MODES.map((mode) => {
+      const kept = modes![mode];
+      return 'not' in kept ? `no: ${kept.not}` : 'kept';
+    }),
+  );
 });

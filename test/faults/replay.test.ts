@@ -28,10 +28,17 @@ function told(result: RunResult): string {
     .join('\n');
 }
 
-for (const seed of THOROUGH ? [7, 11] : [7]) {
-  test.concurrent(`${ALL} 20 turns under faults, seed ${seed}`, async ({ expect }) => {
-    const plan = createPlan({ seed, turns: 20, chats: 5, agent: 'light' });
-    const result = await runFaults({ ...common, plan, agent: 'light' });
+for (const [seed, hosts] of THOROUGH
+  ? ([
+      [7, true],
+      [11, false],
+    ] as const)
+  : ([[7, true]] as const)) {
+  test.concurrent(`${ALL} 20 turns under faults, seed ${seed}, host processes: ${hosts}`, async ({
+    expect,
+  }) => {
+    const plan = createPlan({ seed, turns: 20, chats: 5, agent: 'light', hosts });
+    const result = await runFaults({ ...common, plan, agent: 'light', hosts });
     expect(told(result)).toBe('');
     expect(result.history.filter(({ what }) => what === 'fault').length).toBeGreaterThan(5);
     expect(result.sent).toHaveLength(20);
@@ -39,8 +46,16 @@ for (const seed of THOROUGH ? [7, 11] : [7]) {
 }
 
 test.concurrent(`${ALL} a few turns with the real CLI`, async ({ expect }) => {
-  const plan = createPlan({ seed: 5, turns: 3, chats: 2, agent: 'real', workers: 2, faultRate: 1 });
-  const result = await runFaults({ ...common, plan, agent: 'real' });
+  const plan = createPlan({
+    seed: 5,
+    turns: 3,
+    chats: 2,
+    agent: 'real',
+    hosts: true,
+    workers: 2,
+    faultRate: 1,
+  });
+  const result = await runFaults({ ...common, plan, agent: 'real', hosts: true });
   expect(told(result)).toBe('');
 });
 
@@ -48,8 +63,8 @@ test.skipIf(dynamoDbLocalLacks() !== null)(
   `${ALL} a few turns over DynamoDB Local and the S3 and SQS stand-ins`,
   async () => {
     const turns = THOROUGH ? 10 : 5;
-    const plan = createPlan({ seed: 2, turns, chats: 4, agent: 'light', faultRate: 0.7 });
-    const result = await runFaults({ ...common, store: 'aws', plan, agent: 'light' });
+    const plan = createPlan({ seed: 2, turns, chats: 4, agent: 'light', hosts: true, faultRate: 0.7 });
+    const result = await runFaults({ ...common, store: 'aws', plan, agent: 'light', hosts: true });
     expect(told(result)).toBe('');
     expect(result.sent).toHaveLength(turns);
   },

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hostOf, isHostPattern, isListed } from '../../src/host/sandbox/host-pattern.ts';
-import { networkSchema, withHostsOf } from '../../src/host/sandbox/network-setting.ts';
+import { networkSchema } from '../../src/host/sandbox/network-setting.ts';
 import { isPublicAddress } from '../../src/host/sandbox/public-address.ts';
 
 const listed = (patterns: string[], written: string, port = 443) => {
@@ -173,14 +173,4 @@ describe('addresses that are not on the internet', () => {
   test('those of this machine are not, whatever they are', () => {
     expect(isPublicAddress('1.1.1.1', ['1.1.1.1'])).toBe(false);
   });
-});
-
-test('remote tool servers are reached', () => {
-  const urls = ['https://mcp.example/mcp', 'http://127.0.0.1:3001/mcp', 'https://[2606:4700::1]:8443/'];
-  const hosts = ['mcp.example:443', '127.0.0.1:3001', '[2606:4700::1]:8443'];
-  expect(withHostsOf('none', urls)).toEqual({ allow: hosts });
-  expect(withHostsOf({ allow: ['a.example'] }, urls)).toEqual({ allow: ['a.example', ...hosts] });
-  expect(withHostsOf('open', urls)).toBe('open');
-  expect(withHostsOf('none', [])).toBe('none');
-  expect(networkSchema.parse(withHostsOf('none', urls))).toEqual({ allow: hosts });
 });

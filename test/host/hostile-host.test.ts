@@ -4,24 +4,23 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ModelAccess } from '../../src/agent/model-access.ts';
+import { Refused } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
 import type { TurnEvent } from '../../src/core/ports/channel.ts';
 import type { AgentOutcome } from '../../src/core/ports/execution.ts';
 import type { AgentHost } from '../../src/core/ports/hosts.ts';
 import type { ObjectStore } from '../../src/core/ports/objects.ts';
 import type { SessionHead } from '../../src/core/records.ts';
-import { createHostLink } from '../../src/host/host-link.ts';
 import { createProcessHosts } from '../../src/host/process-hosts.ts';
 import { MAX_FRAME_BYTES, MAX_PROGRESS_BYTES } from '../../src/host/protocol.ts';
 import { digestOf, encodeHeader, type PackHeader } from '../../src/state/header.ts';
 import { createSessionState, newestOf } from '../../src/state/session-state.ts';
 import { createMemoryObjectStore } from '../../src/stores/memory/index.ts';
 import { leaseOf, requestOf } from '../agent/turn-fixture.ts';
+import { type Frame, type Liar, startLiar } from './liar-places.ts';
 
-type Frame = Record<string, unknown>;
 const SESSION = '11111111-2222-4333-8444-555555555555';
 const limits = { maxWorkspaceBytes: 1_000_000, maxWorkspaceFiles: 100 };
 const access = {
@@ -35,17 +34,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hostile-'));
 });
 afterAll(() => rm(folder, { recursive: true }));
-
-/** What a liar is given to work with. */
-interface Line {
-  say(frame: Frame | string): void;
-  bytes(data: Uint8Array): void;
-  /** Ends as a killed process does. */
-  die(): void;
-}
-
-/** Answers what it is asked, in place of a real host. */
-type Liar = (frame: Frame, line: Line) => void;
 
 const EMPTY: PackHeader = {
   generation: 1,
@@ -96,46 +84,12 @@ async function setUp(liar: Liar, over: { objects?: ObjectStore } = {}) {
   const state = createSessionState({ objects, limits });
   const events: TurnEvent[] = [];
   const told: string[] = [];
-  let ended = () => {};
-  const start = async () => {
-    const [toHost, fromHost, bytes] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    const end = Promise.withResolvers<object>();
-    ended = () => {
-      fromHost.end();
-      bytes.end();
-      end.resolve({});
-    };
-    const duplex = Object.assign(fromHost, {
-      write: (text: string) => toHost.write(text),
-    });
-    const link = createHostLink(
-      { stdio: [null, null, null, duplex, bytes], kill: () => ended(), ended: end.promise },
-      (_level, event, fields) => void told.push(`${event} ${JSON.stringify(fields)}`),
-    );
-    let heard = '';
-    toHost.on('data', (data: Buffer) => {
-      heard += data.toString();
-      for (let at = heard.indexOf('\n'); at !== -1; at = heard.indexOf('\n')) {
-        const frame = JSON.parse(heard.slice(0, at)) as Frame;
-        heard = heard.slice(at + 1);
-        liar(frame, {
-          say: (said) => void fromHost.push(typeof said === 'string' ? said : `${JSON.stringify(said)}\n`),
-          bytes: (sent) => void bytes.write(sent),
-          die: ended,
-        });
-      }
-    });
-    const directory = { root: '/none', config: '/none/c', workspace: '/none/w' };
-    return {
-      link,
-      claim: async () => ({
-        directory,
-        stage: async (key: string) => (await keysOf(objects, key)).length > 0,
-        spool: folder,
-      }),
-      close: async () => ended(),
-    };
-  };
+  const start = startLiar({
+    liar,
+    objects,
+    spool: folder,
+    log: (_level, event, fields) => void told.push(`${event} ${JSON.stringify(fields)}`),
+  });
   const hosts = createProcessHosts({ start, objects, state, limits, access, spares: 0, log: silentLog });
   const lease = leaseOf(SESSION);
   const head: SessionHead = {
@@ -361,6 +315,16 @@ describe('lies about what is saved move nothing', () => {
       (_, { say }) => say({ type: 'failed', at: 'save', family: 'Gone', code: 'x', message: 'x' }),
     ],
     [
+      'an outage of the store',
+      (_, { say }) =>
+        say({ type: 'failed', at: 'save', family: 'Refused', code: 'store-unavailable', message: 'x' }),
+    ],
+    [
+      'no room where it is, by the word that others are believed for',
+      (_, { say }) =>
+        say({ type: 'failed', at: 'save', family: 'Refused', code: 'workplace-busy', message: 'x' }),
+    ],
+    [
       'a lost lease',
       (_, { say }) =>
         say({ type: 'failed', at: 'save', family: 'Conflict', code: 'lease-lost', message: 'x' }),
@@ -457,8 +421,83 @@ test.each([
     { type: 'failed', at: 'open', family: 'Corrupt', code: 'x', message: 'y' },
     'x',
   ],
+  [
+    'tells of a store that is away',
+    'open',
+    { type: 'failed', at: 'open', family: 'Refused', code: 'store-unavailable', message: 'y' },
+    'host-failed',
+  ],
   ['fails', 'open', { type: 'failed', at: 'open', family: 'Error', code: 'x', message: 'y' }, 'host-failed'],
 ])('a host that %s', async (_name, type, said, code) => {
   const { hosts, lease, head } = await setUp(lying(type, (_, { say }) => say(said)));
   await expect(hosts.open(lease, head)).rejects.toMatchObject({ code });
+});
+
+test('a store that refuses this side, too, is away: the turn waits, whatever the host makes of it', async () => {
+  const objects = createMemoryObjectStore();
+  const away = new Refused('store-unavailable', 'away');
+  const refusing = {
+    ...objects,
+    list: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(away) }) }),
+  };
+  const liar = lying('save', (_, { say }) =>
+    say({ type: 'failed', at: 'save', family: 'Refused', code: 'not-stored', message: 'x' }),
+  );
+  const { hosts, lease, head } = await setUp(liar, { objects: refusing });
+  const host = await hosts.open(lease, head);
+  await expect(host.save({ head, generation: 1, running: false })).rejects.toBe(away);
+});
+
+describe('a store that is away is no fault of the host’s', () => {
+  const AWAY = new Refused('store-away', 'The store is away.');
+
+  /** A session with one pack, in a store that gives nothing back. */
+  async function afterOneTurn() {
+    const objects = createMemoryObjectStore();
+    const { hosts, lease, head: before } = await setUp(honest, { objects });
+    const { state } = await (await hosts.open(lease, before)).save({
+      head: before,
+      generation: 1,
+      running: false,
+    });
+    const head: SessionHead = { ...before, generation: 1, state };
+    const refuse = (): never => {
+      throw AWAY;
+    };
+    const away: ObjectStore = { ...objects, list: refuse, stream: refuse, get: refuse };
+    return { lease, head, away, name: newestOf(head)!.packs[0]!.name };
+  }
+
+  test.each(['open', 'run', 'save'])('when it needs a pack for %s', async (type) => {
+    const { lease, head, away, name } = await afterOneTurn();
+    const { hosts, run } = await setUp(
+      lying(type, (_, { say }) => say({ type: 'need', name })),
+      { objects: away },
+    );
+    const turn = async () => {
+      const host = await hosts.open(lease, head);
+      await run(host);
+      await host.save({ head, generation: 2, running: false });
+    };
+    await expect(turn()).rejects.toBe(AWAY);
+  });
+
+  test('when the table of its pack cannot be read', async () => {
+    const { lease, head } = await afterOneTurn();
+    const objects = createMemoryObjectStore();
+    const refuse = (): never => {
+      throw AWAY;
+    };
+    const { hosts, keys } = await setUp(honest, {
+      objects: { ...objects, stream: refuse, get: refuse, list: objects.list },
+    });
+    const host = await hosts.open(lease, { ...head, generation: 0, state: null });
+    const saving = host.save({
+      head: { ...head, generation: 0, state: null },
+      generation: 1,
+      running: false,
+    });
+    await expect(saving).rejects.toBe(AWAY);
+    expect(await keys()).toEqual([]);
+  });
 });

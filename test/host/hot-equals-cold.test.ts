@@ -16,12 +16,13 @@ const sandbox = await detectSandbox();
 /** Without a namespace the two sessions would lie at different paths. */
 const WALLED: Sandbox | null = sandbox.kind === 'bubblewrap' ? sandbox : null;
 
-/** Written when a CLI begins or ends, or a log of its own requests: no part of the conversation. */
+/** Written when a CLI begins or ends, or a log of what it did: no part of the conversation. */
 const OF_THE_PROCESS = new Set([
   'last-prompt',
   'mode',
   'cost-state',
   'atis-latch',
+  'tools-used',
   'api-request',
   'api-request-shape',
   'api-request-blob',
@@ -77,7 +78,7 @@ describe.skipIf(!WALLED)('random turns', () => {
   });
 
   test.each([1, 2])(`${promise('WHOLE')} hot and cold, seed %i`, async (seed) => {
-    const said = messages(seed, 10);
+    const said = messages(seed, 8);
     const hot = await createHotFixture({ sandbox: WALLED! });
     const cold = await createHotFixture({ sandbox: WALLED!, hot: null });
     open.push(hot, cold);

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
+import { gatewayPerTurn } from '../../src/agent/gateway-per-turn.ts';
 import { createModelAccess } from '../../src/agent/model-access.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
@@ -84,6 +85,7 @@ export async function createHotFixture(options: {
       network: 'open',
       log,
     });
+    const endpoint = { baseUrl: model.url, apiKey: 'sk-real-key', demo: false };
     return createProcessHosts({
       start: async () => {
         const host = await start();
@@ -95,7 +97,8 @@ export async function createHotFixture(options: {
       limits,
       access: createModelAccess({
         folder: await loadAgentFolder(agentDir),
-        model: { baseUrl: model.url, apiKey: 'sk-real-key', demo: false },
+        model: endpoint,
+        gateway: gatewayPerTurn({ model: endpoint }),
       }),
       spares: 1,
       ...(options.hot === null ? {} : { hot: { ...HOT, ...options.hot } }),

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { loadAgentFolder } from '../../src/agent/agent-folder.ts';
+import { gatewayPerTurn } from '../../src/agent/gateway-per-turn.ts';
 import { createModelAccess } from '../../src/agent/model-access.ts';
 import { createAgentRunner } from '../../src/agent/runner.ts';
 import { createWorkplace } from '../../src/agent/workplace.ts';
@@ -63,7 +64,11 @@ const inProcesses =
       objects,
       state,
       limits,
-      access: createModelAccess({ folder, model: endpointOf(model) }),
+      access: createModelAccess({
+        folder,
+        model: endpointOf(model),
+        gateway: gatewayPerTurn({ model: endpointOf(model) }),
+      }),
       spares: 1,
       log: silentLog,
     });

@@ -1,6 +1,6 @@
 // Several tenants whose agents are isolated: the built functions under the roles of the synthesized template, which the
 // stand-ins enforce. What the worker has is one tenant's; what a host has is a few URLs that were signed with that.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
@@ -20,6 +20,8 @@ import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-stor
 import { createDynamoTenantRegistry } from '../../src/stores/dynamodb/tenant-registry.ts';
 import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { createS3Presigner } from '../../src/stores/s3/presigner.ts';
+import { withNewKey } from '../../src/tenants/api-keys.ts';
+import { DIRECTORY_MS } from '../../src/tenants/directory.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
 import { isAllowed } from '../../testing/aws/iam/evaluate.ts';
 import type { Installation } from '../../testing/lambda/installation.ts';
@@ -35,8 +37,13 @@ const model: ScriptedModel = await createScriptedModel(answerAsDemo);
 const roles = rolesOf(synthesize({ ...FULL, agents: 'isolated', tenants: { parameterPrefix: '/my-bots' } }));
 let output = '';
 
+mkdirSync(join(folder, 'support'), { recursive: true });
+writeFileSync(join(folder, 'support/system_prompt.md'), 'You are the support agent of globex.');
+
 const started = await startBuiltInstallation({
   folder,
+  tenantFolders: { support: join(folder, 'support') },
+  tenantModels: ['claude-fable-5'],
   agents: 'isolated',
   modelUrl: model.url,
   roles,
@@ -71,6 +78,22 @@ afterAll(async () => {
 
 const add = (name: string, settings: object): Promise<{ readonly settings: TenantSettings }> =>
   tenants.add(name as TenantName, tenantSettingsSchema.parse(settings), 'test');
+
+const change = async (name: string, over: object): Promise<void> => {
+  const { tenant, version, settings } = (await tenants.get(tenantId(name)))!;
+  const changed = tenantSettingsSchema.parse({ ...settings, ...over });
+  await tenants.set(tenant, { settings: changed }, version, 'test');
+  // As long as a function may go by what it read before.
+  await systemClock.sleep(DIRECTORY_MS + 500);
+};
+
+interface Asked {
+  readonly model?: string;
+  readonly system?: unknown;
+}
+const requestsAsked = () => model.requests.map(({ body }) => body as Asked | null);
+const modelsAsked = () => requestsAsked().map((asked) => asked?.model);
+const systemPrompts = () => requestsAsked().map((asked) => JSON.stringify(asked?.system ?? ''));
 
 let said = 0;
 /** Says something in a tenant's chat and waits for the reply. */
@@ -125,7 +148,7 @@ describe.skipIf(unavailable)('tenants with isolated agents', () => {
     const get = async (key: string) => (await fetch(await presigner.read(key))).status;
     const put = async (key: string) =>
       (
-        await fetch(await presigner.write(key), {
+        await fetch((await presigner.write(key)).url, {
           method: 'PUT',
           headers: { 'if-none-match': '*' },
           body: 'x',
@@ -139,6 +162,113 @@ describe.skipIf(unavailable)('tenants with isolated agents', () => {
     }
     await expect(objects.delete([theirs])).rejects.toThrow();
     expect(keysBelow('globex/')).toContain(theirs);
+  });
+
+  test("a tenant's own key encrypts what its turns write from then on, bound to the tenant, and is used to read it", async () => {
+    const kmsKey = 'arn:aws:kms:eu-central-1:210987654321:key/of-acme';
+    const before = new Set(keysBelow('acme/'));
+    await change('acme', { kmsKey });
+    expect(await say('acme', 'one', 'run: echo more >> note.txt; echo done-4')).toContain('done-4');
+    const objects = installation.s3.bucket('sessions').objects;
+    const made = keysBelow('acme/').filter((key) => !before.has(key));
+    expect(made).not.toEqual([]);
+    for (const key of made) {
+      const about = objects.get(key)?.metadata ?? {};
+      expect(about['x-amz-server-side-encryption']).toBe('aws:kms');
+      expect(about['x-amz-server-side-encryption-aws-kms-key-id']).toBe(kmsKey);
+      const context = about['x-amz-server-side-encryption-context'] ?? '';
+      expect(JSON.parse(Buffer.from(context, 'base64').toString())).toEqual({ tenant: 'acme' });
+    }
+    for (const { environment } of installation.agentHosts?.all ?? []) await environment.kill();
+    expect(await say('acme', 'one', 'run: cat note.txt')).toMatch(/of-acme\s+more/);
+    // A host cannot leave the key out, and nobody else's role may use it for acme's objects.
+    const kms = (verb: string, tenant: string) => ({
+      action: `kms:${verb}`,
+      resource: kmsKey,
+      context: {
+        'kms:EncryptionContext:tenant': [tenant],
+        'kms:ViaService': ['s3.eu-central-1.amazonaws.com'],
+      },
+    });
+    const as = (tenant: string) => ({ 'aws:PrincipalTag/tenant': tenant });
+    for (const verb of ['GenerateDataKey', 'Decrypt']) {
+      expect(isAllowed(roles.tenant.statements, kms(verb, ACME), as(ACME))).toBe(true);
+      expect(isAllowed(roles.tenant.statements, kms(verb, ACME), as(GLOBEX))).toBe(false);
+      const direct = { ...kms(verb, ACME), context: { 'kms:EncryptionContext:tenant': [ACME] } };
+      expect(isAllowed(roles.tenant.statements, direct, as(ACME))).toBe(false);
+      for (const role of ['worker', 'gateway', 'agent-host']) {
+        expect(isAllowed(roles.of(role), kms(verb, ACME))).toBe(false);
+      }
+    }
+    await change('acme', { kmsKey: null });
+  });
+
+  test('a tenant has the folder, the model, the tools and the budget that it was set to, and no more', async () => {
+    await change('globex', { agentFolder: 'support' });
+    expect(await say('globex', 'agent', 'who are you?')).toContain(' ');
+    const supported = () =>
+      systemPrompts().filter((text) => text.includes('You are the support agent of globex.'));
+    const heard = supported().length;
+    expect(heard).toBeGreaterThan(0);
+
+    await say('acme', 'agent', 'who are you?');
+    expect(supported()).toHaveLength(heard);
+
+    await change('globex', { agentFolder: null, tools: { allow: null, deny: ['Bash'] } });
+    expect(await say('globex', 'tools', 'run: echo ran-here')).not.toMatch(/^ran-here/m);
+    await change('globex', { tools: { allow: ['Read'], deny: [] } });
+    expect(await say('globex', 'tools', 'run: echo ran-here')).not.toMatch(/^ran-here/m);
+
+    await change('globex', { tools: { allow: null, deny: [] }, model: 'claude-fable-5' });
+    await say('globex', 'model', 'hello');
+    expect(modelsAsked()).toContain('claude-fable-5');
+    const probe = (model: string) =>
+      `run: curl -s -m 20 -o /dev/null -w '%{http_code}' -H "x-api-key: $(tr '\\0' '\\n' < /proc/$PPID/environ | sed -n 's/^ANTHROPIC_API_KEY=//p')" -H 'content-type: application/json' -d '{"model":"${model}","max_tokens":1,"messages":[{"role":"user","content":"hi"}]}' "$(tr '\\0' '\\n' < /proc/$PPID/environ | sed -n 's/^ANTHROPIC_BASE_URL=//p')/v1/messages"`;
+    expect(await say('globex', 'model', probe('claude-fable-5'))).toMatch(/^200/m);
+    expect(await say('globex', 'model', probe('claude-opus-5'))).toMatch(/^404/m);
+
+    for (const settings of [
+      { model: 'claude-most-expensive' },
+      { model: null, agentFolder: 'nowhere' },
+      { agentFolder: null, network: 'none' },
+    ]) {
+      await change('globex', settings);
+      const asked = model.requests.length;
+      expect(await say('globex', 'wrong', 'hello'), JSON.stringify(settings)).toMatch(
+        /installation does not have/,
+      );
+      expect(model.requests.length).toBe(asked);
+    }
+    await change('globex', { network: null, limits: { budgetUsd: { turn: 0 } }, model: 'claude-fable-5' });
+    expect(await say('globex', 'budget', 'hello')).toMatch(/used up/);
+    await change('globex', { limits: { workspaceBytes: 1_000_000 }, model: null });
+    expect(await say('globex', 'room', 'run: head -c 2000000 /dev/zero > large; echo made')).toMatch(
+      /not kept/,
+    );
+    await change('globex', { limits: {} });
+  });
+
+  test('a key of a tenant opens the API for its chats alone', async () => {
+    const record = (await tenants.get(ACME))!;
+    const { settings, key } = withNewKey(record.name, record.settings, Date.now());
+    await tenants.set(ACME, { settings }, record.version, 'test');
+    const call = async (path: string, given: string, body?: object) =>
+      await fetch(`${installation.apiUrl}${path}`, {
+        method: body ? 'POST' : 'GET',
+        headers: { authorization: `Bearer ${given}`, 'content-type': 'application/json' },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+    const { reply } = (await (
+      await call('/v1/chats/by-key/messages', key, { text: 'run: echo by-key > by-key.txt; cat by-key.txt' })
+    ).json()) as { reply: { text: string } };
+    expect(reply.text).toContain('by-key');
+    const chatsOf = async (given: string) => await (await call('/v1/chats', given)).text();
+    expect(await chatsOf(key)).toContain('by-key');
+    expect(await chatsOf(installation.apiKey)).not.toContain('by-key');
+    expect((await call('/v1/chats', `${key.slice(0, -1)}${key.endsWith('A') ? 'B' : 'A'}`)).status).toBe(401);
+    const { items } = await store.listMappings(ACME);
+    expect(items.map(({ chat_id }) => chat_id)).toContain('by-key');
+    expect(installation.keyring?.refused.filter((line) => !line.includes('by the test'))).toEqual([]);
   });
 
   test('what each role can and cannot do', () => {

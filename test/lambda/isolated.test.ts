@@ -1,23 +1,54 @@
 // A whole installation whose agents run in a function of their own: queue -> worker (ZIP) -> agent host (tenant isolation,
 // streamed) -> packs by URLs, model by the gateway's function. Only the model itself is scripted.
 import { mkdtempSync, rmSync } from 'node:fs';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
+import { lastPromptIndex } from '../../src/agent/model-messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import { ALLOWED_USER, type Installation } from '../../testing/lambda/installation.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+import { startRemoteToolServer, wantsBearer } from '../../testing/tool-server/remote-server.ts';
+import { bash, call, EXAMPLE, obey } from '../agent/turn-fixture.ts';
+import { run } from '../cli/fixture.ts';
 import { until } from '../waiting.ts';
 import { startBuiltInstallation } from './built-installation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-isolated-'));
-const model: ScriptedModel = await createScriptedModel(answerAsDemo);
+const model: ScriptedModel = await createScriptedModel((request) =>
+  request.messages[lastPromptIndex(request.messages)]?.text.startsWith('CALL ')
+    ? obey(request)
+    : answerAsDemo(request),
+);
+const TOOL_KEY = 'ghp_canary0123456789abcdef';
+const far = await startRemoteToolServer({ admit: wantsBearer(TOOL_KEY) });
 let output = '';
 let workerTimeoutMs = 900_000;
 
+/** The example, with a tool server at a URL besides. */
+async function agentFolder(): Promise<string> {
+  const agent = join(folder, 'agent');
+  await cp(EXAMPLE, agent, { recursive: true });
+  const read = async (name: string) => JSON.parse(await readFile(join(agent, name), 'utf8'));
+  const write = (name: string, value: object) => writeFile(join(agent, name), JSON.stringify(value));
+  const [mcp, settings] = [await read('mcp.json'), await read('settings.json')];
+  mcp.mcpServers.github = {
+    type: 'http',
+    url: far.url,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the word as people write it in mcp.json.
+    headers: { Authorization: 'Bearer ${vault:github}' },
+  };
+  settings.tools.allow.push('mcp__github');
+  await write('mcp.json', mcp);
+  await write('settings.json', settings);
+  return agent;
+}
+
 const started = await startBuiltInstallation({
   folder,
+  agent: await agentFolder(),
   agents: 'isolated',
   workers: 2,
   modelUrl: model.url,
@@ -35,6 +66,7 @@ beforeAll(() => {
 afterAll(async () => {
   if (!unavailable) await installation.close();
   await model.close();
+  await far.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -71,7 +103,7 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
     expect(await say('one', 'what did I say?')).toMatch(/mood=/);
   });
 
-  test('each chat has an environment of its own, with nothing of another', async () => {
+  test(`${promise('FORGET')} each chat has an environment of its own, with nothing of another`, async () => {
     await say('mine', 'run: echo my-secret > secret.txt; echo put');
     const look = await say(
       'theirs',
@@ -83,7 +115,7 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
     for (const tenantId of tenants) expect(tenantId).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test('the real key reaches the model from the gateway alone; the agent has a token of its turn', async () => {
+  test(`${promise('NO-SECRETS')} the real key reaches the model from the gateway alone; the agent has a token of its turn`, async () => {
     const keys = new Set(model.requests.map(({ headers }) => headers['x-api-key']));
     expect([...keys]).toEqual(['sk-local-model-key']);
     const shown = await say(
@@ -102,6 +134,36 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
       body: JSON.stringify({ model: 'claude', max_tokens: 1, messages: [{ role: 'user', content: 'hi' }] }),
     });
     expect(late.status).toBe(401);
+  });
+
+  test(`${promise('NO-SECRETS')}: a tool server at a URL is called by the gateway, with a key that no agent has`, async () => {
+    const command = ['vault', 'set', 'github', '--aws', installation.awsFile];
+    const stored = await run(command, { cwd: folder, env: installation.credentials, input: TOOL_KEY });
+    expect([stored.code, stored.err]).toEqual([0, '']);
+    expect(installation.parameters.values.get('/local/vault/default/-/github')).toBe(TOOL_KEY);
+    // What was not stored a moment ago may be remembered for some seconds.
+    const sum = call({ name: 'mcp__github__add', input: { a: 40, b: 2 } });
+    await until(async () => (await say('tools', sum)).includes('sum 42'));
+    const shown = await say(
+      'tools',
+      bash(
+        "for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null; done; grep -rasl ghp_canary /var/task/agent $CLAUDE_CONFIG_DIR | grep -v jsonl; echo looked",
+      ),
+    );
+    expect(shown).toContain('looked');
+    expect(shown).not.toContain(TOOL_KEY);
+    expect(output).not.toContain(TOOL_KEY);
+    // The turn is over, and so is what its token was good for.
+    const token = /ANTHROPIC_API_KEY=(\S+)/.exec(shown)?.[1] ?? '';
+    const gateway = /ANTHROPIC_BASE_URL=(\S+)/.exec(shown)?.[1] ?? '';
+    const before = far.requests.length;
+    const late = await fetch(`${gateway.replace(/\/$/, '')}/tool-servers/github`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    expect(late.status).toBe(401);
+    expect(far.requests).toHaveLength(before);
   });
 
   test('a running turn is shown while it runs, and stops when the person says so', async () => {

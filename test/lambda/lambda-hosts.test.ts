@@ -6,6 +6,7 @@ import { answerAsDemo } from '../../src/agent/demo-model.ts';
 import { newSessionId, sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import type { TurnEvent } from '../../src/core/ports.ts';
+import { promise } from '../../src/core/promises.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
 import { tenantIdOf } from '../../src/host/lambda/lambda-hosts.ts';
 import { agentSessionOf, branched } from '../../src/state/timeline.ts';
@@ -179,7 +180,7 @@ describe('a session', () => {
     expect((await turn(next, 'run: cat note.txt')).text).toContain('kept');
   });
 
-  test('its agent has no credential, no key, and nothing of another session', async () => {
+  test(`${promise('FORGET', 'NO-SECRETS')} its agent has no credential, no key, and nothing of another session`, async () => {
     await turn(newHead('victim'), 'run: echo the-text-of-a-victim > secret.txt');
     const look = `run: for f in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $f 2>/dev/null; done | grep -c -E 'AWS_SECRET|AWS_SESSION|control1' ; grep -rl the-text-of-a-''victim / --include=secret.txt 2>/dev/null | head -1; echo looked`;
     const { text } = await turn(newHead('a'), look);

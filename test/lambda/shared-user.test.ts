@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { answerAsDemo } from '../../src/agent/demo-model.ts';
+import { promise } from '../../src/core/promises.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
 import type { FunctionEnvironment } from '../../testing/lambda/function-environment.ts';
 import type { Installation } from '../../testing/lambda/installation.ts';
@@ -130,7 +131,7 @@ describe.skipIf(unavailable)('the agent on a worker that shares its user', () =>
   };
   const WAYS = Object.entries(HIDING);
 
-  test('leaves no process behind, in whatever way it hides', async () => {
+  test(`${promise('FORGET')} leaves no process behind, in whatever way it hides`, async () => {
     loot = '';
     const { port } = thief.address() as AddressInfo;
     const files = `${join(folder, 'tmp-one')}/workspace`;
@@ -157,7 +158,7 @@ describe.skipIf(unavailable)('the agent on a worker that shares its user', () =>
     expect(loot).toBe('');
   });
 
-  test("cannot take another conversation's message, during its turn or after it", async () => {
+  test(`${promise('FORGET')} cannot take another conversation's message, during its turn or after it`, async () => {
     loot = '';
     const { port } = thief.address() as AddressInfo;
     const next = `http://${worker.runtimeApi}/2018-06-01/runtime/invocation/next`;

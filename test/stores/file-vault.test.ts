@@ -26,7 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const ENTRY = { tenant: tenantId('acme'), person: person('telegram:7654321'), name: 'github' };
+const ENTRY = { tenant: tenantId('acme'), person: person('telegram/7654321'), name: 'github' };
 const CANARY = 'canary-0123456789';
 
 async function filesBelow(root: string): Promise<string[]> {

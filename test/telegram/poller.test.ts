@@ -69,7 +69,7 @@ test(`${promise('ORDER')} updates are handed on in order and confirmed`, async (
   expect(running.accepted.map(({ text }) => text)).toEqual(['one', 'two', 'three', 'four']);
   expect(bot.feed.pending).toEqual([]);
   const polls = bot.calls.filter(({ method }) => method === 'getUpdates');
-  expect(polls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message']);
+  expect(polls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message', 'callback_query']);
   const named = (menu: string) => bot.menus.get(menu)?.map((one) => (one as { command: string }).command);
   expect(named('all_private_chats/')).toEqual(COMMANDS.map(({ name }) => name));
   expect(named('all_private_chats/de')).toEqual(named('default/'));

@@ -30,13 +30,25 @@ export interface FakeReply {
   outcome: 'ok' | 'stopped' | 'failed';
   code?: string;
   demo?: boolean;
+  asked?: readonly FakeQuestion[];
+  answered?: readonly FakeQuestion[];
+}
+
+export interface FakeQuestion {
+  readonly id: string;
+  readonly kind: 'approval' | 'choice';
+  readonly title: string;
+  readonly covers: 'call' | 'tool';
+  readonly options: readonly { readonly label: string; readonly description: string }[];
+  readonly multiple: boolean;
+  readonly answer: { readonly decision: string } | null;
 }
 
 /** One turn, and the hand that drives it. */
 export interface FakeTurn {
   readonly id: string;
   readonly chat: string;
-  readonly kind: 'message' | 'new';
+  readonly kind: 'message' | 'answer' | 'new';
   readonly text: string;
   readonly key: string;
   status: 'queued' | 'running' | 'delivered';
@@ -78,7 +90,7 @@ export interface FakeApi {
   add(
     chat: string,
     text: string,
-    options?: { kind?: 'message' | 'new'; atMs?: number; key?: string },
+    options?: { kind?: FakeTurn['kind']; atMs?: number; key?: string },
   ): FakeTurn;
   /** The turn of a text, waiting until it arrives. */
   turnOf(text: string): Promise<FakeTurn>;
@@ -196,6 +208,16 @@ export async function createFakeApi(
       }
       return json(response, 202, { turn_id: turn.id, status: turn.status });
     }
+    if (route === 'POST chats/x/questions') {
+      const { decision, text } = JSON.parse(await bodyOf(request)) as { decision: string; text?: string };
+      const key = String(request.headers['idempotency-key'] ?? randomUUID());
+      const about = url.pathname.split('/').at(-1);
+      const known = turns.find((turn) => turn.key === key);
+      const answer = `${about} ${decision} ${text ?? ''}`.trim();
+      const turn = known ?? api.add(id, answer, { kind: 'answer', key });
+      if (!known) api.auto(turn);
+      return json(response, 202, { turn_id: turn.id, status: turn.status });
+    }
     const turn = turns.find((known) => known.id === id);
     if (!turn || resource !== 'turns') throw new Problem(404, 'There is no such turn.');
     if (route === 'GET turns/x/events') return streamEvents(turn, request, response);
@@ -217,7 +239,7 @@ export async function createFakeApi(
   return Object.assign(api, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
 }
 
-function fakeTurn(chat: string, kind: 'message' | 'new', text: string, key: string, atMs: number): FakeTurn {
+function fakeTurn(chat: string, kind: FakeTurn['kind'], text: string, key: string, atMs: number): FakeTurn {
   const turn: FakeTurn = {
     ...{ id: randomUUID(), chat, kind, text, key, status: 'queued', stopRequested: false, reply: null, atMs },
     events: [],

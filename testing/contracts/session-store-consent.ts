@@ -55,6 +55,22 @@ export function consentCases({ create }: SessionStoreContract, it: Declare): voi
       expect((await store.getHead(tenant, repointTo))?.consent).toEqual(granted);
     }));
 
+  it('an earlier session that the conversation goes back to gets what it is given, or keeps its own', () =>
+    withFixture(create, async ({ store }) => {
+      const chat = conversation();
+      const first = await wholeTurn(store, message(chat), { consent: CONSENT });
+      const { tenant, sessionId } = first.lease;
+      const [second, third] = [newSessionId(), newSessionId()];
+      await wholeTurn(store, message(chat), { repointTo: second });
+      await wholeTurn(store, message(chat), { returnTo: sessionId });
+      expect((await store.getHead(tenant, sessionId))?.consent).toEqual(CONSENT);
+      await wholeTurn(store, message(chat), { repointTo: third });
+      const granted = { version: 1, open: null, granted: ['one'] };
+      await wholeTurn(store, message(chat), { returnTo: sessionId, consent: granted });
+      expect((await store.getHead(tenant, sessionId))?.consent).toEqual(granted);
+      expect((await store.getHead(tenant, third))?.consent ?? null).toBeNull();
+    }));
+
   it('a moved conversation takes it along, and an erased one leaves nothing of it', () =>
     withFixture(create, async ({ store }) => {
       const chat = conversation();

@@ -53,7 +53,7 @@ async function plant(
   await delivery?.deadLetter('no good');
   await objects.put(`${lease.tenant}/${lease.sessionId}/pack`, new Uint8Array(3));
   await vault.set({ tenant: lease.tenant, person: null, name: 'github' }, 'key');
-  await vault.set({ tenant: lease.tenant, person: person('telegram:1'), name: 'oauth/github' }, 'tokens');
+  await vault.set({ tenant: lease.tenant, person: person('telegram/1'), name: 'oauth/github' }, 'tokens');
 }
 
 const totalOf = (counts: Readonly<Record<string, number>>) =>

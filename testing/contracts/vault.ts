@@ -96,9 +96,9 @@ export function vaultContract({ name, create, skip }: VaultContract): void {
       withVault(async ({ vault }) => {
         const people: (Person | null)[] = [
           null,
-          ...HOSTILE_IDS.map((id) => person(`telegram:${id}`)),
-          person('slack:1'),
-          person('telegram-chat:1'),
+          ...HOSTILE_IDS.map((id) => person(`telegram/${id}`)),
+          person('slack/1'),
+          person('telegram-chat/1'),
         ];
         const all = [
           ...HOSTILE_TENANTS.map((one) => entry({ tenant: tenantId(one) })),
@@ -124,7 +124,7 @@ export function vaultContract({ name, create, skip }: VaultContract): void {
     it('a list says whose entries there are and when they changed, in order, and never a value', () =>
       withVault(async ({ vault }) => {
         const value = `canary-${randomUUID()}`;
-        const ann = person('telegram:1');
+        const ann = person('telegram/1');
         for (let at = 0; at < 12; at++) await vault.set(entry({ name: `many${at}` }), value);
         await vault.set(entry({ person: ann, name: 'oauth/github' }), value);
         const listed = await vault.list(tenantId('acme'));

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createWorkplace } from '../../src/agent/workplace.ts';
 import type { Log } from '../../src/core/log.ts';
 import type { ObjectStore } from '../../src/core/ports.ts';
+import type { HotLimits } from '../../src/host/hot-hosts.ts';
 import { type LocalHostsOptions, openLocalHosts } from '../../src/host/local-hosts.ts';
 import type { HostPatience } from '../../src/host/patience.ts';
 import { createProcessHosts, type ProcessHosts } from '../../src/host/process-hosts.ts';
@@ -13,6 +14,7 @@ import type { SpareHost } from '../../src/host/spare-host.ts';
 import type { StoredState } from '../../src/state/session-state.ts';
 import type { Current } from './faulty.ts';
 import { type HostEnvironment, MARK, messageFile } from './host-environment.ts';
+import { withHotFaults } from './hot-faults.ts';
 import type { InjectedFaults, Note } from './injected-faults.ts';
 import type { Mutation } from './mutations.ts';
 import { STATE_LIMITS } from './ports.ts';
@@ -44,30 +46,46 @@ const PATIENCE: HostPatience = {
   beatEveryMs: 300,
 };
 const ENDLESS = 3_600_000;
+/** Some go for want of room, in every run. */
+const HOT: HotLimits = { sessions: 3, memoryBytes: 2e9, idleMs: 30_000 };
 
 export async function openFaultyHosts(options: FaultyHostsOptions): Promise<ProcessHosts> {
   const { settings, objects, state, faults, current, note, log, modelUrl } = options;
   const { folder, mutation } = settings;
   const patience = patienceOf(mutation);
-  const startOptions = localOptions(options, patience);
   mkdirSync(join(folder, 'leases'), { recursive: true });
 
+  let hello = '';
+  const startHost = openLocalHosts({
+    ...localOptions(options, patience),
+    environment() {
+      const how = hello;
+      hello = '';
+      return environmentOf(options, how);
+    },
+  });
   async function start(): Promise<SpareHost> {
-    const hello = settings.agent === 'light' ? faults.take('host:hello', current.message) : null;
-    const environment = environmentOf(options, hello?.how ?? '');
-    const host = await (await openLocalHosts({ ...startOptions, environment }))();
+    const fault = settings.agent === 'light' ? faults.take('host:hello', current.message) : null;
+    if (fault) hello = fault.how;
+    const host = await startHost();
     return {
       ...host,
       async claim(lease, stored) {
         writeFileSync(join(folder, messageFile(lease.sessionId, lease.fence)), String(current.message ?? ''));
         const place = await host.claim(lease, stored);
+        byRoot.set(place.directory.root, host);
+        roots.set(lease.sessionId, place.directory.root);
         options.onRoot(place.directory.root);
         return place;
       },
     };
   }
 
-  return createProcessHosts({
+  const byRoot = new Map<string, SpareHost>();
+  /** By session. */
+  const roots = new Map<string, string>();
+  let root = '';
+  const hosts = createProcessHosts({
     start,
     objects,
     state,
@@ -80,6 +98,9 @@ export async function openFaultyHosts(options: FaultyHostsOptions): Promise<Proc
       : {}),
     access: {
       during(run, work) {
+        // A host that woke was claimed for an earlier turn.
+        root = roots.get(run.sessionId) ?? '';
+        options.onRoot(root);
         note('agent-run', {
           message: current.message,
           turn: run.request.turnId,
@@ -91,7 +112,10 @@ export async function openFaultyHosts(options: FaultyHostsOptions): Promise<Proc
       },
       answersAgain: async () => false,
     },
+    ...(settings.agent === 'real' ? { hot: HOT } : {}),
   });
+  const killHost = (place: string) => byRoot.get(place)?.link.kill();
+  return withHotFaults(hosts, { faults, current, rootOf: () => root, killHost });
 }
 
 function localOptions(

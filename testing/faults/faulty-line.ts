@@ -115,7 +115,7 @@ export function createFaultyLine(options: FaultyLineOptions): HostStreams {
   async function saySaved(frame: Frame): Promise<void> {
     const stored = frame.stored as { readonly generation: number; readonly packs: readonly Pack[] };
     const changed = savedWith(lie, stored);
-    if (lie !== '') lied('save', lie);
+    if (changed !== stored) lied('save', lie);
     await tell({ ...frame, stored: changed });
     const how = faults.take('host:saved', message)?.how ?? '';
     befall(how);
@@ -129,8 +129,8 @@ export function createFaultyLine(options: FaultyLineOptions): HostStreams {
     if (frame.type === 'saved') return await saySaved(frame);
     if (frame.type !== 'pack') return await tell(frame);
     const name = namedWith(lie, String(frame.name));
-    // No answer comes to a lie in a name, so it will not get so far as to say what it saved.
-    if (name !== frame.name) lied('save', lie);
+    // A save that writes nothing has no pack to lie with.
+    if (name !== frame.name || lie === 'table') lied('save', lie);
     await tell({ ...frame, name });
   }
 

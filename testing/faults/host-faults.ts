@@ -17,6 +17,8 @@ export const HANGS: Readonly<Record<HostStep, readonly string[]>> = {
   saved: ['stop'],
 };
 
+export const isHang = (how: string): boolean => ['stop', 'spin', 'hang'].includes(how);
+
 export interface Lie {
   readonly step: HostStep;
   readonly how: string;
@@ -49,3 +51,6 @@ export const LIES: readonly Lie[] = [
 
 export const lieOf = (step: HostStep, how: string): Lie | undefined =>
   LIES.find((lie) => lie.step === step && lie.how === how);
+
+/** Between two turns, while the agent stays for the next one; `let-go`: somebody has its processes go on. */
+export const HOT_FAULTS = ['kill-agent', 'kill-host', 'let-go'] as const;

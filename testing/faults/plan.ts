@@ -2,7 +2,7 @@
 // the seed. What depends on the machine's scheduling is in the history instead. A fault happens at most once, in the
 // process that reaches it first.
 import { TURN_POINTS, type TurnPoint } from '../../src/core/running-turn.ts';
-import { HANGS, HOST_STEPS, type HostStep, LIES, lieOf } from './host-faults.ts';
+import { HANGS, HOST_STEPS, HOT_FAULTS, type HostStep, isHang, LIES, lieOf } from './host-faults.ts';
 import { createRandom, type Random } from './random.ts';
 
 /** Where a fault waits: a named point of the turn, or a call of a port. */
@@ -13,6 +13,7 @@ export type Place =
   | `queue.${'ack' | 'extend' | 'retry' | 'receive'}`
   | `server.${'accept' | 'send' | 'answer'}`
   | `host:${HostStep}`
+  | 'hot:rest'
   | 'model'
   | 'telegram';
 export type StoreCall = (typeof STORE_CALLS)[number];
@@ -37,7 +38,7 @@ export interface PlannedFault {
    * Processes: `kill` (SIGKILL), `pause` (SIGSTOP for `ms`), `agent-kill` (SIGKILL of the agent's process),
    * `deadline` (as SIGTERM). Calls: `refuse` (did not happen), `lose` (happened, the answer is lost), `slow`, `full`
    * (no space on the disk), `cut` (breaks off in the middle), `repeat` (the delivery comes again, later).
-   * Hosts: `kill`, and what host-faults.ts lists.
+   * Hosts: `kill`, and what host-faults.ts lists; between two turns, what hot-faults.ts lists.
    * Model: a status, `cut`, `hang`, `slow`. Telegram: `rate-limit`, a status, `cut-before`, `cut-after`, `slow`.
    */
   readonly how: string;
@@ -95,7 +96,7 @@ export const numberIn = (text: string): number | null => {
 
 export function createPlan(options: PlanOptions): Plan {
   const { seed, turns, chats, workers = 3, faultRate = 0.45, agent, meanPauseMs = 150 } = options;
-  const kinds = options.hosts && agent === 'light' ? [...KINDS, ...HOST_KINDS] : KINDS;
+  const kinds = options.hosts ? [...KINDS, ...(agent === 'light' ? HOST_KINDS : HOT_KINDS)] : KINDS;
   const random = createRandom(seed);
   const users = random.fork('people');
   const faultRandom = random.fork('faults');
@@ -121,6 +122,8 @@ export function createPlan(options: PlanOptions): Plan {
 
 type Draft = Omit<PlannedFault, 'id' | 'message'>;
 
+const isHostHang = ({ place, how }: Draft): boolean => place.startsWith('host:') && isHang(how);
+
 /** One to three faults; at most two that cost an attempt, so that the third can succeed. */
 function faultsOn(
   message: number,
@@ -136,8 +139,8 @@ function faultsOn(
     for (const draft of kind(random, agent)) {
       const cost = costs(draft);
       if (cost && costly === 2) continue;
-      // One that hangs twice in the same step is given up.
-      if (drafts.some(({ place }) => place === draft.place && place.startsWith('host:'))) continue;
+      // A message whose hosts hang twice is given up.
+      if (isHostHang(draft) && drafts.some(isHostHang)) continue;
       if (cost) costly++;
       drafts.push(draft);
     }
@@ -157,7 +160,8 @@ const BEFORE_COMMIT = new Set([
 function costs({ place, how }: Draft): boolean {
   if (how === 'slow' || how === 'deadline') return false;
   const [, step] = place.split('host:');
-  if (step !== undefined) return lieOf(step as HostStep, how)?.barred !== false;
+  // One that hangs gives way to another within the same attempt.
+  if (step !== undefined) return how === 'kill' || lieOf(step as HostStep, how)?.barred === true;
   return (
     BEFORE_COMMIT.has(place) ||
     place === 'store.begin' ||
@@ -259,3 +263,8 @@ const KINDS: readonly Kind[] = [
   TELEGRAM,
 ];
 const HOST_KINDS: readonly Kind[] = [HOST_KILL, HOST_KILL, HOST_KILL, HOST_HANG, HOST_LIE, HOST_LIE];
+/** The real agent stays for its session's next turn. */
+const HOT: Kind = (random) => [
+  { place: 'hot:rest', how: random.pick(HOT_FAULTS), ms: random.between(0, 400) },
+];
+const HOT_KINDS: readonly Kind[] = [HOT, HOT, HOT, HOT];

@@ -63,6 +63,8 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
   const state = openState(objects);
   const log: Log = (level, event, fields) => {
     const { message: text, ...rest } = fields ?? {};
+    if (event === 'agent-started' || event === 'hot-ended')
+      note(event, { ...rest, message: current.message });
     if (level !== 'debug') note('log', { ...rest, level, event, text, message: current.message });
   };
   const timeFactor = timeFactorOf(settings.store);

@@ -8,6 +8,8 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { endProcesses } from '../../src/agent/processes.ts';
 import { INSTALLATION_FILE, writeInstallation } from '../../src/aws/installation.ts';
+import { copyAgentFiles } from '../../src/cdk/agent-files.ts';
+import { agentModelVariables } from '../../src/cdk/agent-models.ts';
 import { channelEnvironment, installedChannels } from '../../src/cdk/channels.ts';
 import { asVariables } from '../../src/channels/deployed.ts';
 import type { ChannelDescriptor } from '../../src/channels/descriptor.ts';
@@ -57,6 +59,10 @@ export interface InstallationOptions {
    * what those do not allow. @default one tenant, and nothing is refused
    */
   readonly roles?: InstalledRoles;
+  /** Agent folders that tenants may be given, by name: copied into the image. Only with `isolated`. */
+  readonly tenantFolders?: Readonly<Record<string, string>>;
+  /** Models that tenants may be given. */
+  readonly tenantModels?: readonly string[];
   /** Channels besides those of this package. The built functions must know them. */
   readonly channels?: readonly OwnChannel[];
 }
@@ -128,6 +134,7 @@ const NAMES = {
   modelKey: '/local/model-key',
   apiKey: '/local/api-key',
   gatewaySecret: '/local/gateway-secret',
+  vault: '/local/vault',
 };
 const AGENT_HOST = 'agent-host';
 const MAX_AGENT_HOSTS = 50;
@@ -199,7 +206,13 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       bucket: BUCKET,
       queueUrl: queueUrls.turns,
       deadLetterQueueUrl: queueUrls.dead,
-      endpoints: { dynamodb: dynamo.endpoint, s3: s3.endpoint, sqs: sqs.endpoint },
+      vault: NAMES.vault,
+      endpoints: {
+        dynamodb: dynamo.endpoint,
+        s3: s3.endpoint,
+        sqs: sqs.endpoint,
+        ssm: parameters.endpoint,
+      },
     });
     const guarded = roles && keyring ? await guard(dynamo.endpoint, roles, keyring) : null;
     for (const one of guarded?.parts ?? []) opened(one);
@@ -214,6 +227,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       [VARIABLES.mappingTable]: tables.mappingTable,
       [VARIABLES.stateTable]: tables.stateTable,
       [VARIABLES.queueUrl]: queueUrls.turns,
+      [VARIABLES.vault]: NAMES.vault,
     };
     const keysOf = (name: string): Record<string, string> => {
       if (!roles || !keyring) return {};
@@ -321,6 +335,9 @@ export async function startInstallation(options: InstallationOptions): Promise<I
 
     /** The agents' function, the gateway's, and what the workers are told of the two. */
     const startIsolated = async () => {
+      for (const [name, path] of Object.entries(options.tenantFolders ?? {})) {
+        copyAgentFiles(path, join(options.image, 'agents', name));
+      }
       const agentHosts = createTenantEnvironments({
         folder: join(options.folder, 'agent-hosts'),
         maxEnvironments: MAX_AGENT_HOSTS,
@@ -359,6 +376,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         [VARIABLES.gatewayUrl]: gateway.url,
         ...secret,
         [VARIABLES.modelProvider]: model[VARIABLES.modelProvider] ?? '',
+        ...agentModelVariables({ '': join(options.image, 'agent'), ...options.tenantFolders }),
+        [VARIABLES.tenantModels]: JSON.stringify(options.tenantModels ?? []),
       };
       return { agentHosts, variables };
     };

@@ -1,7 +1,7 @@
 // The Bot API methods of the fake, on top of chats and updates. Method names and answers are Telegram's own.
 import { BotApiError, badRequest } from './bot-api-error.ts';
 import type { ChatStore, FakeMessage } from './fake-chat.ts';
-import { acceptPlain, acceptRich } from './text-rules.ts';
+import { acceptButtons, acceptPlain, acceptRich } from './text-rules.ts';
 import type { UpdateFeed } from './update-feed.ts';
 
 export type Payload = Record<string, unknown>;
@@ -13,6 +13,8 @@ export interface BotState {
   readonly chats: ReadonlyMap<number, ChatStore>;
   /** Menus of commands by `scope/language`; '' for whoever's language has none. */
   readonly menus: Map<string, readonly unknown[]>;
+  /** Ids of presses that wait for their answer. */
+  readonly presses: Set<string>;
 }
 
 /** Carries out one method; throws `BotApiError` as Telegram would answer. */
@@ -70,7 +72,20 @@ const METHODS: Readonly<Record<string, Method>> = {
     const isRich = payload.rich_message !== undefined;
     const text = isRich ? acceptRich(payload.rich_message) : acceptPlain(payload.text);
     chat.checkWritable(null);
-    return asMessage(bot, chat, chat.edit(Number(payload.message_id), text, isRich ? 'rich' : 'plain'));
+    const kind = isRich ? 'rich' : 'plain';
+    return asMessage(bot, chat, chat.edit(Number(payload.message_id), text, kind, acceptButtons(payload)));
+  },
+  editmessagereplymarkup: (bot, payload) => {
+    const chat = chatOf(bot, payload);
+    chat.checkWritable(null);
+    return asMessage(bot, chat, chat.editButtons(Number(payload.message_id), acceptButtons(payload)));
+  },
+  answercallbackquery: (bot, payload) => {
+    if (!bot.presses.delete(String(payload.callback_query_id))) {
+      throw badRequest('query is too old and response timeout expired or query ID is invalid');
+    }
+    if (typeof payload.text === 'string' && payload.text.length > 200) throw badRequest('MESSAGE_TOO_LONG');
+    return true;
   },
   deletemessage: (bot, payload) => {
     const chat = chatOf(bot, payload);

@@ -57,6 +57,13 @@ export interface FakeBot {
   say(chatId: number, text: string, options?: SayOptions): Said;
   /** A person changes what they wrote. */
   correct(chatId: number, messageId: number, text: string): number;
+  /**
+   * A person presses the button of that message whose text holds `label`; the message's last known one, if it is gone by now.
+   * Returns the update's id.
+   */
+  press(chatId: number, messageId: number, label: string, options?: { readonly from?: number }): number;
+  /** Presses that Telegram still shows as waiting. */
+  readonly waitingPresses: number;
   /** A basic group becomes a supergroup: its two service messages, and a chat whose message ids begin anew. */
   migrate(groupId: number, supergroupId: number): { readonly updateIds: readonly [number, number] };
   /** Any other update, with an id of its own. */
@@ -86,7 +93,8 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
       void callMethod(state, method, payload, new AbortController().signal).catch(() => undefined);
     },
   });
-  const state: BotState = { id, username, feed, chats, menus: new Map() };
+  const state: BotState = { id, username, feed, chats, menus: new Map(), presses: new Set() };
+  let lastPress = 0;
 
   function chat(chatId: number, type: ChatType = chatId > 0 ? 'private' : 'supergroup'): ChatStore {
     const known = chats.get(chatId);
@@ -139,6 +147,34 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
           text,
         },
       });
+    },
+    press(chatId, messageId, label, { from = Math.abs(chatId) } = {}) {
+      const place = chat(chatId);
+      const message = place.messages.find(({ id: known }) => known === messageId);
+      const button = message?.buttons.flat().find(({ text }) => text.includes(label));
+      if (!message || !button) throw new Error(`There is no button "${label}" to press.`);
+      const pressId = `${id}${++lastPress}`;
+      state.presses.add(pressId);
+      const { threadId } = message;
+      return update({
+        callback_query: {
+          id: pressId,
+          from: { id: from, is_bot: false, first_name: `Person ${from}` },
+          chat_instance: String(chatId),
+          data: button.callback_data,
+          message: {
+            message_id: messageId,
+            date: Math.floor(clock.now() / 1_000),
+            from: { id, is_bot: true, first_name: username, username },
+            chat: { id: chatId, type: place.type },
+            ...(threadId === null ? {} : { message_thread_id: threadId, is_topic_message: true }),
+            text: message.text,
+          },
+        },
+      });
+    },
+    get waitingPresses() {
+      return state.presses.size;
     },
     migrate(groupId, supergroupId) {
       let last = 0;

@@ -1,6 +1,11 @@
 // One chat as its people see it: messages of the bot and of people, topics, edits, what was deleted.
 import { BotApiError, badRequest } from './bot-api-error.ts';
 
+export interface FakeButton {
+  readonly text: string;
+  readonly callback_data: string;
+}
+
 export interface FakeMessage {
   readonly id: number;
   /** `bot` or the person's user id. */
@@ -12,6 +17,8 @@ export interface FakeMessage {
   readonly text: string;
   /** Whether it is shown formatted (`rich_message`) or letter by letter. */
   readonly kind: 'plain' | 'rich';
+  /** Below it; those in one row stand beside each other. */
+  readonly buttons: readonly (readonly FakeButton[])[];
   /** Everything it has said, oldest first; the last entry is `text`. */
   readonly history: readonly string[];
   readonly deleted: boolean;
@@ -19,6 +26,7 @@ export interface FakeMessage {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type StoredMessage = Mutable<Omit<FakeMessage, 'history'>> & { history: string[] };
+type Buttons = FakeMessage['buttons'];
 
 export type ChatType = 'private' | 'group' | 'supergroup';
 
@@ -48,7 +56,8 @@ export interface FakeChat {
 /** What the Bot API side may do to a chat. */
 export interface ChatStore extends FakeChat {
   add(message: Pick<FakeMessage, 'from' | 'text' | 'kind' | 'threadId' | 'replyTo' | 'silent'>): FakeMessage;
-  edit(messageId: number, text: string, kind: FakeMessage['kind']): FakeMessage;
+  edit(messageId: number, text: string, kind: FakeMessage['kind'], buttons: Buttons): FakeMessage;
+  editButtons(messageId: number, buttons: Buttons): FakeMessage;
   remove(messageId: number): void;
   noteTyping(): void;
   /** Throws when the bot may not write here. */
@@ -62,6 +71,13 @@ export function createFakeChat(id: number, type: ChatType, nextId: () => number)
   let movedTo: number | null = null;
   let blocked = false;
   let typing = 0;
+
+  function editable(messageId: number): StoredMessage {
+    const message = find(messageId);
+    if (!message) throw badRequest('message to edit not found');
+    if (message.from !== 'bot') throw badRequest("message can't be edited");
+    return message;
+  }
 
   const find = (messageId: number) => stored.find((message) => message.id === messageId && !message.deleted);
 
@@ -100,22 +116,31 @@ export function createFakeChat(id: number, type: ChatType, nextId: () => number)
       if (message) message.deleted = true;
     },
     add(message) {
-      const added = { ...message, id: nextId(), history: [message.text], deleted: false };
+      const added = {
+        ...message,
+        id: nextId(),
+        history: [message.text],
+        deleted: false,
+        buttons: [] as Buttons,
+      };
       stored.push(added);
       return added;
     },
-    edit(messageId, text, kind) {
-      const message = find(messageId);
-      if (!message) throw badRequest('message to edit not found');
-      if (message.from !== 'bot') throw badRequest("message can't be edited");
-      if (message.text === text && message.kind === kind) {
-        throw badRequest(
-          'message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message',
-        );
-      }
+    edit(messageId, text, kind, buttons) {
+      const message = editable(messageId);
+      const isSame = message.text === text && message.kind === kind;
+      if (isSame && isSameJson(message.buttons, buttons)) throw notModified();
+      // As at Telegram, an edit without buttons takes them away.
+      message.buttons = buttons;
       message.text = text;
       message.kind = kind;
       message.history.push(text);
+      return message;
+    },
+    editButtons(messageId, buttons) {
+      const message = editable(messageId);
+      if (isSameJson(message.buttons, buttons)) throw notModified();
+      message.buttons = buttons;
       return message;
     },
     remove(messageId) {
@@ -143,3 +168,11 @@ export function createFakeChat(id: number, type: ChatType, nextId: () => number)
     },
   };
 }
+
+function notModified(): BotApiError {
+  return badRequest(
+    'message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message',
+  );
+}
+
+const isSameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

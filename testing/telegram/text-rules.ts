@@ -1,11 +1,13 @@
 // What Telegram accepts as a message's text, plain or rich, as documented for Bot API 10.3. Stricter than the real
 // one in one place: unbalanced code fences in rich Markdown are refused, so that a torn reply is noticed.
 import { badRequest } from './bot-api-error.ts';
+import type { FakeButton, FakeMessage } from './fake-chat.ts';
 
 const MAX_TEXT = 4_096;
 const MAX_RICH = 32_768;
 const MAX_BLOCKS = 500;
 const MAX_COLUMNS = 20;
+const MAX_CALLBACK_BYTES = 64;
 
 /** The text as stored: trimmed, as Telegram does. Throws the documented 400s. */
 export function acceptPlain(value: unknown): string {
@@ -28,6 +30,21 @@ export function acceptRich(value: unknown): string {
   if ([...text].length > MAX_RICH) throw badRequest('message is too long');
   checkBlocks(text);
   return text;
+}
+
+/** The inline keyboard of a call; none where it has none. */
+export function acceptButtons(payload: Readonly<Record<string, unknown>>): FakeMessage['buttons'] {
+  const { reply_markup: given } = payload;
+  if (given === undefined) return [];
+  const markup = typeof given === 'string' ? (JSON.parse(given) as unknown) : given;
+  const rows = (markup as { inline_keyboard?: unknown }).inline_keyboard;
+  if (!Array.isArray(rows)) throw badRequest('object expected as reply markup');
+  for (const button of rows.flat() as Partial<FakeButton>[]) {
+    if (!button.text?.trim()) throw badRequest('Text buttons are unallowed in the inline keyboard');
+    const bytes = Buffer.byteLength(button.callback_data ?? '');
+    if (bytes < 1 || bytes > MAX_CALLBACK_BYTES) throw badRequest('BUTTON_DATA_INVALID');
+  }
+  return rows as FakeMessage['buttons'];
 }
 
 function checkBlocks(markdown: string): void {

@@ -7,6 +7,7 @@ import { Api } from 'grammy/web';
 import { Gone, Invalid } from '../../core/errors.ts';
 import { type CallKind, isNotModified, telegramError } from './api-errors.ts';
 import { botIdOf } from './bot-token.ts';
+import type { Buttons } from './buttons.ts';
 import type { CommandMenu } from './commands.ts';
 
 export interface TelegramApiOptions {
@@ -39,7 +40,11 @@ export interface TelegramApi {
   /** Returns the new message's id. */
   sendText(to: Destination, text: string, options?: SendOptions): Promise<number>;
   /** Succeeds, too, when the message already says so. Gone('message-gone') when there is nothing to edit. */
-  edit(chatId: number, messageId: number, content: MessageContent): Promise<void>;
+  edit(chatId: number, messageId: number, content: MessageContent, buttons?: Buttons): Promise<void>;
+  /** Changes the buttons and nothing else. Gone('message-gone') when there is nothing to edit. */
+  editButtons(chatId: number, messageId: number, buttons: Buttons): Promise<void>;
+  /** Ends the waiting of a pressed button; `text` is shown for a moment. */
+  answerPress(pressId: string, text: string | null): Promise<void>;
   /** Succeeds, too, when the message is gone or too old to be deleted. */
   deleteMessage(chatId: number, messageId: number): Promise<void>;
   sendTyping(to: Destination): Promise<void>;
@@ -134,18 +139,35 @@ export function createTelegramApi(options: TelegramApiOptions): TelegramApi {
       );
       return message.message_id;
     },
-    async edit(chatId, messageId, content) {
+    async edit(chatId, messageId, content, buttons) {
       const body =
         'plain' in content
           ? { text: content.plain, link_preview_options: NO_PREVIEW }
           : { rich_message: { markdown: content.markdown } };
       try {
         await call('editMessageText', 'repeatable', (s) =>
-          raw.editMessageText({ chat_id: chatId, message_id: messageId, ...body }, s),
+          raw.editMessageText(
+            { chat_id: chatId, message_id: messageId, ...body, ...(buttons && keyboard(buttons)) },
+            s,
+          ),
         );
       } catch (error) {
         if (!isNotModified(error)) throw error;
       }
+    },
+    async editButtons(chatId, messageId, buttons) {
+      try {
+        await call('editMessageReplyMarkup', 'repeatable', (s) =>
+          raw.editMessageReplyMarkup({ chat_id: chatId, message_id: messageId, ...keyboard(buttons) }, s),
+        );
+      } catch (error) {
+        if (!isNotModified(error)) throw error;
+      }
+    },
+    async answerPress(pressId, text) {
+      await call('answerCallbackQuery', 'repeatable', (s) =>
+        raw.answerCallbackQuery({ callback_query_id: pressId, ...(text === null ? {} : { text }) }, s),
+      );
     },
     async deleteMessage(chatId, messageId) {
       try {
@@ -195,6 +217,10 @@ export function createTelegramApi(options: TelegramApiOptions): TelegramApi {
 
 /** grammY's declarations name a polyfill's signal; at run time it is the platform's own. */
 type GrammySignal = NonNullable<Parameters<Api['raw']['getMe']>[0]>;
+
+function keyboard(buttons: Buttons) {
+  return { reply_markup: { inline_keyboard: buttons.map((row) => row.map((button) => ({ ...button }))) } };
+}
 
 function destination(to: Destination) {
   return { chat_id: to.chatId, ...(to.threadId === null ? {} : { message_thread_id: to.threadId }) };

@@ -27,7 +27,7 @@ export function createTelegramChannel(options: TelegramChannelOptions): Channel 
   const api = pacedApi(options.api, clock);
   return {
     name: TELEGRAM,
-    capabilities: { edit: true, markdown: true, maxTextLength: MAX_MESSAGE_LENGTH },
+    capabilities: { edit: true, markdown: true, maxTextLength: MAX_MESSAGE_LENGTH, buttons: true },
     open: (context) => openProgress({ api, clock, log, editEveryMs }, context),
     deliver: (context, reply) => deliverToTelegram(api, context, reply),
   };

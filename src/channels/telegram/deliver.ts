@@ -12,8 +12,9 @@ import { splitMarkdown } from '../../core/split-markdown.ts';
 import { digestOf, movedAnchor, readAnchor, type TelegramAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
 import { movedTo } from './api-errors.ts';
+import { type Buttons, buttonsFor } from './buttons.ts';
 import { sendPlaceholder, WAITING } from './placeholder.ts';
-import { addressOf, type TelegramAddress } from './reply-target.ts';
+import { addressOf, replyTargetOf, type TelegramAddress } from './reply-target.ts';
 import { MAX_MESSAGE_LENGTH, show } from './show.ts';
 
 const DEMO_NOTE = '_(Written by the demo model.)_';
@@ -37,6 +38,8 @@ export async function deliverToTelegram(api: TelegramApi, context: SendContext, 
 
 async function deliverWhereItIs(api: TelegramApi, context: SendContext, reply: Reply): Promise<void> {
   const target = addressOf(context);
+  if (context.request.kind === 'answer') await showDecision(api, context, reply);
+  if (reply.quiet) return await takeBack(api, context, target);
   const texts = partsOf(reply);
   const of = digestOf(reply);
   let anchor = readAnchor(context.anchor);
@@ -60,14 +63,36 @@ async function deliverWhereItIs(api: TelegramApi, context: SendContext, reply: R
   }
   let refusal: Invalid | null = null;
   for (let index = anchor.landed; index < texts.length; index++) {
-    const part = { index, text: texts[index] ?? '', turnId: context.request.turnId };
-    refusal = (await sendOrEditPart(api, target, part, () => anchor, note)) ?? refusal;
     const isLast = index === texts.length - 1;
+    const part = {
+      ...{ index, text: texts[index] ?? '', turnId: context.request.turnId },
+      ...(isLast && reply.asked && { buttons: buttonsFor(reply.asked) }),
+    };
+    refusal = (await sendOrEditPart(api, target, part, () => anchor, note)) ?? refusal;
     // The last one needs no note: the turn is about to be settled.
     if (!isLast) await note({ ...anchor, landed: index + 1 });
   }
   await discard(api, target.chatId, anchor.discard);
   if (refusal) throw refusal;
+}
+
+/** Beside the question whose button was pressed: who decided what, or nothing to press any more. */
+async function showDecision(api: TelegramApi, context: SendContext, reply: Reply): Promise<void> {
+  const { chatId, messageId } = replyTargetOf(context.request);
+  const isOver = reply.code === 'no-longer-open' || reply.code === 'expired';
+  if (!reply.answered && !isOver) return;
+  try {
+    await api.editButtons(chatId, messageId, buttonsFor(reply.answered ?? []));
+  } catch (error) {
+    // Deleted, or too old to be changed.
+    if (!(error instanceof Gone || error instanceof Invalid)) throw error;
+  }
+}
+
+/** Nothing is said: what an attempt before has sent goes away again. */
+async function takeBack(api: TelegramApi, context: SendContext, target: TelegramAddress): Promise<void> {
+  const { parts, discard: more } = readAnchor(context.anchor);
+  await discard(api, target.chatId, [...parts, ...more]);
 }
 
 /**
@@ -110,13 +135,14 @@ interface Part {
   readonly index: number;
   readonly text: string;
   readonly turnId: TurnId;
+  readonly buttons?: Buttons;
 }
 
 /** Returns the refusal when Telegram took the text in no form, and the person was told so in its place. */
 async function sendOrEditPart(
   api: TelegramApi,
   target: TelegramAddress,
-  { index, text, turnId }: Part,
+  { index, text, turnId, buttons }: Part,
   anchor: () => TelegramAnchor,
   note: Note,
 ): Promise<Invalid | null> {
@@ -125,7 +151,7 @@ async function sendOrEditPart(
     const id = anchor().parts[index];
     try {
       if (id === undefined) throw new Gone('message-gone', 'No message is recorded for this part.');
-      if (refusal === null) await show(api, target.chatId, id, text);
+      if (refusal === null) await show(api, target.chatId, id, text, 'rich', buttons);
       else await api.edit(target.chatId, id, { plain: refusedText(turnId) });
       return refusal;
     } catch (error) {

@@ -7,6 +7,7 @@ import { OverLimit } from '../../core/limits.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import { NotServed } from '../../core/standing.ts';
+import { cutText } from '../../text/cut-text.ts';
 import type { BotIdentity } from './api.ts';
 import { NOTHING_TO_STOP, stoppingText } from './commands.ts';
 import { type ParsedUpdate, parseUpdate, type UpdatePolicy } from './parse-update.ts';
@@ -31,7 +32,10 @@ export type StopTurns = (
   applies: (turn: Pick<TurnRequest, 'dedupeId'>) => boolean,
 ) => Promise<number>;
 
-export type FixedReply = Extract<ParsedUpdate, { kind: 'command-reply' }>;
+export type FixedReply =
+  | Extract<ParsedUpdate, { kind: 'command-reply' }>
+  /** Due for every press; the text is shown for a moment. */
+  | { readonly kind: 'press-reply'; readonly pressId: string; readonly text: string | null };
 
 export interface Inlet {
   /** Rejects when the update must come again. Returns the fixed reply that is due, if any. */
@@ -41,6 +45,8 @@ export interface Inlet {
 const CANNOT_ACCEPT = 'I cannot take this message. Please write it differently.';
 /** Faults of the message itself; any other fault is ours, and the message waits until it is mended. */
 const NEVER_ACCEPTED = new Set(['bad-message', 'idempotency-mismatch']);
+/** What Telegram shows in answer to a press. */
+const MAX_PRESS_TEXT = 200;
 /** Albums and strangers remembered at most. */
 const MEMORY = 500;
 
@@ -57,6 +63,11 @@ export function createInlet(options: InletOptions): Inlet {
       if (parsed.kind === 'moved') {
         await options.move(parsed.from, parsed.to, receivedAtMs);
         return null;
+      }
+      if (parsed.kind === 'press') {
+        const refused = parsed.request && (await acceptTurn(options, parsed.request));
+        const text = refused?.kind === 'command-reply' ? cutText(refused.text, MAX_PRESS_TEXT, '…') : null;
+        return { kind: 'press-reply', pressId: parsed.pressId, text };
       }
       if (parsed.kind === 'turn') {
         const refused = await acceptTurn(options, parsed.request);

@@ -34,7 +34,10 @@ export function pacedApi(api: TelegramApi, clock: Clock): TelegramApi {
   return {
     ...api,
     sendText: (to, text, options) => paced(to.chatId, () => api.sendText(to, text, options)),
-    edit: (chatId, messageId, content) => paced(chatId, () => api.edit(chatId, messageId, content)),
+    edit: (chatId, messageId, content, buttons) =>
+      paced(chatId, () => api.edit(chatId, messageId, content, buttons)),
+    editButtons: (chatId, messageId, buttons) =>
+      paced(chatId, () => api.editButtons(chatId, messageId, buttons)),
     deleteMessage: (chatId, messageId) => paced(chatId, () => api.deleteMessage(chatId, messageId)),
     sendTyping: (to) => paced(to.chatId, () => api.sendTyping(to)),
   };

@@ -8,12 +8,13 @@ import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
 import { type AllowList, isAllowed } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
+import { answerOfButton } from './buttons.ts';
 import { HELP_TEXT, parseCommand, TEXT_ONLY, type WrittenCommand } from './commands.ts';
 import { contentOf, contextOf } from './message-context.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
 /** What the bot asks Telegram for; the list sticks to the bot, so it is always sent whole. */
-export const ALLOWED_UPDATES = ['message', 'edited_message'] as const;
+export const ALLOWED_UPDATES = ['message', 'edited_message', 'callback_query'] as const;
 
 export interface UpdatePolicy {
   readonly tenant: string;
@@ -33,6 +34,8 @@ export type ParsedUpdate =
       readonly isEarlier: (turn: Pick<TurnRequest, 'dedupeId'>) => boolean;
       readonly next: TurnRequest | null;
     }
+  /** A button was pressed. `request`: what it says; null when it says nothing any more. */
+  | { readonly kind: 'press'; readonly pressId: string; readonly request: TurnRequest | null }
   /** A group became a supergroup: what `from` was goes on in `to`. */
   | { readonly kind: 'moved'; readonly from: Conversation; readonly to: Conversation }
   | {
@@ -55,19 +58,19 @@ type IgnoreReason =
   | 'other-bots-command'
   | 'not-text';
 
+const personSchema = z.object({
+  id: z.number().int(),
+  is_bot: z.boolean(),
+  first_name: z.string().optional(),
+  last_name: z.string().optional(),
+});
+
 const messageSchema = z.object({
   message_id: z.number().int(),
   message_thread_id: z.number().int().optional(),
   is_topic_message: z.boolean().optional(),
   chat: z.object({ id: z.number().int(), type: z.string() }),
-  from: z
-    .object({
-      id: z.number().int(),
-      is_bot: z.boolean(),
-      first_name: z.string().optional(),
-      last_name: z.string().optional(),
-    })
-    .optional(),
+  from: personSchema.optional(),
   sender_chat: z.object({ id: z.number() }).optional(),
   text: z.string().max(MAX_TEXT_LENGTH).optional(),
   caption: z.string().max(MAX_TEXT_LENGTH).optional(),
@@ -76,10 +79,19 @@ const messageSchema = z.object({
   media_group_id: z.string().optional(),
 });
 
+const pressSchema = z.object({
+  id: z.string().max(256),
+  from: personSchema,
+  /** The message with the button; only these fields where it is too old to be shown. */
+  message: messageSchema.omit({ from: true, sender_chat: true }).optional(),
+  data: z.string().max(256).optional(),
+});
+
 const updateSchema = z.object({
   update_id: z.number().int(),
   message: messageSchema.optional(),
   edited_message: z.unknown().optional(),
+  callback_query: pressSchema.optional(),
 });
 
 type Message = z.infer<typeof messageSchema>;
@@ -92,9 +104,8 @@ export function parseUpdate(
 ): ParsedUpdate {
   const parsed = updateSchema.safeParse(update);
   if (!parsed.success) return ignore('malformed');
-  const { update_id: updateId, message, edited_message: edited } = parsed.data;
+  const { update_id: updateId, message, edited_message: edited, callback_query: press } = parsed.data;
   if (edited !== undefined) return ignore('edited');
-  if (!message) return ignore('unhandled-update');
   const conversationIn = (chatId: number, thread: number | null): Conversation => ({
     tenant: policy.tenant,
     channel: 'telegram',
@@ -102,6 +113,11 @@ export function parseUpdate(
     chat: String(chatId),
     thread: thread === null ? null : String(thread),
   });
+  if (press) {
+    const dedupeId = dedupeIdOf(bot.id, updateId);
+    return parsePress(press, policy.allow, conversationIn, { dedupeId, receivedAtMs });
+  }
+  if (!message) return ignore('unhandled-update');
   // Telegram's own words, whoever it names as the sender.
   const { migrate_to_chat_id: movedTo, migrate_from_chat_id: movedFrom, chat } = message;
   if (movedTo !== undefined || movedFrom !== undefined) {
@@ -151,6 +167,28 @@ export function parseUpdate(
     return ignore('other-bots-command', message);
   }
   return { kind: 'turn', request: turn('message', withoutMention(said, bot.username), id), next: null };
+}
+
+/** The speaker is who pressed, whoever wrote what led to the question. */
+function parsePress(
+  { id: pressId, from, message, data }: z.infer<typeof pressSchema>,
+  allow: AllowList,
+  conversationIn: (chatId: number, thread: number | null) => Conversation,
+  at: Pick<TurnRequest, 'dedupeId' | 'receivedAtMs'>,
+): ParsedUpdate {
+  if (!message) return { kind: 'press', pressId, request: null };
+  const refusal = refuseSender({ ...message, from }, allow);
+  if (refusal) return refusal;
+  const pressed = answerOfButton(data ?? '');
+  if (!pressed) return { kind: 'press', pressId, request: null };
+  const target = targetOf(message);
+  const request = turnRequest({
+    ...{ conversation: conversationIn(message.chat.id, target.threadId), ...at, ...pressed },
+    kind: 'answer',
+    sender: { id: String(from.id), name: nameOf(from) },
+    replyTarget: { ...target },
+  });
+  return { kind: 'press', pressId, request };
 }
 
 /** In a private chat one person writes; what was forwarded is whole. */

@@ -106,7 +106,8 @@ async function announceCommands(api: TelegramApi, log: Log): Promise<void> {
 /** Best effort: a lost help text is asked for again. */
 async function answer(api: TelegramApi, log: Log, reply: FixedReply): Promise<void> {
   try {
-    await api.sendText(reply.target, reply.text, { replyTo: reply.target.messageId });
+    if (reply.kind === 'press-reply') await api.answerPress(reply.pressId, reply.text);
+    else await api.sendText(reply.target, reply.text, { replyTo: reply.target.messageId });
   } catch (error) {
     log('warn', 'telegram-answer-failed', errorFields(error));
   }

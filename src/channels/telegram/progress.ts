@@ -37,19 +37,20 @@ export function openProgress(deps: ProgressDeps, context: SendContext): Progress
   const view = createView();
   const ended = new AbortController();
   let wake = () => {};
-  const running = run(
-    deps,
-    context,
-    view,
-    ended.signal,
-    () => new Promise<void>((resolve) => (wake = resolve)),
-  ).catch((error: unknown) => {
-    deps.log('warn', 'progress-ended', { turn: context.request.turnId, ...errorFields(error) });
-  });
+  let running: Promise<void> | null = null;
+  const begin = () => {
+    const changed = () => new Promise<void>((resolve) => (wake = resolve));
+    running ??= run(deps, context, view, ended.signal, changed).catch((error: unknown) => {
+      deps.log('warn', 'progress-ended', { turn: context.request.turnId, ...errorFields(error) });
+    });
+  };
+  // Most presses say nothing of their own: a message comes when the agent goes on.
+  if (context.request.kind !== 'answer') begin();
   return {
     push(event) {
       if (ended.signal.aborted) return;
       view.take(event);
+      begin();
       wake();
     },
     async close() {

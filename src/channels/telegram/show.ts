@@ -3,6 +3,7 @@
 // and an address the model wrote can carry a secret out.
 import { Invalid } from '../../core/errors.ts';
 import type { TelegramApi } from './api.ts';
+import type { Buttons } from './buttons.ts';
 
 /** Longest text of one message, UTF-16 units; formatted ones may be longer, but then have no plain fallback. */
 export const MAX_MESSAGE_LENGTH = 4_096;
@@ -14,17 +15,18 @@ export async function show(
   messageId: number,
   text: string,
   prefer: 'rich' | 'plain' = 'rich',
+  buttons?: Buttons,
 ): Promise<'rich' | 'plain'> {
   const markdown = text.toWellFormed();
   if (prefer === 'rich') {
     try {
-      await api.edit(chatId, messageId, { markdown: withoutMedia(markdown) });
+      await api.edit(chatId, messageId, { markdown: withoutMedia(markdown) }, buttons);
       return 'rich';
     } catch (error) {
       if (!(error instanceof Invalid && error.code === 'refused-content')) throw error;
     }
   }
-  await api.edit(chatId, messageId, { plain: markdown });
+  await api.edit(chatId, messageId, { plain: markdown }, buttons);
   return 'plain';
 }
 

@@ -73,7 +73,12 @@ export function createTelegramWebhook(
   };
 }
 
-function asMethod({ target, text }: FixedReply): Record<string, unknown> {
+function asMethod(reply: FixedReply): Record<string, unknown> {
+  if (reply.kind === 'press-reply') {
+    const { pressId, text } = reply;
+    return { method: 'answerCallbackQuery', callback_query_id: pressId, ...(text === null ? {} : { text }) };
+  }
+  const { target, text } = reply;
   return {
     method: 'sendMessage',
     chat_id: target.chatId,

@@ -30,8 +30,9 @@ export interface SavedState {
 
 export interface AgentHost {
   /**
-   * Runs one turn of the agent. Every process of the turn is gone when it returns. It does not throw for what went wrong
-   * with the agent or with the host: that is an outcome.
+   * Runs one turn of the agent. Every process of the turn is gone when it returns. What went wrong with the agent or
+   * with the host is an outcome, with two exceptions, which every call of a host may throw: Conflict('host-hung') and
+   * Invalid('over-limit'); see ../host-trouble.ts.
    */
   run(run: HostRun): Promise<AgentOutcome>;
   /**

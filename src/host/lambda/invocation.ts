@@ -7,6 +7,10 @@ export const INVOCATION_VERSION = 1;
 
 const urls = z.record(z.string(), z.string());
 
+/** A URL, and the headers that are signed with it: without them the store refuses. */
+const presignedWriteSchema = z.object({ url: z.string(), headers: z.record(z.string(), z.string()) });
+export type PresignedWrite = z.infer<typeof presignedWriteSchema>;
+
 /** What the worker says, in order. */
 export const messageSchema = z.object({
   /** For the host; see ../protocol.ts. Without one it says that the worker is there. */
@@ -14,7 +18,7 @@ export const messageSchema = z.object({
   /** Names of packs that may be read, with where. */
   reads: urls.optional(),
   /** Names of packs that may be written once, with where. */
-  writes: urls.optional(),
+  writes: z.record(z.string(), presignedWriteSchema).optional(),
 });
 export type Message = z.infer<typeof messageSchema>;
 

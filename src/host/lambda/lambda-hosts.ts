@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Duplex, Readable } from 'node:stream';
 import { InvokeWithResponseStreamCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import { Refused } from '../../core/errors.ts';
+import { Conflict, Refused } from '../../core/errors.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
@@ -15,14 +15,14 @@ import type { PackIntake } from '../pack-intake.ts';
 import type { ToHost } from '../protocol.ts';
 import type { HostNeeds, SpareHost } from '../spare-host.ts';
 import { signControlToken } from './control-token.ts';
-import { INVOCATION_VERSION, type Invocation, type Message } from './invocation.ts';
+import { INVOCATION_VERSION, type Invocation, type Message, type PresignedWrite } from './invocation.ts';
 import type { Mailbox, MailboxId } from './mailbox.ts';
 
 /** Makes URLs that are good for one object for some minutes. */
 export interface Presigner {
   read(key: string): Promise<string>;
   /** Puts if absent, once. */
-  write(key: string): Promise<string>;
+  write(key: string): Promise<PresignedWrite>;
 }
 
 export interface LambdaHostsOptions {
@@ -233,7 +233,7 @@ function uploadedPacks(objects: Pick<ObjectStore, 'list'>): PackIntake {
       for await (const object of objects.list(key)) {
         if (object.key === key && object.bytes === bytes) return 'created';
       }
-      throw new Refused('not-stored', 'The pack that the host announced is not in the store.');
+      throw new Conflict('host-failed', 'The pack that the host announced is not in the store.');
     },
   };
 }

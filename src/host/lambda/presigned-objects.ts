@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../core/backoff.ts';
 import { Gone, Refused } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
+import type { PresignedWrite } from './invocation.ts';
 
 const TRIES = 4;
 const BACKOFF = { firstMs: 200, maxMs: 2_000, jitter: 0.5 };
@@ -15,34 +16,31 @@ const ANSWER_MS = 120_000;
 export interface PresignedObjects extends Pick<ObjectStore, 'put' | 'stream'> {
   allow(urls: {
     readonly reads?: Readonly<Record<string, string>> | undefined;
-    readonly writes?: Readonly<Record<string, string>> | undefined;
+    readonly writes?: Readonly<Record<string, PresignedWrite>> | undefined;
   }): void;
   mayRead(name: string): boolean;
 }
 
 export function createPresignedObjects(): PresignedObjects {
   const reads = new Map<string, string>();
-  const writes = new Map<string, string>();
+  const writes = new Map<string, PresignedWrite>();
 
   return {
     allow(urls) {
       for (const [name, url] of Object.entries(urls.reads ?? {})) reads.set(name, url);
-      for (const [name, url] of Object.entries(urls.writes ?? {})) writes.set(name, url);
+      for (const [name, write] of Object.entries(urls.writes ?? {})) writes.set(name, write);
     },
     mayRead: (name) => reads.has(name),
 
     async put(key, body) {
-      const url = writes.get(nameOf(key));
-      if (url === undefined) throw new Refused('not-stored', 'There is no place for this pack.');
+      const write = writes.get(nameOf(key));
+      if (write === undefined) throw new Refused('not-stored', 'There is no place for this pack.');
       const content =
         'file' in body
           ? (await openAsBlob(body.file)).slice(0, body.bytes)
           : new Blob([new Uint8Array(body)]);
-      const response = await answered(url, {
-        method: 'PUT',
-        headers: { 'if-none-match': '*' },
-        body: content,
-      });
+      const { url, headers } = write;
+      const response = await answered(url, { method: 'PUT', headers, body: content });
       await response.body?.cancel();
       if (response.ok) return 'created';
       if (response.status === 412) return 'exists';

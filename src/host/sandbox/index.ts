@@ -2,7 +2,7 @@
 export { detectSandbox } from './detect.ts';
 export { type Forward, type Forwards, forwardLoopback, openForwards, SOCKETS_VARIABLE } from './forward.ts';
 export { DEFAULT_LIMITS, limitsSchema, type SandboxLimits } from './limits.ts';
-export { type NetworkSetting, networkSchema, withHostsOf } from './network-setting.ts';
+export { type NetworkSetting, networkSchema } from './network-setting.ts';
 export { endOrphans } from './orphans.ts';
 export { programPaths } from './program-paths.ts';
 export type {

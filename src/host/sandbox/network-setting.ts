@@ -33,16 +33,3 @@ export function narrowedNetwork(setting: NetworkSetting, by: NetworkSetting | nu
   const both = setting.allow.flatMap((one) => by.allow.flatMap((other) => commonPattern(one, other) ?? []));
   return both.length === 0 ? 'none' : { allow: [...new Set(both)] };
 }
-
-/**
- * With the hosts of remote tool servers, which the agent's own program calls: whoever wrote them into mcp.json wants them
- * reached.
- */
-export function withHostsOf(setting: NetworkSetting, urls: readonly string[]): NetworkSetting {
-  if (setting === 'open' || urls.length === 0) return setting;
-  const hosts = urls.map((text) => {
-    const { hostname, port, protocol } = new URL(text);
-    return `${hostname}:${port || (protocol === 'http:' ? 80 : 443)}`;
-  });
-  return { allow: [...(setting === 'none' ? [] : setting.allow), ...hosts] };
-}

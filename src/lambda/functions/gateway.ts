@@ -1,5 +1,7 @@
 // The function behind which the models are, for agents in functions of their own; it holds the model's key. Each call shows the
 // signed token of a turn, and is streamed through. It also is where a host hears its worker (`/control`).
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Context, LambdaFunctionURLEvent } from 'aws-lambda';
 import { upstreamOf } from '../../agent/model-access.ts';
@@ -12,6 +14,9 @@ import { createDynamoMailbox } from '../../stores/dynamodb/mailbox.ts';
 import { createDynamoModelTroubles } from '../../stores/dynamodb/model-troubles.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
+import { createSsmVault } from '../../stores/ssm/vault.ts';
+import { readServerLists, SERVER_LIST_FILE } from '../../tool-servers/server-list.ts';
+import { createToolServers } from '../../tool-servers/tool-servers.ts';
 import { gatewaySchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
 import { readModelChoice } from '../model.ts';
@@ -28,6 +33,7 @@ declare const awslambda: {
 /** A call ends this long before the time-out, so that what it used is written down. */
 const MARGIN_MS = 10_000;
 
+const SERVER_LIST = join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, SERVER_LIST_FILE);
 const configuration = readConfiguration(gatewaySchema, process.env);
 const { log, flush } = createObservability(configuration);
 
@@ -40,12 +46,25 @@ const open = once(async () => {
   const store = createDynamoSessionStore(tables);
   const key = parameters.get(modelKeyParameter ?? '');
   const upstream = upstreamOf(await readModelChoice(configuration, key, process.env.AWS_REGION));
+  const lists = readServerLists(existsSync(SERVER_LIST) ? readFileSync(SERVER_LIST, 'utf8') : undefined);
+  const toolServers = createToolServers({
+    vault: createSsmVault({ prefix: configuration.vault }),
+    remember: true,
+    secret: secrets[0] ?? Buffer.alloc(0),
+    listening: false,
+    log,
+  });
   return {
     control: createControlEndpoint({ mailbox: createDynamoMailbox(tables), secrets, clock: systemClock }),
     models: createStatelessGateway({
       secrets,
       upstream,
       usage: createDynamoUsageLedger(tables),
+      toolsOf({ person, agent = '', ...grant }) {
+        const list = lists.get(agent);
+        if (person === undefined || !list) return null;
+        return toolServers.openTurn({ ...grant, speaker: person, speakerName: 'you', ...list });
+      },
       async isOver({ tenant, turnId }) {
         const turn = await store.getTurn(tenant, turnId);
         return turn === null || isCommitted(turn);

@@ -64,8 +64,11 @@ export function createFileVault({ root, key, clock = systemClock }: FileVaultOpt
   async function keys(): Promise<Keys | null> {
     const found = await key.read();
     if (found) return keysFrom(found);
-    if ((await namesIn(root)).some((name) => name !== DRAFTS)) throw lostKey();
-    return null;
+    if ((await namesIn(root)).every((name) => name === DRAFTS)) return null;
+    // A key is there before the first entry is: somebody may have made both since.
+    const made = await key.read();
+    if (made) return keysFrom(made);
+    throw lostKey();
   }
 
   const keysToWrite = async (): Promise<Keys> => (await keys()) ?? keysFrom(await key.make());

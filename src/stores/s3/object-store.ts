@@ -13,6 +13,7 @@ import { timeOuts } from '../../aws/time-outs.ts';
 import { Refused } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
 import { createS3Bucket, withS3Errors } from './bucket.ts';
+import type { EncryptionOf } from './encryption.ts';
 import { createS3Put } from './put.ts';
 import { createS3Reads } from './reads.ts';
 
@@ -31,11 +32,13 @@ export interface S3ObjectStoreOptions {
   /** For servers without a name per bucket (most stand-ins). */
   readonly forcePathStyle?: boolean;
   readonly credentials?: NonNullable<S3ClientConfig['credentials']>;
+  /** For objects under another key than the bucket's. */
+  readonly encryptionOf?: EncryptionOf;
 }
 
 /** A client with bounded retries and time-outs that fit inside a turn. */
 export function createS3Client(
-  options: Omit<S3ObjectStoreOptions, 'bucket' | 'prefix' | 'client'>,
+  options: Omit<S3ObjectStoreOptions, 'bucket' | 'prefix' | 'client' | 'encryptionOf'>,
 ): S3Client {
   return new S3Client({
     ...(options.region !== undefined && { region: options.region }),
@@ -55,7 +58,7 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
   const at = createS3Bucket(client, Bucket, prefix);
 
   return {
-    put: createS3Put(at),
+    put: createS3Put(at, options.encryptionOf),
     ...createS3Reads(at),
 
     async *list(under) {

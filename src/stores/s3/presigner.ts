@@ -3,6 +3,7 @@
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Presigner } from '../../host/lambda/lambda-hosts.ts';
+import { encryptionHeaders, encryptionInput } from './encryption.ts';
 import type { S3ObjectStoreOptions } from './object-store.ts';
 
 export interface S3PresignerOptions extends Omit<S3ObjectStoreOptions, 'client'> {
@@ -24,9 +25,12 @@ export function createS3Presigner(options: S3PresignerOptions): Presigner {
     read: (key) =>
       getSignedUrl(client, new GetObjectCommand({ Bucket, Key: `${prefix}${key}` }), { expiresIn }),
     // The condition is signed, so that a request without it is refused.
-    write: (key) =>
-      getSignedUrl(client, new PutObjectCommand({ Bucket, Key: `${prefix}${key}`, IfNoneMatch: '*' }), {
-        expiresIn,
-      }),
+    async write(key) {
+      const encryption = (await options.encryptionOf?.()) ?? null;
+      const input = { Bucket, Key: `${prefix}${key}`, IfNoneMatch: '*' };
+      const own = await encryptionInput(async () => encryption);
+      const url = await getSignedUrl(client, new PutObjectCommand({ ...input, ...own }), { expiresIn });
+      return { url, headers: { 'if-none-match': '*', ...encryptionHeaders(encryption) } };
+    },
   };
 }

@@ -18,6 +18,7 @@ import { Refused } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/ports/objects.ts';
 import { checkObjectKey, sizeMismatch } from '../object-key.ts';
 import { BACKOFF, type S3Bucket, withS3Errors } from './bucket.ts';
+import { type EncryptionOf, encryptionInput } from './encryption.ts';
 
 /** Larger bodies go up in parts. */
 const SINGLE_PUT_BYTES = 16 * 1024 * 1024;
@@ -32,7 +33,10 @@ interface Source {
   read(start: number, end: number): Promise<Uint8Array>;
 }
 
-export function createS3Put({ client, named, saysAbsent }: S3Bucket): ObjectStore['put'] {
+export function createS3Put(
+  { client, named, saysAbsent }: S3Bucket,
+  encryptionOf?: EncryptionOf,
+): ObjectStore['put'] {
   /** What happened to a conditional write: null when the key was taken. 409 means another one is just going on. */
   async function ifAbsent<T>(write: () => Promise<T>): Promise<T | 'taken' | 'taken-after-retry'> {
     for (let attempt = 1; ; attempt++) {
@@ -68,7 +72,8 @@ export function createS3Put({ client, named, saysAbsent }: S3Bucket): ObjectStor
   async function putWhole(key: string, source: Source): Promise<'created' | 'exists'> {
     const Body = await source.read(0, source.bytes);
     const writeId = randomUUID();
-    const input = { ...named(key), Body, IfNoneMatch: '*', Metadata: { write: writeId } };
+    const own = { ...named(key), ...(await encryptionInput(encryptionOf)) };
+    const input = { ...own, Body, IfNoneMatch: '*', Metadata: { write: writeId } };
     return outcome(key, writeId, await ifAbsent(() => client.send(new PutObjectCommand(input))));
   }
 
@@ -89,6 +94,7 @@ export function createS3Put({ client, named, saysAbsent }: S3Bucket): ObjectStor
     const at = named(key);
     const create = new CreateMultipartUploadCommand({
       ...at,
+      ...(await encryptionInput(encryptionOf)),
       ChecksumAlgorithm: 'CRC32',
       Metadata: { write: writeId },
     });

@@ -134,7 +134,9 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       };
       if (options.iam && principal) {
         const bucketArn = options.iam.bucketArn(call.bucketName);
-        if (!askedOf(call, bucketArn).every((one) => principal.allows(one))) {
+        const stored = buckets.get(call.bucketName)?.objects.get(call.key);
+        const asked = [...askedOf(call, bucketArn), ...askedOfKms(call, stored)];
+        if (!asked.every((one) => principal.allows(one))) {
           throw denied('AccessDenied', 'Access Denied');
         }
       }
@@ -197,13 +199,36 @@ function askedOf({ request, query, key, raw, payloadHash }: Call, bucketArn: str
   ];
 }
 
+const ENCRYPTION = 'x-amz-server-side-encryption';
+
+/** What KMS is asked for in the caller's name, to write or read an object under a key of somebody's own. */
+function askedOfKms({ request, query }: Call, stored: StoredObject | undefined): readonly IamRequest[] {
+  const isWrite = request.method === 'PUT' || (request.method === 'POST' && query.has('uploads'));
+  const from = isWrite ? request.headers : request.method === 'GET' ? (stored?.metadata ?? {}) : {};
+  if (from[ENCRYPTION] !== 'aws:kms') return [];
+  const pairs = JSON.parse(
+    Buffer.from(String(from[`${ENCRYPTION}-context`] ?? 'e30='), 'base64').toString(),
+  ) as Record<string, string>;
+  const context = Object.entries(pairs).map(([name, value]) => [`kms:EncryptionContext:${name}`, [value]]);
+  return [
+    {
+      action: isWrite ? 'kms:GenerateDataKey' : 'kms:Decrypt',
+      resource: String(from[`${ENCRYPTION}-aws-kms-key-id`]),
+      context: { ...Object.fromEntries(context), 'kms:ViaService': ['s3.eu-central-1.amazonaws.com'] },
+    },
+  ];
+}
+
 function header(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }
 
 function metadataOf(request: IncomingMessage): Record<string, string> {
-  const entries = Object.entries(request.headers).filter(([name]) => name.startsWith('x-amz-meta-'));
+  // How it is encrypted is told with every answer, as what the writer noted about it is.
+  const entries = Object.entries(request.headers).filter(([name]) =>
+    /^x-amz-(meta-|server-side-encryption)/.test(name),
+  );
   return Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
 }
 

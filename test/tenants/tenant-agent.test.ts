@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isAllowed, loadAgentFolder, toolsOf } from '../../src/agent/agent-folder.ts';
 import { narrowedTools } from '../../src/agent/narrowed-tools.ts';
-import { type AgentChoices, AgentNotAvailable, createTenantAgents } from '../../src/agent/tenant-agent.ts';
 import { judgeToolCall } from '../../src/agent/tool-policy.ts';
 import { folderModelsOf } from '../../src/agent/turn-models.ts';
 import { tenantId } from '../../src/core/ids.ts';
@@ -11,7 +10,8 @@ import { promise } from '../../src/core/promises.ts';
 import { type TenantName, type TenantRecord, tenantSettingsSchema } from '../../src/core/tenants.ts';
 import { isListed } from '../../src/host/sandbox/host-pattern.ts';
 import { type NetworkSetting, narrowedNetwork } from '../../src/host/sandbox/network-setting.ts';
-import { EXAMPLE } from './turn-fixture.ts';
+import { type AgentChoices, AgentNotAvailable, createTenantAgents } from '../../src/tenants/tenant-agent.ts';
+import { EXAMPLE } from '../agent/turn-fixture.ts';
 
 const folder = await loadAgentFolder(EXAMPLE);
 

@@ -1,14 +1,15 @@
 // What one tenant's record makes of the installation's agents: which folder, which model, fewer tools, less of the network, its
 // own budgets. It narrows what the installation allows; what it names and the installation does not have is refused before
 // anything runs.
+
+import type { ToolNarrowing } from '../agent/narrowed-tools.ts';
+import type { FolderModels } from '../agent/turn-models.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
 import type { TenantRecord, TenantSettings } from '../core/tenants.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 import { modelPolicy } from '../gateway/model-policy.ts';
 import type { NetworkSetting } from '../host/sandbox/network-setting.ts';
-import type { ToolNarrowing } from './narrowed-tools.ts';
-import type { FolderModels } from './turn-models.ts';
 
 export interface TenantAgent<Folder extends FolderModels = FolderModels> {
   /** Of the folder; null: the installation's own. */

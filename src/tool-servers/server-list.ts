@@ -1,0 +1,43 @@
+// The tool servers at URLs of the agent folders as a file, for a function that has no agent folder. It holds what mcp.json says, so
+// references and no stored credential.
+import { z } from 'zod';
+import type { RemoteServer } from './remote-server.ts';
+
+/** Beside the functions' code. */
+export const SERVER_LIST_FILE = 'tool-servers.json';
+
+const serverListSchema = z.strictObject({
+  servers: z.array(
+    z.strictObject({
+      name: z.string(),
+      type: z.enum(['http', 'sse']),
+      url: z.url(),
+      headers: z.record(z.string(), z.string()),
+      oauth: z
+        .strictObject({
+          clientId: z.string().optional(),
+          clientSecret: z.string().optional(),
+          scope: z.string().optional(),
+        })
+        .optional(),
+    }),
+  ),
+  /** Hosts that the folder's `network` lists. */
+  allow: z.array(z.string()),
+});
+
+export interface ServerList {
+  readonly servers: readonly RemoteServer[];
+  readonly allow: readonly string[];
+}
+
+/** By the name of the agent folder; '' is the installation's own. */
+export function writtenServerLists(lists: Readonly<Record<string, ServerList>>): string {
+  return JSON.stringify(lists);
+}
+
+/** `text`: of the file; undefined where there is none. */
+export function readServerLists(text: string | undefined): ReadonlyMap<string, ServerList> {
+  const lists = text === undefined ? {} : z.record(z.string(), serverListSchema).parse(JSON.parse(text));
+  return new Map(Object.entries(lists) as [string, ServerList][]);
+}
