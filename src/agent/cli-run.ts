@@ -105,7 +105,9 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
   /** null when the CLI may stay, as far as its result tells. */
   function whyEnded(result: SDKResultMessage): WhyEnded | null {
     if (!place?.wanted) return 'not-wanted';
-    if (result.subtype !== 'success' || result.is_error || stopped || late === null) return 'turn-failed';
+    if (result.subtype !== 'success' || result.is_error || stopped) return 'turn-failed';
+    // Without an id of its message it cannot be told what the transcript must hold.
+    if (late === null) return 'late-files';
     if (result.deferred_tool_use !== undefined) return 'asked';
     return compacted ? 'compacted' : null;
   }

@@ -74,7 +74,9 @@ export const PROMISES = [
     text: "After a turn nothing on the worker lets another session read this one's data, and nothing it planted (config, hooks, skills, processes) survives",
     status: 'kept',
     modes: {
-      sandboxed: { tests: ['attack/attack.test.ts', 'host/process-host.test.ts'] },
+      sandboxed: {
+        tests: ['attack/attack.test.ts', 'host/agent-hosts-contract.ts', 'host/hot-between-turns.test.ts'],
+      },
       bare: { not: "a process that hides the turn's mark stays, and writes where the server's user may" },
       isolated: { tests: ['lambda/isolated.test.ts', 'lambda/lambda-hosts.test.ts'] },
       shared: { tests: ['lambda/shared-user.test.ts'] },
@@ -85,7 +87,14 @@ export const PROMISES = [
     text: "The agent's process, its shell and its children can reach no credential: not by env, `/proc`, files or loopback",
     status: 'kept',
     modes: {
-      sandboxed: { tests: ['attack/attack.test.ts', 'host/process-host.test.ts', 'cli/redaction.test.ts'] },
+      sandboxed: {
+        tests: [
+          'attack/attack.test.ts',
+          'host/agent-hosts-contract.ts',
+          'host/model-door.test.ts',
+          'cli/redaction.test.ts',
+        ],
+      },
       bare: { not: "the agent's shell reads what the server's user may read" },
       isolated: { tests: ['lambda/isolated.test.ts', 'lambda/lambda-hosts.test.ts'] },
       shared: { not: 'the worker cannot be looked into, but no wall stands between its user and the agent' },

@@ -10,5 +10,10 @@ const bytes = new Socket({ fd: 4, readable: false });
 frames.on('error', () => {});
 bytes.on('error', () => {});
 const ways = await openForwards(process.env[SOCKETS_VARIABLE]);
-await serveHost({ input: frames, output: frames, bytes }, { ways, openRunner: openCliRunner });
+await serveHost({ input: frames, output: frames, bytes }, { ways, openRunner: openCliRunner }).catch(
+  (error: unknown) => {
+    // A worker that was killed: nobody is there who could be told.
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+  },
+);
 process.exit(0);

@@ -8,6 +8,7 @@ import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import type { TurnId } from '../../src/core/ids.ts';
 import type { Steering, SteeringMessage } from '../../src/core/ports/execution.ts';
 import { promise } from '../../src/core/promises.ts';
+import { until } from '../waiting.ts';
 import { bash, createFixture, type Fixture, obey, requestOf, say } from './turn-fixture.ts';
 
 let fixture: Fixture;
@@ -30,9 +31,12 @@ function steering() {
   return { given, taken, write: (one: SteeringMessage) => take?.(one), isHeard: () => take !== null };
 }
 
+const transcript = () =>
+  readFile(transcriptPath(fixture.directory.config, fixture.lease.sessionId), 'utf8').catch(() => '');
+
 /** Entries of the conversation that hold the message. */
 async function standing(turnId: TurnId): Promise<number> {
-  const text = await readFile(transcriptPath(fixture.directory.config, fixture.lease.sessionId), 'utf8');
+  const text = await transcript();
   const uuid = messageUuid(turnId);
   const entries = text
     .split('\n')
@@ -66,8 +70,8 @@ test('when no tool call comes any more: answered next, in the same turn', async 
     if (asks(request)) return say('with tabs');
     if (!written) write(message);
     written = true;
-    // The CLI reads its input while it waits for this answer.
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    // The CLI reads its input while it waits for this answer, and writes down what it keeps for later.
+    await until(async () => (await transcript()).includes(message.text), 'the message among what waits');
     return say('the first answer');
   });
   const outcome = await fixture.turn('begin', { steering: given });

@@ -20,19 +20,21 @@ const BUBBLEWRAP: Sandbox = {
 
 describe('without a sandbox', () => {
   const sandbox = { kind: 'none', reason: 'bubblewrap (bwrap) is not installed' } as const;
+  /** In a chat: whoever has the server's key would be asked (asking.test.ts). */
+  const sender = { id: '42', name: 'Ann' };
   const write = (file: string) => call({ name: 'Write', input: { file_path: file, content: 'x' } });
 
-  test('commands and writing tools are refused with a sentence; reading is not', async () => {
+  test('commands and writing tools are refused with a sentence where nobody may allow them; reading is not', async () => {
     const fixture = await createFixture({ sandbox });
     try {
       const file = join(fixture.directory.workspace, 'a.txt');
       await writeFile(file, 'readable');
-      const { text } = await fixture.turn(bash('touch planted; echo it-ran'));
+      const { text } = await fixture.turn(bash('touch planted; echo it-ran'), { sender });
       expect(text).toMatch(/Bash is refused: there is no sandbox here \(bubblewrap .*"sandbox": "off"/s);
       expect(text).not.toContain('it-ran');
-      expect((await fixture.turn(write(join(fixture.directory.workspace, 'b.txt')))).text).toContain(
-        'Write is refused',
-      );
+      expect(
+        (await fixture.turn(write(join(fixture.directory.workspace, 'b.txt')), { sender })).text,
+      ).toContain('Write is refused');
       expect(await readdir(fixture.directory.workspace)).toEqual(['a.txt']);
       const read = call({ name: 'Read', input: { file_path: file } });
       expect((await fixture.turn(read)).text).toContain('readable');
@@ -59,8 +61,12 @@ describe('without a sandbox', () => {
     const folderWith = (more: object) =>
       ({ settings: settingsSchema.parse({ ...settings, ...more }) }) as AgentFolder;
     const plain = folderWith({});
-    expect(describePolicy(plain, sandbox)).toMatch(/Bash, Write refused; "sandbox": "off" in settings\.json/);
-    expect(sandboxNotice(plain, sandbox)).toMatch(/no sandbox on this machine, so Bash, Write are refused/);
+    expect(describePolicy(plain, sandbox)).toMatch(
+      /Bash, Write ask first, or are refused .*; "sandbox": "off" in settings\.json/,
+    );
+    expect(sandboxNotice(plain, sandbox)).toMatch(
+      /no sandbox on this machine, so each call of Bash, Write waits for your permission/,
+    );
     expect(sandboxFinding(sandbox, plain.settings)).toMatchObject({
       status: 'warn',
       mend: expect.stringMatching(/refused/),

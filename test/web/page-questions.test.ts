@@ -49,7 +49,7 @@ describe.skipIf(!chromiumPath)(`questions on the chat page${browserNote}`, () =>
     expect(await page.locator('.ask').last().textContent()).toContain('Allow once');
     turn.run();
     turn.finish({ text: 'Published.', answered: [{ ...publish, answer: { decision: 'once' } }] });
-    await page.getByText('Published.').waitFor();
+    await page.locator('.prose', { hasText: 'Published.' }).waitFor();
     expect(await page.locator('.questions').count()).toBe(0);
     expect(api.turns.filter(({ kind }) => kind === 'answer')).toHaveLength(1);
   });
@@ -97,7 +97,7 @@ describe.skipIf(!chromiumPath)(`questions on the chat page${browserNote}`, () =>
     api.add('web-q', 'Do it').finish({ text: 'May I?', asked: [publish] });
     api.add('web-q', 'Forget it').finish({ text: 'Done.' });
     page = await openPage(browser, `${api.url}/#/c/web-q`);
-    await page.getByText('Done.').waitFor();
+    await page.locator('.prose', { hasText: 'Done.' }).waitFor();
     expect(await page.locator('.questions').count()).toBe(0);
   });
 

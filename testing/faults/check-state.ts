@@ -83,8 +83,8 @@ async function checkRestored(
       const prompt = promptOf(outcome.sent.message);
       const uuid = outcome.turn && messageUuid(outcome.turn.turnId);
       const held = prompts.filter((entry) => entry.uuid === uuid);
-      const twins = prompts.filter((entry) => entry.text === prompt).length;
-      const right = held.every(({ text }) => text === prompt) && twins === held.length;
+      const twins = prompts.filter(({ texts }) => texts.includes(prompt)).length;
+      const right = held.every(({ texts }) => texts.includes(prompt)) && twins === held.length;
       const times = outcome.answered ? held.length === 1 : held.length <= 1;
       expect(
         right && times,
@@ -101,7 +101,7 @@ async function checkRestored(
     }
     const once = chat.filter(({ answered, continued }) => answered && !continued);
     const places = once.map((outcome) =>
-      prompts.findIndex(({ text }) => text.includes(promptOf(outcome.sent.message))),
+      prompts.findIndex(({ texts }) => texts.some((text) => text.includes(promptOf(outcome.sent.message)))),
     );
     const ordered = places.every((place, index) => index === 0 || (places[index - 1] ?? 0) < place);
     expect(
@@ -110,9 +110,10 @@ async function checkRestored(
       null,
       () => `Chat ${number}: the transcript's prompts stand in another order: ${places.join(' ')}`,
     );
-    const everything = [...prompts.map(({ text }) => text), ...(await filesBelow(directory.workspace))].join(
-      '\n',
-    );
+    const everything = [
+      ...prompts.flatMap(({ texts }) => texts),
+      ...(await filesBelow(directory.workspace)),
+    ].join('\n');
     expect(
       ownCanaryOnly(everything, number),
       'apart',
@@ -130,7 +131,8 @@ async function checkRestored(
   }
 }
 
-async function promptsOf(transcript: string): Promise<{ uuid: string | undefined; text: string }[]> {
+/** Each with all its texts: what the agent is told around a message stands beside it, under the same id. */
+async function promptsOf(transcript: string): Promise<{ uuid: string | undefined; texts: string[] }[]> {
   const text = await readFile(transcript, 'utf8').catch(() => '');
   return text
     .split('\n')
@@ -144,8 +146,9 @@ async function promptsOf(transcript: string): Promise<{ uuid: string | undefined
       const { uuid } = entry;
       const content = entry.message?.content;
       if (entry.type !== 'user' || content === undefined) return [];
-      if (typeof content === 'string') return [{ uuid, text: content }];
-      return content.flatMap((block) => (block.type === 'text' ? [{ uuid, text: block.text ?? '' }] : []));
+      if (typeof content === 'string') return [{ uuid, texts: [content] }];
+      const texts = content.flatMap((block) => (block.type === 'text' ? [block.text ?? ''] : []));
+      return texts.length === 0 ? [] : [{ uuid, texts }];
     });
 }
 
