@@ -468,7 +468,7 @@ describe('a store that is away is no fault of the host’s', () => {
     return { lease, head, away, name: newestOf(head)!.packs[0]!.name };
   }
 
-  // A host that fetches by itself tells of it, and of a run it cannot.
+  // A host that fetches by itself tells of it; no frame tells of that in the midst of a run.
   const steps = stagesPacks() ? ['open', 'run', 'save'] : ['open', 'save'];
   test.each(steps)('when it needs a pack for %s', async (type) => {
     const { lease, head, away, name } = await afterOneTurn();
