@@ -29,7 +29,7 @@ test('two sessions take turns, each hot, over the same socket', async () => {
   // Without a rule for the network each has one of its own, and nothing but the socket leads out.
   const folder = { ...example, settings: { ...example.settings, network: { allow: [] } } };
   const hot = { sessions: 2, memoryBytes: 2e9, idleMs: 600_000 };
-  const settings = { dataDir, limits, proxy: {}, publicUrl: null, prices: {}, budgets: {}, hot };
+  const settings = { dataDir, limits, proxy: {}, prices: {}, budgets: {}, publicUrl: null, hot };
   const { hosts, close } = await openWorkerHosts(
     settings,
     stores,
