@@ -25,7 +25,7 @@ describe('the ZIP', () => {
   test('is smaller than 600 KB with all functions and the page; none reads much more than 1 MB at its start', () => {
     expect(compressedBytes(join(folder, 'functions'))).toBeLessThan(600 * KB);
     for (const [name, { bytes }] of Object.entries(functions)) expect(bytes, name).toBeLessThan(1200 * KB);
-    expect(functions.ingress?.bytes).toBeLessThan(750 * KB);
+    expect(functions.ingress?.bytes).toBeLessThan(780 * KB);
   });
 
   test('no function in it holds the Agent SDK or the code that runs an agent', () => {
