@@ -52,6 +52,7 @@ export interface FolderFlusher {
 }
 
 const MAX_REMEMBERED = 10_000;
+const MAX_TRIES = 100;
 
 export function createFolderFlusher(root: string): FolderFlusher {
   /** Folders whose own name is known to be on the disk. */
@@ -68,7 +69,14 @@ export function createFolderFlusher(root: string): FolderFlusher {
 
   return {
     async make(folder) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      for (let tries = 1; ; tries++) {
+        try {
+          return void (await mkdir(folder, { recursive: true, mode: 0o700 }));
+        } catch (error) {
+          // Somebody removed it, empty, while it was being made.
+          if (errnoOf(error) !== 'ENOENT' || tries === MAX_TRIES) throw error;
+        }
+      }
     },
     flush,
     forget: (folder) => void settled.delete(folder),
