@@ -26,6 +26,10 @@ export interface Asking {
   readonly withoutWall: boolean;
   /** null: nobody has to be asked, and what else is allowed decides. */
   judge(call: AskingCall, mustAsk: boolean): AskVerdict | null;
+  /** It was held, and this run is to take it up with what people decided. */
+  isHeld(id: string): boolean;
+  /** Why a held call does not run; null when it may. */
+  refusalOf(id: string): string | null;
   /** The CLI would not hold it after all: it has to be made again. */
   notHeld(id: string): string;
   /** What people have to decide now; null when there is nothing. */
@@ -102,6 +106,12 @@ export function createAsking(
       calls.push({ id, tool, ...words, hash, waits, covers, ...(choices && { choices }) });
       return waits === 'held' ? { hold: true } : { allow: false, reason: AGAIN };
     },
+    isHeld: (id) => left.get(id)?.waits === 'held',
+    refusalOf(id) {
+      const call = left.get(id);
+      const verdict = call && verdictOf(call, {});
+      return verdict && 'reason' in verdict ? verdict.reason : null;
+    },
     notHeld(id) {
       const at = calls.findIndex((call) => call.id === id);
       if (at >= 0) calls[at] = { ...calls[at]!, waits: 'again' };
@@ -119,6 +129,8 @@ export function createAsking(
 export const NOTHING_ASKED: Asking = {
   withoutWall: false,
   judge: () => null,
+  isHeld: () => false,
+  refusalOf: () => null,
   notHeld: () => AGAIN,
   asked: () => null,
 };

@@ -38,10 +38,11 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
   // A resumed conversation would go on with the model that it had, whether this agent still may call it or not.
   const model = settings.model ?? context.model.model ?? (context.mark ? 'default' : undefined);
   const skills = allowed.includes('Skill') ? folder.skills.map((skill) => `${PLUGIN}:${skill.name}`) : [];
-  const gate = policyGate(context, placesOf(context));
+  const cwd = await startDirectory(context);
+  const gate = policyGate(context, placesOf(context), cwd);
   return {
     ...(context.mark ? { resume: agentSessionOf(run) } : { sessionId: agentSessionOf(run) }),
-    cwd: await startDirectory(context),
+    cwd,
     additionalDirectories: [directory.workspace],
     env: { ...context.environment },
     spawnClaudeCodeProcess: context.spawn,
@@ -152,6 +153,7 @@ function placesOf({ run, laid }: QueryContext): PolicyPlaces {
 function policyGate(
   { folder, sandbox, asking }: QueryContext,
   places: PolicyPlaces,
+  cwd: string,
 ): Required<Pick<Options, 'hooks' | 'canUseTool'>> {
   const allowed = toolsOf(folder.settings);
   const withheld = withheldTools(folder, sandbox);
@@ -170,27 +172,38 @@ function policyGate(
     return asking.judge(call, isAsked) ?? verdict;
   }
 
-  const verdicts = new Map<string, AskVerdict>();
+  /** By call, once: whichever of the two ways the CLI takes first, the other one finds the same. */
+  const verdicts = new Map<string, Promise<AskVerdict>>();
+  const verdictOn = (call: AskingCall): Promise<AskVerdict> => {
+    const verdict =
+      verdicts.get(call.id) ??
+      judge(call).catch((): AskVerdict => ({ allow: false, reason: 'The path could not be checked.' }));
+    verdicts.set(call.id, verdict);
+    return verdict;
+  };
   const hook: HookCallback = async (input) => {
     if (input.hook_event_name !== 'PreToolUse') return {};
     const { tool_use_id: id, tool_name: tool, tool_input, cwd, agent_id } = input;
     const call = { id, tool, input: tool_input, cwd, inSubagent: agent_id !== undefined };
-    const verdict = await judge(call).catch(
-      (): AskVerdict => ({ allow: false, reason: 'The path could not be checked.' }),
-    );
-    verdicts.set(id, verdict);
+    const verdict = await verdictOn(call);
     return { hookSpecificOutput: { hookEventName: 'PreToolUse', ...decisionOf(verdict) } };
   };
   return {
     hooks: { PreToolUse: [{ hooks: [hook] }] },
-    canUseTool: async (_tool, input, { toolUseID }) => {
-      const verdict = verdicts.get(toolUseID) ?? { allow: false, reason: 'This call is not allowed.' };
+    canUseTool: async (tool, input, { toolUseID }) => {
+      // A call that was held is taken up when the CLI starts, which may be before it knows of the hook.
+      const held = asking.isHeld(toolUseID)
+        ? verdictOn({ id: toolUseID, tool, input, cwd, inSubagent: false })
+        : undefined;
+      const verdict = await (verdicts.get(toolUseID) ?? held ?? NOT_JUDGED);
       if ('hold' in verdict) return { behavior: 'deny', message: asking.notHeld(toolUseID) };
       if (!verdict.allow) return { behavior: 'deny', message: verdict.reason };
       return { behavior: 'allow', updatedInput: { ...(verdict.input ?? input) } };
     },
   };
 }
+
+const NOT_JUDGED: AskVerdict = { allow: false, reason: 'This call is not allowed.' };
 
 function decisionOf(verdict: AskVerdict) {
   if ('hold' in verdict) return { permissionDecision: 'defer' as const };

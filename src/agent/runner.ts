@@ -13,7 +13,7 @@ import { createMemoryVault } from '../stores/memory/vault.ts';
 import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
 import { createToolServers } from '../tool-servers/tool-servers.ts';
 import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
-import { createAsking } from './asking-policy.ts';
+import { type Asking, createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import type { CliPlace } from './cli-place.ts';
 import { type CliEnd, runCli } from './cli-run.ts';
@@ -181,7 +181,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   const calls = run.decided?.calls ?? [];
   const made = run.continuing && calls.length > 0 ? await callsMade(transcript, calls) : new Set<string>();
   const asking = createAsking(options.folder, run, made);
-  const held = await takeUpHeld(run, options.folder, transcript, mark);
+  const held = await takeUpHeld(asking, options.folder, transcript, mark);
   if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
   if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
@@ -298,9 +298,12 @@ interface TakenUp {
   readonly goesOn: { readonly id: string; readonly name: string; readonly input: unknown } | null;
 }
 
-/** A call that waits in the conversation goes on, if this turn is the answer to it; or it gets its result now. */
+/**
+ * A call that waits in the conversation goes on, if this turn is the answer to it and allows it. Any other gets its result now:
+ * the CLI takes a held call up when it starts, perhaps before it knows that it has to ask.
+ */
 async function takeUpHeld(
-  { decided }: AgentRun,
+  asking: Asking,
   { settings }: AgentFolder,
   transcript: string,
   mark: TranscriptMark | null,
@@ -308,10 +311,11 @@ async function takeUpHeld(
   const held = mark ? await heldCall(transcript) : null;
   if (!held) return { mark, goesOn: null };
   const isThere = isAllowed(held.tool, toolsOf(settings));
-  if (isThere && decided?.calls?.some(({ id }) => id === held.id)) {
+  const refusal = isThere ? asking.refusalOf(held.id) : NOT_THERE;
+  if (refusal === null && asking.isHeld(held.id)) {
     return { mark, goesOn: { id: held.id, name: held.tool, input: held.input } };
   }
-  await refuseHeldCall(transcript, held, isThere ? NOT_ANSWERED : NOT_THERE);
+  await refuseHeldCall(transcript, held, refusal ?? NOT_ANSWERED);
   return { mark: await markTranscript(transcript), goesOn: null };
 }
 

@@ -40,7 +40,7 @@ test(`${promise('ASK', 'ONCE-IN', 'ONCE-OUT')} asked by one deployment, answered
   await writeFile(join(agentDir, 'system_prompt.md'), 'You are a test.\n');
   const settings = { tools: { allow: ['Read', 'Bash'], ask: ['Bash(echo *)'] }, sandbox: 'off' };
   await writeFile(join(agentDir, 'settings.json'), JSON.stringify(settings));
-  const config = { checkpointEverySec: 0.3 };
+  const config = { checkpointEverySec: 0 };
   await writeFile(join(cwd, 'hybrid-sessions.config.json'), JSON.stringify(config));
   const dataDir = join(cwd, 'data');
   onTestFinished(() => rm(cwd, { recursive: true, force: true }));
@@ -82,11 +82,7 @@ test(`${promise('ASK', 'ONCE-IN', 'ONCE-OUT')} asked by one deployment, answered
     Array.from({ length: 20 }, () => send(system, path, { decision: 'once' })),
   );
   await expect.poll(() => isHung).toBe(true);
-  const generation = async () =>
-    ((await (await system.call('/v1/chats/c')).json()) as { generation: number }).generation;
-  const at = await generation();
-  // What the command did is saved before the worker dies.
-  await expect.poll(generation).toBeGreaterThan(at + 1);
+  // The command has run, and nothing of it is saved: the next attempt begins with the session as it was when it asked.
   process.kill(system.workerPids()[0]!, 'SIGKILL');
   await expect
     .poll(async () => (await chat(system)).filter(({ status }) => status !== 'delivered').length)
