@@ -95,7 +95,8 @@ export async function openBenchWorker(
       const outcome = await processMessage(deps, delivery, new AbortController().signal);
       const turn = await stores.store.getTurn(request.sessionKey.split('/')[0] as never, request.turnId);
       if (outcome.kind !== 'done' || turn?.reply?.outcome !== 'ok') {
-        throw new Error(`The turn ended ${outcome.kind}: ${turn?.reply?.text}`);
+        const why = 'reason' in outcome ? outcome.reason : turn?.reply?.text;
+        throw new Error(`The turn ended ${outcome.kind}: ${why}`);
       }
     },
     spans: () => spans,

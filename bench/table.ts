@@ -1,6 +1,8 @@
 // Tables that compare rows within one run: the first row is 1.00, the others are ratios to it.
 
 export interface Row {
+  /** The same in every run, for rows that are compared between runs. */
+  readonly key?: string | undefined;
   readonly what: string;
   readonly medianMs: number;
   readonly ratio: number;

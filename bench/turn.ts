@@ -22,7 +22,7 @@ import { median, type Row } from './table.ts';
 const ROUNDS = 12;
 const NO_SANDBOX: Sandbox = { kind: 'none', reason: 'for comparison', accepted: true };
 
-export async function benchTurn(): Promise<Row[]> {
+export async function benchTurn(rounds = ROUNDS): Promise<Row[]> {
   const model = await createScriptedModel(() => ({ blocks: [{ type: 'text', text: 'Understood.' }] }));
   const root = await mkdtemp(join(tmpdir(), 'hybrid-bench-'));
   const times = {
@@ -49,7 +49,7 @@ export async function benchTurn(): Promise<Row[]> {
     await unwalled.turn();
     const coldTurn = await openCold(coldData, model.url, sandbox);
     await coldTurn();
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < rounds; round++) {
       times.bare.push(await timed(bare.turn));
       times.alive.push(await timed(alive.turn));
       times.hot.push(await timed(hot.turn));
@@ -67,18 +67,19 @@ export async function benchTurn(): Promise<Row[]> {
     await rm(root, { recursive: true, force: true });
   }
   const base = median(times.bare);
-  const row = (name: string, values: number[]): Row => ({
+  const row = (name: string, values: number[], key?: keyof typeof times): Row => ({
+    key,
     what: name,
     medianMs: median(values),
     ratio: median(values) / base,
   });
   return [
-    row('bare SDK, query({ resume }), state on local disk', times.bare),
-    row('bare SDK, a live process that a dedicated server would keep', times.alive),
-    row('ours, hot: the agent of the turn before serves this one', times.hot),
-    row('ours, next turn on a live worker', times.live),
-    row('the same without a sandbox around the host', times.unwalled),
-    row('ours, cold: a new worker process for this turn', times.cold),
+    row('bare SDK, query({ resume }), state on local disk', times.bare, 'bare'),
+    row('bare SDK, a live process that a dedicated server would keep', times.alive, 'alive'),
+    row('ours, hot: the agent of the turn before serves this one', times.hot, 'hot'),
+    row('ours, next turn on a live worker', times.live, 'live'),
+    row('the same without a sandbox around the host', times.unwalled, 'unwalled'),
+    row('ours, cold: a new worker process for this turn', times.cold, 'cold'),
     ...[...spans].map(([name, values]) => row(`  of the live turn: ${name}`, values)),
   ];
 }

@@ -86,6 +86,7 @@ export const SAMPLE = {
   HYBRID_SESSIONS_MODEL_PROVIDER: 'demo',
   HYBRID_SESSIONS_MAX_WORKSPACE_BYTES: '1000000',
   HYBRID_SESSIONS_TEMPORARY: '/tmp',
+  HYBRID_SESSIONS_VAULT: '/sample/vault',
 };
 
 async function buildAndRun(context, { arch, base, agent, tag }) {

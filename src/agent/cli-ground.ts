@@ -25,7 +25,8 @@ export type GroundPart = keyof CliGround;
 export async function groundOf(options: Options, directory: ExecutionDirectory): Promise<CliGround> {
   // Whether the conversation goes on or begins is no difference between a CLI that has it and one that reads it.
   const { cwd = '', resume, sessionId, mcpServers = {}, ...rest } = options;
-  const given = { ...rest, conversation: resume ?? sessionId };
+  // A conversation that begins takes the default model without being told.
+  const given = { ...rest, model: rest.model ?? 'default', conversation: resume ?? sessionId };
   const timeZone = options.env?.TZ ?? 'UTC';
   return {
     directory: cwd,

@@ -3,14 +3,21 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock } from './clock.ts';
 import { Gone, Refused } from './errors.ts';
-import type { SessionId, Tenant } from './ids.ts';
+import { type SessionId, type Tenant, tenantOf } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
-import type { Clock, ObjectStore, SessionState, SessionStore } from './ports.ts';
+import type { Clock, DeadLetter, ObjectStore, Page, SessionState, SessionStore, TurnQueue } from './ports.ts';
+import type { RetentionOf } from './retention.ts';
 
 export interface SweepDeps {
   readonly store: Pick<SessionStore, 'getHead' | 'getMapping' | 'lease' | 'release' | 'expired'>;
   readonly objects: Pick<ObjectStore, 'list'>;
   readonly state: Pick<SessionState, 'erase'>;
+  /** What was set aside for a person ends with the conversation's time, too; left out where the queue sees to that. */
+  readonly setAside?: {
+    readonly deadLetters: TurnQueue['deadLetters'];
+    readonly retentionSec: number;
+    readonly retentionOf?: RetentionOf;
+  };
 }
 
 const EVERY_MS = 6 * 3600 * 1000;
@@ -25,7 +32,29 @@ const PARALLEL = 16;
 
 /** Returns how many sessions were removed. When `signal` aborts, it ends after the current session; the next sweep continues. */
 export async function sweep(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
+  if (deps.setAside) await sweepSetAside(deps.setAside, clock, signal);
   return (await sweepExpired(deps, clock, signal)) + (await sweepWithoutHead(deps, clock, signal));
+}
+
+async function sweepSetAside(
+  { deadLetters, retentionSec, retentionOf }: NonNullable<SweepDeps['setAside']>,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<void> {
+  let cursor: string | null | undefined;
+  while (cursor !== null && !signal?.aborted) {
+    const page: Page<DeadLetter> = await deadLetters.list({ limit: PAGE, ...(cursor && { cursor }) });
+    for (const { id, request, deadAtMs } of page.items) {
+      const keptSec = (await retentionOf?.(tenantOf(request.sessionKey))) ?? retentionSec;
+      // Somebody may be replaying it just now.
+      if (clock.now() - deadAtMs >= keptSec * 1000) await deadLetters.drop(id).catch(unlessGone);
+    }
+    cursor = page.cursor;
+  }
+}
+
+function unlessGone(error: unknown): void {
+  if (!(error instanceof Gone)) throw error;
 }
 
 async function sweepExpired(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {

@@ -45,8 +45,12 @@ export function createStranded(
   const { mappingTable, stateTable, queueUrl, deadLetterQueueUrl } = configuration;
   const tables = { mappingTable, stateTable, clock: systemClock };
   const retentionSec = configuration.retentionDays * DAY_SEC;
-  const events = createDynamoEventLog({ ...tables, retentionSec });
   const tenants = openTenants(configuration, deployed, log);
+  const events = createDynamoEventLog({
+    ...tables,
+    retentionSec,
+    ...(tenants && { retentionOf: tenants.directory.retentionOf }),
+  });
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -60,7 +64,7 @@ export function createStranded(
         events,
         log,
       }),
-      ...(tenants && { standing: tenants.directory.standing }),
+      ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,
       log,
       timing: { ...STRANDED_TIMES, checkpointEveryMs: 0 },

@@ -7,9 +7,11 @@ import {
   type TenantCredentialsOf,
 } from '../aws/tenant-credentials.ts';
 import { systemClock } from '../core/clock.ts';
+import { DAY_SEC } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
 import type { EventLog, ObjectStore, SessionStore, StateLimits, UsageLedger } from '../core/ports.ts';
+import type { RetentionOf } from '../core/retention.ts';
 import type { TenantRecord } from '../core/tenants.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { agentSessionOf, isBlank, redoable, redone, undoable, undone } from '../state/timeline.ts';
@@ -47,6 +49,14 @@ export interface OpenedTenant extends TenantKeys {
   readonly usage: UsageLedger;
 }
 
+/** As long as the tenant says: what was shown of a turn goes with it. */
+function retentionBy(recordOf: TenantStoresOptions['recordOf']): RetentionOf {
+  return async (tenant) => {
+    const days = (await recordOf(tenant))?.settings.retentionDays ?? null;
+    return days === null ? null : days * DAY_SEC;
+  };
+}
+
 /** Under the tenant's own key, where it has one. What is there already keeps the key that it was written with. */
 export function encryptionBy(recordOf: TenantStoresOptions['recordOf']): (tenant: Tenant) => EncryptionOf {
   return (tenant) => async () => {
@@ -79,7 +89,7 @@ export function createTenantStores(options: TenantStoresOptions) {
       credentials,
       objects,
       store,
-      events: createDynamoEventLog({ ...tables, retentionSec }),
+      events: createDynamoEventLog({ ...tables, retentionSec, retentionOf: retentionBy(options.recordOf) }),
       usage: createDynamoUsageLedger(tables),
       state: createSessionState({
         objects,

@@ -144,7 +144,9 @@ export async function openLocalSystem(
     });
     workerPids = workers.pids;
     ends.push(() => workers.stop(graceMs));
-    const sweep = startSweep(stores, log);
+    const { deadLetters } = stores.queue;
+    const setAside = { deadLetters, retentionSec: configuration.retentionSec, retentionOf };
+    const sweep = startSweep({ ...stores, setAside }, log);
     ends.push(() => sweep.stop());
     const accepting = {
       ...stores,

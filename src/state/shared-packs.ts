@@ -6,6 +6,7 @@
 // A note is written before the fork is committed, and the fork is committed only if the session it is made from has not
 // moved. So whoever drops a pack from a head, and then asks, sees every session that can still need it. Notes are read
 // again after the heads: a fork of a fork may have come between.
+import { Corrupt } from '../core/errors.ts';
 import type { SessionId, Tenant } from '../core/ids.ts';
 import type { Json } from '../core/messages.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
@@ -64,6 +65,8 @@ export async function neededOf(
     for (const [at, head] of heads.entries()) {
       const note = notes[at - 1];
       if (head) {
+        // It may need anything.
+        if (head.state !== null && readable(head.state) === null) return { has: () => true };
         for (const key of keysIn(head, owner)) needed.add(key);
         if (note) needed.add(note.key);
       } else if (note && note.holder !== without && mayStillCome(options, note)) return { has: () => true };
@@ -117,9 +120,12 @@ function keysIn(head: SessionHead, owner: SessionId): string[] {
     .map((name) => packKey(head, name));
 }
 
-/** The sessions whose packs a fork has needed, with the keys of those that its state still names. */
+/**
+ * The sessions whose packs a fork has needed, with the keys of those that its state still names. A state that cannot be read names
+ * none: the session can be erased all the same, and what it needed goes with the sessions it was made from.
+ */
 export function foreignKeys(tenant: Tenant, state: Json | null): ReadonlyMap<SessionId, readonly string[]> {
-  const record = parseRecord(state);
+  const record = readable(state);
   const foreign = new Map<SessionId, string[]>();
   if (record === null) return foreign;
   for (const owner of record.owners ?? []) foreign.set(owner, []);
@@ -132,4 +138,14 @@ export function foreignKeys(tenant: Tenant, state: Json | null): ReadonlyMap<Ses
       foreign.set(owner, [...(foreign.get(owner) ?? []), packKey({ tenant, sessionId: owner }, name)]);
   }
   return foreign;
+}
+
+/** null when it cannot be read, too. */
+function readable(state: Json | null): ReturnType<typeof parseRecord> {
+  try {
+    return parseRecord(state);
+  } catch (error) {
+    if (error instanceof Corrupt) return null;
+    throw error;
+  }
 }

@@ -210,6 +210,37 @@ test('with tenants the worker reaches tables and bucket only by the role of one 
   );
 });
 
+test("with a key of the installation's own every role that reaches tables or objects may use it for them", () => {
+  const apart = synthesize({
+    ...FULL,
+    agents: 'isolated',
+    tenants: { parameterPrefix: '/tenants' },
+    ownKey: true,
+    region: 'eu-central-1',
+  });
+  expect(apart.findings).toEqual([]);
+  const byRole = Map.groupBy(
+    ofType(apart, 'AWS::IAM::Policy').flatMap(([, { Properties }]) =>
+      (Properties.PolicyDocument as { Statement: Statement[] }).Statement.map((statement) => ({
+        role: target((Properties.Roles as unknown[])[0]),
+        text: JSON.stringify(statement),
+      })),
+    ),
+    ({ role }) => role,
+  );
+  const lacking = [...byRole].flatMap(([role, statements]) => {
+    const has = (pattern: RegExp) => statements.some(({ text }) => pattern.test(text));
+    return [
+      ...(has(/dynamodb:(Get|Put|Update|Query)/) && !has(/kms:Decrypt.*dynamodb\.eu-central-1/)
+        ? [`${role}: tables`]
+        : []),
+      ...(has(/s3:(Get|Put)Object/) && !has(/kms:Decrypt.*s3\.eu-central-1/) ? [`${role}: objects`] : []),
+    ];
+  });
+  expect(lacking).toEqual([]);
+  expect(byRole.size).toBeGreaterThan(6);
+});
+
 test('is what an owner gets who says nothing about it', () => {
   expect(settingsSchema().parse({}).agents).toBe('isolated');
   const plain = synthesize({}, (parent, assets) => {

@@ -1,10 +1,11 @@
 // What the sweep removes: objects of sessions that have expired or were erased half-way; nothing that lives or has
 // only just begun.
 import { expect, test } from 'vitest';
-import { newSessionId, tenantId } from '../../src/core/ids.ts';
+import { newSessionId, type Tenant, tenantId } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import { sweep } from '../../src/core/sweep.ts';
+import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
 import { createMemoryObjectStore } from '../../src/stores/memory/object-store.ts';
 import { createMemorySessionStore } from '../../src/stores/memory/session-store.ts';
@@ -110,4 +111,30 @@ test(`${promise('EXPIRE')} a sweep that dies after the objects leaves the head t
   expect(await left()).toEqual([]);
   expect(await sweep(deps, clock)).toBe(1);
   expect(await store.expired?.list(9)).toEqual([]);
+});
+
+test(`${promise('EXPIRE')} what was set aside goes when its tenant's time is over, and not before`, async () => {
+  const { clock, deps } = await fixture();
+  const queue = createMemoryTurnQueue({ clock });
+  const setAside = async (tenant: string) => {
+    const conversation = { tenant, channel: 'http', bot: 'local', chat: 'c', thread: null };
+    await queue.send(turnRequest({ conversation, dedupeId: 'm', text: 'x', receivedAtMs: clock.now() }));
+    const [message] = await queue.receive({ max: 1, waitMs: 0, visibilityMs: 60_000 });
+    await message?.deadLetter('test');
+  };
+  for (const tenant of ['brief', 'long', 'default']) await setAside(tenant);
+  const days: Readonly<Record<string, number>> = { brief: 1, long: 9 };
+  const round = async () => {
+    const retentionOf = async (tenant: Tenant) => (days[tenant] === undefined ? null : days[tenant] * 86_400);
+    const { deadLetters } = queue;
+    await sweep({ ...deps, setAside: { deadLetters, retentionSec: RETENTION_SEC, retentionOf } }, clock);
+    return (await deadLetters.list()).items.map(({ request }) => request.conversation.tenant);
+  };
+  expect(await round()).toEqual(['brief', 'long', 'default']);
+  await clock.advance(DAY_MS);
+  expect(await round()).toEqual(['long', 'default']);
+  await clock.advance(2 * DAY_MS);
+  expect(await round()).toEqual(['long']);
+  await clock.advance(6 * DAY_MS);
+  expect(await round()).toEqual([]);
 });

@@ -39,6 +39,9 @@ export function choosePlace(name: keyof typeof PLACES): void {
   chosen = name;
 }
 
+/** False where a host fetches its packs by URLs, and tells of it when it cannot. */
+export const stagesPacks = (): boolean => chosen === 'process';
+
 export const startLiar: Place = (setting) => PLACES[chosen](setting);
 
 const lineOf = (frame: Frame | string): string =>

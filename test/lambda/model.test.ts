@@ -17,6 +17,7 @@ function configuration(over: Partial<Record<keyof typeof VARIABLES, string>> = {
     deadLetterQueueUrl: 'https://sqs.example/d',
     bucket: 'bucket',
     temporary: '/tmp',
+    vault: '/bot/vault',
     maxWorkspaceBytes: '1000',
     modelProvider: 'bedrock',
     model: 'eu.anthropic.claude-sonnet-5',

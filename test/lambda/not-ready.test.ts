@@ -61,6 +61,7 @@ function worker(ssm: string) {
     [VARIABLES.queueUrl]: queueUrl,
     [VARIABLES.deadLetterQueueUrl]: queueUrl,
     [VARIABLES.temporary]: tmpdir(),
+    [VARIABLES.vault]: '/test/vault',
     [VARIABLES.maxWorkspaceBytes]: '1000',
     [VARIABLES.modelProvider]: 'anthropic',
     [VARIABLES.modelKeyParameter]: MODEL_KEY,

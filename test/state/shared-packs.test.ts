@@ -187,3 +187,21 @@ for (const seed of [1, 3]) {
     expect(await keys()).toEqual([]);
   });
 }
+
+test('a state that cannot be read stops no erasure: its own objects go, and what it may need of others stays', async () => {
+  const { add, fork, erase, keys } = family();
+  const session = add();
+  await said(session, 'a');
+  const copy = await fork(session);
+  await said(copy, 'own');
+  const packsOf = async ({ head }: TestSession) =>
+    (await keys()).filter((key) => key.startsWith(`acme/${head.sessionId}/`) && key.endsWith('.pack'));
+  expect(await packsOf(copy)).not.toEqual([]);
+
+  copy.head = { ...copy.head, state: { nobody: 'can read this' } };
+  const lent = await packsOf(session);
+  await erase(session);
+  expect(await packsOf(session)).toEqual(lent);
+  await erase(copy);
+  expect(await packsOf(copy)).toEqual([]);
+});

@@ -68,8 +68,12 @@ test('without its key nothing is read, and nothing new is written under another 
   const vault = openVault(folder, null);
   await vault.set(ENTRY, CANARY);
   await rm(join(folder, 'vault-key'));
-  for (const use of [vault.get(ENTRY), vault.set(ENTRY, 'other'), vault.list(ENTRY.tenant)]) {
-    const error = await use.catch((caught) => caught);
+  for (const use of [
+    () => vault.get(ENTRY),
+    () => vault.set(ENTRY, 'other'),
+    () => vault.list(ENTRY.tenant),
+  ]) {
+    const error = await use().catch((caught) => caught);
     expect(error).toBeInstanceOf(Corrupt);
     expect(error.advice).toMatch(/HYBRID_SESSIONS_VAULT_KEY/);
   }

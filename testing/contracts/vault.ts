@@ -185,18 +185,18 @@ export function vaultContract({ name, create, skip }: VaultContract): void {
       withVault(async ({ vault }) => {
         for (const bad of ['', '/', 'a/b/c', '../x', 'a b', 'ä', 'x'.repeat(65), '.hidden', 'a/']) {
           for (const use of [
-            vault.set(entry({ name: bad }), 'v'),
-            vault.get(entry({ name: bad })),
-            vault.add(entry({ name: bad }), 'v'),
-            vault.remove(entry({ name: bad })),
+            () => vault.set(entry({ name: bad }), 'v'),
+            () => vault.get(entry({ name: bad })),
+            () => vault.add(entry({ name: bad }), 'v'),
+            () => vault.remove(entry({ name: bad })),
           ]) {
-            expect(await failure(use)).toMatchObject({ code: 'bad-credential-name' });
+            expect(await failure(use())).toMatchObject({ code: 'bad-credential-name' });
           }
         }
         const canary = 'canary'.repeat(2_000);
         for (const bad of ['', canary, '\ud800']) {
-          for (const use of [vault.set(entry(), bad), vault.add(entry(), bad)]) {
-            const error = await failure(use);
+          for (const use of [() => vault.set(entry(), bad), () => vault.add(entry(), bad)]) {
+            const error = await failure(use());
             expect(error).toBeInstanceOf(Invalid);
             expect(error.code).toBe('bad-credential');
             expect(`${error.message}${error.advice}${JSON.stringify(error.data)}`).not.toContain('canary');

@@ -40,9 +40,12 @@ export async function handOver(folders: readonly string[], user: RunsAs): Promis
   }
 }
 
-/** Lets the inside connect to a socket of ours. */
+/** Lets the inside connect to a socket of ours, by the group: hosts that were started before must go on reaching it. */
 export async function handOverSocket(path: string, user: RunsAs): Promise<void> {
-  if (user.isOther) await lchown(path, user.uid, user.gid);
+  if (!user.isOther) return;
+  const { uid } = await lstat(path);
+  await lchown(path, uid, user.gid);
+  await chmod(path, 0o660);
 }
 
 /** Lets the inside read a file or folder that stays ours. Folders of ours above it keep everybody else out. */

@@ -54,7 +54,11 @@ const open = once(async () => {
   return createApp({
     store,
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
-    events: createDynamoEventLog({ ...tables, retentionSec }),
+    events: createDynamoEventLog({
+      ...tables,
+      retentionSec,
+      ...(directory && { retentionOf: directory.retentionOf }),
+    }),
     state: createSessionState({
       objects: createS3ObjectStore({ bucket }),
       limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 },

@@ -6,6 +6,7 @@ import { RETENTION_SEC } from '../../core/defaults.ts';
 import type { Tenant, TurnId } from '../../core/ids.ts';
 import type { EventLog, LoggedEvent, TurnEvent } from '../../core/ports/channel.ts';
 import type { Clock } from '../../core/ports/clock.ts';
+import type { RetentionOf } from '../../core/retention.ts';
 import { expiryOf } from '../rules/retention.ts';
 import { isFinal, upToFinal } from '../rules/turn-events.ts';
 import { createDynamo } from './client.ts';
@@ -23,12 +24,14 @@ export interface DynamoEventLogOptions extends DynamoConnection {
   readonly clock: Clock;
   /** How long events are kept (default: as long as conversations are by default). */
   readonly retentionSec?: number;
+  /** For a tenant that says something else. */
+  readonly retentionOf?: RetentionOf;
   /** How often a waiting reader asks (default 300). */
   readonly pollMs?: number;
 }
 
 export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
-  const { stateTable, clock, retentionSec = RETENTION_SEC, pollMs = 300 } = options;
+  const { stateTable, clock, retentionSec = RETENTION_SEC, retentionOf, pollMs = 300 } = options;
   const dynamo = createDynamo(options.client ?? createDynamoClient(options));
   /** The next free number of turns this process writes to; a wrong guess costs one more round trip. */
   const nextOf = new Map<string, number | 'ended'>();
@@ -61,6 +64,7 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
     const stored = storedValue(events, 'event-too-large');
     // Tells our own put, whose answer was lost and which the client sent again, from another writer's.
     const append = randomUUID();
+    const keptSec = (await retentionOf?.(tenant)) ?? retentionSec;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const first = nextOf.get(id) ?? 1;
       if (first === 'ended') return;
@@ -70,7 +74,7 @@ export function createDynamoEventLog(options: DynamoEventLogOptions): EventLog {
         count: events.length,
         append,
         at_ms: clock.now(),
-        ttl: expiryOf(clock.now(), retentionSec),
+        ttl: expiryOf(clock.now(), keptSec),
         ...('inline' in stored ? { events: stored.inline } : { events_apart: true, body: stored.separate }),
       });
       const answer = await dynamo.put(stateTable, item, { condition: 'attribute_not_exists(#pk)' });
