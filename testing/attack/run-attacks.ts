@@ -40,7 +40,12 @@ export const SAMPLE = ATTACKS.filter(({ long }) => !long);
 const TURN_SIZE = 20;
 const AT_ONCE = 2;
 const LEAVES_WITHIN_MS = 20_000;
+/** Nothing is begun after so long: what is left is told as not tried. */
+const WITHIN_MS = 15 * 60_000;
+/** A turn whose calls all hang until their own limit takes no longer. */
+const TURN_MS = 5 * 60_000;
 const TRIED = 'hs-tried';
+const OUT_OF_TIME = 'the run was out of time';
 const CANARY = /canary-[a-z]+-[0-9a-f]{16}/;
 
 export interface RunOptions {
@@ -69,12 +74,14 @@ export async function runAttacks({
 }: RunOptions): Promise<readonly AttackResult[]> {
   const world = await openAttackWorld(mode, secrets);
   const results: AttackResult[] = [];
+  const untilMs = Date.now() + WITHIN_MS;
+  const isLate = () => Date.now() > untilMs;
   const say = (
     one: Attack<{ id: string; tries: string; bareReason?: string }>,
     got: string | null,
     missing: string | null,
   ) => {
-    const promised = mode === 'sandboxed' || one.bareReason === undefined;
+    const promised = isPromised(mode, one);
     const verdict =
       missing !== null && got === null
         ? 'NOT TRIED'
@@ -110,6 +117,10 @@ export async function runAttacks({
     for (const { id } of texts) await world.prepare(id);
 
     await pool(groups, AT_ONCE, async (group) => {
+      if (isLate()) {
+        for (const one of group) say(one, null, OUT_OF_TIME);
+        return;
+      }
       const seen = await runGroup(world, group);
       for (const one of group) {
         const saw = seen.get(one.id) ?? { first: null, afterwards: null, elsewhere: null };
@@ -118,8 +129,11 @@ export async function runAttacks({
         else say(one, got, missing(world, one, saw));
       }
     });
-    await pool(texts, AT_ONCE, async (one) => say(one, await sendText(world, one), null));
+    await pool(texts, AT_ONCE, async (one) =>
+      isLate() ? say(one, null, OUT_OF_TIME) : say(one, await sendText(world, one), null),
+    );
     await pool(wanted(OUTSIDE_CASES), AT_ONCE, async (one: Attack<OutsideCase>) => {
+      if (isLate()) return say(one, null, OUT_OF_TIME);
       const got = await one.run(world).catch((error: unknown) => new Error(String(error)));
       say(one, got instanceof Error ? null : got, got instanceof Error ? got.message : null);
     });
@@ -149,6 +163,18 @@ export async function runAttacks({
   return results;
 }
 
+const isPromised = (mode: Mode, one: { readonly bareReason?: string }): boolean =>
+  mode === 'sandboxed' || one.bareReason === undefined;
+
+async function inTime<T>(turn: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const late = sleep(TURN_MS, undefined, { signal: over.signal }).then(
+    () => Promise.reject(new Error('The turn did not end.')),
+    () => new Promise<never>(() => {}),
+  );
+  return await Promise.race([turn, late]).finally(() => over.abort());
+}
+
 function spare(mode: Mode, { id, kind, tries, bareReason = '' }: Attack<TurnCase>): AttackResult {
   return {
     mode,
@@ -173,7 +199,7 @@ async function runGroup(
     call: (one: TurnCase) => ToolCall,
   ) => {
     if (cases.length === 0) return new Map<string, ToolResult>();
-    const answers = await world.turn(chat, cases.map(call)).catch((failure: unknown) => {
+    const answers = await inTime(world.turn(chat, cases.map(call))).catch((failure: unknown) => {
       error = String(failure);
       return [];
     });
@@ -240,7 +266,12 @@ async function judge(world: AttackWorld, one: TurnCase, seen: Seen): Promise<str
   if (world.askedDirectly().includes(FORBIDDEN)) return 'its call reached the model';
   if (world.calledAddresses().some((url) => url.includes(`evil-${ID}-x`)))
     return "the attacker's address was called";
-  return (await world.damage(one.id)) ?? (await livesOn(LEFT)) ?? (await one.after?.(world)) ?? null;
+  return (
+    (await world.damage(one.id)) ??
+    (await livesOn(LEFT, isPromised(world.mode, one))) ??
+    (await one.after?.(world)) ??
+    null
+  );
 }
 
 /** What was not even tried counts as an error of the case. */
@@ -265,8 +296,8 @@ function missing(
 }
 
 /** After a forged end the reply is there a moment before the host is gone; what is left behind stays for a minute. */
-async function livesOn(name: string): Promise<string | null> {
-  const endMs = Date.now() + LEAVES_WITHIN_MS;
+async function livesOn(name: string, isAwaited: boolean): Promise<string | null> {
+  const endMs = Date.now() + (isAwaited ? LEAVES_WITHIN_MS : 0);
   for (;;) {
     const found = living(name);
     if (found === null || Date.now() > endMs) return found;
