@@ -24,9 +24,9 @@ export type GroundPart = keyof CliGround;
 
 export async function groundOf(options: Options, directory: ExecutionDirectory): Promise<CliGround> {
   // Whether the conversation goes on or begins is no difference between a CLI that has it and one that reads it.
-  const { cwd = '', resume, sessionId, mcpServers = {}, ...rest } = options;
   // A conversation that begins takes the default model without being told.
-  const given = { ...rest, model: rest.model ?? 'default', conversation: resume ?? sessionId };
+  const { cwd = '', resume, sessionId, model = 'default', mcpServers = {}, ...rest } = options;
+  const given = { ...rest, model, conversation: resume ?? sessionId };
   const timeZone = options.env?.TZ ?? 'UTC';
   return {
     directory: cwd,
