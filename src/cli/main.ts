@@ -325,7 +325,7 @@ withStored(tenants.command('audit'))
 
 const vault = program.command('vault').description("credentials for tools' servers, which agents never see");
 const withPerson = (command: Command) =>
-  withTenant(command).option('--person <channel/id>', "one person's, for instance telegram/12345");
+  withTenant(command).option('--person <channel/id>', "one person's, as channel/id");
 
 withPerson(vault.command('set'))
   .description('store one; its value comes from standard input or a prompt')

@@ -8,7 +8,7 @@ export type SessionKey = string & { readonly __brand: 'SessionKey' };
 export type SessionId = string & { readonly __brand: 'SessionId' };
 export type TurnId = string & { readonly __brand: 'TurnId' };
 export type Tenant = string & { readonly __brand: 'Tenant' };
-/** Somebody on a channel: `CHANNEL/ID`, such as `telegram/12345`. */
+/** Somebody on a channel: `CHANNEL/ID`. */
 export type Person = string & { readonly __brand: 'Person' };
 
 /** One chat + thread on one bot. `thread` is null where the platform has none. */

@@ -19,24 +19,24 @@ export function speakerOf({ conversation, sender }: Pick<TurnRequest, 'conversat
   return { channel: conversation.channel, id: sender?.id ?? null };
 }
 
-/** `CHANNEL:ID`; `http:` where nobody is told apart. Injective, because no channel's name holds a colon. */
+/** `CHANNEL/ID`; `http/` where nobody is told apart. Injective, because no channel's name holds a slash. */
 export function principalName({ channel, id }: Principal): string {
-  return `${channel}:${id ?? ''}`;
+  return `${channel}/${id ?? ''}`;
 }
 
 export function isSamePrincipal(a: Principal, b: Principal): boolean {
   return principalName(a) === principalName(b);
 }
 
-/** People as settings name them: `CHANNEL:ID` for one, `http:*` for everybody whom that channel lets in. */
+/** People as settings name them: `CHANNEL/ID` for one, `http/*` for everybody whom that channel lets in. */
 export const principalListSchema = z.array(
   z
     .string()
-    .regex(/^[a-z][a-z0-9-]*:\S+$/, 'name people as CHANNEL:ID, or everybody of a channel as "http:*"'),
+    .regex(/^[a-z][a-z0-9-]*\/\S+$/, 'name people as CHANNEL/ID, or everybody of a channel as "http/*"'),
 );
 
 /** Fails closed: an empty list names nobody. */
 export function isListed(list: readonly string[], principal: Principal): boolean {
-  if (list.includes(`${principal.channel}:${EVERYBODY}`)) return true;
+  if (list.includes(`${principal.channel}/${EVERYBODY}`)) return true;
   return principal.id !== null && list.includes(principalName(principal));
 }

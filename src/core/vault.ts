@@ -1,4 +1,4 @@
-// Whose credentials are meant, and what they may be called. A person is named as in settings: `telegram/12345`.
+// Whose credentials are meant, and what they may be called. A person is named as in settings: `CHANNEL/ID`.
 import { createHash } from 'node:crypto';
 import { Invalid } from './errors.ts';
 import { MAX_ID_LENGTH, type Person } from './ids.ts';
@@ -27,7 +27,7 @@ function isPerson(text: string): text is Person {
 export function person(text: string): Person {
   if (isPerson(text)) return text;
   throw new Invalid('bad-person', `"${text.slice(0, 80).toWellFormed()}" names no person.`, {
-    advice: 'Write CHANNEL/ID, for instance telegram/12345.',
+    advice: 'Write CHANNEL/ID.',
   });
 }
 

@@ -9,10 +9,7 @@ const mode = z.enum(['queue', 'steer', 'interrupt']);
 export const whileRunningSchema = z.strictObject({
   default: mode.default('queue'),
   chats: z
-    .record(
-      z.string().regex(/^[a-z][a-z0-9-]*\/\S+$/, 'name a chat as channel/chat, such as "telegram/-100123"'),
-      mode,
-    )
+    .record(z.string().regex(/^[a-z][a-z0-9-]*\/\S+$/, 'name a chat as channel/chat'), mode)
     .default({}),
 });
 export type WhileRunning = z.infer<typeof whileRunningSchema>;

@@ -145,10 +145,10 @@ describe('a call that people decide about', () => {
   });
 
   test('is not run on the word of somebody whom the folder does not name any more', async () => {
-    const approvals = { approvers: ['telegram:1'] };
+    const approvals = { approvers: ['telegram/1'] };
     const fixture = await fixtureThatAsks({ ...ASK_BASH, approvals }, [append('one')]);
     const first = await fixture.turn('Do it.');
-    expect(first.asked?.approvers).toEqual(['telegram:1']);
+    expect(first.asked?.approvers).toEqual(['telegram/1']);
     const decided = answersTo(first.asked!, undefined, { channel: 'telegram', id: '2' });
     const second = await fixture.turn('Allow once', { decided });
     expect(second.text).toContain('may not do so any more');

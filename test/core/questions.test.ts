@@ -131,7 +131,7 @@ describe('an answer', () => {
   });
 
   test('the reason may come as the next message of the one who denied, and of nobody else', async () => {
-    const { fixture, press, open } = await asked(asking([publish], { approvers: ['http:*'] }));
+    const { fixture, press, open } = await asked(asking([publish], { approvers: ['http/*'] }));
     expect(await press(0, 'why')).toMatchObject({ text: expect.stringContaining('next message') });
     expect(fixture.runs).toHaveLength(1);
     await fixture.say('It is Friday.', { sender: ANN });
@@ -140,7 +140,7 @@ describe('an answer', () => {
       ['toolu_1', 'deny', expect.stringContaining('It is Friday.')],
     ]);
     expect(await open()).toBeNull();
-    const other = await asked(asking([publish], { approvers: ['http:*'] }));
+    const other = await asked(asking([publish], { approvers: ['http/*'] }));
     await other.press(0, 'why');
     await other.fixture.say('What is going on?', { sender: BOB });
     while (await other.fixture.step());
@@ -181,11 +181,11 @@ describe('who may decide', () => {
   test.each([
     ['who asked', null, ANN, true],
     ['somebody else', null, BOB, false],
-    ['who is named', ['http:2'], BOB, true],
-    ['who asked, but others are named', ['http:2'], ANN, false],
+    ['who is named', ['http/2'], BOB, true],
+    ['who asked, but others are named', ['http/2'], ANN, false],
     ['anybody, where nobody is named', [], ANN, false],
-    ['the whole channel', ['http:*'], BOB, true],
-    ['the same id of another channel', ['telegram:2'], BOB, false],
+    ['the whole channel', ['http/*'], BOB, true],
+    ['the same id of another channel', ['telegram/2'], BOB, false],
   ] as const)('%s', async (_, approvers, sender, may) => {
     const { fixture, press, open } = await asked(
       asking([publish], { approvers: approvers && [...approvers] }),
@@ -199,7 +199,7 @@ describe('who may decide', () => {
   });
 
   test('what the agent wants to know the one who asked may tell, whoever else is named', async () => {
-    const { fixture, press } = await asked(asking([color], { approvers: ['http:9'] }));
+    const { fixture, press } = await asked(asking([color], { approvers: ['http/9'] }));
     await press(0, 'reply', { sender: BOB, option: 0 });
     expect(fixture.runs).toHaveLength(1);
     await press(0, 'reply', { option: 0 });

@@ -104,7 +104,7 @@ describe('a question', () => {
   });
 
   test(`${promise('ONCE-IN')} twenty presses by two people are one decision, and no more messages`, async () => {
-    const { bot, fixture, run, ask, labels } = await ready([callOf('toolu_1', 'x')], ['telegram:*']);
+    const { bot, fixture, run, ask, labels } = await ready([callOf('toolu_1', 'x')], ['telegram/*']);
     const id = await ask(GROUP);
     const updates = Array.from({ length: 20 }, (_, at) =>
       bot.press(GROUP, id, at === 0 ? 'Deny' : 'Allow once', { from: at % 2 ? BOB : ANNA }),
