@@ -31,10 +31,10 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  */
 export function folderNameOf({ tenant, sessionId }: Pick<Lease, 'tenant' | 'sessionId'>): string {
   if (tenant === DEFAULT_TENANT && UUID.test(sessionId)) return sessionId;
-  return createHash('sha256')
+  const hex = createHash('sha256')
     .update(JSON.stringify([tenant, sessionId]))
-    .digest('hex')
-    .slice(0, 40);
+    .digest('hex');
+  return hex.slice(0, 40);
 }
 
 export interface WorkplaceOptions {

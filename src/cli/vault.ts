@@ -1,6 +1,7 @@
 // `vault set|list|remove`: credentials that tools need (docs/tools-and-credentials.md), of the installation's owner, of a tenant
 // or of one person. A value is read from standard input or a prompt, never from the command line, which other programs of
 // this machine can see; and it is never printed.
+
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -9,6 +10,7 @@ import type { Person, Tenant } from '../core/ids.ts';
 import type { ListedEntry } from '../core/ports.ts';
 import { checkEntry, isOwnName, person } from '../core/vault.ts';
 import type { Stores } from '../local/stores.ts';
+import { cutText } from '../text/cut-text.ts';
 import { harmless } from '../text/harmless.ts';
 import { noteAct } from './administrator.ts';
 import { confirm } from './confirm.ts';
@@ -103,7 +105,7 @@ function personOption(options: VaultOptions): Person | null {
 
 function requireOwnName(name: string): void {
   if (isOwnName(name)) return;
-  throw new Invalid('bad-credential-name', `"${harmless(name.slice(0, 80))}" is no name for a credential.`, {
+  throw new Invalid('bad-credential-name', `"${harmless(cutText(name, 80))}" is no name for a credential.`, {
     advice: 'Use 1 to 64 letters, digits, ".", "_" and "-", beginning with a letter or digit.',
   });
 }

@@ -1,5 +1,7 @@
 // Whose credentials are meant, and what they may be called. A person is named as in settings: `CHANNEL/ID`.
+
 import { createHash } from 'node:crypto';
+import { cutText } from '../text/cut-text.ts';
 import { Invalid } from './errors.ts';
 import { MAX_ID_LENGTH, type Person } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
@@ -26,7 +28,7 @@ function isPerson(text: string): text is Person {
 /** Throws `Invalid('bad-person')`. */
 export function person(text: string): Person {
   if (isPerson(text)) return text;
-  throw new Invalid('bad-person', `"${text.slice(0, 80).toWellFormed()}" names no person.`, {
+  throw new Invalid('bad-person', `"${cutText(text, 80).toWellFormed()}" names no person.`, {
     advice: 'Write CHANNEL/ID.',
   });
 }
