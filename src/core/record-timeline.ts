@@ -1,5 +1,6 @@
 // Records a turn's timeline: each of its points ends a span, what the agent shows and the gateway saw lies within the run.
 // A clock that jumps makes spans wrong, and nothing else.
+import { cutText } from '../text/cut-text.ts';
 import type { TurnRequest } from './messages.ts';
 import type { TurnEvent } from './ports/channel.ts';
 import type { Clock } from './ports/clock.ts';
@@ -70,7 +71,7 @@ export function recordTimeline(
       if (known) tools.set(event.id, { ...known, toMs: Math.max(known.fromMs, now()) });
       else if (tools.size < 10 * MAX_INNER_SPANS) {
         const fromMs = now();
-        const name = event.name.slice(0, MAX_NAME);
+        const name = cutText(event.name, MAX_NAME);
         tools.set(event.id, {
           kind: 'tool',
           name,
