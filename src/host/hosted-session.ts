@@ -1,3 +1,4 @@
+// One session on its host, the worker's half: what the host is given, and what it answers, checked before the core sees it.
 import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
 import { Conflict } from '../core/errors.ts';
@@ -11,14 +12,12 @@ import { mayPass } from '../core/retry-write.ts';
 import type { ModelFailure } from '../gateway/model-gateway.ts';
 import { baseNameOf, packKey, packNameOf, type StoredGeneration } from '../state/record.ts';
 import { newestOf, previousOf, type StoredState } from '../state/session-state.ts';
-
 import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
 import type { HostFactsCounter } from './host-facts.ts';
 import { isHostGone, RefusedByWord } from './host-link.ts';
 import type { HotHost, HotLimits } from './hot-hosts.ts';
 import type { WhyCold, WhyEvicted } from './hot-reasons.ts';
 import { HOST_PATIENCE, type HostPatience } from './patience.ts';
-
 import { createSavedCheck } from './saved-check.ts';
 
 /** As much of the way to the model as a turn needs. */

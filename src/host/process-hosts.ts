@@ -8,7 +8,6 @@ import type { AgentHost, AgentHosts } from '../core/ports/hosts.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
 import type { HostFacts } from '../core/timeline.ts';
 import { newestOf } from '../state/session-state.ts';
-
 import type { TenantAgent } from '../tenants/tenant-agent.ts';
 import { countHostFacts, type HostFactsCounter } from './host-facts.ts';
 import { type HostedSessionOptions, openSession, wake } from './hosted-session.ts';
