@@ -3,7 +3,7 @@
 // a session moves between machines without its paths changing.
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, rmdir, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SAFE_PATH } from '../agent/environment.ts';
 import { folderStamp } from '../agent/folder-stamp.ts';
@@ -84,17 +84,24 @@ export function openLocalHosts(
 type Sessions = Map<string, { readonly fence: number; readonly close: () => Promise<void> }>;
 
 async function startHost(options: LocalHostsOptions, sessions: Sessions): Promise<SpareHost> {
+  const slot = await openSlot(options.root, SLOT);
+  try {
+    return await startInSlot(slot, options, sessions);
+  } catch (error) {
+    await removeSlot(slot);
+    throw error;
+  }
+}
+
+async function startInSlot(slot: string, options: LocalHostsOptions, sessions: Sessions): Promise<SpareHost> {
   const { sandbox, workplace, objects, patience = HOST_PATIENCE, log } = options;
   const isWalled = sandbox.kind === 'bubblewrap';
-  const slot = join(options.root, `${SLOT}${randomBytes(8).toString('hex')}`);
   const folders = {
     config: join(slot, 'config'),
     workspace: join(slot, 'workspace'),
     home: join(slot, 'home'),
     temporary: join(slot, 'tmp'),
   };
-  await mkdir(slot, { recursive: true, mode: 0o700 });
-  await writeOwner(slot);
   for (const folder of Object.values(folders)) await mkdir(folder, { mode: 0o700 });
   const isRoot = process.getuid?.() === 0;
   const packs = join(slot, 'packs');
@@ -153,9 +160,7 @@ async function startHost(options: LocalHostsOptions, sessions: Sessions): Promis
     await link.ended;
     clearTimeout(impatient);
     await leave();
-    await removeTree(slot);
-    await rm(`${slot}.json`, { force: true });
-    await rmdir(options.root).catch(() => {});
+    await removeSlot(slot);
   }
 
   const host: SpareHost = {
@@ -224,17 +229,8 @@ function compiledInside(folder: string | undefined): {
 export async function openWorkerFolder(
   root: string,
 ): Promise<{ readonly path: string; remove(): Promise<void> }> {
-  const path = join(root, `${SLOT}worker-${randomBytes(8).toString('hex')}`);
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  await writeOwner(path);
-  return {
-    path,
-    async remove() {
-      await removeTree(path);
-      await rm(`${path}.json`, { force: true });
-      await rmdir(root).catch(() => {});
-    },
-  };
+  const path = await openSlot(root, `${SLOT}worker-`);
+  return { path, remove: () => removeSlot(path) };
 }
 
 const SLOT = 'host-';
@@ -245,6 +241,19 @@ const ownerSchema = z.object({
   works: z.object({ directory: z.string(), fence: z.number() }).optional(),
 });
 type Works = NonNullable<z.infer<typeof ownerSchema>['works']>;
+
+async function openSlot(root: string, prefix: string): Promise<string> {
+  const slot = join(root, `${prefix}${randomBytes(8).toString('hex')}`);
+  await mkdir(slot, { recursive: true, mode: 0o700 });
+  await writeOwner(slot);
+  return slot;
+}
+
+async function removeSlot(slot: string): Promise<void> {
+  await removeTree(slot);
+  await rm(`${slot}.json`, { force: true });
+  await rmdir(dirname(slot)).catch(() => {});
+}
 
 /** Beside the slot, out of its reach. */
 async function writeOwner(slot: string, works?: Works): Promise<void> {

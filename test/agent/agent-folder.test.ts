@@ -69,7 +69,7 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   [
     'a list of people with a name in it',
     { 'settings.json': { ...allow(), approvals: { approvers: ['ann'] } } },
-    /^settings\.json: approvals\.approvers\.0: .*CHANNEL:ID/,
+    /^settings\.json: approvals\.approvers\.0: .*CHANNEL\/ID/,
   ],
   [
     'broken JSON',

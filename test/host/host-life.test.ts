@@ -65,6 +65,17 @@ function parentOf(pid: number): number {
 const isGone = async (pid: number): Promise<boolean> => (await processStart(pid)) === null;
 
 describe.each(KINDS)('sandbox: $kind', (wall) => {
+  test.each<[string, (root: string) => Partial<LocalHostsOptions>]>([
+    ['its agent folder is gone', (root) => ({ agentDir: join(root, 'nowhere') })],
+    ['its program is missing', (root) => ({ program: join(root, 'nowhere.js') })],
+    ['its program ends at once', () => ({ program: '--version' })],
+    ['the copy of its folder is gone', (root) => ({ agentCopy: join(root, 'nowhere') })],
+  ])('a host that cannot start, as %s, leaves nothing', async (_why, broken) => {
+    const root = join(base, randomUUID());
+    await expect(openLocalHosts({ ...optionsFor(wall, root), ...broken(root) })()).rejects.toThrow();
+    expect(existsSync(root)).toBe(false);
+  });
+
   test(`${promise('UNBLOCK')} a host that stands still is ended, and said to have stopped answering`, async () => {
     const start = openLocalHosts(optionsFor(wall, join(base, randomUUID())));
     const host = await start();
