@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { settingFault } from '../setting-fault.ts';
 import { hasReference, type RemoteServer, remoteServerFault } from '../tool-servers/remote-server.ts';
 import type { ServerList } from '../tool-servers/server-list.ts';
-import { SIGN_IN_TOOL } from '../tool-servers/sign-in/connect-tool.ts';
+import { isAllowed } from '../tool-servers/tool-rules.ts';
 import {
   type AgentFolder,
   type AgentSettings,
@@ -27,7 +27,11 @@ export type { AgentFolder } from './agent-folder-schema.ts';
 /** Those, and what else may be reached because its owner wrote it. */
 export function serverListOf(folder: Pick<AgentFolder, 'mcpServers' | 'settings'>): ServerList {
   const { network } = folder.settings;
-  return { servers: remoteServersOf(folder), allow: typeof network === 'string' ? [] : network.allow };
+  return {
+    servers: remoteServersOf(folder),
+    tools: toolsOf(folder.settings),
+    allow: typeof network === 'string' ? [] : network.allow,
+  };
 }
 
 /** Those of its tool servers that are at a URL. */
@@ -228,17 +232,6 @@ export function toolsOf({ tools }: Pick<AgentSettings, 'tools'>): readonly strin
   const asked = (tools.ask ?? []).flatMap((rule) => parseAskRule(rule)?.tool ?? []);
   return [...new Set([...tools.allow, ...asked])];
 }
-
-/** `mcp__dice` allows every tool of that server; whoever may use one of its tools may ask for a link to sign in. */
-export function isAllowed(tool: string, allowed: readonly string[]): boolean {
-  const [, server] = SIGN_IN.exec(tool) ?? [];
-  if (server !== undefined) return allowed.some((entry) => `${entry}__`.startsWith(`mcp__${server}__`));
-  return allowed.some(
-    (entry) => tool === entry || (entry.startsWith('mcp__') && tool.startsWith(`${entry}__`)),
-  );
-}
-
-const SIGN_IN = new RegExp(`^mcp__([A-Za-z0-9-]+)__${SIGN_IN_TOOL}$`);
 
 async function readPromptFile(folder: string, file: string, where: string): Promise<string> {
   const path = await realpath(resolve(folder, file)).catch((cause: unknown) => {

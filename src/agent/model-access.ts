@@ -15,6 +15,7 @@ import { isShortName } from '../gateway/model-policy.ts';
 import type { ModelUpstream } from '../gateway/model-upstream.ts';
 import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
 import type { ModelEndpoint } from './environment.ts';
+import type { ToolNarrowing } from './narrowed-tools.ts';
 import { type FolderModels, turnModels } from './turn-models.ts';
 import type { TurnTools } from './turn-tools.ts';
 
@@ -62,6 +63,13 @@ export interface ModelAccess {
 
 const PUBLIC_API = 'https://api.anthropic.com';
 
+/** As much as concerns tool servers; undefined: nothing. */
+function ofToolServers({ allow, deny }: ToolNarrowing): ToolNarrowing | undefined {
+  const isTheirs = (tool: string) => tool.startsWith('mcp__');
+  const narrowing = { allow: allow?.filter(isTheirs) ?? null, deny: deny.filter(isTheirs) };
+  return narrowing.allow === null && narrowing.deny.length === 0 ? undefined : narrowing;
+}
+
 export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   const { model: endpoint } = options;
   const fallbacks = createModelFallback(systemClock);
@@ -80,9 +88,10 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   /** With the tenant's own model and budgets, where it has some. */
   async function agentFor({ request }: HostRun) {
     const agent = await options.agentOf?.(tenantOf(request.sessionKey));
-    if (!agent) return { name: null, folder: options.folder, budgets: options.budgets };
-    const { name, folder, model, budgets } = agent;
-    return { name, folder: model === null ? folder : withModel(folder, model), budgets };
+    if (!agent) return { name: null, folder: options.folder, budgets: options.budgets, narrowing: undefined };
+    const { name, folder, model, tools, budgets } = agent;
+    const narrowing = ofToolServers(tools);
+    return { name, folder: model === null ? folder : withModel(folder, model), budgets, narrowing };
   }
 
   async function chosenModel(run: HostRun, gateway: TurnGateway, folder: FolderModels) {
@@ -101,11 +110,11 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   return {
     during: (run, work) =>
       withGateway(async (gateway) => {
-        const { name, folder, budgets } = await agentFor(run);
+        const { name, folder, budgets, narrowing } = await agentFor(run);
         const chosen = await chosenModel(run, gateway, folder);
         const using = chosen ? withModel(folder, chosen.model) : folder;
         const { request } = run;
-        const tools = options.turnTools?.(run, name) ?? null;
+        const tools = options.turnTools?.(run, { name, ...(narrowing && { narrowing }) }) ?? null;
         const turn = await gateway.openTurn({
           tenant: tenantOf(request.sessionKey),
           sessionId: run.sessionId,
@@ -114,6 +123,7 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
           ...(request.sender ? { speaker: request.sender.id } : {}),
           person: personOf(request),
           ...(name === null ? {} : { agent: name }),
+          ...(narrowing && { narrowing }),
           models: turnModels(using, endpoint.model),
           ...(budgets ? { budgets } : {}),
           ...(tools && { tools }),

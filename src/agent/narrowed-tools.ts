@@ -1,6 +1,8 @@
 // An agent folder with fewer tools than it allows: what is said for one tenant narrows the folder's own list and can never widen
 // it. A denied tool stays denied whatever else allows it, a single one of a server's, too.
-import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
+
+import { isAllowed } from '../tool-servers/tool-rules.ts';
+import { type AgentFolder, toolsOf } from './agent-folder.ts';
 import { parseAskRule } from './ask-rules.ts';
 
 export interface ToolNarrowing {

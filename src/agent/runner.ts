@@ -11,8 +11,9 @@ import type { AgentOutcome, AgentRun, AgentRunner } from '../core/ports/executio
 
 import { createMemoryVault } from '../stores/memory/vault.ts';
 import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
+import { isAllowed } from '../tool-servers/tool-rules.ts';
 import { createToolServers } from '../tool-servers/tool-servers.ts';
-import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
+import { type AgentFolder, toolsOf } from './agent-folder.ts';
 import { type Asking, createAsking } from './asking-policy.ts';
 import { type ChatCommand, chatCommandOf } from './chat-command.ts';
 import type { CliPlace } from './cli-place.ts';

@@ -5,7 +5,8 @@ import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { NetworkSetting } from '../host/sandbox/network-setting.ts';
 import type { Sandbox } from '../host/sandbox/sandbox.ts';
-import { type AgentFolder, isAllowed, toolsOf } from './agent-folder.ts';
+import { isAllowed } from '../tool-servers/tool-rules.ts';
+import { type AgentFolder, toolsOf } from './agent-folder.ts';
 import type { CliSandbox } from './cli-sandbox.ts';
 import type { ToolCall } from './tool-call.ts';
 

@@ -5,9 +5,16 @@ import { personOf } from '../core/vault.ts';
 import type { ToolServers } from '../tool-servers/tool-servers.ts';
 import type { ToolServerCalls } from '../tool-servers/turn-tool-servers.ts';
 import { type AgentFolder, serverListOf } from './agent-folder.ts';
+import type { ToolNarrowing } from './narrowed-tools.ts';
 
-/** `agent`: the name of the turn's folder; null for the installation's own. null: the turn has no such servers. */
-export type TurnTools = (run: HostRun, agent: string | null) => ToolServerCalls | null;
+/** null: the turn has no such servers. */
+export type TurnTools = (run: HostRun, agent: TurnAgent) => ToolServerCalls | null;
+
+export interface TurnAgent {
+  /** Of its folder; null for the installation's own. */
+  readonly name: string | null;
+  readonly narrowing?: ToolNarrowing;
+}
 
 export function createTurnTools(parts: {
   readonly toolServers: ToolServers;
@@ -15,8 +22,8 @@ export function createTurnTools(parts: {
   readonly named?: ReadonlyMap<string, AgentFolder>;
 }): TurnTools {
   const { toolServers, own, named } = parts;
-  return ({ request, sessionId }, agent) => {
-    const folder = agent === null ? own : named?.get(agent);
+  return ({ request, sessionId }, { name, narrowing }) => {
+    const folder = name === null ? own : named?.get(name);
     const list = folder && serverListOf(folder);
     if (!list || list.servers.length === 0) return null;
     return toolServers.openTurn({
@@ -26,6 +33,7 @@ export function createTurnTools(parts: {
       speaker: personOf(request),
       speakerName: request.sender?.name ?? 'you',
       ...list,
+      ...(narrowing && { narrowing }),
     });
   };
 }

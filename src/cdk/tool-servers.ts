@@ -1,7 +1,7 @@
 // The gateway's copy of what the agent folder says about tool servers at URLs: the folder itself is in the agents' image.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { remoteServersOf } from '../agent/agent-folder.ts';
+import { remoteServersOf, toolsOf } from '../agent/agent-folder.ts';
 import { mcpSchema, settingsSchema } from '../agent/agent-folder-schema.ts';
 import { Invalid } from '../core/errors.ts';
 import { settingFault } from '../setting-fault.ts';
@@ -16,7 +16,8 @@ export function serverListsIn(folders: Readonly<Record<string, string>>): Record
 /** Throws `Invalid('bad-agent-folder')` as an agent's function would at its start. */
 function serverListIn(agentFolder: string): ServerList {
   const { mcpServers = {} } = read(agentFolder, 'mcp.json', mcpSchema) ?? {};
-  const network = read(agentFolder, 'settings.json', settingsSchema)?.network ?? 'none';
+  const settings = read(agentFolder, 'settings.json', settingsSchema);
+  const network = settings?.network ?? 'none';
   const servers = remoteServersOf({ mcpServers });
   for (const server of servers) {
     const wrong = server.oauth
@@ -25,7 +26,11 @@ function serverListIn(agentFolder: string): ServerList {
     if (wrong === null) continue;
     throw new Invalid('bad-agent-folder', `mcp.json: mcpServers.${server.name}.${wrong}.`);
   }
-  return { servers, allow: typeof network === 'string' ? [] : network.allow };
+  return {
+    servers,
+    tools: settings ? toolsOf(settings) : [],
+    allow: typeof network === 'string' ? [] : network.allow,
+  };
 }
 
 function read<T>(

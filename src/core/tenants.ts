@@ -84,12 +84,15 @@ const limitsSchema = z
   })
   .prefault({});
 
+/** They go along with every request of an agent to its tool servers. */
+const toolNamesSchema = z.array(z.string().min(1).max(200)).max(100);
+
 const toolsSchema = z
   .strictObject({
     /** Narrows what the agent folder allows; null leaves it as it is. */
-    allow: z.array(z.string().min(1).max(200)).nullable().default(null),
+    allow: toolNamesSchema.nullable().default(null),
     /** Never, whatever the agent folder says. */
-    deny: z.array(z.string().min(1).max(200)).default([]),
+    deny: toolNamesSchema.default([]),
   })
   .prefault({});
 

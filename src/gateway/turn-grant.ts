@@ -14,6 +14,8 @@ export interface TurnGrant {
   readonly person?: Person;
   /** The turn's agent folder; left out for the installation's own. */
   readonly agent?: string;
+  /** Of what the folder lets its tool servers do; left out for all of it. */
+  readonly narrowing?: { readonly allow: readonly string[] | null; readonly deny: readonly string[] };
   /** Full or short names; null: whatever the upstream serves. */
   readonly models: readonly string[] | null;
   readonly budgets?: Budgets;
@@ -34,6 +36,7 @@ export const turnGrantSchema = z.strictObject({
     .transform((value) => value as Person)
     .optional(),
   agent: z.string().optional(),
+  narrowing: z.strictObject({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()) }).optional(),
   models: z.array(z.string()).nullable(),
   budgets: budgetsSchema.optional(),
   once: z.boolean().optional(),

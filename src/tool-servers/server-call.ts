@@ -14,6 +14,7 @@ import { problem } from './problem.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { createSeal, type Seal } from './sealed.ts';
 import type { SignIns } from './sign-in/sign-ins.ts';
+import { judgeCall, type ToolRules } from './tool-rules.ts';
 import type { ToolServersOfTurn } from './turn-tool-servers.ts';
 
 export interface ServerCallParts {
@@ -143,11 +144,17 @@ export function createServerCall(parts: ServerCallParts) {
     };
   }
 
-  return async (server: RemoteServer | null, call: Call): Promise<Answer> => {
+  return async (server: RemoteServer | null, given: Call): Promise<Answer> => {
     if (!server) return problem(404, 'This turn has no such tool server.');
     const methods =
       server.type === 'sse' ? ['POST', 'GET'] : ['POST', 'DELETE', ...(parts.listening ? ['GET'] : [])];
-    if (!methods.includes(call.method)) return problem(405, 'This method is not served.');
+    if (!methods.includes(given.method)) return problem(405, 'This method is not served.');
+    const judged = judgeCall(server.name, given, rulesOf(turn));
+    if ('refusal' in judged) {
+      log('warn', 'tool-call-refused', { ...about, server: server.name, refusal: judged.refusal });
+      return problem(judged.status, judged.refusal);
+    }
+    const { call } = judged;
     try {
       const credentials = await credentialsOf(server, parts);
       if ('missing' in credentials) {
@@ -170,6 +177,11 @@ export function createServerCall(parts: ServerCallParts) {
 }
 
 const REFUSED = 'The server does not accept the credential that is stored for it.';
+
+function rulesOf({ tools, narrowing }: ToolServersOfTurn): ToolRules {
+  const allow = [tools, ...(narrowing?.allow ? [narrowing.allow] : [])];
+  return { allow, deny: narrowing?.deny ?? [] };
+}
 
 /** The URL as the owner wrote it; for the older transport also what the server announced to this speaker in this chat. */
 function addressOf(server: RemoteServer, { method, url }: Call, seal: Seal): URL | null {

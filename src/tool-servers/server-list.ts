@@ -22,12 +22,15 @@ const serverListSchema = z.strictObject({
         .optional(),
     }),
   ),
+  /** What settings.json allows, and what it lets people decide about. */
+  tools: z.array(z.string()),
   /** Hosts that the folder's `network` lists. */
   allow: z.array(z.string()),
 });
 
 export interface ServerList {
   readonly servers: readonly RemoteServer[];
+  readonly tools: readonly string[];
   readonly allow: readonly string[];
 }
 

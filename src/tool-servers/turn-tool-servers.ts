@@ -13,6 +13,10 @@ export interface ToolServersOfTurn {
   readonly speakerName: string;
   /** Those of its agent folder. */
   readonly servers: readonly RemoteServer[];
+  /** The tools of its agent folder. */
+  readonly tools: readonly string[];
+  /** Fewer, where the tenant has fewer. */
+  readonly narrowing?: { readonly allow: readonly string[] | null; readonly deny: readonly string[] };
   /** Hosts that the folder's `network` lists. */
   readonly allow: readonly string[];
 }

@@ -1,7 +1,7 @@
 // What a tenant's settings make of the installation's agents: they narrow and never widen, and what is not there is refused.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isAllowed, loadAgentFolder, toolsOf } from '../../src/agent/agent-folder.ts';
+import { loadAgentFolder, toolsOf } from '../../src/agent/agent-folder.ts';
 import { narrowedTools } from '../../src/agent/narrowed-tools.ts';
 import { judgeToolCall } from '../../src/agent/tool-policy.ts';
 import { folderModelsOf } from '../../src/agent/turn-models.ts';
@@ -11,6 +11,7 @@ import { type TenantName, type TenantRecord, tenantSettingsSchema } from '../../
 import { isListed } from '../../src/host/sandbox/host-pattern.ts';
 import { type NetworkSetting, narrowedNetwork } from '../../src/host/sandbox/network-setting.ts';
 import { type AgentChoices, AgentNotAvailable, createTenantAgents } from '../../src/tenants/tenant-agent.ts';
+import { isAllowed } from '../../src/tool-servers/tool-rules.ts';
 import { EXAMPLE } from '../agent/turn-fixture.ts';
 
 const folder = await loadAgentFolder(EXAMPLE);

@@ -44,6 +44,7 @@ export async function openWay(options: Partial<ToolServersOptions> = {}): Promis
         speaker,
         speakerName: 'Ann',
         servers,
+        tools: servers.map(({ name }) => `mcp__${name}`),
         allow: [],
         ...over,
       });

@@ -36,7 +36,7 @@ beforeEach(async () => {
     0,
   );
   publicUrl = served.url;
-  const list = { servers: [remote()], allow: [] };
+  const list = { servers: [remote()], tools: ['mcp__github'], allow: [] };
   pages.current = createSignInPages({ vault, list, publicUrl, clock: systemClock, log: silentLog });
   way = await openWay({ vault, publicUrl });
   closers.push(
