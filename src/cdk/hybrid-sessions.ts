@@ -96,7 +96,8 @@ export class HybridSessions extends Construct {
       architecture,
     });
     // A fault in a folder's mcp.json stops the deployment, wherever agents run.
-    serverListsIn(this.assets.agentFolders);
+    const isIsolated = (props.agents ?? DEFAULT_AGENTS) === 'isolated';
+    const toolServers = serverListsIn(this.assets.agentFolders, { pages: isIsolated });
     this.data = new Data(this, 'Data', {
       ownKey: props.ownKey ?? false,
       versionedBucket: props.versionedBucket ?? false,
@@ -119,21 +120,21 @@ export class HybridSessions extends Construct {
     const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 
-    this.isolated =
-      (props.agents ?? DEFAULT_AGENTS) === 'isolated'
-        ? new IsolatedAgents(this, 'Isolated', {
-            ...this.common,
-            installation: this.installation,
-            machine: props.worker ?? {},
-            timeout: workerTimeout,
-            model: props.model,
-            secretParameter: secretName('gateway-secret'),
-            vault: this.vault,
-            hasTenants: props.tenants !== undefined,
-            assets: this.assets,
-            data: this.data,
-          })
-        : null;
+    this.isolated = isIsolated
+      ? new IsolatedAgents(this, 'Isolated', {
+          ...this.common,
+          installation: this.installation,
+          machine: props.worker ?? {},
+          timeout: workerTimeout,
+          model: props.model,
+          secretParameter: secretName('gateway-secret'),
+          vault: this.vault,
+          hasTenants: props.tenants !== undefined,
+          toolServers,
+          assets: this.assets,
+          data: this.data,
+        })
+      : null;
     this.worker = this.addWorker(props, workerTimeout);
     const functions: Record<string, LoggedFunction> = {
       Worker: this.worker,
@@ -202,6 +203,7 @@ export class HybridSessions extends Construct {
             [VARIABLES.agentHostFunction]: this.isolated.host.lambda.functionName,
             [VARIABLES.gatewayUrl]: this.isolated.gatewayUrl.url,
             [VARIABLES.gatewaySecretParameter]: this.isolated.secretParameter,
+            ...(this.isolated.hasSignIns && { [VARIABLES.signIns]: 'true' }),
             ...modelNames(props.model),
             ...agentModelVariables(this.assets.agentFolders),
           },

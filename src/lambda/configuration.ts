@@ -105,6 +105,10 @@ export const isolatedHostsSchema = z.object({
   bucket: text,
   agentHostFunction: text,
   gatewayUrl: z.url(),
+  signIns: z
+    .literal('true')
+    .optional()
+    .transform((value) => value !== undefined),
   gatewaySecretParameter: parameter,
   modelProvider: model.modelProvider,
   model: model.model,

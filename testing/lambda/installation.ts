@@ -47,6 +47,8 @@ export interface InstallationOptions {
   readonly workers?: number;
   /** `isolated`: agents run in a function of their own, one session in each of its environments. @default shared */
   readonly agents?: 'isolated' | 'shared';
+  /** Whether people sign in to a tool server of the agent folder. */
+  readonly signIns?: boolean;
   /** Of the workers' invocations; a function is asked before each. */
   readonly workerTimeoutMs?: number | (() => number);
   /** Receives before SQS takes a turn from the workers. */
@@ -378,6 +380,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         [VARIABLES.modelProvider]: model[VARIABLES.modelProvider] ?? '',
         ...agentModelVariables({ '': join(options.image, 'agent'), ...options.tenantFolders }),
         [VARIABLES.tenantModels]: JSON.stringify(options.tenantModels ?? []),
+        ...(options.signIns && { [VARIABLES.signIns]: 'true' }),
       };
       return { agentHosts, variables };
     };

@@ -176,6 +176,11 @@ export function troubleKey(tenant: Tenant, turnId: TurnId | string, run: string)
   return { pk: `${storedPart(tenant)}#usage#trouble#${turnId}`, sk: run };
 }
 
+/** What the reply of a run of a turn is to end with, one item for each tool server. No account either. */
+export function notePartition(tenant: Tenant, turnId: TurnId | string, run: string): string {
+  return `${storedPart(tenant)}#usage#note#${turnId}#${run}`;
+}
+
 /** Partition of what an account has used. An id comes last, so whatever it holds it reaches into no other's keys. */
 export function usagePartition({ tenant, scope, id }: UsageAccount): string {
   const part = scope === 'chat' ? storedKey(id as SessionKey) : storedPart(id);
