@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import { asVariables } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { ISOLATED_WORKERS, LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
+import { partsOfReference } from '../core/secret-reference.ts';
 import { VARIABLES } from '../lambda/variables.ts';
 import {
   allowInvoke,
@@ -373,12 +374,14 @@ export class HybridSessions extends Construct {
         [VARIABLES.maxConcurrency]: String(maxConcurrencyOf(props)),
         ...modelNames(props.model),
         ...limitVariables(props),
+        ...(props.browsers && { [VARIABLES.browsers]: JSON.stringify(props.browsers) }),
       },
     });
     allowTables(api.role, this.data);
     allowSend(api.role, this.queues.turns);
     allowObjects(api.role, this.data, ['Get', 'Delete']);
-    allowParameters(api.role, [apiKey]);
+    allowParameters(api.role, [apiKey, ...tokenParameters(props.browsers)]);
+    if (this.tenants) allowParametersBelow(api.role, `${this.tenants.parameterPrefix}/api`);
     return api;
   }
 }
@@ -386,6 +389,15 @@ export class HybridSessions extends Construct {
 function maxConcurrencyOf({ worker, agents }: HybridSessionsProps): number {
   const isIsolated = (agents ?? DEFAULT_AGENTS) === 'isolated';
   return worker?.maxConcurrency ?? (isIsolated ? ISOLATED_WORKERS : LAMBDA_WORKERS);
+}
+
+/** A function reads parameters only: a secret that is elsewhere is not there when the first token comes. */
+function tokenParameters(browsers: HybridSessionsProps['browsers']): readonly string[] {
+  return (browsers?.users?.secrets ?? []).map((reference) => {
+    const parts = partsOfReference(reference);
+    if (parts?.source === 'ssm' && parts.name.startsWith('/')) return parts.name;
+    throw new Error('browsers.users.secrets: name parameters, such as "ssm:/my-app/token-secret".');
+  });
 }
 
 /** What is said of messages that come in. */

@@ -18,6 +18,8 @@ export const VARIABLES = {
   /** `true`: bots and tenants are looked up in the registry. */
   tenants: 'HYBRID_SESSIONS_TENANTS',
   apiKeyParameter: 'HYBRID_SESSIONS_API_KEY_PARAMETER',
+  /** JSON: which pages and people may call the API (src/core/browser-access.ts). */
+  browsers: 'HYBRID_SESSIONS_BROWSERS',
   maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
   /** Names of the channels with settings, separated by commas. src/channels/deployed.ts names their own variables. */
   channels: 'HYBRID_SESSIONS_CHANNELS',
