@@ -104,6 +104,13 @@ const METHODS: Readonly<Record<string, Method>> = {
     chat.noteTyping();
     return true;
   },
+  createforumtopic: (bot, payload) => {
+    const chat = chatOf(bot, payload);
+    chat.checkWritable(null);
+    const name = String(payload.name ?? '').trim();
+    if (name === '' || name.length > 128) throw badRequest('TOPIC_TITLE_EMPTY');
+    return { message_thread_id: chat.openTopic(name), name, icon_color: 7_322_096 };
+  },
   leavechat: (bot, payload) => {
     const chat = chatOf(bot, payload);
     chat.checkWritable(null);

@@ -59,6 +59,10 @@ export interface FakeChat {
   /** The person blocks the bot (in a group: removes it). */
   block(): void;
   unblock(): void;
+  /** The chat has topics (a forum, or a private chat with them switched on), so the bot may open some. */
+  haveTopics(): void;
+  /** Names of the topics that the bot opened, by id. */
+  readonly topics: ReadonlyMap<number, string>;
   /** Topics are known from their first message; a closed or deleted one refuses the bot's messages. */
   closeTopic(threadId: number): void;
   deleteTopic(threadId: number): void;
@@ -76,6 +80,7 @@ export interface ChatStore extends FakeChat {
   remove(messageId: number): void;
   noteTyping(): void;
   showDraft(draft: FakeDraft): void;
+  openTopic(name: string): number;
   /** Throws when the bot may not write here. */
   checkWritable(threadId: number | null): void;
 }
@@ -95,6 +100,8 @@ export function createFakeChat(
   const gone = new Set<number>();
   let movedTo: number | null = null;
   let blocked = false;
+  const topics = new Map<number, string>();
+  let hasTopics = false;
   let typing = 0;
 
   function editable(messageId: number): StoredMessage {
@@ -128,6 +135,16 @@ export function createFakeChat(
     },
     get typing() {
       return typing;
+    },
+    topics,
+    haveTopics() {
+      hasTopics = true;
+    },
+    openTopic(name) {
+      if (!hasTopics) throw badRequest('the chat is not a forum');
+      const topic = nextId();
+      topics.set(topic, name);
+      return topic;
     },
     block() {
       blocked = true;

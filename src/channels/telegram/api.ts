@@ -50,6 +50,8 @@ export interface TelegramApi {
   /** Shows a text that fades, with a button to stop it; the same id again changes it. Private chats only. */
   draft(to: Destination, draftId: number, content: MessageContent): Promise<void>;
   sendTyping(to: Destination): Promise<void>;
+  /** Returns the new topic's id. Invalid where the chat has no topics, or the bot may not open one. */
+  createTopic(chatId: number, name: string): Promise<number>;
   /** Succeeds, too, when the bot is not there any more. */
   leaveChat(chatId: number): Promise<void>;
   answerGuest(queryId: string, result: GuestResult): Promise<void>;
@@ -207,6 +209,12 @@ export function createTelegramApi(options: TelegramApiOptions): TelegramApi {
       await call('sendChatAction', 'repeatable', (s) =>
         raw.sendChatAction({ ...destination(to), action: 'typing' }, s),
       );
+    },
+    async createTopic(chatId, name) {
+      const topic = await call('createForumTopic', 'send', (s) =>
+        raw.createForumTopic({ chat_id: chatId, name }, s),
+      );
+      return topic.message_thread_id;
     },
     async leaveChat(chatId) {
       try {

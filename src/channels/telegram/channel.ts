@@ -6,6 +6,7 @@ import { type Log, silentLog } from '../../core/log.ts';
 import type { Channel, Clock } from '../../core/ports.ts';
 import type { TelegramApi } from './api.ts';
 import { deliverToTelegram } from './deliver.ts';
+import { openTopic } from './open-topic.ts';
 import { pacedApi } from './paced-api.ts';
 import { type AnswerPlace, openProgress, type ProgressDeps } from './progress.ts';
 import { MAX_MESSAGE_LENGTH } from './show.ts';
@@ -34,6 +35,7 @@ export function createTelegramChannel(options: TelegramChannelOptions): Channel 
     name: TELEGRAM,
     capabilities: { edit: true, markdown: true, maxTextLength: MAX_MESSAGE_LENGTH, buttons: true },
     open: (context) => openProgress({ api, clock, log, editEveryMs, drafts, answer }, context),
+    openConversation: (context, name) => openTopic(api, context, name),
     deliver: (context, reply) => deliverToTelegram(api, context, reply, answer),
   };
 }
