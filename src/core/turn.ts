@@ -272,7 +272,10 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
-  if (request.kind === 'command') return unchanged(running, await commandReply(running));
+  if (request.kind === 'command') {
+    const { reply, consent } = await commandReply(running);
+    return { ...unchanged(running, reply), ...(consent && { consent }) };
+  }
   const step = await timelineStep(running);
   if (step) return step;
   if (record.stopRequested && record.attempts === 1) {

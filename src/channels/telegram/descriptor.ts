@@ -5,6 +5,7 @@ import { MAX_GATHER_MS } from '../../core/messages.ts';
 import { defineChannel } from '../descriptor.ts';
 import { ANYONE, parseAllowList } from './allow-list.ts';
 import { botIdOf } from './bot-token.ts';
+import { groupPolicySchema } from './group-policy.ts';
 
 const users = z.union([z.array(z.int().positive()), z.literal(ANYONE)]);
 const groups = z.union([z.array(z.int().negative('ids of groups are negative numbers')), z.literal(ANYONE)]);
@@ -49,6 +50,24 @@ export const telegram = defineChannel({
       usedBy: ['webhook', 'poller'],
       about: 'ids of the groups in which it answers everybody',
     },
+    groups: {
+      kind: 'config',
+      schema: groupPolicySchema.prefault({}),
+      usedBy: ['webhook', 'poller'],
+      about: 'what the bot hears in groups',
+    },
+    drafts: {
+      kind: 'config',
+      schema: z.boolean().default(true),
+      usedBy: ['outgoing'],
+      about: 'whether private chats see a draft while the agent works',
+    },
+    answer: {
+      kind: 'config',
+      schema: z.enum(['edit', 'new-message']).default('edit'),
+      usedBy: ['outgoing'],
+      about: 'whether the answer takes the place of the message that showed progress',
+    },
     gatherPasteMs: {
       kind: 'config',
       schema: z.int().min(0).max(MAX_GATHER_MS).default(GATHER_PASTE_MS),
@@ -63,7 +82,8 @@ export const telegram = defineChannel({
       import('./api.ts'),
       import('./channel.ts'),
     ]);
-    return createTelegramChannel({ api: createTelegramApi(settings), log });
+    const { drafts, answer } = settings;
+    return createTelegramChannel({ api: createTelegramApi(settings), log, drafts, answer });
   },
 
   webhook: {
@@ -79,6 +99,7 @@ export const telegram = defineChannel({
           tenant,
           allow: parseAllowList(settings.allowedUsers, settings.allowedGroups),
           gatherMs: settings.gatherPasteMs,
+          groups: settings.groups,
         },
       });
     },

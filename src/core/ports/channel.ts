@@ -89,7 +89,14 @@ export interface Channel {
    * Opens a conversation beside that of the message: a topic, a chat; without a name where the person gave none. Called
    * again for the same turn it leads to the same one. null where none can be opened here; absent where there never is one.
    */
-  openConversation?(context: SendContext, name: string): Promise<Conversation | null>;
+  openConversation?(context: SendContext, name: string): Promise<OpenedConversation | null>;
+}
+
+export interface OpenedConversation extends Conversation {
+  /** As people see it; without one they see its chat's or thread's id. */
+  readonly title?: string;
+  /** For messages that nobody wrote there. */
+  readonly replyTarget?: Json;
 }
 
 export interface SendContext {
