@@ -76,6 +76,13 @@ export function sendContext(
       await store.setAnchor(lease, turnId, note);
       anchor = note;
     },
+    earlier: {
+      turns: async () => (await store.listTurns(lease.sessionKey)).items,
+      async brought(earlierId) {
+        const { status } = await store.reopen(lease.tenant, earlierId);
+        if (status === 'committed') await store.settle(lease, earlierId, 'delivered');
+      },
+    },
   };
 }
 
