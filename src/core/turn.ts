@@ -333,13 +333,13 @@ async function finish(
   }
   await deps.at?.('after-send');
   const kept = timeline.done(turn.attempts);
-  await deps.store.settle(lease, turn.turnId, outcome, kept);
+  await deps.store.settle(lease, turn.turnId, outcome === 'owed' ? 'undeliverable' : outcome, kept);
   await deps.at?.('after-mark');
   deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });
   if (turn.reply) {
     deps.onClosed?.({ request, sessionId: lease.sessionId, outcome: turn.reply.outcome, timeline: kept });
   }
-  return outcome === 'delivered' ? { kind: 'done' } : { kind: 'dead', reason: 'undeliverable' };
+  return outcome === 'undeliverable' ? { kind: 'dead', reason: 'undeliverable' } : { kind: 'done' };
 }
 
 /** Runs once the reply is out. A failure costs nothing but the merge: it is tried again after a later turn. */

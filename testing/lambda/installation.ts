@@ -65,7 +65,7 @@ export interface InstallationOptions {
   readonly tenantFolders?: Readonly<Record<string, string>>;
   /** Models that tenants may be given. */
   readonly tenantModels?: readonly string[];
-  /** Channels besides those of this package. The built functions must know them. */
+  /** Channels that are on besides Telegram. The built functions must know them. */
   readonly channels?: readonly OwnChannel[];
 }
 
@@ -186,7 +186,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       ...Object.fromEntries(own.map(({ channel, section }) => [channel.name, section])),
     };
     const channels = installedChannels(
-      [...CHANNELS, ...own.map(({ channel }) => channel)],
+      [...new Set<ChannelDescriptor>([...CHANNELS, ...own.map(({ channel }) => channel)])],
       sections,
       (name) => `/local/${name}`,
     );

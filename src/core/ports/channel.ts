@@ -2,7 +2,7 @@
 import type { Conversation, SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Question } from '../question.ts';
-import type { Reply } from '../records.ts';
+import type { Reply, TurnRecord } from '../records.ts';
 
 /** A part that a turn can do nothing without. */
 /** `setup`: what this installation needs to begin any turn, a key for example. */
@@ -108,6 +108,16 @@ export interface SendContext {
   readonly anchor: Json | null;
   /** Records a note durably before going on; throws Conflict('lease-lost') when this worker must not send. */
   remember(anchor: Json): Promise<void>;
+  /** Absent where nothing is recorded. */
+  readonly earlier?: EarlierReplies;
+}
+
+/** For a channel that may not send at any time: what it still owes the conversation goes with a later reply. */
+export interface EarlierReplies {
+  /** The newest turns of the conversation in arrival order, this one among them, with the notes of their sends. */
+  turns(): Promise<readonly TurnRecord[]>;
+  /** The reply of an `undeliverable` turn has come with this turn's: its record says so from now on. */
+  brought(turnId: TurnId): Promise<void>;
 }
 
 export interface ProgressSink {

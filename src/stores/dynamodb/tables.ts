@@ -202,6 +202,7 @@ export function placeKey({ list, ...account }: PlaceList, holder: string): State
 export const TENANTS_PARTITION = '#tenants';
 export const BOTS_PARTITION = '#bots';
 export const AUDIT_PARTITION = '#audit';
+const NOTES_PARTITION = '#notes';
 
 export function tenantKey(tenant: Tenant): StateKey {
   return { pk: TENANTS_PARTITION, sk: tenant };
@@ -214,6 +215,11 @@ export function botKeyOf(channel: string, bot: string): StateKey {
 
 export function auditKey(id: string): StateKey {
   return { pk: AUDIT_PARTITION, sk: id };
+}
+
+/** What the workers of a channel share. */
+export function noteKey(name: string): StateKey {
+  return { pk: NOTES_PARTITION, sk: name };
 }
 
 /** What every key of a tenant begins with, in both tables; no key of another tenant does. */
