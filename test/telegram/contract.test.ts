@@ -2,8 +2,9 @@
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { createTelegramApi } from '../../src/channels/telegram/api.ts';
 import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
-import { THINKING, WAITING } from '../../src/channels/telegram/placeholder.ts';
+import { WAITING } from '../../src/channels/telegram/placeholder.ts';
 import { createTelegramWebhook } from '../../src/channels/telegram/webhook.ts';
+import { THINKING } from '../../src/core/progress-text.ts';
 import { createManualClock, settle } from '../../testing/clock.ts';
 import { type ChannelFault, channelContract, type Post } from '../../testing/contracts/channel.ts';
 import { startFakeTelegram } from '../../testing/telegram/fake-telegram.ts';
