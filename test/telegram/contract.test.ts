@@ -70,7 +70,10 @@ channelContract({
         { name: 'a reaction', post: newest(bot.update({ message_reaction: {} })), becomes: null },
         { name: 'a new member', post: newest(bot.update({ my_chat_member: {} })), becomes: null },
       ],
-      shown: () => seen().map(({ text }) => text),
+      shown() {
+        const { draft } = bot.chat(ANNA);
+        return [...seen(), ...(draft?.text ? [draft] : [])].map(({ text }) => text);
+      },
       placeholders: [THINKING, WAITING],
       get calls() {
         return bot.calls.length;
