@@ -1,5 +1,6 @@
 // The context of a running turn, which every step of it is given, and the ways in which a turn can end.
 
+import type { AttachedFiles } from './attached-files.ts';
 import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
 import type { Conversation, SessionId, SessionKey } from './ids.ts';
@@ -11,6 +12,7 @@ import type {
   Channel,
   Clock,
   ForkInput,
+  ObjectStore,
   SessionState,
   SessionStore,
   TurnEvent,
@@ -46,6 +48,8 @@ export interface TurnDeps {
     'compact' | 'collect' | 'undoable' | 'undo' | 'redo' | 'isBlank' | 'branch' | 'agentSessionOf'
   >;
   readonly hosts: AgentHosts;
+  /** Where files of messages and replies lie; without it there are none. */
+  readonly objects?: ObjectStore;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
   readonly log: Log;
@@ -120,6 +124,7 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
 /** One that is to run, with what people have decided. */
 export interface AnsweredTurn extends RunningTurn {
   readonly settled: Extract<Settled, { readonly run: unknown }>;
+  readonly attached: AttachedFiles;
 }
 
 /** What to commit. */

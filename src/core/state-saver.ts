@@ -1,5 +1,6 @@
 // Saves the session while and after the agent runs. Knows the head as last moved: what a commit must be based on.
 import { oneLine } from '../text/cut-text.ts';
+import { shownText } from './attached-files.ts';
 import { isLeaseLost, Refused } from './errors.ts';
 import { errorFields } from './log.ts';
 import type { AgentHost } from './ports.ts';
@@ -28,7 +29,7 @@ export function createStateSaver(
   host: AgentHost,
 ): StateSaver {
   let head = begun;
-  const turn = { id: request.turnId, text: oneLine(request.text, MARK_LENGTH) };
+  const turn = { id: request.turnId, text: oneLine(shownText(request), MARK_LENGTH) };
   const prepare = async (running = false) => {
     const generation = head.generation + 1;
     const { state, refused, compactionDue } = await host.save({ head, generation, running, turn });

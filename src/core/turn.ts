@@ -2,6 +2,7 @@
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unreadable } from './agent-turn.ts';
+import { attachedFiles, isNothingLeft, withLostFiles, withoutLost } from './attached-files.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
@@ -285,7 +286,12 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, reply), ...(consent && { consent }) };
   }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  return await runAgentTurn({ ...running, settled, request: await withGathered(running) });
+  const gathered = await withGathered(running);
+  const attached = await attachedFiles(running, gathered);
+  if (isNothingLeft(gathered, attached)) {
+    return unchanged(running, { outcome: 'ok', text: withLostFiles('', attached.lost) });
+  }
+  return await runAgentTurn({ ...running, settled, attached, request: withoutLost(gathered, attached) });
 }
 
 /** What waits for people, and what this message means for it. */

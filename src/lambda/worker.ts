@@ -95,6 +95,7 @@ export function createWorker(
       store,
       queue,
       state,
+      objects,
       hosts: await hosts.open({
         objects,
         state,
