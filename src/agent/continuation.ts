@@ -27,7 +27,12 @@ export interface Prompt {
 }
 
 export async function promptOf(
-  { continuing, request, files = [], directory }: Pick<AgentRun, 'continuing' | 'request' | 'files' | 'directory'>,
+  {
+    continuing,
+    request,
+    files = [],
+    directory,
+  }: Pick<AgentRun, 'continuing' | 'request' | 'files' | 'directory'>,
   transcript: string,
 ): Promise<Prompt> {
   const uuid = messageUuid(request.turnId);

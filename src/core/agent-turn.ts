@@ -1,11 +1,12 @@
 // The part of a turn between lease and commit that needs an agent host: restore, run the agent, save. Ends with a
 // decision to commit, or with "not now". The host is closed when it returns, unless it may stay for a next turn that
 // begins with exactly what this one leaves.
-import { withLostFiles } from './attached-files.ts';
+
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
+import { withLostFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentHost, AgentOutcome, HostRun } from './ports.ts';
 import type { Reply } from './records.ts';
@@ -105,7 +106,10 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
       state: head.state,
       isComplete: reply.outcome === 'ok' && refused.length === 0 && !outcome.asked,
       ...asking,
-      reply: { ...asking.reply, text: withLostFiles(withRefusedNote(asking.reply.text, refused), running.attached.lost) },
+      reply: {
+        ...asking.reply,
+        text: withLostFiles(withRefusedNote(asking.reply.text, refused), running.attached.lost),
+      },
       compactionDue,
     };
   } catch (error) {

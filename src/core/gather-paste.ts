@@ -75,7 +75,8 @@ async function partsOf(
 
 function mayFollow(last: TurnRecord, next: TurnRecord, gatherMs: number): boolean {
   const isWaiting = next.status === 'queued' && next.kind === 'message' && !next.stopRequested;
-  const together = albumOf(last) === undefined ? last.text.length >= PASTE_FROM : albumOf(last) === albumOf(next);
+  const together =
+    albumOf(last) === undefined ? last.text.length >= PASTE_FROM : albumOf(last) === albumOf(next);
   const isPasted = together && !next.dedupeId.startsWith('replay:');
   return isWaiting && isPasted && next.receivedAtMs - last.receivedAtMs <= gatherMs;
 }

@@ -18,9 +18,15 @@ export const messageContextSchema = z.object({
   /** What came with the text and the agent is not given: `photo`, `document`. */
   attachments: z.array(name).optional(),
   /** Things of the chat that are no file, such as a place or an address book entry: what they say. */
-  shared: z.array(z.object({ kind: name, value: z.json() })).max(20).optional(),
+  shared: z
+    .array(z.object({ kind: name, value: z.json() }))
+    .max(20)
+    .optional(),
   /** Files that the person sent and the agent does not get, with why. */
-  lost: z.array(z.object({ name, reason: name })).max(50).optional(),
+  lost: z
+    .array(z.object({ name, reason: name }))
+    .max(50)
+    .optional(),
 });
 
 export type MessageContext = z.infer<typeof messageContextSchema>;

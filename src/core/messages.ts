@@ -1,8 +1,8 @@
 // What crosses the queue: versioned plain JSON, checked when it is read back. Ingress and worker share nothing
 // else; they may run different builds on different machines.
 import { z } from 'zod';
-import { type Attachment, attachmentsSchema } from './attachments.ts';
 import { type AnswerInput, answerInputSchema } from './answer.ts';
+import { type Attachment, attachmentsSchema } from './attachments.ts';
 import { Invalid } from './errors.ts';
 import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, turnIdOf } from './ids.ts';
 import { type MessageContext, messageContextSchema } from './message-context.ts';

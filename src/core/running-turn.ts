@@ -1,10 +1,10 @@
 // The context of a running turn, which every step of it is given, and the ways in which a turn can end.
 
-import type { AttachedFiles } from './attached-files.ts';
 import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
 import type { Conversation, SessionId, SessionKey } from './ids.ts';
 import type { Log } from './log.ts';
+import type { AttachedFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
   AgentHosts,

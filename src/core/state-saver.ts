@@ -1,8 +1,8 @@
 // Saves the session while and after the agent runs. Knows the head as last moved: what a commit must be based on.
 import { oneLine } from '../text/cut-text.ts';
-import { shownText } from './attached-files.ts';
 import { isLeaseLost, Refused } from './errors.ts';
 import { errorFields } from './log.ts';
+import { shownText } from './lost-files.ts';
 import type { AgentHost } from './ports.ts';
 import type { SessionHead } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';

@@ -1,12 +1,11 @@
 // Files of messages over the real turn: fetched once whatever dies, never of another tenant, honestly named where they cannot
 // be had, and gone with their turn.
 import { expect, test } from 'vitest';
-import { shownText } from '../../src/core/attached-files.ts';
 import { type Attachment, fileObjectOf } from '../../src/core/attachments.ts';
 import { inputsOf } from '../../src/core/command-requests.ts';
 import { eraseChat, heldOfChat } from '../../src/core/erase-chat.ts';
 import { Ambiguous, Gone, Invalid, Refused } from '../../src/core/errors.ts';
-import { tenantId } from '../../src/core/ids.ts';
+import { shownText } from '../../src/core/lost-files.ts';
 import { parseTurnRequest, type TurnRequestInput, turnRequest } from '../../src/core/messages.ts';
 import type { FetchedFile } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -17,7 +16,6 @@ import { createMemoryUsageLedger } from '../../src/stores/memory/usage-ledger.ts
 import { createFixture } from './fixture.ts';
 
 const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat: 'c', thread: null };
-const TENANT = tenantId('default');
 const GATHER_MS = 1_000;
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -183,7 +181,12 @@ test('where files are not kept, or not fetched, the person is told', async () =>
 
 test(`${promise('TENANT')} a message can name no object but one that lies below its tenant's turns`, async () => {
   const { fixture, objects, parts, send, given } = ready();
-  for (const object of ['../other/x', 'turn_x/in-0', `turn_${'a'.repeat(32)}/../x`, `/turn_${'a'.repeat(32)}/a`]) {
+  for (const object of [
+    '../other/x',
+    'turn_x/in-0',
+    `turn_${'a'.repeat(32)}/../x`,
+    `/turn_${'a'.repeat(32)}/a`,
+  ]) {
     const wire = { ...turnRequest({ conversation, dedupeId: 'x', text: '', receivedAtMs: 0 }) };
     const attachments = [{ ...remote('a'), at: { object } }];
     expect(() => parseTurnRequest({ ...wire, attachments })).toThrow(/attachments/);
@@ -211,7 +214,11 @@ test(`${promise('ONCE-IN')} an album is one turn, with the caption wherever it s
   await step;
   await settle();
   expect(fixture.runs.map(({ request }) => request.text)).toEqual(['caption', 'what is this?', '']);
-  expect(await given(fixture.runs[0])).toEqual(['a.jpg: bytes of a', 'b.jpg: bytes of b', 'c.jpg: bytes of c']);
+  expect(await given(fixture.runs[0])).toEqual([
+    'a.jpg: bytes of a',
+    'b.jpg: bytes of b',
+    'c.jpg: bytes of c',
+  ]);
   expect(fixture.runs[1]?.files).toBeUndefined();
   expect(await given(fixture.runs[2])).toEqual(['d.jpg: bytes of d']);
   expect(fixture.sent).toHaveLength(3);
@@ -233,7 +240,10 @@ test('a message with a file is never told to a turn in its middle; an order take
     turnRequest({ conversation, dedupeId: 'x', text, receivedAtMs: 0, attachments: [remote('a')] });
   const steering = { default: 'steer', chats: {} } as const;
   const kinds = (text: string) =>
-    inputsOf(message(text), steering).requests.map(({ kind, attachments }) => [kind, attachments?.length ?? 0]);
+    inputsOf(message(text), steering).requests.map(({ kind, attachments }) => [
+      kind,
+      attachments?.length ?? 0,
+    ]);
   expect(kinds('look')).toEqual([['message', 1]]);
   expect(kinds('/btw look')).toEqual([['message', 1]]);
   expect(kinds('/new look')).toEqual([

@@ -162,6 +162,7 @@ test.each([
       webhookSecret: SECRET,
       allowedUsers: [ANNA],
       allowedGroups: [],
+      maxFileMegabytes: 20,
       gatherPasteMs: telegram.settings.gatherPasteMs.schema.parse(given),
     },
     identity: { botId: BOT.id, botUsername: BOT.username },

@@ -6,6 +6,8 @@ import { type Log, silentLog } from '../../core/log.ts';
 import type { Channel, Clock } from '../../core/ports.ts';
 import type { TelegramApi } from './api.ts';
 import { deliverToTelegram } from './deliver.ts';
+import { fetchTelegramFile } from './fetch-file.ts';
+import { TELEGRAM_FILE_BYTES } from './file-limits.ts';
 import { pacedApi } from './paced-api.ts';
 import { openProgress, type ProgressDeps } from './progress.ts';
 import { MAX_MESSAGE_LENGTH } from './show.ts';
@@ -17,6 +19,8 @@ export interface TelegramChannelOptions {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly editEveryMs?: ProgressDeps['editEveryMs'];
+  /** Of a file that people send. @default what Telegram's own server gives out */
+  readonly maxFileBytes?: number;
 }
 
 /** Telegram counts edits with sends: about one a second in a private chat, 20 a minute in a group. */
@@ -30,5 +34,7 @@ export function createTelegramChannel(options: TelegramChannelOptions): Channel 
     capabilities: { edit: true, markdown: true, maxTextLength: MAX_MESSAGE_LENGTH, buttons: true },
     open: (context) => openProgress({ api, clock, log, editEveryMs }, context),
     deliver: (context, reply) => deliverToTelegram(api, context, reply),
+    fetchFile: (_request, remote) =>
+      fetchTelegramFile(api, remote, options.maxFileBytes ?? TELEGRAM_FILE_BYTES),
   };
 }

@@ -5,6 +5,7 @@ import { MAX_GATHER_MS } from '../../core/messages.ts';
 import { defineChannel } from '../descriptor.ts';
 import { ANYONE, parseAllowList } from './allow-list.ts';
 import { botIdOf } from './bot-token.ts';
+import { megabytes, OWN_SERVER_FILE_MEGABYTES, TELEGRAM_FILE_MEGABYTES } from './file-limits.ts';
 
 const users = z.union([z.array(z.int().positive()), z.literal(ANYONE)]);
 const groups = z.union([z.array(z.int().negative('ids of groups are negative numbers')), z.literal(ANYONE)]);
@@ -49,6 +50,12 @@ export const telegram = defineChannel({
       usedBy: ['webhook', 'poller'],
       about: 'ids of the groups in which it answers everybody',
     },
+    maxFileMegabytes: {
+      kind: 'config',
+      schema: z.int().min(1).max(OWN_SERVER_FILE_MEGABYTES).default(TELEGRAM_FILE_MEGABYTES),
+      usedBy: ['outgoing', 'webhook', 'poller'],
+      about: 'size of the largest file that people can send',
+    },
     gatherPasteMs: {
       kind: 'config',
       schema: z.int().min(0).max(MAX_GATHER_MS).default(GATHER_PASTE_MS),
@@ -63,7 +70,11 @@ export const telegram = defineChannel({
       import('./api.ts'),
       import('./channel.ts'),
     ]);
-    return createTelegramChannel({ api: createTelegramApi(settings), log });
+    return createTelegramChannel({
+      api: createTelegramApi(settings),
+      log,
+      maxFileBytes: megabytes(settings.maxFileMegabytes),
+    });
   },
 
   webhook: {
@@ -79,6 +90,7 @@ export const telegram = defineChannel({
           tenant,
           allow: parseAllowList(settings.allowedUsers, settings.allowedGroups),
           gatherMs: settings.gatherPasteMs,
+          maxFileBytes: megabytes(settings.maxFileMegabytes),
         },
       });
     },

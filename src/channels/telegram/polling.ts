@@ -5,6 +5,7 @@ import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock } from '../../core/ports.ts';
 import { parseAllowList } from './allow-list.ts';
 import { type BotIdentity, createTelegramApi, type TelegramApi } from './api.ts';
+import { megabytes } from './file-limits.ts';
 import { createTelegramPoller, type TelegramPollerOptions } from './poller.ts';
 
 const REACHING = { firstMs: 1_000, maxMs: 60_000 };
@@ -16,6 +17,7 @@ export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | '
     readonly allowedUsers: unknown;
     readonly allowedGroups?: unknown;
     readonly gatherPasteMs: number;
+    readonly maxFileMegabytes: number;
   };
   readonly tenant: string;
   readonly clock: Clock;
@@ -29,7 +31,8 @@ export async function pollTelegram(context: PollingContext, signal: AbortSignal)
   if (bot === null) return;
   log('info', 'telegram-polling', { bot: bot.username });
   const { allowedUsers, allowedGroups, gatherPasteMs: gatherMs } = settings;
-  const policy = { tenant, allow: parseAllowList(allowedUsers, allowedGroups), gatherMs };
+  const maxFileBytes = megabytes(settings.maxFileMegabytes);
+  const policy = { tenant, allow: parseAllowList(allowedUsers, allowedGroups), gatherMs, maxFileBytes };
   await createTelegramPoller({ api, bot, policy, accept, stop, move, clock, log }).run(signal);
 }
 

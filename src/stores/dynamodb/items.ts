@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type { Attachment } from '../../core/attachments.ts';
 import { Invalid } from '../../core/errors.ts';
 import { type SessionId, type SessionKey, type TurnId, tenantOf } from '../../core/ids.ts';
 import type { Json, TurnRequest } from '../../core/messages.ts';
@@ -15,7 +16,6 @@ import type {
   TurnRecord,
   TurnStatus,
 } from '../../core/records.ts';
-import type { Attachment } from '../../core/attachments.ts';
 import type { Timeline } from '../../core/timeline.ts';
 import type { StoredTurn } from '../rules/commit.ts';
 import { storeError } from '../rules/errors.ts';

@@ -1,8 +1,9 @@
 // Rows to records and back. What cannot be read back as it was written is Corrupt, never absent.
+
+import type { Attachment } from '../../core/attachments.ts';
 import type { SessionId, SessionKey, Tenant, TurnId } from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Reply, SessionHead, SessionMapping, TurnRecord, TurnStatus } from '../../core/records.ts';
-import type { Attachment } from '../../core/attachments.ts';
 import type { Timeline } from '../../core/timeline.ts';
 import type { StoredTurn } from '../rules/commit.ts';
 import { storeError } from '../rules/errors.ts';
