@@ -8,10 +8,8 @@ import type { TurnId } from '../core/ids.ts';
 import { contextBlock } from '../core/message-context.ts';
 import type { AgentRun } from '../core/ports/execution.ts';
 import { cutText } from '../text/cut-text.ts';
+import { CONTINUATION } from './continuation-text.ts';
 import { type FilePrompt, filePromptOf } from './file-prompt.ts';
-
-export const CONTINUATION =
-  'Your work on the message of mine that begins below was cut off. Go on where you were and do not repeat what is already done.';
 
 /** Enough to tell which message is meant: others may have been answered meanwhile. */
 const QUOTED_CHARS = 200;
