@@ -14,6 +14,7 @@ import type { GatewayTurn, ModelFailure, OpenTurn } from '../gateway/model-gatew
 import { isShortName } from '../gateway/model-policy.ts';
 import type { ModelUpstream } from '../gateway/model-upstream.ts';
 import type { TenantAgentOf } from '../tenants/tenant-agent.ts';
+import type { SignInNote } from '../tool-servers/sign-in/sign-in-link.ts';
 import type { ModelEndpoint } from './environment.ts';
 import type { ToolNarrowing } from './narrowed-tools.ts';
 import { type FolderModels, turnModels } from './turn-models.ts';
@@ -44,6 +45,8 @@ export interface TurnGateway {
 /** Its figures are whole once it is closed. */
 interface AccountedTurn extends Omit<GatewayTurn, 'trouble'> {
   trouble(): ModelFailure | null | Promise<ModelFailure | null>;
+  /** Where the gateway is elsewhere and has tool servers that people sign in to: what the reply ends with. */
+  notes?(): Promise<readonly SignInNote[]>;
 }
 
 /** What a turn runs with. */
@@ -152,7 +155,11 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
             : withWhatTheGatewaySaw(outcome, seen);
         const counted = withUsage(judged, turn.usage(), turn.calls());
         const told = chosen ? withFallback(counted, folder, chosen, seen) : counted;
-        return withNotes(told, (await tools?.notes()) ?? []);
+        const notes = (await (tools ?? turn).notes?.()) ?? [];
+        return withNotes(
+          told,
+          notes.map(({ text }) => text),
+        );
       }),
     answersAgain: () =>
       withGateway(

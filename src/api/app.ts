@@ -4,18 +4,24 @@ import { type Context, Hono } from 'hono';
 import { forTenant } from '../core/tenant-bound.ts';
 import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
+import { allowOrigins } from './cors.ts';
 import { type ApiDeps, OWN, type Owner, type Route } from './deps.ts';
-import { type Caller, checkBearer, checkBrowser, checkHead, checkJson } from './guard.ts';
+import { type Caller, checkBearer, checkBrowser, checkHead, checkJson, takeOwner } from './guard.ts';
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse, refuse } from './problems.ts';
 import { questionRoutes } from './questions.ts';
+import { requireScope, scopeOf } from './scopes.ts';
 import { turnRoutes } from './turns.ts';
 
 export interface AppOptions extends ApiDeps {
   /** Keys of which one must be sent; none means no check (loopback only). */
   readonly apiKeys: readonly string[];
-  /** Keys of tenants: each opens the chats of its own. */
+  /** Pages of these origins may call (src/core/browser-access.ts). */
+  readonly origins?: readonly string[];
+  /** Keys of tenants and tokens of people: each opens its own chats. */
   readonly ownerOf?: (key: string) => Promise<Owner | null>;
+  /** Whoever calls has said whose request it is, in `owner` of the call; keys and tokens are not looked at. */
+  readonly vouched?: boolean;
   /** Names that are accepted as `Host`, in addition to the loopback names; null accepts any. */
   readonly knownHosts: readonly string[] | null;
   /** What turns wait for right now; left out where nobody can tell. */
@@ -65,18 +71,20 @@ function noRoute(): Response {
   return problemResponse({ status: 404, code: 'no-route', detail: 'There is nothing at this address.' });
 }
 
-/** So many tenants' routes are remembered. */
+/** So many owners' routes are remembered. */
 const MAX_REMEMBERED = 1_000;
 
 /** The routes of one owner. Whatever ids a request holds, they open nothing of another tenant. */
 function routesOf(given: AppOptions): (owner: Owner) => Route[] {
   const known = new Map<string, Route[]>();
   return (owner) => {
-    const before = known.get(owner.tenant);
+    const { tenant, user } = owner;
+    const key = user === undefined ? tenant : `${tenant} ${user.id} ${user.name}`;
+    const before = known.get(key);
     if (before) return before;
     const routes = apiRoutes({ ...given, ...forTenant(given, owner.tenant), owner });
     if (known.size >= MAX_REMEMBERED) known.clear();
-    known.set(owner.tenant, routes);
+    known.set(key, routes);
     return routes;
   };
 }
@@ -85,14 +93,15 @@ export function createApp(options: AppOptions): Hono<Caller> {
   const app = new Hono<Caller>();
   const ofOwner = routesOf(options);
   const routes = ofOwner(OWN);
-  const bearer = checkBearer(options.apiKeys, options.ownerOf);
+  const bearer = options.vouched ? takeOwner : checkBearer(options.apiKeys, options.ownerOf);
   app.onError((error, context) => answerError(error, context, options.log));
   app.use(async (context, next) => {
     await next();
     context.header('x-content-type-options', 'nosniff');
     if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store');
   });
-  app.use(checkHead, checkBrowser(options.knownHosts));
+  const { origins = [] } = options;
+  app.use(checkHead, allowOrigins(origins), checkBrowser(options.knownHosts, origins));
   for (const [at, route] of routes.entries()) {
     const path = honoPath(route.path);
     const method = route.method.toUpperCase();
@@ -103,6 +112,7 @@ export function createApp(options: AppOptions): Hono<Caller> {
         if (route.installation && owner !== OWN) {
           refuse(403, 'not-for-tenants', 'This is for the key of the installation.');
         }
+        requireScope(owner, scopeOf(route));
         return ofOwner(owner)[at]!.handle(context);
       });
     }

@@ -7,7 +7,7 @@ import type { SessionStore } from '../core/ports.ts';
 import type { TurnRecord } from '../core/records.ts';
 import type { Owner } from './deps.ts';
 
-const OF_CHATS = { channel: 'http', bot: 'local' } as const;
+const CHANNEL = 'http';
 const CHAT = /^[A-Za-z0-9._~-]{1,128}$/;
 
 export function isChatName(name: string): boolean {
@@ -15,21 +15,37 @@ export function isChatName(name: string): boolean {
 }
 
 /** Throws `Invalid('bad-chat')`. */
-export function conversationOfChat(chat: string | undefined, { name }: Owner): Conversation {
+export function conversationOfChat(chat: string | undefined, owner: Owner): Conversation {
   if (chat === undefined || !CHAT.test(chat)) {
     throw new Invalid('bad-chat', 'A chat name is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -');
   }
-  return { tenant: name, ...OF_CHATS, chat, thread: null };
+  return { tenant: owner.name, ...ofOwner(owner), chat, thread: null };
+}
+
+/**
+ * Where an owner's chats are: those of programs in one place, each person's in another. No person's id can name another place,
+ * and whatever a request says, this is the only way to a conversation.
+ */
+export function ofOwner({ user }: Pick<Owner, 'user'>): { readonly channel: string; readonly bot: string } {
+  return { channel: CHANNEL, bot: user === undefined ? 'local' : `user/${user.id}` };
+}
+
+/** Who speaks, for whoever asks rights and limits; null where only a key was shown. */
+export function senderOf({
+  user,
+}: Pick<Owner, 'user'>): { readonly id: string; readonly name: string | null } | null {
+  return user ?? null;
 }
 
 /** The turn, if it belongs to a chat of this API. */
 export async function findTurn(
   store: Pick<SessionStore, 'getTurn'>,
   turnId: TurnId,
-  { tenant }: Owner,
+  owner: Owner,
 ): Promise<TurnRecord | null> {
-  const turn = await store.getTurn(tenant, turnId);
+  const turn = await store.getTurn(owner.tenant, turnId);
   if (turn === null) return null;
   const { channel, bot } = conversationOf(turn.sessionKey);
-  return channel === OF_CHATS.channel && bot === OF_CHATS.bot ? turn : null;
+  const own = ofOwner(owner);
+  return channel === own.channel && bot === own.bot ? turn : null;
 }

@@ -3,7 +3,7 @@
 import { eraseChat } from '../core/erase-chat.ts';
 import { type SessionKey, sessionKeyOf } from '../core/ids.ts';
 import type { SessionMapping } from '../core/records.ts';
-import { conversationOfChat } from './chat-name.ts';
+import { conversationOfChat, ofOwner } from './chat-name.ts';
 import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { pageOf } from './requests.ts';
@@ -23,7 +23,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       method: 'get',
       path: '/v1/chats',
       async handle(context) {
-        const page = await deps.store.listMappings(owner.tenant, { ...pageOf(context), channel: 'http' });
+        const page = await deps.store.listMappings(owner.tenant, { ...pageOf(context), ...ofOwner(owner) });
         const chats = await Promise.all(page.items.map(async (m) => chatView(m, await titles.of(m))));
         return context.json({ chats, cursor: page.cursor });
       },
@@ -58,6 +58,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
     {
       method: 'delete',
       path: '/v1/chats/{chat}',
+      scope: 'erase',
       async handle(context) {
         const key = sessionKeyOf(conversationOfChat(context.req.param('chat'), owner));
         const page = await deps.store.listTurns(key, { limit: 1 });

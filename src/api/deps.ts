@@ -15,6 +15,7 @@ import type {
   UsageLedger,
 } from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
+import type { Scope } from '../core/scopes.ts';
 import type { StandingOf } from '../core/standing.ts';
 import type { WhileRunning } from '../core/while-running.ts';
 
@@ -35,6 +36,10 @@ export interface ServerInfo {
 export interface Owner {
   readonly name: string;
   readonly tenant: Tenant;
+  /** One person, who sees their own chats only; left out, the owner's programs, which have chats of their own. */
+  readonly user?: { readonly id: string; readonly name: string | null };
+  /** All of them when left out. */
+  readonly scopes?: readonly Scope[] | undefined;
 }
 
 export const OWN: Owner = { name: DEFAULT_TENANT, tenant: DEFAULT_TENANT };
@@ -68,7 +73,9 @@ export interface Route {
   readonly method: 'get' | 'post' | 'delete';
   readonly path: string;
   readonly open?: boolean;
-  /** Not for the key of a tenant. */
+  /** Not for the key of a tenant, nor for a person. */
   readonly installation?: boolean;
+  /** @default `read` for `get`, else `write` */
+  readonly scope?: Scope;
   readonly handle: (context: Context) => Response | Promise<Response>;
 }

@@ -1,9 +1,10 @@
 // Decides who may call. These checks run before any route of the API. The `Host` must be known while the server listens
 // on loopback only: that stops web pages which make their own host name point to this machine (DNS rebinding). Requests
 // that change something must not have a foreign `Origin`, and what is posted must call itself JSON, which no form of a
-// page can. The bearer key must match where one is set. There is no CORS.
+// page can. The bearer key must match where one is set. Origins that may call from elsewhere are listed (cors.ts).
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
+import { isAllowedOrigin } from '../core/browser-access.ts';
 import { OWN, type Owner } from './deps.ts';
 import { refuse } from './problems.ts';
 
@@ -32,7 +33,10 @@ export const checkHead: MiddlewareHandler = async (context, next) => {
 };
 
 /** `knownHosts`: accepted names in addition to loopback ones; null accepts any name, because a key is required. */
-export function checkBrowser(knownHosts: readonly string[] | null): MiddlewareHandler {
+export function checkBrowser(
+  knownHosts: readonly string[] | null,
+  origins: readonly string[] = [],
+): MiddlewareHandler {
   return async (context, next) => {
     const host = context.req.header('host') ?? new URL(context.req.url).host;
     const name = host.replace(/:\d+$/, '').toLowerCase();
@@ -41,8 +45,9 @@ export function checkBrowser(knownHosts: readonly string[] | null): MiddlewareHa
     }
     if (!READS.has(context.req.method)) {
       const origin = context.req.header('origin');
+      const isListed = origin !== undefined && isAllowedOrigin(origins, origin);
       const foreign = origin !== undefined && !sameHost(origin, host);
-      if (foreign || context.req.header('sec-fetch-site') === 'cross-site') {
+      if (!isListed && (foreign || context.req.header('sec-fetch-site') === 'cross-site')) {
         refuse(403, 'foreign-origin', 'Pages of other sites may not change anything here.');
       }
     }
@@ -66,7 +71,16 @@ export const checkJson: MiddlewareHandler = async (context, next) => {
 /** Where `checkBearer` puts whose request it is. */
 export interface Caller {
   readonly Variables: { readonly owner?: Owner };
+  /** Given with a call of an app that takes its caller's word (`vouched`). */
+  readonly Bindings: { readonly owner?: Owner };
 }
+
+/** Without an owner nothing is opened: a call that forgot to say whose it is must not be the installation's. */
+export const takeOwner: MiddlewareHandler<Caller> = async (context, next) => {
+  const owner = context.env?.owner ?? refuse(401, 'bearer-required', 'Nobody said whose request this is.');
+  context.set('owner', owner);
+  await next();
+};
 
 /**
  * Requires one of the keys, or a key of a tenant: only that tells whose request it is. Without keys nothing is checked, and

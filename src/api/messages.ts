@@ -5,7 +5,7 @@ import { acceptAndQueue } from '../core/accept.ts';
 import { type TurnRequestInput, turnRequest } from '../core/messages.ts';
 import { isCommitted } from '../core/records.ts';
 import { UNDO_NEW } from '../core/timeline-turn.ts';
-import { conversationOfChat } from './chat-name.ts';
+import { conversationOfChat, senderOf } from './chat-name.ts';
 import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { emptyBody, forkBody, idempotencyKey, jsonBody, messageBody, undoBody } from './requests.ts';
@@ -76,7 +76,8 @@ export async function takeMessage(
   dedupeId: string,
 ): Promise<Response> {
   const wait = preference(context);
-  const request = turnRequest({ ...message, dedupeId, receivedAtMs: deps.clock.now() });
+  const sender = senderOf(deps.owner ?? OWN);
+  const request = turnRequest({ ...message, sender, dedupeId, receivedAtMs: deps.clock.now() });
   const turn = await acceptAndQueue(deps, request);
   const clientGone = context.req.raw.signal;
   if (acceptsEvents(context)) return eventStream(deps, turn, 0, clientGone);

@@ -1,5 +1,5 @@
 // Questions of the agent to people, and what is allowed in a chat: listed from the session's record, answered and taken back
-// by turns. Whoever calls holds the key, so the API's caller is one person here.
+// by turns. A token says who decides; whoever holds a key counts as one person.
 import type { Context } from 'hono';
 import { z } from 'zod';
 import type { AnswerInput } from '../core/answer.ts';

@@ -209,3 +209,22 @@ function patternFinding(scope: Construct, service: string, resource: string): st
   const place = `${shown(region, 'Region')}:${shown(account, 'AccountId')}`;
   return `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:${service}:${place}:${resource}]`;
 }
+
+/** What signing in leaves: people's tokens, beside the credentials of tools. A tenant's key encrypts them, too. */
+export function allowSignIns(role: Role, prefix: string, hasTenants: boolean): void {
+  const resource = parameterArn(role, `${prefix}/*`);
+  role.addToPolicy(
+    new PolicyStatement({ actions: ['ssm:PutParameter', 'ssm:DeleteParameter'], resources: [resource] }),
+  );
+  if (!hasTenants) return;
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['kms:Encrypt', 'kms:GenerateDataKey'],
+      resources: ['*'],
+      conditions: {
+        StringEquals: { 'kms:ViaService': `ssm.${Stack.of(role).region}.amazonaws.com` },
+        StringLike: { 'kms:EncryptionContext:PARAMETER_ARN': resource },
+      },
+    }),
+  );
+}

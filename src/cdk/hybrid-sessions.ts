@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import { asVariables } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { ISOLATED_WORKERS, LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
+import { partsOfReference } from '../core/secret-reference.ts';
 import { VARIABLES } from '../lambda/variables.ts';
 import {
   allowInvoke,
@@ -96,7 +97,8 @@ export class HybridSessions extends Construct {
       architecture,
     });
     // A fault in a folder's mcp.json stops the deployment, wherever agents run.
-    serverListsIn(this.assets.agentFolders);
+    const isIsolated = (props.agents ?? DEFAULT_AGENTS) === 'isolated';
+    const toolServers = serverListsIn(this.assets.agentFolders, { pages: isIsolated });
     this.data = new Data(this, 'Data', {
       ownKey: props.ownKey ?? false,
       versionedBucket: props.versionedBucket ?? false,
@@ -119,21 +121,21 @@ export class HybridSessions extends Construct {
     const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 
-    this.isolated =
-      (props.agents ?? DEFAULT_AGENTS) === 'isolated'
-        ? new IsolatedAgents(this, 'Isolated', {
-            ...this.common,
-            installation: this.installation,
-            machine: props.worker ?? {},
-            timeout: workerTimeout,
-            model: props.model,
-            secretParameter: secretName('gateway-secret'),
-            vault: this.vault,
-            hasTenants: props.tenants !== undefined,
-            assets: this.assets,
-            data: this.data,
-          })
-        : null;
+    this.isolated = isIsolated
+      ? new IsolatedAgents(this, 'Isolated', {
+          ...this.common,
+          installation: this.installation,
+          machine: props.worker ?? {},
+          timeout: workerTimeout,
+          model: props.model,
+          secretParameter: secretName('gateway-secret'),
+          vault: this.vault,
+          hasTenants: props.tenants !== undefined,
+          toolServers,
+          assets: this.assets,
+          data: this.data,
+        })
+      : null;
     this.worker = this.addWorker(props, workerTimeout);
     const functions: Record<string, LoggedFunction> = {
       Worker: this.worker,
@@ -202,6 +204,7 @@ export class HybridSessions extends Construct {
             [VARIABLES.agentHostFunction]: this.isolated.host.lambda.functionName,
             [VARIABLES.gatewayUrl]: this.isolated.gatewayUrl.url,
             [VARIABLES.gatewaySecretParameter]: this.isolated.secretParameter,
+            ...(this.isolated.hasSignIns && { [VARIABLES.signIns]: 'true' }),
             ...modelNames(props.model),
             ...agentModelVariables(this.assets.agentFolders),
           },
@@ -371,12 +374,14 @@ export class HybridSessions extends Construct {
         [VARIABLES.maxConcurrency]: String(maxConcurrencyOf(props)),
         ...modelNames(props.model),
         ...limitVariables(props),
+        ...(props.browsers && { [VARIABLES.browsers]: JSON.stringify(props.browsers) }),
       },
     });
     allowTables(api.role, this.data);
     allowSend(api.role, this.queues.turns);
     allowObjects(api.role, this.data, ['Get', 'Delete']);
-    allowParameters(api.role, [apiKey]);
+    allowParameters(api.role, [apiKey, ...tokenParameters(props.browsers)]);
+    if (this.tenants) allowParametersBelow(api.role, `${this.tenants.parameterPrefix}/api`);
     return api;
   }
 }
@@ -384,6 +389,15 @@ export class HybridSessions extends Construct {
 function maxConcurrencyOf({ worker, agents }: HybridSessionsProps): number {
   const isIsolated = (agents ?? DEFAULT_AGENTS) === 'isolated';
   return worker?.maxConcurrency ?? (isIsolated ? ISOLATED_WORKERS : LAMBDA_WORKERS);
+}
+
+/** A function reads parameters only: a secret that is elsewhere is not there when the first token comes. */
+function tokenParameters(browsers: HybridSessionsProps['browsers']): readonly string[] {
+  return (browsers?.users?.secrets ?? []).map((reference) => {
+    const parts = partsOfReference(reference);
+    if (parts?.source === 'ssm' && parts.name.startsWith('/')) return parts.name;
+    throw new Error('browsers.users.secrets: name parameters, such as "ssm:/my-app/token-secret".');
+  });
 }
 
 /** What is said of messages that come in. */

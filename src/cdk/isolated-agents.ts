@@ -5,15 +5,15 @@ import { Duration } from 'aws-cdk-lib';
 import { type FunctionUrl, FunctionUrlAuthType, InvokeMode, TenancyConfig } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { VARIABLES } from '../lambda/variables.ts';
-import { SERVER_LIST_FILE, writtenServerLists } from '../tool-servers/server-list.ts';
-import { allowGatewayItems, allowVault } from './access.ts';
+import { SERVER_LIST_FILE, type ServerList, writtenServerLists } from '../tool-servers/server-list.ts';
+import { allowGatewayItems, allowSignIns, allowVault } from './access.ts';
 import { machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
 import type { Assets } from './assets.ts';
 import type { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 import { allowModel, modelVariables } from './model.ts';
 import type { ModelProps, WorkerProps } from './props.ts';
-import { serverListsIn } from './tool-servers.ts';
+import { hasSignIns } from './tool-servers.ts';
 
 export interface IsolatedAgentsProps extends Pick<FunctionProps, 'architecture' | 'logRetention'> {
   readonly installation: string;
@@ -26,6 +26,7 @@ export interface IsolatedAgentsProps extends Pick<FunctionProps, 'architecture' 
   readonly vault: string;
   /** Whether tenants may have keys of their own. */
   readonly hasTenants: boolean;
+  readonly toolServers: Readonly<Record<string, ServerList>>;
   readonly assets: Assets;
   readonly data: Data;
 }
@@ -38,12 +39,15 @@ export class IsolatedAgents extends Construct {
   readonly gateway: LoggedFunction;
   readonly gatewayUrl: FunctionUrl;
   readonly secretParameter: string;
+  readonly hasSignIns: boolean;
 
   constructor(scope: Construct, id: string, props: IsolatedAgentsProps) {
     super(scope, id);
-    const { architecture, logRetention, installation, assets, data, machine, secretParameter } = props;
+    const { architecture, logRetention, installation, assets, data, machine, secretParameter, toolServers } =
+      props;
     const common = { architecture, logRetention };
     this.secretParameter = secretParameter;
+    this.hasSignIns = hasSignIns(toolServers);
     this.host = withAgentImage(
       this,
       assets,
@@ -66,7 +70,7 @@ export class IsolatedAgents extends Construct {
     this.gateway = new LoggedFunction(this, 'Gateway', {
       ...common,
       description: "Agents' way to the model, and workers' to their agents: for the tokens of running turns.",
-      code: assets.functionsWith(SERVER_LIST_FILE, writtenServerLists(serverListsIn(assets.agentFolders))),
+      code: assets.functionsWith(SERVER_LIST_FILE, writtenServerLists(toolServers)),
       handler: 'gateway.handler',
       memoryMb: 256,
       timeout: GATEWAY_TIMEOUT,
@@ -82,6 +86,7 @@ export class IsolatedAgents extends Construct {
     allowGatewayItems(this.gateway.role, data);
     allowModel(this.gateway.role, props.model, [secretParameter]);
     allowVault(this.gateway.role, props.vault, props.hasTenants);
+    if (this.hasSignIns) allowSignIns(this.gateway.role, props.vault, props.hasTenants);
     this.gatewayUrl = this.gateway.lambda.addFunctionUrl({
       authType: FunctionUrlAuthType.NONE,
       invokeMode: InvokeMode.RESPONSE_STREAM,

@@ -5,6 +5,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ChannelProps } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import type { CHANNELS } from '../channels/index.ts';
+import type { BrowserAccessSettings } from '../core/browser-access.ts';
 import type { MessageLimitSettings } from '../core/tenants.ts';
 import type { WhileRunningSettings } from '../core/while-running.ts';
 import type { Budgets } from '../gateway/budgets.ts';
@@ -50,7 +51,7 @@ export interface WorkerProps {
 export interface TenantsProps {
   /**
    * Where parameters with secrets of tenants' bots may be. Workers read those below `<prefix>/bots/`, the function that takes
-   * webhooks those below `<prefix>/webhooks/`.
+   * webhooks those below `<prefix>/webhooks/`, the HTTP API those below `<prefix>/api/`.
    */
   readonly parameterPrefix: string;
   /** Below it the agent folders that tenants may be given, by their names. @default none */
@@ -77,6 +78,11 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
   readonly budgets?: Budgets;
   /** How many messages are taken in and how much is kept, as in `limits` of docs/configuration.md. @default no limit */
   readonly limits?: MessageLimitSettings;
+  /**
+   * Which pages and people may call the HTTP API, as in `browsers` of docs/configuration.md. Secrets are parameters (`ssm:/...`).
+   * @default none
+   */
+  readonly browsers?: BrowserAccessSettings;
   /** What a message does to a turn that runs, as in `whileRunning` of docs/configuration.md. @default it waits */
   readonly whileRunning?: WhileRunningSettings;
   /** The e-mail address that alarms are sent to. Its owner has to confirm once. */

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { deployedSchema, parameterName } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { browserAccessSchema } from '../core/browser-access.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
@@ -41,6 +42,7 @@ const ownFields = {
     .default({ provider: 'demo' }),
   budgets: budgetsSchema.optional(),
   limits: messageLimitsSchema.optional(),
+  browsers: browserAccessSchema.optional(),
   whileRunning: whileRunningSchema.optional(),
   http: z.boolean().default(true),
   /** Whether agents run beside the worker's rights, or each session apart. */

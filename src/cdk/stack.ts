@@ -28,6 +28,7 @@ export function createStack(
     ...(settings.limits ? { limits: settings.limits } : {}),
     ...(settings.whileRunning ? { whileRunning: settings.whileRunning } : {}),
     ...(settings.budgets ? { budgets: settings.budgets } : {}),
+    ...(settings.browsers ? { browsers: settings.browsers } : {}),
     ...sectionsOf(channels, settings),
     channels,
     http: settings.http,

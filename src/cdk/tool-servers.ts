@@ -8,21 +8,25 @@ import { settingFault } from '../setting-fault.ts';
 import { remoteServerFault } from '../tool-servers/remote-server.ts';
 import type { ServerList } from '../tool-servers/server-list.ts';
 
-/** `folders`: by name. */
-export function serverListsIn(folders: Readonly<Record<string, string>>): Record<string, ServerList> {
-  return Object.fromEntries(Object.entries(folders).map(([name, path]) => [name, serverListIn(path)]));
+/** `folders`: by name. `pages`: whether there is anything that could show people the pages to sign in. */
+export function serverListsIn(
+  folders: Readonly<Record<string, string>>,
+  { pages }: { readonly pages: boolean },
+): Record<string, ServerList> {
+  return Object.fromEntries(Object.entries(folders).map(([name, path]) => [name, serverListIn(path, pages)]));
 }
 
 /** Throws `Invalid('bad-agent-folder')` as an agent's function would at its start. */
-function serverListIn(agentFolder: string): ServerList {
+function serverListIn(agentFolder: string, pages: boolean): ServerList {
   const { mcpServers = {} } = read(agentFolder, 'mcp.json', mcpSchema) ?? {};
   const settings = read(agentFolder, 'settings.json', settingsSchema);
   const network = settings?.network ?? 'none';
   const servers = remoteServersOf({ mcpServers });
   for (const server of servers) {
-    const wrong = server.oauth
-      ? 'oauth: signing in is not there on AWS yet; use headers with a stored credential'
-      : remoteServerFault(server);
+    const wrong =
+      server.oauth && !pages
+        ? 'oauth: people can sign in where agents are "isolated"; use headers with a stored credential'
+        : remoteServerFault(server);
     if (wrong === null) continue;
     throw new Invalid('bad-agent-folder', `mcp.json: mcpServers.${server.name}.${wrong}.`);
   }
@@ -31,6 +35,10 @@ function serverListIn(agentFolder: string): ServerList {
     tools: settings ? toolsOf(settings) : [],
     allow: typeof network === 'string' ? [] : network.allow,
   };
+}
+
+export function hasSignIns(lists: Readonly<Record<string, ServerList>>): boolean {
+  return Object.values(lists).some(({ servers }) => servers.some(({ oauth }) => oauth));
 }
 
 function read<T>(

@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import type { Conversation, SessionKey } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
-import type { Channel, Clock, EventLog } from '../core/ports.ts';
+import type { Channel, ChannelNotes, Clock, EventLog } from '../core/ports.ts';
 import type { TenantAccess, TenantBot } from '../core/tenants.ts';
 import type { Finding, Probe } from './finding.ts';
 
@@ -59,6 +59,8 @@ export type LocalSettings<S extends Settings> = {
 export interface OutgoingContext<Values> {
   readonly settings: Values;
   readonly events: EventLog;
+  /** Shared by all workers of the installation. */
+  readonly notes: ChannelNotes;
   readonly log: Log;
   /** How long text is gathered before the event log is written; longer where every write is billed. */
   readonly gatherMs?: number;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CHANNELS } from '../channels/index.ts';
 import { switches } from '../channels/settings.ts';
+import { SCOPES } from '../core/scopes.ts';
 import { US_EAST_1 } from '../cost/aws-prices.ts';
 import { TYPICAL } from '../cost/turn-cost.ts';
 import { packageVersion } from '../package-root.ts';
@@ -279,11 +280,12 @@ for (const [verb, status, about] of [
 
 const keys = tenants
   .command('keys')
-  .description("a tenant's keys of the HTTP API: two are valid at once, to change one");
+  .description("a tenant's keys of the HTTP API: several are valid at once, to change one");
 
 withStored(keys.command('add'))
   .description('make a key and print it, once')
   .argument('<name>')
+  .addOption(new Option('--scope <scope...>', 'what it may do (default: all of these)').choices([...SCOPES]))
   .option('--json', 'print JSON')
   .action(async (name, options) => (await import('./tenant-keys.ts')).add(context, name, options));
 

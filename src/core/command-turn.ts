@@ -1,8 +1,9 @@
-// Commands that are answered without an agent and change nothing: what stands where, what it has cost, which commands there
-// are. `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
+// Commands that are answered without an agent: what stands where, what it has cost, which commands there are. `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
 import { COMMANDS } from './commands.ts';
 import { accountOf } from './erase-chat.ts';
-import { isCommitted, type Reply } from './records.ts';
+import { newChatReply } from './newchat-command.ts';
+import { type CommandResult, permissionsReply } from './permissions-command.ts';
+import { isCommitted } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 import { startOf, tokensOf } from './usage-counters.ts';
 
@@ -10,10 +11,13 @@ import { startOf, tokensOf } from './usage-counters.ts';
 export const FORGET = 'forget yes';
 const LOOKED_AT = 200;
 
-export async function commandReply(running: RunningTurn): Promise<Reply> {
-  const [name = ''] = running.request.text.split(' ');
+export async function commandReply(running: RunningTurn): Promise<CommandResult> {
+  const [name = '', ...words] = running.request.text.split(' ');
+  const rest = words.join(' ');
+  if (name === 'permissions') return permissionsReply(running, rest);
+  if (name === 'newchat') return { reply: await newChatReply(running, rest) };
   const text = await answerTo(name, running);
-  return { outcome: 'ok', text };
+  return { reply: { outcome: 'ok', text } };
 }
 
 async function answerTo(name: string, running: RunningTurn): Promise<string> {

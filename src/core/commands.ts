@@ -60,6 +60,14 @@ export const COMMANDS = [
     takes: /^[^\n]{0,128}$/,
   },
   {
+    name: 'newchat',
+    usage: '/newchat text',
+    help: 'Open another conversation; the text is its first message',
+    helpIn: { de: 'Eine weitere Unterhaltung öffnen; der Text ist ihre erste Nachricht' },
+    kind: 'command',
+    takes: /\S/,
+  },
+  {
     name: 'stop',
     usage: '/stop [text]',
     help: 'Stop what runs and what waits; the text comes next',
@@ -82,6 +90,14 @@ export const COMMANDS = [
     helpIn: { de: 'Was dieser Chat heute und in diesem Monat verbraucht hat' },
     kind: 'command',
     takes: NOTHING,
+  },
+  {
+    name: 'permissions',
+    usage: '/permissions',
+    help: 'What is allowed for this chat; `/permissions withdraw` with a number, or `all`, takes it back',
+    helpIn: { de: 'Was diesem Chat erlaubt ist; `/permissions withdraw` mit Nummer oder `all` nimmt es zurück' },
+    kind: 'command',
+    takes: /^(?:withdraw (?:\d{1,3}|all))?$/,
   },
   {
     name: 'forget',

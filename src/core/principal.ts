@@ -7,8 +7,15 @@ export const principalSchema = z.object({ channel: z.string(), id: z.string().nu
 
 export interface Principal {
   readonly channel: string;
-  /** The person's id on that channel. null where it tells nobody apart: in the HTTP API everybody holds the same key. */
+  /** The person's id on that channel. null where nobody is told apart: of a key of the HTTP API nobody knows who holds it. */
   readonly id: string | null;
+}
+
+const MAX_PERSON_BYTES = 128;
+
+/** An id that a product gives to somebody. It is part of keys: so short that every store keeps them as they are. */
+export function isPersonId(id: string): boolean {
+  return id.isWellFormed() && id.trim() !== '' && Buffer.byteLength(id) <= MAX_PERSON_BYTES;
 }
 
 /** Everybody whom a channel lets in; in a list of people. */

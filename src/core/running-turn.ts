@@ -2,7 +2,7 @@
 
 import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
-import type { Conversation, SessionId, SessionKey } from './ids.ts';
+import type { SessionId, SessionKey } from './ids.ts';
 import type { Log } from './log.ts';
 import type { AttachedFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
@@ -13,6 +13,7 @@ import type {
   Clock,
   ForkInput,
   ObjectStore,
+  OpenedConversation,
   SessionState,
   SessionStore,
   TurnEvent,
@@ -57,6 +58,8 @@ export interface TurnDeps {
   readonly retentionSec: number;
   /** After this many begun attempts the turn is given up with an honest message. */
   readonly maxAttempts: number;
+  /** Queues a message that is in the ledger; without it no conversation is opened with one. */
+  readonly send?: (request: TurnRequest) => Promise<void>;
   /** For `/cost`. */
   readonly usage?: Pick<UsageLedger, 'read'>;
   /** Erases a chat, for `/forget`; without it nobody can from a chat. */
@@ -118,7 +121,7 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly progress: (event: TurnEvent) => void;
   readonly steering: SteeredTurn;
   /** See `Channel.openConversation`; null where the channel has none. */
-  readonly openConversation: (name: string) => Promise<Conversation | null>;
+  readonly openConversation: (name: string) => Promise<OpenedConversation | null>;
 }
 
 /** One that is to run, with what people have decided. */

@@ -2,7 +2,9 @@
 // use. Every field may be left out; then what the installation's own settings say holds. Lists of people fail closed:
 // a channel without a list lets nobody in, and `anyone` has to be written.
 import { z } from 'zod';
+import { userTokensSchema } from './browser-access.ts';
 import type { Tenant } from './ids.ts';
+import { SCOPES } from './scopes.ts';
 import { secretReferenceSchema } from './secret-reference.ts';
 
 /** A tenant's name as people write it. `tenantId` makes the first part of every key from it. */
@@ -102,11 +104,13 @@ const apiKeySchema = z.strictObject({
   /** SHA-256 of the secret part, in hex. The secret is 256 random bits, so nothing slower is needed. */
   digest: z.string().regex(/^[0-9a-f]{64}$/),
   createdAtMs: z.int().nonnegative(),
+  /** Left out: all of them. */
+  scopes: z.array(z.enum(SCOPES)).min(1).optional(),
 });
 export type ApiKeyEntry = z.infer<typeof apiKeySchema>;
 
-/** One in use and one that takes its place. */
-export const MAX_API_KEYS = 2;
+/** Of several programs, each with one that takes its place. */
+export const MAX_API_KEYS = 10;
 
 /** Every field has a default, so `{}` is a tenant that may be written to by nobody. */
 export const tenantSettingsSchema = z.strictObject({
@@ -134,6 +138,8 @@ export const tenantSettingsSchema = z.strictObject({
   limits: limitsSchema,
   /** Made by `tenants keys add`. */
   apiKeys: z.array(apiKeySchema).max(MAX_API_KEYS).default([]),
+  /** Who vouches for this tenant's people in the HTTP API; null: as the installation says. */
+  users: userTokensSchema.nullable().default(null),
   retentionDays: z.int().min(1).max(3_650).nullable().default(null),
   /** ARN of the key that this tenant's objects are encrypted with; null: the installation's. */
   kmsKey: z

@@ -274,7 +274,10 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
-  if (request.kind === 'command') return unchanged(running, await commandReply(running));
+  if (request.kind === 'command') {
+    const { reply, consent } = await commandReply(running);
+    return { ...unchanged(running, reply), ...(consent && { consent }) };
+  }
   const step = await timelineStep(running);
   if (step) return step;
   if (record.stopRequested && record.attempts === 1) {
@@ -337,13 +340,13 @@ async function finish(
   }
   await deps.at?.('after-send');
   const kept = timeline.done(turn.attempts);
-  await deps.store.settle(lease, turn.turnId, outcome, kept);
+  await deps.store.settle(lease, turn.turnId, outcome === 'owed' ? 'undeliverable' : outcome, kept);
   await deps.at?.('after-mark');
   deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });
   if (turn.reply) {
     deps.onClosed?.({ request, sessionId: lease.sessionId, outcome: turn.reply.outcome, timeline: kept });
   }
-  return outcome === 'delivered' ? { kind: 'done' } : { kind: 'dead', reason: 'undeliverable' };
+  return outcome === 'undeliverable' ? { kind: 'dead', reason: 'undeliverable' } : { kind: 'done' };
 }
 
 /** Runs once the reply is out. A failure costs nothing but the merge: it is tried again after a later turn. */

@@ -124,6 +124,7 @@ async function boundTo(tenant: Tenant, deps: WorkerDeps): Promise<TurnDeps> {
   const days = record?.settings.retentionDays ?? null;
   return {
     ...deps,
+    send: (request) => deps.queue.send(request),
     ...forTenant(deps.storesFor?.(tenant) ?? deps, tenant),
     ...(days !== null && { retentionSec: days * DAY_SEC }),
   };

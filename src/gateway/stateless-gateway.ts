@@ -4,6 +4,7 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeStream } from 'node:stream/web';
 import { errorFields } from '../core/log.ts';
+import type { SignInNote } from '../tool-servers/sign-in/sign-in-link.ts';
 import type { ToolServerCalls } from '../tool-servers/turn-tool-servers.ts';
 import { type Answer, type Call, fault } from './call.ts';
 import { type GatewayOptions, gatewayParts, MAX_BODY_BYTES } from './model-gateway.ts';
@@ -22,6 +23,8 @@ export interface StatelessGatewayOptions extends GatewayOptions {
   readonly maxBodyBytes?: number;
   /** The turn's tool servers; null where it has none. */
   readonly toolsOf?: (grant: TurnGrant) => ToolServerCalls | null;
+  /** Where links to sign in are kept for the turn's worker. */
+  readonly notes?: NoteLog;
 }
 
 /** How long a tool server's stream may go on when its turn is over. */
@@ -30,6 +33,10 @@ const LOOK_EVERY_MS = 5_000;
 /** What the gateway saw of a turn's run, kept for its worker. */
 export interface TroubleLog {
   note(grant: TurnGrant, failure: ModelFailure): Promise<void>;
+}
+
+export interface NoteLog {
+  note(grant: TurnGrant, note: SignInNote): Promise<void>;
 }
 
 export interface StatelessGateway {
@@ -69,7 +76,14 @@ export function createStatelessGateway(options: StatelessGatewayOptions): Statel
     if (!body) return fault(413, 'The request is too large.');
     const { grant } = signed;
     const call = { method: request.method, url, headers, body, signal: request.signal };
-    if (!route) return await answerWhileTurnLasts(grant, call, (during) => tools!.answer(server!, during));
+    if (!route) {
+      return await answerWhileTurnLasts(grant, call, async (during) => {
+        const answered = await tools!.answer(server!, during);
+        const notes = (await tools?.notes()) ?? [];
+        await Promise.all(notes.map((note) => options.notes?.note(grant, note)));
+        return answered;
+      });
+    }
     const calls = createTurnCalls(grant, parts, { onTrouble: (failure) => note(grant, failure) });
     const answered = await calls.answer(route, call);
     // The worker looks when the agent has ended: it must be there by then.

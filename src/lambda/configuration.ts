@@ -2,6 +2,7 @@
 // the start with an error that names it. Secrets are not in the environment (see parameters.ts).
 import { z } from 'zod';
 import { namedModelsSchema } from '../agent/turn-models.ts';
+import { browserAccessSchema } from '../core/browser-access.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
@@ -43,6 +44,7 @@ export const apiSchema = z.object({
   ...inlet,
   bucket: text,
   apiKeyParameter: parameter,
+  browsers: z.string().default('{}').transform(parsedJson).pipe(browserAccessSchema),
   maxConcurrency: whole.default(1),
   modelProvider: z.enum(['anthropic', 'bedrock', 'demo']),
   model: text.optional(),
@@ -105,6 +107,10 @@ export const isolatedHostsSchema = z.object({
   bucket: text,
   agentHostFunction: text,
   gatewayUrl: z.url(),
+  signIns: z
+    .literal('true')
+    .optional()
+    .transform((value) => value !== undefined),
   gatewaySecretParameter: parameter,
   modelProvider: model.modelProvider,
   model: model.model,

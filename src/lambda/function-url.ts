@@ -6,7 +6,9 @@ import type { APIGatewayProxyStructuredResultV2, LambdaFunctionURLEvent } from '
 
 export function requestOf(event: LambdaFunctionURLEvent): Request {
   const { domainName, http } = event.requestContext;
-  const url = `https://${domainName}${event.rawPath}${event.rawQueryString ? `?${event.rawQueryString}` : ''}`;
+  // Lambda itself writes this header: whatever a caller sent is gone.
+  const scheme = event.headers['x-forwarded-proto'] === 'http' ? 'http' : 'https';
+  const url = `${scheme}://${domainName}${event.rawPath}${event.rawQueryString ? `?${event.rawQueryString}` : ''}`;
   const headers = new Headers();
   for (const [name, value] of Object.entries(event.headers))
     if (value !== undefined) headers.set(name, value);
@@ -29,7 +31,10 @@ export async function wholeAnswer(response: Response): Promise<APIGatewayProxySt
 
 /** A part of Lambda's runtime, which provides it as the global `awslambda`. */
 export interface ResponseStreams {
-  from(stream: Writable, prelude: { statusCode: number; headers: Record<string, string> }): Writable;
+  from(
+    stream: Writable,
+    prelude: { statusCode: number; headers: Record<string, string>; cookies?: string[] },
+  ): Writable;
 }
 
 /** Resolves when everything is written. When the client has gone, the body is cancelled and the function goes on. */
@@ -38,7 +43,10 @@ export async function streamAnswer(
   stream: Writable,
   streams: ResponseStreams,
 ): Promise<void> {
-  const out = streams.from(stream, { statusCode: response.status, headers: headersOf(response) });
+  const { 'set-cookie': _, ...headers } = headersOf(response);
+  const cookies = response.headers.getSetCookie();
+  const prelude = { statusCode: response.status, headers, ...(cookies.length > 0 && { cookies }) };
+  const out = streams.from(stream, prelude);
   // Lambda sends the status and headers with the first write, so an empty body needs a write, too.
   out.write('');
   const reader = response.body?.getReader();

@@ -13,6 +13,7 @@ import type { Mailbox } from '../host/lambda/mailbox.ts';
 import { createProcessHosts, type ProcessHosts } from '../host/process-hosts.ts';
 import { createDynamoMailbox, type DynamoMailboxOptions } from '../stores/dynamodb/mailbox.ts';
 import { createDynamoModelTroubles, type ModelTroubles } from '../stores/dynamodb/model-troubles.ts';
+import { createDynamoTurnNotes, type TurnNotes } from '../stores/dynamodb/turn-notes.ts';
 import type { EncryptionOf } from '../stores/s3/encryption.ts';
 import { createS3Presigner, type S3PresignerOptions } from '../stores/s3/presigner.ts';
 import { createTenantAgents } from '../tenants/tenant-agent.ts';
@@ -86,6 +87,7 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
             upstream: createUpstream(upstreamOf(endpoint)),
             usage,
             troubles: troublesFor(tables, keysOf),
+            notes: configuration.signIns ? notesFor(tables, keysOf) : null,
             clock: systemClock,
           }),
           budgets: configuration.budgets,
@@ -129,6 +131,12 @@ export function presignerFor(
 function troublesFor(options: DynamoMailboxOptions, keysOf: KeysOf): Pick<ModelTroubles, 'read'> {
   if (!keysOf) return createDynamoModelTroubles(options);
   const of = (tenant: Tenant) => createDynamoModelTroubles({ ...options, client: keysOf(tenant).dynamo });
+  return { read: (tenant, turnId, run) => of(tenant).read(tenant, turnId, run) };
+}
+
+function notesFor(options: DynamoMailboxOptions, keysOf: KeysOf): Pick<TurnNotes, 'read'> {
+  if (!keysOf) return createDynamoTurnNotes(options);
+  const of = (tenant: Tenant) => createDynamoTurnNotes({ ...options, client: keysOf(tenant).dynamo });
   return { read: (tenant, turnId, run) => of(tenant).read(tenant, turnId, run) };
 }
 

@@ -13,6 +13,7 @@ import type { Upstream } from '../gateway/model-upstream.ts';
 import type { TurnGrant } from '../gateway/turn-grant.ts';
 import { signTurnToken } from '../gateway/turn-token.ts';
 import type { ModelTroubles } from '../stores/dynamodb/model-troubles.ts';
+import type { TurnNotes } from '../stores/dynamodb/turn-notes.ts';
 
 export interface RemoteGatewayOptions {
   readonly url: string;
@@ -21,6 +22,8 @@ export interface RemoteGatewayOptions {
   readonly upstream: Pick<Upstream, 'ask'>;
   readonly usage: Pick<UsageLedger, 'read'>;
   readonly troubles: Pick<ModelTroubles, 'read'>;
+  /** null where no tool server wants people to sign in. */
+  readonly notes: Pick<TurnNotes, 'read'> | null;
   readonly clock: Clock;
 }
 
@@ -31,7 +34,7 @@ const ASK_MS = 30_000;
 const LATE_MS = 1_000;
 
 export function createRemoteGateway(options: RemoteGatewayOptions): TurnGateway {
-  const { url, secret, upstream, usage, troubles, clock } = options;
+  const { url, secret, upstream, usage, troubles, notes, clock } = options;
   const tokenFor = (grant: TurnGrant) =>
     signTurnToken(secret, { grant, expiresAtMs: clock.now() + TOKEN_MS });
 
@@ -87,6 +90,7 @@ export function createRemoteGateway(options: RemoteGatewayOptions): TurnGateway 
           await clock.sleep(LATE_MS);
           return await look();
         },
+        ...(notes && { notes: () => notes.read(grant.tenant, grant.turnId, run) }),
         async close() {
           after = await usedBy(grant);
         },

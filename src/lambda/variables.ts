@@ -18,6 +18,8 @@ export const VARIABLES = {
   /** `true`: bots and tenants are looked up in the registry. */
   tenants: 'HYBRID_SESSIONS_TENANTS',
   apiKeyParameter: 'HYBRID_SESSIONS_API_KEY_PARAMETER',
+  /** JSON: which pages and people may call the API (src/core/browser-access.ts). */
+  browsers: 'HYBRID_SESSIONS_BROWSERS',
   maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
   /** Names of the channels with settings, separated by commas. src/channels/deployed.ts names their own variables. */
   channels: 'HYBRID_SESSIONS_CHANNELS',
@@ -29,6 +31,8 @@ export const VARIABLES = {
   /** Name of the function in which agents run, and address of the one through which they reach a model and their worker. */
   agentHostFunction: 'HYBRID_SESSIONS_AGENT_HOST_FUNCTION',
   gatewayUrl: 'HYBRID_SESSIONS_GATEWAY_URL',
+  /** `true`: people sign in to a tool server, and replies may end with a link for it. */
+  signIns: 'HYBRID_SESSIONS_SIGN_INS',
   /** JSON: the models that each agent folder names, by the folder's name; `` for the installation's own. */
   agentModels: 'HYBRID_SESSIONS_AGENT_MODELS',
   /** JSON: names of models that tenants may be given besides those. */

@@ -21,6 +21,7 @@ import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoNotes } from '../stores/dynamodb/notes.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
@@ -80,6 +81,8 @@ export function createWorker(
     tenants?.directory.of ?? (async () => null),
   );
   const events = apart?.events ?? createDynamoEventLog({ ...tables, retentionSec });
+  const notes = createDynamoNotes({ stateTable });
+  const shared = { events, notes, log };
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -105,10 +108,7 @@ export function createWorker(
         keysOf: apart?.of ?? null,
         recordOf: tenants?.directory.of ?? null,
       }),
-      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
-        events,
-        log,
-      }),
+      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, shared), shared),
       usage,
       ...(apart && { storesFor: apart.of }),
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
@@ -134,7 +134,7 @@ export function createWorker(
       // Before anything that may fail or take its time.
       await Promise.all(messages.map((message) => shorten(message, log)));
       const deps = await open().catch((error: unknown) =>
-        giveBack({ deliveries: messages, error, log, openChannel: channelOpener(deployed, { events, log }) }),
+        giveBack({ deliveries: messages, error, log, openChannel: channelOpener(deployed, shared) }),
       );
       if (!deps) return batch.response();
       // In order, one at a time.

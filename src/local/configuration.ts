@@ -12,6 +12,7 @@ import {
   fileSections,
   readChannelSettings,
 } from '../channels/settings.ts';
+import { type BrowserAccess, browserAccessSchema } from '../core/browser-access.ts';
 import {
   CHECKPOINT_EVERY_SEC,
   DAY_SEC,
@@ -69,6 +70,7 @@ const ownFields = {
   apiKeys: z
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
+  browsers: browserAccessSchema.prefault({}),
   model: z.string().min(1).optional(),
   budgets: budgetsSchema.optional(),
   prices: pricesSchema.optional(),
@@ -106,6 +108,8 @@ export interface Configuration {
   /** The file that was read, if any. */
   readonly configFile: string | null;
   readonly apiKeys: readonly string[];
+  /** Which pages and people may call the API. */
+  readonly browsers: BrowserAccess;
   readonly workers: number;
   /** Turns of different conversations that may run at once, on all workers together. */
   readonly turnsAtOnce: number;
@@ -169,6 +173,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     ...agentFolder(sources),
     configFile: file,
     apiKeys: [...(ownKey ? [ownKey] : []), ...values.apiKeys],
+    browsers: values.browsers,
     workers: overrides.workers ?? values.workers,
     turnsAtOnce: values.turnsAtOnce,
     retentionSec: values.retentionDays * DAY_SEC,

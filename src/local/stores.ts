@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { Gone } from '../core/errors.ts';
 import type {
+  ChannelNotes,
   EventLog,
   ObjectStore,
   Places,
@@ -21,6 +22,7 @@ import { createFilesystemObjectStore } from '../stores/filesystem/object-store.t
 import { createSqliteTenantHoldings } from '../stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
+  createSqliteNotes,
   createSqlitePlaces,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
@@ -49,6 +51,8 @@ export interface Stores {
 }
 
 export interface LocalStores extends Stores {
+  /** What workers of a channel share. */
+  readonly notes: ChannelNotes;
   readonly folder: DataFolder;
 }
 
@@ -76,6 +80,7 @@ export async function openStores(
   // Given the path, it opens its own connection: progress events do not wait until the disk has them.
   const usage = createSqliteUsageLedger({ database: folder.database, clock });
   const places = createSqlitePlaces({ database: folder.database, clock });
+  const notes = createSqliteNotes({ database: folder.database, clock });
   const { retentionSec, keepGenerations, limits } = configuration;
   // Kept as long as the turns: they hold the tool calls that the page shows with a reply.
   const keepMs = retentionSec * 1_000;
@@ -85,6 +90,7 @@ export async function openStores(
     folder,
     usage,
     places,
+    notes,
     vault: openVault(folder.path, configuration.vaultKey ?? null),
     retentionSec,
     keepGenerations,
@@ -106,6 +112,7 @@ export async function openStores(
       await events.close();
       await usage.close();
       await places.close();
+      await notes.close();
       await store.close();
       database.close();
     },

@@ -18,8 +18,8 @@ import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
 import { storedBytes } from '../state/record.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
-import { createApiOwnerOf } from '../tenants/api-keys.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
+import { createCallers } from '../tenants/user-tokens.ts';
 import { createSignInPages } from '../tool-servers/sign-in/sign-in-pages.ts';
 import { openAccessKey } from './access-key.ts';
 import { startTenantInlets } from './bot-inlets.ts';
@@ -87,6 +87,7 @@ export async function openLocalSystem(
     ends.push(() => stores.close());
     const directory = createTenantDirectory(stores.tenants, systemClock);
     const { standing, retentionOf } = directory;
+    const secrets = openSecrets((name) => env[name]);
     const admit = createAdmission({
       places: stores.places,
       limitsOf: async (tenant) =>
@@ -118,7 +119,8 @@ export async function openLocalSystem(
         workers: configuration.workers,
       },
       apiKeys: options.apiKeys,
-      ownerOf: createApiOwnerOf(directory),
+      ownerOf: createCallers({ users: configuration.browsers.users, directory, secrets }),
+      origins: configuration.browsers.origins,
       knownHosts: options.knownHosts,
       page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
     });
@@ -163,7 +165,7 @@ export async function openLocalSystem(
       registry: stores.tenants,
       directory,
       inlets: accepting,
-      secrets: openSecrets((name) => env[name]),
+      secrets,
       configurationOf: ({ name }) => configuration.channelConfiguration[name] ?? {},
       log,
     });

@@ -86,7 +86,7 @@ async function boot(
       directory.of,
     );
     closeHosts = close;
-    const outgoing = { events: stores.events, log };
+    const outgoing = { events: stores.events, notes: stores.notes, log };
     const working = runWorker(
       {
         ...stores,

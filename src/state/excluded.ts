@@ -12,7 +12,7 @@ const OTHER_CLI =
 const RUNNING = 'notes of a running CLI, made anew at every start';
 const STATIC = 'static configuration: copied from the agent folder before every turn, never from the state';
 
-/** The deny-list of the config root. A name covers the entry and everything below it. */
+/** The deny-list of the config root. A name covers the entry and everything below it, a file's also what is named after it. */
 export const EXCLUDED_FROM_CONFIG: readonly ExcludedName[] = [
   { name: '.credentials.json', reason: 'credentials never enter stored state' },
   { name: 'settings.json', reason: STATIC },
@@ -50,10 +50,13 @@ export const EXCLUDED_FROM_CONFIG: readonly ExcludedName[] = [
 ];
 
 const names = new Set(EXCLUDED_FROM_CONFIG.map((entry) => entry.name));
+/** Beside a file lie its lock and its drafts (`.claude.json.lock`, `.claude.json.tmp.14.16d0`) while the CLI writes it. */
+const files = [...names].filter((name) => /[^.]\./.test(name)).map((name) => `${name}.`);
 
 /** True when a state path (`config/...` or `workspace/...`) is on the deny-list. */
 export function isExcluded(path: string): boolean {
   if (!path.startsWith('config/')) return false;
   const end = path.indexOf('/', 7);
-  return names.has(end === -1 ? path.slice(7) : path.slice(7, end));
+  const first = end === -1 ? path.slice(7) : path.slice(7, end);
+  return names.has(first) || files.some((beginning) => first.startsWith(beginning));
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AppOptions, createApp } from '../api/app.ts';
 import { conversationOfChat } from '../api/chat-name.ts';
-import { type ApiDeps, OWN } from '../api/deps.ts';
+import { type ApiDeps, OWN, type Owner } from '../api/deps.ts';
 import { problemResponse } from '../api/problems.ts';
 import { askToStop } from '../api/turns.ts';
 import { watchTurn } from '../api/watch-turn.ts';
@@ -10,17 +10,20 @@ import { acceptAndQueue } from '../core/accept.ts';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { eraseChat } from '../core/erase-chat.ts';
 import { Gone, Invalid, Refused } from '../core/errors.ts';
-import { sessionKeyOf, type TurnId } from '../core/ids.ts';
+import { sessionKeyOf, type TurnId, tenantId } from '../core/ids.ts';
 import { type TurnRequest, turnRequest } from '../core/messages.ts';
+import { once } from '../core/once.ts';
+import { isPersonId } from '../core/principal.ts';
 import { isCommitted, type Reply, type TurnRecord } from '../core/records.ts';
 import { forTenant } from '../core/tenant-bound.ts';
+import { tenantNameSchema } from '../core/tenants.ts';
 import { openapiDocument } from '../package-root.ts';
 import { createSentTurn } from './sent-turn.ts';
-import type { Answer, AnswerEvent, SendOptions, SentTurn, System, Turn } from './system.ts';
+import type { Answer, AnswerEvent, Caller, SendOptions, SentTurn, System, Turn } from './system.ts';
 
 export interface CreateSystemOptions
   extends ApiDeps,
-    Pick<AppOptions, 'apiKeys' | 'ownerOf' | 'knownHosts' | 'page' | 'waiting'> {
+    Pick<AppOptions, 'apiKeys' | 'ownerOf' | 'origins' | 'knownHosts' | 'page' | 'waiting'> {
   /** Aborts when the system ends: waiting ends with it. */
   readonly ending: AbortSignal;
 }
@@ -40,6 +43,21 @@ export function createSystem(given: CreateSystemOptions): SystemOverPorts {
   const { store, clock, ending } = options;
   const app = createApp({ ...given, openapi: openapiDocument() });
   const answering = new Set<Promise<Response>>();
+  const vouched = once(async () =>
+    createApp({ ...given, vouched: true, knownHosts: null, page: null, openapi: openapiDocument() }),
+  );
+
+  async function answered(work: () => Response | Promise<Response>): Promise<Response> {
+    if (ending.aborted)
+      return problemResponse({ status: 503, code: closed().code, detail: closed().message });
+    const answer = Promise.resolve(work());
+    answering.add(answer);
+    try {
+      return await answer;
+    } finally {
+      answering.delete(answer);
+    }
+  }
 
   function send(
     chat: string,
@@ -102,20 +120,20 @@ export function createSystem(given: CreateSystemOptions): SystemOverPorts {
       await eraseChat(options, key);
       return mapping !== null || items.length > 0;
     },
-    async fetch(request) {
-      if (ending.aborted) {
-        return problemResponse({ status: 503, code: closed().code, detail: closed().message });
-      }
-      const answer = Promise.resolve(app.fetch(request));
-      answering.add(answer);
-      try {
-        return await answer;
-      } finally {
-        answering.delete(answer);
-      }
+    fetch: (request) => answered(() => app.fetch(request)),
+    fetchAs(person) {
+      const owner = ownerFrom(person);
+      return (request) => answered(async () => (await vouched()).fetch(request, { owner }));
     },
     idle: async () => void (await Promise.allSettled(answering)),
   };
+}
+
+function ownerFrom({ user, name, tenant = DEFAULT_TENANT }: Caller): Owner {
+  const known = tenantNameSchema.safeParse(tenant);
+  if (!known.success) throw new Invalid('bad-user', 'The tenant is not a name of one.');
+  if (!isPersonId(user)) throw new Invalid('bad-user', "A user's id is 1 to 128 bytes of text, not blank.");
+  return { name: tenant, tenant: tenantId(tenant), user: { id: user, name: name ?? null } };
 }
 
 type Ended = Pick<TurnRecord, 'turnId' | 'sessionId' | 'generation'>;

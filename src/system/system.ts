@@ -68,8 +68,23 @@ export interface System {
   erase(chat: string): Promise<boolean>;
   /** The HTTP API as one function, to be mounted in a server of yours. */
   readonly fetch: (request: Request) => Promise<Response>;
+  /**
+   * The same, for one person that your program has logged in: whatever the request says, it opens that person's own chats
+   * only, and they are the speaker of what is sent. `tenant` names one of the installation's tenants. Throws
+   * `Invalid('bad-user')`.
+   */
+  fetchAs(person: Caller): (request: Request) => Promise<Response>;
   /** Ends it. Turns that run here get `graceMs`, then they are saved, to be gone on with by the next start. */
   close(graceMs?: number): Promise<void>;
+}
+
+/** Who asks, as your program knows them. */
+export interface Caller {
+  /** Your own id of the person, at most 128 bytes; it never changes. */
+  readonly user: string;
+  /** As approvals and the agent name them. */
+  readonly name?: string;
+  readonly tenant?: string;
 }
 
 /**

@@ -3,6 +3,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Conflict, Gone } from '../core/errors.ts';
 import { type Tenant, tenantId } from '../core/ids.ts';
+import type { Scope } from '../core/scopes.ts';
 import {
   type ApiKeyEntry,
   MAX_API_KEYS,
@@ -16,6 +17,10 @@ import type { TenantDirectory } from './directory.ts';
 export interface ApiOwner {
   readonly name: string;
   readonly tenant: Tenant;
+  /** The person, where a token says who it is. */
+  readonly user?: { readonly id: string; readonly name: string | null };
+  /** All of them when left out. */
+  readonly scopes?: readonly Scope[] | undefined;
 }
 
 /** null: no key of a tenant, or one that is not valid (any more). */
@@ -23,11 +28,12 @@ export type ApiOwnerOf = (key: string) => Promise<ApiOwner | null>;
 
 const SHAPE = /^hsk\.([a-z0-9-]{1,40})\.([a-z0-9]{8})\.([A-Za-z0-9_-]{43})$/;
 
-/** The key is shown once, and never again. Conflict('too-many-keys') when two are valid already. */
+/** The key is shown once, and never again. Conflict('too-many-keys') when there are ten. */
 export function withNewKey(
   name: TenantName,
   settings: TenantSettings,
   nowMs: number,
+  scopes?: readonly Scope[],
 ): { readonly settings: TenantSettings; readonly key: string; readonly entry: ApiKeyEntry } {
   if (settings.apiKeys.length >= MAX_API_KEYS) {
     throw new Conflict('too-many-keys', `${name} has ${MAX_API_KEYS} keys already.`, {
@@ -37,7 +43,12 @@ export function withNewKey(
   // Letters of an alphabet without look-alikes are not needed: ids are copied, never read out.
   const id = randomBytes(4).toString('hex');
   const secret = randomBytes(32).toString('base64url');
-  const entry = { id, digest: digestOf(secret).toString('hex'), createdAtMs: nowMs };
+  const entry = {
+    id,
+    digest: digestOf(secret).toString('hex'),
+    createdAtMs: nowMs,
+    ...(scopes && { scopes: [...scopes] }),
+  };
   return {
     settings: { ...settings, apiKeys: [...settings.apiKeys, entry] },
     key: `hsk.${name}.${id}.${secret}`,
@@ -60,10 +71,12 @@ export function createApiOwnerOf(directory: Pick<TenantDirectory, 'of'>): ApiOwn
     const tenant = tenantId(name);
     const record = await directory.of(tenant);
     const offered = digestOf(secret);
-    const isValid = (record?.settings.apiKeys ?? [])
-      .map((entry) => entry.id === id && timingSafeEqual(Buffer.from(entry.digest, 'hex'), offered))
-      .includes(true);
-    return isValid && record?.status !== 'erasing' ? { name, tenant } : null;
+    const [valid] = (record?.settings.apiKeys ?? []).filter((entry) => {
+      const isEqual = timingSafeEqual(Buffer.from(entry.digest, 'hex'), offered);
+      return isEqual && entry.id === id;
+    });
+    if (!valid || record?.status === 'erasing') return null;
+    return { name, tenant, ...(valid.scopes && { scopes: valid.scopes }) };
   };
 }
 

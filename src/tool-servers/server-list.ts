@@ -44,3 +44,16 @@ export function readServerLists(text: string | undefined): ReadonlyMap<string, S
   const lists = text === undefined ? {} : z.record(z.string(), serverListSchema).parse(JSON.parse(text));
   return new Map(Object.entries(lists) as [string, ServerList][]);
 }
+
+/** Of all folders as one: a link to sign in names a server and no folder. Of two of one name the first counts. */
+export function allOf(lists: ReadonlyMap<string, ServerList>): ServerList {
+  const each = [...lists.values()];
+  const servers = new Map(
+    each.flatMap((list) => list.servers.map((one) => [one.name, one] as const)).reverse(),
+  );
+  return {
+    servers: [...servers.values()],
+    tools: each.flatMap(({ tools }) => tools),
+    allow: each.flatMap(({ allow }) => allow),
+  };
+}

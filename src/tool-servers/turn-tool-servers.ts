@@ -2,6 +2,7 @@
 import type { Person, SessionId, Tenant, TurnId } from '../core/ids.ts';
 import type { Answer, Call } from '../gateway/call.ts';
 import type { RemoteServer } from './remote-server.ts';
+import type { SignInNote } from './sign-in/sign-in-link.ts';
 
 /** What one turn may reach, and for whom. */
 export interface ToolServersOfTurn {
@@ -25,7 +26,7 @@ export interface ToolServersOfTurn {
 export interface ToolServerCalls {
   answer(server: string, call: Call): Promise<Answer>;
   /** What the turn's reply is to end with: links to sign in, for its speaker. */
-  notes(): Promise<readonly string[]>;
+  notes(): Promise<readonly SignInNote[]>;
   /** Ends what is under way: nothing is answered any more. */
   close(): void;
 }

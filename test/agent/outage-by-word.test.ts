@@ -98,6 +98,7 @@ const PLACES: Readonly<Record<string, (baseUrl: string) => Promise<Place>>> = {
         upstream: createUpstream({ baseUrl }),
         usage,
         troubles: { read: async (_tenant, turnId, run) => noted.get(`${turnId} ${run}`) ?? null },
+        notes: null,
         clock: systemClock,
       }),
     };

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import { sessionKeyOf, type Tenant, tenantId, turnIdOf } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
-import { type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts';
+import { SCOPES, type Scope } from '../../src/core/scopes.ts';
+import { MAX_API_KEYS, type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts';
 import { createMemoryTenantRegistry } from '../../src/stores/memory/index.ts';
 import { createApiOwnerOf, withNewKey, withoutKey } from '../../src/tenants/api-keys.ts';
 import { createTenantDirectory, DIRECTORY_MS } from '../../src/tenants/directory.ts';
@@ -41,9 +42,9 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
-async function addKey(name: string): Promise<string> {
+async function addKey(name: string, scopes?: readonly Scope[]): Promise<string> {
   const record = (await registry.get(tenantId(name)))!;
-  const { settings, key } = withNewKey(record.name, record.settings, clock.now());
+  const { settings, key } = withNewKey(record.name, record.settings, clock.now(), scopes);
   await registry.set(record.tenant, { settings }, record.version, 'test');
   await clock.advance(DIRECTORY_MS + 1);
   return key;
@@ -89,9 +90,10 @@ describe('a key of a tenant', () => {
     expect(JSON.stringify(items)).not.toContain(secret);
   });
 
-  test('is changed without a moment in which none is valid: two are, and no more', async () => {
+  test('is changed without a moment in which none is valid: several are, up to ten', async () => {
     const [first, second] = [keys.acme, await addKey('acme')];
     for (const key of [first, second]) expect((await call(key, 'GET', '/v1/chats')).status).toBe(200);
+    for (let more = 2; more < MAX_API_KEYS; more++) await addKey('acme');
     await expect(addKey('acme')).rejects.toMatchObject({ code: 'too-many-keys' });
     await revoke('acme', idIn(first));
     expect((await call(first, 'GET', '/v1/chats')).status).toBe(401);
@@ -100,6 +102,28 @@ describe('a key of a tenant', () => {
     const [act] = (await registry.audit.list({ tenant: tenantId('acme') })).items;
     expect(act).toMatchObject({ action: 'api-key-revoked', detail: { key: idIn(first) } });
   });
+
+  test.each(SCOPES.map((scope) => [scope] as const))(
+    'with the scope %s does that and nothing else',
+    async (scope) => {
+      await say(keys.acme, 'c', 'hello');
+      const key = await addKey('acme', [scope]);
+      const asked = {
+        read: await call(key, 'GET', '/v1/chats/c'),
+        write: await call(key, 'POST', '/v1/chats/c/messages', { text: 'x' }),
+        erase: await call(key, 'DELETE', '/v1/chats/c'),
+      };
+      for (const [needed, { status }] of Object.entries(asked)) {
+        expect([needed, status === 403]).toEqual([needed, needed !== scope]);
+      }
+      const refused = await Promise.all(
+        Object.values(asked)
+          .filter(({ status }) => status === 403)
+          .map((r) => r.json()),
+      );
+      expect(refused.map(({ code }) => code)).toEqual(['scope-missing', 'scope-missing']);
+    },
+  );
 
   test('opens nothing of the installation', async () => {
     expect(await (await call(OWN_KEY, 'GET', '/metrics')).text()).toBe('of the installation');

@@ -10,6 +10,7 @@ import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { keyOf } from '../../src/stores/dynamodb/client.ts';
 import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoTenantHoldings } from '../../src/stores/dynamodb/holdings.ts';
+import { createDynamoNotes } from '../../src/stores/dynamodb/notes.ts';
 import { createDynamoPlaces } from '../../src/stores/dynamodb/places.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { headKey, tenantKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
@@ -17,6 +18,7 @@ import { createDynamoTenantRegistry } from '../../src/stores/dynamodb/tenant-reg
 import { createDynamoUsageLedger } from '../../src/stores/dynamodb/usage-ledger.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { createManualClock, settle } from '../../testing/clock.ts';
+import { channelNotesContract } from '../../testing/contracts/channel-notes.ts';
 import { conversation, message } from '../../testing/contracts/contract.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { placesContract } from '../../testing/contracts/places.ts';
@@ -118,6 +120,16 @@ if ('unavailable' in started) {
       },
     };
   }
+
+  channelNotesContract({
+    name: 'DynamoDB',
+    async create() {
+      const { stateTable } = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const open = () => createDynamoNotes({ client: local.client(), stateTable, clock });
+      return { notes: open(), clock, reopen: async () => open(), close: async () => {} };
+    },
+  });
 
   placesContract({
     name: 'DynamoDB',

@@ -270,8 +270,10 @@ test.each(['isolated', 'shared'])(
       writeFileSync(join(agentFolder, 'system_prompt.md'), 'You help.');
       for (const [server, words] of [
         [
-          { type: 'http', url: 'https://a.example/mcp', oauth: true },
-          /mcpServers\.far\.oauth: signing in is not there on AWS/,
+          agents === 'shared'
+            ? { type: 'http', url: 'https://a.example/mcp', oauth: true }
+            : { type: 'http', url: 'ftp://a.example/mcp', oauth: true },
+          agents === 'shared' ? /mcpServers\.far\.oauth: people can sign in where/ : /mcpServers\.far\.url: /,
         ],
         [{ type: 'http', url: 'https://me:pw@a.example/' }, /mcpServers\.far\.url: must hold no user/],
       ] as const) {

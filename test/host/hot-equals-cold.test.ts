@@ -158,7 +158,7 @@ function normalizer(): (text: string) => string {
       .replace(/\ba[0-9a-f]{16}\b/g, nameOf)
       .replace(/duration_ms: \d+/g, 'duration_ms: <ms>')
       // The scripted model counts bytes, those of durations too.
-      .replace(/(\\*"input_tokens\\*":)\d+/g, '$1<tokens>')
+      .replace(/(\\*"(?:in|out)put_tokens\\*":)\d+/g, '$1<tokens>')
       .replace(/subagent_tokens: \d+/g, 'subagent_tokens: <tokens>')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
       .replace(/(\\*"(?:\w*Ms|\w*_ms|\w*[dD]uration\w*)\\*":)\d+(\.\d+)?/g, '$1<ms>');

@@ -3,13 +3,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildFunctions } from '../../scripts/functions.mjs';
 import { assembleTree } from '../../scripts/image.mjs';
-import { serverListsIn } from '../../src/cdk/tool-servers.ts';
+import { hasSignIns, serverListsIn } from '../../src/cdk/tool-servers.ts';
 import { SERVER_LIST_FILE, writtenServerLists } from '../../src/tool-servers/server-list.ts';
 import { type InstallationOptions, startInstallation } from '../../testing/lambda/installation.ts';
 
 /** `folder`: for the built files, too; the caller removes it. `programs`: see scripts/functions.mjs. */
 export async function startBuiltInstallation(
-  options: Omit<InstallationOptions, 'functions' | 'image'> & {
+  options: Omit<InstallationOptions, 'functions' | 'image' | 'signIns'> & {
     readonly programs?: string;
     /** Agent folder; the example without one. */
     readonly agent?: string;
@@ -23,7 +23,8 @@ export async function startBuiltInstallation(
     assembleTree(image, { ...built, ...(agent === undefined ? {} : { agent }) }),
   ]);
   // As the deployment does for the gateway.
-  if (agent)
-    await writeFile(join(functions, SERVER_LIST_FILE), writtenServerLists(serverListsIn({ '': agent })));
-  return await startInstallation({ ...options, functions, image });
+  const pages = options.agents === 'isolated';
+  const toolServers = serverListsIn(agent ? { '': agent } : {}, { pages });
+  if (agent) await writeFile(join(functions, SERVER_LIST_FILE), writtenServerLists(toolServers));
+  return await startInstallation({ ...options, functions, image, signIns: hasSignIns(toolServers) });
 }

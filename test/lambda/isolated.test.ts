@@ -10,6 +10,7 @@ import { lastPromptIndex } from '../../src/agent/model-messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import { ALLOWED_USER, type Installation } from '../../testing/lambda/installation.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+import { followLink, startOAuthToolServer } from '../../testing/tool-server/oauth-server.ts';
 import { startRemoteToolServer, wantsBearer } from '../../testing/tool-server/remote-server.ts';
 import { bash, call, EXAMPLE, obey } from '../agent/turn-fixture.ts';
 import { run } from '../cli/fixture.ts';
@@ -24,6 +25,7 @@ const model: ScriptedModel = await createScriptedModel((request) =>
 );
 const TOOL_KEY = 'ghp_canary0123456789abcdef';
 const far = await startRemoteToolServer({ admit: wantsBearer(TOOL_KEY) });
+const signedIn = await startOAuthToolServer({ user: () => 'ann@example.com' });
 let output = '';
 let workerTimeoutMs = 900_000;
 
@@ -40,7 +42,8 @@ async function agentFolder(): Promise<string> {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the word as people write it in mcp.json.
     headers: { Authorization: 'Bearer ${vault:github}' },
   };
-  settings.tools.allow.push('mcp__github');
+  mcp.mcpServers.calendar = { type: 'http', url: signedIn.url, oauth: true };
+  settings.tools.allow.push('mcp__github', 'mcp__calendar__add');
   await write('mcp.json', mcp);
   await write('settings.json', settings);
   return agent;
@@ -67,6 +70,7 @@ afterAll(async () => {
   if (!unavailable) await installation.close();
   await model.close();
   await far.close();
+  await signedIn.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -164,6 +168,23 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
     });
     expect(late.status).toBe(401);
     expect(far.requests).toHaveLength(before);
+  });
+
+  test(`${promise('NO-SECRETS')}: a person signs in to a tool server by the link of a reply, for their own messages alone`, async () => {
+    const add = call({ name: 'mcp__calendar__add', input: { a: 40, b: 2 } });
+    const asked = await say('signs-in', 'Hello');
+    const link = /(http:\S+\/sign-in\S+)/.exec(asked)?.[1] ?? '';
+    expect(asked).toContain('To use calendar for you, sign in here:');
+    const { response } = await followLink(link);
+    expect([response.status, await response.text()]).toEqual([200, expect.stringContaining('Signed in')]);
+    expect(await say('signs-in', add)).toContain('sum 42');
+    const [used] = signedIn.requests.filter(({ headers }) => headers.authorization);
+    expect(signedIn.userOf(String(used?.headers.authorization).replace('Bearer ', ''))).toBe(
+      'ann@example.com',
+    );
+    expect(await say('does-not', add)).not.toContain('sum 42');
+    // No agent and no model saw the link.
+    expect(JSON.stringify(model.requests.map(({ body }) => body))).not.toContain('/sign-in');
   });
 
   test('a running turn is shown while it runs, and stops when the person says so', async () => {

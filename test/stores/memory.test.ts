@@ -1,6 +1,7 @@
 // The in-memory stores under the contracts of their ports.
 import {
   createMemoryEventLog,
+  createMemoryNotes,
   createMemoryObjectStore,
   createMemoryPlaces,
   createMemorySessionStore,
@@ -9,6 +10,7 @@ import {
   createMemoryVault,
 } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { channelNotesContract } from '../../testing/contracts/channel-notes.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { objectStoreContract } from '../../testing/contracts/object-store.ts';
 import { placesContract } from '../../testing/contracts/places.ts';
@@ -77,6 +79,14 @@ placesContract({
   async create() {
     const clock = createManualClock();
     return { places: createMemoryPlaces({ clock }), clock, close: async () => {} };
+  },
+});
+
+channelNotesContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    return { notes: createMemoryNotes({ clock }), clock, close: async () => {} };
   },
 });
 

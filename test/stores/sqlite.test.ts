@@ -7,6 +7,7 @@ import { translateSqliteError } from '../../src/stores/sqlite/errors.ts';
 import { createSqliteTenantHoldings } from '../../src/stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
+  createSqliteNotes,
   createSqlitePlaces,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
@@ -14,6 +15,7 @@ import {
   openDatabase,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { channelNotesContract } from '../../testing/contracts/channel-notes.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { placesContract } from '../../testing/contracts/places.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
@@ -106,6 +108,29 @@ eventLogContract({
       },
       async close() {
         for (const log of logs) await log.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+channelNotesContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const open = () => createSqliteNotes({ database: join(folder.path, 'hybrid-sessions.db'), clock });
+    const opened = [open()];
+    return {
+      notes: opened[0]!,
+      clock,
+      async reopen() {
+        const notes = open();
+        opened.push(notes);
+        return notes;
+      },
+      async close() {
+        for (const notes of opened) await notes.close();
         folder.remove();
       },
     };

@@ -206,3 +206,55 @@ test('fetch is the HTTP API over the same chats', async () => {
     turns: [{ text: 'hello', status: 'delivered' }],
   });
 });
+
+describe('fetchAs', () => {
+  const ask = (fetch: (request: Request) => Promise<Response>, path: string, text?: string) =>
+    fetch(
+      new Request(`https://product.example${path}`, {
+        ...(text !== undefined && {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: 'Bearer of-nobody' },
+          body: JSON.stringify({ text }),
+        }),
+      }),
+    );
+
+  test(`${promise('TENANT')} opens one person's chats, whatever key the request holds and whoever else is there`, async () => {
+    const { system, fixture } = open({ app: { apiKeys: ['a-key-of-at-least-16'], knownHosts: [] } });
+    const senders: unknown[] = [];
+    fixture.agent = async (run) => {
+      senders.push(run.request.sender);
+      return says('done');
+    };
+    await system.send('c', 'of the program');
+    const [ann, bob] = [system.fetchAs({ user: 'ann', name: 'Ann' }), system.fetchAs({ user: 'bob' })];
+    const other = system.fetchAs({ user: 'ann', tenant: 'acme' });
+    for (const person of [ann, bob, other])
+      expect((await ask(person, '/v1/chats/c/messages', 'mine')).status).toBe(200);
+    for (const person of [ann, bob, other]) {
+      const shown = (await (await ask(person, '/v1/chats/c')).json()) as { turns: { text: string }[] };
+      expect(shown.turns.map(({ text }) => text)).toEqual(['mine']);
+    }
+    expect(senders).toEqual([
+      null,
+      { id: 'ann', name: 'Ann' },
+      { id: 'bob', name: null },
+      { id: 'ann', name: null },
+    ]);
+    expect((await ask(ann, '/metrics')).status).toBe(403);
+    expect((await system.fetch(new Request('http://localhost/v1/chats'))).status).toBe(401);
+  });
+
+  test('wants a person and a tenant name', () => {
+    const { system } = open();
+    for (const person of [
+      { user: '' },
+      { user: ' ' },
+      { user: 'a'.repeat(129) },
+      { user: '\ud800' },
+      { user: 'a', tenant: '../b' },
+    ]) {
+      expect(() => system.fetchAs(person)).toThrow(Invalid);
+    }
+  });
+});

@@ -60,7 +60,7 @@ async function turnOf(
   const turn = way.turn([remote()], speaker, { speakerName: speaker === ANN ? 'Ann <b>' : 'Bob' });
   try {
     await use(turn);
-    return await turn.notes();
+    return (await turn.notes()).map(({ text }) => text);
   } finally {
     await turn.close();
   }

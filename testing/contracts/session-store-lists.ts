@@ -1,7 +1,7 @@
 // Lists: order, paging, filters; and taking in a session from elsewhere.
 import { expect } from 'vitest';
 import { Conflict, Invalid } from '../../src/core/errors.ts';
-import { newSessionId, sessionKeyOf, type Tenant } from '../../src/core/ids.ts';
+import { conversationOf, newSessionId, sessionKeyOf, type Tenant } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { conversation, type Declare, expectFailure, message, withFixture } from './contract.ts';
 import type { SessionStoreContract } from './session-store-fixture.ts';
@@ -62,6 +62,23 @@ export function listCases({ create }: SessionStoreContract, it: Declare): void {
           store.listMappings(ACME, { channel, limit: 2, ...(cursor && { cursor }) }),
         );
         expect([channel, pages.flat().length]).toEqual([channel, count]);
+      }
+    }));
+
+  it('the filter by bot keeps to that bot, however long its ids are', () =>
+    withFixture(create, async ({ store, clock }) => {
+      const bots = ['user/a', 'user/ab', 'user/a/b', 'local', 'user/a', '=', '\u{1F600}'.repeat(120)];
+      for (const bot of bots) {
+        await wholeTurn(store, message(conversation({ channel: 'http', bot, chat: '\u{1F600}'.repeat(60) })));
+        await wholeTurn(store, message(conversation({ channel: 'tele', bot })));
+        await clock.advance(1_000);
+      }
+      for (const bot of [...bots, 'user/', 'user', '%']) {
+        const pages = await allPages((cursor) =>
+          store.listMappings(ACME, { channel: 'http', bot, limit: 1, ...(cursor && { cursor }) }),
+        );
+        const found = pages.flat().map((mapping) => conversationOf(mapping.session_key).bot);
+        expect([bot, found]).toEqual([bot, bots.includes(bot) ? [bot] : []]);
       }
     }));
 

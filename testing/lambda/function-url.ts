@@ -120,7 +120,7 @@ async function eventOf(request: IncomingMessage): Promise<unknown> {
     routeKey: '$default',
     rawPath: url.pathname,
     rawQueryString: url.search.slice(1),
-    headers,
+    headers: { ...headers, 'x-forwarded-proto': 'http' },
     ...(url.search ? { queryStringParameters: Object.fromEntries(url.searchParams) } : {}),
     requestContext: {
       accountId: 'anonymous',

@@ -47,6 +47,8 @@ export interface InstallationOptions {
   readonly workers?: number;
   /** `isolated`: agents run in a function of their own, one session in each of its environments. @default shared */
   readonly agents?: 'isolated' | 'shared';
+  /** Whether people sign in to a tool server of the agent folder. */
+  readonly signIns?: boolean;
   /** Of the workers' invocations; a function is asked before each. */
   readonly workerTimeoutMs?: number | (() => number);
   /** Receives before SQS takes a turn from the workers. */
@@ -63,7 +65,7 @@ export interface InstallationOptions {
   readonly tenantFolders?: Readonly<Record<string, string>>;
   /** Models that tenants may be given. */
   readonly tenantModels?: readonly string[];
-  /** Channels besides those of this package. The built functions must know them. */
+  /** Channels that are on besides Telegram. The built functions must know them. */
   readonly channels?: readonly OwnChannel[];
 }
 
@@ -184,7 +186,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       ...Object.fromEntries(own.map(({ channel, section }) => [channel.name, section])),
     };
     const channels = installedChannels(
-      [...CHANNELS, ...own.map(({ channel }) => channel)],
+      [...new Set<ChannelDescriptor>([...CHANNELS, ...own.map(({ channel }) => channel)])],
       sections,
       (name) => `/local/${name}`,
     );
@@ -378,6 +380,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         [VARIABLES.modelProvider]: model[VARIABLES.modelProvider] ?? '',
         ...agentModelVariables({ '': join(options.image, 'agent'), ...options.tenantFolders }),
         [VARIABLES.tenantModels]: JSON.stringify(options.tenantModels ?? []),
+        ...(options.signIns && { [VARIABLES.signIns]: 'true' }),
       };
       return { agentHosts, variables };
     };

@@ -12,12 +12,14 @@ import type { BotIdentity } from './api.ts';
 import { answerOfButton } from './buttons.ts';
 import { HELP_TEXT, NOT_READ, parseCommand, type WrittenCommand } from './commands.ts';
 import { TELEGRAM_FILE_BYTES } from './file-limits.ts';
+import { type GroupPolicy, isHeard } from './group-policy.ts';
 import { contentOf, contextOf } from './message-context.ts';
 import { filesOf, sharedOf } from './message-files.ts';
+import { OTHER_UPDATES, type OtherUpdate, parseOtherUpdate } from './other-updates.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
 /** What the bot asks Telegram for; the list sticks to the bot, so it is always sent whole. */
-export const ALLOWED_UPDATES = ['message', 'edited_message', 'callback_query'] as const;
+export const ALLOWED_UPDATES = ['message', 'edited_message', 'callback_query', ...OTHER_UPDATES] as const;
 
 export interface UpdatePolicy {
   readonly tenant: string;
@@ -26,6 +28,8 @@ export interface UpdatePolicy {
   readonly gatherMs?: number;
   /** Of a file that people send; what Telegram's own server gives out when left out. */
   readonly maxFileBytes?: number;
+  /** What is heard in groups; all that Telegram shows the bot where it is left out. */
+  readonly groups?: GroupPolicy;
 }
 
 /** `next`: what was written behind a command is a message of its own, the next one of the conversation. */
@@ -39,6 +43,7 @@ export type ParsedUpdate =
       readonly isEarlier: (turn: Pick<TurnRequest, 'dedupeId'>) => boolean;
       readonly next: TurnRequest | null;
     }
+  | Exclude<OtherUpdate, { kind: 'nothing' }>
   /** A button was pressed. `request`: what it says; null when it says nothing any more. */
   | { readonly kind: 'press'; readonly pressId: string; readonly request: TurnRequest | null }
   /** A group became a supergroup: what `from` was goes on in `to`. */
@@ -61,7 +66,10 @@ type IgnoreReason =
   | 'anonymous-sender'
   | 'bot-sender'
   | 'other-bots-command'
-  | 'not-text';
+  | 'not-text'
+  | 'not-addressed'
+  | 'membership'
+  | 'business';
 
 const personSchema = z.object({
   id: z.number().int(),
@@ -79,6 +87,10 @@ const messageSchema = z.object({
   sender_chat: z.object({ id: z.number() }).optional(),
   text: z.string().max(MAX_TEXT_LENGTH).optional(),
   caption: z.string().max(MAX_TEXT_LENGTH).optional(),
+  reply_to_message: z
+    .object({ from: z.object({ id: z.number() }).optional() })
+    .optional()
+    .catch(undefined),
   migrate_to_chat_id: z.number().int().optional(),
   migrate_from_chat_id: z.number().int().optional(),
   media_group_id: z.string().optional(),
@@ -122,6 +134,10 @@ export function parseUpdate(
     const dedupeId = dedupeIdOf(bot.id, updateId);
     return parsePress(press, policy.allow, conversationIn, { dedupeId, receivedAtMs });
   }
+  const other = message
+    ? null
+    : parseOtherUpdate(update as object as Record<string, unknown>, policy.allow, conversationIn);
+  if (other) return other.kind === 'nothing' ? ignore(other.reason) : other;
   if (!message) return ignore('unhandled-update');
   // Telegram's own words, whoever it names as the sender.
   const { migrate_to_chat_id: movedTo, migrate_from_chat_id: movedFrom, chat } = message;
@@ -170,8 +186,16 @@ export function parseUpdate(
     case 'new':
       return { kind: 'turn', request: turn('new', '', id), next };
   }
-  // In a group, a command that names no bot and is not ours is meant for another one.
   const isOurs = readCommand(said) !== null;
+  const addressed = {
+    text: said,
+    isCommand: isOurs || command?.addressee != null,
+    answersBot: message.reply_to_message?.from?.id === Number(bot.id),
+  };
+  if (!target.private && !isHeard(policy.groups, message.chat.id, bot.username, addressed)) {
+    return ignore('not-addressed', message);
+  }
+  // In a group, a command that names no bot and is not ours is meant for another one.
   if (command && !isOurs && !target.private && command.addressee === null) {
     return ignore('other-bots-command', message);
   }

@@ -153,8 +153,8 @@ export interface SessionStore {
     sessionId: SessionId,
     options?: { readonly expired?: boolean },
   ): Promise<SessionHead | null>;
-  /** Live conversations of a tenant (of one channel if given), most recently used first. */
-  listMappings(tenant: Tenant, options?: ListOptions & { channel?: string }): Promise<Page<SessionMapping>>;
+  /** Live conversations of a tenant (of one channel, and one bot of it, if given), most recently used first. */
+  listMappings(tenant: Tenant, options?: ListOptions & OfChannel): Promise<Page<SessionMapping>>;
   /** A tenant's sessions, most recently used first; `sessionKey` narrows to one conversation. */
   listHeads(tenant: Tenant, options?: ListOptions & { sessionKey?: SessionKey }): Promise<Page<SessionHead>>;
   /** Turns of one conversation in arrival order, the newest page first. */
@@ -194,6 +194,12 @@ export interface ListOptions {
   /** At most this many (default 50, at most 200). */
   readonly limit?: number;
   readonly cursor?: string;
+}
+
+/** Narrows a list; a bot has its channel. */
+export interface OfChannel {
+  readonly channel?: string;
+  readonly bot?: string;
 }
 
 export interface AdoptInput {

@@ -19,8 +19,9 @@ import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts
 import { createDynamoTenantRegistry } from '../../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
-import { createApiOwnerOf } from '../../tenants/api-keys.ts';
 import { createTenantDirectory } from '../../tenants/directory.ts';
+import { createSecretReader } from '../../tenants/secrets.ts';
+import { createCallers } from '../../tenants/user-tokens.ts';
 import { admissionOf } from '../admission.ts';
 import { apiSchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
@@ -68,8 +69,18 @@ const open = once(async () => {
     ...(directory && {
       standing: directory.standing,
       retentionOf: directory.retentionOf,
-      ownerOf: createApiOwnerOf(directory),
     }),
+    ownerOf: createCallers({
+      users: configuration.browsers.users,
+      directory,
+      secrets: createSecretReader({
+        variable: () => undefined,
+        parameters: readParameters,
+        files: false,
+        clock: systemClock,
+      }),
+    }),
+    origins: configuration.browsers.origins,
     whileRunning: configuration.whileRunning,
     usage: createDynamoUsageLedger(tables),
     places: createDynamoPlaces(tables),

@@ -13,9 +13,11 @@ import { createControlEndpoint } from '../../host/lambda/control-endpoint.ts';
 import { createDynamoMailbox } from '../../stores/dynamodb/mailbox.ts';
 import { createDynamoModelTroubles } from '../../stores/dynamodb/model-troubles.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
+import { createDynamoTurnNotes } from '../../stores/dynamodb/turn-notes.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { createSsmVault } from '../../stores/ssm/vault.ts';
-import { readServerLists, SERVER_LIST_FILE } from '../../tool-servers/server-list.ts';
+import { allOf, readServerLists, SERVER_LIST_FILE } from '../../tool-servers/server-list.ts';
+import { createSignInPages } from '../../tool-servers/sign-in/sign-in-pages.ts';
 import { createToolServers } from '../../tool-servers/tool-servers.ts';
 import { gatewaySchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
@@ -37,51 +39,62 @@ const SERVER_LIST = join(process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname, SE
 const configuration = readConfiguration(gatewaySchema, process.env);
 const { log, flush } = createObservability(configuration);
 
-const open = once(async () => {
-  const { mappingTable, stateTable, gatewaySecretParameter, modelKeyParameter } = configuration;
-  const names = modelKeyParameter === undefined ? [] : [modelKeyParameter];
-  const parameters = await readParameters([gatewaySecretParameter, ...names]);
-  const secrets = [Buffer.from(parameters.get(gatewaySecretParameter) ?? '', 'base64url')];
-  const tables = { mappingTable, stateTable, clock: systemClock };
-  const store = createDynamoSessionStore(tables);
-  const key = parameters.get(modelKeyParameter ?? '');
-  const upstream = upstreamOf(await readModelChoice(configuration, key, process.env.AWS_REGION));
-  const lists = readServerLists(existsSync(SERVER_LIST) ? readFileSync(SERVER_LIST, 'utf8') : undefined);
-  const toolServers = createToolServers({
-    vault: createSsmVault({ prefix: configuration.vault }),
-    remember: true,
-    secret: secrets[0] ?? Buffer.alloc(0),
-    listening: false,
-    log,
-  });
-  return {
-    control: createControlEndpoint({ mailbox: createDynamoMailbox(tables), secrets, clock: systemClock }),
-    models: createStatelessGateway({
-      secrets,
-      upstream,
-      usage: createDynamoUsageLedger(tables),
-      toolsOf({ person, agent = '', ...grant }) {
-        const list = lists.get(agent);
-        if (person === undefined || !list) return null;
-        return toolServers.openTurn({ ...grant, speaker: person, speakerName: 'you', ...list });
-      },
-      async isOver({ tenant, turnId }) {
-        const turn = await store.getTurn(tenant, turnId);
-        return turn === null || isCommitted(turn);
-      },
-      troubles: createDynamoModelTroubles(tables),
+/** `publicUrl`: this function's own, at which people sign in to tool servers. */
+const openAt = (publicUrl: string) =>
+  once(async () => {
+    const { mappingTable, stateTable, gatewaySecretParameter, modelKeyParameter } = configuration;
+    const names = modelKeyParameter === undefined ? [] : [modelKeyParameter];
+    const parameters = await readParameters([gatewaySecretParameter, ...names]);
+    const secrets = [Buffer.from(parameters.get(gatewaySecretParameter) ?? '', 'base64url')];
+    const tables = { mappingTable, stateTable, clock: systemClock };
+    const store = createDynamoSessionStore(tables);
+    const key = parameters.get(modelKeyParameter ?? '');
+    const upstream = upstreamOf(await readModelChoice(configuration, key, process.env.AWS_REGION));
+    const lists = readServerLists(existsSync(SERVER_LIST) ? readFileSync(SERVER_LIST, 'utf8') : undefined);
+    const vault = createSsmVault({ prefix: configuration.vault });
+    const toolServers = createToolServers({
+      vault,
+      remember: true,
+      secret: secrets[0] ?? Buffer.alloc(0),
+      listening: false,
+      publicUrl,
       log,
-    }),
-  };
-});
+    });
+    const signIn = createSignInPages({ vault, list: allOf(lists), publicUrl, clock: systemClock, log });
+    return {
+      signIn,
+      control: createControlEndpoint({ mailbox: createDynamoMailbox(tables), secrets, clock: systemClock }),
+      models: createStatelessGateway({
+        secrets,
+        upstream,
+        usage: createDynamoUsageLedger(tables),
+        toolsOf({ person, agent = '', ...grant }) {
+          const list = lists.get(agent);
+          if (person === undefined || !list) return null;
+          return toolServers.openTurn({ ...grant, speaker: person, speakerName: 'you', ...list });
+        },
+        async isOver({ tenant, turnId }) {
+          const turn = await store.getTurn(tenant, turnId);
+          return turn === null || isCommitted(turn);
+        },
+        troubles: createDynamoModelTroubles(tables),
+        notes: createDynamoTurnNotes(tables),
+        log,
+      }),
+    };
+  });
+
+let open: ReturnType<typeof openAt> | undefined;
 
 export const handler = awslambda.streamifyResponse<LambdaFunctionURLEvent>(async (event, stream, context) => {
   const ending = new AbortController();
   const timer = setTimeout(() => ending.abort(), context.getRemainingTimeInMillis() - MARGIN_MS);
   try {
-    const { control, models } = await open();
     const request = new Request(requestOf(event), { signal: ending.signal });
-    const response = (await control(request)) ?? (await models.handle(request));
+    open ??= openAt(new URL(request.url).origin);
+    const { control, signIn, models } = await open();
+    const response =
+      (await control(request)) ?? (await signIn.fetch(request)) ?? (await models.handle(request));
     noteRefusal(response, log);
     await streamAnswer(response, stream, awslambda.HttpResponseStream);
     await models.written();

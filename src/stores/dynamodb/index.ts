@@ -2,6 +2,7 @@
 import '../../node-version.ts';
 
 export { createDynamoEventLog, type DynamoEventLogOptions } from './event-log.ts';
+export { createDynamoNotes, type DynamoNotesOptions } from './notes.ts';
 export { createDynamoPlaces, type DynamoPlacesOptions } from './places.ts';
 export {
   createDynamoClient,

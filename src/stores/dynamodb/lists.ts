@@ -1,10 +1,10 @@
 // Lists for people: sessions and conversations by last use, turns in order. Queries only, never a scan. The order of
 // heads comes from an index (a moment behind); what is shown of each is read from the tables themselves.
 import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from '../../core/ids.ts';
-import type { ListOptions, Page } from '../../core/ports/store.ts';
+import type { ListOptions, OfChannel, Page } from '../../core/ports/store.ts';
 import type { SessionHead, SessionMapping, TurnRecord } from '../../core/records.ts';
 import { storeError } from '../rules/errors.ts';
-import { encodedChannel, isSessionId } from '../rules/keys.ts';
+import { encodedChannel, isSessionId, keyPrefix } from '../rules/keys.ts';
 import { decodeCursor, encodeCursor, pageSize } from '../rules/paging.ts';
 import { keyOf } from './client.ts';
 import { type Item, isLiveItem, isSeparate, number, readHead, readMapping, readTurn, text } from './items.ts';
@@ -36,14 +36,14 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoC
   /** Heads by last use, newest first, page by page from the index; `channel` filters on the way. */
   async function* heads(
     tenant: Tenant,
-    by: { readonly sessionKey?: SessionKey; readonly channel?: string },
+    by: { readonly sessionKey?: SessionKey } & OfChannel,
     after: { sessionId: string; usedAtMs: number } | null,
   ): AsyncGenerator<readonly UsedHead[]> {
     const narrow = by.sessionKey !== undefined;
     const [index, partition, value] = narrow
       ? ['heads_of_conversation', 'conversation_list', conversationPartition(by.sessionKey)]
       : [HEADS_INDEX, 'tenant_list', tenantList(tenant)];
-    const prefix = by.channel === undefined ? null : channelPrefix(tenant, encodedChannel(by.channel));
+    const filter = filterOf(tenant, by);
     let start = after
       ? {
           ...keyOf(headKey(tenant, after.sessionId)),
@@ -58,9 +58,9 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoC
         KeyConditionExpression: `${partition} = :list`,
         ExpressionAttributeValues: {
           ':list': { S: value },
-          ...(prefix !== null && { ':prefix': { S: prefix } }),
+          ...filter?.values,
         },
-        ...(prefix !== null && { FilterExpression: 'begins_with(conversation_list, :prefix)' }),
+        ...(filter && { FilterExpression: filter.expression }),
         ScanIndexForward: false,
         Limit: INDEX_PAGE,
         ...(start && { ExclusiveStartKey: start }),
@@ -122,12 +122,13 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoC
 
   async function listMappings(
     tenant: Tenant,
-    options: ListOptions & { channel?: string } = {},
+    options: ListOptions & OfChannel = {},
   ): Promise<Page<SessionMapping>> {
     const after = readHeadCursor(options.cursor);
-    const { channel } = options;
+    const { channel, bot } = options;
+    const prefix = keyPrefix(tenant, options);
     return await collect(
-      heads(tenant, channel === undefined ? {} : { channel }, after),
+      heads(tenant, { ...(channel !== undefined && { channel }), ...(bot !== undefined && { bot }) }, after),
       pageSize(options),
       async (some) => {
         const stored = some.map((head) => afterLastHash(head.conversation));
@@ -145,7 +146,8 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoC
           const item = byKey.get(stored[i]);
           if (!isLiveItem(item, clock.now(), 'ttl') || item.session_id?.S !== head.sessionId) return null;
           const key = isDigested(stored[i]!) ? long.get(head.sessionId)?.session_key?.S : stored[i];
-          return key === undefined ? null : readMapping(item, key as SessionKey);
+          if (key === undefined || (bot !== undefined && !key.startsWith(prefix))) return null;
+          return readMapping(item, key as SessionKey);
         });
       },
     );
@@ -228,6 +230,23 @@ export function createLists({ dynamo, mappingTable, stateTable, clock }: DynamoC
   }
 
   return { listHeads, listMappings, listTurns, allTurns, allSessions };
+}
+
+/** A key that is too long is a digest, which tells the channel but not the bot: `listMappings` looks at the key itself. */
+function filterOf(
+  tenant: Tenant,
+  { channel, bot }: OfChannel,
+): { readonly expression: string; readonly values: Item } | null {
+  if (channel === undefined) return null;
+  const all = channelPrefix(tenant, encodedChannel(channel));
+  if (bot === undefined) {
+    return { expression: 'begins_with(conversation_list, :all)', values: { ':all': { S: all } } };
+  }
+  const ofBot = all + keyPrefix(tenant, { channel, bot }).slice(keyPrefix(tenant, { channel }).length);
+  return {
+    expression: 'begins_with(conversation_list, :bot) OR begins_with(conversation_list, :digest)',
+    values: { ':bot': { S: ofBot }, ':digest': { S: `${all}~` } },
+  };
 }
 
 /** `#` occurs in no id. */

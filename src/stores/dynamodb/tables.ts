@@ -176,6 +176,11 @@ export function troubleKey(tenant: Tenant, turnId: TurnId | string, run: string)
   return { pk: `${storedPart(tenant)}#usage#trouble#${turnId}`, sk: run };
 }
 
+/** What the reply of a run of a turn is to end with, one item for each tool server. No account either. */
+export function notePartition(tenant: Tenant, turnId: TurnId | string, run: string): string {
+  return `${storedPart(tenant)}#usage#note#${turnId}#${run}`;
+}
+
 /** Partition of what an account has used. An id comes last, so whatever it holds it reaches into no other's keys. */
 export function usagePartition({ tenant, scope, id }: UsageAccount): string {
   const part = scope === 'chat' ? storedKey(id as SessionKey) : storedPart(id);
@@ -197,6 +202,7 @@ export function placeKey({ list, ...account }: PlaceList, holder: string): State
 export const TENANTS_PARTITION = '#tenants';
 export const BOTS_PARTITION = '#bots';
 export const AUDIT_PARTITION = '#audit';
+const NOTES_PARTITION = '#notes';
 
 export function tenantKey(tenant: Tenant): StateKey {
   return { pk: TENANTS_PARTITION, sk: tenant };
@@ -209,6 +215,11 @@ export function botKeyOf(channel: string, bot: string): StateKey {
 
 export function auditKey(id: string): StateKey {
   return { pk: AUDIT_PARTITION, sk: id };
+}
+
+/** What the workers of a channel share. */
+export function noteKey(name: string): StateKey {
+  return { pk: NOTES_PARTITION, sk: name };
 }
 
 /** What every key of a tenant begins with, in both tables; no key of another tenant does. */

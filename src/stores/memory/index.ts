@@ -3,6 +3,7 @@
 import '../../node-version.ts';
 
 export { createMemoryEventLog, type MemoryEventLogOptions } from './event-log.ts';
+export { createMemoryNotes } from './notes.ts';
 export { createMemoryObjectStore } from './object-store.ts';
 export { createMemoryPlaces } from './places.ts';
 export { createMemorySessionStore, type MemorySessionStoreOptions } from './session-store.ts';

@@ -35,7 +35,7 @@ export function memoryLists(
   return {
     listMappings: (tenant, options) =>
       live.atomically(() => {
-        const prefix = keyPrefix(tenant, options?.channel);
+        const prefix = keyPrefix(tenant, options);
         const mine = live.mappings().filter((mapping) => mapping.session_key.startsWith(prefix));
         const after = decodeCursor(options?.cursor, ['number', 'string']);
         // Newest first is ascending order of the negated time.

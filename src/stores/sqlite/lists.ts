@@ -22,7 +22,7 @@ export function sqliteLists(
   const nowSec = () => epochSec(clock.now());
   return {
     async listMappings(tenant, options) {
-      const prefix = keyPrefix(tenant, options?.channel);
+      const prefix = keyPrefix(tenant, options);
       const [updatedAt = '\uFFFF', key = ''] = decodeCursor(options?.cursor, ['string', 'string']) ?? [];
       const limit = pageSize(options);
       const rows = db.all(

@@ -35,7 +35,13 @@ export function createSignInLinks(parts: {
   };
 }
 
-/** What a turn's reply says. */
-export function signInNote(server: string, personName: string, link: string): string {
-  return `To use ${server} for ${personName}, sign in here: ${link}\n_(The link is for ${personName} only, and good for an hour.)_`;
+/** What a turn's reply ends with, of one server. */
+export interface SignInNote {
+  readonly server: string;
+  readonly text: string;
+}
+
+export function signInNote(server: string, personName: string, link: string): SignInNote {
+  const text = `To use ${server} for ${personName}, sign in here: ${link}\n_(The link is for ${personName} only, and good for an hour.)_`;
+  return { server, text };
 }

@@ -10,14 +10,14 @@ import type { ToolServersOfTurn } from '../turn-tool-servers.ts';
 import { accessToken } from './access-token.ts';
 import { answerAsConnectTool } from './connect-tool.ts';
 import type { Fetch } from './outgoing-fetch.ts';
-import { type SignInLinks, signInNote } from './sign-in-link.ts';
+import { type SignInLinks, type SignInNote, signInNote } from './sign-in-link.ts';
 
 export interface SignIns {
   /** null: the person has to sign in. `stale`: one that the server refused. */
   token(server: RemoteServer, stale?: string): Promise<string | null>;
   /** In the place of the server. */
   answerWithout(server: RemoteServer, call: Call): Promise<Answer>;
-  notes(): Promise<readonly string[]>;
+  notes(): Promise<readonly SignInNote[]>;
 }
 
 export function createSignIns(parts: {
