@@ -1,10 +1,12 @@
 // The part of a turn between lease and commit that needs an agent host: restore, run the agent, save. Ends with a
 // decision to commit, or with "not now". The host is closed when it returns, unless it may stay for a next turn that
 // begins with exactly what this one leaves.
+
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
+import { withLostFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentHost, AgentOutcome, HostRun } from './ports.ts';
 import type { Reply } from './records.ts';
@@ -104,7 +106,10 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
       state: head.state,
       isComplete: reply.outcome === 'ok' && refused.length === 0 && !outcome.asked,
       ...asking,
-      reply: { ...asking.reply, text: withRefusedNote(asking.reply.text, refused) },
+      reply: {
+        ...asking.reply,
+        text: withLostFiles(withRefusedNote(asking.reply.text, refused), running.attached.lost),
+      },
       compactionDue,
     };
   } catch (error) {
@@ -135,6 +140,7 @@ async function runAgent(
       continuing: record.generation !== null,
       request,
       decided: running.settled.run,
+      ...(running.attached.files.length > 0 && { files: running.attached.files }),
       progress(event) {
         alive = true;
         if (event.type === 'tool') toolsRan = true;

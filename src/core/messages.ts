@@ -2,6 +2,7 @@
 // else; they may run different builds on different machines.
 import { z } from 'zod';
 import { type AnswerInput, answerInputSchema } from './answer.ts';
+import { type Attachment, attachmentsSchema } from './attachments.ts';
 import { Invalid } from './errors.ts';
 import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, turnIdOf } from './ids.ts';
 import { type MessageContext, messageContextSchema } from './message-context.ts';
@@ -65,6 +66,8 @@ const turnRequestSchema = z.object({
   context: messageContextSchema.optional(),
   /** Messages that follow within this time are parts of the same paste (see gather-paste.ts). */
   gatherMs: z.number().int().positive().max(MAX_GATHER_MS).optional(),
+  /** Files that came with it. Absent where there are none. */
+  attachments: attachmentsSchema.optional(),
   /** With the kind `answer`. */
   answer: answerInputSchema.optional(),
 });
@@ -83,6 +86,7 @@ export interface TurnRequestInput {
   readonly sessionHint?: string | null;
   readonly context?: MessageContext;
   readonly gatherMs?: number;
+  readonly attachments?: readonly Attachment[];
   readonly answer?: AnswerInput;
 }
 
@@ -104,6 +108,7 @@ export function turnRequest(input: TurnRequestInput): TurnRequest {
     sessionHint: input.sessionHint ?? null,
     ...(input.context && Object.keys(input.context).length > 0 ? { context: input.context } : {}),
     ...(input.gatherMs ? { gatherMs: input.gatherMs } : {}),
+    ...(input.attachments?.length ? { attachments: input.attachments } : {}),
     ...(input.answer ? { answer: input.answer } : {}),
   });
 }

@@ -1,5 +1,6 @@
 // What the stores keep, as the core sees it. Stores treat `state`, `consent`, `anchor`, `timeline` and `reply` as opaque JSON.
 
+import type { Attachment, StoredFile } from './attachments.ts';
 import type { SessionId, SessionKey, Tenant, TurnId } from './ids.ts';
 import type { Json, TurnRequest } from './messages.ts';
 import type { Question } from './question.ts';
@@ -68,6 +69,8 @@ export interface Reply {
   readonly asked?: readonly Question[];
   /** Of an answer: the questions with what was decided, for a channel that shows it beside them. */
   readonly answered?: readonly Question[];
+  /** What the agent sent along, in order. */
+  readonly files?: readonly StoredFile[];
   /** Not worth a message of its own in a chat. */
   readonly quiet?: boolean;
 }
@@ -98,6 +101,8 @@ export interface TurnRecord {
   readonly kind: TurnRequest['kind'];
   readonly dedupeId: string;
   readonly text: string;
+  /** What came with the text; absent where nothing did. */
+  readonly attachments?: readonly Attachment[];
   readonly status: TurnStatus;
   /** Times a worker began it. */
   readonly attempts: number;

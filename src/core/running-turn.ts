@@ -4,6 +4,7 @@ import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
 import type { SessionId, SessionKey } from './ids.ts';
 import type { Log } from './log.ts';
+import type { AttachedFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
   AgentHosts,
@@ -11,6 +12,7 @@ import type {
   Channel,
   Clock,
   ForkInput,
+  ObjectStore,
   OpenedConversation,
   SessionState,
   SessionStore,
@@ -47,6 +49,8 @@ export interface TurnDeps {
     'compact' | 'collect' | 'undoable' | 'undo' | 'redo' | 'isBlank' | 'branch' | 'agentSessionOf'
   >;
   readonly hosts: AgentHosts;
+  /** Where files of messages and replies lie; without it there are none. */
+  readonly objects?: ObjectStore;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
   readonly log: Log;
@@ -123,6 +127,7 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
 /** One that is to run, with what people have decided. */
 export interface AnsweredTurn extends RunningTurn {
   readonly settled: Extract<Settled, { readonly run: unknown }>;
+  readonly attached: AttachedFiles;
 }
 
 /** What to commit. */

@@ -2,6 +2,7 @@
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unreadable } from './agent-turn.ts';
+import { attachedFiles } from './attached-files.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
@@ -11,6 +12,7 @@ import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId } from './ids.ts';
 import { errorFields } from './log.ts';
+import { isNothingLeft, withLostFiles, withoutLost } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
@@ -288,7 +290,12 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, reply), ...(consent && { consent }) };
   }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  return await runAgentTurn({ ...running, settled, request: await withGathered(running) });
+  const gathered = await withGathered(running);
+  const attached = await attachedFiles(running, gathered);
+  if (isNothingLeft(gathered, attached)) {
+    return unchanged(running, { outcome: 'ok', text: withLostFiles('', attached.lost) });
+  }
+  return await runAgentTurn({ ...running, settled, attached, request: withoutLost(gathered, attached) });
 }
 
 /** What waits for people, and what this message means for it. */

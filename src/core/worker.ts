@@ -25,7 +25,7 @@ export interface WorkerDeps extends TurnDeps {
   /** What the registry knows of a tenant; the installation's own settings hold without it. */
   readonly recordOf?: (tenant: Tenant) => Promise<TenantRecord | null>;
   /** What works for one tenant is done with these, whose credentials open nothing else; with `store` and `state` without it. */
-  readonly storesFor?: (tenant: Tenant) => Pick<TurnDeps, 'store' | 'state'>;
+  readonly storesFor?: (tenant: Tenant) => Pick<TurnDeps, 'store' | 'state' | 'objects'>;
 }
 
 export interface WorkerOptions {

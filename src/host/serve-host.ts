@@ -11,7 +11,8 @@ import { systemClock } from '../core/clock.ts';
 import { isHybridError } from '../core/errors.ts';
 import type { SessionId, Tenant, TurnId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type { ExecutionDirectory, Steering, SteeringMessage } from '../core/ports/execution.ts';
+import type { ExecutionDirectory, GivenFile, Steering, SteeringMessage } from '../core/ports/execution.ts';
+import type { ObjectStore } from '../core/ports/objects.ts';
 import { createSessionFiles, type SessionFiles } from '../state/session-files.ts';
 import { isUnchangedAround } from '../state/unchanged-since.ts';
 import { cutText } from '../text/cut-text.ts';
@@ -52,6 +53,7 @@ interface Booted {
   readonly boot: Boot;
   readonly runner: CliRunner;
   readonly files: SessionFiles;
+  readonly objects: Pick<ObjectStore, 'stream'>;
   /** True where every other process that can be seen belongs to the turn. */
   readonly alone: boolean;
 }
@@ -115,7 +117,7 @@ export async function serveHost(
     const files = createSessionFiles({ objects, limits: frame.limits });
     const inside = await readlink('/proc/self/ns/pid').catch(() => null);
     const alone = frame.outside !== null && inside !== null && inside !== frame.outside;
-    booted = { boot: frame, runner, files, alone };
+    booted = { boot: frame, runner, files, objects, alone };
     say({ type: 'ready', version: PROTOCOL_VERSION });
   }
 
@@ -128,7 +130,7 @@ export async function serveHost(
     say({ type: 'opened' });
   }
 
-  async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
+  async function run({ runner, objects, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
     const { resume, continuing, request, decided, tries, model, agentSessionId, keep, tools } = frame;
     const { sessionId, directory, place } = opened;
@@ -142,6 +144,7 @@ export async function serveHost(
         resume,
         continuing,
         request,
+        ...(frame.files && { files: frame.files.map((file) => readable(file, objects)) }),
         ...(decided && { decided }),
         tries,
         directory,
@@ -273,6 +276,14 @@ export async function serveHost(
     await (session as Session | null)?.place.end();
     await door?.close();
   }
+}
+
+/** Read through the worker, which is asked for it by its name. */
+function readable(
+  { object, ...file }: NonNullable<Run['files']>[number],
+  objects: Pick<ObjectStore, 'stream'>,
+): GivenFile {
+  return { ...file, key: object, read: () => objects.stream(object) };
 }
 
 /** What comes before the agent listens waits for it; the worker offers anew what a run did not take. */

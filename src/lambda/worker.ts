@@ -98,6 +98,7 @@ export function createWorker(
       store,
       queue,
       state,
+      objects,
       hosts: await hosts.open({
         objects,
         state,

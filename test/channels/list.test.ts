@@ -72,6 +72,7 @@ describe('settings on their way to a function', () => {
       allowedGroups: [-5],
       apiRoot: 'http://b/?c=[1]',
       gatherPasteMs: 250,
+      maxFileMegabytes: 50,
       groups: { default: 'all', chats: { '-5': 'commands' } },
       drafts: false,
       answer: 'new-message',

@@ -168,6 +168,17 @@ export interface Steering {
   took(turnId: TurnId): void;
 }
 
+/** A file that came with the turn's message. */
+export interface GivenFile {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly bytes: number;
+  /** Of the object that holds it. */
+  readonly key: string;
+  /** Gone('no-object') when it is not there any more. */
+  read(): AsyncIterable<Uint8Array>;
+}
+
 export interface AgentRun {
   readonly sessionId: SessionId;
   /** Claude's own id of the conversation, where it is not the session's (a fork's). */
@@ -178,6 +189,8 @@ export interface AgentRun {
   readonly continuing: boolean;
   readonly directory: ExecutionDirectory;
   readonly request: TurnRequest;
+  /** What came with the message, to be laid into the working directory. */
+  readonly files?: readonly GivenFile[];
   /** What people decided about calls of tools, and what they allowed for this chat; nothing where it is left out. */
   readonly decided?: Decided;
   readonly progress: (event: TurnEvent) => void;
