@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadAgentFolder, serverListOf, toolsOf } from '../agent/agent-folder.ts';
 import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
-import { servePageFrom } from '../api/static.ts';
+import { eitherPage, servePageFrom, serveWidgetFrom } from '../api/static.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { createAdmission } from '../core/admission.ts';
@@ -14,7 +14,7 @@ import { limitsWithin } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { startSweep } from '../core/sweep.ts';
 import { detectSandbox } from '../host/sandbox/index.ts';
-import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
+import { PACKAGE_ROOT, packageVersion, WIDGET_FOLDER } from '../package-root.ts';
 import { storedBytes } from '../state/record.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
@@ -122,7 +122,10 @@ export async function openLocalSystem(
       ownerOf: createCallers({ users: configuration.browsers.users, directory, secrets }),
       origins: configuration.browsers.origins,
       knownHosts: options.knownHosts,
-      page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
+      widget: serveWidgetFrom(WIDGET_FOLDER),
+      page: options.page
+        ? eitherPage(servePageFrom(join(PACKAGE_ROOT, 'web')), serveWidgetFrom(WIDGET_FOLDER))
+        : serveWidgetFrom(WIDGET_FOLDER),
     });
     const { channels = CHANNELS, workerProgram } = options;
     // This waits for the workers: a caller that waits for a turn which ends within its grace time gets the answer.
