@@ -2,7 +2,8 @@
 import { createSlackApi } from '../../src/channels/slack/api.ts';
 import { createSlackChannel } from '../../src/channels/slack/channel.ts';
 import { slack } from '../../src/channels/slack/descriptor.ts';
-import { THINKING, WAITING } from '../../src/channels/slack/placeholder.ts';
+import { WAITING } from '../../src/channels/slack/placeholder.ts';
+import { THINKING } from '../../src/core/progress-text.ts';
 import { createManualClock, settle } from '../../testing/clock.ts';
 import { type ChannelFault, channelContract, type Post } from '../../testing/contracts/channel.ts';
 import { startFakeSlack } from '../../testing/slack/fake-slack.ts';

@@ -1,4 +1,4 @@
-// Telegram passes the contract of every channel, in a private chat.
+// Telegram passes the contract of every channel, in a private chat, however it shows what goes on and where the answer comes.
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { createTelegramApi } from '../../src/channels/telegram/api.ts';
 import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
@@ -22,14 +22,20 @@ const FAULTS: Readonly<Record<ChannelFault, FaultKind>> = {
   'server-error': { kind: 'error', status: 502 },
 };
 
-channelContract({
-  name: 'telegram',
+const WAYS = {
+  'with drafts': {},
+  'with edits': { drafts: false },
+  'with an answer of its own': { drafts: false, answer: 'new-message' },
+} as const;
+
+const contractOf = (way: keyof typeof WAYS): Parameters<typeof channelContract>[0] => ({
+  name: `telegram, ${way}`,
   async create() {
     const fake = await startFakeTelegram();
     const bot = fake.addBot({ token: TOKEN, username: BOT.username });
     const clock = createManualClock();
     const api = createTelegramApi({ token: TOKEN, apiRoot: fake.apiRoot });
-    const channel = createTelegramChannel({ api, clock });
+    const channel = createTelegramChannel({ api, clock, ...WAYS[way] });
     const seen = () => bot.chat(ANNA).messages.filter(({ from }) => from === 'bot');
     const buttons = () => seen().flatMap((message) => message.buttons.flat().map(({ text }) => text));
     const post = (body: string): Post => ({
@@ -70,10 +76,7 @@ channelContract({
         { name: 'a reaction', post: newest(bot.update({ message_reaction: {} })), becomes: null },
         { name: 'a new member', post: newest(bot.update({ my_chat_member: {} })), becomes: null },
       ],
-      shown() {
-        const { draft } = bot.chat(ANNA);
-        return [...seen(), ...(draft?.text ? [draft] : [])].map(({ text }) => text);
-      },
+      shown: () => [...seen(), bot.chat(ANNA).draft].flatMap((one) => (one?.text ? [one.text] : [])),
       placeholders: [THINKING, WAITING],
       get calls() {
         return bot.calls.length;
@@ -106,3 +109,5 @@ channelContract({
     },
   ],
 });
+
+for (const way of Object.keys(WAYS) as (keyof typeof WAYS)[]) channelContract(contractOf(way));

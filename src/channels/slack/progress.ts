@@ -1,17 +1,17 @@
-// What a person sees while a turn runs: a placeholder at once, and the growing text by throttled edits. Best effort:
-// anything may be dropped, nothing is thrown, and after `close` nothing more is written. A turn that was begun before gets
-// a new placeholder and loses the old one: the worker that sent it may only be paused, and must find nothing to write into
+// What a person sees while a turn runs: a placeholder at once, then throttled edits of it. A turn that was begun before gets a
+// new placeholder and loses the old one: the worker that sent it may only be paused, and must find nothing to write into
 // when it wakes. Only where that attempt ended by waiting for something (and recorded it) its message is written on.
-import { Gone, Invalid, isLeaseLost, Refused } from '../../core/errors.ts';
-import { errorFields, type Log } from '../../core/log.ts';
+import { Refused } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext } from '../../core/ports.ts';
+import { THINKING } from '../../core/progress-text.ts';
+import { keepShowing, openStream, type Stream } from '../../core/stream-progress.ts';
 import { readAnchor } from './anchor.ts';
 import type { SlackApi } from './api.ts';
-import { markdownContent, plainContent } from './content.ts';
+import { MAX_MESSAGE_LENGTH, markdownContent, plainContent } from './content.ts';
 import { isRefusedContent } from './deliver.ts';
-import { sendPlaceholder, THINKING } from './placeholder.ts';
-import { replyTargetOf, type SlackReplyTarget } from './reply-target.ts';
-import { createView, type View } from './view.ts';
+import { sendPlaceholder } from './placeholder.ts';
+import { replyTargetOf } from './reply-target.ts';
 
 export interface ProgressDeps {
   readonly api: SlackApi;
@@ -21,50 +21,25 @@ export interface ProgressDeps {
   readonly editEveryMs: number;
 }
 
+/** What keeps a text from calling a channel makes it longer. */
+const MAX_SHOWN = MAX_MESSAGE_LENGTH - 1_000;
 /** What an attempt inherits stays as it is for so long. */
 const CALM_MS = 4_000;
 /** A turn retried for hours would otherwise carry every placeholder it ever had. */
 const MAX_DISCARDED = 5;
 
 export function openProgress(deps: ProgressDeps, context: SendContext): ProgressSink {
-  const view = createView();
-  const ended = new AbortController();
-  let wake = () => {};
-  let running: Promise<void> | null = null;
-  const begin = () => {
-    const changed = () => new Promise<void>((resolve) => (wake = resolve));
-    running ??= run(deps, context, view, ended.signal, changed).catch((error: unknown) => {
-      deps.log('warn', 'progress-ended', { turn: context.request.turnId, ...errorFields(error) });
-    });
-  };
+  const { kind, turnId } = context.request;
   // Most presses say nothing of their own: a message comes when the agent goes on.
-  if (context.request.kind !== 'answer') begin();
-  return {
-    push(event) {
-      if (ended.signal.aborted) return;
-      view.take(event);
-      begin();
-      wake();
-    },
-    async close() {
-      ended.abort();
-      wake();
-      await running;
-    },
-  };
+  const options = { log: deps.log, turnId, maxLength: MAX_SHOWN, waitsForEvent: kind === 'answer' };
+  return openStream(options, (stream) => run(deps, context, stream));
 }
 
-async function run(
-  deps: ProgressDeps,
-  context: SendContext,
-  view: View,
-  ended: AbortSignal,
-  changed: () => Promise<void>,
-): Promise<void> {
-  const target = replyTargetOf(context.request);
-  const mine = await placeholder(deps, context, target, ended);
-  const shown = mine ? await keepEditing(deps, target, mine, view, ended, changed) : '';
-  if (view.waits()) await showWaiting(deps, context, target, mine, view.text(), shown);
+async function run(deps: ProgressDeps, context: SendContext, stream: Stream): Promise<void> {
+  const { ended, text } = stream;
+  const mine = await placeholder(deps, context, ended);
+  const shown = mine ? await keepEditing(deps, context, mine, stream) : '';
+  if (text.waits()) await showWaiting(deps, context, mine, text.text(), shown);
 }
 
 interface Placeholder {
@@ -77,9 +52,9 @@ interface Placeholder {
 async function placeholder(
   deps: ProgressDeps,
   context: SendContext,
-  target: SlackReplyTarget,
   ended: AbortSignal,
 ): Promise<Placeholder | null> {
+  const target = replyTargetOf(context.request);
   const inherited = readAnchor(context.anchor);
   const [last] = inherited.parts;
   if (inherited.waits && last !== undefined) {
@@ -108,57 +83,41 @@ async function placeholder(
 }
 
 async function keepEditing(
-  deps: ProgressDeps,
-  target: SlackReplyTarget,
+  { api, clock, editEveryMs: everyMs }: ProgressDeps,
+  context: SendContext,
   { ts, inherited }: Placeholder,
-  view: View,
-  ended: AbortSignal,
-  changed: () => Promise<void>,
+  stream: Stream,
 ): Promise<string> {
-  const { editEveryMs: everyMs } = deps;
+  const { channel } = replyTargetOf(context.request);
+  const surface = { everyMs, show: (text: string) => show(api, channel, ts, text) };
   // A try that fails at once shall not make what is waited for flicker.
-  let shown = inherited ? '' : THINKING;
-  let waitMs = inherited ? Math.max(everyMs, CALM_MS) : everyMs;
-  for (;;) {
-    await deps.clock.sleep(waitMs, ended);
-    waitMs = everyMs;
-    const change = changed();
-    if (!ended.aborted && view.text() === shown) await change;
-    if (ended.aborted) return shown;
-    const text = view.text();
-    if (text === shown) continue;
-    try {
-      await show(deps.api, target.channel, ts, text);
-      shown = text;
-    } catch (error) {
-      if (error instanceof Refused) waitMs = Math.max(everyMs, error.retryAfterMs);
-      else if (error instanceof Invalid) shown = text;
-      else if (error instanceof Gone || isLeaseLost(error)) return shown;
-      else throw error;
-    }
-  }
+  const start = inherited
+    ? { shown: '', firstAfterMs: Math.max(everyMs, CALM_MS) }
+    : { shown: THINKING, firstAfterMs: everyMs };
+  return await keepShowing(clock, surface, stream, start);
 }
 
 /** The last word of an attempt that waits: shown, and left for the next one to go on in. */
 async function showWaiting(
-  deps: ProgressDeps,
+  { api }: ProgressDeps,
   context: SendContext,
-  target: SlackReplyTarget,
   mine: Placeholder | null,
   text: string,
   shown: string,
 ): Promise<void> {
+  const target = replyTargetOf(context.request);
   if (mine === null) {
-    await sendPlaceholder(deps.api, target, text, (fresh) => left(context, fresh));
+    await sendPlaceholder(api, target, text, (fresh) => left(context, fresh));
     return;
   }
-  if (text !== shown) await show(deps.api, target.channel, mine.ts, text);
+  if (text !== shown) await show(api, target.channel, mine.ts, text);
   await left(context, mine.ts);
 }
 
 async function left(context: SendContext, ts: string): Promise<void> {
   const before = readAnchor(context.anchor);
-  await context.remember({ ...before, parts: [ts], landed: 0, of: null, waits: true });
+  const discard = [...before.discard, ...before.parts.filter((part) => part !== ts)].slice(-MAX_DISCARDED);
+  await context.remember({ ...before, parts: [ts], discard, landed: 0, of: null, waits: true });
 }
 
 async function show(api: SlackApi, channel: string, ts: string, text: string): Promise<void> {
