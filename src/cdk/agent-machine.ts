@@ -24,6 +24,10 @@ export function machineVariables({
   };
 }
 
+export function hotVariables({ hotIdleMinutes }: WorkerProps): Record<string, string> {
+  return hotIdleMinutes === undefined ? {} : { [VARIABLES.hotIdleMinutes]: String(hotIdleMinutes) };
+}
+
 /** Makes a function of the image: the one given, or this package's with `handler`. */
 export function withAgentImage(
   scope: Construct,

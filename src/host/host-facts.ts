@@ -5,11 +5,14 @@ export interface HostFactsCounter {
   /** The host was given a pack of this size. */
   gave(bytes: number): void;
   saved(bytes: number): void;
+  /** What looked like a new one was that of the turn before. */
+  foundHot(): void;
   readonly now: () => HostFacts;
 }
 
 /** `askedAtMs`: when the turn asked for a host, by `performance.now`; it has it now. */
-export function countHostFacts(start: HostFacts['start'], askedAtMs: number): HostFactsCounter {
+export function countHostFacts(begun: HostFacts['start'], askedAtMs: number): HostFactsCounter {
+  let start = begun;
   const waitedMs = performance.now() - askedAtMs;
   let restoredBytes = 0;
   let savedBytes = 0;
@@ -19,6 +22,9 @@ export function countHostFacts(start: HostFacts['start'], askedAtMs: number): Ho
     },
     saved(bytes) {
       savedBytes += bytes;
+    },
+    foundHot() {
+      start = 'hot';
     },
     now: () => ({ start, waitedMs: Math.round(waitedMs), restoredBytes, savedBytes }),
   };

@@ -52,6 +52,8 @@ export const VARIABLES = {
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',
   /** `false`: the folder is emptied after each turn, too. */
   keepSession: 'HYBRID_SESSIONS_KEEP_SESSION',
+  /** For how long an agent may stay in its own function without a message; 0: it ends with its turn. */
+  hotIdleMinutes: 'HYBRID_SESSIONS_HOT_IDLE_MINUTES',
   /** `true`: the function's user runs nothing but the function, so every other process of it may be ended. */
   soleUser: 'HYBRID_SESSIONS_SOLE_USER',
 } as const;
