@@ -54,9 +54,7 @@ export async function openBenchWorker(
     { dataDir, retentionSec: 86_400, keepGenerations: 10, limits },
     { create: true },
   );
-  const stores = far
-    ? { ...near, objects: asFarAsS3(near.objects), store: asFarAsDynamo(near.store) }
-    : near;
+  const stores = far ? { ...near, objects: asFarAsS3(near.objects), store: asFarAsDynamo(near.store) } : near;
   const folder = await loadAgentFolder(await plainAgent(join(dataDir, 'agent')));
   const model = { baseUrl: modelUrl, demo: false };
   const opened = await openWorkerHosts(

@@ -85,5 +85,8 @@ export function asFarAsDynamo(store: SessionStore): SessionStore {
     };
     return [name, later] as const;
   });
-  return { ...store, ...(Object.fromEntries(delayed) as unknown as Pick<SessionStore, (typeof CALLS)[number]>) };
+  return {
+    ...store,
+    ...(Object.fromEntries(delayed) as unknown as Pick<SessionStore, (typeof CALLS)[number]>),
+  };
 }

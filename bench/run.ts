@@ -40,7 +40,9 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   async ways() {
     console.error('\nOne session brought and saved in three ways ...');
     const { ways, tar } = await benchThreeWays();
-    console.log('\nA turn on a worker that has nothing of the session, over the distance to S3, without the agent\n');
+    console.log(
+      '\nA turn on a worker that has nothing of the session, over the distance to S3, without the agent\n',
+    );
     console.log(waysTable(ways));
     console.log('\nRestore from disk, beside tar\n');
     console.log(tarTable(tar));

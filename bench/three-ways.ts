@@ -3,7 +3,15 @@
 // of history and by files of the workspace. Times are the distance's and this machine's; the agent is not in them.
 // Beside it: a restore from this machine's disk and `tar` of the same files, interleaved.
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -169,7 +177,12 @@ async function measured(
 ): Promise<WayRow[]> {
   const open = { ours, 'session-store': sessionStore, 'whole-files': wholeFiles };
   const ways = await Promise.all(
-    wanted.map(async (name) => ({ name, way: await open[name](bench), restores: [] as number[], saves: [] as number[] })),
+    wanted.map(async (name) => ({
+      name,
+      way: await open[name](bench),
+      restores: [] as number[],
+      saves: [] as number[],
+    })),
   );
   const seen = new Map<string, ObjectTraffic>();
   for (let round = 0; round < rounds; round++) {
@@ -184,7 +197,15 @@ async function measured(
   return ways.map(({ name, restores, saves }) => {
     const { gets, puts, downBytes, upBytes } = seen.get(name)!;
     const [restoreMs, saveMs] = [median(restores), median(saves)];
-    return { case: label, way: name, restoreMs, saveMs, reads: gets, writes: puts, bytes: downBytes + upBytes };
+    return {
+      case: label,
+      way: name,
+      restoreMs,
+      saveMs,
+      reads: gets,
+      writes: puts,
+      bytes: downBytes + upBytes,
+    };
   });
 }
 
@@ -237,7 +258,10 @@ async function wholeFiles(bench: Case): Promise<Way> {
   let near = openAt();
   const { root } = bench.directory;
   const putAll = (store: ObjectStore) =>
-    inParallel(filesBelow(root), async (name) => void (await store.put(name, await readFile(join(root, name)))));
+    inParallel(
+      filesBelow(root),
+      async (name) => void (await store.put(name, await readFile(join(root, name)))),
+    );
   await putAll(near);
   let restored = 0;
   return {
@@ -338,7 +362,9 @@ function sourceText(number: number, bytes: number): string {
 }
 
 function filesBelow(root: string): string[] {
-  return readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(root, name)).isFile());
+  return readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    statSync(join(root, name)).isFile(),
+  );
 }
 
 function newHead(): SessionHead {

@@ -11,11 +11,18 @@ export interface HostFactsCounter {
 }
 
 /** `askedAtMs`: when the turn asked for a host, by `performance.now`; it has it now. */
-export function countHostFacts(begun: HostFacts['start'], askedAtMs: number): HostFactsCounter {
+export function countHostFacts(
+  begun: HostFacts['start'],
+  askedAtMs: number,
+  peakMemory: () => number | null = () => null,
+): HostFactsCounter {
   let start = begun;
   const waitedMs = performance.now() - askedAtMs;
   let restoredBytes = 0;
   let savedBytes = 0;
+  // What was seen before this turn is not its own.
+  peakMemory();
+  let peakMemoryBytes = 0;
   return {
     gave(bytes) {
       restoredBytes += bytes;
@@ -26,6 +33,15 @@ export function countHostFacts(begun: HostFacts['start'], askedAtMs: number): Ho
     foundHot() {
       start = 'hot';
     },
-    now: () => ({ start, waitedMs: Math.round(waitedMs), restoredBytes, savedBytes }),
+    now() {
+      peakMemoryBytes = Math.max(peakMemoryBytes, peakMemory() ?? 0);
+      return {
+        start,
+        waitedMs: Math.round(waitedMs),
+        restoredBytes,
+        savedBytes,
+        ...(peakMemoryBytes > 0 && { peakMemoryBytes }),
+      };
+    },
   };
 }

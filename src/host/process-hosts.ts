@@ -53,7 +53,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
     const askedAtMs = performance.now();
     const taken = (host: SpareHost, start: HostFacts['start']) => ({
       host,
-      facts: countHostFacts(start, askedAtMs),
+      facts: countHostFacts(start, askedAtMs, memoryOf(host)),
     });
     if (needs) return taken(await options.start(needs), 'new');
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
@@ -146,7 +146,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
       }
       return await openSession(
         forNeeds(needs),
-        { ...stayed, facts: countHostFacts('hot', askedAtMs), why: null },
+        { ...stayed, facts: countHostFacts('hot', askedAtMs, memoryOf(stayed.host)), why: null },
         lease,
         head,
         (again) => finish(stayed.host, lease, again),
@@ -166,6 +166,11 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
     },
   };
 }
+
+const memoryOf =
+  ({ link }: SpareHost) =>
+  () =>
+    link.process.peakMemoryBytes?.() ?? null;
 
 /** null: a spare will do. */
 function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | null {

@@ -106,6 +106,7 @@ export const isolatedHostsSchema = z.object({
   stateTable: text,
   bucket: text,
   agentHostFunction: text,
+  agentMemoryMb: whole.optional(),
   gatewayUrl: z.url(),
   signIns: z
     .literal('true')

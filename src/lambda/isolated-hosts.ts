@@ -38,7 +38,9 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
     ...(configuration.modelProvider === 'bedrock' ? { bedrock: { AWS_REGION: region } } : {}),
   };
   let hosts: ProcessHosts | null = null;
+  const { agentMemoryMb } = configuration;
   return {
+    built: agentMemoryMb === undefined ? null : { agents: 'isolated', memoryMb: agentMemoryMb },
     parameters: [gatewaySecretParameter],
     async open({ objects, state, limits, secrets, usage, keysOf, recordOf }) {
       const secret = Buffer.from(secrets.get(gatewaySecretParameter) ?? '', 'base64url');

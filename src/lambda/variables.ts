@@ -30,6 +30,8 @@ export const VARIABLES = {
   modelBaseUrl: 'HYBRID_SESSIONS_MODEL_BASE_URL',
   /** Name of the function in which agents run, and address of the one through which they reach a model and their worker. */
   agentHostFunction: 'HYBRID_SESSIONS_AGENT_HOST_FUNCTION',
+  /** Of that function, in MB: what its turns cost follows from it. */
+  agentMemoryMb: 'HYBRID_SESSIONS_AGENT_MEMORY_MB',
   gatewayUrl: 'HYBRID_SESSIONS_GATEWAY_URL',
   /** `true`: people sign in to a tool server, and replies may end with a link for it. */
   signIns: 'HYBRID_SESSIONS_SIGN_INS',
