@@ -5,6 +5,7 @@ import { newChatReply } from './newchat-command.ts';
 import { type CommandResult, permissionsReply } from './permissions-command.ts';
 import { isCommitted } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
+import { infraText } from './turn-infra.ts';
 import { startOf, tokensOf } from './usage-counters.ts';
 
 /** Text of the command that erases a chat: what a person writes after having read what it does. */
@@ -71,7 +72,13 @@ async function costText({ deps, request }: RunningTurn): Promise<string> {
     const usd = (used?.costNanoUsd ?? 0) / 1e9;
     return `${name}: ${tokens.toLocaleString('en')} tokens, about $${usd.toFixed(usd < 1 ? 4 : 2)}`;
   };
-  return ['This chat, by the days and months of UTC.', line('Today', 0), line('This month', 1)].join('  \n');
+  const infra = await infraText(deps.store, request.sessionKey);
+  return [
+    'This chat, by the days and months of UTC.',
+    line('Today', 0),
+    line('This month', 1),
+    ...(infra === null ? [] : [infra]),
+  ].join('  \n');
 }
 
 function forgetText({ deps, request }: RunningTurn): string {

@@ -62,6 +62,8 @@ export interface TurnDeps {
   readonly send?: (request: TurnRequest) => Promise<void>;
   /** For `/cost`. */
   readonly usage?: Pick<UsageLedger, 'read'>;
+  /** What the infrastructure of a turn cost, by its timeline, where compute is paid by use. */
+  readonly infraUsdOf?: (timeline: Timeline) => number;
   /** Erases a chat, for `/forget`; without it nobody can from a chat. */
   readonly forget?: (key: SessionKey) => Promise<void>;
   /** Every tenant is served where it is left out. */

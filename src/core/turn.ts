@@ -339,7 +339,8 @@ async function finish(
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }
   await deps.at?.('after-send');
-  const kept = timeline.done(turn.attempts);
+  const timed = timeline.done(turn.attempts);
+  const kept = deps.infraUsdOf ? { ...timed, infraUsd: deps.infraUsdOf(timed) } : timed;
   await deps.store.settle(lease, turn.turnId, outcome === 'owed' ? 'undeliverable' : outcome, kept);
   await deps.at?.('after-mark');
   deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });
