@@ -32,6 +32,8 @@ const noState: WorkerDeps['state'] = {
   undo: () => null,
   redo: () => null,
   isBlank: () => false,
+  awayOf: () => null,
+  claim: () => null,
   agentSessionOf: ({ sessionId }) => sessionId,
 };
 
