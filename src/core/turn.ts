@@ -3,6 +3,7 @@
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unreadable } from './agent-turn.ts';
 import { attachedFiles } from './attached-files.ts';
+import { awayStep } from './away.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
@@ -274,6 +275,8 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
+  const whileAway = awayStep(running);
+  if (whileAway) return whileAway;
   if (request.kind === 'command') {
     const { reply, consent } = await commandReply(running);
     return { ...unchanged(running, reply), ...(consent && { consent }) };

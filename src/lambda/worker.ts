@@ -4,6 +4,7 @@
 // function (shared-hosts.ts), or in one of their own for each session (isolated-hosts.ts).
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type { z } from 'zod';
+import { INSTALLATION_FILE } from '../aws/installation-file.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
 import {
@@ -117,6 +118,7 @@ export function createWorker(
       usage,
       ...infraOf(hosts.built),
       ...(apart && { storesFor: apart.of }),
+      pullOptions: `--aws ${INSTALLATION_FILE}`,
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,
       log,
