@@ -1,9 +1,10 @@
-// Commands that are answered without an agent and change nothing: what stands where, what it has cost, which commands there
-// are. `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
+// Commands that are answered without an agent and change nothing of the session: what stands where, what it has cost, what is
+// scheduled, which commands there are. `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
 import { COMMANDS } from './commands.ts';
 import { accountOf } from './erase-chat.ts';
 import { isCommitted, type Reply } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
+import { schedulesReply, timeZoneReply } from './schedule-commands.ts';
 import { startOf, tokensOf } from './usage-counters.ts';
 
 /** Text of the command that erases a chat: what a person writes after having read what it does. */
@@ -24,6 +25,10 @@ async function answerTo(name: string, running: RunningTurn): Promise<string> {
       return await costText(running);
     case 'stop':
       return 'What came before is stopped.';
+    case 'schedules':
+      return await schedulesReply(running);
+    case 'timezone':
+      return await timeZoneReply(running);
     case 'forget':
       return forgetText(running);
     default:

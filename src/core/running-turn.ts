@@ -20,6 +20,7 @@ import type {
 import type { TimelineRecorder } from './record-timeline.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { Scheduling } from './scheduling.ts';
 import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
 import type { SteeredTurn } from './steering.ts';
@@ -55,6 +56,8 @@ export interface TurnDeps {
   readonly maxAttempts: number;
   /** For `/cost`. */
   readonly usage?: Pick<UsageLedger, 'read'>;
+  /** Schedules of the chat; without it nothing can be scheduled here. */
+  readonly scheduling?: Scheduling;
   /** Erases a chat, for `/forget`; without it nobody can from a chat. */
   readonly forget?: (key: SessionKey) => Promise<void>;
   /** Every tenant is served where it is left out. */
