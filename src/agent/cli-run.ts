@@ -19,6 +19,7 @@ import { dropConfiguration, laidPlaces, layConfiguration } from './static-config
 import { steerInto } from './steering-input.ts';
 import { markTranscript, type TranscriptMark } from './transcript.ts';
 import { userMessage } from './user-message.ts';
+import { timeZoneOf } from './time-zone.ts';
 
 export interface CliRun {
   readonly run: AgentRun;
@@ -65,8 +66,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     model: context.model,
     shellPrefix: laid.shellWrapper,
     ...(context.path === undefined ? {} : { path: context.path }),
-    // This process's zone follows TZ and the machine's setting; on Lambda it is UTC.
-    timezone: folder.settings.timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timezone: run.scheduling?.timeZone ?? timeZoneOf(folder.settings),
     ...(context.language === undefined ? {} : { language: context.language }),
     limits: folder.settings.timeLimits,
   });

@@ -9,6 +9,7 @@ import { type Caller, checkBearer, checkBrowser, checkHead, checkJson } from './
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse, refuse } from './problems.ts';
 import { questionRoutes } from './questions.ts';
+import { scheduleRoutes } from './schedules.ts';
 import { turnRoutes } from './turns.ts';
 
 export interface AppOptions extends ApiDeps {
@@ -33,6 +34,7 @@ export function apiRoutes(options: AppOptions): Route[] {
     ...messageRoutes(options),
     ...questionRoutes(options),
     ...turnRoutes(options),
+    ...scheduleRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
     { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(healthOf(options)) },

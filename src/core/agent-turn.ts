@@ -26,6 +26,8 @@ import {
   retryOptionsOf,
   unchanged,
 } from './running-turn.ts';
+import { schedulingFor, withSchedules } from './agent-scheduling.ts';
+import type { AgentScheduling } from './schedule-orders.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
 import { withQuestions } from './with-questions.ts';
@@ -69,7 +71,8 @@ type AgentTurn = (Decision & { readonly isComplete?: boolean }) | NotNow;
 
 async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
   const { deps, request, signal } = running;
-  const { outcome, toolsRan } = await runAgent(running, host, saver);
+  const scheduling = await schedulingFor(running);
+  const { outcome, toolsRan } = await runAgent(running, host, saver, scheduling);
   running.timeline.calls(outcome.calls ?? []);
   await deps.at?.('after-agent');
   if (signal.aborted && signal.reason === 'lost') {
@@ -97,7 +100,8 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
     }
     const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
-    const asking = withQuestions(running, outcome, reply, head.generation);
+    const scheduled = await withSchedules(running, outcome, reply);
+    const asking = withQuestions(running, outcome, scheduled, head.generation);
     return {
       baseGeneration: saver.head.generation,
       generation: head.generation,
@@ -119,6 +123,7 @@ async function runAgent(
   running: AnsweredTurn,
   host: AgentHost,
   saver: StateSaver,
+  scheduling: AgentScheduling | undefined,
 ): Promise<{ readonly outcome: AgentOutcome; readonly toolsRan: boolean }> {
   const { deps, request, record, head, signal } = running;
   // A first turn is saved only after the agent has sent an event. Before that the directory may hold no conversation, and
@@ -142,6 +147,7 @@ async function runAgent(
       },
       tries: running.tries,
       steering: running.steering,
+      ...(scheduling && { scheduling }),
       signal,
     });
     await deps.at?.('mid-run');

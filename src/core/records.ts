@@ -3,6 +3,7 @@
 import type { SessionId, SessionKey, Tenant, TurnId } from './ids.ts';
 import type { Json, TurnRequest } from './messages.ts';
 import type { Question } from './question.ts';
+import type { PlacedOrder } from './schedule-orders.ts';
 import type { Timeline } from './timeline.ts';
 
 /**
@@ -68,6 +69,8 @@ export interface Reply {
   readonly asked?: readonly Question[];
   /** Of an answer: the questions with what was decided, for a channel that shows it beside them. */
   readonly answered?: readonly Question[];
+  /** What the turn has ordered about schedules: done once it is committed, before the reply goes out. */
+  readonly schedules?: readonly PlacedOrder[];
   /** Not worth a message of its own in a chat. */
   readonly quiet?: boolean;
 }

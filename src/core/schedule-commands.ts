@@ -78,11 +78,10 @@ async function listText(
   const lines = await Promise.all(
     [...open, ...ended].map(async (one) => {
       const last = one.runs.at(-1);
-      const state = one.status === 'active' ? `next: ${nextText(one)}` : one.status;
       const log = last
         ? `; last: ${timeText(last.dueMs, one.timeZone)}, ${wordsOf(await outcomeOf(last, store, tenant), last)}`
         : '';
-      return `\`${shortScheduleId(one)}\` **${one.name}** (${patternText(one)}): ${state}${log}`;
+      return `\`${shortScheduleId(one)}\` **${one.name}** ${scheduleText(one)}${log}`;
     }),
   );
   const ways = open[0]
@@ -114,6 +113,12 @@ function wordsOf(outcome: RunOutcome, { times }: ScheduledRun): string {
     'not-served': 'not run, because this bot was switched off',
   };
   return words[outcome];
+}
+
+/** When it comes, in one line. */
+export function scheduleText(schedule: Schedule): string {
+  const state = schedule.status === 'active' ? `next: ${nextText(schedule)}` : schedule.status;
+  return `(${patternText(schedule)}): ${state}`;
 }
 
 function patternText({ when, timeZone }: Schedule): string {

@@ -36,7 +36,16 @@ const changeOrderSchema = z.strictObject({
 });
 
 export const scheduleOrderSchema = z.discriminatedUnion('action', [createOrderSchema, changeOrderSchema]);
-export const scheduleOrdersSchema = z.array(scheduleOrderSchema).max(MAX_ORDERS);
+export const scheduleOrdersSchema = z.array(scheduleOrderSchema).max(MAX_ORDERS).readonly();
+
+/** What an agent's side is told of its chat, to answer its agent at once. */
+export const agentSchedulingSchema = z.object({
+  /** What the chat has chosen; null: the agent folder's. */
+  timeZone: z.string().max(100).nullable(),
+  keptDays: z.number(),
+  schedules: z.array(z.object({ id: z.string(), name: z.string(), what: z.string() })).max(MAX_SCHEDULES),
+});
+export type AgentScheduling = z.output<typeof agentSchedulingSchema>;
 
 export type ScheduleOrder = z.output<typeof scheduleOrderSchema>;
 export type CreateOrder = Extract<ScheduleOrder, { action: 'create' }>;
@@ -74,9 +83,12 @@ export function scheduleFrom(order: CreateOrder, request: TurnRequest, at: numbe
   };
 }
 
+/** An order with its place among all of its turn: ids are made of it. */
+export type PlacedOrder = readonly [at: number, order: ScheduleOrder];
+
 export interface CheckedOrders {
-  /** What will be done, with each one's place among all: ids are made of it. */
-  readonly orders: readonly (readonly [at: number, order: ScheduleOrder])[];
+  /** What will be done. */
+  readonly orders: readonly PlacedOrder[];
   /** Why others will not, in words for the person. */
   readonly refused: readonly string[];
 }
@@ -86,7 +98,7 @@ export function checkOrders(given: unknown, schedules: readonly Schedule[], nowM
   const parsed = scheduleOrdersSchema.safeParse(given);
   if (!parsed.success) return { orders: [], refused: ['The schedules of this turn could not be read.'] };
   let open = schedules.filter(isOpen).length;
-  const orders: (readonly [number, ScheduleOrder])[] = [];
+  const orders: PlacedOrder[] = [];
   const refused: string[] = [];
   for (const [at, order] of parsed.data.entries()) {
     if (order.action === 'create') {

@@ -19,7 +19,7 @@ import {
   type ScheduleId,
   withRuns,
 } from './schedule.ts';
-import { type ScheduleOrder, scheduleFrom } from './schedule-orders.ts';
+import { type PlacedOrder, scheduleFrom } from './schedule-orders.ts';
 import { checkTimeZone, nextDueMs, timeText } from './schedule-times.ts';
 import { NotServed } from './standing.ts';
 
@@ -41,12 +41,14 @@ export type ScheduleAction = 'pause' | 'resume' | 'cancel';
 export interface Scheduling {
   list(key: SessionKey): Promise<readonly Schedule[]>;
   timeZoneOf(key: SessionKey): Promise<string>;
+  /** null: none. */
+  chosenTimeZone(key: SessionKey): Promise<string | null>;
   /** null: the installation's. Invalid('bad-time-zone') */
   setTimeZone(key: SessionKey, timeZone: string | null): Promise<void>;
   /** Of a committed turn; may be repeated. */
   apply(
     request: TurnRequest,
-    orders: readonly (readonly [at: number, order: ScheduleOrder])[],
+    orders: readonly PlacedOrder[],
   ): Promise<void>;
   /** Gone('unknown-schedule') */
   act(key: SessionKey, id: ScheduleId, action: ScheduleAction): Promise<Schedule>;
@@ -137,6 +139,7 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
   return {
     list: (key) => schedules.list(key),
     timeZoneOf: async (key) => (await schedules.timeZoneOf(key)) ?? deps.timeZone,
+    chosenTimeZone: (key) => schedules.timeZoneOf(key),
     async setTimeZone(key, timeZone) {
       await schedules.setTimeZone(key, timeZone === null ? null : checkTimeZone(timeZone));
     },

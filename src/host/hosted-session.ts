@@ -163,7 +163,7 @@ export async function openSession(
     endpoint: ModelEndpoint,
     use: string | undefined,
   ): Promise<AgentOutcome> {
-    const { resume, continuing, request, decided, tries, signal, agentSessionId } = run;
+    const { resume, continuing, request, decided, tries, signal, agentSessionId, scheduling } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
       link.hurry('ended', patience.stopMs);
@@ -183,6 +183,7 @@ export async function openSession(
       const more = {
         ...(tools && { tools }),
         ...(decided && { decided }),
+        ...(scheduling && { scheduling }),
         ...(agentSessionId && { agentSessionId }),
       };
       const asked = link.ask({ ...frame, ...more }, 'ended');

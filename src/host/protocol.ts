@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { askedSchema, decidedSchema } from '../core/asked-call.ts';
 import { parseTurnRequest } from '../core/messages.ts';
+import { agentSchedulingSchema, scheduleOrdersSchema } from '../core/schedule-orders.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
 import { WHY_COLD } from './hot-reasons.ts';
 
@@ -68,6 +69,7 @@ export const toHostSchema = z.discriminatedUnion('type', [
     continuing: z.boolean(),
     request: z.unknown().transform((value) => parseTurnRequest(value)),
     decided: decidedSchema.optional(),
+    scheduling: agentSchedulingSchema.optional(),
     tries: z.int().positive(),
     /** Claude's own id of the conversation, where it is not the session's. */
     agentSessionId: z.string().optional(),
@@ -139,6 +141,7 @@ export const outcomeSchema = z.strictObject({
     })
     .optional(),
   asked: askedSchema.optional(),
+  schedules: scheduleOrdersSchema.optional(),
   failure: z
     .strictObject({
       code: z.enum(['model-unavailable', 'agent-crashed', 'agent-error', 'resume-lost']),

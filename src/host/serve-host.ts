@@ -131,6 +131,7 @@ export async function serveHost(
   async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
     const { resume, continuing, request, decided, tries, model, agentSessionId, keep, tools } = frame;
+    const { scheduling } = frame;
     const { sessionId, directory, place } = opened;
     const endpoint = endpointOf(model, ways);
     if (keep) door ??= await openModelDoor();
@@ -143,6 +144,7 @@ export async function serveHost(
         continuing,
         request,
         ...(decided && { decided }),
+        ...(scheduling && { scheduling }),
         tries,
         directory,
         steering,

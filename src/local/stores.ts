@@ -7,6 +7,7 @@ import type {
   EventLog,
   ObjectStore,
   Places,
+  ScheduleStore,
   SessionStore,
   TenantHoldings,
   TenantRegistry,
@@ -22,6 +23,7 @@ import { createSqliteTenantHoldings } from '../stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
   createSqlitePlaces,
+  createSqliteSchedules,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
@@ -44,6 +46,7 @@ export interface Stores {
   readonly holdings: TenantHoldings;
   readonly usage: UsageLedger;
   readonly places: Places;
+  readonly schedules: ScheduleStore;
   readonly vault: Vault;
   close(): Promise<void>;
 }
@@ -85,6 +88,7 @@ export async function openStores(
     folder,
     usage,
     places,
+    schedules: createSqliteSchedules({ database, clock }),
     vault: openVault(folder.path, configuration.vaultKey ?? null),
     retentionSec,
     keepGenerations,
