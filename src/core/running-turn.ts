@@ -23,6 +23,7 @@ import type {
 import type { TimelineRecorder } from './record-timeline.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { Scheduling } from './scheduling.ts';
 import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
 import type { SteeredTurn } from './steering.ts';
@@ -73,6 +74,8 @@ export interface TurnDeps {
   readonly usage?: Pick<UsageLedger, 'read'>;
   /** What the infrastructure of a turn cost, by its timeline, where compute is paid by use. */
   readonly infraUsdOf?: (timeline: Timeline) => number;
+  /** Schedules of the chat; without it nothing can be scheduled here. */
+  readonly scheduling?: Scheduling;
   /** Erases a chat, for `/forget`; without it nobody can from a chat. */
   readonly forget?: (key: SessionKey) => Promise<void>;
   /** What `hybrid-sessions pull` has to be told here to find the stores; nothing where it is left out. */

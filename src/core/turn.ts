@@ -337,6 +337,8 @@ async function finish(
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
+  // Before the reply says so; again when this is cut off, which changes nothing.
+  if (turn.reply?.schedules) await deps.scheduling?.apply(request, turn.reply.schedules);
   const outcome = await deliverReply(deps, channel, lease, request, turn);
   if (typeof outcome === 'object') {
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };

@@ -172,7 +172,17 @@ export async function openSession(
     endpoint: ModelEndpoint,
     use: string | undefined,
   ): Promise<AgentOutcome> {
-    const { resume, continuing, request, decided, tries, signal, agentSessionId, files = [] } = run;
+    const {
+      resume,
+      continuing,
+      request,
+      decided,
+      tries,
+      signal,
+      agentSessionId,
+      files = [],
+      scheduling,
+    } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
       link.hurry('ended', patience.stopMs);
@@ -202,6 +212,7 @@ export async function openSession(
         ...(given.length > 0 && { files: given }),
         ...(tools && { tools }),
         ...(decided && { decided }),
+        ...(scheduling && { scheduling }),
         ...(agentSessionId && { agentSessionId }),
       };
       const asked = link.ask({ ...frame, ...more }, 'ended');

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { askedSchema, decidedSchema } from '../core/asked-call.ts';
 import { fileNameOf, MAX_FILES } from '../core/attachments.ts';
 import { parseTurnRequest } from '../core/messages.ts';
+import { agentSchedulingSchema, scheduleOrdersSchema } from '../core/schedule-orders.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
 import { WHY_COLD, WHY_EVICTED } from './hot-reasons.ts';
 
@@ -89,6 +90,7 @@ export const toHostSchema = z.discriminatedUnion('type', [
     /** What came with the message; `object` is the name under which it is asked for, like a pack. */
     files: z.array(givenFileSchema).max(MAX_FILES).optional(),
     decided: decidedSchema.optional(),
+    scheduling: agentSchedulingSchema.optional(),
     tries: z.int().positive(),
     /** Claude's own id of the conversation, where it is not the session's. */
     agentSessionId: z.string().optional(),
@@ -160,6 +162,7 @@ export const outcomeSchema = z.strictObject({
     })
     .optional(),
   asked: askedSchema.optional(),
+  schedules: scheduleOrdersSchema.optional(),
   failure: z
     .strictObject({
       code: z.enum(['model-unavailable', 'agent-crashed', 'agent-error', 'resume-lost']),

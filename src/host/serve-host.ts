@@ -135,6 +135,7 @@ export async function serveHost(
   async function run({ runner, objects, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
     const { resume, continuing, request, decided, tries, model, agentSessionId, keep, tools } = frame;
+    const { scheduling } = frame;
     const { sessionId, directory, place } = opened;
     const endpoint = endpointOf(model, ways);
     if (keep) door ??= await openModelDoor();
@@ -148,6 +149,7 @@ export async function serveHost(
         request,
         ...(frame.files && { files: frame.files.map((file) => readable(file, objects)) }),
         ...(decided && { decided }),
+        ...(scheduling && { scheduling }),
         tries,
         directory,
         steering,

@@ -3,6 +3,7 @@ import type { Asked, Decided } from '../asked-call.ts';
 import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
+import type { AgentScheduling, ScheduleOrder } from '../schedule-orders.ts';
 import type { ModelCall } from '../timeline.ts';
 import type { TurnEvent } from './channel.ts';
 
@@ -208,6 +209,8 @@ export interface AgentRun {
   readonly progress: (event: TurnEvent) => void;
   /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
   readonly tries: number;
+  /** Without it the agent cannot schedule anything. */
+  readonly scheduling?: AgentScheduling;
   /** Without it nothing reaches the agent while it runs. */
   readonly steering?: Steering;
   /** Aborts to stop: `reason` is 'stop' (the user), 'deadline' or 'lost' (no longer ours). */
@@ -224,6 +227,8 @@ export interface AgentOutcome {
   readonly calls?: readonly ModelCall[];
   /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
   readonly asked?: Asked;
+  /** What the agent ordered about schedules in this turn, earlier parts of it included. */
+  readonly schedules?: readonly ScheduleOrder[];
   /** Tokens that the conversation took of the model's context in the last request. */
   readonly contextTokens?: number;
   /**
