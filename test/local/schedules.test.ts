@@ -31,7 +31,9 @@ const respond: Responder = (request) => {
     const input = { action: 'create', name: 'greeting', text: 'say good morning', at };
     return { blocks: [{ type: 'tool_use', name: 'mcp__hybrid_sessions__schedule', input }] };
   }
-  return { blocks: [{ type: 'text', text: last.includes('"toolResults":[{') ? `planned ${last}` : 'good morning' }] };
+  return {
+    blocks: [{ type: 'text', text: last.includes('"toolResults":[{') ? `planned ${last}` : 'good morning' }],
+  };
 };
 const start = () => startLocalSystem({ respond, dataDir, env: { TZ: 'Europe/Berlin' } });
 
@@ -57,10 +59,14 @@ test(`${promise('ONCE-IN')} what the agent orders is due once, in the same conve
   expect(planned.reply.text).toContain('is scheduled when this turn ends');
   const { schedules } = await listed();
   expect(schedules).toHaveLength(1);
-  await until(async () => (await turns()).some(({ kind, status }) => kind === 'wake' && status === 'delivered'));
+  await until(async () =>
+    (await turns()).some(({ kind, status }) => kind === 'wake' && status === 'delivered'),
+  );
   expect((await turns()).map(({ kind }) => kind)).toEqual(['message', 'wake']);
   expect((await turns()).at(-1)?.reply?.text).toBe('good morning');
-  const woken = seen.find((message) => message.includes('say good morning') && message.includes('scheduled_wake_up'));
+  const woken = seen.find(
+    (message) => message.includes('say good morning') && message.includes('scheduled_wake_up'),
+  );
   expect(woken).toContain('greeting');
   await until(async () => (await listed()).schedules[0]?.runs[0]?.outcome === 'ok');
   expect((await listed()).schedules[0]).toMatchObject({ status: 'ended', next_due_at: null });
@@ -73,7 +79,10 @@ test('a due time that passes while the system is down is caught up with at the n
   await system!.close();
   await until(() => Date.now() > due);
   system = await start();
-  await until(async () => (await turns()).filter(({ kind, status }) => kind === 'wake' && status === 'delivered').length === 2);
+  await until(
+    async () =>
+      (await turns()).filter(({ kind, status }) => kind === 'wake' && status === 'delivered').length === 2,
+  );
   expect((await turns()).map(({ kind }) => kind)).toEqual(['message', 'wake', 'message', 'wake']);
 });
 
@@ -96,7 +105,9 @@ test('the next turn of a live agent schedules for itself, and knows what is sche
   expect(await (await act('resume')).json()).toMatchObject({ status: 'active' });
   await act('run');
   await act('run');
-  await until(async () => (await listed()).schedules.find(({ id }) => id === one?.id)?.runs[0]?.outcome === 'ok');
+  await until(
+    async () => (await listed()).schedules.find(({ id }) => id === one?.id)?.runs[0]?.outcome === 'ok',
+  );
   expect((await turns()).filter(({ kind }) => kind === 'wake')).toHaveLength(3);
   expect(await (await act('cancel')).json()).toMatchObject({ status: 'cancelled' });
   expect((await system!.say('c', '/schedules')).reply.text).toContain('greeting');
