@@ -202,6 +202,32 @@ withTenant(sessions.command('erase'))
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./sessions.ts')).erase(context, chat, options));
 
+const schedules = program
+  .command('schedules')
+  .description('what the agent of a chat does by itself, and when');
+
+withTenant(schedules.command('list'))
+  .description('the schedules of a chat')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./schedules.ts')).list(context, chat, options));
+
+for (const [action, description] of [
+  ['pause', 'hold one back'],
+  ['resume', 'let one go on'],
+  ['cancel', 'end one for good'],
+  ['run', 'wake the agent by one now, besides its times'],
+] as const) {
+  withTenant(schedules.command(action))
+    .description(description)
+    .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+    .argument('<schedule>', 'its id or the beginning of it')
+    .option('--json', 'print JSON')
+    .action(async (chat, id, options) =>
+      (await import('./schedules.ts')).change(context, action, chat, id, options),
+    );
+}
+
 const turns = program.command('turns').description("where the time of a chat's turns went");
 
 withTenant(turns.command('list'))
