@@ -2,6 +2,7 @@
 // when it is called.
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { switches } from '../channels/settings.ts';
 import { SCOPES } from '../core/scopes.ts';
@@ -457,11 +458,21 @@ program
     (await import('./cost.ts')).cost(context, options, TYPICAL);
   });
 
-program
+const initCommand = program
   .command('init')
   .description('make a project: agent folder, configuration, .gitignore, README')
-  .argument('<dir>', 'a new or empty folder')
-  .action(async (dir) => (await import('./init.ts')).init(context, dir));
+  .argument('[dir]', 'a new or empty folder')
+  .option('--url <address>', 'with one of the options below: the address that the platform is to call');
+const withManifest = (CHANNELS as readonly ChannelDescriptor[]).filter((channel) => channel.init?.manifest);
+for (const { name, title } of withManifest) {
+  initCommand.option(`--${name}`, `print the manifest of an app of ${title}, and make nothing`);
+}
+initCommand.action(async (dir, options) => {
+  const channel = withManifest.find(({ name }) => options[name]);
+  if (channel) return await (await import('./app-manifest.ts')).printManifest(context, channel, options.url);
+  if (dir === undefined) initCommand.error("error: missing required argument 'dir'");
+  await (await import('./init.ts')).init(context, dir);
+});
 
 program.addHelpText(
   'after',
