@@ -114,7 +114,7 @@ export function encrypt(key: Buffer, receiver: string, message: string): string 
   ]).toString('base64');
 }
 
-function decrypt(key: Buffer, receiver: string, encrypted: string): string {
+export function decrypt(key: Buffer, receiver: string, encrypted: string): string {
   const decipher = createDecipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);
   const padded = Buffer.concat([decipher.update(encrypted, 'base64'), decipher.final()]);
   const whole = padded.subarray(0, padded.length - (padded.at(-1) ?? 0));
