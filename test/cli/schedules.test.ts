@@ -13,7 +13,7 @@ test('an operator lists, holds back, runs and ends schedules, and exports them w
   expect((await run(['schedules', 'list', 'main'])).err).toContain('Nothing is scheduled');
   const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat: 'cli-main', thread: null };
   const sessionKey = sessionKeyOf(conversation);
-  const schedules = createSqliteSchedules({ database: join(cwd, '.hybrid-sessions', 'hybrid-sessions.db') });
+  const schedules = createSqliteSchedules({ database: join(cwd, '.hybrid-sessions', 'sessions.db') });
   const schedule = { ...scheduleOf(Date.now()), conversation, sessionKey };
   await schedules.add(schedule);
   await schedules.close();
@@ -28,11 +28,11 @@ test('an operator lists, holds back, runs and ends schedules, and exports them w
   expect(listed.schedules[0].runs).toMatchObject([{ outcome: 'woken' }]);
   expect((await run(['schedules', 'cancel', 'main', id, '--json'])).out).toContain('"cancelled"');
   expect(await run(['schedules', 'pause', 'main', 'ffff'])).toMatchObject({
-    code: 5,
+    code: 4,
     err: expect.stringContaining('schedules list'),
   });
   expect((await run(['sessions', 'erase', 'cli-main', '--yes'])).code).toBe(0);
-  const after = createSqliteSchedules({ database: join(cwd, '.hybrid-sessions', 'hybrid-sessions.db') });
+  const after = createSqliteSchedules({ database: join(cwd, '.hybrid-sessions', 'sessions.db') });
   expect(await after.list(sessionKey)).toEqual([]);
   await after.close();
 });
