@@ -103,6 +103,23 @@ withData(program.command('address'))
   .option('--port <number>', 'port of the server (PORT, else 8787)', port)
   .action(async (options) => (await import('./page-address.ts')).address(context, options));
 
+withTenant(program.command('pull'))
+  .description('take a conversation to this computer: files, transcript for `claude --resume`, tasks')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--to <dir>', 'a new folder for its working directory (default: named like the chat)')
+  .option('--chat-goes-on', 'the chat is not told to wait: it goes on, and so does the copy')
+  .option('--again', 'although another copy is away; that one can then only come back as a fork')
+  .option('--trust', 'lay .mcp.json and .claude/settings.json of the session, which your CLI obeys')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./pull.ts')).pull(context, chat, options));
+
+withTenant(program.command('push'))
+  .description('bring back what `pull` took: the next generation of its session')
+  .argument('<dir>', 'the folder that `pull` made')
+  .option('--fork <name>', 'begin a new chat with it instead')
+  .option('--json', 'print JSON')
+  .action(async (dir, options) => (await import('./push.ts')).push(context, dir, options));
+
 const sessions = program.command('sessions').description('look at, copy, check and erase stored sessions');
 
 withTenant(sessions.command('list'))

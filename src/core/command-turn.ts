@@ -1,4 +1,6 @@
-// Commands that are answered without an agent: what stands where, what it has cost, which commands there are. `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
+// Commands that are answered without an agent: what stands where, what it has cost, which commands there are. `/forget`
+// answers, and what it forgets goes once the answer is out (see turn.ts).
+import { awaySince, handoffText } from './away.ts';
 import { COMMANDS } from './commands.ts';
 import { accountOf } from './erase-chat.ts';
 import { newChatReply } from './newchat-command.ts';
@@ -30,6 +32,8 @@ async function answerTo(name: string, running: RunningTurn): Promise<string> {
       return 'What came before is stopped.';
     case 'forget':
       return forgetText(running);
+    case 'handoff':
+      return handoffText(running);
     default:
       return HELP_TEXT;
   }
@@ -50,6 +54,7 @@ async function statusText({ deps, request, head, record }: RunningTurn): Promise
     context === undefined
       ? ''
       : `The conversation takes about ${context.toLocaleString('en')} tokens of the model's context.`,
+    awaySince(deps.state.awayOf(head)),
     `${waiting === 0 ? 'Nothing waits' : `${counted(waiting, 'message')} wait${waiting === 1 ? 's' : ''}`} behind this.`,
     `Kept until ${new Date(head.expiresAtSec * 1_000).toISOString().slice(0, 10)}, and longer with every message.`,
   ]

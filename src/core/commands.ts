@@ -68,6 +68,16 @@ export const COMMANDS = [
     takes: /\S/,
   },
   {
+    name: 'handoff',
+    usage: '/handoff',
+    help: 'The line that takes this conversation to your own computer; `/handoff here` goes on here after that',
+    helpIn: {
+      de: 'Die Zeile, mit der du diese Unterhaltung auf deinen Rechner holst; mit `/handoff here` geht es danach hier weiter',
+    },
+    kind: 'command',
+    takes: /^(?:here)?$/,
+  },
+  {
     name: 'stop',
     usage: '/stop [text]',
     help: 'Stop what runs and what waits; the text comes next',

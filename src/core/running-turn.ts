@@ -44,7 +44,16 @@ export interface TurnDeps {
   /** What the worker does to stored generations by itself. */
   readonly state: Pick<
     SessionState,
-    'compact' | 'collect' | 'undoable' | 'undo' | 'redo' | 'isBlank' | 'branch' | 'agentSessionOf'
+    | 'compact'
+    | 'collect'
+    | 'undoable'
+    | 'undo'
+    | 'redo'
+    | 'isBlank'
+    | 'branch'
+    | 'agentSessionOf'
+    | 'awayOf'
+    | 'claim'
   >;
   readonly hosts: AgentHosts;
   readonly channels: ReadonlyMap<string, Channel>;
@@ -60,6 +69,8 @@ export interface TurnDeps {
   readonly usage?: Pick<UsageLedger, 'read'>;
   /** Erases a chat, for `/forget`; without it nobody can from a chat. */
   readonly forget?: (key: SessionKey) => Promise<void>;
+  /** What `hybrid-sessions pull` has to be told here to find the stores; nothing where it is left out. */
+  readonly pullOptions?: string;
   /** Every tenant is served where it is left out. */
   readonly standing?: StandingOf;
   /** Told of every turn that this worker closed, after its person has the reply. Must not throw. */

@@ -57,7 +57,7 @@ const EVENTS_NAMED: Naming<EventLog> = { append: (tenant) => [tenant], read: (te
 /** What reads and writes nothing needs no binding. */
 type StateCall = Exclude<
   keyof SessionState,
-  'undoable' | 'undo' | 'redoable' | 'redo' | 'isBlank' | 'agentSessionOf'
+  'undoable' | 'undo' | 'redoable' | 'redo' | 'isBlank' | 'awayOf' | 'claim' | 'agentSessionOf'
 >;
 
 const STATE_NAMED: Naming<Pick<SessionState, StateCall>> = {

@@ -2,6 +2,7 @@
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unreadable } from './agent-turn.ts';
+import { awayStep } from './away.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
@@ -272,6 +273,8 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
+  const whileAway = awayStep(running);
+  if (whileAway) return whileAway;
   if (request.kind === 'command') {
     const { reply, consent } = await commandReply(running);
     return { ...unchanged(running, reply), ...(consent && { consent }) };

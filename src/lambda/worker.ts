@@ -4,6 +4,7 @@
 // function (shared-hosts.ts), or in one of their own for each session (isolated-hosts.ts).
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type { z } from 'zod';
+import { INSTALLATION_FILE } from '../aws/installation-file.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
 import {
@@ -110,6 +111,7 @@ export function createWorker(
       channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, shared), shared),
       usage,
       ...(apart && { storesFor: apart.of }),
+      pullOptions: `--aws ${INSTALLATION_FILE}`,
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,
       log,

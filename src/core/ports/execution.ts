@@ -89,6 +89,12 @@ export interface TimelineStep {
   readonly asOf: TurnMark | null;
 }
 
+/** A copy of the session that somebody took to a computer of theirs, to bring back what becomes of it. */
+export interface Away {
+  readonly id: string;
+  readonly sinceMs: number;
+}
+
 /** A session and its fork, both to be written in one step: their packs are shared from then on. */
 export interface BranchedState {
   readonly generation: number;
@@ -150,6 +156,12 @@ export interface SessionState {
    * not moved meanwhile.
    */
   branch(head: SessionHead, sessionId: SessionId): Promise<BranchedState | null>;
+  /** null for a session that goes on here. */
+  awayOf(head: Pick<SessionHead, 'state'>): Away | null;
+  /** The next generation, with the same files, that goes on here; null for one that is not away. */
+  claim(
+    head: Pick<SessionHead, 'generation' | 'state'>,
+  ): { readonly generation: number; readonly state: Json } | null;
   /** Claude's own id of the conversation: of a fork that of the session it was made from. */
   agentSessionOf(head: SessionHead): SessionId;
 }
