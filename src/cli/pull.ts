@@ -118,7 +118,7 @@ async function layAndMark(
       generation: head.generation,
       content: contentOf(head),
       push_id: null,
-      status: 'laying',
+      status: 'restoring',
       aside: false,
       taken_at: new Date().toISOString(),
       pushed_at: null,
@@ -185,6 +185,7 @@ async function lay(stores: Stores, head: SessionHead, { claude, side, project, n
   // Beside the folder, so that it gets its name in one step.
   const draft = `${note.folder}.${note.id.substring(0, 8)}.partial`;
   try {
+    await writeNote(side, note);
     const directory = { root: side, config: rest, workspace: draft };
     const restored = await stores.state.restore(head, directory);
     at('restored');
@@ -200,7 +201,7 @@ async function lay(stores: Stores, head: SessionHead, { claude, side, project, n
       }
     }
     // From here on the next pull to this folder knows what to clear up.
-    await writeNote(side, note);
+    await writeNote(side, { ...note, status: 'laying' });
     at('noted');
     for (const { stored, here } of places) {
       await mkdir(dirname(join(claude, here)), { recursive: true, mode: 0o700 });
@@ -212,7 +213,7 @@ async function lay(stores: Stores, head: SessionHead, { claude, side, project, n
     return restored;
   } catch (error) {
     const begun = await readNote(side).catch(() => null);
-    if (begun) await unlay(claude, side, project, note);
+    if (begun?.status === 'laying') await unlay(claude, side, project, note);
     await rm(side, { recursive: true, force: true });
     throw error;
   } finally {
@@ -232,13 +233,14 @@ async function unlay(claude: string, side: string, project: string, note: TakenN
 async function clearUnfinished(claude: string, side: string, project: string): Promise<void> {
   const note = await readNote(side);
   if (!note) return;
-  if (note.status === 'laying') {
+  if (note.status === 'restoring' || note.status === 'laying') {
     const folder = dirname(note.folder);
     for (const name of await readdir(folder)) {
       if (name === `${basename(note.folder)}.${note.id.substring(0, 8)}.partial`)
         await rm(join(folder, name), { recursive: true, force: true });
     }
-    return await unlay(claude, side, project, note);
+    if (note.status === 'laying') await unlay(claude, side, project, note);
+    return await rm(side, { recursive: true, force: true });
   }
   const places = await placesHere(claude, claude, note.agent_session_id, project);
   const own = places.filter(({ shared }) => !shared);
@@ -263,6 +265,7 @@ async function clearUnfinished(claude: string, side: string, project: string): P
 async function setOthersAside(claude: string, side: string, { agent_session_id }: TakenNote): Promise<void> {
   for (const other of await allNotes(claude)) {
     if (other.side === side || other.note.agent_session_id !== agent_session_id || other.note.aside) continue;
+    if (other.note.status === 'restoring') continue;
     const { folder, status } = other.note;
     if (status !== 'back' && (await isThere(folder))) {
       throw new Conflict('not-pushed', `This conversation is in ${folder} already, and was not pushed.`, {

@@ -119,7 +119,7 @@ async function findTaken(context: CliContext, dir: string): Promise<Omit<Taken, 
   if (folder === null) throw new Gone('no-folder', `There is no folder ${wanted}.`);
   const side = join(takenRoot(claude), projectName(folder));
   const note = await readNote(side);
-  if (note?.folder === folder) return { claude, side, note };
+  if (note?.folder === folder && note.status !== 'restoring') return { claude, side, note };
   throw new Invalid('not-pulled', `No session was pulled to ${folder}, as far as ${claude} knows.`, {
     advice: 'Name the folder that `pull` made, where it made it, with the same CLAUDE_CONFIG_DIR.',
   });

@@ -27,8 +27,8 @@ const noteSchema = z.strictObject({
   content: z.string(),
   /** Of the push that was begun last: repeated, it finds what it did. */
   push_id: z.string().max(64).nullable(),
-  /** `laying`: the folder may not be there yet. `back`: nothing here that was not pushed when it ended. */
-  status: z.enum(['laying', 'taken', 'back']),
+  /** `restoring`: nothing is laid yet. `laying`: the folder may not be there yet. `back`: nothing here that was not pushed when it ended. */
+  status: z.enum(['restoring', 'laying', 'taken', 'back']),
   /** Files that other working directories of the same session use, too, lie in `aside/`. */
   aside: z.boolean(),
   taken_at: z.iso.datetime(),
