@@ -422,6 +422,7 @@ program
   .option('--region <name>', `prices of this region (${US_EAST_1.region})`)
   .option('--prices <file>', 'a price list of your own, as JSON')
   .option('--print-prices', 'print the price list as JSON and end')
+  .option('--measured <file>', 'seconds and hot rate of turns that ran: timelines as JSON, `-` for the input')
   .option('--compare', 'the same use on other compute, with break-even points')
   .option('--chart <file>', 'write a chart over 1 to 10,000 users as an HTML page')
   .option('--json', 'print JSON')

@@ -105,9 +105,29 @@ export const COMMANDS = [
     name: 'permissions',
     usage: '/permissions',
     help: 'What is allowed for this chat; `/permissions withdraw` with a number, or `all`, takes it back',
-    helpIn: { de: 'Was diesem Chat erlaubt ist; `/permissions withdraw` mit Nummer oder `all` nimmt es zurück' },
+    helpIn: {
+      de: 'Was diesem Chat erlaubt ist; `/permissions withdraw` mit Nummer oder `all` nimmt es zurück',
+    },
     kind: 'command',
     takes: /^(?:withdraw (?:\d{1,3}|all))?$/,
+  },
+  {
+    name: 'schedules',
+    usage: '/schedules',
+    help: 'What I do by myself and when; `pause`, `resume`, `cancel` or `run` one',
+    helpIn: {
+      de: 'Was ich von selbst tue und wann; eines davon anhalten, fortsetzen, absagen oder jetzt tun',
+    },
+    kind: 'command',
+    takes: /^(?:(?:pause|resume|cancel|run) [0-9a-f]{4,16})?$/,
+  },
+  {
+    name: 'timezone',
+    usage: '/timezone [name]',
+    help: 'The time zone of this chat, such as Europe/Madrid; `default` for the usual one',
+    helpIn: { de: 'Die Zeitzone dieses Chats, zum Beispiel Europe/Berlin; `default` für die übliche' },
+    kind: 'command',
+    takes: /^[A-Za-z0-9_+/-]{0,60}$/,
   },
   {
     name: 'forget',

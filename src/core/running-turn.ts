@@ -4,6 +4,7 @@ import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
 import type { SessionId, SessionKey } from './ids.ts';
 import type { Log } from './log.ts';
+import type { AttachedFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
   AgentHosts,
@@ -11,6 +12,7 @@ import type {
   Channel,
   Clock,
   ForkInput,
+  ObjectStore,
   OpenedConversation,
   SessionState,
   SessionStore,
@@ -21,6 +23,7 @@ import type {
 import type { TimelineRecorder } from './record-timeline.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { Scheduling } from './scheduling.ts';
 import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
 import type { SteeredTurn } from './steering.ts';
@@ -56,6 +59,8 @@ export interface TurnDeps {
     | 'claim'
   >;
   readonly hosts: AgentHosts;
+  /** Where files of messages and replies lie; without it there are none. */
+  readonly objects?: ObjectStore;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
   readonly log: Log;
@@ -67,6 +72,10 @@ export interface TurnDeps {
   readonly send?: (request: TurnRequest) => Promise<void>;
   /** For `/cost`. */
   readonly usage?: Pick<UsageLedger, 'read'>;
+  /** What the infrastructure of a turn cost, by its timeline, where compute is paid by use. */
+  readonly infraUsdOf?: (timeline: Timeline) => number;
+  /** Schedules of the chat; without it nothing can be scheduled here. */
+  readonly scheduling?: Scheduling;
   /** Erases a chat, for `/forget`; without it nobody can from a chat. */
   readonly forget?: (key: SessionKey) => Promise<void>;
   /** What `hybrid-sessions pull` has to be told here to find the stores; nothing where it is left out. */
@@ -134,6 +143,7 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
 /** One that is to run, with what people have decided. */
 export interface AnsweredTurn extends RunningTurn {
   readonly settled: Extract<Settled, { readonly run: unknown }>;
+  readonly attached: AttachedFiles;
 }
 
 /** What to commit. */

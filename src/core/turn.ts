@@ -2,6 +2,7 @@
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unreadable } from './agent-turn.ts';
+import { attachedFiles } from './attached-files.ts';
 import { awayStep } from './away.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
@@ -12,6 +13,7 @@ import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId } from './ids.ts';
 import { errorFields } from './log.ts';
+import { isNothingLeft, withLostFiles, withoutLost } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
@@ -291,7 +293,12 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, reply), ...(consent && { consent }) };
   }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  return await runAgentTurn({ ...running, settled, request: await withGathered(running) });
+  const gathered = await withGathered(running);
+  const attached = await attachedFiles(running, gathered);
+  if (isNothingLeft(gathered, attached)) {
+    return unchanged(running, { outcome: 'ok', text: withLostFiles('', attached.lost) });
+  }
+  return await runAgentTurn({ ...running, settled, attached, request: withoutLost(gathered, attached) });
 }
 
 /** What waits for people, and what this message means for it. */
@@ -330,12 +337,15 @@ async function finish(
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
+  // Before the reply says so; again when this is cut off, which changes nothing.
+  if (turn.reply?.schedules) await deps.scheduling?.apply(request, turn.reply.schedules);
   const outcome = await deliverReply(deps, channel, lease, request, turn);
   if (typeof outcome === 'object') {
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }
   await deps.at?.('after-send');
-  const kept = timeline.done(turn.attempts);
+  const timed = timeline.done(turn.attempts);
+  const kept = deps.infraUsdOf ? { ...timed, infraUsd: deps.infraUsdOf(timed) } : timed;
   await deps.store.settle(lease, turn.turnId, outcome === 'owed' ? 'undeliverable' : outcome, kept);
   await deps.at?.('after-mark');
   deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });

@@ -11,7 +11,8 @@ import { systemClock } from '../core/clock.ts';
 import { isHybridError } from '../core/errors.ts';
 import type { SessionId, Tenant, TurnId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type { ExecutionDirectory, Steering, SteeringMessage } from '../core/ports/execution.ts';
+import type { ExecutionDirectory, GivenFile, Steering, SteeringMessage } from '../core/ports/execution.ts';
+import type { ObjectStore } from '../core/ports/objects.ts';
 import { createSessionFiles, type SessionFiles } from '../state/session-files.ts';
 import { isUnchangedAround } from '../state/unchanged-since.ts';
 import { cutText } from '../text/cut-text.ts';
@@ -20,7 +21,7 @@ import { readFrames, writeFrame } from './frames.ts';
 import { type ModelDoor, openModelDoor, throughDoor } from './model-door.ts';
 import { atOneMoment } from './one-moment.ts';
 import { type FromHost, type HeardByHost, PROTOCOL_VERSION, toHostSchema } from './protocol.ts';
-import { createRemoteObjects } from './remote-objects.ts';
+import { createRemoteObjects, type RemoteObjects } from './remote-objects.ts';
 
 export interface HostStreams {
   readonly input: Readable;
@@ -40,6 +41,8 @@ export type Boot = Extract<HeardByHost, { type: 'boot' }>;
 
 export interface HostOptions {
   readonly ways: Ways;
+  /** Paths in the session's root that are the host's own, and emptied by whoever runs it. */
+  readonly ofHost?: readonly string[];
   readonly openRunner: (boot: Boot, ways: Ways, log: Log) => Promise<CliRunner>;
 }
 
@@ -50,6 +53,7 @@ type Wake = Extract<HeardByHost, { type: 'wake' }>;
 
 interface Booted {
   readonly boot: Boot;
+  readonly objects: RemoteObjects;
   readonly runner: CliRunner;
   readonly files: SessionFiles;
   /** True where every other process that can be seen belongs to the turn. */
@@ -72,7 +76,7 @@ const LEAVE_MS = 5_000;
 /** Resolves when the worker has closed the host, or is gone, and the agent's run has ended. */
 export async function serveHost(
   { input, output, bytes }: HostStreams,
-  { ways, openRunner }: HostOptions,
+  { ways, ofHost = [], openRunner }: HostOptions,
 ): Promise<void> {
   const say = (frame: FromHost): void => void writeFrame(output, frame);
   const log: Log = (level, event, fields = {}) => {
@@ -115,7 +119,7 @@ export async function serveHost(
     const files = createSessionFiles({ objects, limits: frame.limits });
     const inside = await readlink('/proc/self/ns/pid').catch(() => null);
     const alone = frame.outside !== null && inside !== null && inside !== frame.outside;
-    booted = { boot: frame, runner, files, alone };
+    booted = { boot: frame, objects, runner, files, alone };
     say({ type: 'ready', version: PROTOCOL_VERSION });
   }
 
@@ -124,13 +128,14 @@ export async function serveHost(
     const { directory, fence } = frame;
     const scope = { tenant: frame.tenant as Tenant, sessionId: frame.sessionId as SessionId };
     const { baseline } = await files.restore(scope, frame.stored, directory);
-    session = { ...scope, fence, directory, baseline, place: createCliPlace({ alone, log }) };
+    session = { ...scope, fence, directory, baseline, place: createCliPlace({ alone, ofHost, log }) };
     say({ type: 'opened' });
   }
 
-  async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
+  async function run({ runner, objects, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
     const { resume, continuing, request, decided, tries, model, agentSessionId, keep, tools } = frame;
+    const { scheduling } = frame;
     const { sessionId, directory, place } = opened;
     const endpoint = endpointOf(model, ways);
     if (keep) door ??= await openModelDoor();
@@ -142,7 +147,9 @@ export async function serveHost(
         resume,
         continuing,
         request,
+        ...(frame.files && { files: frame.files.map((file) => readable(file, objects)) }),
         ...(decided && { decided }),
+        ...(scheduling && { scheduling }),
         tries,
         directory,
         steering,
@@ -180,8 +187,9 @@ export async function serveHost(
     say({ type: 'resting', memoryBytes: resting.memoryBytes });
   }
 
-  async function wake(opened: Session, { fence, stored }: Wake): Promise<void> {
+  async function wake({ objects }: Booted, opened: Session, { fence, stored }: Wake): Promise<void> {
     const { place, directory, baseline } = opened;
+    objects.askAgain();
     clearInterval(beat);
     beat = startBeat();
     const resting = await place.resting();
@@ -241,7 +249,8 @@ export async function serveHost(
           if (session) rest(session).catch((error: unknown) => failed('rest', error));
           break;
         case 'wake':
-          if (session) wake(session, frame).catch((error: unknown) => failed('open', error));
+          if (booted && session)
+            wake(booted, session, frame).catch((error: unknown) => failed('open', error));
           break;
         case 'stop':
           stop.abort(frame.reason);
@@ -273,6 +282,14 @@ export async function serveHost(
     await (session as Session | null)?.place.end();
     await door?.close();
   }
+}
+
+/** Read through the worker, which is asked for it by its name. */
+function readable(
+  { object, ...file }: NonNullable<Run['files']>[number],
+  objects: Pick<ObjectStore, 'stream'>,
+): GivenFile {
+  return { ...file, key: object, read: () => objects.stream(object) };
 }
 
 /** What comes before the agent listens waits for it; the worker offers anew what a run did not take. */

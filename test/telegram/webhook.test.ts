@@ -162,6 +162,7 @@ test.each([
       webhookSecret: SECRET,
       allowedUsers: [ANNA],
       allowedGroups: [],
+      maxFileMegabytes: 20,
       groups: { default: 'mention', chats: {} },
       gatherPasteMs: telegram.settings.gatherPasteMs.schema.parse(given),
     },

@@ -100,6 +100,8 @@ export interface Installation {
   readonly sweep: FunctionEnvironment;
   /** Of the agents' function; null when they run in the worker's. */
   readonly agentHosts: TenantEnvironments | null;
+  /** Of the agents' way to the model; null as above. */
+  readonly gatewayUrl: string | null;
   /** Around what an agent runs in; null where this machine has none. */
   readonly sandbox: Sandbox | null;
   /** The workers' temporary folders, `/tmp` on Lambda. */
@@ -376,6 +378,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       const variables = {
         AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
         [VARIABLES.agentHostFunction]: AGENT_HOST,
+        [VARIABLES.agentMemoryMb]: '2048',
         [VARIABLES.gatewayUrl]: gateway.url,
         ...secret,
         [VARIABLES.modelProvider]: model[VARIABLES.modelProvider] ?? '',
@@ -383,7 +386,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         [VARIABLES.tenantModels]: JSON.stringify(options.tenantModels ?? []),
         ...(options.signIns && { [VARIABLES.signIns]: 'true' }),
       };
-      return { agentHosts, variables };
+      return { agentHosts, gatewayUrl: gateway.url, variables };
     };
     const isolated = options.agents === 'isolated' ? await startIsolated() : null;
 
@@ -455,6 +458,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       sweep,
       sandbox,
       agentHosts: isolated?.agentHosts ?? null,
+      gatewayUrl: isolated?.gatewayUrl ?? null,
       temporary,
       apart: startWorker,
       queueUrls,

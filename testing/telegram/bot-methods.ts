@@ -1,6 +1,7 @@
 // The Bot API methods of the fake, on top of chats and updates. Method names and answers are Telegram's own.
 import { BotApiError, badRequest } from './bot-api-error.ts';
 import type { ChatStore, FakeMessage } from './fake-chat.ts';
+import type { FileShelf } from './file-shelf.ts';
 import { acceptButtons, acceptDraft, acceptPlain, acceptRich } from './text-rules.ts';
 import type { UpdateFeed } from './update-feed.ts';
 
@@ -15,6 +16,8 @@ export interface BotState {
   readonly menus: Map<string, readonly unknown[]>;
   /** Ids of presses that wait for their answer. */
   readonly presses: Set<string>;
+  /** What people have sent, by the id under which it can be had. */
+  readonly files: FileShelf;
   /** Questions asked in chats that the bot is no member of, and what it said there. */
   readonly guestQueries: Set<string>;
   readonly guestAnswers: string[];
@@ -98,6 +101,7 @@ const METHODS: Readonly<Record<string, Method>> = {
     chat.remove(Number(payload.message_id));
     return true;
   },
+  getfile: (bot, payload) => bot.files.find(String(payload.file_id)),
   sendchataction: (bot, payload) => {
     const chat = chatOf(bot, payload);
     chat.checkWritable(threadOf(payload));

@@ -5,6 +5,7 @@ import type { BotState, Payload } from './bot-methods.ts';
 import { callMethod } from './bot-methods.ts';
 import { type ChatStore, type ChatType, createFakeChat, type FakeChat } from './fake-chat.ts';
 import { createFaultPlan, type FaultPlan } from './faults.ts';
+import { createFileShelf, type FileShelf } from './file-shelf.ts';
 import { createUpdateFeed, type UpdateFeed } from './update-feed.ts';
 
 export interface FakeBotOptions {
@@ -76,6 +77,8 @@ export interface FakeBot {
   readonly guestAnswers: readonly string[];
   /** Any other update, with an id of its own. */
   update(fields: Payload): number;
+  /** What people and the bot have sent: `files.keep(bytes)` gives what a message's `photo` or `document` holds. */
+  readonly files: FileShelf;
   /** The same update again, as Telegram does after an answer it did not get. */
   redeliver(updateId: number): Promise<void>;
 }
@@ -92,6 +95,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
   const id = Number(token.split(':')[0]);
   const chats = new Map<number, ChatStore>();
   const calls: BotCall[] = [];
+  const files = createFileShelf();
   let lastUpdateId = 700_000;
   let lastMessageId = 0;
 
@@ -103,7 +107,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
   });
   const state: BotState = {
     ...{ id, username, feed, chats },
-    ...{ menus: new Map(), presses: new Set(), guestQueries: new Set(), guestAnswers: [] },
+    ...{ menus: new Map(), presses: new Set(), guestQueries: new Set(), guestAnswers: [], files },
   };
   let lastPress = 0;
 
@@ -129,6 +133,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
     faults: createFaultPlan(),
     feed,
     menus: state.menus,
+    files,
     chat,
     say(chatId, text, { from = Math.abs(chatId), thread, fields = {} } = {}) {
       const place = chat(chatId);

@@ -1,7 +1,7 @@
 // How WeChat calls an account: the address signed, the message plain or encrypted, five seconds for an answer, three tries.
 // Written from its documentation, with Node's own cipher, so that it checks ours.
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import { XMLParser } from 'fast-xml-parser';
+import { parseXml, XmlElement } from '@rgrove/parse-xml';
 
 export interface CallbackOptions {
   readonly appId: string;
@@ -23,7 +23,6 @@ export interface Callback {
 const TRIES = 3;
 const ANSWER_MS = 5_000;
 const NUMBERS = new Set(['CreateTime', 'MsgId']);
-const parser = new XMLParser({ parseTagValue: false });
 
 export function createCallback(options: CallbackOptions): Callback {
   const { appId, token, aesKey, url, clock } = options;
@@ -47,7 +46,7 @@ export function createCallback(options: CallbackOptions): Callback {
     const encrypted = encrypt(key, appId, xml);
     query.set('encrypt_type', 'aes');
     query.set('msg_signature', sha1(token, timestamp, nonce, encrypted));
-    const to = parser.parse(xml).xml.ToUserName;
+    const to = fieldsIn(xml).ToUserName;
     return {
       query,
       body: `<xml><ToUserName><![CDATA[${to}]]></ToUserName><Encrypt><![CDATA[${encrypted}]]></Encrypt></xml>`,
@@ -57,14 +56,14 @@ export function createCallback(options: CallbackOptions): Callback {
   /** Throws for an answer that WeChat would not understand: the person sees that the account is out of service. */
   function replyIn(text: string): { openId: string; text: string } | null {
     if (text === '' || text === 'success') return null;
-    let { xml } = parser.parse(text, true);
+    let xml = fieldsIn(text);
     if (key !== null) {
-      const { Encrypt, MsgSignature, TimeStamp, Nonce } = xml;
+      const { Encrypt = '', MsgSignature, TimeStamp = '', Nonce = '' } = xml;
       if (MsgSignature !== sha1(token, TimeStamp, Nonce, Encrypt)) throw new Error('A wrong signature.');
-      xml = parser.parse(decrypt(key, appId, Encrypt), true).xml;
+      xml = fieldsIn(decrypt(key, appId, Encrypt));
     }
     if (xml.MsgType !== 'text' || !xml.Content) throw new Error('Not a text.');
-    return { openId: xml.ToUserName, text: xml.Content };
+    return { openId: xml.ToUserName ?? '', text: xml.Content };
   }
 
   return {
@@ -88,6 +87,12 @@ export function createCallback(options: CallbackOptions): Callback {
       }
     },
   };
+}
+
+/** Throws for what is no XML. */
+function fieldsIn(text: string): Readonly<Record<string, string>> {
+  const fields = parseXml(text).root?.children.filter((child) => child instanceof XmlElement) ?? [];
+  return Object.fromEntries(fields.map((field) => [field.name, field.text]));
 }
 
 function sha1(...parts: string[]): string {

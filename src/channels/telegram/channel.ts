@@ -6,6 +6,8 @@ import { type Log, silentLog } from '../../core/log.ts';
 import type { Channel, Clock } from '../../core/ports.ts';
 import type { TelegramApi } from './api.ts';
 import { deliverToTelegram } from './deliver.ts';
+import { fetchTelegramFile } from './fetch-file.ts';
+import { TELEGRAM_FILE_BYTES } from './file-limits.ts';
 import { openTopic } from './open-topic.ts';
 import { pacedApi } from './paced-api.ts';
 import { type AnswerPlace, openProgress, type ProgressDeps } from './progress.ts';
@@ -18,6 +20,8 @@ export interface TelegramChannelOptions {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly editEveryMs?: ProgressDeps['editEveryMs'];
+  /** Of a file that people send. @default what Telegram's own server gives out */
+  readonly maxFileBytes?: number;
   /** On by default. */
   readonly drafts?: boolean;
   /** `edit` by default. */
@@ -34,6 +38,8 @@ export function createTelegramChannel(options: TelegramChannelOptions): Channel 
   return {
     name: TELEGRAM,
     capabilities: { edit: true, markdown: true, maxTextLength: MAX_MESSAGE_LENGTH, buttons: true },
+    fetchFile: (_request, remote) =>
+      fetchTelegramFile(api, remote, options.maxFileBytes ?? TELEGRAM_FILE_BYTES),
     open: (context) => openProgress({ api, clock, log, editEveryMs, drafts, answer }, context),
     openConversation: (context, name) => openTopic(api, context, name),
     deliver: (context, reply) => deliverToTelegram(api, context, reply, answer),

@@ -5,6 +5,7 @@ import { MAX_GATHER_MS } from '../../core/messages.ts';
 import { defineChannel } from '../descriptor.ts';
 import { ANYONE, parseAllowList } from './allow-list.ts';
 import { botIdOf } from './bot-token.ts';
+import { megabytes, OWN_SERVER_FILE_MEGABYTES, TELEGRAM_FILE_MEGABYTES } from './file-limits.ts';
 import { groupPolicySchema } from './group-policy.ts';
 
 const users = z.union([z.array(z.int().positive()), z.literal(ANYONE)]);
@@ -50,6 +51,12 @@ export const telegram = defineChannel({
       usedBy: ['webhook', 'poller'],
       about: 'ids of the groups in which it answers everybody',
     },
+    maxFileMegabytes: {
+      kind: 'config',
+      schema: z.int().min(1).max(OWN_SERVER_FILE_MEGABYTES).default(TELEGRAM_FILE_MEGABYTES),
+      usedBy: ['outgoing', 'webhook', 'poller'],
+      about: 'size of the largest file that people can send',
+    },
     groups: {
       kind: 'config',
       schema: groupPolicySchema.prefault({}),
@@ -83,7 +90,8 @@ export const telegram = defineChannel({
       import('./channel.ts'),
     ]);
     const { drafts, answer } = settings;
-    return createTelegramChannel({ api: createTelegramApi(settings), log, drafts, answer });
+    const maxFileBytes = megabytes(settings.maxFileMegabytes);
+    return createTelegramChannel({ api: createTelegramApi(settings), log, drafts, answer, maxFileBytes });
   },
 
   webhook: {
@@ -99,6 +107,7 @@ export const telegram = defineChannel({
           tenant,
           allow: parseAllowList(settings.allowedUsers, settings.allowedGroups),
           gatherMs: settings.gatherPasteMs,
+          maxFileBytes: megabytes(settings.maxFileMegabytes),
           groups: settings.groups,
         },
       });

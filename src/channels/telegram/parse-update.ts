@@ -1,6 +1,7 @@
 // Reads one update of the Bot API and says what it is to us: a turn, a stop, a fixed answer, or nothing. Pure, and the same
 // for long polling and webhooks. Never throws, whatever the update holds; who is not allowed gets nothing.
 import { z } from 'zod';
+import { MAX_FILES } from '../../core/attachments.ts';
 import { readCommand } from '../../core/commands.ts';
 import { GATHER_PASTE_MS } from '../../core/defaults.ts';
 import { PASTE_FROM } from '../../core/gather-paste.ts';
@@ -9,9 +10,11 @@ import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messa
 import { type AllowList, isAllowed } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
 import { answerOfButton } from './buttons.ts';
-import { HELP_TEXT, parseCommand, TEXT_ONLY, type WrittenCommand } from './commands.ts';
+import { HELP_TEXT, NOT_READ, parseCommand, type WrittenCommand } from './commands.ts';
+import { TELEGRAM_FILE_BYTES } from './file-limits.ts';
 import { type GroupPolicy, isHeard } from './group-policy.ts';
 import { contentOf, contextOf } from './message-context.ts';
+import { filesOf, sharedOf } from './message-files.ts';
 import { OTHER_UPDATES, type OtherUpdate, parseOtherUpdate } from './other-updates.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
@@ -23,6 +26,8 @@ export interface UpdatePolicy {
   readonly allow: AllowList;
   /** How soon the parts of a paste follow each other; 0 takes each message by itself. */
   readonly gatherMs?: number;
+  /** Of a file that people send; what Telegram's own server gives out when left out. */
+  readonly maxFileBytes?: number;
   /** What is heard in groups; all that Telegram shows the bot where it is left out. */
   readonly groups?: GroupPolicy;
 }
@@ -145,7 +150,10 @@ export function parseUpdate(
 
   const target = targetOf(message);
   const raw = (update as { message: object }).message;
-  const said = message.text ?? message.caption;
+  const { maxFileBytes = TELEGRAM_FILE_BYTES } = policy;
+  const files = [...filesOf(raw, maxFileBytes), ...(target.private ? [] : filesAnswered(raw, maxFileBytes))];
+  const carries = files.length > 0 || sharedOf(raw).length > 0;
+  const said = message.text ?? message.caption ?? (carries && isForBot(raw, message, bot) ? '' : undefined);
   if (said === undefined) return parseOther(raw, message, target);
   const command = parseCommand(said);
   const forOther = command?.addressee != null && command.addressee !== bot.username.toLowerCase();
@@ -163,7 +171,8 @@ export function parseUpdate(
       replyTarget: { ...target },
       receivedAtMs,
       ...(kind === 'message' ? { context: contextOf(raw, bot.id, target.private) } : {}),
-      ...(isCutPaste(message, raw, text) ? { gatherMs: policy.gatherMs ?? GATHER_PASTE_MS } : {}),
+      ...(kind === 'message' && files.length > 0 ? { attachments: files.slice(0, MAX_FILES) } : {}),
+      ...(kind === 'message' ? gathering(message, raw, text, policy) : {}),
     });
   const id = dedupeIdOf(bot.id, updateId);
   const behind = typedBehind(command);
@@ -215,6 +224,29 @@ function parsePress(
   return { kind: 'press', pressId, request };
 }
 
+/** The files of what a message answers: in a group the agent has not seen them. */
+function filesAnswered(raw: object, maxFileBytes: number): ReturnType<typeof filesOf> {
+  const { reply_to_message: answered } = raw as { reply_to_message?: { from?: { is_bot?: boolean } } };
+  return answered && answered.from?.is_bot !== true ? filesOf(answered, maxFileBytes) : [];
+}
+
+/** Without words: in a group a picture is rarely meant for the bot, unless it answers the bot or is part of an album. */
+function isForBot(raw: object, { chat, media_group_id: album }: Message, bot: BotIdentity): boolean {
+  const { reply_to_message: answered } = raw as { reply_to_message?: { from?: { id?: number } } };
+  return chat.type === 'private' || album !== undefined || String(answered?.from?.id) === bot.id;
+}
+
+/** The pictures of an album are sent at once, whatever is set for pastes. */
+function gathering(
+  message: Message,
+  raw: object,
+  text: string,
+  { gatherMs = GATHER_PASTE_MS }: UpdatePolicy,
+) {
+  if (message.media_group_id !== undefined) return { gatherMs: Math.max(gatherMs, GATHER_PASTE_MS) };
+  return isCutPaste(message, raw, text) ? { gatherMs } : {};
+}
+
 /** In a private chat one person writes; what was forwarded is whole. */
 function isCutPaste({ chat }: Message, raw: object, text: string): boolean {
   return chat.type === 'private' && text.length >= PASTE_FROM && !('forward_origin' in raw);
@@ -260,7 +292,7 @@ function parseOther(raw: object, message: Message, target: TelegramReplyTarget):
   // A group's pictures are rarely meant for the bot.
   if (contentOf(raw).length === 0 || !target.private) return ignore('not-text', message);
   const albumId = message.media_group_id ?? null;
-  return { kind: 'command-reply', text: TEXT_ONLY, target, albumId, next: null };
+  return { kind: 'command-reply', text: NOT_READ, target, albumId, next: null };
 }
 
 function targetOf(message: Message): TelegramReplyTarget {

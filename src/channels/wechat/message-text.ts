@@ -4,7 +4,7 @@
 import type { TurnId } from '../../core/ids.ts';
 import type { Reply } from '../../core/records.ts';
 import { supportId } from '../../core/replies.ts';
-import { splitMarkdown } from '../../core/split-markdown.ts';
+import { splitMarkdown, type TextPart } from '../../core/split-markdown.ts';
 
 export const MAX_MESSAGE_BYTES = 2_048;
 export const MORE_FOLLOWS = '\n\n… Send me any message, and I go on. 还有内容，回复任意消息继续。';
@@ -24,14 +24,8 @@ export function textOf(reply: Reply): string {
   return text.toWellFormed().replace(ACTING, '<\u200b');
 }
 
-export interface MessagePart {
-  readonly text: string;
-  /** Its piece of the whole. */
-  readonly body: string;
-}
-
 /** Pure: the same text always gives the same parts. No blank ones, which WeChat refuses. */
-export function messagesOf(text: string): readonly MessagePart[] {
+export function messagesOf(text: string): readonly TextPart[] {
   for (const limit of LIMITS) {
     const parts = splitMarkdown(text, limit).filter((part) => part.text.trim() !== '');
     if (parts.every((part) => Buffer.byteLength(part.text) <= TEXT_BYTES)) return parts;

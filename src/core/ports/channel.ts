@@ -86,6 +86,11 @@ export interface Channel {
    */
   deliver(context: SendContext, reply: Reply): Promise<void>;
   /**
+   * Brings a file that the platform holds: `remote` is what the inlet wrote down for it. Invalid or Gone, with a sentence
+   * for the person, when it can never be had; Refused or Ambiguous when it may be had later. Absent where none are held.
+   */
+  fetchFile?(request: TurnRequest, remote: Json): Promise<FetchedFile>;
+  /**
    * Opens a conversation beside that of the message: a topic, a chat; without a name where the person gave none. Called
    * again for the same turn it leads to the same one. null where none can be opened here; absent where there never is one.
    */
@@ -97,6 +102,12 @@ export interface OpenedConversation extends Conversation {
   readonly title?: string;
   /** For messages that nobody wrote there. */
   readonly replyTarget?: Json;
+}
+
+export interface FetchedFile {
+  readonly body: Uint8Array | { readonly file: string; readonly bytes: number };
+  /** Called when the body is not needed any more. */
+  release?(): Promise<void>;
 }
 
 export interface SendContext {

@@ -3,6 +3,7 @@ import type { Asked, Decided } from '../asked-call.ts';
 import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
+import type { AgentScheduling, ScheduleOrder } from '../schedule-orders.ts';
 import type { ModelCall } from '../timeline.ts';
 import type { TurnEvent } from './channel.ts';
 
@@ -180,6 +181,17 @@ export interface Steering {
   took(turnId: TurnId): void;
 }
 
+/** A file that came with the turn's message. */
+export interface GivenFile {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly bytes: number;
+  /** Of the object that holds it. */
+  readonly key: string;
+  /** Gone('no-object') when it is not there any more. */
+  read(): AsyncIterable<Uint8Array>;
+}
+
 export interface AgentRun {
   readonly sessionId: SessionId;
   /** Claude's own id of the conversation, where it is not the session's (a fork's). */
@@ -190,11 +202,15 @@ export interface AgentRun {
   readonly continuing: boolean;
   readonly directory: ExecutionDirectory;
   readonly request: TurnRequest;
+  /** What came with the message, to be laid into the working directory. */
+  readonly files?: readonly GivenFile[];
   /** What people decided about calls of tools, and what they allowed for this chat; nothing where it is left out. */
   readonly decided?: Decided;
   readonly progress: (event: TurnEvent) => void;
   /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
   readonly tries: number;
+  /** Without it the agent cannot schedule anything. */
+  readonly scheduling?: AgentScheduling;
   /** Without it nothing reaches the agent while it runs. */
   readonly steering?: Steering;
   /** Aborts to stop: `reason` is 'stop' (the user), 'deadline' or 'lost' (no longer ours). */
@@ -211,6 +227,8 @@ export interface AgentOutcome {
   readonly calls?: readonly ModelCall[];
   /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
   readonly asked?: Asked;
+  /** What the agent ordered about schedules in this turn, earlier parts of it included. */
+  readonly schedules?: readonly ScheduleOrder[];
   /** Tokens that the conversation took of the model's context in the last request. */
   readonly contextTokens?: number;
   /**

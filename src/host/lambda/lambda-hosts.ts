@@ -11,6 +11,7 @@ import type { ObjectStore } from '../../core/ports/objects.ts';
 import type { Lease } from '../../core/records.ts';
 import { baseNameOf, packKey, packName, type StoredGeneration } from '../../state/record.ts';
 import { createHostLink, type HostEnd, type HostProcess } from '../host-link.ts';
+import type { WhyEvicted } from '../hot-reasons.ts';
 import type { PackIntake } from '../pack-intake.ts';
 import type { ToHost } from '../protocol.ts';
 import type { HostNeeds, SpareHost } from '../spare-host.ts';
@@ -42,6 +43,8 @@ const ALIVE_EVERY_MS = 20_000;
 /** Longer than any invocation. */
 const TOKEN_MS = 20 * 60_000;
 const CLOSE_MS = 5_000;
+/** Until what the agent was started with stands still, and the invocation is over. */
+const REST_MS = 30_000;
 /** A response's stream passes more parts that may falter for a moment than a pipe does. */
 const SILENT_MS = 30_000;
 /** When there are as many environments as there may be: one ends when its session has been quiet for some minutes. */
@@ -56,13 +59,23 @@ export function createLambdaHosts(
     const relay = createRelay(options, needs);
     const link = createHostLink(relay.process, options.log, { silentMs: SILENT_MS });
     let closed: Promise<void> | undefined;
-    const close = async () => {
-      link.send({ type: 'close' });
+    const over = async () => {
       const impatient = setTimeout(link.kill, CLOSE_MS);
       await link.ended;
       clearTimeout(impatient);
     };
-    return { link, claim: relay.claim, close: () => (closed ??= close()) };
+    const close = async () => {
+      link.send({ type: 'close' });
+      await over();
+    };
+    async function stay(): Promise<WhyEvicted | null> {
+      const { cold = null } = await link.ask({ type: 'rest' }, 'resting', REST_MS);
+      // Its invocation ends by itself.
+      closed ??= over();
+      await closed;
+      return cold;
+    }
+    return { link, claim: relay.claim, close: () => (closed ??= close()), stay };
   };
 }
 
@@ -86,6 +99,8 @@ function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Rela
     readonly reads: Record<string, string>;
     /** Of packs that another session wrote: their names in the head, by those that the host knows. */
     readonly names: ReadonlyMap<string, string>;
+    /** The keys of what the worker has allowed it to read. */
+    readonly staged: Map<string, string>;
   } | null = null;
   let posted = 0;
   let isInvoked = false;
@@ -114,7 +129,16 @@ function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Rela
     if (frame.type === 'open') return { frame, reads };
     if (frame.type === 'have' && frame.found) {
       const name = session.names.get(frame.name) ?? frame.name;
-      return { frame, reads: { [frame.name]: await presigner.read(packKey(lease, name)) } };
+      const key = session.staged.get(frame.name) ?? packKey(lease, name);
+      return { frame, reads: { [frame.name]: await presigner.read(key) } };
+    }
+    if (frame.type === 'run' && frame.files) {
+      const known = frame.files.flatMap(({ object }) => {
+        const key = session?.staged.get(object);
+        return key === undefined ? [] : [{ object, key }];
+      });
+      const signed = known.map(async ({ object, key }) => [object, await presigner.read(key)] as const);
+      return { frame, reads: Object.fromEntries(await Promise.all(signed)) };
     }
     if (frame.type !== 'save') return { frame };
     const names = Array.from({ length: NAMES_PER_SAVE }, () => randomBytes(4).toString('hex'));
@@ -214,11 +238,15 @@ function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Rela
         ),
       );
       const names = new Map((stored?.packs ?? []).map(({ name }) => [baseNameOf(name), name]));
-      session = { lease, box, reads: Object.fromEntries(reads), names };
+      const staged = new Map<string, string>();
+      session = { lease, box, reads: Object.fromEntries(reads), names, staged };
       return {
         // Where a session is inside is the function's own affair.
         directory: { root: '/', config: '/', workspace: '/' },
-        stage: async () => true,
+        stage: async (key, name) => {
+          staged.set(name, key);
+          return true;
+        },
         spool: '',
         intake: uploadedPacks(options.objects),
       };
