@@ -27,7 +27,7 @@ export async function schedulesReply({ deps, request }: RunningTurn): Promise<st
   if (action === undefined) {
     return await listText(schedules, await scheduling.timeZoneOf(key), store, tenantOf(key));
   }
-  const found = schedules.filter((one) => isNamed(one, name));
+  const found = schedules.filter((one) => isScheduleNamed(one, name));
   const [schedule] = found;
   if (!schedule || found.length > 1) {
     return `${schedule ? 'More than one schedule' : 'No schedule'} of this chat is called \`${name}\`. \`/schedules\` lists them.`;
@@ -35,7 +35,8 @@ export async function schedulesReply({ deps, request }: RunningTurn): Promise<st
   return await doneText(scheduling, schedule, action as ScheduleAction | 'run', request.turnId);
 }
 
-function isNamed(schedule: Schedule, name: string): boolean {
+/** By the beginning of its id. */
+export function isScheduleNamed(schedule: Schedule, name: string): boolean {
   return name.length >= 4 && schedule.id.slice('sch_'.length).startsWith(name.toLowerCase());
 }
 

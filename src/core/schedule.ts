@@ -76,7 +76,6 @@ export const scheduleSchema = z.object({
 
 export type Schedule = z.infer<typeof scheduleSchema> & { readonly when: When };
 export type ScheduledRun = z.infer<typeof runSchema>;
-type MissedPolicy = z.infer<typeof missedSchema>;
 
 /** Corrupt('record-unreadable'). */
 export function parseSchedule(value: unknown): Schedule {

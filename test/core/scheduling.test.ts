@@ -5,7 +5,7 @@ import { waitingQuestions } from '../../src/core/consent.ts';
 import { Refused } from '../../src/core/errors.ts';
 import { tenantOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
-import { MAX_SCHEDULES, type MissedPolicy, type Schedule } from '../../src/core/schedule.ts';
+import { MAX_SCHEDULES, type Schedule } from '../../src/core/schedule.ts';
 import { checkOrders, createOrderSchema, type ScheduleOrder } from '../../src/core/schedule-orders.ts';
 import { createScheduling, type Scheduling } from '../../src/core/scheduling.ts';
 import { runWakeUps } from '../../src/core/wake-ups.ts';
@@ -191,7 +191,7 @@ describe('what is due becomes a turn', () => {
 });
 
 describe('nothing ran when it was due', () => {
-  const policies: readonly (readonly [MissedPolicy, readonly number[], number])[] = [
+  const policies: readonly (readonly [Schedule['missed'], readonly number[], number])[] = [
     // Due at 9:00 of five days; the clock stands at noon before and after.
     [{ policy: 'once' }, [4], 1],
     [{ policy: 'skip' }, [], 0],

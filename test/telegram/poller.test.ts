@@ -160,7 +160,7 @@ test('fixed answers need no turn; an album gets one', async () => {
   await until(() => running.accepted.length === 1);
   expect(bot.chat(ANNA).botTexts).toHaveLength(2);
   expect(bot.chat(ANNA).botTexts[0]).toContain('/new');
-  expect(bot.chat(ANNA).botTexts[1]).toContain('text only');
+  expect(bot.chat(ANNA).botTexts[1]).toContain('I cannot read that');
 });
 
 test('nobody is answered while the list is empty, and the log says so once', async () => {

@@ -13,6 +13,7 @@ export interface CallbackOptions {
 
 export interface Callback {
   xmlOf(fields: Readonly<Record<string, string>>): string;
+  signed(xml: string): { readonly query: URLSearchParams; readonly body: string };
   bring(xml: string): Promise<{
     readonly status: number | null;
     readonly tries: number;
@@ -46,7 +47,7 @@ export function createCallback(options: CallbackOptions): Callback {
     const encrypted = encrypt(key, appId, xml);
     query.set('encrypt_type', 'aes');
     query.set('msg_signature', sha1(token, timestamp, nonce, encrypted));
-    const to = fieldsIn(xml).ToUserName;
+    const to = /<ToUserName><!\[CDATA\[(\w+)/.exec(xml)?.[1] ?? '';
     return {
       query,
       body: `<xml><ToUserName><![CDATA[${to}]]></ToUserName><Encrypt><![CDATA[${encrypted}]]></Encrypt></xml>`,
@@ -67,6 +68,7 @@ export function createCallback(options: CallbackOptions): Callback {
   }
 
   return {
+    signed,
     xmlOf(fields) {
       const inner = Object.entries(fields).map(([name, value]) =>
         NUMBERS.has(name) ? `<${name}>${value}</${name}>` : `<${name}><![CDATA[${value}]]></${name}>`,
@@ -112,7 +114,7 @@ export function encrypt(key: Buffer, receiver: string, message: string): string 
   ]).toString('base64');
 }
 
-function decrypt(key: Buffer, receiver: string, encrypted: string): string {
+export function decrypt(key: Buffer, receiver: string, encrypted: string): string {
   const decipher = createDecipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);
   const padded = Buffer.concat([decipher.update(encrypted, 'base64'), decipher.final()]);
   const whole = padded.subarray(0, padded.length - (padded.at(-1) ?? 0));

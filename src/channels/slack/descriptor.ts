@@ -113,7 +113,11 @@ export const slack = defineChannel({
   init: {
     decides: 'who may write on Slack',
     readme: `For a Slack app set \`SLACK_BOT_TOKEN\` and \`SLACK_SIGNING_SECRET\`, and put the ids of the people it may answer into
-\`slack.allowedUsers\`; nobody else gets in.`,
+\`slack.allowedUsers\`; nobody else gets in. \`hybrid-sessions init --slack\` prints the app's manifest.`,
+    async manifest(address) {
+      const { appManifest } = await import('./manifest.ts');
+      return appManifest(address);
+    },
   },
 });
 

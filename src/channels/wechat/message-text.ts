@@ -11,8 +11,10 @@ export const MORE_FOLLOWS = '\n\n… Send me any message, and I go on. 还有内
 export const SENT_AGAIN = '(Sent again: WeChat did not confirm it. 重发)\n';
 
 const TEXT_BYTES = MAX_MESSAGE_BYTES - Buffer.byteLength(MORE_FOLLOWS) - Buffer.byteLength(SENT_AGAIN);
-/** Three bytes are the most that one UTF-16 unit takes. */
-const LIMITS = [1, 1.5, 2, 3].map((bytes) => Math.floor(TEXT_BYTES / bytes));
+/** UTF-16 units of one message, by how many bytes they take: three at most. */
+const LIMITS = [1, 1.2, 1.4, 1.6, 2, 2.5, 3].map((bytes) => Math.floor(TEXT_BYTES / bytes));
+/** Of letters that take one byte. */
+export const MAX_TEXT_LENGTH = TEXT_BYTES;
 const DEMO_NOTE = '(Written by the demo model.)';
 const ACTING = /<(?=\s*\/?\s*a\b)/gi;
 
