@@ -9,6 +9,7 @@ import { isExcluded } from '../state/excluded.ts';
 const PROJECTS = 'projects';
 /** The CLI's own limit for a name made of a path; longer ones end in a hash. */
 const MAX_NAME_LENGTH = 200;
+const LONGEST_NAME = new RegExp(`^.{${MAX_NAME_LENGTH}}`);
 
 /** One file or folder of the session, by its path below the configuration, stored and here. */
 export interface Place {
@@ -26,7 +27,9 @@ export function projectName(folder: string): string {
   if (name.length <= MAX_NAME_LENGTH) return name;
   let hash = 0;
   for (let at = 0; at < path.length; at++) hash = ((hash << 5) - hash + path.charCodeAt(at)) | 0;
-  return `${name.substring(0, MAX_NAME_LENGTH)}-${Math.abs(hash).toString(36)}`;
+  // Of letters, digits and dashes only.
+  const [start = ''] = LONGEST_NAME.exec(name) ?? [];
+  return `${start}-${Math.abs(hash).toString(36)}`;
 }
 
 /** The session's files in a stored configuration that the user's CLI looks for. */

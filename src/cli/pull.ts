@@ -183,7 +183,7 @@ async function lay(stores: Stores, head: SessionHead, { claude, side, project, n
   await mkdir(side, { recursive: true, mode: 0o700 });
   const rest = join(side, 'rest');
   // Beside the folder, so that it gets its name in one step.
-  const draft = `${note.folder}.${note.id.substring(0, 8)}.partial`;
+  const draft = `${note.folder}.${note.id}.partial`;
   try {
     await writeNote(side, note);
     const directory = { root: side, config: rest, workspace: draft };
@@ -236,7 +236,7 @@ async function clearUnfinished(claude: string, side: string, project: string): P
   if (note.status === 'restoring' || note.status === 'laying') {
     const folder = dirname(note.folder);
     for (const name of await readdir(folder)) {
-      if (name === `${basename(note.folder)}.${note.id.substring(0, 8)}.partial`)
+      if (name === `${basename(note.folder)}.${note.id}.partial`)
         await rm(join(folder, name), { recursive: true, force: true });
     }
     if (note.status === 'laying') await unlay(claude, side, project, note);

@@ -2,6 +2,7 @@
 // chat says so and changes nothing, or it is told to go on here: then what is brought back later becomes a fork, if
 // anything was said here meanwhile.
 import { DEFAULT_TENANT } from './defaults.ts';
+import type { TurnRequest } from './messages.ts';
 import type { Away } from './ports.ts';
 import type { Decision, RunningTurn } from './running-turn.ts';
 import { unchanged } from './running-turn.ts';
@@ -9,16 +10,25 @@ import { unchanged } from './running-turn.ts';
 /** Text of the command that goes on here although a copy is away. */
 const HANDOFF_HERE = 'handoff here';
 
-/** Turns that would make the next generation. A new session and a fork leave this one as it is. */
-const MOVES_ON: ReadonlySet<string> = new Set(['message', 'steer', 'answer', 'undo', 'redo']);
+/** Turns that leave the session as it is. Any other would make the next generation, whoever began it. */
+const LEAVES_ALONE: ReadonlySet<TurnRequest['kind']> = new Set([
+  'new',
+  'fork',
+  'command',
+  'move',
+  'await-move',
+]);
 
 /** What a turn is while the session is away; null where that makes no difference. */
 export function awayStep(running: RunningTurn): Decision | null {
   const { deps, request, head } = running;
   if (request.kind === 'command' && request.text === HANDOFF_HERE) return goOnHere(running);
-  if (!MOVES_ON.has(request.kind)) return null;
+  if (LEAVES_ALONE.has(request.kind)) return null;
   const away = deps.state.awayOf(head);
-  return away && unchanged(running, { outcome: 'failed', code: 'session-away', text: awayText(away) });
+  return (
+    away &&
+    unchanged(running, { outcome: 'failed', code: 'session-away', text: awayText(away, request.kind) })
+  );
 }
 
 function goOnHere(running: RunningTurn): Decision {
@@ -30,10 +40,12 @@ function goOnHere(running: RunningTurn): Decision {
   return { baseGeneration: head.generation, ...claim, reply: { outcome: 'ok', text } };
 }
 
-function awayText(away: Away): string {
+function awayText(away: Away, kind: TurnRequest['kind']): string {
+  const isWritten = kind !== 'wake';
   return [
-    `${awaySince(away)} I did not answer this message, so that neither side is lost.`,
-    'It goes on here after `hybrid-sessions push` there; then send the message again.',
+    awaySince(away),
+    `I did not ${isWritten ? 'answer this message' : 'do what was due now'}, so that neither side is lost.`,
+    `It goes on here after \`hybrid-sessions push\` there${isWritten ? '; then send the message again' : ''}.`,
     'Or write `/handoff here` to go on here now, `/fork` for another conversation, `/new` for a fresh session.',
   ].join(' ');
 }

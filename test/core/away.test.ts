@@ -2,7 +2,7 @@
 // with a sentence, what leaves it alone goes on.
 import { expect, test } from 'vitest';
 import { acceptAndQueue } from '../../src/core/accept.ts';
-import { turnRequest } from '../../src/core/messages.ts';
+import { type TurnRequest, turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { WorkerParts } from '../../testing/worker-parts.ts';
 import { createFixture } from './fixture.ts';
@@ -23,10 +23,10 @@ async function conversationAway() {
       return { generation: head.generation + 1, state: head.state ?? [] };
     },
   };
-  const say = async (text: string, more: Partial<WorkerParts> = {}) => {
-    const dedupeId = `m${++messages}`;
-    await acceptAndQueue(fixture.deps, turnRequest({ conversation, dedupeId, text, receivedAtMs: 0 }));
-    while (await fixture.step({ state, ...more }));
+  const say = async (text: string, kind: TurnRequest['kind'] = 'message') => {
+    const input = { conversation, dedupeId: `m${++messages}`, text, kind, receivedAtMs: 0 };
+    await acceptAndQueue(fixture.deps, turnRequest(input));
+    while (await fixture.step({ state }));
     const reply = fixture.sent.at(-1)?.reply;
     if (!reply) throw new Error('Nothing was answered.');
     return reply;
@@ -45,6 +45,8 @@ test(`${promise('NO-AMNESIA')} what would change the session is answered, and no
       text: expect.stringContaining('since 2026-01-02 03:04 UTC'),
     });
   }
+  const due = await say('look at the news', 'wake');
+  expect(due).toMatchObject({ code: 'session-away', text: expect.stringContaining('what was due now') });
   expect((await say('/status')).text).toContain("on somebody's computer since 2026-01-02 03:04 UTC");
   expect(fixture.runs).toHaveLength(1);
   const [head] = (await fixture.deps.store.listHeads('default' as never)).items;
