@@ -7,6 +7,8 @@ import type { Clock } from '../src/core/ports/clock.ts';
 export interface ManualClock extends Clock {
   /** Moves time on, waking sleepers in the order they are due and letting what they do run before the next. */
   advance(ms: number): Promise<void>;
+  /** Time goes on at once, as for a process that was paused: all who are due wake only then. */
+  jump(ms: number): Promise<void>;
   /** How many are asleep now. */
   readonly sleepers: number;
 }
@@ -59,6 +61,11 @@ export function createManualClock(startMs: number = DEFAULT_START_MS): ManualClo
         await settle();
       }
       nowMs = untilMs;
+      await settle();
+    },
+    async jump(ms) {
+      nowMs += ms;
+      for (let next = nextDue(nowMs); next; next = nextDue(nowMs)) next.wake();
       await settle();
     },
     get sleepers() {

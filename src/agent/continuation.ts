@@ -8,9 +8,8 @@ import type { TurnId } from '../core/ids.ts';
 import { contextBlock } from '../core/message-context.ts';
 import type { AgentRun } from '../core/ports/execution.ts';
 import { cutText } from '../text/cut-text.ts';
-
-export const CONTINUATION =
-  'Your work on the message of mine that begins below was cut off. Go on where you were and do not repeat what is already done.';
+import { CONTINUATION } from './continuation-text.ts';
+import { type FilePrompt, filePromptOf } from './file-prompt.ts';
 
 /** Enough to tell which message is meant: others may have been answered meanwhile. */
 const QUOTED_CHARS = 200;
@@ -21,10 +20,17 @@ export interface Prompt {
   readonly uuid?: UUID;
   /** What the channel tells about the message; it stands before the text. */
   readonly context?: string;
+  /** What is told of the files that came along, and the pictures among them. */
+  readonly files?: FilePrompt;
 }
 
 export async function promptOf(
-  { continuing, request }: Pick<AgentRun, 'continuing' | 'request'>,
+  {
+    continuing,
+    request,
+    files = [],
+    directory,
+  }: Pick<AgentRun, 'continuing' | 'request' | 'files' | 'directory'>,
   transcript: string,
 ): Promise<Prompt> {
   const uuid = messageUuid(request.turnId);
@@ -32,7 +38,13 @@ export async function promptOf(
   const maybeSaid = continuing || request.kind === 'steer';
   if (!maybeSaid || !(await holds(transcript, uuid))) {
     const context = contextBlock(request.context);
-    return { text: request.text, uuid, ...(context === null ? {} : { context }) };
+    const prompt = await filePromptOf(directory.workspace, files);
+    return {
+      text: request.text,
+      uuid,
+      ...(context === null ? {} : { context }),
+      ...(prompt && { files: prompt }),
+    };
   }
   const beginning = cutText(request.text, QUOTED_CHARS);
   return { text: `${CONTINUATION}\n\n${beginning}` };

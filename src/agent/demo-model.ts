@@ -3,7 +3,7 @@
 // what is in the conversation it is sent.
 
 import { oneLine } from '../text/cut-text.ts';
-import { CONTINUATION } from './continuation.ts';
+import { CONTINUATION } from './continuation-text.ts';
 import { helpText, introduction } from './demo/help.ts';
 import { type Intent, intentOf } from './demo/intent.ts';
 import { recall } from './demo/recall.ts';

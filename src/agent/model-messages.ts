@@ -60,6 +60,9 @@ export function parseModelRequest(body: unknown): ModelRequest | null {
 
 const REMINDER = /<system-reminder>[\s\S]*?<\/system-reminder>/g;
 
+/** Where the CLI keeps its copy of a picture that it was given. */
+const PICTURE_NOTE = /^\[Image: [^\n]*\]$/;
+
 function messageOf(message: { role: string; content: z.infer<typeof contentSchema> }): ModelMessage {
   const texts: string[] = [];
   const reminders: string[] = [];
@@ -71,7 +74,8 @@ function messageOf(message: { role: string; content: z.infer<typeof contentSchem
     if (block.type === 'text' && typeof block.text === 'string') {
       reminders.push(...(block.text.match(REMINDER) ?? []));
       const rest = block.text.replace(REMINDER, '').trim();
-      if (rest !== '') texts.push(rest);
+      if (PICTURE_NOTE.test(rest)) reminders.push(rest);
+      else if (rest !== '') texts.push(rest);
     } else if (block.type === 'tool_use') {
       const input = (block.input ?? {}) as Record<string, unknown>;
       toolUses.push({ id: String(block.id), name: String(block.name), input });

@@ -30,7 +30,9 @@ import { isAlreadyLost, outcomeOf } from './outcome.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
+import { beginScheduling, orderedSchedules } from './schedule-tool.ts';
 import { reportSlowTools } from './slow-tools.ts';
+import { timeZoneOf } from './time-zone.ts';
 import {
   continuesFrom,
   dropTornLine,
@@ -187,6 +189,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
   const relocation = await relocate(directory);
+  if (run.scheduling) await beginScheduling(run, run.scheduling, timeZoneOf(options.folder.settings));
   const slow = reportSlowTools(run.progress);
   const { progress } = slow;
   const notices = createNotices({ ...turn, progress });
@@ -245,7 +248,9 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     demo,
     asked: asking.asked(),
   });
-  return told(outcome, notices, refusalOf(watched), command);
+  const schedules = run.scheduling ? await orderedSchedules(run) : [];
+  const all = schedules.length > 0 ? { ...outcome, schedules } : outcome;
+  return told(all, notices, refusalOf(watched), command);
 }
 
 /** With what else there is to tell. */

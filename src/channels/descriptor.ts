@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import type { Conversation, SessionKey } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
-import type { Channel, Clock, EventLog } from '../core/ports.ts';
+import type { Channel, ChannelNotes, Clock, EventLog } from '../core/ports.ts';
 import type { TenantAccess, TenantBot } from '../core/tenants.ts';
 import type { Finding, Probe } from './finding.ts';
 
@@ -59,6 +59,8 @@ export type LocalSettings<S extends Settings> = {
 export interface OutgoingContext<Values> {
   readonly settings: Values;
   readonly events: EventLog;
+  /** Shared by all workers of the installation. */
+  readonly notes: ChannelNotes;
   readonly log: Log;
   /** How long text is gathered before the event log is written; longer where every write is billed. */
   readonly gatherMs?: number;
@@ -141,7 +143,12 @@ export interface ChannelDescriptor<
   /** For `doctor`, where the channel is on. */
   doctor?(settings: LocalSettings<S>, probe: Probe): Promise<Omit<Finding, 'name'>>;
   /** For the project that `init` writes: what its part of the configuration file decides, and how to switch it on. */
-  readonly init?: { readonly decides: string; readonly readme: string };
+  readonly init?: {
+    readonly decides: string;
+    readonly readme: string;
+    /** Where a platform makes apps from a description: that of one which calls this address. `init --<name>` prints it. */
+    manifest?(address: string): Promise<object>;
+  };
 }
 
 /** Keeps the types of settings and identity, so that each method is given exactly what it declared. */

@@ -1,5 +1,7 @@
 // The channels there are. Every program takes this list unless it is given another one.
 import { http } from './http/descriptor.ts';
+import { slack } from './slack/descriptor.ts';
 import { telegram } from './telegram/descriptor.ts';
+import { wechat } from './wechat/descriptor.ts';
 
-export const CHANNELS = [http, telegram] as const;
+export const CHANNELS = [http, slack, telegram, wechat] as const;

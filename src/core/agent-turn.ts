@@ -1,10 +1,13 @@
 // The part of a turn between lease and commit that needs an agent host: restore, run the agent, save. Ends with a
 // decision to commit, or with "not now". The host is closed when it returns, unless it may stay for a next turn that
 // begins with exactly what this one leaves.
+
+import { schedulingFor, withSchedules } from './agent-scheduling.ts';
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
+import { withLostFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import type { AgentHost, AgentOutcome, HostRun } from './ports.ts';
 import type { Reply } from './records.ts';
@@ -26,6 +29,7 @@ import {
   retryOptionsOf,
   unchanged,
 } from './running-turn.ts';
+import type { AgentScheduling } from './schedule-orders.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
 import { withQuestions } from './with-questions.ts';
@@ -69,7 +73,8 @@ type AgentTurn = (Decision & { readonly isComplete?: boolean }) | NotNow;
 
 async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
   const { deps, request, signal } = running;
-  const { outcome, toolsRan } = await runAgent(running, host, saver);
+  const scheduling = await schedulingFor(running);
+  const { outcome, toolsRan } = await runAgent(running, host, saver, scheduling);
   running.timeline.calls(outcome.calls ?? []);
   await deps.at?.('after-agent');
   if (signal.aborted && signal.reason === 'lost') {
@@ -97,14 +102,18 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
     }
     const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
-    const asking = withQuestions(running, outcome, reply, head.generation);
+    const scheduled = await withSchedules(running, outcome, reply);
+    const asking = withQuestions(running, outcome, scheduled, head.generation);
     return {
       baseGeneration: saver.head.generation,
       generation: head.generation,
       state: head.state,
       isComplete: reply.outcome === 'ok' && refused.length === 0 && !outcome.asked,
       ...asking,
-      reply: { ...asking.reply, text: withRefusedNote(asking.reply.text, refused) },
+      reply: {
+        ...asking.reply,
+        text: withLostFiles(withRefusedNote(asking.reply.text, refused), running.attached.lost),
+      },
       compactionDue,
     };
   } catch (error) {
@@ -119,6 +128,7 @@ async function runAgent(
   running: AnsweredTurn,
   host: AgentHost,
   saver: StateSaver,
+  scheduling: AgentScheduling | undefined,
 ): Promise<{ readonly outcome: AgentOutcome; readonly toolsRan: boolean }> {
   const { deps, request, record, head, signal } = running;
   // A first turn is saved only after the agent has sent an event. Before that the directory may hold no conversation, and
@@ -135,6 +145,7 @@ async function runAgent(
       continuing: record.generation !== null,
       request,
       decided: running.settled.run,
+      ...(running.attached.files.length > 0 && { files: running.attached.files }),
       progress(event) {
         alive = true;
         if (event.type === 'tool') toolsRan = true;
@@ -142,6 +153,7 @@ async function runAgent(
       },
       tries: running.tries,
       steering: running.steering,
+      ...(scheduling && { scheduling }),
       signal,
     });
     await deps.at?.('mid-run');

@@ -21,11 +21,11 @@ export function inputsOf(request: TurnRequest, settings?: WhileRunning): Inputs 
   const read = readCommand(request.text);
   if (!read) return plainMessage(request, settings);
   const { command, rest } = read;
-  const { gatherMs: _, context: __, ...order } = request;
+  const { gatherMs: _, context: __, attachments: ___, ...order } = request;
   const message = { ...request, text: rest };
   switch (command.name) {
     case 'btw':
-      return goesOn({ ...message, kind: 'steer' });
+      return goesOn(request.attachments ? message : { ...message, kind: 'steer' });
     case 'stop':
       return {
         requests: [rest === '' ? { ...order, kind: 'command', text: 'stop' } : message],
@@ -47,7 +47,8 @@ export function inputsOf(request: TurnRequest, settings?: WhileRunning): Inputs 
 function plainMessage(request: TurnRequest, settings?: WhileRunning): Inputs {
   const mode = whileRunningIn(settings, request.conversation);
   // Parts of a paste wait for each other first.
-  const steers = mode === 'steer' && request.gatherMs === undefined;
+  // A file is laid into the working directory at the beginning of a turn, not in the middle of one.
+  const steers = mode === 'steer' && request.gatherMs === undefined && request.attachments === undefined;
   const requests = [steers ? { ...request, kind: 'steer' as const } : request] as const;
   return { requests, interrupts: mode === 'interrupt' };
 }

@@ -1,9 +1,13 @@
-// Commands that are answered without an agent and change nothing: what stands where, what it has cost, which commands there
-// are. `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
+// Commands that are answered without an agent: what stands where, what it has cost, what is scheduled, which commands there are.
+// `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
+import { awaySince, handoffText } from './away.ts';
 import { COMMANDS } from './commands.ts';
 import { accountOf } from './erase-chat.ts';
-import { isCommitted, type Reply } from './records.ts';
+import { newChatReply } from './newchat-command.ts';
+import { type CommandResult, permissionsReply } from './permissions-command.ts';
+import { isCommitted } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
+import { schedulesReply, timeZoneReply } from './schedule-commands.ts';
 import { infraText } from './turn-infra.ts';
 import { startOf, tokensOf } from './usage-counters.ts';
 
@@ -11,10 +15,13 @@ import { startOf, tokensOf } from './usage-counters.ts';
 export const FORGET = 'forget yes';
 const LOOKED_AT = 200;
 
-export async function commandReply(running: RunningTurn): Promise<Reply> {
-  const [name = ''] = running.request.text.split(' ');
+export async function commandReply(running: RunningTurn): Promise<CommandResult> {
+  const [name = '', ...words] = running.request.text.split(' ');
+  const rest = words.join(' ');
+  if (name === 'permissions') return permissionsReply(running, rest);
+  if (name === 'newchat') return { reply: await newChatReply(running, rest) };
   const text = await answerTo(name, running);
-  return { outcome: 'ok', text };
+  return { reply: { outcome: 'ok', text } };
 }
 
 async function answerTo(name: string, running: RunningTurn): Promise<string> {
@@ -25,8 +32,14 @@ async function answerTo(name: string, running: RunningTurn): Promise<string> {
       return await costText(running);
     case 'stop':
       return 'What came before is stopped.';
+    case 'schedules':
+      return await schedulesReply(running);
+    case 'timezone':
+      return await timeZoneReply(running);
     case 'forget':
       return forgetText(running);
+    case 'handoff':
+      return handoffText(running);
     default:
       return HELP_TEXT;
   }
@@ -47,6 +60,7 @@ async function statusText({ deps, request, head, record }: RunningTurn): Promise
     context === undefined
       ? ''
       : `The conversation takes about ${context.toLocaleString('en')} tokens of the model's context.`,
+    awaySince(deps.state.awayOf(head)),
     `${waiting === 0 ? 'Nothing waits' : `${counted(waiting, 'message')} wait${waiting === 1 ? 's' : ''}`} behind this.`,
     `Kept until ${new Date(head.expiresAtSec * 1_000).toISOString().slice(0, 10)}, and longer with every message.`,
   ]

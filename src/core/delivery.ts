@@ -2,7 +2,7 @@
 // repeated. Refused sends are tried again for a short while; what lasts longer goes back to the queue. After a day
 // of refusals the reply counts as undeliverable, so that no chat is blocked for ever; a person can have it sent again.
 import { backoffMs } from './backoff.ts';
-import { Ambiguous, Gone, Invalid, isLeaseLost, Refused } from './errors.ts';
+import { Ambiguous, Gone, Invalid, isLeaseLost, Owed, Refused } from './errors.ts';
 import { type SessionId, type TurnId, tenantOf } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { Json, TurnRequest } from './messages.ts';
@@ -15,7 +15,8 @@ export interface DeliveryDeps {
   readonly log: Log;
 }
 
-export type DeliveryOutcome = 'delivered' | 'undeliverable' | { readonly retryAfterMs: number };
+/** `owed`: undeliverable by itself, and nothing for an operator to do. */
+export type DeliveryOutcome = 'delivered' | 'undeliverable' | 'owed' | { readonly retryAfterMs: number };
 
 const TRIES_IN_PLACE = 4;
 const MAX_WAIT_IN_PLACE_MS = 10_000;
@@ -39,6 +40,10 @@ export async function deliverReply(
       return 'delivered';
     } catch (error) {
       if (isLeaseLost(error)) throw error;
+      if (error instanceof Owed) {
+        deps.log('info', 'delivery-owed', { turn: turn.turnId, ...errorFields(error) });
+        return 'owed';
+      }
       deps.log('warn', 'delivery-failed', { turn: turn.turnId, attempt, ...errorFields(error) });
       if (error instanceof Gone || error instanceof Invalid) return 'undeliverable';
       const waitMs = error instanceof Refused ? error.retryAfterMs : backoffMs(SENDING, attempt);
@@ -75,6 +80,13 @@ export function sendContext(
     async remember(note) {
       await store.setAnchor(lease, turnId, note);
       anchor = note;
+    },
+    earlier: {
+      turns: async () => (await store.listTurns(lease.sessionKey)).items,
+      async brought(earlierId) {
+        const { status } = await store.reopen(lease.tenant, earlierId);
+        if (status === 'committed') await store.settle(lease, earlierId, 'delivered');
+      },
     },
   };
 }

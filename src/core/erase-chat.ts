@@ -1,12 +1,14 @@
 // Forgets one chat: turns, sessions and their objects, events, counters, dead letters; and lists what is left of it.
 // Sums of a person and of the tenant as a whole stay: they name no chat.
+import { turnFilesPrefix } from './attachments.ts';
 import { Conflict, Refused } from './errors.ts';
-import { type SessionId, type SessionKey, type TurnId, tenantOf } from './ids.ts';
+import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from './ids.ts';
 import type {
   DeadLetter,
   EventLog,
   ObjectStore,
   Places,
+  ScheduleStore,
   SessionState,
   SessionStore,
   TurnQueue,
@@ -18,8 +20,11 @@ import type { SessionHead, TurnRecord } from './records.ts';
 export interface EraseChatDeps {
   readonly store: SessionStore;
   readonly state: Pick<SessionState, 'erase'>;
+  /** Where files of its messages and replies lie. */
+  readonly objects?: Pick<ObjectStore, 'list' | 'delete'>;
   readonly usage?: Pick<UsageLedger, 'erase'>;
   readonly places?: Pick<Places, 'erase'>;
+  readonly schedules?: Pick<ScheduleStore, 'erase'>;
   /** Where they lie in a queue that erases nothing by itself. */
   readonly deadLetters?: TurnQueue['deadLetters'];
 }
@@ -33,12 +38,14 @@ const AT_ONCE = 16;
 
 /** Conflict('turn-running'). Objects left by a failure fall to the sweep. */
 export async function eraseChat(deps: EraseChatDeps, key: SessionKey): Promise<ErasedChat> {
-  const { store, state, usage, places, deadLetters } = deps;
+  const { store, state, usage, places, schedules, deadLetters } = deps;
   const tenant = tenantOf(key);
   const turns = (await turnsOf(store, key)).map(({ turnId }) => turnId);
   const states = new Map((await headsOf(store, key)).map((head) => [head.sessionId, head.state]));
   const sessions = await store.erase(key).catch(explain);
+  await schedules?.erase(key);
   for (const sessionId of sessions) await state.erase(tenant, sessionId, states.get(sessionId) ?? null);
+  if (deps.objects) for (const turnId of turns) await eraseFiles(deps.objects, tenant, turnId);
   await usage?.erase(accountOf(key));
   for (let at = 0; usage && at < turns.length; at += AT_ONCE) {
     const some = turns.slice(at, at + AT_ONCE);
@@ -47,6 +54,17 @@ export async function eraseChat(deps: EraseChatDeps, key: SessionKey): Promise<E
   await places?.erase(accountOf(key));
   if (deadLetters) for (const { id } of await deadLettersOf({ deadLetters }, key)) await deadLetters.drop(id);
   return { sessions, turns };
+}
+
+/** All files of a turn. */
+async function eraseFiles(
+  objects: Pick<ObjectStore, 'list' | 'delete'>,
+  tenant: Tenant,
+  turnId: TurnId,
+): Promise<void> {
+  const keys: string[] = [];
+  for await (const { key } of objects.list(turnFilesPrefix(tenant, turnId))) keys.push(key);
+  if (keys.length > 0) await objects.delete(keys);
 }
 
 export interface HeldOfChat {
@@ -73,6 +91,7 @@ export async function heldOfChat(
   if (await store.getMapping(key)) held.conversations += 1;
   for (const turnId of turns) {
     if (await store.getTurn(tenant, turnId)) held.turns += 1;
+    for await (const _ of objects.list(turnFilesPrefix(tenant, turnId))) held.objects += 1;
     held.events += (await events.read(tenant, turnId, 0, { waitMs: 0 })).length;
     held['usage counters'] += (await usage.history({ tenant, scope: 'turn', id: turnId })).length;
   }

@@ -45,6 +45,9 @@ export class Invalid extends HybridError {}
 /** What was named does not exist (any more), or the chat cannot be reached for good. */
 export class Gone extends HybridError {}
 
+/** It cannot be sent now. The channel has noted that, and brings it with a later reply of the same conversation. */
+export class Owed extends Gone {}
+
 /** Stored state cannot be read back as it was written. Never treated as "a new session". */
 export class Corrupt extends HybridError {}
 

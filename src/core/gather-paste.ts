@@ -1,8 +1,10 @@
-// A long paste that the person's app cut into several messages is one turn. The first part begins, waits until the
+// A long paste that the person's app cut into several messages is one turn, and so is an album, whose pictures come as a
+// message each. The first part begins, waits until the
 // person has been quiet for `gatherMs`, and takes the waiting parts with it: their ledger lines are closed in one
 // fenced step (`SessionStore.gather`), so that each is run exactly once even if a worker dies, and their own queue
 // messages have nothing left to do.
 // Only channels where one person writes ask for it (`TurnRequest.gatherMs`).
+import { MAX_FILES } from './attachments.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest } from './messages.ts';
 import type { SessionStore } from './ports.ts';
 import { GATHERED, isCommitted, type TurnRecord } from './records.ts';
@@ -27,23 +29,23 @@ export async function withGathered(
     const last = waiting.at(-1) ?? turn;
     const quietInMs = last.receivedAtMs + gatherMs - deps.clock.now();
     // A turn that goes on takes nothing more: its prompt is in the state already.
-    if (turn.generation === null && quietInMs > 0 && last.text.length >= PASTE_FROM && !signal.aborted) {
+    if (turn.generation === null && quietInMs > 0 && goesOn(last) && !signal.aborted) {
       await deps.clock.sleep(Math.min(quietInMs, LOOK_EVERY_MS), signal);
       continue;
     }
     const parts = turn.generation === null ? waiting : waiting.filter(isGathered);
     const followers = parts.filter((part) => !isGathered(part)).map((part) => part.turnId);
     if (followers.length > 0) await deps.store.gather({ lease, turnId: turn.turnId, followers });
-    return { ...request, text: joined([turn, ...parts]) };
+    return { ...request, ...wholeOf([turn, ...parts]) };
   }
 }
 
 /** What a turn was asked with all parts it took: for asking again. */
-export async function gatheredText(
+export async function gatheredMessage(
   store: Pick<SessionStore, 'listTurns'>,
   turn: TurnRecord,
-): Promise<string> {
-  return joined([turn, ...(await partsOf(store, turn, 0)).filter(isGathered)]);
+): Promise<Pick<TurnRequest, 'text' | 'attachments'>> {
+  return wholeOf([turn, ...(await partsOf(store, turn, 0)).filter(isGathered)]);
 }
 
 /** What follows the turn directly and belongs to it, or may: in order. */
@@ -59,11 +61,13 @@ async function partsOf(
     .sort((a, b) => a.sequence - b.sequence);
   const parts: TurnRecord[] = [];
   let length = turn.text.length;
+  let files = turn.attachments?.length ?? 0;
   for (const next of later.slice(0, MAX_PARTS)) {
     length += next.text.length + 1;
+    files += next.attachments?.length ?? 0;
     const last = parts.at(-1) ?? turn;
     const isPart = isGathered(next) || mayFollow(last, next, gatherMs);
-    if (!isPart || length > MAX_TEXT_LENGTH) break;
+    if (!isPart || length > MAX_TEXT_LENGTH || files > MAX_FILES) break;
     parts.push(next);
   }
   return parts;
@@ -71,19 +75,36 @@ async function partsOf(
 
 function mayFollow(last: TurnRecord, next: TurnRecord, gatherMs: number): boolean {
   const isWaiting = next.status === 'queued' && next.kind === 'message' && !next.stopRequested;
-  const isPasted = last.text.length >= PASTE_FROM && !next.dedupeId.startsWith('replay:');
+  const together =
+    albumOf(last) === undefined ? last.text.length >= PASTE_FROM : albumOf(last) === albumOf(next);
+  const isPasted = together && !next.dedupeId.startsWith('replay:');
   return isWaiting && isPasted && next.receivedAtMs - last.receivedAtMs <= gatherMs;
+}
+
+/** What follows may belong to it. */
+function goesOn(part: TurnRecord): boolean {
+  return albumOf(part) !== undefined || part.text.length >= PASTE_FROM;
+}
+
+function albumOf({ attachments }: TurnRecord): string | undefined {
+  return attachments?.[0]?.group;
 }
 
 function isGathered(turn: TurnRecord): boolean {
   return isCommitted(turn) && turn.reply?.code === GATHERED.code;
 }
 
+function wholeOf(parts: readonly TurnRecord[]): Pick<TurnRequest, 'text' | 'attachments'> {
+  const attachments = parts.flatMap((part) => part.attachments ?? []);
+  return { text: joined(parts), ...(attachments.length > 0 && { attachments }) };
+}
+
 function joined(parts: readonly TurnRecord[]): string {
   return parts
     .map(({ text }, index) => {
       const before = parts[index - 1]?.text ?? '';
-      return index === 0 || before.length >= HARD_CUT ? text : `\n${text}`;
+      const isBeginning = parts.slice(0, index).every((part) => part.text === '');
+      return isBeginning || before.length >= HARD_CUT || text === '' ? text : `\n${text}`;
     })
     .join('');
 }

@@ -17,6 +17,18 @@ export const messageContextSchema = z.object({
   links: z.array(z.object({ text: z.string().max(8_192), url: z.string().max(8_192) })).optional(),
   /** What came with the text and the agent is not given: `photo`, `document`. */
   attachments: z.array(name).optional(),
+  /** Things of the chat that are no file, such as a place or an address book entry: what they say. */
+  shared: z
+    .array(z.object({ kind: name, value: z.json() }))
+    .max(20)
+    .optional(),
+  /** Files that the person sent and the agent does not get, with why. */
+  lost: z
+    .array(z.object({ name, reason: name }))
+    .max(50)
+    .optional(),
+  /** Nobody wrote: a schedule of this chat is due, and has these words. */
+  wakeUp: z.object({ name, due: name, missed: z.int().nonnegative() }).optional(),
 });
 
 export type MessageContext = z.infer<typeof messageContextSchema>;
@@ -33,12 +45,34 @@ ${json}
 }
 
 function factsOf(context: MessageContext): Record<string, unknown> {
-  const { speaker, answers, forwardedFrom, links = [], attachments = [] } = context;
+  const {
+    speaker,
+    answers,
+    forwardedFrom,
+    links = [],
+    attachments = [],
+    shared = [],
+    lost = [],
+    wakeUp,
+  } = context;
   return {
     ...(speaker === undefined ? {} : { written_by: speaker }),
     ...(answers === undefined ? {} : { in_answer_to: { written_by: answers.from, text: answers.text } }),
     ...(forwardedFrom === undefined ? {} : { forwarded_words_of: forwardedFrom }),
     ...(links.length === 0 ? {} : { links_in_the_text: links }),
+    ...(shared.length === 0 ? {} : { sent_along: shared }),
+    ...(lost.length === 0 ? {} : { files_that_could_not_be_received: lost }),
     ...(attachments.length === 0 ? {} : { sent_along_but_not_shown_to_you: attachments }),
+    ...(wakeUp === undefined ? {} : { scheduled_wake_up: wakeUpFacts(wakeUp) }),
+  };
+}
+
+function wakeUpFacts({ name, due, missed }: NonNullable<MessageContext['wakeUp']>) {
+  return {
+    schedule: name,
+    due,
+    ...(missed > 0 && { due_times_missed_besides: missed }),
+    what_this_is:
+      'Nobody has written just now. A schedule of this chat is due, and the text that follows is what it was made with. Your reply goes to the chat.',
   };
 }

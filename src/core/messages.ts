@@ -2,6 +2,7 @@
 // else; they may run different builds on different machines.
 import { z } from 'zod';
 import { type AnswerInput, answerInputSchema } from './answer.ts';
+import { type Attachment, attachmentsSchema } from './attachments.ts';
 import { Invalid } from './errors.ts';
 import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, turnIdOf } from './ids.ts';
 import { type MessageContext, messageContextSchema } from './message-context.ts';
@@ -31,6 +32,7 @@ const TURN_KINDS = [
   'command',
   'move',
   'await-move',
+  'wake',
 ] as const;
 
 const turnRequestSchema = z.object({
@@ -43,7 +45,7 @@ const turnRequestSchema = z.object({
   /**
    * `message`: the person wrote. `steer`: to the turn that runs, if one does (steering.ts). `answer`: to a question, see
    * answer.ts. `new`: start a fresh session. `undo`, `redo`, `fork`: see timeline-turn.ts. `command`: see command-turn.ts.
-   * `move`, `await-move`: see move-conversation.ts.
+   * `move`, `await-move`: see move-conversation.ts. `wake`: a schedule is due, see scheduling.ts.
    */
   kind: z.enum(TURN_KINDS),
   /** 0 when it arrived; +1 each time the system itself queues the rest of a turn that met its deadline. */
@@ -65,6 +67,8 @@ const turnRequestSchema = z.object({
   context: messageContextSchema.optional(),
   /** Messages that follow within this time are parts of the same paste (see gather-paste.ts). */
   gatherMs: z.number().int().positive().max(MAX_GATHER_MS).optional(),
+  /** Files that came with it. Absent where there are none. */
+  attachments: attachmentsSchema.optional(),
   /** With the kind `answer`. */
   answer: answerInputSchema.optional(),
 });
@@ -83,6 +87,7 @@ export interface TurnRequestInput {
   readonly sessionHint?: string | null;
   readonly context?: MessageContext;
   readonly gatherMs?: number;
+  readonly attachments?: readonly Attachment[];
   readonly answer?: AnswerInput;
 }
 
@@ -104,6 +109,7 @@ export function turnRequest(input: TurnRequestInput): TurnRequest {
     sessionHint: input.sessionHint ?? null,
     ...(input.context && Object.keys(input.context).length > 0 ? { context: input.context } : {}),
     ...(input.gatherMs ? { gatherMs: input.gatherMs } : {}),
+    ...(input.attachments?.length ? { attachments: input.attachments } : {}),
     ...(input.answer ? { answer: input.answer } : {}),
   });
 }

@@ -1,8 +1,10 @@
 // What the stores keep, as the core sees it. Stores treat `state`, `consent`, `anchor`, `timeline` and `reply` as opaque JSON.
 
+import type { Attachment, StoredFile } from './attachments.ts';
 import type { SessionId, SessionKey, Tenant, TurnId } from './ids.ts';
 import type { Json, TurnRequest } from './messages.ts';
 import type { Question } from './question.ts';
+import type { PlacedOrder } from './schedule-orders.ts';
 import type { Timeline } from './timeline.ts';
 
 /**
@@ -68,6 +70,10 @@ export interface Reply {
   readonly asked?: readonly Question[];
   /** Of an answer: the questions with what was decided, for a channel that shows it beside them. */
   readonly answered?: readonly Question[];
+  /** What the agent sent along, in order. */
+  readonly files?: readonly StoredFile[];
+  /** What the turn has ordered about schedules: done once it is committed, before the reply goes out. */
+  readonly schedules?: readonly PlacedOrder[];
   /** Not worth a message of its own in a chat. */
   readonly quiet?: boolean;
 }
@@ -98,6 +104,8 @@ export interface TurnRecord {
   readonly kind: TurnRequest['kind'];
   readonly dedupeId: string;
   readonly text: string;
+  /** What came with the text; absent where nothing did. */
+  readonly attachments?: readonly Attachment[];
   readonly status: TurnStatus;
   /** Times a worker began it. */
   readonly attempts: number;

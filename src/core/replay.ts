@@ -2,7 +2,7 @@
 // is final (ONCE-OUT), so its message is asked again as a new turn; a reply that did not arrive is sent again without
 // the model; a message that was answered is not answered twice.
 import { Conflict, Invalid } from './errors.ts';
-import { gatheredText } from './gather-paste.ts';
+import { gatheredMessage } from './gather-paste.ts';
 import { type TurnId, tenantOf, turnIdOf } from './ids.ts';
 import { type TurnRequest, turnRequest } from './messages.ts';
 import type { Clock, DeadLetter, SessionStore, TurnQueue } from './ports.ts';
@@ -47,8 +47,8 @@ export async function replayDeadLetter(deps: ReplayDeps, letter: DeadLetter): Pr
   const turn = await store.getTurn(tenant, request.turnId);
   const how = replayPlan(letter, turn);
   if (how === 'asked-again') {
-    const text = turn ? await gatheredText(store, turn) : request.text;
-    const again = askedAgain(letter, text, deps.clock.now());
+    const whole = turn ? await gatheredMessage(store, turn) : request;
+    const again = askedAgain(letter, whole, deps.clock.now());
     await store.accept(again, deps.retentionSec);
     await queue.send(again);
     await queue.deadLetters.drop(letter.id);
@@ -59,7 +59,11 @@ export async function replayDeadLetter(deps: ReplayDeps, letter: DeadLetter): Pr
   return { how, turnId: request.turnId };
 }
 
-function askedAgain({ id, request }: DeadLetter, text: string, receivedAtMs: number): TurnRequest {
+function askedAgain(
+  { id, request }: DeadLetter,
+  { text, attachments }: Pick<TurnRequest, 'text' | 'attachments'>,
+  receivedAtMs: number,
+): TurnRequest {
   const { conversation, kind, sender, replyTarget, sessionHint, context } = request;
   const dedupeId = `replay:${request.turnId}:${id}`;
   return turnRequest({
@@ -72,5 +76,6 @@ function askedAgain({ id, request }: DeadLetter, text: string, receivedAtMs: num
     receivedAtMs,
     sessionHint,
     ...(context ? { context } : {}),
+    ...(attachments ? { attachments } : {}),
   });
 }

@@ -2,8 +2,9 @@
 
 import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
-import type { Conversation, SessionId, SessionKey } from './ids.ts';
+import type { SessionId, SessionKey } from './ids.ts';
 import type { Log } from './log.ts';
+import type { AttachedFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import type {
   AgentHosts,
@@ -11,6 +12,8 @@ import type {
   Channel,
   Clock,
   ForkInput,
+  ObjectStore,
+  OpenedConversation,
   SessionState,
   SessionStore,
   TurnEvent,
@@ -20,6 +23,7 @@ import type {
 import type { TimelineRecorder } from './record-timeline.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { Scheduling } from './scheduling.ts';
 import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
 import type { SteeredTurn } from './steering.ts';
@@ -43,9 +47,20 @@ export interface TurnDeps {
   /** What the worker does to stored generations by itself. */
   readonly state: Pick<
     SessionState,
-    'compact' | 'collect' | 'undoable' | 'undo' | 'redo' | 'isBlank' | 'branch' | 'agentSessionOf'
+    | 'compact'
+    | 'collect'
+    | 'undoable'
+    | 'undo'
+    | 'redo'
+    | 'isBlank'
+    | 'branch'
+    | 'agentSessionOf'
+    | 'awayOf'
+    | 'claim'
   >;
   readonly hosts: AgentHosts;
+  /** Where files of messages and replies lie; without it there are none. */
+  readonly objects?: ObjectStore;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
   readonly log: Log;
@@ -53,12 +68,18 @@ export interface TurnDeps {
   readonly retentionSec: number;
   /** After this many begun attempts the turn is given up with an honest message. */
   readonly maxAttempts: number;
+  /** Queues a message that is in the ledger; without it no conversation is opened with one. */
+  readonly send?: (request: TurnRequest) => Promise<void>;
   /** For `/cost`. */
   readonly usage?: Pick<UsageLedger, 'read'>;
   /** What the infrastructure of a turn cost, by its timeline, where compute is paid by use. */
   readonly infraUsdOf?: (timeline: Timeline) => number;
+  /** Schedules of the chat; without it nothing can be scheduled here. */
+  readonly scheduling?: Scheduling;
   /** Erases a chat, for `/forget`; without it nobody can from a chat. */
   readonly forget?: (key: SessionKey) => Promise<void>;
+  /** What `hybrid-sessions pull` has to be told here to find the stores; nothing where it is left out. */
+  readonly pullOptions?: string;
   /** Every tenant is served where it is left out. */
   readonly standing?: StandingOf;
   /** Told of every turn that this worker closed, after its person has the reply. Must not throw. */
@@ -116,12 +137,13 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
   readonly progress: (event: TurnEvent) => void;
   readonly steering: SteeredTurn;
   /** See `Channel.openConversation`; null where the channel has none. */
-  readonly openConversation: (name: string) => Promise<Conversation | null>;
+  readonly openConversation: (name: string) => Promise<OpenedConversation | null>;
 }
 
 /** One that is to run, with what people have decided. */
 export interface AnsweredTurn extends RunningTurn {
   readonly settled: Extract<Settled, { readonly run: unknown }>;
+  readonly attached: AttachedFiles;
 }
 
 /** What to commit. */

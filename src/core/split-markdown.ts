@@ -1,7 +1,7 @@
 // Cuts a long Markdown text into messages that each fit a platform's limit. Promises: the bodies of the parts,
 // joined, are the text, character by character; what a cut falls into is whole on both sides: code is closed and
 // opened again, a table's header is repeated, a list item goes on under its own number and depth, no character (as
-// people see them) is torn. Only a line longer than a part is cut within. Pure: the same text and limit always give
+// people see them) is torn. Only a line longer than a part is cut within, and there no link, address or code in it. Pure: the same text and limit always give
 // the same parts, which delivery retries rely on.
 import { boundariesIn } from '../text/cut-text.ts';
 import { Invalid } from './errors.ts';
@@ -100,7 +100,9 @@ function leavesScraps(before: OpenBlocks, here: OpenBlocks, next: string): boole
 function midLineCut(text: string, lineStart: number, half: number, furthest: number, state: OpenBlocks) {
   const earliest = Math.max(half, lineStart);
   const wholeLine = lineAt(text, lineStart);
-  const candidates = boundariesIn(text, lineStart, furthest).filter((at) => at > earliest);
+  const whole = spansIn(wholeLine, lineStart, Math.floor((furthest - lineStart) / 2));
+  const torn = (at: number) => whole.some(({ start, end }) => at > start && at < end);
+  const candidates = boundariesIn(text, lineStart, furthest).filter((at) => at > earliest && !torn(at));
   for (const onlySpaces of [true, false]) {
     for (const at of candidates.toReversed()) {
       if (onlySpaces ? text[at - 1] !== ' ' : text[at - 1] === '\\') continue;
@@ -111,6 +113,17 @@ function midLineCut(text: string, lineStart: number, half: number, furthest: num
   if (last !== undefined) return last;
   const after = text.charCodeAt(furthest);
   return after >= 0xdc00 && after <= 0xdfff ? furthest - 1 : furthest;
+}
+
+/** Links, addresses and code within a line. */
+const SPAN =
+  /!?\[(?:\\.|[^[\]\\])*\]\((?:\\.|[^()\\]|\([^()]*\))*\)|(`+)(?!`)[^\n]*?(?<!`)\1(?!`)|<?https?:\/\/[^\s<>]+>?/g;
+
+/** What is not to be cut in two; a longer one has no other way. */
+function spansIn(line: string, lineStart: number, longest: number) {
+  return [...line.matchAll(SPAN)]
+    .filter(([span]) => span.length <= longest)
+    .map(({ index, 0: span }) => ({ start: lineStart + index, end: lineStart + index + span.length }));
 }
 
 /** True when the two halves of the line, each on a line of its own, open and close what the whole line did. */

@@ -2,6 +2,7 @@
 import { oneLine } from '../text/cut-text.ts';
 import { isLeaseLost, Refused } from './errors.ts';
 import { errorFields } from './log.ts';
+import { shownText } from './lost-files.ts';
 import type { AgentHost } from './ports.ts';
 import type { SessionHead } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
@@ -28,7 +29,7 @@ export function createStateSaver(
   host: AgentHost,
 ): StateSaver {
   let head = begun;
-  const turn = { id: request.turnId, text: oneLine(request.text, MARK_LENGTH) };
+  const turn = { id: request.turnId, text: oneLine(shownText(request), MARK_LENGTH) };
   const prepare = async (running = false) => {
     const generation = head.generation + 1;
     const { state, refused, compactionDue } = await host.save({ head, generation, running, turn });

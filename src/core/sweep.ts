@@ -7,10 +7,11 @@ import { type SessionId, type Tenant, tenantOf } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { Clock, DeadLetter, ObjectStore, Page, SessionState, SessionStore, TurnQueue } from './ports.ts';
 import type { RetentionOf } from './retention.ts';
+import { findFiles } from './sweep-files.ts';
 
 export interface SweepDeps {
-  readonly store: Pick<SessionStore, 'getHead' | 'getMapping' | 'lease' | 'release' | 'expired'>;
-  readonly objects: Pick<ObjectStore, 'list'>;
+  readonly store: Pick<SessionStore, 'getHead' | 'getMapping' | 'getTurn' | 'lease' | 'release' | 'expired'>;
+  readonly objects: Pick<ObjectStore, 'list' | 'delete'>;
   readonly state: Pick<SessionState, 'erase'>;
   /** What was set aside for a person ends with the conversation's time, too; left out where the queue sees to that. */
   readonly setAside?: {
@@ -105,14 +106,18 @@ async function leaseIfFree(store: SweepDeps['store'], tenant: Tenant, sessionId:
   }
 }
 
-/** Objects of sessions that have no head at all. */
+/** Objects of sessions that have no head at all, and files of turns that are gone. */
 async function sweepWithoutHead(deps: SweepDeps, clock: Clock, signal?: AbortSignal): Promise<number> {
   const newest = new Map<string, number>();
-  for await (const { key, modifiedAtMs } of deps.objects.list('')) {
+  const files = findFiles();
+  for await (const object of deps.objects.list('')) {
     if (signal?.aborted) return 0;
+    const { key, modifiedAtMs } = object;
+    if (files.see(object)) continue;
     const session = /^([^/]+\/[^/]+)\//.exec(key)?.[1];
     if (session) newest.set(session, Math.max(modifiedAtMs, newest.get(session) ?? 0));
   }
+  await files.remove(deps, clock, signal);
   const old = [...newest].filter(([, modifiedAtMs]) => clock.now() - modifiedAtMs >= MIN_AGE_MS);
   // The order is random, so that sweeps which end early do not always check the same sessions.
   const waiting = old.map(([session]) => session).sort(() => Math.random() - 0.5);

@@ -85,7 +85,8 @@ async function fork(running: RunningTurn): Promise<Decision> {
   const place = await running.openConversation(request.text.trim());
   if (!place) return refused(running, NO_PLACE);
   const sessionKey = sessionKeyOf(place);
-  if (await deps.store.getMapping(sessionKey)) return refused(running, forkTaken(placeOf(sessionKey)));
+  const shown = place.title ?? placeOf(sessionKey);
+  if (await deps.store.getMapping(sessionKey)) return refused(running, forkTaken(shown));
   const sessionId = forkSessionIdOf(request.turnId);
   const both = await deps.state.branch(head, sessionId);
   if (!both) return refused(running, FORKED_NOTHING);
@@ -93,7 +94,7 @@ async function fork(running: RunningTurn): Promise<Decision> {
     baseGeneration: head.generation,
     generation: both.generation,
     state: both.state,
-    reply: { outcome: 'ok', text: forkedTo(placeOf(sessionKey)) },
+    reply: { outcome: 'ok', text: forkedTo(shown) },
     fork: { sessionKey, sessionId, state: both.branch },
   };
 }

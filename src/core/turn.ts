@@ -2,6 +2,8 @@
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unreadable } from './agent-turn.ts';
+import { attachedFiles } from './attached-files.ts';
+import { awayStep } from './away.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
@@ -11,6 +13,7 @@ import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId } from './ids.ts';
 import { errorFields } from './log.ts';
+import { isNothingLeft, withLostFiles, withoutLost } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
@@ -272,7 +275,12 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
-  if (request.kind === 'command') return unchanged(running, await commandReply(running));
+  const whileAway = awayStep(running);
+  if (whileAway) return whileAway;
+  if (request.kind === 'command') {
+    const { reply, consent } = await commandReply(running);
+    return { ...unchanged(running, reply), ...(consent && { consent }) };
+  }
   const step = await timelineStep(running);
   if (step) return step;
   if (record.stopRequested && record.attempts === 1) {
@@ -285,7 +293,12 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, reply), ...(consent && { consent }) };
   }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  return await runAgentTurn({ ...running, settled, request: await withGathered(running) });
+  const gathered = await withGathered(running);
+  const attached = await attachedFiles(running, gathered);
+  if (isNothingLeft(gathered, attached)) {
+    return unchanged(running, { outcome: 'ok', text: withLostFiles('', attached.lost) });
+  }
+  return await runAgentTurn({ ...running, settled, attached, request: withoutLost(gathered, attached) });
 }
 
 /** What waits for people, and what this message means for it. */
@@ -324,6 +337,8 @@ async function finish(
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
+  // Before the reply says so; again when this is cut off, which changes nothing.
+  if (turn.reply?.schedules) await deps.scheduling?.apply(request, turn.reply.schedules);
   const outcome = await deliverReply(deps, channel, lease, request, turn);
   if (typeof outcome === 'object') {
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
@@ -331,13 +346,13 @@ async function finish(
   await deps.at?.('after-send');
   const timed = timeline.done(turn.attempts);
   const kept = deps.infraUsdOf ? { ...timed, infraUsd: deps.infraUsdOf(timed) } : timed;
-  await deps.store.settle(lease, turn.turnId, outcome, kept);
+  await deps.store.settle(lease, turn.turnId, outcome === 'owed' ? 'undeliverable' : outcome, kept);
   await deps.at?.('after-mark');
   deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });
   if (turn.reply) {
     deps.onClosed?.({ request, sessionId: lease.sessionId, outcome: turn.reply.outcome, timeline: kept });
   }
-  return outcome === 'delivered' ? { kind: 'done' } : { kind: 'dead', reason: 'undeliverable' };
+  return outcome === 'undeliverable' ? { kind: 'dead', reason: 'undeliverable' } : { kind: 'done' };
 }
 
 /** Runs once the reply is out. A failure costs nothing but the merge: it is tried again after a later turn. */

@@ -172,7 +172,17 @@ export async function openSession(
     endpoint: ModelEndpoint,
     use: string | undefined,
   ): Promise<AgentOutcome> {
-    const { resume, continuing, request, decided, tries, signal, agentSessionId } = run;
+    const {
+      resume,
+      continuing,
+      request,
+      decided,
+      tries,
+      signal,
+      agentSessionId,
+      files = [],
+      scheduling,
+    } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
       link.hurry('ended', patience.stopMs);
@@ -189,9 +199,20 @@ export async function openSession(
         allow: agent.tools.allow && [...agent.tools.allow],
         deny: [...agent.tools.deny],
       };
+      const given = files.map(({ name, mediaType, bytes, key }, index) => {
+        // Of this turn: a host that stays knows those of earlier ones.
+        const object = `in-${request.turnId.slice(5, 17)}-${index}`;
+        ours.set(object, key);
+        sizes.set(object, bytes);
+        return { object, name, mediaType, bytes };
+      });
+      // Like the packs of `open`: where the host is elsewhere, it has to know where they are.
+      for (const { object } of given) await stage(ours.get(object)!, object);
       const more = {
+        ...(given.length > 0 && { files: given }),
         ...(tools && { tools }),
         ...(decided && { decided }),
+        ...(scheduling && { scheduling }),
         ...(agentSessionId && { agentSessionId }),
       };
       const asked = link.ask({ ...frame, ...more }, 'ended');

@@ -3,7 +3,9 @@
 // everything that comes from a host is a stranger's input: bounded, well-formed, and about this one session.
 import { z } from 'zod';
 import { askedSchema, decidedSchema } from '../core/asked-call.ts';
+import { fileNameOf, MAX_FILES } from '../core/attachments.ts';
 import { parseTurnRequest } from '../core/messages.ts';
+import { agentSchedulingSchema, scheduleOrdersSchema } from '../core/schedule-orders.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
 import { WHY_COLD, WHY_EVICTED } from './hot-reasons.ts';
 
@@ -30,6 +32,13 @@ const modelSchema = z.object({
   /** In place of the agent folder's. */
   use: z.string().optional(),
   demo: z.boolean(),
+});
+
+const givenFileSchema = z.object({
+  object: z.string().regex(/^in-[0-9a-f]{12}-\d{1,3}$/),
+  name: z.string().refine((name) => fileNameOf(name) === name),
+  mediaType: z.string().max(200),
+  bytes: z.int().nonnegative(),
 });
 
 export const toHostSchema = z.discriminatedUnion('type', [
@@ -78,7 +87,10 @@ export const toHostSchema = z.discriminatedUnion('type', [
     resume: z.boolean(),
     continuing: z.boolean(),
     request: z.unknown().transform((value) => parseTurnRequest(value)),
+    /** What came with the message; `object` is the name under which it is asked for, like a pack. */
+    files: z.array(givenFileSchema).max(MAX_FILES).optional(),
     decided: decidedSchema.optional(),
+    scheduling: agentSchedulingSchema.optional(),
     tries: z.int().positive(),
     /** Claude's own id of the conversation, where it is not the session's. */
     agentSessionId: z.string().optional(),
@@ -150,6 +162,7 @@ export const outcomeSchema = z.strictObject({
     })
     .optional(),
   asked: askedSchema.optional(),
+  schedules: scheduleOrdersSchema.optional(),
   failure: z
     .strictObject({
       code: z.enum(['model-unavailable', 'agent-crashed', 'agent-error', 'resume-lost']),

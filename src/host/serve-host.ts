@@ -11,7 +11,8 @@ import { systemClock } from '../core/clock.ts';
 import { isHybridError } from '../core/errors.ts';
 import type { SessionId, Tenant, TurnId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type { ExecutionDirectory, Steering, SteeringMessage } from '../core/ports/execution.ts';
+import type { ExecutionDirectory, GivenFile, Steering, SteeringMessage } from '../core/ports/execution.ts';
+import type { ObjectStore } from '../core/ports/objects.ts';
 import { createSessionFiles, type SessionFiles } from '../state/session-files.ts';
 import { isUnchangedAround } from '../state/unchanged-since.ts';
 import { cutText } from '../text/cut-text.ts';
@@ -131,9 +132,10 @@ export async function serveHost(
     say({ type: 'opened' });
   }
 
-  async function run({ runner, alone }: Booted, opened: Session, frame: Run): Promise<void> {
+  async function run({ runner, objects, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
     const { resume, continuing, request, decided, tries, model, agentSessionId, keep, tools } = frame;
+    const { scheduling } = frame;
     const { sessionId, directory, place } = opened;
     const endpoint = endpointOf(model, ways);
     if (keep) door ??= await openModelDoor();
@@ -145,7 +147,9 @@ export async function serveHost(
         resume,
         continuing,
         request,
+        ...(frame.files && { files: frame.files.map((file) => readable(file, objects)) }),
         ...(decided && { decided }),
+        ...(scheduling && { scheduling }),
         tries,
         directory,
         steering,
@@ -278,6 +282,14 @@ export async function serveHost(
     await (session as Session | null)?.place.end();
     await door?.close();
   }
+}
+
+/** Read through the worker, which is asked for it by its name. */
+function readable(
+  { object, ...file }: NonNullable<Run['files']>[number],
+  objects: Pick<ObjectStore, 'stream'>,
+): GivenFile {
+  return { ...file, key: object, read: () => objects.stream(object) };
 }
 
 /** What comes before the agent listens waits for it; the worker offers anew what a run did not take. */

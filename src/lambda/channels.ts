@@ -11,7 +11,7 @@ import type { ChannelDescriptor, Part } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
 import type { ChannelSettings } from '../channels/settings.ts';
 import type { Log } from '../core/log.ts';
-import type { Channel, EventLog } from '../core/ports.ts';
+import type { Channel, ChannelNotes, EventLog } from '../core/ports.ts';
 import type { Environment } from './configuration.ts';
 import { readParameters } from './parameters.ts';
 import { VARIABLES } from './variables.ts';
@@ -53,11 +53,18 @@ export function deployedChannel(
   };
 }
 
+/** What every channel of a function is opened with. */
+export interface SharedContext {
+  readonly events: EventLog;
+  readonly notes: ChannelNotes;
+  readonly log: Log;
+}
+
 /** Opens the outgoing side of each channel, by name. */
 export function openChannels(
   deployed: readonly DeployedChannel[],
   secrets: ReadonlyMap<string, string>,
-  context: { readonly events: EventLog; readonly log: Log },
+  context: SharedContext,
 ): Promise<ReadonlyMap<string, Channel>> {
   const settings = new Map(deployed.map((one) => [one.channel, one.settings(secrets)]));
   return openOutgoing([...settings.keys()], (channel) => settings.get(channel) ?? null, {
@@ -69,7 +76,7 @@ export function openChannels(
 /** One channel for itself, with no secrets but its own: for telling people that the rest cannot be opened. */
 export function channelOpener(
   deployed: readonly DeployedChannel[],
-  context: { readonly events: EventLog; readonly log: Log },
+  context: SharedContext,
 ): (name: string) => Promise<Channel | undefined> {
   return async (name) => {
     const named = deployed.filter(({ channel }) => channel.name === name);

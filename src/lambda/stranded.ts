@@ -11,6 +11,7 @@ import { once } from '../core/once.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoNotes } from '../stores/dynamodb/notes.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, strandedSchema } from './configuration.ts';
@@ -32,6 +33,8 @@ const noState: WorkerDeps['state'] = {
   undo: () => null,
   redo: () => null,
   isBlank: () => false,
+  awayOf: () => null,
+  claim: () => null,
   agentSessionOf: ({ sessionId }) => sessionId,
 };
 
@@ -51,6 +54,8 @@ export function createStranded(
     retentionSec,
     ...(tenants && { retentionOf: tenants.directory.retentionOf }),
   });
+  const notes = createDynamoNotes({ stateTable });
+  const shared = { events, notes, log };
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -60,10 +65,7 @@ export function createStranded(
       queue,
       state: noState,
       hosts: { open: noAgent },
-      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
-        events,
-        log,
-      }),
+      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, shared), shared),
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,
       log,
@@ -80,7 +82,7 @@ export function createStranded(
       const batch = await queue.messagesOf(event);
       const deliveries = batch.groups.flat();
       const deps = await open().catch((error: unknown) =>
-        giveBack({ deliveries, error, log, openChannel: channelOpener(deployed, { events, log }) }),
+        giveBack({ deliveries, error, log, openChannel: channelOpener(deployed, shared) }),
       );
       if (!deps) return batch.response();
       for (const group of batch.groups) {

@@ -6,11 +6,11 @@ import type { BotDeps } from '../channels/bot-settings.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { Channel, EventLog } from '../core/ports.ts';
+import type { Channel } from '../core/ports.ts';
 import { createDynamoTenantRegistry } from '../stores/dynamodb/tenant-registry.ts';
 import { createTenantDirectory, type TenantDirectory } from '../tenants/directory.ts';
 import { createSecretReader } from '../tenants/secrets.ts';
-import { type DeployedChannel, GATHER_MS } from './channels.ts';
+import { type DeployedChannel, GATHER_MS, type SharedContext } from './channels.ts';
 import { readParameters } from './parameters.ts';
 
 export interface FunctionTenants {
@@ -47,7 +47,7 @@ export function withTenantBots(
   tenants: FunctionTenants | null,
   channels: readonly ChannelDescriptor[],
   own: ReadonlyMap<string, Channel>,
-  context: { readonly events: EventLog; readonly log: Log },
+  context: SharedContext,
 ): ReadonlyMap<string, Channel> {
   if (tenants === null) return own;
   const { directory, bots } = tenants;

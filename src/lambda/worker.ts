@@ -4,6 +4,7 @@
 // function (shared-hosts.ts), or in one of their own for each session (isolated-hosts.ts).
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type { z } from 'zod';
+import { INSTALLATION_FILE } from '../aws/installation-file.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
 import {
@@ -24,6 +25,7 @@ import type { Usage } from '../cost/turn-cost.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoNotes } from '../stores/dynamodb/notes.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
@@ -85,6 +87,8 @@ export function createWorker(
     tenants?.directory.of ?? (async () => null),
   );
   const events = apart?.events ?? createDynamoEventLog({ ...tables, retentionSec });
+  const notes = createDynamoNotes({ stateTable });
+  const shared = { events, notes, log };
   const queue = createSqsTurnQueue({ queueUrl, deadLetterQueueUrl });
 
   const open = once(async (): Promise<WorkerDeps> => {
@@ -100,6 +104,7 @@ export function createWorker(
       store,
       queue,
       state,
+      objects,
       hosts: await hosts.open({
         objects,
         state,
@@ -109,13 +114,11 @@ export function createWorker(
         keysOf: apart?.of ?? null,
         recordOf: tenants?.directory.of ?? null,
       }),
-      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, { events, log }), {
-        events,
-        log,
-      }),
+      channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, shared), shared),
       usage,
       ...infraOf(hosts.built),
       ...(apart && { storesFor: apart.of }),
+      pullOptions: `--aws ${INSTALLATION_FILE}`,
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,
       log,
@@ -139,7 +142,7 @@ export function createWorker(
       // Before anything that may fail or take its time.
       await Promise.all(messages.map((message) => shorten(message, log)));
       const deps = await open().catch((error: unknown) =>
-        giveBack({ deliveries: messages, error, log, openChannel: channelOpener(deployed, { events, log }) }),
+        giveBack({ deliveries: messages, error, log, openChannel: channelOpener(deployed, shared) }),
       );
       if (!deps) return batch.response();
       // In order, one at a time.

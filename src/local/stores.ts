@@ -4,9 +4,11 @@ import { existsSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { Gone } from '../core/errors.ts';
 import type {
+  ChannelNotes,
   EventLog,
   ObjectStore,
   Places,
+  ScheduleStore,
   SessionStore,
   TenantHoldings,
   TenantRegistry,
@@ -21,7 +23,9 @@ import { createFilesystemObjectStore } from '../stores/filesystem/object-store.t
 import { createSqliteTenantHoldings } from '../stores/sqlite/holdings.ts';
 import {
   createSqliteEventLog,
+  createSqliteNotes,
   createSqlitePlaces,
+  createSqliteSchedules,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
@@ -44,11 +48,14 @@ export interface Stores {
   readonly holdings: TenantHoldings;
   readonly usage: UsageLedger;
   readonly places: Places;
+  readonly schedules: ScheduleStore;
   readonly vault: Vault;
   close(): Promise<void>;
 }
 
 export interface LocalStores extends Stores {
+  /** What workers of a channel share. */
+  readonly notes: ChannelNotes;
   readonly folder: DataFolder;
 }
 
@@ -76,6 +83,7 @@ export async function openStores(
   // Given the path, it opens its own connection: progress events do not wait until the disk has them.
   const usage = createSqliteUsageLedger({ database: folder.database, clock });
   const places = createSqlitePlaces({ database: folder.database, clock });
+  const notes = createSqliteNotes({ database: folder.database, clock });
   const { retentionSec, keepGenerations, limits } = configuration;
   // Kept as long as the turns: they hold the tool calls that the page shows with a reply.
   const keepMs = retentionSec * 1_000;
@@ -85,6 +93,8 @@ export async function openStores(
     folder,
     usage,
     places,
+    notes,
+    schedules: createSqliteSchedules({ database, clock }),
     vault: openVault(folder.path, configuration.vaultKey ?? null),
     retentionSec,
     keepGenerations,
@@ -106,6 +116,7 @@ export async function openStores(
       await events.close();
       await usage.close();
       await places.close();
+      await notes.close();
       await store.close();
       database.close();
     },

@@ -28,8 +28,8 @@ async function told(fixture: Fixture, text: string, overrides: Parameters<Fixtur
 }
 
 test('each is one input of the queue, with what it takes; anything else is text for the agent', () => {
-  for (const { name, kind } of COMMANDS) {
-    const text = name === 'btw' ? '/btw x' : `/${name}`;
+  for (const { name, kind, takes } of COMMANDS) {
+    const text = takes.test('') ? `/${name}` : `/${name} x`;
     expect(inputsOf(message(text)).requests, text).toMatchObject([{ kind }]);
   }
   for (const text of [

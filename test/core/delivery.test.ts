@@ -1,6 +1,6 @@
 // How long a reply that the chat refuses is tried, and what never costs a message an attempt.
 import { expect, test } from 'vitest';
-import { Refused } from '../../src/core/errors.ts';
+import { Owed, Refused } from '../../src/core/errors.ts';
 import { tenantOf } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { createFixture, type Fixture } from './fixture.ts';
@@ -101,4 +101,26 @@ test(`${promise('UNBLOCK')} a message that contradicts the ledger is set aside a
   expect((await fixture.deps.queue.deadLetters.list()).items).toMatchObject([
     { reason: 'idempotency-mismatch' },
   ]);
+});
+
+test(`${promise('UNBLOCK')} a reply that its channel brings later is no dead letter and holds nothing up; a later turn says that it came`, async () => {
+  const fixture = createFixture();
+  const owed = await fixture.say('hello');
+  await fixture.say('next');
+  const found: string[] = [];
+  fixture.beforeSend = async ({ request, earlier }) => {
+    if (request.text === 'hello') throw new Owed('not-now', 'The platform takes nothing now.');
+    for (const { turnId, status, sequence } of (await earlier?.turns()) ?? []) {
+      found.push(`${sequence} ${status}`);
+      if (turnId !== request.turnId) await earlier?.brought(turnId);
+    }
+  };
+  expect(await fixture.step()).toBe('done');
+  const statusOf = async () =>
+    (await fixture.deps.store.getTurn(tenantOf(owed.sessionKey), owed.turnId))?.status;
+  expect(await statusOf()).toBe('undeliverable');
+  expect(await fixture.step()).toBe('done');
+  expect(found).toEqual(['1 undeliverable', '2 committed']);
+  expect(await statusOf()).toBe('delivered');
+  expect((await fixture.deps.queue.deadLetters.list()).items).toEqual([]);
 });

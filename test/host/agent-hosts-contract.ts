@@ -5,12 +5,13 @@ import { afterAll, beforeAll, describe, expect, onTestFailed } from 'vitest';
 import { newSessionId, type TurnId } from '../../src/core/ids.ts';
 import type { TurnEvent } from '../../src/core/ports/channel.ts';
 import type { AgentOutcome, Steering, SteeringMessage } from '../../src/core/ports/execution.ts';
-import type { AgentHost, AgentHosts } from '../../src/core/ports/hosts.ts';
+import type { AgentHost, AgentHosts, HostRun } from '../../src/core/ports/hosts.ts';
 import type { ObjectStore } from '../../src/core/ports/objects.ts';
 import { promise } from '../../src/core/promises.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
 import { type ContractSkip, cases } from '../../testing/contracts/contract.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
+import { png } from '../../testing/pictures.ts';
 import { bash, leaseOf, obey, requestOf } from '../agent/turn-fixture.ts';
 
 export interface AgentHostsFixture {
@@ -70,7 +71,12 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
       const run = (
         host: AgentHost,
         text: string,
-        over: { signal?: AbortSignal; steering?: Steering; onEvent?: (event: TurnEvent) => void } = {},
+        over: {
+          signal?: AbortSignal;
+          steering?: Steering;
+          onEvent?: (event: TurnEvent) => void;
+          files?: HostRun['files'];
+        } = {},
       ): Promise<AgentOutcome> =>
         host.run({
           sessionId: first.sessionId,
@@ -78,6 +84,7 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
           continuing: false,
           request: requestOf(text, `m${++turns}`),
           tries: 1,
+          ...(over.files && { files: over.files }),
           ...(over.steering && { steering: over.steering }),
           progress: (event) => {
             events.push(event);
@@ -150,6 +157,30 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
       } finally {
         await close(host);
       }
+    });
+
+    it(`${promise('WHOLE')} files of a message lie in the inbox, pictures are shown, and both stay with the session`, async () => {
+      const { first, openHost, run, save, close, turn } = session();
+      const sent = async (turnId: string, name: string, mediaType: string, body: Buffer) => {
+        const key = `${first.tenant}/files/turn_${turnId.repeat(32)}/in-0`;
+        await place.objects.put(key, body);
+        return { name, mediaType, bytes: body.length, key, read: () => place.objects.stream(key) };
+      };
+      const list = bash('cd inbox && wc -c *');
+      const host = await openHost();
+      try {
+        const picture = await sent('a', 'picture.png', 'image/png', png(3, 2));
+        const text = await sent('b', 'long.txt', 'text/plain', Buffer.alloc(3_000_000, 'x'));
+        const outcome = await run(host, list, { files: [picture, text] });
+        expect(outcome.text).toContain('3000000 long.txt');
+        const asked = JSON.stringify(model.requests.at(-1)?.body);
+        expect(asked).toContain(png(3, 2).toString('base64'));
+        expect(asked).toContain('inbox/picture.png');
+        await save(host);
+      } finally {
+        await close(host);
+      }
+      expect((await turn(bash('ls inbox'))).text).toBe('long.txt\npicture.png');
     });
 
     it(`${promise('FORGET', 'NO-SECRETS')} another session finds neither the key nor files that were planted`, async () => {

@@ -35,6 +35,7 @@ afterAll(async () => {
   await rm(cwd, { recursive: true, force: true });
 });
 
+const shown = (chat: number) => bot.chat(chat).draft?.text ?? '';
 const lastText = (chat: number) => bot.chat(chat).botTexts.at(-1) ?? '';
 
 test(`${promise('ONCE-IN')} an allowed person is answered, once, also when Telegram repeats the update`, async () => {
@@ -55,10 +56,19 @@ test('a stranger gets no answer and no turn', async () => {
 test('/stop reaches the running turn past the queue, keeps what was done, and is honest when nothing runs', async () => {
   const said = () => bot.chat(ANN).botTexts;
   bot.say(ANN, COUNT_ON);
-  await expect.poll(() => lastText(ANN)).toMatch(/\b3\b/);
+  await expect.poll(() => shown(ANN)).toMatch(/\b3\b/);
   bot.say(ANN, '/stop');
   await expect.poll(() => said().includes('Stopping.')).toBe(true);
   await expect.poll(() => said().some((text) => /\b3\b[\s\S]*\(stopped\)/.test(text))).toBe(true);
   bot.say(ANN, '/stop');
   await expect.poll(() => said().includes('Nothing is running.')).toBe(true);
+});
+
+test('the stop button of a draft stops its turn, and keeps what was said', async () => {
+  const before = bot.chat(ANN).botTexts.length;
+  bot.say(ANN, COUNT_ON);
+  await expect.poll(() => shown(ANN)).toMatch(/\b3\b/);
+  bot.pressStop(ANN);
+  await expect.poll(() => bot.chat(ANN).botTexts.slice(before).join()).toMatch(/\b3\b[\s\S]*\(stopped\)/);
+  expect(bot.chat(ANN).botTexts).toHaveLength(before + 1);
 });

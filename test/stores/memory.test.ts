@@ -1,17 +1,21 @@
 // The in-memory stores under the contracts of their ports.
 import {
   createMemoryEventLog,
+  createMemoryNotes,
   createMemoryObjectStore,
   createMemoryPlaces,
+  createMemorySchedules,
   createMemorySessionStore,
   createMemoryTenantRegistry,
   createMemoryUsageLedger,
   createMemoryVault,
 } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { channelNotesContract } from '../../testing/contracts/channel-notes.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { objectStoreContract } from '../../testing/contracts/object-store.ts';
 import { placesContract } from '../../testing/contracts/places.ts';
+import { schedulesContract } from '../../testing/contracts/schedules.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
@@ -80,6 +84,14 @@ placesContract({
   },
 });
 
+channelNotesContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    return { notes: createMemoryNotes({ clock }), clock, close: async () => {} };
+  },
+});
+
 tenantRegistryContract({
   name: 'memory',
   async create() {
@@ -107,4 +119,12 @@ vaultContract({
       tests: ['what one vault wrote another over the same entries reads'],
     },
   ],
+});
+
+schedulesContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    return { schedules: createMemorySchedules({ clock }), clock, close: async () => {} };
+  },
 });

@@ -248,7 +248,7 @@ test('a database of an older version gets the tables that are missing, and keeps
   await store.close();
   const raw = new DatabaseSync(path);
   raw.exec('DROP TABLE tenants; DROP TABLE tenant_bots; DROP TABLE audit');
-  raw.exec('ALTER TABLE turns DROP COLUMN timeline');
+  raw.exec('ALTER TABLE turns DROP COLUMN timeline; ALTER TABLE turns DROP COLUMN attachments');
   raw.exec('ALTER TABLE heads DROP COLUMN consent; PRAGMA user_version = 1');
   raw.close();
   const registry = createSqliteTenantRegistry({ database: path });

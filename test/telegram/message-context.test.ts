@@ -86,8 +86,8 @@ describe('what is seen around a message', () => {
     ],
     [
       'a caption with a link',
-      { caption: 'read this', photo: [], caption_entities: [link] },
-      { links: [{ text: 'this', url: link.url }], attachments: ['photo'] },
+      { caption: 'read this', game: {}, caption_entities: [link] },
+      { links: [{ text: 'this', url: link.url }], attachments: ['game'] },
     ],
     [
       'parts that are not as documented',

@@ -2,6 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { createTelegramApi } from '../../src/channels/telegram/api.ts';
+import { ALLOWED_UPDATES } from '../../src/channels/telegram/parse-update.ts';
 import { createTelegramPoller, type TelegramPollerOptions } from '../../src/channels/telegram/poller.ts';
 import { COMMANDS } from '../../src/core/commands.ts';
 import { Invalid, Refused } from '../../src/core/errors.ts';
@@ -69,7 +70,7 @@ test(`${promise('ORDER')} updates are handed on in order and confirmed`, async (
   expect(running.accepted.map(({ text }) => text)).toEqual(['one', 'two', 'three', 'four']);
   expect(bot.feed.pending).toEqual([]);
   const polls = bot.calls.filter(({ method }) => method === 'getUpdates');
-  expect(polls[0]?.payload.allowed_updates).toEqual(['message', 'edited_message', 'callback_query']);
+  expect(polls[0]?.payload.allowed_updates).toEqual(ALLOWED_UPDATES);
   const named = (menu: string) => bot.menus.get(menu)?.map((one) => (one as { command: string }).command);
   expect(named('all_private_chats/')).toEqual(COMMANDS.map(({ name }) => name));
   expect(named('all_private_chats/de')).toEqual(named('default/'));
@@ -159,7 +160,7 @@ test('fixed answers need no turn; an album gets one', async () => {
   await until(() => running.accepted.length === 1);
   expect(bot.chat(ANNA).botTexts).toHaveLength(2);
   expect(bot.chat(ANNA).botTexts[0]).toContain('/new');
-  expect(bot.chat(ANNA).botTexts[1]).toContain('text only');
+  expect(bot.chat(ANNA).botTexts[1]).toContain('I cannot read that');
 });
 
 test('nobody is answered while the list is empty, and the log says so once', async () => {

@@ -12,7 +12,7 @@ import { ANNA, ask, GROUP, ledger, retryDelivery, startFixture } from './fixture
 async function watch(options: { chat?: number; thread?: number } = {}) {
   const { bot, api } = await startFixture();
   const clock = createManualClock();
-  const channel = createTelegramChannel({ api, clock });
+  const channel = createTelegramChannel({ api, clock, drafts: false });
   const line = ledger(ask(bot, 'question', options));
   const chat = bot.chat(options.chat ?? ANNA);
   const context = line.attempt();
@@ -140,7 +140,7 @@ test('trouble while streaming never reaches the turn', async () => {
   const { bot, api } = await startFixture();
   for (const kind of ['cut-before', 'cut-after'] as const) {
     const line = ledger(ask(bot, `question ${kind}`));
-    const channel = createTelegramChannel({ api });
+    const channel = createTelegramChannel({ api, drafts: false });
     bot.faults.add({ kind, method: 'sendMessage' });
     const sink = channel.open(line.attempt());
     say(sink, 'text');
@@ -151,7 +151,7 @@ test('trouble while streaming never reaches the turn', async () => {
   // The one whose answer was lost stays, and says nothing wrong.
   expect(bot.chat(ANNA).botTexts).toEqual(['answer cut-before', 'Thinking…', 'answer cut-after']);
   bot.chat(ANNA).block();
-  const sink = createTelegramChannel({ api }).open(ledger(ask(bot, 'blocked')).attempt());
+  const sink = createTelegramChannel({ api, drafts: false }).open(ledger(ask(bot, 'blocked')).attempt());
   await sink.close();
 });
 
@@ -160,7 +160,7 @@ test(`${promise('FENCED')} a worker that wakes from a pause finds no message to 
   await until(() => paused.line.anchor !== null && paused.clock.sleepers === 2);
   say(paused.sink, 'stale text of the paused worker');
 
-  const successor = createTelegramChannel({ api: paused.api });
+  const successor = createTelegramChannel({ api: paused.api, drafts: false });
   const context = paused.line.attempt();
   const sink = successor.open(context);
   await until(() => paused.bot.calls.some(({ method }) => method === 'deleteMessage'));
@@ -185,7 +185,7 @@ test(`${promise('ONCE-OUT')} half an answer of an earlier attempt is gone in the
   await until(() => edits() === 1);
   await sink.close();
 
-  const second = createTelegramChannel({ api });
+  const second = createTelegramChannel({ api, drafts: false });
   bot.faults.add({ kind: 'cut-before', method: 'deleteMessage', times: 2 });
   const context = line.attempt();
   const again = second.open(context);
@@ -205,7 +205,7 @@ test('a placeholder that could not be recorded is taken back before another is s
     if (busy-- > 0) throw new Refused('store-busy', 'Busy.', { retryAfterMs: 1 });
     await context.remember(note);
   };
-  const sink = createTelegramChannel({ api }).open({ ...context, remember });
+  const sink = createTelegramChannel({ api, drafts: false }).open({ ...context, remember });
   await until(() => line.anchor !== null);
   await sink.close();
   expect(bot.chat(ANNA).botTexts).toEqual(['Thinking…']);
@@ -216,7 +216,7 @@ test(`${promise('FENCED')} a placeholder sent without the lease is taken back`, 
   const { bot, api } = await startFixture();
   const context = ledger(ask(bot, 'question')).attempt();
   context.lose();
-  const sink = createTelegramChannel({ api }).open(context);
+  const sink = createTelegramChannel({ api, drafts: false }).open(context);
   await until(() => bot.calls.some(({ method }) => method === 'deleteMessage'));
   await sink.close();
   expect(bot.chat(ANNA).botTexts).toEqual([]);
@@ -248,7 +248,7 @@ test(`${promise('HEARD')} a turn that waits says so in its message, and the next
 test(`${promise('HEARD')} an attempt that ends before its first message still says what it waits for`, async () => {
   const { api, bot } = await startFixture();
   const line = ledger(ask(bot, 'question'));
-  const sink = createTelegramChannel({ api, clock: createManualClock() }).open(line.attempt());
+  const sink = createTelegramChannel({ api, clock: createManualClock(), drafts: false }).open(line.attempt());
   sink.push({ type: 'status', status: 'waiting', waitingFor: 'store', nextTryAtMs: null });
   await sink.close();
   expect(bot.chat(ANNA).botTexts).toEqual([expect.stringMatching(/^Waiting for the storage.*kept\.$/)]);

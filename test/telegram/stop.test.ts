@@ -34,7 +34,8 @@ function startFixture() {
       from: { id: from, is_bot: false, first_name: 'A' },
       text,
     };
-    return (await inlet.take({ update_id: update, message }, 1))?.text ?? null;
+    const due = await inlet.take({ update_id: update, message }, 1);
+    return due?.kind === 'command-reply' ? due.text : null;
   };
   const stopped = async () =>
     await Promise.all(

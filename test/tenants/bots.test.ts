@@ -18,6 +18,7 @@ import { type TenantName, type TenantRecord, tenantSettingsSchema } from '../../
 import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import {
   createMemoryEventLog,
+  createMemoryNotes,
   createMemorySessionStore,
   createMemoryTenantRegistry,
 } from '../../src/stores/memory/index.ts';
@@ -235,7 +236,7 @@ describe(`${promise('TENANT')} replies`, () => {
     const made = world();
     const valid = new Set([SECRETS.A!]);
     const { channel, sent } = platform(valid);
-    const context = { events: createMemoryEventLog(), log: silentLog };
+    const context = { events: createMemoryEventLog(), notes: createMemoryNotes(), log: silentLog };
     const { directory, bots } = made;
     return { ...made, valid, sent, to: createBotChannels({ ...bots, channel, own, directory, context }) };
   }

@@ -72,7 +72,7 @@ test('no text of people or of the system is cut by hand', () => {
   const source = join(import.meta.dirname, '../../src');
   // `slice(0, <number or NAME>)` of a text; lists and ids are named here, with what they are.
   const known =
-    /turnId\.slice|randomUUID\(\)\.slice|updated_at\.slice|dead_at\.slice|\.digest\('hex'\)\.slice|time\.slice|names\.slice|hex\.slice|digest\.slice|within\.slice|all\.slice|toISOString\(\)\.slice|sessionId\.slice|questions\.slice|options\.slice/;
+    /turnId\.slice|randomUUID\(\)\.slice|updated_at\.slice|dead_at\.slice|\.digest\('hex'\)\.slice|time\.slice|names\.slice|hex\.slice|digest\.slice|within\.slice|all\.slice|toISOString\(\)\.slice|sessionId\.slice|questions\.slice|options\.slice|files\.slice|notes\.slice/;
   const places = readdirSync(source, { recursive: true, withFileTypes: true })
     .filter(
       (e) =>

@@ -2,6 +2,7 @@
 // shared by tests: conversations are unique, tenants are those given by the fixture) and a clock the test may move.
 import { describe } from 'vitest';
 import { cases } from './contract.ts';
+import { attachmentCases } from './session-store-attachments.ts';
 import { commitCases } from './session-store-commit.ts';
 import { consentCases } from './session-store-consent.ts';
 import { errorCases } from './session-store-errors.ts';
@@ -28,6 +29,7 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     expiryCases(contract, it);
     listCases(contract, it);
     isolationCases(contract, it);
+    attachmentCases(contract, it);
     gatherCases(contract, it);
     moveCases(contract, it);
     timelineCases(contract, it);

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { endProcesses } from '../../src/agent/processes.ts';
-import { INSTALLATION_FILE, writeInstallation } from '../../src/aws/installation.ts';
+import { writeInstallation } from '../../src/aws/installation.ts';
+import { INSTALLATION_FILE } from '../../src/aws/installation-file.ts';
 import { copyAgentFiles } from '../../src/cdk/agent-files.ts';
 import { agentModelVariables } from '../../src/cdk/agent-models.ts';
 import { channelEnvironment, installedChannels } from '../../src/cdk/channels.ts';
@@ -65,7 +66,7 @@ export interface InstallationOptions {
   readonly tenantFolders?: Readonly<Record<string, string>>;
   /** Models that tenants may be given. */
   readonly tenantModels?: readonly string[];
-  /** Channels besides those of this package. The built functions must know them. */
+  /** Channels that are on besides Telegram. The built functions must know them. */
   readonly channels?: readonly OwnChannel[];
 }
 
@@ -188,7 +189,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       ...Object.fromEntries(own.map(({ channel, section }) => [channel.name, section])),
     };
     const channels = installedChannels(
-      [...CHANNELS, ...own.map(({ channel }) => channel)],
+      [...new Set<ChannelDescriptor>([...CHANNELS, ...own.map(({ channel }) => channel)])],
       sections,
       (name) => `/local/${name}`,
     );

@@ -1,7 +1,8 @@
 // The Bot API methods of the fake, on top of chats and updates. Method names and answers are Telegram's own.
 import { BotApiError, badRequest } from './bot-api-error.ts';
 import type { ChatStore, FakeMessage } from './fake-chat.ts';
-import { acceptButtons, acceptPlain, acceptRich } from './text-rules.ts';
+import type { FileShelf } from './file-shelf.ts';
+import { acceptButtons, acceptDraft, acceptPlain, acceptRich } from './text-rules.ts';
 import type { UpdateFeed } from './update-feed.ts';
 
 export type Payload = Record<string, unknown>;
@@ -15,6 +16,11 @@ export interface BotState {
   readonly menus: Map<string, readonly unknown[]>;
   /** Ids of presses that wait for their answer. */
   readonly presses: Set<string>;
+  /** What people have sent, by the id under which it can be had. */
+  readonly files: FileShelf;
+  /** Questions asked in chats that the bot is no member of, and what it said there. */
+  readonly guestQueries: Set<string>;
+  readonly guestAnswers: string[];
 }
 
 /** Carries out one method; throws `BotApiError` as Telegram would answer. */
@@ -67,6 +73,8 @@ const METHODS: Readonly<Record<string, Method>> = {
   }),
   sendmessage: (bot, payload) => send(bot, payload, 'plain', acceptPlain(payload.text)),
   sendrichmessage: (bot, payload) => send(bot, payload, 'rich', acceptRich(payload.rich_message)),
+  sendmessagedraft: (bot, payload) => showDraft(bot, payload, 'plain', acceptDraft(payload.text)),
+  sendrichmessagedraft: (bot, payload) => showDraft(bot, payload, 'rich', acceptRich(payload.rich_message)),
   editmessagetext: (bot, payload) => {
     const chat = chatOf(bot, payload);
     const isRich = payload.rich_message !== undefined;
@@ -93,11 +101,34 @@ const METHODS: Readonly<Record<string, Method>> = {
     chat.remove(Number(payload.message_id));
     return true;
   },
+  getfile: (bot, payload) => bot.files.find(String(payload.file_id)),
   sendchataction: (bot, payload) => {
     const chat = chatOf(bot, payload);
     chat.checkWritable(threadOf(payload));
     chat.noteTyping();
     return true;
+  },
+  createforumtopic: (bot, payload) => {
+    const chat = chatOf(bot, payload);
+    chat.checkWritable(null);
+    const name = String(payload.name ?? '').trim();
+    if (name === '' || name.length > 128) throw badRequest('TOPIC_TITLE_EMPTY');
+    return { message_thread_id: chat.openTopic(name), name, icon_color: 7_322_096 };
+  },
+  leavechat: (bot, payload) => {
+    const chat = chatOf(bot, payload);
+    chat.checkWritable(null);
+    if (chat.type === 'private') throw badRequest("chat member status can't be changed in private chats");
+    chat.block();
+    return true;
+  },
+  answerguestquery: (bot, payload) => {
+    if (!bot.guestQueries.delete(String(payload.guest_query_id))) {
+      throw badRequest('query is too old and response timeout expired or query ID is invalid');
+    }
+    const result = payload.result as { input_message_content?: { message_text?: unknown } } | undefined;
+    bot.guestAnswers.push(acceptPlain(result?.input_message_content?.message_text));
+    return { inline_message_id: `guest-${bot.guestAnswers.length}` };
   },
   setmycommands: (bot, payload) => {
     const commands = payload.commands;
@@ -129,6 +160,17 @@ function send(bot: BotState, payload: Payload, kind: FakeMessage['kind'], text: 
   const silent = payload.disable_notification === true;
   const message = chat.add({ from: 'bot', text, kind, threadId, replyTo: replied?.id ?? null, silent });
   return asMessage(bot, chat, message);
+}
+
+function showDraft(bot: BotState, payload: Payload, kind: FakeMessage['kind'], text: string): unknown {
+  const chat = chatOf(bot, payload);
+  const threadId = threadOf(payload);
+  chat.checkWritable(threadId);
+  if (chat.type !== 'private') throw badRequest('PEER_ID_INVALID');
+  const id = Number(payload.draft_id);
+  if (!Number.isInteger(id) || id === 0) throw badRequest('RANDOM_ID_INVALID');
+  chat.showDraft({ id, threadId, text, kind, canStop: payload.can_stop === true });
+  return true;
 }
 
 function chatOf(bot: BotState, payload: Payload): ChatStore {

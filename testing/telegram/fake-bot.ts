@@ -5,6 +5,7 @@ import type { BotState, Payload } from './bot-methods.ts';
 import { callMethod } from './bot-methods.ts';
 import { type ChatStore, type ChatType, createFakeChat, type FakeChat } from './fake-chat.ts';
 import { createFaultPlan, type FaultPlan } from './faults.ts';
+import { createFileShelf, type FileShelf } from './file-shelf.ts';
 import { createUpdateFeed, type UpdateFeed } from './update-feed.ts';
 
 export interface FakeBotOptions {
@@ -62,12 +63,22 @@ export interface FakeBot {
    * Returns the update's id.
    */
   press(chatId: number, messageId: number, label: string, options?: { readonly from?: number }): number;
+  /** A person presses "stop" on the draft that stands there. Returns the update's id. */
+  pressStop(chatId: number): number;
   /** Presses that Telegram still shows as waiting. */
   readonly waitingPresses: number;
   /** A basic group becomes a supergroup: its two service messages, and a chat whose message ids begin anew. */
   migrate(groupId: number, supergroupId: number): { readonly updateIds: readonly [number, number] };
+  /** Somebody adds the bot to a group, or takes it out. Returns the update's id. */
+  member(groupId: number, by: number, status: 'member' | 'left' | 'kicked'): number;
+  /** Somebody asks the bot in a chat that it is no member of. Returns the update's id. */
+  guest(chatId: number, text: string, from: number): number;
+  /** What the bot said to guests' questions. */
+  readonly guestAnswers: readonly string[];
   /** Any other update, with an id of its own. */
   update(fields: Payload): number;
+  /** What people and the bot have sent: `files.keep(bytes)` gives what a message's `photo` or `document` holds. */
+  readonly files: FileShelf;
   /** The same update again, as Telegram does after an answer it did not get. */
   redeliver(updateId: number): Promise<void>;
 }
@@ -84,6 +95,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
   const id = Number(token.split(':')[0]);
   const chats = new Map<number, ChatStore>();
   const calls: BotCall[] = [];
+  const files = createFileShelf();
   let lastUpdateId = 700_000;
   let lastMessageId = 0;
 
@@ -93,13 +105,16 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
       void callMethod(state, method, payload, new AbortController().signal).catch(() => undefined);
     },
   });
-  const state: BotState = { id, username, feed, chats, menus: new Map(), presses: new Set() };
+  const state: BotState = {
+    ...{ id, username, feed, chats },
+    ...{ menus: new Map(), presses: new Set(), guestQueries: new Set(), guestAnswers: [], files },
+  };
   let lastPress = 0;
 
   function chat(chatId: number, type: ChatType = chatId > 0 ? 'private' : 'supergroup'): ChatStore {
     const known = chats.get(chatId);
     if (known) return known;
-    const made = createFakeChat(chatId, type, () => ++lastMessageId);
+    const made = createFakeChat(chatId, type, () => ++lastMessageId, clock.now);
     chats.set(chatId, made);
     return made;
   }
@@ -118,6 +133,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
     faults: createFaultPlan(),
     feed,
     menus: state.menus,
+    files,
     chat,
     say(chatId, text, { from = Math.abs(chatId), thread, fields = {} } = {}) {
       const place = chat(chatId);
@@ -173,6 +189,17 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
         },
       });
     },
+    pressStop(chatId) {
+      const { draft } = chat(chatId);
+      if (!draft?.canStop) throw new Error('There is no draft to stop.');
+      const { id: draftId, threadId } = draft;
+      const stopped = {
+        chat: { id: chatId, type: 'private', first_name: `Person ${chatId}` },
+        ...(threadId === null ? {} : { message_thread_id: threadId }),
+        draft_id: draftId,
+      };
+      return update({ stopped_message_generation: stopped });
+    },
     get waitingPresses() {
       return state.presses.size;
     },
@@ -180,7 +207,7 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
       let last = 0;
       chats.set(
         supergroupId,
-        createFakeChat(supergroupId, 'supergroup', () => ++last),
+        createFakeChat(supergroupId, 'supergroup', () => ++last, clock.now),
       );
       chat(groupId, 'group').migrate(supergroupId);
       const news = (id: number, type: ChatType, fields: Payload) =>
@@ -200,6 +227,36 @@ export function createFakeBot(options: FakeBotOptions): ServedBot {
         ],
       };
     },
+    member(groupId, by, status) {
+      const place = chat(groupId);
+      if (status === 'member') place.unblock();
+      else place.block();
+      const user = { id, is_bot: true, first_name: username, username };
+      return update({
+        my_chat_member: {
+          chat: { id: groupId, type: place.type, title: `Group ${groupId}` },
+          from: { id: by, is_bot: false, first_name: `Person ${by}` },
+          date: Math.floor(clock.now() / 1_000),
+          old_chat_member: { status: status === 'member' ? 'left' : 'member', user },
+          new_chat_member: { status, user },
+        },
+      });
+    },
+    guest(chatId, text, from) {
+      const queryId = `guest-${lastUpdateId + 1}`;
+      state.guestQueries.add(queryId);
+      return update({
+        guest_message: {
+          message_id: 1,
+          date: Math.floor(clock.now() / 1_000),
+          from: { id: from, is_bot: false, first_name: `Person ${from}` },
+          chat: { id: chatId, type: 'supergroup', title: 'Elsewhere' },
+          guest_query_id: queryId,
+          text,
+        },
+      });
+    },
+    guestAnswers: state.guestAnswers,
     update,
     redeliver: (updateId) => feed.redeliver(updateId),
     call: (method, payload, gone) => callMethod(state, method, payload, gone),

@@ -1,6 +1,17 @@
 // One chat as its people see it: messages of the bot and of people, topics, edits, what was deleted.
 import { BotApiError, badRequest } from './bot-api-error.ts';
 
+/** What a bot shows while it writes. */
+export interface FakeDraft {
+  readonly id: number;
+  readonly threadId: number | null;
+  /** Empty: Telegram shows its own "Thinking…". */
+  readonly text: string;
+  readonly kind: 'plain' | 'rich';
+  /** It has a button that stops it. */
+  readonly canStop: boolean;
+}
+
 export interface FakeButton {
   readonly text: string;
   readonly callback_data: string;
@@ -39,11 +50,19 @@ export interface FakeChat {
   readonly allMessages: readonly FakeMessage[];
   /** What the bot shows now, in order. */
   readonly botTexts: readonly string[];
+  /** The draft to be seen now: the last one of at most 30 seconds ago, until the bot sends a message. */
+  readonly draft: FakeDraft | null;
+  /** Every draft there was, oldest first. */
+  readonly drafts: readonly FakeDraft[];
   /** How often the bot said it was typing. */
   readonly typing: number;
   /** The person blocks the bot (in a group: removes it). */
   block(): void;
   unblock(): void;
+  /** The chat has topics (a forum, or a private chat with them switched on), so the bot may open some. */
+  haveTopics(): void;
+  /** Names of the topics that the bot opened, by id. */
+  readonly topics: ReadonlyMap<number, string>;
   /** Topics are known from their first message; a closed or deleted one refuses the bot's messages. */
   closeTopic(threadId: number): void;
   deleteTopic(threadId: number): void;
@@ -60,16 +79,29 @@ export interface ChatStore extends FakeChat {
   editButtons(messageId: number, buttons: Buttons): FakeMessage;
   remove(messageId: number): void;
   noteTyping(): void;
+  showDraft(draft: FakeDraft): void;
+  openTopic(name: string): number;
   /** Throws when the bot may not write here. */
   checkWritable(threadId: number | null): void;
 }
 
-export function createFakeChat(id: number, type: ChatType, nextId: () => number): ChatStore {
+const DRAFT_MS = 30_000;
+
+export function createFakeChat(
+  id: number,
+  type: ChatType,
+  nextId: () => number,
+  now: () => number = Date.now,
+): ChatStore {
+  const drafts: FakeDraft[] = [];
+  let shownUntilMs = 0;
   const stored: StoredMessage[] = [];
   const closed = new Set<number>();
   const gone = new Set<number>();
   let movedTo: number | null = null;
   let blocked = false;
+  const topics = new Map<number, string>();
+  let hasTopics = false;
   let typing = 0;
 
   function editable(messageId: number): StoredMessage {
@@ -93,8 +125,26 @@ export function createFakeChat(id: number, type: ChatType, nextId: () => number)
     get botTexts() {
       return stored.filter((message) => !message.deleted && message.from === 'bot').map(({ text }) => text);
     },
+    get draft() {
+      return now() < shownUntilMs ? (drafts.at(-1) ?? null) : null;
+    },
+    drafts,
+    showDraft(draft) {
+      drafts.push(draft);
+      shownUntilMs = now() + DRAFT_MS;
+    },
     get typing() {
       return typing;
+    },
+    topics,
+    haveTopics() {
+      hasTopics = true;
+    },
+    openTopic(name) {
+      if (!hasTopics) throw badRequest('the chat is not a forum');
+      const topic = nextId();
+      topics.set(topic, name);
+      return topic;
     },
     block() {
       blocked = true;
@@ -124,6 +174,7 @@ export function createFakeChat(id: number, type: ChatType, nextId: () => number)
         buttons: [] as Buttons,
       };
       stored.push(added);
+      if (message.from === 'bot') shownUntilMs = 0;
       return added;
     },
     edit(messageId, text, kind, buttons) {

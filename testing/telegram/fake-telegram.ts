@@ -63,6 +63,14 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const sent = /^\/file\/bot([^/]+)\/(.+)$/.exec(request.url ?? '');
+  if (sent)
+    return giveOut(
+      bots.get(decodeURIComponent(sent[1] ?? '')),
+      decodeURIComponent(sent[2] ?? ''),
+      request,
+      response,
+    );
   const payload = await readPayload(request);
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
   const person = answerPerson(bots.values(), path, payload);
@@ -99,6 +107,27 @@ async function serve(
   if (fault?.kind === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.ms));
   if (fault?.kind === 'error') answer(response, errorBody(errorOf(fault)));
   else answer(response, body);
+}
+
+/** A download; faults of the method `file` hit it. */
+function giveOut(
+  bot: ServedBot | undefined,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const bytes = bot?.files.at(path);
+  const fault = bot?.faults.take('file', null, path);
+  bot?.noteCall({ method: 'file', payload: { path }, outcome: fault?.kind ?? (bytes ? 'ok' : '404') });
+  if (fault?.kind === 'error') return void response.writeHead(fault.status).end();
+  if (fault?.kind === 'cut-before') return void request.socket.destroy();
+  if (!bytes) return void response.writeHead(404).end();
+  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': bytes.length });
+  if (fault?.kind === 'cut-after') {
+    response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => request.socket.destroy());
+    return;
+  }
+  response.end(bytes);
 }
 
 type Answer =

@@ -19,6 +19,11 @@ export function acceptPlain(value: unknown): string {
   return text;
 }
 
+/** As a message's text, but it may be empty. */
+export function acceptDraft(value: unknown): string {
+  return value === undefined || value === '' ? '' : acceptPlain(value);
+}
+
 /** The Markdown of an `InputRichMessage`; only its `markdown` form is known here. */
 export function acceptRich(value: unknown): string {
   const rich = typeof value === 'string' ? (JSON.parse(value) as unknown) : value;

@@ -16,6 +16,8 @@ const schema = z.object({
   of: z.string().nullable(),
   /** The chat that `parts` are in, where it is not the one that was written to: a group became a supergroup. */
   chatId: z.number().int().optional(),
+  /** The topic that this turn opened. */
+  topic: z.number().int().optional(),
   /** The attempt that sent these messages is over, and waits: it writes no more, so the next one goes on in them. */
   waits: z.literal(true).optional(),
 });

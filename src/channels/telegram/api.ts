@@ -4,7 +4,7 @@
 
 import type { LanguageCode, Update, WebhookInfo } from 'grammy/types';
 import { Api } from 'grammy/web';
-import { Gone, Invalid } from '../../core/errors.ts';
+import { Gone, Invalid, Refused } from '../../core/errors.ts';
 import { type CallKind, isNotModified, telegramError } from './api-errors.ts';
 import { botIdOf } from './bot-token.ts';
 import type { Buttons } from './buttons.ts';
@@ -47,7 +47,20 @@ export interface TelegramApi {
   answerPress(pressId: string, text: string | null): Promise<void>;
   /** Succeeds, too, when the message is gone or too old to be deleted. */
   deleteMessage(chatId: number, messageId: number): Promise<void>;
+  /** Shows a text that fades, with a button to stop it; the same id again changes it. Private chats only. */
+  draft(to: Destination, draftId: number, content: MessageContent): Promise<void>;
   sendTyping(to: Destination): Promise<void>;
+  /** Where a file that Telegram keeps can be had, for an hour; `bytes` where Telegram knows. */
+  getFile(fileId: string): Promise<{ readonly path: string; readonly bytes: number | null }>;
+  /** The answer to a request for such a file, whatever its status. */
+  download(path: string): Promise<Response>;
+  /** The operator's own Bot API server, not Telegram's. */
+  readonly isOwnServer: boolean;
+  /** Returns the new topic's id. Invalid where the chat has no topics, or the bot may not open one. */
+  createTopic(chatId: number, name: string): Promise<number>;
+  /** Succeeds, too, when the bot is not there any more. */
+  leaveChat(chatId: number): Promise<void>;
+  answerGuest(queryId: string, result: GuestResult): Promise<void>;
   setCommands(menu: CommandMenu): Promise<void>;
   setWebhook(webhook: WebhookSettings): Promise<void>;
   deleteWebhook(): Promise<void>;
@@ -59,6 +72,14 @@ interface UpdatesQuery {
   readonly limit?: number;
   readonly timeoutSec: number;
   readonly allowedUpdates: readonly Exclude<keyof Update, 'update_id'>[];
+}
+
+/** What is said in a chat that the bot is no member of. */
+export interface GuestResult {
+  readonly type: 'article';
+  readonly id: string;
+  readonly title: string;
+  readonly input_message_content: { readonly message_text: string };
 }
 
 interface SendOptions {
@@ -75,6 +96,8 @@ interface WebhookSettings {
 }
 
 const DEFAULT_TIMEOUT_MS = 15_000;
+/** For a whole file. */
+const DOWNLOAD_MS = 120_000;
 /** Link previews would make Telegram fetch addresses that the model wrote. */
 const NO_PREVIEW = { is_disabled: true };
 
@@ -82,7 +105,8 @@ const NO_PREVIEW = { is_disabled: true };
 export function createTelegramApi(options: TelegramApiOptions): TelegramApi {
   const { token, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const botId = botIdOf(token);
-  const { raw } = new Api(token, { apiRoot: checkedRoot(options.apiRoot) });
+  const apiRoot = checkedRoot(options.apiRoot);
+  const { raw } = new Api(token, { apiRoot });
 
   async function call<T>(
     method: string,
@@ -178,9 +202,54 @@ export function createTelegramApi(options: TelegramApiOptions): TelegramApi {
         if (!(error instanceof Gone && error.code === 'message-gone')) throw error;
       }
     },
+    async draft(to, draftId, content) {
+      const where = { ...destination(to), draft_id: draftId, can_stop: true, keep_on_stop: true };
+      if ('plain' in content) {
+        await call('sendMessageDraft', 'repeatable', (s) =>
+          raw.sendMessageDraft({ ...where, text: content.plain }, s),
+        );
+      } else {
+        await call('sendRichMessageDraft', 'repeatable', (s) =>
+          raw.sendRichMessageDraft({ ...where, rich_message: { markdown: content.markdown } }, s),
+        );
+      }
+    },
     async sendTyping(to) {
       await call('sendChatAction', 'repeatable', (s) =>
         raw.sendChatAction({ ...destination(to), action: 'typing' }, s),
+      );
+    },
+    async getFile(fileId) {
+      const file = await call('getFile', 'repeatable', (s) => raw.getFile({ file_id: fileId }, s));
+      if (file.file_path === undefined)
+        throw new Refused('not-ready', 'Telegram has no place for this file yet.');
+      return { path: file.file_path, bytes: file.file_size ?? null };
+    },
+    async download(path) {
+      const url = `${apiRoot}/file/bot${token}/${path.split('/').map(encodeURIComponent).join('/')}`;
+      try {
+        return await fetch(url, { signal: AbortSignal.timeout(DOWNLOAD_MS) });
+      } catch (error) {
+        throw telegramError(error, 'file', 'repeatable', token);
+      }
+    },
+    isOwnServer: new URL(apiRoot).hostname !== 'api.telegram.org',
+    async createTopic(chatId, name) {
+      const topic = await call('createForumTopic', 'send', (s) =>
+        raw.createForumTopic({ chat_id: chatId, name }, s),
+      );
+      return topic.message_thread_id;
+    },
+    async leaveChat(chatId) {
+      try {
+        await call('leaveChat', 'repeatable', (s) => raw.leaveChat({ chat_id: chatId }, s));
+      } catch (error) {
+        if (!(error instanceof Gone)) throw error;
+      }
+    },
+    async answerGuest(queryId, result) {
+      await call('answerGuestQuery', 'repeatable', (s) =>
+        raw.answerGuestQuery({ guest_query_id: queryId, result }, s),
       );
     },
     async setCommands({ commands, scope, language }) {

@@ -6,8 +6,11 @@ import { type Log, silentLog } from '../../core/log.ts';
 import type { Channel, Clock } from '../../core/ports.ts';
 import type { TelegramApi } from './api.ts';
 import { deliverToTelegram } from './deliver.ts';
+import { fetchTelegramFile } from './fetch-file.ts';
+import { TELEGRAM_FILE_BYTES } from './file-limits.ts';
+import { openTopic } from './open-topic.ts';
 import { pacedApi } from './paced-api.ts';
-import { openProgress, type ProgressDeps } from './progress.ts';
+import { type AnswerPlace, openProgress, type ProgressDeps } from './progress.ts';
 import { MAX_MESSAGE_LENGTH } from './show.ts';
 
 const TELEGRAM = 'telegram';
@@ -17,6 +20,12 @@ export interface TelegramChannelOptions {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly editEveryMs?: ProgressDeps['editEveryMs'];
+  /** Of a file that people send. @default what Telegram's own server gives out */
+  readonly maxFileBytes?: number;
+  /** On by default. */
+  readonly drafts?: boolean;
+  /** `edit` by default. */
+  readonly answer?: AnswerPlace;
 }
 
 /** Telegram counts edits with sends: about one a second in a private chat, 20 a minute in a group. */
@@ -24,11 +33,15 @@ const EDIT_EVERY_MS = { private: 1_100, group: 3_100 };
 
 export function createTelegramChannel(options: TelegramChannelOptions): Channel {
   const { clock = systemClock, log = silentLog, editEveryMs = EDIT_EVERY_MS } = options;
+  const { drafts = true, answer = 'edit' } = options;
   const api = pacedApi(options.api, clock);
   return {
     name: TELEGRAM,
     capabilities: { edit: true, markdown: true, maxTextLength: MAX_MESSAGE_LENGTH, buttons: true },
-    open: (context) => openProgress({ api, clock, log, editEveryMs }, context),
-    deliver: (context, reply) => deliverToTelegram(api, context, reply),
+    fetchFile: (_request, remote) =>
+      fetchTelegramFile(api, remote, options.maxFileBytes ?? TELEGRAM_FILE_BYTES),
+    open: (context) => openProgress({ api, clock, log, editEveryMs, drafts, answer }, context),
+    openConversation: (context, name) => openTopic(api, context, name),
+    deliver: (context, reply) => deliverToTelegram(api, context, reply, answer),
   };
 }

@@ -43,7 +43,8 @@ export function stoppingText(turns: number): string {
   return turns === 1 ? 'Stopping.' : `Stopping, and ${turns - 1} more that waited.`;
 }
 
-export const TEXT_ONLY = 'I can read text only. Please send me that as a text message.';
+export const NOT_READ =
+  'I cannot read that. I take text, pictures, files, voice and video messages, places and contacts.';
 
 export interface WrittenCommand {
   readonly name: string;

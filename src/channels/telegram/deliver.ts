@@ -14,6 +14,7 @@ import type { TelegramApi } from './api.ts';
 import { movedTo } from './api-errors.ts';
 import { type Buttons, buttonsFor } from './buttons.ts';
 import { sendPlaceholder, WAITING } from './placeholder.ts';
+import type { AnswerPlace } from './progress.ts';
 import { addressOf, replyTargetOf, type TelegramAddress } from './reply-target.ts';
 import { MAX_MESSAGE_LENGTH, show } from './show.ts';
 
@@ -25,25 +26,41 @@ const MAX_REPLACEMENTS = 2;
  * Throws `Invalid('refused-content')` when a part was refused in every form, after the person was told and all other
  * parts stand. A group that has become a supergroup gets the reply there.
  */
-export async function deliverToTelegram(api: TelegramApi, context: SendContext, reply: Reply): Promise<void> {
+export async function deliverToTelegram(
+  api: TelegramApi,
+  context: SendContext,
+  reply: Reply,
+  answer: AnswerPlace = 'edit',
+): Promise<void> {
   try {
-    await deliverWhereItIs(api, context, reply);
+    await deliverWhereItIs(api, context, reply, answer);
   } catch (error) {
     const chatId = movedTo(error);
     if (chatId === null || chatId === addressOf(context).chatId) throw error;
     await context.remember(movedAnchor(chatId));
-    await deliverWhereItIs(api, context, reply);
+    await deliverWhereItIs(api, context, reply, answer);
   }
 }
 
-async function deliverWhereItIs(api: TelegramApi, context: SendContext, reply: Reply): Promise<void> {
+async function deliverWhereItIs(
+  api: TelegramApi,
+  context: SendContext,
+  reply: Reply,
+  answer: AnswerPlace,
+): Promise<void> {
   const target = addressOf(context);
   if (context.request.kind === 'answer') await showDecision(api, context, reply);
   if (reply.quiet) return await takeBack(api, context, target);
   const texts = partsOf(reply);
   const of = digestOf(reply);
   let anchor = readAnchor(context.anchor);
-  if (anchor.of !== of) anchor = { ...anchor, of, landed: 0 };
+  if (anchor.of !== of) {
+    anchor = { ...anchor, of, landed: 0 };
+    // Recorded with the first message of the answer: until then a repeat begins here again.
+    if (answer === 'new-message') {
+      anchor = { ...anchor, parts: [], discard: [...anchor.discard, ...anchor.parts] };
+    }
+  }
   const note = async (next: TelegramAnchor) => {
     await context.remember(next);
     anchor = next;

@@ -5,6 +5,8 @@ import { MAX_GATHER_MS } from '../../core/messages.ts';
 import { defineChannel } from '../descriptor.ts';
 import { ANYONE, parseAllowList } from './allow-list.ts';
 import { botIdOf } from './bot-token.ts';
+import { megabytes, OWN_SERVER_FILE_MEGABYTES, TELEGRAM_FILE_MEGABYTES } from './file-limits.ts';
+import { groupPolicySchema } from './group-policy.ts';
 
 const users = z.union([z.array(z.int().positive()), z.literal(ANYONE)]);
 const groups = z.union([z.array(z.int().negative('ids of groups are negative numbers')), z.literal(ANYONE)]);
@@ -49,6 +51,30 @@ export const telegram = defineChannel({
       usedBy: ['webhook', 'poller'],
       about: 'ids of the groups in which it answers everybody',
     },
+    maxFileMegabytes: {
+      kind: 'config',
+      schema: z.int().min(1).max(OWN_SERVER_FILE_MEGABYTES).default(TELEGRAM_FILE_MEGABYTES),
+      usedBy: ['outgoing', 'webhook', 'poller'],
+      about: 'size of the largest file that people can send',
+    },
+    groups: {
+      kind: 'config',
+      schema: groupPolicySchema.prefault({}),
+      usedBy: ['webhook', 'poller'],
+      about: 'what the bot hears in groups',
+    },
+    drafts: {
+      kind: 'config',
+      schema: z.boolean().default(true),
+      usedBy: ['outgoing'],
+      about: 'whether private chats see a draft while the agent works',
+    },
+    answer: {
+      kind: 'config',
+      schema: z.enum(['edit', 'new-message']).default('edit'),
+      usedBy: ['outgoing'],
+      about: 'whether the answer takes the place of the message that showed progress',
+    },
     gatherPasteMs: {
       kind: 'config',
       schema: z.int().min(0).max(MAX_GATHER_MS).default(GATHER_PASTE_MS),
@@ -63,7 +89,9 @@ export const telegram = defineChannel({
       import('./api.ts'),
       import('./channel.ts'),
     ]);
-    return createTelegramChannel({ api: createTelegramApi(settings), log });
+    const { drafts, answer } = settings;
+    const maxFileBytes = megabytes(settings.maxFileMegabytes);
+    return createTelegramChannel({ api: createTelegramApi(settings), log, drafts, answer, maxFileBytes });
   },
 
   webhook: {
@@ -79,6 +107,8 @@ export const telegram = defineChannel({
           tenant,
           allow: parseAllowList(settings.allowedUsers, settings.allowedGroups),
           gatherMs: settings.gatherPasteMs,
+          maxFileBytes: megabytes(settings.maxFileMegabytes),
+          groups: settings.groups,
         },
       });
     },

@@ -35,7 +35,12 @@ export type StopTurns = (
 export type FixedReply =
   | Extract<ParsedUpdate, { kind: 'command-reply' }>
   /** Due for every press; the text is shown for a moment. */
-  | { readonly kind: 'press-reply'; readonly pressId: string; readonly text: string | null };
+  | { readonly kind: 'press-reply'; readonly pressId: string; readonly text: string | null }
+  /** The message is taken in, and the agent begins. Only where it costs no request. */
+  | { readonly kind: 'typing'; readonly target: TelegramReplyTarget }
+  | { readonly kind: 'leave'; readonly chatId: number }
+  | { readonly kind: 'guest-reply'; readonly queryId: string; readonly text: string }
+  | { readonly kind: 'text'; readonly chatId: number; readonly text: string };
 
 export interface Inlet {
   /** Rejects when the update must come again. Returns the fixed reply that is due, if any. */
@@ -71,7 +76,8 @@ export function createInlet(options: InletOptions): Inlet {
       }
       if (parsed.kind === 'turn') {
         const refused = await acceptTurn(options, parsed.request);
-        return parsed.next ? ((await acceptTurn(options, parsed.next)) ?? refused) : refused;
+        const last = parsed.next ? ((await acceptTurn(options, parsed.next)) ?? refused) : refused;
+        return last ?? { kind: 'typing', target: replyTargetOf(parsed.request) };
       }
       // Beside the queue, where it would wait behind what it is to stop.
       if (parsed.kind === 'stop') {
@@ -79,9 +85,24 @@ export function createInlet(options: InletOptions): Inlet {
         if (parsed.next) return (await acceptTurn(options, parsed.next)) ?? stopped(parsed.target, turns);
         return stopped(parsed.target, turns);
       }
+      if (parsed.kind === 'stop-draft') {
+        // The turn answers for itself, with what it had until then.
+        await options.stop(sessionKeyOf(parsed.conversation), parsed.isShown);
+        return null;
+      }
       if (parsed.kind === 'command-reply') {
         if (parsed.next) return (await acceptTurn(options, parsed.next)) ?? parsed;
         return parsed.albumId === null || isFirst(albums, parsed.albumId) ? parsed : null;
+      }
+      if (parsed.kind === 'leave') {
+        log('warn', 'telegram-group-left', { bot: bot.id, chat: parsed.chatId, addedBy: parsed.addedBy });
+        return { kind: 'leave', chatId: parsed.chatId };
+      }
+      if (parsed.kind === 'refuse-guest') {
+        return { kind: 'guest-reply', queryId: parsed.queryId, text: parsed.text };
+      }
+      if (parsed.kind === 'refuse-business') {
+        return { kind: 'text', chatId: parsed.chatId, text: parsed.text };
       }
       const { reason, senderId } = parsed;
       if (reason !== 'not-allowed') log('debug', 'telegram-ignored', { reason });

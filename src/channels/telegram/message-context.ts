@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import type { MessageContext } from '../../core/message-context.ts';
 import { cutText, oneLine } from '../../text/cut-text.ts';
+import { sharedOf, UNDERSTOOD } from './message-files.ts';
 
 const person = z.object({
   id: z.number(),
@@ -82,12 +83,14 @@ export function contextOf(message: object, botId: string, isPrivate: boolean): M
   const { from, forward_origin: forwarded } = shown;
   const answers = answersOf(shown, botId);
   const links = linksOf(shown);
-  const attachments = contentOf(message);
+  const attachments = contentOf(message).filter((kind) => !UNDERSTOOD.has(kind));
+  const shared = sharedOf(message);
   return {
     ...(from && !isPrivate ? { speaker: nameOf(from) } : {}),
     ...(answers ? { answers } : {}),
     ...(forwarded ? { forwardedFrom: originName(forwarded) } : {}),
     ...(links.length > 0 ? { links } : {}),
+    ...(shared.length > 0 ? { shared: [...shared] } : {}),
     ...(attachments.length > 0 ? { attachments: [...attachments] } : {}),
   };
 }

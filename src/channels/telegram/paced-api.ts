@@ -39,6 +39,8 @@ export function pacedApi(api: TelegramApi, clock: Clock): TelegramApi {
     editButtons: (chatId, messageId, buttons) =>
       paced(chatId, () => api.editButtons(chatId, messageId, buttons)),
     deleteMessage: (chatId, messageId) => paced(chatId, () => api.deleteMessage(chatId, messageId)),
+    createTopic: (chatId, name) => paced(chatId, () => api.createTopic(chatId, name)),
+    draft: (to, draftId, content) => paced(to.chatId, () => api.draft(to, draftId, content)),
     sendTyping: (to) => paced(to.chatId, () => api.sendTyping(to)),
   };
 }

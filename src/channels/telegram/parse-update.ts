@@ -1,6 +1,7 @@
 // Reads one update of the Bot API and says what it is to us: a turn, a stop, a fixed answer, or nothing. Pure, and the same
 // for long polling and webhooks. Never throws, whatever the update holds; who is not allowed gets nothing.
 import { z } from 'zod';
+import { MAX_FILES } from '../../core/attachments.ts';
 import { readCommand } from '../../core/commands.ts';
 import { GATHER_PASTE_MS } from '../../core/defaults.ts';
 import { PASTE_FROM } from '../../core/gather-paste.ts';
@@ -9,18 +10,26 @@ import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messa
 import { type AllowList, isAllowed } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
 import { answerOfButton } from './buttons.ts';
-import { HELP_TEXT, parseCommand, TEXT_ONLY, type WrittenCommand } from './commands.ts';
+import { HELP_TEXT, NOT_READ, parseCommand, type WrittenCommand } from './commands.ts';
+import { TELEGRAM_FILE_BYTES } from './file-limits.ts';
+import { type GroupPolicy, isHeard } from './group-policy.ts';
 import { contentOf, contextOf } from './message-context.ts';
+import { filesOf, sharedOf } from './message-files.ts';
+import { OTHER_UPDATES, type OtherUpdate, parseOtherUpdate } from './other-updates.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
 /** What the bot asks Telegram for; the list sticks to the bot, so it is always sent whole. */
-export const ALLOWED_UPDATES = ['message', 'edited_message', 'callback_query'] as const;
+export const ALLOWED_UPDATES = ['message', 'edited_message', 'callback_query', ...OTHER_UPDATES] as const;
 
 export interface UpdatePolicy {
   readonly tenant: string;
   readonly allow: AllowList;
   /** How soon the parts of a paste follow each other; 0 takes each message by itself. */
   readonly gatherMs?: number;
+  /** Of a file that people send; what Telegram's own server gives out when left out. */
+  readonly maxFileBytes?: number;
+  /** What is heard in groups; all that Telegram shows the bot where it is left out. */
+  readonly groups?: GroupPolicy;
 }
 
 /** `next`: what was written behind a command is a message of its own, the next one of the conversation. */
@@ -34,6 +43,7 @@ export type ParsedUpdate =
       readonly isEarlier: (turn: Pick<TurnRequest, 'dedupeId'>) => boolean;
       readonly next: TurnRequest | null;
     }
+  | Exclude<OtherUpdate, { kind: 'nothing' }>
   /** A button was pressed. `request`: what it says; null when it says nothing any more. */
   | { readonly kind: 'press'; readonly pressId: string; readonly request: TurnRequest | null }
   /** A group became a supergroup: what `from` was goes on in `to`. */
@@ -56,7 +66,10 @@ type IgnoreReason =
   | 'anonymous-sender'
   | 'bot-sender'
   | 'other-bots-command'
-  | 'not-text';
+  | 'not-text'
+  | 'not-addressed'
+  | 'membership'
+  | 'business';
 
 const personSchema = z.object({
   id: z.number().int(),
@@ -74,6 +87,10 @@ const messageSchema = z.object({
   sender_chat: z.object({ id: z.number() }).optional(),
   text: z.string().max(MAX_TEXT_LENGTH).optional(),
   caption: z.string().max(MAX_TEXT_LENGTH).optional(),
+  reply_to_message: z
+    .object({ from: z.object({ id: z.number() }).optional() })
+    .optional()
+    .catch(undefined),
   migrate_to_chat_id: z.number().int().optional(),
   migrate_from_chat_id: z.number().int().optional(),
   media_group_id: z.string().optional(),
@@ -117,6 +134,10 @@ export function parseUpdate(
     const dedupeId = dedupeIdOf(bot.id, updateId);
     return parsePress(press, policy.allow, conversationIn, { dedupeId, receivedAtMs });
   }
+  const other = message
+    ? null
+    : parseOtherUpdate(update as object as Record<string, unknown>, policy.allow, conversationIn);
+  if (other) return other.kind === 'nothing' ? ignore(other.reason) : other;
   if (!message) return ignore('unhandled-update');
   // Telegram's own words, whoever it names as the sender.
   const { migrate_to_chat_id: movedTo, migrate_from_chat_id: movedFrom, chat } = message;
@@ -129,7 +150,10 @@ export function parseUpdate(
 
   const target = targetOf(message);
   const raw = (update as { message: object }).message;
-  const said = message.text ?? message.caption;
+  const { maxFileBytes = TELEGRAM_FILE_BYTES } = policy;
+  const files = [...filesOf(raw, maxFileBytes), ...(target.private ? [] : filesAnswered(raw, maxFileBytes))];
+  const carries = files.length > 0 || sharedOf(raw).length > 0;
+  const said = message.text ?? message.caption ?? (carries && isForBot(raw, message, bot) ? '' : undefined);
   if (said === undefined) return parseOther(raw, message, target);
   const command = parseCommand(said);
   const forOther = command?.addressee != null && command.addressee !== bot.username.toLowerCase();
@@ -147,7 +171,8 @@ export function parseUpdate(
       replyTarget: { ...target },
       receivedAtMs,
       ...(kind === 'message' ? { context: contextOf(raw, bot.id, target.private) } : {}),
-      ...(isCutPaste(message, raw, text) ? { gatherMs: policy.gatherMs ?? GATHER_PASTE_MS } : {}),
+      ...(kind === 'message' && files.length > 0 ? { attachments: files.slice(0, MAX_FILES) } : {}),
+      ...(kind === 'message' ? gathering(message, raw, text, policy) : {}),
     });
   const id = dedupeIdOf(bot.id, updateId);
   const behind = typedBehind(command);
@@ -161,8 +186,16 @@ export function parseUpdate(
     case 'new':
       return { kind: 'turn', request: turn('new', '', id), next };
   }
-  // In a group, a command that names no bot and is not ours is meant for another one.
   const isOurs = readCommand(said) !== null;
+  const addressed = {
+    text: said,
+    isCommand: isOurs || command?.addressee != null,
+    answersBot: message.reply_to_message?.from?.id === Number(bot.id),
+  };
+  if (!target.private && !isHeard(policy.groups, message.chat.id, bot.username, addressed)) {
+    return ignore('not-addressed', message);
+  }
+  // In a group, a command that names no bot and is not ours is meant for another one.
   if (command && !isOurs && !target.private && command.addressee === null) {
     return ignore('other-bots-command', message);
   }
@@ -189,6 +222,29 @@ function parsePress(
     replyTarget: { ...target },
   });
   return { kind: 'press', pressId, request };
+}
+
+/** The files of what a message answers: in a group the agent has not seen them. */
+function filesAnswered(raw: object, maxFileBytes: number): ReturnType<typeof filesOf> {
+  const { reply_to_message: answered } = raw as { reply_to_message?: { from?: { is_bot?: boolean } } };
+  return answered && answered.from?.is_bot !== true ? filesOf(answered, maxFileBytes) : [];
+}
+
+/** Without words: in a group a picture is rarely meant for the bot, unless it answers the bot or is part of an album. */
+function isForBot(raw: object, { chat, media_group_id: album }: Message, bot: BotIdentity): boolean {
+  const { reply_to_message: answered } = raw as { reply_to_message?: { from?: { id?: number } } };
+  return chat.type === 'private' || album !== undefined || String(answered?.from?.id) === bot.id;
+}
+
+/** The pictures of an album are sent at once, whatever is set for pastes. */
+function gathering(
+  message: Message,
+  raw: object,
+  text: string,
+  { gatherMs = GATHER_PASTE_MS }: UpdatePolicy,
+) {
+  if (message.media_group_id !== undefined) return { gatherMs: Math.max(gatherMs, GATHER_PASTE_MS) };
+  return isCutPaste(message, raw, text) ? { gatherMs } : {};
 }
 
 /** In a private chat one person writes; what was forwarded is whole. */
@@ -236,7 +292,7 @@ function parseOther(raw: object, message: Message, target: TelegramReplyTarget):
   // A group's pictures are rarely meant for the bot.
   if (contentOf(raw).length === 0 || !target.private) return ignore('not-text', message);
   const albumId = message.media_group_id ?? null;
-  return { kind: 'command-reply', text: TEXT_ONLY, target, albumId, next: null };
+  return { kind: 'command-reply', text: NOT_READ, target, albumId, next: null };
 }
 
 function targetOf(message: Message): TelegramReplyTarget {

@@ -4,8 +4,7 @@
 import type { TelegramApi } from './api.ts';
 import type { TelegramAddress } from './reply-target.ts';
 
-/** What the first message says while the agent works, and a further one until its text is in place. */
-export const THINKING = 'Thinking…';
+/** What a message says until its text is in place. */
 export const WAITING = '…';
 
 export interface Placeholder {

@@ -9,6 +9,7 @@ import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { BotIdentity, TelegramApi } from './api.ts';
 import { commandMenus } from './commands.ts';
+import { callFor } from './fixed-reply.ts';
 import { createInlet, type FixedReply, type MoveConversation, type StopTurns } from './inlet.ts';
 import { ALLOWED_UPDATES, type UpdatePolicy } from './parse-update.ts';
 
@@ -106,8 +107,7 @@ async function announceCommands(api: TelegramApi, log: Log): Promise<void> {
 /** Best effort: a lost help text is asked for again. */
 async function answer(api: TelegramApi, log: Log, reply: FixedReply): Promise<void> {
   try {
-    if (reply.kind === 'press-reply') await api.answerPress(reply.pressId, reply.text);
-    else await api.sendText(reply.target, reply.text, { replyTo: reply.target.messageId });
+    await callFor(api, reply);
   } catch (error) {
     log('warn', 'telegram-answer-failed', errorFields(error));
   }

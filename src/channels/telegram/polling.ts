@@ -5,6 +5,8 @@ import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock } from '../../core/ports.ts';
 import { parseAllowList } from './allow-list.ts';
 import { type BotIdentity, createTelegramApi, type TelegramApi } from './api.ts';
+import { megabytes } from './file-limits.ts';
+import type { GroupPolicy } from './group-policy.ts';
 import { createTelegramPoller, type TelegramPollerOptions } from './poller.ts';
 
 const REACHING = { firstMs: 1_000, maxMs: 60_000 };
@@ -16,6 +18,8 @@ export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | '
     readonly allowedUsers: unknown;
     readonly allowedGroups?: unknown;
     readonly gatherPasteMs: number;
+    readonly maxFileMegabytes: number;
+    readonly groups?: GroupPolicy;
   };
   readonly tenant: string;
   readonly clock: Clock;
@@ -28,8 +32,10 @@ export async function pollTelegram(context: PollingContext, signal: AbortSignal)
   const bot = await whoAmI(api, context, signal);
   if (bot === null) return;
   log('info', 'telegram-polling', { bot: bot.username });
-  const { allowedUsers, allowedGroups, gatherPasteMs: gatherMs } = settings;
-  const policy = { tenant, allow: parseAllowList(allowedUsers, allowedGroups), gatherMs };
+  const maxFileBytes = megabytes(settings.maxFileMegabytes);
+  const { allowedUsers, allowedGroups, gatherPasteMs: gatherMs, groups } = settings;
+  const allow = parseAllowList(allowedUsers, allowedGroups);
+  const policy = { tenant, allow, gatherMs, maxFileBytes, ...(groups && { groups }) };
   await createTelegramPoller({ api, bot, policy, accept, stop, move, clock, log }).run(signal);
 }
 

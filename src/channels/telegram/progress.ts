@@ -1,21 +1,31 @@
-// What a person sees while a turn runs: a placeholder at once, the growing text by throttled edits, a line about
-// the tool at work, and "typing". Best effort: anything may be dropped, nothing is thrown, and after `close`
-// nothing more is written. A turn that was begun before gets a new placeholder and loses the old one: the worker
-// that sent it may only be paused, and must find nothing to write into when it wakes. Only where that attempt ended by
-// waiting for something (and recorded it) its message is written on: it says what is waited for, however long.
+// What a person sees while a turn runs. In a private chat a draft, with a button to stop: it is no message, and gone when
+// the answer comes. Elsewhere, and where drafts are refused, a placeholder at once, then throttled edits of it. A turn that was
+// begun before gets a new placeholder and loses the old one: the worker that sent it may only be paused, and must find
+// nothing to write into when it wakes. Only where that attempt ended by waiting for something (and recorded it) its
+// message is written on: it says what is waited for, however long.
 
-import { Gone, Invalid, isLeaseLost, Refused } from '../../core/errors.ts';
-import { errorFields, type Log } from '../../core/log.ts';
-import type { Clock, ProgressSink, SendContext, TurnEvent } from '../../core/ports.ts';
-import { splitMarkdown } from '../../core/split-markdown.ts';
-import { waitingText } from '../../core/waiting.ts';
-import { oneLine } from '../../text/cut-text.ts';
+import { Gone, Invalid, Refused } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Clock, ProgressSink, SendContext } from '../../core/ports.ts';
+import { THINKING } from '../../core/progress-text.ts';
+import {
+  keepShowing,
+  keepTyping,
+  openStream,
+  type ProgressSurface,
+  type Stream,
+} from '../../core/stream-progress.ts';
 import { movedAnchor, readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
 import { movedTo } from './api-errors.ts';
-import { sendPlaceholder, THINKING } from './placeholder.ts';
-import { addressOf, type TelegramAddress } from './reply-target.ts';
+import { showDraft } from './draft.ts';
+import { draftIdOf } from './draft-id.ts';
+import { sendPlaceholder } from './placeholder.ts';
+import { addressOf } from './reply-target.ts';
 import { MAX_MESSAGE_LENGTH, show } from './show.ts';
+
+/** `edit`: the answer takes the placeholder's place. `new-message`: it is a message of its own, for which the phone rings. */
+export type AnswerPlace = 'edit' | 'new-message';
 
 export interface ProgressDeps {
   readonly api: TelegramApi;
@@ -23,60 +33,70 @@ export interface ProgressDeps {
   readonly log: Log;
   /** Least time between two edits in a private chat, and in a group (Telegram allows about 20 a minute there). */
   readonly editEveryMs: { readonly private: number; readonly group: number };
+  /** Private chats see drafts instead of edits. */
+  readonly drafts: boolean;
+  readonly answer: AnswerPlace;
 }
 
 /** Telegram shows "typing" for five seconds. */
 const TYPING_EVERY_MS = 4_500;
-const CUT_OFF = '…\n\n';
+/** A draft is shown for 30 seconds. */
+const DRAFT_FADES_MS = 20_000;
 /** What an attempt inherits stays as it is for so long. */
 const CALM_MS = 4_000;
 /** A turn retried for hours would otherwise carry every placeholder it ever had. */
 const MAX_DISCARDED = 5;
 
 export function openProgress(deps: ProgressDeps, context: SendContext): ProgressSink {
-  const view = createView();
-  const ended = new AbortController();
-  let wake = () => {};
-  let running: Promise<void> | null = null;
-  const begin = () => {
-    const changed = () => new Promise<void>((resolve) => (wake = resolve));
-    running ??= run(deps, context, view, ended.signal, changed).catch((error: unknown) => {
-      deps.log('warn', 'progress-ended', { turn: context.request.turnId, ...errorFields(error) });
-    });
-  };
+  const { kind, turnId } = context.request;
   // Most presses say nothing of their own: a message comes when the agent goes on.
-  if (context.request.kind !== 'answer') begin();
-  return {
-    push(event) {
-      if (ended.signal.aborted) return;
-      view.take(event);
-      begin();
-      wake();
-    },
-    async close() {
-      ended.abort();
-      wake();
-      await running;
-    },
-  };
+  const options = { log: deps.log, turnId, maxLength: MAX_MESSAGE_LENGTH, waitsForEvent: kind === 'answer' };
+  return openStream(options, (stream) => run(deps, context, stream));
 }
 
-async function run(
-  deps: ProgressDeps,
-  context: SendContext,
-  view: View,
-  ended: AbortSignal,
-  changed: () => Promise<void>,
-): Promise<void> {
-  const typing = keepTyping(deps, addressOf(context), ended);
+async function run(deps: ProgressDeps, context: SendContext, stream: Stream): Promise<void> {
+  const { ended, text } = stream;
+  const sendTyping = () => deps.api.sendTyping(addressOf(context));
+  const typing = keepTyping(deps.clock, TYPING_EVERY_MS, sendTyping, ended);
   try {
+    if (deps.drafts && addressOf(context).private && !readAnchor(context.anchor).waits) {
+      const taken = await keepDrafting(deps, context, stream);
+      if (taken) {
+        if (text.waits()) await showWaiting(deps, context, null, text.text(), '');
+        return;
+      }
+    }
     const mine = await placeholder(deps, context, ended);
-    const target = addressOf(context);
-    const shown = mine ? await keepEditing(deps, target, mine, view, ended, changed) : '';
-    if (view.waits()) await showWaiting(deps, context, target, mine, view.text(), shown);
+    const shown = mine ? await keepEditing(deps, context, mine, stream) : '';
+    if (text.waits()) await showWaiting(deps, context, mine, text.text(), shown);
   } finally {
     await typing;
   }
+}
+
+/** A draft is no message: nothing of it can remain, so nothing is recorded. False when this chat takes none. */
+async function keepDrafting(deps: ProgressDeps, context: SendContext, stream: Stream): Promise<boolean> {
+  const { api, clock } = deps;
+  const target = addressOf(context);
+  const draftId = draftIdOf(context.request.turnId);
+  let isTaken = true;
+  const surface: ProgressSurface = {
+    everyMs: deps.editEveryMs.private,
+    fadesMs: DRAFT_FADES_MS,
+    async show(text) {
+      try {
+        await showDraft(api, target, draftId, text);
+      } catch (error) {
+        if (!(error instanceof Invalid || error instanceof Gone)) throw error;
+        isTaken = false;
+        throw new Gone('no-drafts', 'This chat takes no drafts.', { cause: error });
+      }
+    },
+  };
+  // A worker that was paused must not show its old text over another one's.
+  const stillOurs = () => context.remember({ ...readAnchor(context.anchor) });
+  await keepShowing(clock, surface, stream, { shown: '', firstAfterMs: 0, stillOurs });
+  return isTaken;
 }
 
 interface Placeholder {
@@ -107,7 +127,7 @@ async function placeholder(
       const id = await sendPlaceholder(
         deps.api,
         target,
-        { text: THINKING, reply: true, silent: old.length > 0 },
+        { text: THINKING, reply: true, silent: deps.answer === 'new-message' || old.length > 0 },
         (fresh) => context.remember({ ...before, parts: [fresh], discard: old, landed: 0, of: null }),
       );
       // What fails here is deleted at delivery.
@@ -128,47 +148,36 @@ async function placeholder(
 }
 
 async function keepEditing(
-  deps: ProgressDeps,
-  target: TelegramAddress,
+  { api, clock, editEveryMs }: ProgressDeps,
+  context: SendContext,
   { messageId, inherited }: Placeholder,
-  view: View,
-  ended: AbortSignal,
-  changed: () => Promise<void>,
+  stream: Stream,
 ): Promise<string> {
-  const everyMs = target.private ? deps.editEveryMs.private : deps.editEveryMs.group;
-  // A try that fails at once shall not make what is waited for flicker.
-  let shown = inherited ? '' : THINKING;
+  const target = addressOf(context);
+  const everyMs = target.private ? editEveryMs.private : editEveryMs.group;
   let prefer: 'rich' | 'plain' = 'rich';
-  let waitMs = inherited ? Math.max(everyMs, CALM_MS) : everyMs;
-  for (;;) {
-    await deps.clock.sleep(waitMs, ended);
-    waitMs = everyMs;
-    const change = changed();
-    if (!ended.aborted && view.text() === shown) await change;
-    if (ended.aborted) return shown;
-    const text = view.text();
-    if (text === shown) continue;
-    try {
-      prefer = await show(deps.api, target.chatId, messageId, text, prefer);
-      shown = text;
-    } catch (error) {
-      if (error instanceof Refused) waitMs = Math.max(everyMs, error.retryAfterMs);
-      else if (error instanceof Invalid) shown = text;
-      else if (error instanceof Gone || isLeaseLost(error)) return shown;
-      else throw error;
-    }
-  }
+  const surface: ProgressSurface = {
+    everyMs,
+    async show(text) {
+      prefer = await show(api, target.chatId, messageId, text, prefer);
+    },
+  };
+  // A try that fails at once shall not make what is waited for flicker.
+  const start = inherited
+    ? { shown: '', firstAfterMs: Math.max(everyMs, CALM_MS) }
+    : { shown: THINKING, firstAfterMs: everyMs };
+  return await keepShowing(clock, surface, stream, start);
 }
 
 /** The last word of an attempt that waits: shown, and left for the next one to go on in. */
 async function showWaiting(
   deps: ProgressDeps,
   context: SendContext,
-  target: TelegramAddress,
   mine: Placeholder | null,
   text: string,
   shown: string,
 ): Promise<void> {
+  const target = addressOf(context);
   if (mine === null) {
     const message = { text, reply: true, silent: false };
     await sendPlaceholder(deps.api, target, message, (fresh) => left(context, fresh));
@@ -180,61 +189,6 @@ async function showWaiting(
 
 async function left(context: SendContext, messageId: number): Promise<void> {
   const before = readAnchor(context.anchor);
-  await context.remember({ ...before, parts: [messageId], landed: 0, of: null, waits: true });
-}
-
-async function keepTyping(deps: ProgressDeps, target: TelegramAddress, ended: AbortSignal): Promise<void> {
-  while (!ended.aborted) {
-    let waitMs = TYPING_EVERY_MS;
-    try {
-      await deps.api.sendTyping(target);
-    } catch (error) {
-      if (!(error instanceof Refused)) return;
-      waitMs = Math.max(waitMs, error.retryAfterMs);
-    }
-    await deps.clock.sleep(waitMs, ended);
-  }
-}
-
-interface View {
-  take(event: TurnEvent): void;
-  /** True when nothing goes on until something is back. */
-  waits(): boolean;
-  text(): string;
-}
-
-/** Turns events into the text to show now. */
-function createView(): View {
-  let said = '';
-  let line = '';
-  let waits = false;
-  return {
-    waits: () => waits,
-    take(event) {
-      waits = event.type === 'status' && event.status === 'waiting';
-      if (event.type === 'text') {
-        said += event.text;
-        line = '';
-      } else if (event.type === 'tool') {
-        line = event.state === 'started' ? `⚙ ${inCode(event.summary || event.name)}` : '';
-      } else if (event.type === 'status') {
-        if (event.status === 'retrying') said = '';
-        line =
-          event.status === 'waiting' ? waitingText(event) : event.status === 'stopping' ? 'Stopping…' : '';
-      }
-    },
-    text() {
-      const status = line || (said.trim() === '' ? THINKING : '');
-      const room = MAX_MESSAGE_LENGTH - status.length - CUT_OFF.length - 2;
-      const parts = said.trim() === '' ? [] : splitMarkdown(said, room);
-      const last = parts.at(-1)?.text.trimEnd() ?? '';
-      const body = parts.length > 1 ? `${CUT_OFF}${last}` : last;
-      return [body, status].filter((piece) => piece !== '').join('\n\n');
-    },
-  };
-}
-
-/** One short line in which every character stands for itself. */
-function inCode(text: string): string {
-  return `\`${oneLine(text.replaceAll('`', "'"), 80)}\``;
+  const discard = [...before.discard, ...before.parts.filter((id) => id !== messageId)].slice(-MAX_DISCARDED);
+  await context.remember({ ...before, parts: [messageId], discard, landed: 0, of: null, waits: true });
 }

@@ -35,7 +35,7 @@ const CODE =
 const MEDIA = /!(?=\[)|<(?=(?:img|video|audio)\b)/gi;
 
 /** Escapes what would load a picture or a film, outside code. */
-function withoutMedia(markdown: string): string {
+export function withoutMedia(markdown: string): string {
   let out = '';
   let at = 0;
   for (const code of markdown.matchAll(CODE)) {

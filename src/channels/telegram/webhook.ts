@@ -9,7 +9,8 @@ import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { BotIdentity } from './api.ts';
-import { createInlet, type FixedReply, type MoveConversation, type StopTurns } from './inlet.ts';
+import { asMethod } from './fixed-reply.ts';
+import { createInlet, type MoveConversation, type StopTurns } from './inlet.ts';
 import type { UpdatePolicy } from './parse-update.ts';
 
 export interface TelegramWebhookOptions {
@@ -70,21 +71,6 @@ export function createTelegramWebhook(
       log('error', 'telegram-webhook-failed', errorFields(error));
       return new Response(null, { status: 503, headers: { 'retry-after': '1' } });
     }
-  };
-}
-
-function asMethod(reply: FixedReply): Record<string, unknown> {
-  if (reply.kind === 'press-reply') {
-    const { pressId, text } = reply;
-    return { method: 'answerCallbackQuery', callback_query_id: pressId, ...(text === null ? {} : { text }) };
-  }
-  const { target, text } = reply;
-  return {
-    method: 'sendMessage',
-    chat_id: target.chatId,
-    ...(target.threadId === null ? {} : { message_thread_id: target.threadId }),
-    text,
-    reply_parameters: { message_id: target.messageId, allow_sending_without_reply: true },
   };
 }
 

@@ -2,7 +2,7 @@
 import type { Conversation, SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Question } from '../question.ts';
-import type { Reply } from '../records.ts';
+import type { Reply, TurnRecord } from '../records.ts';
 
 /** A part that a turn can do nothing without. */
 /** `setup`: what this installation needs to begin any turn, a key for example. */
@@ -86,10 +86,28 @@ export interface Channel {
    */
   deliver(context: SendContext, reply: Reply): Promise<void>;
   /**
+   * Brings a file that the platform holds: `remote` is what the inlet wrote down for it. Invalid or Gone, with a sentence
+   * for the person, when it can never be had; Refused or Ambiguous when it may be had later. Absent where none are held.
+   */
+  fetchFile?(request: TurnRequest, remote: Json): Promise<FetchedFile>;
+  /**
    * Opens a conversation beside that of the message: a topic, a chat; without a name where the person gave none. Called
    * again for the same turn it leads to the same one. null where none can be opened here; absent where there never is one.
    */
-  openConversation?(context: SendContext, name: string): Promise<Conversation | null>;
+  openConversation?(context: SendContext, name: string): Promise<OpenedConversation | null>;
+}
+
+export interface OpenedConversation extends Conversation {
+  /** As people see it; without one they see its chat's or thread's id. */
+  readonly title?: string;
+  /** For messages that nobody wrote there. */
+  readonly replyTarget?: Json;
+}
+
+export interface FetchedFile {
+  readonly body: Uint8Array | { readonly file: string; readonly bytes: number };
+  /** Called when the body is not needed any more. */
+  release?(): Promise<void>;
 }
 
 export interface SendContext {
@@ -101,6 +119,16 @@ export interface SendContext {
   readonly anchor: Json | null;
   /** Records a note durably before going on; throws Conflict('lease-lost') when this worker must not send. */
   remember(anchor: Json): Promise<void>;
+  /** Absent where nothing is recorded. */
+  readonly earlier?: EarlierReplies;
+}
+
+/** For a channel that may not send at any time: what it still owes the conversation goes with a later reply. */
+export interface EarlierReplies {
+  /** The newest turns of the conversation in arrival order, this one among them, with the notes of their sends. */
+  turns(): Promise<readonly TurnRecord[]>;
+  /** The reply of an `undeliverable` turn has come with this turn's: its record says so from now on. */
+  brought(turnId: TurnId): Promise<void>;
 }
 
 export interface ProgressSink {

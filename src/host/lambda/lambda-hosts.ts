@@ -99,6 +99,8 @@ function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Rela
     readonly reads: Record<string, string>;
     /** Of packs that another session wrote: their names in the head, by those that the host knows. */
     readonly names: ReadonlyMap<string, string>;
+    /** The keys of what the worker has allowed it to read. */
+    readonly staged: Map<string, string>;
   } | null = null;
   let posted = 0;
   let isInvoked = false;
@@ -127,7 +129,16 @@ function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Rela
     if (frame.type === 'open') return { frame, reads };
     if (frame.type === 'have' && frame.found) {
       const name = session.names.get(frame.name) ?? frame.name;
-      return { frame, reads: { [frame.name]: await presigner.read(packKey(lease, name)) } };
+      const key = session.staged.get(frame.name) ?? packKey(lease, name);
+      return { frame, reads: { [frame.name]: await presigner.read(key) } };
+    }
+    if (frame.type === 'run' && frame.files) {
+      const known = frame.files.flatMap(({ object }) => {
+        const key = session?.staged.get(object);
+        return key === undefined ? [] : [{ object, key }];
+      });
+      const signed = known.map(async ({ object, key }) => [object, await presigner.read(key)] as const);
+      return { frame, reads: Object.fromEntries(await Promise.all(signed)) };
     }
     if (frame.type !== 'save') return { frame };
     const names = Array.from({ length: NAMES_PER_SAVE }, () => randomBytes(4).toString('hex'));
@@ -227,11 +238,15 @@ function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Rela
         ),
       );
       const names = new Map((stored?.packs ?? []).map(({ name }) => [baseNameOf(name), name]));
-      session = { lease, box, reads: Object.fromEntries(reads), names };
+      const staged = new Map<string, string>();
+      session = { lease, box, reads: Object.fromEntries(reads), names, staged };
       return {
         // Where a session is inside is the function's own affair.
         directory: { root: '/', config: '/', workspace: '/' },
-        stage: async () => true,
+        stage: async (key, name) => {
+          staged.set(name, key);
+          return true;
+        },
         spool: '',
         intake: uploadedPacks(options.objects),
       };

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type { Attachment } from '../../core/attachments.ts';
 import { Invalid } from '../../core/errors.ts';
 import { type SessionId, type SessionKey, type TurnId, tenantOf } from '../../core/ids.ts';
 import type { Json, TurnRequest } from '../../core/messages.ts';
@@ -158,7 +159,9 @@ export function readHead(item: Item): SessionHead {
 }
 
 /** Stands for a message's content, so that a condition can compare it. */
-export function contentDigest(request: Pick<TurnRequest, 'kind' | 'text'>): string {
+export function contentDigest(
+  request: Pick<TurnRequest, 'kind' | 'text'> & Pick<TurnRecord, 'attachments'>,
+): string {
   return createHash('sha256').update(messageContent(request)).digest('base64url');
 }
 
@@ -230,6 +233,7 @@ export function readTurn(
     kind: text(item, 'kind') as TurnRecord['kind'],
     dedupeId: text(item, 'dedupe_id'),
     text: readValue<string>(item, 'text', parts.text) ?? '',
+    ...(item.attachments && { attachments: json<readonly Attachment[]>(item, 'attachments') ?? [] }),
     status: text(item, 'status') as TurnStatus,
     attempts: number(item, 'attempts'),
     stopRequested: item.stop_requested?.BOOL === true,

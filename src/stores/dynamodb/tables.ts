@@ -193,6 +193,11 @@ export function placesPartition({ tenant, scope, id }: UsageAccount): string {
   return `${storedPart(tenant)}#places#${scope}#${part}`;
 }
 
+/** Partition of a conversation's schedules, and of the time zone that it has chosen. */
+export function schedulesPartition(key: SessionKey): string {
+  return `${storedPart(tenantOf(key))}#schedules#${storedKey(key)}`;
+}
+
 /** No list's name holds `#`; a holder's may, and comes last. */
 export function placeKey({ list, ...account }: PlaceList, holder: string): StateKey {
   return { pk: placesPartition(account), sk: `${list}#${holder === '' ? '' : storedPart(holder)}` };
@@ -202,6 +207,7 @@ export function placeKey({ list, ...account }: PlaceList, holder: string): State
 export const TENANTS_PARTITION = '#tenants';
 export const BOTS_PARTITION = '#bots';
 export const AUDIT_PARTITION = '#audit';
+const NOTES_PARTITION = '#notes';
 
 export function tenantKey(tenant: Tenant): StateKey {
   return { pk: TENANTS_PARTITION, sk: tenant };
@@ -214,6 +220,11 @@ export function botKeyOf(channel: string, bot: string): StateKey {
 
 export function auditKey(id: string): StateKey {
   return { pk: AUDIT_PARTITION, sk: id };
+}
+
+/** What the workers of a channel share. */
+export function noteKey(name: string): StateKey {
+  return { pk: NOTES_PARTITION, sk: name };
 }
 
 /** What every key of a tenant begins with, in both tables; no key of another tenant does. */

@@ -18,6 +18,7 @@ export function queuedTurn(
     kind: request.kind,
     dedupeId: request.dedupeId,
     text: request.text,
+    ...(request.attachments && { attachments: request.attachments }),
     status: 'queued',
     attempts: 0,
     stopRequested: false,

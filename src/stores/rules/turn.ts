@@ -12,14 +12,17 @@ const MAX_ANCHOR_BYTES = 64_000;
 export type TurnState = Pick<TurnRecord, 'status' | 'sessionKey' | 'sessionId' | 'expiresAtSec'>;
 
 /** What has to be equal in two messages with one id; as text, so that its digest can stand for it. */
-export function messageContent(message: Pick<TurnRequest, 'kind' | 'text'>): string {
+export function messageContent(
+  message: Pick<TurnRequest, 'kind' | 'text'> & Pick<TurnRecord, 'attachments'>,
+): string {
+  const { kind, text, attachments } = message;
   // Half a surrogate pair does not survive UTF-8: it must not make a message that comes again differ from itself.
-  return JSON.stringify([message.kind, message.text.toWellFormed()]);
+  return JSON.stringify([kind, text.toWellFormed(), ...(attachments ? [attachments] : [])]);
 }
 
 /** Invalid('idempotency-mismatch') when the known turn says something else than the message. */
 export function requireSameMessage(
-  turn: Pick<TurnRecord, 'kind' | 'text' | 'turnId'>,
+  turn: Pick<TurnRecord, 'kind' | 'text' | 'turnId' | 'attachments'>,
   request: TurnRequest,
 ): void {
   if (messageContent(turn) === messageContent(request)) return;

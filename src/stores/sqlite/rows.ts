@@ -1,4 +1,6 @@
 // Rows to records and back. What cannot be read back as it was written is Corrupt, never absent.
+
+import type { Attachment } from '../../core/attachments.ts';
 import type { SessionId, SessionKey, Tenant, TurnId } from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Reply, SessionHead, SessionMapping, TurnRecord, TurnStatus } from '../../core/records.ts';
@@ -60,6 +62,9 @@ export function turnOf(row: Row): TurnRecord {
     kind: String(row.kind) as TurnRequest['kind'],
     dedupeId: String(row.dedupe_id),
     text: String(row.text),
+    ...(row.attachments !== null && {
+      attachments: parseColumn<readonly Attachment[]>('attachments', row.attachments) ?? [],
+    }),
     status: String(row.status) as TurnStatus,
     attempts: Number(row.attempts),
     stopRequested: row.stop_requested === 1,
@@ -87,16 +92,17 @@ function json(value: unknown): string | null {
 /** Writes a new line; an expired one of the same id makes room for it. */
 export function insertTurn(db: SqliteDatabase, turn: TurnRecord): void {
   db.run(
-    `INSERT OR REPLACE INTO turns (tenant, turn_id, session_key, kind, dedupe_id, text, status, attempts,
+    `INSERT OR REPLACE INTO turns (tenant, turn_id, session_key, kind, dedupe_id, text, attachments, status, attempts,
        stop_requested, session_id, generation, reply, anchor, sequence, received_at_ms, updated_at_ms,
        expires_at_sec, committed_fence)
-     VALUES (?, ?, ?, ?, ?, ?, 'queued', 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?, NULL)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?, NULL)`,
     turn.tenant,
     turn.turnId,
     turn.sessionKey,
     turn.kind,
     turn.dedupeId,
     turn.text,
+    json(turn.attachments ?? null),
     turn.sequence,
     turn.receivedAtMs,
     turn.updatedAtMs,

@@ -146,8 +146,10 @@ const CONSENT = 'ALTER TABLE heads ADD COLUMN consent TEXT;';
 
 const TIMELINES = 'ALTER TABLE turns ADD COLUMN timeline TEXT;';
 
+const ATTACHMENTS = 'ALTER TABLE turns ADD COLUMN attachments TEXT;';
+
 /** What each version of the schema added to the one before. A database is brought up from whichever it has. */
-const STEPS: readonly string[] = [SESSIONS, TENANTS, USAGE, CONSENT, TIMELINES];
+const STEPS: readonly string[] = [SESSIONS, TENANTS, USAGE, CONSENT, TIMELINES, ATTACHMENTS];
 
 const SCHEMA_VERSION = STEPS.length;
 
