@@ -15,7 +15,10 @@ import { startBuiltInstallation } from './built-installation.ts';
 const ANNA = 'oAnna-6_follower';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-wechat-'));
-const wechat = await startFakeWechat({ callback: () => `${installation.ingressUrl}/wechat`, answerMs: WAIT_MS });
+const wechat = await startFakeWechat({
+  callback: () => `${installation.ingressUrl}/wechat`,
+  answerMs: WAIT_MS,
+});
 const wecom = await startFakeWecom({ callback: () => `${installation.ingressUrl}/wecom` });
 const { appId, appSecret, token, aesKey } = wechat.account;
 let output = '';
