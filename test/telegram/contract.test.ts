@@ -71,7 +71,11 @@ const contractOf = (way: keyof typeof WAYS): Parameters<typeof channelContract>[
         { name: 'a sticker', post: said('', { sticker: {} }), becomes: null },
         { name: 'a new session', post: said('/new'), becomes: { kind: 'new', text: '' } },
         { name: 'a command of another bot', post: said('/go@other_bot'), becomes: null },
-        { name: 'a correction', post: newest(bot.correct(ANNA, 1, 'new')), becomes: null },
+        {
+          name: 'a correction',
+          post: newest(bot.correct(ANNA, 1, 'new')),
+          becomes: { kind: 'command', text: 'edit 1\nnew' },
+        },
         { name: 'a stranger in a group', post: newest(bot.say(GROUP, 'hi').updateId), becomes: null },
         { name: 'a reaction', post: newest(bot.update({ message_reaction: {} })), becomes: null },
         { name: 'a new member', post: newest(bot.update({ my_chat_member: {} })), becomes: null },
