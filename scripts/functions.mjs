@@ -58,6 +58,8 @@ export const BUNDLE = {
   keepNames: true,
   legalComments: 'external',
   metafile: true,
+  // Of a way in that only a local system has.
+  external: ['@slack/socket-mode'],
   plugins: [ONE_LANGUAGE, LEAN],
   logLevel: 'warning',
   // Dependencies in CommonJS call `require` for Node's own modules.

@@ -27,7 +27,7 @@ export async function assembleContext(folder, { programs } = {}) {
     outdir: task,
     absWorkingDir: root,
     // It finds its native program beside itself.
-    external: [SDK],
+    external: [...BUNDLE.external, SDK],
   });
   const { version } = JSON.parse(readFileSync(join(root, 'node_modules', SDK, 'package.json'), 'utf8'));
   const manifest = { private: true, type: 'module', dependencies: { [SDK]: version } };

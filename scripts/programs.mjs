@@ -25,6 +25,6 @@ export async function buildPrograms(folder, more = {}) {
     absWorkingDir: root,
     splitting: true,
     chunkNames: 'part-[hash]',
-    external: ['@anthropic-ai/claude-agent-sdk'],
+    external: [...BUNDLE.external, '@anthropic-ai/claude-agent-sdk'],
   });
 }

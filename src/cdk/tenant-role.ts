@@ -4,7 +4,7 @@ import { Stack } from 'aws-cdk-lib';
 import { ArnPrincipal, PolicyStatement, Role, SessionTagsPrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { SESSION_TENANT, tenantKeyStatement, tenantStatements } from '../aws/tenant-policy.ts';
-import { BOTS_PARTITION, TENANTS_PARTITION } from '../stores/dynamodb/tables.ts';
+import { BOTS_PARTITION, NOTES_PARTITION, TENANTS_PARTITION } from '../stores/dynamodb/tables.ts';
 import { allowKey } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { Data } from './data.ts';
@@ -64,6 +64,17 @@ export class TenantRole extends Construct {
         resources: [data.state.tableArn],
         conditions: {
           'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [TENANTS_PARTITION, BOTS_PARTITION] },
+          Null: { 'dynamodb:LeadingKeys': 'false' },
+        },
+      }),
+    );
+    // What workers of a channel share. Nothing in it is a tenant's.
+    worker.addToPolicy(
+      new PolicyStatement({
+        actions: ['dynamodb:GetItem', 'dynamodb:PutItem'],
+        resources: [data.state.tableArn],
+        conditions: {
+          'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [NOTES_PARTITION] },
           Null: { 'dynamodb:LeadingKeys': 'false' },
         },
       }),

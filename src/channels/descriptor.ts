@@ -116,6 +116,8 @@ export interface ChannelDescriptor<
   };
   /** We call the platform: for a local system, which takes it rather than the webhook. */
   readonly poller?: {
+    /** A secret of the settings: without it there is nothing to poll with, and the webhook is taken. */
+    readonly by?: keyof S & string;
     /** Runs until `signal` aborts. What it waits out it logs; it rejects only when going on is no use. */
     run(
       context: Omit<InletContext<SettingsFor<S, 'poller'>, I>, 'identity'>,
@@ -146,8 +148,11 @@ export interface ChannelDescriptor<
   readonly init?: {
     readonly decides: string;
     readonly readme: string;
-    /** Where a platform makes apps from a description: that of one which calls this address. `init --<name>` prints it. */
-    manifest?(address: string): Promise<object>;
+    /**
+     * Where a platform makes apps from a description: that of one which calls this address, or which we call (null).
+     * `init --<name>` prints it.
+     */
+    manifest?(address: string | null): Promise<object>;
   };
 }
 

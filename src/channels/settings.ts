@@ -34,7 +34,8 @@ export function readChannelSettings(
   const settings = Object.entries(channel.settings);
   const secrets = settings.filter(([, setting]) => setting.kind === 'secret');
   if (secrets.length > 0 && !secrets.some(([, { env: name }]) => name && env[name])) return null;
-  const parts = localParts(channel);
+  const given = Object.fromEntries(secrets.map(([field, { env: name }]) => [field, name && env[name]]));
+  const parts: readonly Part[] = ['outgoing', pollerOf(channel, given) ? 'poller' : 'webhook'];
   const values = settings.flatMap(([field, setting]) => {
     const value = isInFile(setting)
       ? (section as Record<string, unknown> | undefined)?.[field]
@@ -64,9 +65,12 @@ export function channelConfiguration(
   return Object.fromEntries(values);
 }
 
-/** What runs of a channel on one machine: it polls where it can, else it takes webhooks. */
-function localParts(channel: ChannelDescriptor): readonly Part[] {
-  return channel.poller ? ['outgoing', 'poller'] : ['outgoing', 'webhook'];
+/** The way in of a channel on one machine: it polls where it can, else it takes webhooks. */
+export function pollerOf(
+  { poller }: ChannelDescriptor,
+  secrets: Readonly<Record<string, unknown>>,
+): ChannelDescriptor['poller'] {
+  return poller?.by === undefined || secrets[poller.by] ? poller : undefined;
 }
 
 /** Only what that part may know. */

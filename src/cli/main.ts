@@ -462,14 +462,18 @@ const initCommand = program
   .command('init')
   .description('make a project: agent folder, configuration, .gitignore, README')
   .argument('[dir]', 'a new or empty folder')
-  .option('--url <address>', 'with one of the options below: the address that the platform is to call');
+  .option(
+    '--url <address>',
+    'with one of the options below: the address that the platform is to call, where it can',
+  );
 const withManifest = (CHANNELS as readonly ChannelDescriptor[]).filter((channel) => channel.init?.manifest);
 for (const { name, title } of withManifest) {
   initCommand.option(`--${name}`, `print the manifest of an app of ${title}, and make nothing`);
 }
 initCommand.action(async (dir, options) => {
   const channel = withManifest.find(({ name }) => options[name]);
-  if (channel) return await (await import('./app-manifest.ts')).printManifest(context, channel, options.url);
+  if (channel)
+    return await (await import('./app-manifest.ts')).printManifest(context, channel, options.url ?? null);
   if (dir === undefined) initCommand.error("error: missing required argument 'dir'");
   await (await import('./init.ts')).init(context, dir);
 });

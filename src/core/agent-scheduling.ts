@@ -18,7 +18,7 @@ export async function schedulingFor({ deps, request }: RunningTurn): Promise<Age
     keptDays: Math.floor(deps.retentionSec / DAY_SEC),
     schedules: schedules
       .filter(isOpen)
-      .slice(0, MAX_SCHEDULES)
+      .filter((_, at) => at < MAX_SCHEDULES)
       .map((one) => ({ id: one.id, name: one.name, what: scheduleText(one) })),
   };
 }

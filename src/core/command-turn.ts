@@ -2,6 +2,7 @@
 // `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
 import { awaySince, handoffText } from './away.ts';
 import { COMMANDS } from './commands.ts';
+import { isEdit } from './edited-message.ts';
 import { accountOf } from './erase-chat.ts';
 import { newChatReply } from './newchat-command.ts';
 import { type CommandResult, permissionsReply } from './permissions-command.ts';
@@ -16,6 +17,8 @@ export const FORGET = 'forget yes';
 const LOOKED_AT = 200;
 
 export async function commandReply(running: RunningTurn): Promise<CommandResult> {
+  // What it changed was looked up by the turn of the message itself.
+  if (isEdit(running.request)) return { reply: { outcome: 'ok', text: '', quiet: true } };
   const [name = '', ...words] = running.request.text.split(' ');
   const rest = words.join(' ');
   if (name === 'permissions') return permissionsReply(running, rest);

@@ -69,6 +69,8 @@ const turnRequestSchema = z.object({
   gatherMs: z.number().int().positive().max(MAX_GATHER_MS).optional(),
   /** Files that came with it. Absent where there are none. */
   attachments: attachmentsSchema.optional(),
+  /** The message's own id in its chat, where its writer can change it (see edited-message.ts). */
+  messageRef: z.string().min(1).max(64).regex(/^\S+$/).optional(),
   /** With the kind `answer`. */
   answer: answerInputSchema.optional(),
 });
@@ -88,6 +90,7 @@ export interface TurnRequestInput {
   readonly context?: MessageContext;
   readonly gatherMs?: number;
   readonly attachments?: readonly Attachment[];
+  readonly messageRef?: string;
   readonly answer?: AnswerInput;
 }
 
@@ -110,6 +113,7 @@ export function turnRequest(input: TurnRequestInput): TurnRequest {
     ...(input.context && Object.keys(input.context).length > 0 ? { context: input.context } : {}),
     ...(input.gatherMs ? { gatherMs: input.gatherMs } : {}),
     ...(input.attachments?.length ? { attachments: input.attachments } : {}),
+    ...(input.messageRef ? { messageRef: input.messageRef } : {}),
     ...(input.answer ? { answer: input.answer } : {}),
   });
 }

@@ -66,6 +66,8 @@ export async function moveConversation(
   begun: Pick<BeginResult, 'lease' | 'head' | 'turn'>,
 ): Promise<TurnOutcome> {
   const { lease, turn, head } = begun;
+  const to = request.text as SessionKey;
+  let isMoved = turn.reply?.outcome === 'ok';
   if (!isCommitted(turn)) {
     // The rest of a turn that was cut off is queued behind us: it comes first.
     if (request.part < MAX_PARTS && (await isUnfinished(deps, request))) {
@@ -83,13 +85,15 @@ export async function moveConversation(
     };
     try {
       const reply = { outcome: 'ok' as const, text: '', fixedAtMs: deps.clock.now() };
-      await deps.store.commit({ ...commit, reply, moveTo: request.text as SessionKey });
+      await deps.store.commit({ ...commit, reply, moveTo: to });
+      isMoved = true;
     } catch (error) {
       if (!(error instanceof Conflict && error.code === 'conversation-taken')) throw error;
       deps.log('warn', 'conversation-not-moved', { turn: turn.turnId, session: lease.sessionId });
       await deps.store.commit({ ...commit, reply: { outcome: 'failed', code: error.code, text: '' } });
     }
   }
+  if (isMoved) await deps.scheduling?.move(request.sessionKey, to);
   await deps.store.settle(lease, turn.turnId, 'delivered');
   return { kind: 'done' };
 }

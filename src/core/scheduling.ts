@@ -4,7 +4,7 @@
 import { type AcceptDeps, acceptAndQueue } from './accept.ts';
 import { dueRuns } from './due-runs.ts';
 import { Conflict, Gone } from './errors.ts';
-import { type SessionKey, tenantOf, turnIdOf } from './ids.ts';
+import { conversationOf, type SessionKey, tenantOf, turnIdOf } from './ids.ts';
 import type { Log } from './log.ts';
 import { type TurnRequest, turnRequest } from './messages.ts';
 import type { Clock } from './ports/clock.ts';
@@ -51,6 +51,8 @@ export interface Scheduling {
   act(key: SessionKey, id: ScheduleId, action: ScheduleAction): Promise<Schedule>;
   /** Wakes once, besides its times. The same `token` is the same wake-up. */
   runNow(key: SessionKey, id: ScheduleId, token: string): Promise<void>;
+  /** The conversation goes on under another key; may be repeated. */
+  move(from: SessionKey, to: SessionKey): Promise<void>;
   /** Makes turns of what is due, and moves the schedule on. */
   fire(schedule: Schedule): Promise<void>;
 }
@@ -160,6 +162,15 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
           ? now
           : withRuns(now, [{ dueMs: nowMs, outcome: 'woken', turnId, times: 1 }]),
       );
+    },
+    async move(from, to) {
+      const conversation = conversationOf(to);
+      for (const schedule of await schedules.list(from)) {
+        await schedules.add({ ...schedule, sessionKey: to, conversation, version: 1 });
+      }
+      const timeZone = await schedules.timeZoneOf(from);
+      if (timeZone !== null) await schedules.setTimeZone(to, timeZone);
+      await schedules.erase(from);
     },
     async fire(schedule) {
       const nowMs = clock.now();

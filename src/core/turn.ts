@@ -8,6 +8,7 @@ import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
+import { withEdit } from './edited-message.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
@@ -293,7 +294,7 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, reply), ...(consent && { consent }) };
   }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  const gathered = await withGathered(running);
+  const gathered = await withEdit(running, await withGathered(running));
   const attached = await attachedFiles(running, gathered);
   if (isNothingLeft(gathered, attached)) {
     return unchanged(running, { outcome: 'ok', text: withLostFiles('', attached.lost) });

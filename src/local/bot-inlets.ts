@@ -5,6 +5,7 @@ import { type BotDeps, isSecretRefused, settingsOfBot } from '../channels/bot-se
 import { BOTS_PATH, createBotWebhooks } from '../channels/bot-webhooks.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { type InletDeps, inletContext } from '../channels/inlets.ts';
+import { pollerOf } from '../channels/settings.ts';
 import { backoffMs } from '../core/backoff.ts';
 import { systemClock } from '../core/clock.ts';
 import { errorFields } from '../core/log.ts';
@@ -37,13 +38,16 @@ export interface TenantInlets {
   stop(): Promise<void>;
 }
 
-/** A channel that polls needs no address; one that cannot has its bots' webhooks below /bots. */
+/** A bot that can be polled needs no address; one that cannot has its webhook below /bots. */
 export function startTenantInlets(
   channels: readonly ChannelDescriptor[],
   options: BotInletsOptions,
 ): TenantInlets {
   const several = channels.filter(({ bots }) => bots !== undefined);
-  const webhooks = createBotWebhooks({ ...options, channels: several.filter(({ poller }) => !poller) });
+  const webhooks = createBotWebhooks({
+    ...options,
+    channels: several.filter(({ poller }) => !poller || poller.by),
+  });
   const polling = startPolling(several, options);
   return {
     fetch(request) {
@@ -108,7 +112,7 @@ function startPolling(
     for (const record of await allTenants(registry)) {
       for (const bot of record.settings.bots) {
         const channel = pollers.get(bot.channel);
-        if (!channel) continue;
+        if (!channel || !pollerOf(channel, bot.secrets)) continue;
         const { access, retentionDays } = record.settings;
         const stamp = JSON.stringify([record.name, bot, access[bot.channel], retentionDays]);
         wanted.set(botKey(bot), { channel, record, bot, stamp });

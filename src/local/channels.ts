@@ -3,7 +3,7 @@
 
 import type { ChannelDescriptor, WebhookHandler } from '../channels/descriptor.ts';
 import { createInletApp, type InletDeps, inletContext } from '../channels/inlets.ts';
-import { type ChannelSettings, type ChannelsSettings, settingsOf } from '../channels/settings.ts';
+import { type ChannelSettings, type ChannelsSettings, pollerOf, settingsOf } from '../channels/settings.ts';
 import { errorFields } from '../core/log.ts';
 
 export interface Inlets {
@@ -27,9 +27,10 @@ export function startInlets(
     const values = settings[channel.name];
     if (values === undefined || !(channel.poller || channel.webhook)) continue;
     lines.push([channel.name, describe(channel, values)]);
-    if (channel.poller) {
+    const poller = pollerOf(channel, values);
+    if (poller) {
       const context = { ...inletContext(deps), settings: settingsOf(channel, 'poller', values) };
-      const polling = channel.poller.run(context, ended.signal);
+      const polling = poller.run(context, ended.signal);
       running.push(polling.catch((error) => deps.log('error', `${channel.name}-ended`, errorFields(error))));
     } else called.push({ channel, open: () => openWebhook(channel, values, deps) });
   }
@@ -76,5 +77,5 @@ async function answer(
 
 function describe(channel: ChannelDescriptor, values: ChannelSettings): string {
   const what = channel.describe?.(values as never) ?? 'on';
-  return channel.poller ? what : `${what}; webhooks below /${channel.name}`;
+  return pollerOf(channel, values) ? what : `${what}; webhooks below /${channel.name}`;
 }

@@ -430,6 +430,12 @@ if ('unavailable' in dynamo) {
       for (const verb of ['PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'Scan']) {
         expect(registry(verb, ['#tenants']), verb).toBe(false);
       }
+      // What the workers of a channel share is read and replaced by name, never listed.
+      for (const verb of ['GetItem', 'PutItem']) expect(registry(verb, ['#notes']), verb).toBe(true);
+      for (const verb of ['UpdateItem', 'DeleteItem', 'Query', 'Scan']) {
+        expect(registry(verb, ['#notes']), verb).toBe(false);
+      }
+      expect(registry('PutItem', ['#notes', '#bots'])).toBe(false);
     });
   });
 }

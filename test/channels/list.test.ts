@@ -80,6 +80,7 @@ describe('settings on their way to a function', () => {
     slack: {
       tokenParameter: '/a/slack',
       signingSecretParameter: '/a/signing',
+      appTokenParameter: '/a/app',
       apiUrl: 'http://b/api/',
       allowedUsers: ['U012AB3CD', 'T0OTHER:U0FRIEND'],
       allowedChannels: 'anyone',
@@ -106,10 +107,14 @@ describe('settings on their way to a function', () => {
         expect(Object.keys(encoded).sort()).toEqual(own.map(([field]) => field).sort());
         const variables = asVariables(channel, encoded);
         expect(fromVariables(channel, part, variables)).toEqual(encoded);
-        const secrets = new Map(parametersIn(channel, encoded).map((name) => [name, sampleSecret(channel)]));
+        const secrets = new Map(
+          parametersIn(channel, encoded).map((name) => [name, sampleSecret(channel, name)]),
+        );
         const decoded = decodeSettings(channel, part, encoded, secrets);
         for (const [field, { kind }] of own) {
-          expect(decoded[field], field).toEqual(kind === 'secret' ? sampleSecret(channel) : section[field]);
+          expect(decoded[field], field).toEqual(
+            kind === 'secret' ? sampleSecret(channel, encoded[field]) : section[field],
+          );
         }
       }
     },
@@ -122,6 +127,7 @@ describe('settings on their way to a function', () => {
   });
 });
 
-function sampleSecret({ name }: ChannelDescriptor): string {
+function sampleSecret({ name }: ChannelDescriptor, parameter = ''): string {
+  if (parameter === '/a/app') return 'xapp-1-A1';
   return { telegram: '42:abc', slack: 'xoxb-1-signing-secret' }[name] ?? 'pt-12345678';
 }

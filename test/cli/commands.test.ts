@@ -215,6 +215,10 @@ describe('init', () => {
     expect(settings.event_subscriptions.request_url).toBe('https://agent.example.com/slack');
     expect(settings.interactivity.request_url).toBe('https://agent.example.com/slack');
     expect(oauth.scopes.bot).toEqual(['app_mentions:read', 'chat:write', 'im:history']);
+    expect(settings.socket_mode_enabled).toBe(false);
+    const behindRouter = JSON.parse((await run(['init', '--slack'], { cwd })).out).settings;
+    expect(behindRouter.socket_mode_enabled).toBe(true);
+    expect(JSON.stringify(behindRouter)).not.toContain('request_url');
     const wrong = await run(['init', '--slack', '--url', 'http://agent.example.com'], { cwd });
     expect([wrong.code, wrong.err]).toEqual([3, expect.stringMatching(/not an https address/)]);
     expect(await run(['init'], { cwd })).toMatchObject({ code: 2, err: expect.stringContaining("'dir'") });

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { acceptAndQueue } from '../../src/core/accept.ts';
 import { inputsOf } from '../../src/core/command-requests.ts';
 import { COMMANDS } from '../../src/core/commands.ts';
+import { editText, isEdit } from '../../src/core/edited-message.ts';
 import { eraseChat } from '../../src/core/erase-chat.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import type { AgentRun } from '../../src/core/ports.ts';
@@ -157,3 +158,33 @@ for (const text of ['then this', '/stop then this']) {
     ]);
   });
 }
+
+test('nobody can write what stands for a changed message', () => {
+  expect(COMMANDS.map(({ name }) => name)).not.toContain('edit');
+  for (const text of ['/edit 5 x', '/edit 5\nx', 'edit 5\nx', '/new edit 5\nx', '/stop edit 5\nx']) {
+    for (const request of inputsOf(message(text)).requests) expect(isEdit(request), text).toBe(false);
+  }
+});
+
+test(`${promise('ONCE-IN')} a change while the message waits is what the agent gets; later or for another message it changes nothing`, async () => {
+  const fixture = createFixture();
+  const put = async (id: string, over: Partial<Parameters<typeof turnRequest>[0]>) => {
+    const request = turnRequest({
+      ...{ conversation, dedupeId: id, text: '', receivedAtMs: fixture.clock.now() },
+      ...over,
+    });
+    await acceptAndQueue(fixture.deps, request);
+  };
+  const edit = (id: string, ref: string, text: string) =>
+    put(id, { kind: 'command', text: editText(ref, text) });
+  await put('a', { text: 'helo', messageRef: '5' });
+  await put('b', { text: 'other', messageRef: '55' });
+  await edit('c', '5', 'hello');
+  await edit('d', '5', 'hello\nthere');
+  await fixture.clock.advance(2_000);
+  while (await fixture.step());
+  await edit('e', '5', 'too late');
+  while (await fixture.step());
+  expect(fixture.runs.map((run) => run.request.text)).toEqual(['hello\nthere', 'other']);
+  expect(fixture.sent.filter(({ reply }) => !reply.quiet)).toHaveLength(2);
+});

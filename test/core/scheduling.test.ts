@@ -3,8 +3,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Asked } from '../../src/core/asked-call.ts';
 import { waitingQuestions } from '../../src/core/consent.ts';
 import { Refused } from '../../src/core/errors.ts';
-import { tenantOf } from '../../src/core/ids.ts';
+import { sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
+import { acceptMove } from '../../src/core/move-conversation.ts';
 import { MAX_SCHEDULES, type Schedule } from '../../src/core/schedule.ts';
 import { checkOrders, createOrderSchema, type ScheduleOrder } from '../../src/core/schedule-orders.ts';
 import { createScheduling, type Scheduling } from '../../src/core/scheduling.ts';
@@ -310,6 +311,26 @@ describe('people and schedules', () => {
     );
     expect(await command('timezone Mars/Olympus')).toContain('"Europe/Madrid"');
     expect(await command('timezone default')).toContain('Europe/Berlin');
+  });
+
+  test('a conversation that goes on under another key takes its schedules and its time zone along', async () => {
+    const world = createWorld();
+    const { clock, deps } = world;
+    await world.say('hello');
+    await world.answers();
+    const { sessionKey, conversation } = await world.plan({ cron: '0 9 * * *' });
+    await world.scheduling.setTimeZone(sessionKey, 'Asia/Tokyo');
+    const to = { ...conversation, chat: 'moved' };
+    await acceptMove(deps, conversation, to, clock.now());
+    await world.answers();
+    const newKey = sessionKeyOf(to);
+    expect(await world.scheduling.list(sessionKey)).toEqual([]);
+    expect(await world.scheduling.list(newKey)).toHaveLength(1);
+    expect(await world.scheduling.timeZoneOf(newKey)).toBe('Asia/Tokyo');
+    world.up();
+    await clock.advance(DAY);
+    expect(await world.answers()).toEqual(['write the report']);
+    expect(world.sent.at(-1)?.chat).toBe('moved');
   });
 
   test('a question that waits is neither answered nor denied by a wake-up, and the person is told', async () => {

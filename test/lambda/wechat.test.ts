@@ -9,12 +9,13 @@ import { wecom as wecomChannel } from '../../src/channels/wecom/descriptor.ts';
 import type { Installation } from '../../testing/lambda/installation.ts';
 import { startFakeWechat } from '../../testing/wechat/fake-wechat.ts';
 import { startFakeWecom } from '../../testing/wecom/fake-wecom.ts';
+import { WAIT_MS } from '../waiting.ts';
 import { startBuiltInstallation } from './built-installation.ts';
 
 const ANNA = 'oAnna-6_follower';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-wechat-'));
-const wechat = await startFakeWechat({ callback: () => `${installation.ingressUrl}/wechat` });
+const wechat = await startFakeWechat({ callback: () => `${installation.ingressUrl}/wechat`, answerMs: WAIT_MS });
 const wecom = await startFakeWecom({ callback: () => `${installation.ingressUrl}/wecom` });
 const { appId, appSecret, token, aesKey } = wechat.account;
 let output = '';

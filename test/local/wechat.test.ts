@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import { type FakeWechat, startFakeWechat } from '../../testing/wechat/fake-wechat.ts';
+import { WAIT_MS } from '../waiting.ts';
 
 const ANNA = 'oAnna-6_follower';
 const STRANGER = 'oStranger-12';
@@ -16,7 +17,7 @@ let cwd: string;
 let system: TestSystem;
 
 beforeAll(async () => {
-  wechat = await startFakeWechat({ callback: () => `${system.url}/wechat` });
+  wechat = await startFakeWechat({ callback: () => `${system.url}/wechat`, answerMs: WAIT_MS });
   const { appId, appSecret, token, aesKey } = wechat.account;
   cwd = await mkdtemp(join(tmpdir(), 'hybrid-sessions-wechat-'));
   const settings = { wechat: { allowedUsers: [ANNA] } };

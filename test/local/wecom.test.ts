@@ -17,7 +17,10 @@ beforeAll(async () => {
   wecom = await startFakeWecom({ callback: () => `${system.url}/wecom` });
   const { botId, token, aesKey } = wecom.bot;
   cwd = await mkdtemp(join(tmpdir(), 'hybrid-sessions-wecom-'));
-  await writeFile(join(cwd, 'hybrid-sessions.config.json'), JSON.stringify({ wecom: { allowedUsers: [ANNA] } }));
+  await writeFile(
+    join(cwd, 'hybrid-sessions.config.json'),
+    JSON.stringify({ wecom: { allowedUsers: [ANNA] } }),
+  );
   system = await startLocalSystem({
     cwd,
     env: {

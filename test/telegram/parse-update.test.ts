@@ -5,6 +5,7 @@ import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
 import { parseUpdate } from '../../src/channels/telegram/parse-update.ts';
 import { inputsOf } from '../../src/core/command-requests.ts';
 import { COMMANDS } from '../../src/core/commands.ts';
+import { editText, isEdit } from '../../src/core/edited-message.ts';
 import { ALLOW_ANNA, ANNA, BOT, GROUP, reasonOf } from './fixture.ts';
 
 const STRANGER = 6666;
@@ -120,7 +121,13 @@ describe('what is no text', () => {
 
   test("Telegram's own news, edits and unknown updates are passed over", () => {
     expect(reasonOf(parse(message({ pinned_message: {} })))).toBe('not-text');
-    expect(reasonOf(parse({ update_id: 1, edited_message: message({ text: 'x' }).message }))).toBe('edited');
+    expect(reasonOf(parse({ update_id: 1, edited_message: message({ text: '/new' }).message }))).toBe(
+      'edited',
+    );
+    expect(reasonOf(parse({ update_id: 1, edited_message: { text: 5 } }))).toBe('malformed');
+    const changed = turn({ update_id: 901, edited_message: message({ text: 'x' }).message });
+    expect(isEdit(changed)).toBe(true);
+    expect(changed).toMatchObject({ dedupeId: '4242:901', text: editText('5', 'x') });
     expect(reasonOf(parse({ update_id: 1, poll: {} }))).toBe('unhandled-update');
   });
 

@@ -24,7 +24,11 @@ channelContract({
     const { botId, token, aesKey } = wecom.bot;
     const post = (payload: string): Post => {
       const { query, body } = wecom.callOf(payload);
-      return { url: `http://ingress.test/wecom?${query}`, headers: { 'content-type': 'application/json' }, body };
+      return {
+        url: `http://ingress.test/wecom?${query}`,
+        headers: { 'content-type': 'application/json' },
+        body,
+      };
     };
     const said = (content: string, by = ANNA) => wecom.payload(by, { msgtype: 'text', text: { content } });
     const message = (fields: object) => post(wecom.payload(ANNA, fields));
@@ -61,7 +65,11 @@ channelContract({
           post: message({ chatid: 'wr1', msgtype: 'text', text: { content: '@Bot hello @Bob' } }),
           becomes: text('hello @Bob'),
         },
-        { name: 'a voice', post: message({ msgtype: 'voice', voice: { content: 'heard' } }), becomes: text('heard') },
+        {
+          name: 'a voice',
+          post: message({ msgtype: 'voice', voice: { content: 'heard' } }),
+          becomes: text('heard'),
+        },
         {
           name: 'text with a picture',
           post: message({
@@ -77,14 +85,26 @@ channelContract({
         },
         { name: 'a picture', post: message({ msgtype: 'image', image: { url: 'u' } }), becomes: null },
         { name: 'a file', post: message({ msgtype: 'file', file: { url: 'u' } }), becomes: null },
-        { name: 'who comes in', post: message({ msgtype: 'event', event: { eventtype: 'enter_chat' } }), becomes: null },
-        { name: 'a stream asked for again', post: message({ msgtype: 'stream', stream: { id: 's' } }), becomes: null },
+        {
+          name: 'who comes in',
+          post: message({ msgtype: 'event', event: { eventtype: 'enter_chat' } }),
+          becomes: null,
+        },
+        {
+          name: 'a stream asked for again',
+          post: message({ msgtype: 'stream', stream: { id: 's' } }),
+          becomes: null,
+        },
         {
           name: 'an address elsewhere',
           post: message({ msgtype: 'text', text: { content: 'x' }, response_url: 'http://elsewhere.test/x' }),
           becomes: null,
         },
-        { name: 'another bot', post: message({ msgtype: 'text', text: { content: 'x' }, aibotid: 'y' }), becomes: null },
+        {
+          name: 'another bot',
+          post: message({ msgtype: 'text', text: { content: 'x' }, aibotid: 'y' }),
+          becomes: null,
+        },
         { name: 'a command', post: post(said('/status')), becomes: text('/status') },
       ],
       shown: () => wecom.chat(ANNA),

@@ -56,7 +56,11 @@ async function startConversation() {
       }
       const outcome = await done;
       if (typeof outcome === 'object') return outcome;
-      await store.settle(begun.lease, request.turnId, outcome === 'delivered' ? 'delivered' : 'undeliverable');
+      await store.settle(
+        begun.lease,
+        request.turnId,
+        outcome === 'delivered' ? 'delivered' : 'undeliverable',
+      );
       await store.release(begun.lease);
       return outcome;
     },
@@ -81,7 +85,10 @@ test('a reply that is too long says so, and the next message brings the rest bef
   expect(anna.seen()).toHaveLength(1);
   expect(anna.seen()[0]).toContain(MORE_FOLLOWS);
   for (let more = 0; more < 3; more++) await anna.answer(await anna.write('more'), `answer ${more}`);
-  const told = anna.seen().map((text) => text.replace(MORE_FOLLOWS, '')).join('\n');
+  const told = anna
+    .seen()
+    .map((text) => text.replace(MORE_FOLLOWS, ''))
+    .join('\n');
   for (const line of lines) expect(told).toContain(line);
   expect(told).toMatch(/answer 2$/);
   expect(await anna.statusOf(first)).toBe('delivered');

@@ -9,6 +9,8 @@ export interface CallbackOptions {
   readonly aesKey: string | null;
   readonly url: () => string;
   readonly clock: { now(): number };
+  /** How long an answer is waited for. */
+  readonly answerMs: number;
 }
 
 export interface Callback {
@@ -22,7 +24,6 @@ export interface Callback {
 }
 
 const TRIES = 3;
-const ANSWER_MS = 5_000;
 const NUMBERS = new Set(['CreateTime', 'MsgId']);
 
 export function createCallback(options: CallbackOptions): Callback {
@@ -35,7 +36,7 @@ export function createCallback(options: CallbackOptions): Callback {
       method: 'POST',
       body,
       headers: { 'content-type': 'text/xml' },
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: AbortSignal.timeout(options.answerMs),
     });
   }
 

@@ -26,6 +26,8 @@ export interface FakeWechatOptions {
   /** null: plain mode. */
   readonly aesKey?: string | null;
   readonly clock?: { now(): number };
+  /** How long a callback may take; the real one waits five seconds. Longer where a busy machine is not what is tested. */
+  readonly answerMs?: number;
 }
 
 export interface FakeWechat {
@@ -99,6 +101,7 @@ export async function startFakeWechat(options: FakeWechatOptions = {}): Promise<
     ...account,
     url: options.callback ?? (() => 'http://127.0.0.1:9/wechat'),
     clock,
+    answerMs: options.answerMs ?? 5_000,
   };
   const callback: Callback = createCallback(callbackOptions);
   const see = (openId: string, text: string) => {

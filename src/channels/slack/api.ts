@@ -44,7 +44,8 @@ export interface SlackApi {
 
 export const DEFAULT_API_URL = 'https://slack.com/api/';
 const DEFAULT_TIMEOUT_MS = 15_000;
-const silent = {
+/** Slack's client logs nothing by itself: what fails is an error of ours. */
+export const quietLogger = {
   debug() {},
   info() {},
   warn() {},
@@ -63,7 +64,7 @@ export function createSlackApi(options: SlackApiOptions): SlackApi {
     rejectRateLimitedCalls: true,
     allowAbsoluteUrls: false,
     timeout: timeoutMs,
-    logger: silent,
+    logger: quietLogger,
   });
   const limitedUntilMs = new Map<string, number>();
 

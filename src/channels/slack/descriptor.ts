@@ -21,7 +21,7 @@ export const slack = defineChannel({
         .string()
         .regex(/^xoxb-[\w-]+$/, 'must look like xoxb-1-2-abc, as "OAuth & Permissions" shows it'),
       env: 'SLACK_BOT_TOKEN',
-      usedBy: ['outgoing', 'setup'],
+      usedBy: ['outgoing', 'poller', 'setup'],
       about: 'bot token of a Slack app',
     },
     signingSecret: {
@@ -31,24 +31,33 @@ export const slack = defineChannel({
       usedBy: ['webhook'],
       about: 'signing secret of the Slack app',
     },
+    appToken: {
+      kind: 'secret',
+      schema: z
+        .string()
+        .regex(/^xapp-[\w-]+$/, 'must look like xapp-1-A1-2-abc, as "App-Level Tokens" shows it'),
+      env: 'SLACK_APP_TOKEN',
+      usedBy: ['poller'],
+      about: 'app-level token for Socket Mode',
+    },
     apiUrl: {
       kind: 'config',
       schema: z.url('must be a URL').default('https://slack.com/api/'),
       env: 'SLACK_API_URL',
-      usedBy: ['outgoing', 'setup'],
+      usedBy: ['outgoing', 'poller', 'setup'],
       about: 'address of the Web API',
     },
     allowedUsers: {
       kind: 'config',
       schema: users.default([]),
       deploySchema: users.refine(isSomebody, 'must name somebody'),
-      usedBy: ['webhook'],
+      usedBy: ['webhook', 'poller'],
       about: 'ids of the people that the app answers',
     },
     allowedChannels: {
       kind: 'config',
       schema: channels.default([]),
-      usedBy: ['webhook'],
+      usedBy: ['webhook', 'poller'],
       about: 'ids of the channels in which it answers everybody of the workspace',
     },
   },
@@ -73,6 +82,15 @@ export const slack = defineChannel({
         app: identity,
         policy: { tenant, allow: parseAllowList(settings.allowedUsers, settings.allowedChannels) },
       });
+    },
+  },
+
+  // Socket Mode: the way in behind a router.
+  poller: {
+    by: 'appToken',
+    async run(context, signal) {
+      const { listenToSlack } = await import('./socket.ts');
+      await listenToSlack(context, signal);
     },
   },
 
@@ -112,7 +130,7 @@ export const slack = defineChannel({
 
   init: {
     decides: 'who may write on Slack',
-    readme: `For a Slack app set \`SLACK_BOT_TOKEN\` and \`SLACK_SIGNING_SECRET\`, and put the ids of the people it may answer into
+    readme: `For a Slack app set \`SLACK_BOT_TOKEN\` and \`SLACK_APP_TOKEN\` (or \`SLACK_SIGNING_SECRET\` where Slack can call it), and put the ids of the people it may answer into
 \`slack.allowedUsers\`; nobody else gets in. \`hybrid-sessions init --slack\` prints the app's manifest.`,
     async manifest(address) {
       const { appManifest } = await import('./manifest.ts');

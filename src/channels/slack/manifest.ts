@@ -3,9 +3,9 @@
 
 const PATH = '/slack';
 
-/** `address`: where Slack reaches the system, over HTTPS. */
-export function appManifest(address: string): object {
-  const url = `${address.replace(/\/+$/, '')}${PATH}`;
+/** `address`: where Slack reaches the system, over HTTPS; null for Socket Mode, which needs none. */
+export function appManifest(address: string | null): object {
+  const url = address === null ? {} : { request_url: `${address.replace(/\/+$/, '')}${PATH}` };
   return {
     display_information: {
       name: 'Agent',
@@ -21,10 +21,10 @@ export function appManifest(address: string): object {
     },
     oauth_config: { scopes: { bot: ['app_mentions:read', 'chat:write', 'im:history'] } },
     settings: {
-      event_subscriptions: { request_url: url, bot_events: ['app_mention', 'message.im'] },
-      interactivity: { is_enabled: true, request_url: url },
+      event_subscriptions: { ...url, bot_events: ['app_mention', 'message.im'] },
+      interactivity: { is_enabled: true, ...url },
       org_deploy_enabled: false,
-      socket_mode_enabled: false,
+      socket_mode_enabled: address === null,
       token_rotation_enabled: false,
     },
   };

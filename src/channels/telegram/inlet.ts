@@ -1,6 +1,7 @@
 // What polling and webhook do alike with one update: hand turns on, answer fixed questions once per album, and tell
 // the operator once about each stranger. `accept` resolves when the turn is in the durable queue; only then may
 // the update be acknowledged (ACKED).
+import { isEdit } from '../../core/edited-message.ts';
 import { Invalid } from '../../core/errors.ts';
 import { type Conversation, type SessionKey, sessionKeyOf } from '../../core/ids.ts';
 import { OverLimit } from '../../core/limits.ts';
@@ -77,7 +78,8 @@ export function createInlet(options: InletOptions): Inlet {
       if (parsed.kind === 'turn') {
         const refused = await acceptTurn(options, parsed.request);
         const last = parsed.next ? ((await acceptTurn(options, parsed.next)) ?? refused) : refused;
-        return last ?? { kind: 'typing', target: replyTargetOf(parsed.request) };
+        if (last !== null || isEdit(parsed.request)) return last;
+        return { kind: 'typing', target: replyTargetOf(parsed.request) };
       }
       // Beside the queue, where it would wait behind what it is to stop.
       if (parsed.kind === 'stop') {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { MAX_FILES } from '../../core/attachments.ts';
 import { readCommand } from '../../core/commands.ts';
 import { GATHER_PASTE_MS } from '../../core/defaults.ts';
+import { editText } from '../../core/edited-message.ts';
 import { PASTE_FROM } from '../../core/gather-paste.ts';
 import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
@@ -122,7 +123,6 @@ export function parseUpdate(
   const parsed = updateSchema.safeParse(update);
   if (!parsed.success) return ignore('malformed');
   const { update_id: updateId, message, edited_message: edited, callback_query: press } = parsed.data;
-  if (edited !== undefined) return ignore('edited');
   const conversationIn = (chatId: number, thread: number | null): Conversation => ({
     tenant: policy.tenant,
     channel: 'telegram',
@@ -134,6 +134,7 @@ export function parseUpdate(
     const dedupeId = dedupeIdOf(bot.id, updateId);
     return parsePress(press, policy.allow, conversationIn, { dedupeId, receivedAtMs });
   }
+  if (edited !== undefined) return parseEdit(edited, bot, policy, conversationIn, { updateId, receivedAtMs });
   const other = message
     ? null
     : parseOtherUpdate(update as object as Record<string, unknown>, policy.allow, conversationIn);
@@ -173,6 +174,7 @@ export function parseUpdate(
       ...(kind === 'message' ? { context: contextOf(raw, bot.id, target.private) } : {}),
       ...(kind === 'message' && files.length > 0 ? { attachments: files.slice(0, MAX_FILES) } : {}),
       ...(kind === 'message' ? gathering(message, raw, text, policy) : {}),
+      ...(kind === 'message' && !dedupeId.endsWith(BEHIND) ? { messageRef: String(message.message_id) } : {}),
     });
   const id = dedupeIdOf(bot.id, updateId);
   const behind = typedBehind(command);
@@ -200,6 +202,39 @@ export function parseUpdate(
     return ignore('other-bots-command', message);
   }
   return { kind: 'turn', request: turn('message', withoutMention(said, bot.username), id), next: null };
+}
+
+/** A text that was changed: for the turn of its message, if that has not begun. A command is not given anew by changing it. */
+function parseEdit(
+  edited: unknown,
+  bot: BotIdentity,
+  policy: UpdatePolicy,
+  conversationIn: (chatId: number, thread: number | null) => Conversation,
+  at: { readonly updateId: number; readonly receivedAtMs: number },
+): ParsedUpdate {
+  const { data: message } = messageSchema.safeParse(edited);
+  if (!message) return ignore('malformed');
+  const refusal = refuseSender(message, policy.allow);
+  if (refusal) return refusal;
+  const text = message.text ?? message.caption ?? '';
+  if (text.trim() === '' || parseCommand(text)) return ignore('edited', message);
+  const target = targetOf(message);
+  const answersBot = message.reply_to_message?.from?.id === Number(bot.id);
+  const addressed = { text, isCommand: false, answersBot };
+  if (!target.private && !isHeard(policy.groups, message.chat.id, bot.username, addressed)) {
+    return ignore('not-addressed', message);
+  }
+  const { from } = message;
+  const request = turnRequest({
+    conversation: conversationIn(message.chat.id, target.threadId),
+    dedupeId: dedupeIdOf(bot.id, at.updateId),
+    kind: 'command',
+    text: editText(String(message.message_id), withoutMention(text, bot.username)),
+    sender: from ? { id: String(from.id), name: nameOf(from) } : null,
+    replyTarget: { ...target },
+    receivedAtMs: at.receivedAtMs,
+  });
+  return { kind: 'turn', request, next: null };
 }
 
 /** The speaker is who pressed, whoever wrote what led to the question. */

@@ -4,6 +4,7 @@
 // nothing to write into when it wakes. Only where that attempt ended by waiting for something (and recorded it) its
 // message is written on: it says what is waited for, however long.
 
+import { isEdit } from '../../core/edited-message.ts';
 import { Gone, Invalid, Refused } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext } from '../../core/ports.ts';
@@ -49,8 +50,9 @@ const MAX_DISCARDED = 5;
 
 export function openProgress(deps: ProgressDeps, context: SendContext): ProgressSink {
   const { kind, turnId } = context.request;
-  // Most presses say nothing of their own: a message comes when the agent goes on.
-  const options = { log: deps.log, turnId, maxLength: MAX_MESSAGE_LENGTH, waitsForEvent: kind === 'answer' };
+  // A change of a message says nothing of its own, and most presses do not: a message comes when the agent goes on.
+  const waitsForEvent = kind === 'answer' || isEdit(context.request);
+  const options = { log: deps.log, turnId, maxLength: MAX_MESSAGE_LENGTH, waitsForEvent };
   return openStream(options, (stream) => run(deps, context, stream));
 }
 

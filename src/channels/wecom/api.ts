@@ -12,12 +12,22 @@ const answerSchema = z.looseObject({ errcode: z.number(), errmsg: z.string().def
 /** Nothing was done: the system is busy, or was asked too often. */
 const BUSY = new Set([-1, 45009, 45033, 50001]);
 const BUSY_MS = 2_000;
-const NEVER_LEFT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+const NEVER_LEFT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 
 export function createWecomApi({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): WecomApi {
   return {
     async respond(responseUrl, markdown) {
-      const answer = await post(responseUrl, { msgtype: 'markdown', markdown: { content: markdown } }, timeoutMs);
+      const answer = await post(
+        responseUrl,
+        { msgtype: 'markdown', markdown: { content: markdown } },
+        timeoutMs,
+      );
       if (answer.errcode === 0) return;
       const message = `WeCom refused the answer: ${answer.errcode} ${answer.errmsg}`;
       const data = { errcode: answer.errcode };

@@ -53,6 +53,7 @@ export async function deliverToWecom(deps: DeliverDeps, context: SendContext, re
     }
     await note({ sent: 1, trying: null });
   }
-  if (parts.length > 1) await owe('reply-too-long', 'One message was all: the next one of the person brings the rest.');
+  if (parts.length > 1)
+    await owe('reply-too-long', 'One message was all: the next one of the person brings the rest.');
   await tellBrought(deps.log, context, carriedBy(turns, carries));
 }

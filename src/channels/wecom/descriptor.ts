@@ -2,7 +2,7 @@
 // into a page of WeCom's, so nothing is registered by us; answers need no secret but the address that came with a message.
 import { z } from 'zod';
 import { defineChannel } from '../descriptor.ts';
-import { ANYONE, type AllowedUsers, allowedUsersSchema } from './parse-message.ts';
+import { type AllowedUsers, ANYONE, allowedUsersSchema } from './parse-message.ts';
 
 export const wecom = defineChannel({
   name: 'wecom',
@@ -10,7 +10,9 @@ export const wecom = defineChannel({
   settings: {
     token: {
       kind: 'secret',
-      schema: z.string().regex(/^[A-Za-z0-9]{16,32}$/, 'must have 16 to 32 letters and digits; choose them at random'),
+      schema: z
+        .string()
+        .regex(/^[A-Za-z0-9]{16,32}$/, 'must have 16 to 32 letters and digits; choose them at random'),
       env: 'WECOM_TOKEN',
       usedBy: ['webhook'],
       about: 'the token that callbacks are signed with',

@@ -207,7 +207,7 @@ export function placeKey({ list, ...account }: PlaceList, holder: string): State
 export const TENANTS_PARTITION = '#tenants';
 export const BOTS_PARTITION = '#bots';
 export const AUDIT_PARTITION = '#audit';
-const NOTES_PARTITION = '#notes';
+export const NOTES_PARTITION = '#notes';
 
 export function tenantKey(tenant: Tenant): StateKey {
   return { pk: TENANTS_PARTITION, sk: tenant };

@@ -28,6 +28,10 @@ export interface Person {
   presses(label: string, options?: { readonly in?: Place; readonly from?: number }): Promise<void>;
   /** Lets the agent that works go on. */
   lets(): void;
+  /** Time goes by. */
+  waitsASecond(): void;
+  /** Waits until every update is taken in, whatever runs. */
+  taken(): Promise<void>;
   settled(): Promise<void>;
 }
 
@@ -71,6 +75,10 @@ export function personOf(world: World, scenario: number): Person {
       await world.settled();
     },
     lets: () => world.release(),
+    waitsASecond: () => world.clock.shift(1_100),
+    async taken() {
+      await until(() => bot.feed.pending.length === 0, 'the updates to be taken in');
+    },
     settled: () => world.settled(),
   };
 }

@@ -393,14 +393,6 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
   },
   {
-    title: '/help',
-    play: async (ann) => void (await ann.says('/help')),
-    ends: [
-      'Ann: /help',
-      'Bot: Write to me and I answer. I remember this chat, and the files I work o …  to the turn that runs, at its next step (918 characters)',
-    ],
-  },
-  {
     title: 'A command nobody knows goes to the agent',
     play: async (ann) => void (await ann.says('/weather in Bern')),
     ends: ['Ann: /weather in Bern', 'Bot: heard /weather in Bern'],
@@ -689,6 +681,40 @@ export const SCENARIOS: readonly Scenario[] = [
       'Ann: what do you see?',
       'Bot: ```json ⏎ {"answers":{"from":"Carl","text":"the plan"},"forwardedFrom":"Dora"} ⏎ ```',
     ],
+  },
+  {
+    title: 'A message changed before its turn begins is answered as it is now',
+    async play(ann) {
+      ann.writes('work');
+      await ann.sees('Half of it.');
+      const { messageId } = ann.writes('helo');
+      ann.waitsASecond();
+      ann.bot.correct(ann.ann, messageId, 'hello');
+      await ann.taken();
+      ann.lets();
+      await ann.settled();
+      await ann.says('what do you remember?');
+    },
+    ends: [
+      'Ann: work',
+      'Ann: helo',
+      'Bot: Half of it. All of it.',
+      'Bot: heard hello',
+      'Ann: what do you remember?',
+      'Bot: Before: work, hello',
+    ],
+  },
+  {
+    title: 'A message changed after its turn has begun changes nothing',
+    async play(ann) {
+      const { messageId } = ann.writes('work');
+      await ann.sees('Half of it.');
+      ann.bot.correct(ann.ann, messageId, 'hello');
+      await ann.taken();
+      ann.lets();
+      await ann.settled();
+    },
+    ends: ['Ann: work', 'Bot: Half of it. All of it.'],
   },
   {
     title: 'A stranger gets no answer',
