@@ -33,7 +33,8 @@ export async function groundOf(options: Options, directory: ExecutionDirectory):
     options: digest(
       JSON.stringify(given, (_key, value) => (typeof value === 'function' ? 'function' : value)),
     ),
-    toolServers: digest(JSON.stringify(mcpServers)),
+    // One of our own lives in this process and goes on with the CLI: its name stands for it.
+    toolServers: digest(JSON.stringify(mcpServers, (key, value) => (key === 'instance' ? key : value))),
     date: new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' }).format(),
     memory: digest(await memoryOf(directory)),
     repository: await repositoryOf(cwd, directory),
@@ -47,7 +48,7 @@ export function differenceOf(one: CliGround, other: CliGround): GroundPart | nul
 
 /** Tool servers that are programs live and end with the CLI. A connection to another one may be dead after hours. */
 export function hasRemoteToolServers({ mcpServers = {} }: Options): boolean {
-  return Object.values(mcpServers).some((server) => server.type !== undefined && server.type !== 'stdio');
+  return Object.values(mcpServers).some(({ type }) => type === 'http' || type === 'sse');
 }
 
 async function memoryOf({ config }: ExecutionDirectory): Promise<string> {

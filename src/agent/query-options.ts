@@ -11,7 +11,9 @@ import { ASK_TOOL } from './asked-words.ts';
 import type { Asking, AskingCall, AskVerdict } from './asking-policy.ts';
 import type { CliSandbox } from './cli-sandbox.ts';
 import { gatewayOf, type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
+import { SEND_FILE } from './own-tools.ts';
 import { type Relocation, relocationNotice } from './relocation.ts';
+import { sendFileServer } from './send-file-tool.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
 import { judgeToolCall, type PolicyPlaces, withheldTools } from './tool-policy.ts';
 import type { TranscriptMark } from './transcript.ts';
@@ -62,15 +64,18 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
         { ...agent, ...(agent.tools ? { tools: [...agent.tools] } : {}) },
       ]),
     ) as NonNullable<Options['agents']>,
-    mcpServers: Object.fromEntries(
-      Object.entries(folder.mcpServers).map(([name, server]) => [
-        name,
-        {
-          ...('url' in server ? throughGateway(name, server.type, context.model) : server),
-          alwaysLoad: true,
-        },
-      ]),
-    ) as Record<string, McpServerConfig>,
+    mcpServers: {
+      ...(sendsFiles(folder) ? sendFileServer(directory) : {}),
+      ...(Object.fromEntries(
+        Object.entries(folder.mcpServers).map(([name, server]) => [
+          name,
+          {
+            ...('url' in server ? throughGateway(name, server.type, context.model) : server),
+            alwaysLoad: true,
+          },
+        ]),
+      ) as Record<string, McpServerConfig>),
+    },
     strictMcpConfig: true,
     mcpServersDelivery: 'initialize',
     tools: allowed.filter((tool) => !tool.startsWith('mcp__')),
@@ -80,6 +85,11 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
     includePartialMessages: true,
     enableFileCheckpointing: true,
   };
+}
+
+/** It gives away nothing that the agent could not say: on, unless it is denied. */
+function sendsFiles({ denied = [] }: AgentFolder): boolean {
+  return !isAllowed(SEND_FILE, denied);
 }
 
 /** The worker's side knows the URL and adds what the server wants to see; here is the turn's token for that side. */
@@ -156,7 +166,7 @@ function policyGate(
   places: PolicyPlaces,
   cwd: string,
 ): Required<Pick<Options, 'hooks' | 'canUseTool'>> {
-  const allowed = toolsOf(folder.settings);
+  const allowed = [...toolsOf(folder.settings), ...(sendsFiles(folder) ? [SEND_FILE] : [])];
   const withheld = withheldTools(folder, sandbox);
   const rules = (folder.settings.tools.ask ?? []).flatMap((rule) => parseAskRule(rule) ?? []);
 
@@ -167,7 +177,8 @@ function policyGate(
     const tool = call.tool === 'Task' ? 'Agent' : call.tool;
     const isAsked =
       withheld.tools.includes(tool) || tool === ASK_TOOL || mustAsk(rules, call, places.workspace);
-    if (!isAsked && !isAllowed(tool, folder.settings.tools.allow)) {
+    const isFree = tool === SEND_FILE || isAllowed(tool, folder.settings.tools.allow);
+    if (!isAsked && !isFree) {
       return { allow: false, reason: `This call of ${tool} is not allowed for this agent.` };
     }
     return asking.judge(call, isAsked) ?? verdict;

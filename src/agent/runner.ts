@@ -27,6 +27,7 @@ import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './m
 import { narrowedTools, type ToolNarrowing } from './narrowed-tools.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
+import { dropOutgoing, outgoingFiles } from './outgoing-files.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
@@ -186,6 +187,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
   if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
+  // Left by a turn that was given up: this one's own survive only in a state that holds its message.
+  if (!run.continuing) await dropOutgoing(config);
   const relocation = await relocate(directory);
   const slow = reportSlowTools(run.progress);
   const { progress } = slow;
@@ -245,7 +248,9 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     demo,
     asked: asking.asked(),
   });
-  return told(outcome, notices, refusalOf(watched), command);
+  const sent = (await outgoingFiles(config)).map(({ path: _, ...file }) => file);
+  const done = told(outcome, notices, refusalOf(watched), command);
+  return sent.length > 0 ? { ...done, sent } : done;
 }
 
 /** With what else there is to tell. */

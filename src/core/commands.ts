@@ -95,7 +95,9 @@ export const COMMANDS = [
     name: 'permissions',
     usage: '/permissions',
     help: 'What is allowed for this chat; `/permissions withdraw` with a number, or `all`, takes it back',
-    helpIn: { de: 'Was diesem Chat erlaubt ist; `/permissions withdraw` mit Nummer oder `all` nimmt es zurück' },
+    helpIn: {
+      de: 'Was diesem Chat erlaubt ist; `/permissions withdraw` mit Nummer oder `all` nimmt es zurück',
+    },
     kind: 'command',
     takes: /^(?:withdraw (?:\d{1,3}|all))?$/,
   },

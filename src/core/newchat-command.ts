@@ -6,7 +6,6 @@ import { isCommitted, type Reply } from './records.ts';
 import { NO_PLACE } from './replies.ts';
 import type { RunningTurn } from './running-turn.ts';
 
-
 /** Ends the id of the message. */
 const OPENED = '.opened';
 const MAX_TITLE = 60;

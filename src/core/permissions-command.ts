@@ -14,7 +14,8 @@ export function permissionsReply({ head }: Pick<RunningTurn, 'head'>, rest: stri
   if (!asked) return said(listText(consent));
   const number = asked[1] === undefined ? null : Number(asked[1]);
   const withdrawn = number === null ? granted : granted.slice(number - 1, number);
-  if (number === 0 || withdrawn.length === 0) return said(`There is no such permission. ${listText(consent)}`);
+  if (number === 0 || withdrawn.length === 0)
+    return said(`There is no such permission. ${listText(consent)}`);
   const left = granted.filter((one) => !withdrawn.includes(one));
   return {
     ...said(`From now on I ask again: ${withdrawn.map(({ title }) => title).join('; ')}`),

@@ -31,7 +31,7 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
   const taskRoot = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
   return {
     parameters: modelKeyParameter === undefined ? [] : [modelKeyParameter],
-    async open({ state, secrets, usage, recordOf }) {
+    async open({ objects, state, secrets, usage, recordOf }) {
       const folder = await loadAgentFolder(join(taskRoot, 'agent'));
       const named = await loadNamedFolders(
         existsSync(join(taskRoot, 'agents')) ? join(taskRoot, 'agents') : null,
@@ -40,6 +40,7 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
       const model = await readModelChoice(configuration, key, process.env.AWS_REGION);
       return createDirectHosts({
         state,
+        objects,
         workplace: createTemporaryWorkplace(temporary, { keepSession, ...(endOthers ? { endOthers } : {}) }),
         runner: createAgentRunner({
           folder,
