@@ -12,6 +12,7 @@ import { processMessage } from '../src/core/worker.ts';
 import type { Sandbox } from '../src/host/sandbox/index.ts';
 import { openWorkerHosts } from '../src/local/hosts.ts';
 import { openStores } from '../src/local/stores.ts';
+import { asFarAsDynamo, asFarAsS3 } from './latencies.ts';
 
 /** Each span ends at its point and begins at the one before. */
 const SPANS: ReadonlyMap<TurnPoint, string> = new Map([
@@ -36,6 +37,8 @@ export interface BenchWorker {
 export interface BenchWorkerOptions {
   /** The agent stays for the next turn. */
   readonly hot?: boolean;
+  /** The stores are as far away as S3 and DynamoDB. */
+  readonly far?: boolean;
   /** As the server found it; none, for comparison. */
   readonly sandbox: Sandbox;
 }
@@ -43,14 +46,15 @@ export interface BenchWorkerOptions {
 export async function openBenchWorker(
   dataDir: string,
   modelUrl: string,
-  { hot = false, sandbox }: BenchWorkerOptions,
+  { hot = false, far = false, sandbox }: BenchWorkerOptions,
 ): Promise<BenchWorker> {
   await mkdir(dataDir, { recursive: true });
   const limits = { maxWorkspaceBytes: 1e9, maxWorkspaceFiles: 1e5 };
-  const stores = await openStores(
+  const near = await openStores(
     { dataDir, retentionSec: 86_400, keepGenerations: 10, limits },
     { create: true },
   );
+  const stores = far ? { ...near, objects: asFarAsS3(near.objects), store: asFarAsDynamo(near.store) } : near;
   const folder = await loadAgentFolder(await plainAgent(join(dataDir, 'agent')));
   const model = { baseUrl: modelUrl, demo: false };
   const opened = await openWorkerHosts(

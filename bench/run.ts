@@ -8,6 +8,7 @@ import { benchGateway } from './gateway.ts';
 import { benchLight, expectedRatios } from './light.ts';
 import { benchState, stateBenchTable } from './state.ts';
 import { printRows, type Row } from './table.ts';
+import { benchThreeWays, tarTable, waysTable } from './three-ways.ts';
 import { benchTurn } from './turn.ts';
 
 const LIGHT_ROUNDS = 5;
@@ -35,6 +36,18 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
     const rows = await benchState();
     console.log(stateBenchTable(rows));
     results.state = rows;
+  },
+  async ways() {
+    console.error('\nOne session brought and saved in three ways ...');
+    const { ways, tar } = await benchThreeWays();
+    console.log(
+      '\nA turn on a worker that has nothing of the session, over the distance to S3, without the agent\n',
+    );
+    console.log(waysTable(ways));
+    console.log('\nRestore from disk, beside tar\n');
+    console.log(tarTable(tar));
+    results.ways = ways;
+    results.tar = tar;
   },
 };
 

@@ -29,7 +29,9 @@ export async function benchTurn(rounds = ROUNDS): Promise<Row[]> {
     bare: [] as number[],
     alive: [] as number[],
     hot: [] as number[],
+    hotFar: [] as number[],
     live: [] as number[],
+    liveFar: [] as number[],
     unwalled: [] as number[],
     cold: [] as number[],
   };
@@ -40,12 +42,16 @@ export async function benchTurn(rounds = ROUNDS): Promise<Row[]> {
     const alive = await openBareAlive(join(root, 'alive'), model.url);
     const hot = await openBenchWorker(join(root, 'hot'), model.url, { sandbox, hot: true });
     const live = await openBenchWorker(join(root, 'live'), model.url, { sandbox });
+    const hotFar = await openBenchWorker(join(root, 'hot-far'), model.url, { sandbox, hot: true, far: true });
+    const liveFar = await openBenchWorker(join(root, 'live-far'), model.url, { sandbox, far: true });
     const unwalled = await openBenchWorker(join(root, 'unwalled'), model.url, { sandbox: NO_SANDBOX });
     const coldData = join(root, 'cold');
     await bare.turn();
     await alive.turn();
     await hot.turn();
     await live.turn();
+    await hotFar.turn();
+    await liveFar.turn();
     await unwalled.turn();
     const coldTurn = await openCold(coldData, model.url, sandbox);
     await coldTurn();
@@ -54,6 +60,8 @@ export async function benchTurn(rounds = ROUNDS): Promise<Row[]> {
       times.alive.push(await timed(alive.turn));
       times.hot.push(await timed(hot.turn));
       times.live.push(await timed(live.turn));
+      times.hotFar.push(await timed(hotFar.turn));
+      times.liveFar.push(await timed(liveFar.turn));
       for (const [name, ms] of live.spans()) spans.set(name, [...(spans.get(name) ?? []), ms]);
       times.unwalled.push(await timed(unwalled.turn));
       times.cold.push(await coldTurn());
@@ -61,6 +69,8 @@ export async function benchTurn(rounds = ROUNDS): Promise<Row[]> {
     await alive.close();
     await hot.close();
     await live.close();
+    await hotFar.close();
+    await liveFar.close();
     await unwalled.close();
   } finally {
     await model.close();
@@ -79,6 +89,8 @@ export async function benchTurn(rounds = ROUNDS): Promise<Row[]> {
     row('ours, hot: the agent of the turn before serves this one', times.hot, 'hot'),
     row('ours, next turn on a live worker', times.live, 'live'),
     row('the same without a sandbox around the host', times.unwalled, 'unwalled'),
+    row('ours, hot, stores as far as S3 and DynamoDB', times.hotFar, 'hotFar'),
+    row('ours, next turn on a live worker, stores as far', times.liveFar, 'liveFar'),
     row('ours, cold: a new worker process for this turn', times.cold, 'cold'),
     ...[...spans].map(([name, values]) => row(`  of the live turn: ${name}`, values)),
   ];

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { buildFunctions } from './functions.mjs';
 import { assembleContext } from './image.mjs';
 import { buildPrograms } from './programs.mjs';
+import { buildWidget } from './widget.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 rmSync(join(root, 'dist'), { recursive: true, force: true });
@@ -16,6 +17,7 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.
   stdio: 'inherit',
 });
 if (status !== 0) process.exit(status ?? 1);
+await buildWidget(join(root, 'dist/widget'));
 await buildPrograms(join(root, 'dist/programs'));
 await buildFunctions(join(root, 'dist/deploy/functions'));
 await assembleContext(join(root, 'dist/deploy/image'));

@@ -18,6 +18,20 @@ const RESOLUTIONS = {
   bundler: { module: 'preserve', moduleResolution: 'bundler' },
 };
 
+const PAGE = `import { ApiProblem, createClient } from 'hybrid-sessions/client';
+const client = createClient({ url: '/assistant', token: async () => 'a token' });
+for await (const event of client.send('a', 'hello')) {
+  if (event.type === 'text') document.title = event.text;
+  if (event.type === 'final') console.log(event.reply.outcome.toUpperCase());
+}
+const { chats } = await client.chats().catch((error) => {
+  if (error instanceof ApiProblem && error.status === 404) return { chats: [] };
+  throw error;
+});
+const titles: readonly string[] = chats.map(({ title }) => title);
+console.log(titles);
+`;
+
 /** Every way into the package that holds code; `/cdk` only where its optional peers were installed, which is not here. */
 function entries(root) {
   const { name, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -33,6 +47,11 @@ export function compileConsumer({ root, project, node }) {
     cpSync(join(root, 'examples', 'embed', `${app}.ts`), join(project, 'src', `${app}.ts`));
   const lines = entries(root).map((path, at) => `export * as entry${at} from '${path}';`);
   writeFileSync(join(project, 'src', 'entries.ts'), `${lines.join('\n')}\n`);
+  // A page's program: no types of Node.
+  mkdirSync(join(project, 'page'), { recursive: true });
+  writeFileSync(join(project, 'page', 'page.ts'), PAGE);
+  const page = { ...OPTIONS, ...RESOLUTIONS.bundler, types: [], lib: ['es2024', 'dom'], noEmit: true };
+  writeFileSync(join(project, 'page', 'tsconfig.json'), JSON.stringify({ compilerOptions: page }));
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   for (const [name, resolution] of Object.entries(RESOLUTIONS)) {
     const config = join(project, `tsconfig.${name}.json`);
@@ -42,6 +61,8 @@ export function compileConsumer({ root, project, node }) {
     const { status } = spawnSync(node, [tsc, '-p', config], { cwd: project, stdio: 'inherit' });
     if (status !== 0) throw new Error(`A consumer does not compile under ${name}.`);
   }
+  const { status } = spawnSync(node, [tsc, '-p', 'page'], { cwd: project, stdio: 'inherit' });
+  if (status !== 0) throw new Error('A page that uses the client does not compile.');
 }
 
 /** Each app answers by its own routes and by the mounted API. */
@@ -108,8 +129,11 @@ export function importEverything({ root, project, node, env }) {
       env,
       encoding: 'utf8',
     });
-    const right = done.status === 0 && /NEEDS-NODE/.test(done.stdout) === old;
+    // The client is for browsers, too: it asks for no version of Node.
+    const right = done.status === 0 && /NEEDS-NODE/.test(done.stdout) === (old && !entry.endsWith('/client'));
     if (!right) throw new Error(`${entry} on ${node}: ${done.stdout}${done.stderr}`);
   }
-  console.log(`On Node ${version} every entry ${old ? 'says that it needs a newer one' : 'can be loaded'}.`);
+  console.log(
+    `On Node ${version} every entry ${old ? 'but the client says that it needs a newer one' : 'can be loaded'}.`,
+  );
 }

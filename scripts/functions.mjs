@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { deflateRawSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { buildWidget } from './widget.mjs';
 
 const root = join(import.meta.dirname, '..');
 const ENTRIES = ['ingress', 'api', 'stranded', 'setup', 'sweep', 'gateway', 'isolated-worker'];
@@ -79,6 +80,7 @@ export async function buildFunctions(folder, { programs } = {}) {
     chunkNames: 'shared/[hash]',
   });
   addPage(folder);
+  await buildWidget(join(folder, 'web'));
   return Object.fromEntries(ENTRIES.map((name) => [name, loadedBy(metafile, name)]));
 }
 

@@ -8,6 +8,9 @@ export const PACKAGE_ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)))
 /** The example agent: it may run commands. */
 export const EXAMPLE_AGENT = join(PACKAGE_ROOT, 'examples', 'agent');
 
+/** Where the build puts the widget; a checkout that was never built has none. */
+export const WIDGET_FOLDER = join(PACKAGE_ROOT, 'dist', 'widget');
+
 export function packageVersion(): string {
   return (readJson('package.json') as { version: string }).version;
 }

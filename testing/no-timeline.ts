@@ -8,6 +8,8 @@ export const noTimeline = {
   redoable: () => [],
   redo: () => null,
   isBlank: () => false,
+  awayOf: () => null,
+  claim: () => null,
   branch: async () => null,
   agentSessionOf: ({ sessionId }) => sessionId,
 } satisfies Partial<SessionState>;

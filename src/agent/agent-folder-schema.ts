@@ -107,6 +107,8 @@ export const settingsSchema = z.strictObject({
   /** Takes over at the beginning of a turn while `model` does not answer. */
   fallbackModel: z.string().min(1).optional(),
   /** Of the agent's clock, e.g. `Europe/Madrid`; the machine's own when left out. */
+  /** Whether the agent may wake itself later. */
+  schedules: z.enum(['on', 'off']).default('on'),
   timezone: z.string().refine(isTimezone, 'must be a time zone such as "Europe/Madrid" or "UTC"').optional(),
   /** Model round trips in one turn. */
   maxTurns: z.int().min(1).max(10_000).optional(),

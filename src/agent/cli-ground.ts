@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Options } from '@anthropic-ai/claude-agent-sdk';
+import type { McpServerConfig, Options } from '@anthropic-ai/claude-agent-sdk';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import { PROJECT_DIRECTORY } from './environment.ts';
 
@@ -33,8 +33,9 @@ export async function groundOf(options: Options, directory: ExecutionDirectory):
     options: digest(
       JSON.stringify(given, (_key, value) => (typeof value === 'function' ? 'function' : value)),
     ),
-    // One of our own lives in this process and goes on with the CLI: its name stands for it.
-    toolServers: digest(JSON.stringify(mcpServers, (key, value) => (key === 'instance' ? key : value))),
+    toolServers: digest(
+      JSON.stringify(Object.entries(mcpServers).map(([name, server]) => [name, withoutInstance(server)])),
+    ),
     date: new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' }).format(),
     memory: digest(await memoryOf(directory)),
     repository: await repositoryOf(cwd, directory),
@@ -48,7 +49,7 @@ export function differenceOf(one: CliGround, other: CliGround): GroundPart | nul
 
 /** Tool servers that are programs live and end with the CLI. A connection to another one may be dead after hours. */
 export function hasRemoteToolServers({ mcpServers = {} }: Options): boolean {
-  return Object.values(mcpServers).some(({ type }) => type === 'http' || type === 'sse');
+  return Object.values(mcpServers).some((server) => server.type === 'http' || server.type === 'sse');
 }
 
 async function memoryOf({ config }: ExecutionDirectory): Promise<string> {
@@ -74,3 +75,8 @@ async function repositoryOf(cwd: string, { workspace }: ExecutionDirectory): Pro
 }
 
 const digest = (content: string | Buffer): string => createHash('sha256').update(content).digest('base64url');
+
+/** Tools of this process are the same in every turn: what they do goes by the turn that runs. */
+function withoutInstance(server: McpServerConfig): object {
+  return server.type === 'sdk' ? { type: server.type, name: server.name } : server;
+}

@@ -61,9 +61,11 @@ interface Kept extends Live {
 /** `alone`: every process that this one can see belongs to the session. */
 export function createCliPlace({
   alone,
+  ofHost = [],
   log = silentLog,
 }: {
   readonly alone: boolean;
+  readonly ofHost?: readonly string[];
   readonly log?: Log;
 }): CliPlace {
   let wanted = false;
@@ -72,7 +74,7 @@ export function createCliPlace({
   let why: WhyEnded = 'first';
   let cold: WhyEnded | null = 'first';
 
-  const placeOf = ({ directory }: Live) => ({ directory, alone });
+  const placeOf = ({ directory }: Live) => ({ directory, alone, ofHost });
   const processPlace = ({ directory }: Live): ProcessPlace => ({ root: directory.root, alone });
   const pidOf = ({ cli }: Live) => cli.process.pids().at(-1) ?? -1;
 

@@ -17,6 +17,7 @@ import type { Relocation } from './relocation.ts';
 import { startCli } from './started-cli.ts';
 import { dropConfiguration, laidPlaces, layConfiguration } from './static-config.ts';
 import { steerInto } from './steering-input.ts';
+import { timeZoneOf } from './time-zone.ts';
 import { markTranscript, type TranscriptMark } from './transcript.ts';
 import { userMessage } from './user-message.ts';
 
@@ -65,8 +66,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     model: context.model,
     shellPrefix: laid.shellWrapper,
     ...(context.path === undefined ? {} : { path: context.path }),
-    // This process's zone follows TZ and the machine's setting; on Lambda it is UTC.
-    timezone: folder.settings.timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timezone: run.scheduling?.timeZone ?? timeZoneOf(folder.settings),
     ...(context.language === undefined ? {} : { language: context.language }),
     limits: folder.settings.timeLimits,
   });

@@ -55,9 +55,10 @@ export async function freezeOnly(
   for (let looks = 1; ; looks++) {
     for (const pid of pids) signal(pid, 'SIGSTOP');
     const others = (await processesIn(place, cli)).filter((pid) => !pids.includes(pid));
-    for (const pid of others) signal(pid, 'SIGKILL');
+    // One of another user's that is not ours to end: then nothing is known to stand still.
+    const ends = others.map((pid) => signal(pid, 'SIGKILL')).every(Boolean);
     if (others.length === 0 && (await areStopped(pids))) break;
-    if (performance.now() > deadline) {
+    if (!ends || performance.now() > deadline) {
       thaw();
       return null;
     }
@@ -106,10 +107,14 @@ async function memoryOf(pids: readonly number[]): Promise<number> {
 const kilobytes = (text: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0);
 
-function signal(pid: number, name: NodeJS.Signals): void {
+/** False when it may not be sent there. */
+function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(pid, name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EPERM') return false;
+    if (code !== 'ESRCH') throw error;
   }
+  return true;
 }

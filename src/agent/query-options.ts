@@ -13,6 +13,7 @@ import type { CliSandbox } from './cli-sandbox.ts';
 import { gatewayOf, type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
 import { SEND_FILE } from './own-tools.ts';
 import { type Relocation, relocationNotice } from './relocation.ts';
+import { SCHEDULE_SERVER, SCHEDULE_TOOL, scheduleServer } from './schedule-tool.ts';
 import { sendFileServer } from './send-file-tool.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
 import { judgeToolCall, type PolicyPlaces, withheldTools } from './tool-policy.ts';
@@ -20,7 +21,7 @@ import type { TranscriptMark } from './transcript.ts';
 import { agentSessionOf } from './transcript-file.ts';
 
 export interface QueryContext {
-  readonly run: Pick<AgentRun, 'directory' | 'sessionId' | 'agentSessionId'>;
+  readonly run: Pick<AgentRun, 'directory' | 'sessionId' | 'agentSessionId' | 'scheduling'>;
   readonly asking: Asking;
   readonly mark: TranscriptMark | null;
   /** The session woke under other paths than it had. */
@@ -75,6 +76,7 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
           },
         ]),
       ) as Record<string, McpServerConfig>),
+      ...(mayWake(context) && { [SCHEDULE_SERVER]: scheduleServer(directory.config) }),
     },
     strictMcpConfig: true,
     mcpServersDelivery: 'initialize',
@@ -90,6 +92,11 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
 /** It gives away nothing that the agent could not say: on, unless it is denied. */
 function sendsFiles({ denied = [] }: AgentFolder): boolean {
   return !isAllowed(SEND_FILE, denied);
+}
+
+/** The agent may schedule: where somebody fires what is due, and its folder says nothing else. */
+function mayWake({ run, folder }: Pick<QueryContext, 'run' | 'folder'>): boolean {
+  return run.scheduling !== undefined && folder.settings.schedules === 'on';
 }
 
 /** The worker's side knows the URL and adds what the server wants to see; here is the turn's token for that side. */
@@ -162,7 +169,7 @@ function placesOf({ run, laid }: QueryContext): PolicyPlaces {
  * of its own about some commands), the verdict already given for that call answers; without one it is no.
  */
 function policyGate(
-  { folder, sandbox, asking }: QueryContext,
+  { run, folder, sandbox, asking }: QueryContext,
   places: PolicyPlaces,
   cwd: string,
 ): Required<Pick<Options, 'hooks' | 'canUseTool'>> {
@@ -171,6 +178,9 @@ function policyGate(
   const rules = (folder.settings.tools.ask ?? []).flatMap((rule) => parseAskRule(rule) ?? []);
 
   async function judge(call: AskingCall): Promise<AskVerdict> {
+    if (call.tool === SCHEDULE_TOOL && mayWake({ run, folder })) {
+      return asking.judge(call, mustAsk(rules, call, places.workspace)) ?? { allow: true };
+    }
     const refused = asking.withoutWall ? undefined : withheld;
     const verdict = await judgeToolCall(call, allowed, places, refused, folder.denied);
     if (!verdict.allow) return verdict;

@@ -31,7 +31,9 @@ import { dropOutgoing, outgoingFiles } from './outgoing-files.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
+import { beginScheduling, orderedSchedules } from './schedule-tool.ts';
 import { reportSlowTools } from './slow-tools.ts';
+import { timeZoneOf } from './time-zone.ts';
 import {
   continuesFrom,
   dropTornLine,
@@ -190,6 +192,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   // Left by a turn that was given up: this one's own survive only in a state that holds its message.
   if (!run.continuing) await dropOutgoing(config);
   const relocation = await relocate(directory);
+  if (run.scheduling) await beginScheduling(run, run.scheduling, timeZoneOf(options.folder.settings));
   const slow = reportSlowTools(run.progress);
   const { progress } = slow;
   const notices = createNotices({ ...turn, progress });
@@ -248,9 +251,14 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     demo,
     asked: asking.asked(),
   });
+  const schedules = run.scheduling ? await orderedSchedules(run) : [];
   const sent = (await outgoingFiles(config)).map(({ path: _, ...file }) => file);
-  const done = told(outcome, notices, refusalOf(watched), command);
-  return sent.length > 0 ? { ...done, sent } : done;
+  const all = {
+    ...outcome,
+    ...(schedules.length > 0 && { schedules }),
+    ...(sent.length > 0 && { sent }),
+  };
+  return told(all, notices, refusalOf(watched), command);
 }
 
 /** With what else there is to tell. */

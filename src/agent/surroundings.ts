@@ -35,6 +35,8 @@ export interface Place {
   readonly directory: ExecutionDirectory;
   /** True where everything that can be seen belongs to this session. */
   readonly alone: boolean;
+  /** Paths under the root that are the host's own: it empties them itself. */
+  readonly ofHost?: readonly string[];
 }
 
 export async function recordSurroundings(place: Place): Promise<Surroundings> {
@@ -84,11 +86,11 @@ export async function tidySurroundings(
   return { now: kept };
 }
 
-async function rootsOf({ directory, alone }: Place): Promise<string[]> {
+async function rootsOf({ directory, alone, ofHost = [] }: Place): Promise<string[]> {
   const { root, config, workspace } = directory;
   const beside = (await readdir(root)).map((name) => join(root, name));
   return [
-    ...beside.filter((path) => path !== config && path !== workspace),
+    ...beside.filter((path) => path !== config && path !== workspace && !ofHost.includes(path)),
     ...NOT_SESSION.map((name) => join(config, name)),
     ...(alone ? await childrenOf(SHARED_MEMORY) : []),
   ];

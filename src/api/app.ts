@@ -10,6 +10,7 @@ import { type Caller, checkBearer, checkBrowser, checkHead, checkJson, takeOwner
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse, refuse } from './problems.ts';
 import { questionRoutes } from './questions.ts';
+import { scheduleRoutes } from './schedules.ts';
 import { requireScope, scopeOf } from './scopes.ts';
 import { turnRoutes } from './turns.ts';
 
@@ -39,6 +40,7 @@ export function apiRoutes(options: AppOptions): Route[] {
     ...messageRoutes(options),
     ...questionRoutes(options),
     ...turnRoutes(options),
+    ...scheduleRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
     { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(healthOf(options)) },

@@ -9,6 +9,7 @@ import type {
   Clock,
   EventLog,
   Places,
+  ScheduleStore,
   SessionState,
   SessionStore,
   TurnQueue,
@@ -62,6 +63,10 @@ export interface ApiDeps {
   /** What an erased chat is forgotten in, too. */
   readonly usage?: Pick<UsageLedger, 'erase'>;
   readonly places?: Pick<Places, 'erase'>;
+  /** Without it nothing can be scheduled here. */
+  readonly schedules?: ScheduleStore;
+  /** Of chats that have chosen none. @default UTC */
+  readonly timeZone?: string;
   /** For Prometheus; without it there is nothing at /metrics. */
   readonly metrics?: { readonly contentType: string; text(): Promise<string> };
   /** Aborts when the server ends: waiting requests and streams end with it. */

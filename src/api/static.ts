@@ -35,10 +35,34 @@ const VENDOR: Readonly<Record<string, string>> = {
   'vendor/marked.js': 'marked',
 };
 
+type Page = (request: Request) => Promise<Response | null>;
+
+const WIDGET = 'hybrid-chat.js';
+
 /** Answers a request for the page or a part of it; null when there is no such file. */
-export function servePageFrom(folder: string): (request: Request) => Promise<Response | null> {
+export function servePageFrom(folder: string): Page {
+  return serveFiles((path) => fileFor(folder, path));
+}
+
+/** Only the script of the widget, which the build puts into this folder: for pages of other origins. */
+export function serveWidgetFrom(folder: string): Page {
+  return serveFiles(async (path) => (path === `/assets/${WIDGET}` ? await existing(folder, WIDGET) : null));
+}
+
+/** The first one that has an answer. */
+export function eitherPage(...pages: readonly Page[]): Page {
   return async (request) => {
-    const file = await fileFor(folder, new URL(request.url).pathname);
+    for (const page of pages) {
+      const answer = await page(request);
+      if (answer !== null) return answer;
+    }
+    return null;
+  };
+}
+
+function serveFiles(find: (path: string) => Promise<string | null>): Page {
+  return async (request) => {
+    const file = await find(new URL(request.url).pathname);
     const type =
       TYPES[/\.(\w+)$/.exec(file ?? '')?.[1] ?? ''] ?? (file?.endsWith('.mjs') ? TYPES.js : undefined);
     if (file === null || type === undefined) return null;
@@ -51,6 +75,8 @@ export function servePageFrom(folder: string): (request: Request) => Promise<Res
       'cache-control': 'no-cache',
       'content-security-policy': POLICY,
       'referrer-policy': 'no-referrer',
+      // Any page may load the widget; what it may ask the API for is another question.
+      ...(file.endsWith(WIDGET) && { 'cross-origin-resource-policy': 'cross-origin' }),
     };
     if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers });
     return new Response(new Uint8Array(await readFile(file)), { headers });

@@ -23,10 +23,12 @@ export interface TimelineView {
     readonly saved_bytes: number;
     readonly peak_memory_bytes?: number;
   } | null;
+  /** US dollars, without the model's tokens. */
+  readonly infra_usd?: number;
 }
 
 export function timelineView(turn: TurnRecord, timeline: Timeline): TimelineView {
-  const { attempt, totalMs, firstTextMs, spans, more, host } = timeline;
+  const { attempt, totalMs, firstTextMs, spans, more, host, infraUsd } = timeline;
   return {
     turn_id: turn.turnId,
     received_at: new Date(turn.receivedAtMs).toISOString(),
@@ -47,5 +49,6 @@ export function timelineView(turn: TurnRecord, timeline: Timeline): TimelineView
       saved_bytes: host.savedBytes,
       ...(host.peakMemoryBytes !== undefined && { peak_memory_bytes: host.peakMemoryBytes }),
     },
+    ...(infraUsd !== undefined && { infra_usd: infraUsd }),
   };
 }

@@ -7,8 +7,6 @@ import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { settingFault } from '../setting-fault.ts';
 
-export const INSTALLATION_FILE = 'hybrid-sessions.aws.json';
-
 const name = z.string().min(1);
 
 const installationSchema = z.strictObject({

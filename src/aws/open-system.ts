@@ -1,8 +1,9 @@
 // Opens a `System` over an installation on AWS, for a back-end that sends messages. It needs the rights of the api
 // function (docs/embed.md), and runs neither a worker nor an agent.
+import { serveWidgetFrom } from '../api/static.ts';
 import { systemClock } from '../core/clock.ts';
 import { silentLog } from '../core/log.ts';
-import { packageVersion } from '../package-root.ts';
+import { packageVersion, WIDGET_FOLDER } from '../package-root.ts';
 import { createSystem } from '../system/create-system.ts';
 import { type AwsSettings, checksFor } from '../system/settings.ts';
 import type { System } from '../system/system.ts';
@@ -28,7 +29,8 @@ export async function openAwsSystem(settings: AwsSettings): Promise<System> {
       tools: [],
       workers: 0,
     },
-    page: null,
+    widget: serveWidgetFrom(WIDGET_FOLDER),
+    page: serveWidgetFrom(WIDGET_FOLDER),
   });
   let closing: Promise<void> | undefined;
   const close = async () => {

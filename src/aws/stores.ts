@@ -12,6 +12,7 @@ import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoTenantHoldings } from '../stores/dynamodb/holdings.ts';
 import { createDynamoPlaces } from '../stores/dynamodb/places.ts';
+import { createDynamoSchedules } from '../stores/dynamodb/schedules.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoTenantRegistry } from '../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
@@ -58,6 +59,7 @@ export async function openAwsStores(
     holdings: createDynamoTenantHoldings(tables),
     usage: createDynamoUsageLedger(tables),
     places: createDynamoPlaces(tables),
+    schedules: createDynamoSchedules(tables),
     state: createSessionState({
       objects,
       // The worker applies its own limit, which depends on the size of its disk.

@@ -24,6 +24,17 @@ export function machineVariables({
   };
 }
 
+/** What the worker knows of the function that runs its agents. */
+export function agentVariables({
+  hotIdleMinutes,
+  memoryMb = MEMORY_MB,
+}: WorkerProps): Record<string, string> {
+  return {
+    [VARIABLES.agentMemoryMb]: String(memoryMb),
+    ...(hotIdleMinutes === undefined ? {} : { [VARIABLES.hotIdleMinutes]: String(hotIdleMinutes) }),
+  };
+}
+
 /** Makes a function of the image: the one given, or this package's with `handler`. */
 export function withAgentImage(
   scope: Construct,

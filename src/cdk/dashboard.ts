@@ -1,6 +1,6 @@
 // The CloudWatch dashboard. It shows whether the installation works, how long people wait, what is stuck and what
 // went wrong.
-import { AlarmStatusWidget, Dashboard, GraphWidget } from 'aws-cdk-lib/aws-cloudwatch';
+import { AlarmStatusWidget, Dashboard, GraphWidget, MathExpression } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import { METRICS } from '../lambda/metric-names.ts';
 import { type Alarms, installationMetric } from './alarms.ts';
@@ -45,11 +45,23 @@ export function addDashboard(
       [
         new GraphWidget({
           ...half,
-          width: 24,
+          width: 16,
           title: 'Where the time goes (ms): first words, restore, model, save',
           left: [METRICS.firstTextMs, METRICS.restoreMs, METRICS.modelMs, METRICS.saveMs].flatMap((name) =>
             ['p50', 'p95'].map((p) => metric(name, p)),
           ),
+        }),
+        new GraphWidget({
+          ...half,
+          width: 8,
+          title: 'Turns whose agent was still there (%)',
+          left: [
+            new MathExpression({
+              expression: '100 * FILL(hot, 0) / (FILL(hot, 0) + FILL(cold, 0))',
+              usingMetrics: { hot: metric(METRICS.hot), cold: metric(METRICS.cold) },
+              label: 'hit rate',
+            }),
+          ],
         }),
       ],
       [

@@ -24,7 +24,7 @@ import {
   allowVault,
 } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
-import { machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
+import { agentVariables, machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
 import { agentModelVariables } from './agent-models.ts';
 import { Alarms } from './alarms.ts';
 import { type Assets, assetsFrom } from './assets.ts';
@@ -206,6 +206,7 @@ export class HybridSessions extends Construct {
             [VARIABLES.gatewaySecretParameter]: this.isolated.secretParameter,
             ...(this.isolated.hasSignIns && { [VARIABLES.signIns]: 'true' }),
             ...modelNames(props.model),
+            ...agentVariables(props.worker ?? {}),
             ...agentModelVariables(this.assets.agentFolders),
           },
         })

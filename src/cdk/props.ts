@@ -44,6 +44,11 @@ export interface WorkerProps {
    * if nothing changed meanwhile. False: /tmp is empty after every turn. Only `shared`. @default true
    */
   readonly keepSession?: boolean;
+  /**
+   * For how long a session's agent may stay alive, frozen with its function, for the next message; 0: it ends with its turn.
+   * Costs nothing while it waits. Only `isolated`. @default 15
+   */
+  readonly hotIdleMinutes?: number;
   /** An image built elsewhere; its command is `worker.handler` or, isolated, `agent-host.handler`. @default built from this package by Docker at deployment */
   readonly image?: DockerImageCode;
 }

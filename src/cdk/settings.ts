@@ -57,6 +57,7 @@ const ownFields = {
       ephemeralStorageMb: z.int().min(512).max(10_240).optional(),
       maxConcurrency: z.int().min(2).max(1000).optional(),
       keepSession: z.boolean().optional(),
+      hotIdleMinutes: z.number().min(0).max(1_440).optional(),
     })
     .prefault({}),
   ingress: z.strictObject({ reservedConcurrency: z.int().min(1).max(1000).optional() }).prefault({}),

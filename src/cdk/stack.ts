@@ -21,7 +21,8 @@ export function createStack(
   });
   // A parameter's default is not looked at again once it has a value: what the settings say would never change.
   const alarmEmail = settings.alarmEmail ?? emailParameter(stack);
-  const { memoryMb, timeoutSec, ephemeralStorageMb, maxConcurrency, keepSession } = settings.worker;
+  const { memoryMb, timeoutSec, ephemeralStorageMb, maxConcurrency, keepSession, hotIdleMinutes } =
+    settings.worker;
   const app = new HybridSessions(stack, 'HybridSessions', {
     model: withoutUndefined(settings.model),
     alarmEmail,
@@ -41,6 +42,7 @@ export function createStack(
       ...pick('ephemeralStorageMb', ephemeralStorageMb),
       ...pick('maxConcurrency', maxConcurrency),
       ...pick('keepSession', keepSession),
+      ...pick('hotIdleMinutes', hotIdleMinutes),
     },
     ingress: pick('reservedConcurrency', settings.ingress.reservedConcurrency),
     ...pick('tenants', settings.tenants && withoutUndefined(settings.tenants)),

@@ -143,7 +143,12 @@ export interface ChannelDescriptor<
   /** For `doctor`, where the channel is on. */
   doctor?(settings: LocalSettings<S>, probe: Probe): Promise<Omit<Finding, 'name'>>;
   /** For the project that `init` writes: what its part of the configuration file decides, and how to switch it on. */
-  readonly init?: { readonly decides: string; readonly readme: string };
+  readonly init?: {
+    readonly decides: string;
+    readonly readme: string;
+    /** Where a platform makes apps from a description: that of one which calls this address. `init --<name>` prints it. */
+    manifest?(address: string): Promise<object>;
+  };
 }
 
 /** Keeps the types of settings and identity, so that each method is given exactly what it declared. */

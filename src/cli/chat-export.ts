@@ -24,7 +24,7 @@ export async function writeChat(
   heads: readonly SessionHead[],
   folder: string,
 ): Promise<ChatExported> {
-  const { store, events, usage } = stores;
+  const { store, events, usage, schedules } = stores;
   const tenant = tenantOf(key);
   const mapping = await store.getMapping(key);
   const current_session = mapping?.session_id ?? null;
@@ -38,6 +38,8 @@ export async function writeChat(
   }
   await writeLines(join(folder, 'events.jsonl'), happened);
   await writeJson(join(folder, 'usage.json'), await usage.history(accountOf(key)));
+  const time_zone = await schedules.timeZoneOf(key);
+  await writeJson(join(folder, 'schedules.json'), { time_zone, schedules: await schedules.list(key) });
   const unreadable: { session_id: string; reason: string }[] = [];
   let sessions = 0;
   for (const head of heads.filter(({ generation }) => generation > 0)) {

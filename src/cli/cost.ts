@@ -6,6 +6,7 @@ import { Invalid } from '../core/errors.ts';
 import { ALTERNATIVES, breakEvenUsers, OURS, turnsFor, usersOf } from '../cost/alternatives.ts';
 import { type AwsPrices, awsPricesSchema, US_EAST_1 } from '../cost/aws-prices.ts';
 import { chartPage } from '../cost/chart.ts';
+import { measuredUsage, readMeasuredTurns } from '../cost/measured-turn.ts';
 import { type CostPart, monthlyCost, sum, type Usage } from '../cost/turn-cost.ts';
 import { settingFault } from '../setting-fault.ts';
 import type { CliContext } from './context.ts';
@@ -23,11 +24,13 @@ export interface CostOptions {
   readonly compare?: boolean;
   readonly chart?: string;
   readonly json?: boolean;
+  readonly measured?: string;
 }
 
 export function cost(context: CliContext, options: CostOptions, typical: Usage): void {
   const { terminal, cwd } = context;
   const prices = pricesOf(cwd, options);
+  const measured = options.measured === undefined ? null : measuredIn(cwd, options.measured);
   const usage: Usage = {
     ...typical,
     users: options.users,
@@ -36,6 +39,7 @@ export function cost(context: CliContext, options: CostOptions, typical: Usage):
     hotRate: options.hotRate,
     memoryMb: options.memory,
     agents: options.agents,
+    ...measured?.usage,
   };
   const month = monthlyCost(usage, prices);
   const bought = turnsFor(options.budget, usage, prices);
@@ -43,6 +47,7 @@ export function cost(context: CliContext, options: CostOptions, typical: Usage):
   if (options.json) {
     terminal.json({
       usage,
+      ...(measured && { measured_turns: measured.turns }),
       ...month,
       budget: options.budget,
       turns_bought: bought,
@@ -52,8 +57,13 @@ export function cost(context: CliContext, options: CostOptions, typical: Usage):
   }
   terminal.line(
     `${terminal.style('bold', money(month.dollars))} a month for ${count(month.turns)} turns ` +
-      `(${count(usage.users)} ${usage.users === 1 ? 'user' : 'users'}, ${count(usage.turnsPerDay)} turns a day each, ${usage.secondsPerTurn} s, ${usage.agents}).`,
+      `(${count(usage.users)} ${usage.users === 1 ? 'user' : 'users'}, ${count(usage.turnsPerDay)} turns a day each, ${rounded(usage.secondsPerTurn)} s, ${usage.agents}).`,
   );
+  if (measured) {
+    terminal.line(
+      `Measured in ${count(measured.turns)} ${measured.turns === 1 ? 'turn' : 'turns'}: ${rounded(usage.secondsPerTurn)} s held, ${Math.round(usage.hotRate * 100)} % hot.`,
+    );
+  }
   terminal.line(
     `Prices of ${prices.region}, ${prices.asOf}, without free tiers and without what the model's tokens cost.`,
   );
@@ -89,6 +99,33 @@ function compared(usage: Usage, prices: AwsPrices) {
       breakEven: crossing ? `${cheaper} ${count(crossing.users)} users` : '-',
     };
   });
+}
+
+/** Lines of JSON, or one JSON value: timelines and lists of turns as this program prints them, or lines of the log. */
+function measuredIn(cwd: string, file: string) {
+  let text: string;
+  try {
+    text = readFileSync(file === '-' ? 0 : resolve(cwd, file), 'utf8');
+  } catch (cause) {
+    throw new Invalid('usage', `${file} cannot be read.`, { cause });
+  }
+  const turns = (parsed(text) ?? text.split('\n').flatMap((line) => parsed(line) ?? [])).flatMap(
+    (value) => readMeasuredTurns(value) ?? [],
+  );
+  const usage = measuredUsage(turns);
+  if (usage) return { usage, turns: turns.length };
+  throw new Invalid('usage', `${file} holds no timeline of a turn that ran an agent.`, {
+    advice:
+      'Give what `hybrid-sessions turns list CHAT --json` prints, or the lines `turn-timeline` of the log, one a line.',
+  });
+}
+
+function parsed(text: string): unknown[] | null {
+  try {
+    return [JSON.parse(text)];
+  } catch {
+    return null;
+  }
 }
 
 function pricesOf(cwd: string, { region, prices: file }: CostOptions): AwsPrices {
@@ -132,5 +169,6 @@ function table(
 }
 
 const count = (value: number) => value.toLocaleString('en-US');
+const rounded = (value: number) => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
 const money = (dollars: number) =>
   `$${dollars.toLocaleString('en-US', dollars < 100 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumFractionDigits: 0 })}`;

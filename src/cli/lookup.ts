@@ -52,15 +52,28 @@ export async function withStores<T>(
 }
 
 /** Options of the command line override the environment. */
-async function openNamed({ env, cwd }: CliContext, options: DataOptions, open: Opening): Promise<Stores> {
+async function openNamed(context: CliContext, options: DataOptions, open: Opening): Promise<Stores> {
+  const { aws } = storedWhere(context, options);
+  if (aws !== undefined) return await (await awsStores()).openAwsStores(aws, open);
+  return await openStores(configurationFor(context, options), { create: false, ...open });
+}
+
+/** What {@link withStores} opens: the file of an installation or the data folder, as a whole path. */
+export function storedWhere(
+  context: CliContext,
+  options: DataOptions,
+): { readonly aws: string } | { readonly aws?: undefined; readonly data: string } {
   const { aws, data } = options;
   if (aws !== undefined && data !== undefined) {
     throw new Invalid('usage', '--aws and --data name two different places.', { advice: 'Leave one out.' });
   }
-  const installation = aws ?? (data === undefined ? env.HYBRID_SESSIONS_AWS : undefined);
-  if (installation) return await (await awsStores()).openAwsStores(resolve(cwd, installation), open);
-  const overrides = data === undefined ? {} : { dataDir: data };
-  return await openStores(readConfiguration({ env, cwd, overrides }), { create: false, ...open });
+  const installation = aws ?? (data === undefined ? context.env.HYBRID_SESSIONS_AWS : undefined);
+  if (installation) return { aws: resolve(context.cwd, installation) };
+  return { data: resolve(context.cwd, configurationFor(context, options).dataDir) };
+}
+
+function configurationFor({ env, cwd }: CliContext, { data }: DataOptions) {
+  return readConfiguration({ env, cwd, overrides: data === undefined ? {} : { dataDir: data } });
 }
 
 /** Loaded only when it is needed, because it loads the AWS SDK. */

@@ -2,6 +2,7 @@
 // when it is called.
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { switches } from '../channels/settings.ts';
 import { SCOPES } from '../core/scopes.ts';
@@ -103,6 +104,23 @@ withData(program.command('address'))
   .option('--port <number>', 'port of the server (PORT, else 8787)', port)
   .action(async (options) => (await import('./page-address.ts')).address(context, options));
 
+withTenant(program.command('pull'))
+  .description('take a conversation to this computer: files, transcript for `claude --resume`, tasks')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--to <dir>', 'a new folder for its working directory (default: named like the chat)')
+  .option('--chat-goes-on', 'the chat is not told to wait: it goes on, and so does the copy')
+  .option('--again', 'although another copy is away; that one can then only come back as a fork')
+  .option('--trust', 'lay .mcp.json and .claude/settings.json of the session, which your CLI obeys')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./pull.ts')).pull(context, chat, options));
+
+withTenant(program.command('push'))
+  .description('bring back what `pull` took: the next generation of its session')
+  .argument('<dir>', 'the folder that `pull` made')
+  .option('--fork <name>', 'begin a new chat with it instead')
+  .option('--json', 'print JSON')
+  .action(async (dir, options) => (await import('./push.ts')).push(context, dir, options));
+
 const sessions = program.command('sessions').description('look at, copy, check and erase stored sessions');
 
 withTenant(sessions.command('list'))
@@ -184,6 +202,32 @@ withTenant(sessions.command('erase'))
   .option('--yes', 'do not ask')
   .option('--json', 'print JSON')
   .action(async (chat, options) => (await import('./sessions.ts')).erase(context, chat, options));
+
+const schedules = program
+  .command('schedules')
+  .description('what the agent of a chat does by itself, and when');
+
+withTenant(schedules.command('list'))
+  .description('the schedules of a chat')
+  .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+  .option('--json', 'print JSON')
+  .action(async (chat, options) => (await import('./schedules.ts')).list(context, chat, options));
+
+for (const [action, description] of [
+  ['pause', 'hold one back'],
+  ['resume', 'let one go on'],
+  ['cancel', 'end one for good'],
+  ['run', 'wake the agent by one now, besides its times'],
+] as const) {
+  withTenant(schedules.command(action))
+    .description(description)
+    .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+    .argument('<schedule>', 'its id or the beginning of it')
+    .option('--json', 'print JSON')
+    .action(async (chat, id, options) =>
+      (await import('./schedules.ts')).change(context, action, chat, id, options),
+    );
+}
 
 const turns = program.command('turns').description("where the time of a chat's turns went");
 
@@ -405,6 +449,7 @@ program
   .option('--region <name>', `prices of this region (${US_EAST_1.region})`)
   .option('--prices <file>', 'a price list of your own, as JSON')
   .option('--print-prices', 'print the price list as JSON and end')
+  .option('--measured <file>', 'seconds and hot rate of turns that ran: timelines as JSON, `-` for the input')
   .option('--compare', 'the same use on other compute, with break-even points')
   .option('--chart <file>', 'write a chart over 1 to 10,000 users as an HTML page')
   .option('--json', 'print JSON')
@@ -413,11 +458,21 @@ program
     (await import('./cost.ts')).cost(context, options, TYPICAL);
   });
 
-program
+const initCommand = program
   .command('init')
   .description('make a project: agent folder, configuration, .gitignore, README')
-  .argument('<dir>', 'a new or empty folder')
-  .action(async (dir) => (await import('./init.ts')).init(context, dir));
+  .argument('[dir]', 'a new or empty folder')
+  .option('--url <address>', 'with one of the options below: the address that the platform is to call');
+const withManifest = (CHANNELS as readonly ChannelDescriptor[]).filter((channel) => channel.init?.manifest);
+for (const { name, title } of withManifest) {
+  initCommand.option(`--${name}`, `print the manifest of an app of ${title}, and make nothing`);
+}
+initCommand.action(async (dir, options) => {
+  const channel = withManifest.find(({ name }) => options[name]);
+  if (channel) return await (await import('./app-manifest.ts')).printManifest(context, channel, options.url);
+  if (dir === undefined) initCommand.error("error: missing required argument 'dir'");
+  await (await import('./init.ts')).init(context, dir);
+});
 
 program.addHelpText(
   'after',

@@ -61,7 +61,7 @@ export async function show(
     const { head } = await findConversation(store, chat, tenantOption(options));
     const { turn, timeline } = await findTimed(store, head.sessionKey, id);
     if (options.json) return terminal.json(timelineView(turn, timeline));
-    const { attempt, totalMs, firstTextMs, host, more } = timeline;
+    const { attempt, totalMs, firstTextMs, host, more, infraUsd } = timeline;
     terminal.line(terminal.style('bold', turn.turnId));
     terminal.line(`received    ${new Date(turn.receivedAtMs).toISOString()}`);
     terminal.line(`status      ${turn.status}${attempt > 1 ? `, in attempt ${attempt}` : ''}`);
@@ -69,6 +69,8 @@ export async function show(
       `took        ${msText(totalMs)}${firstTextMs === null ? '' : `, first words after ${msText(firstTextMs)}`}`,
     );
     if (host) terminal.line(`host        ${hostText(host)}`);
+    if (infraUsd !== undefined)
+      terminal.line(`cost        $${infraUsd.toFixed(5)} of infrastructure, without tokens`);
     terminal.line();
     const columns = process.stdout.columns ?? COLUMNS;
     for (const { label, time, bar } of waterfall(timeline, columns)) {

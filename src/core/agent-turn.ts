@@ -2,6 +2,7 @@
 // decision to commit, or with "not now". The host is closed when it returns, unless it may stay for a next turn that
 // begins with exactly what this one leaves.
 
+import { schedulingFor, withSchedules } from './agent-scheduling.ts';
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
@@ -28,6 +29,7 @@ import {
   retryOptionsOf,
   unchanged,
 } from './running-turn.ts';
+import type { AgentScheduling } from './schedule-orders.ts';
 import { takeSentFiles, withMissingFiles } from './sent-files.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
@@ -72,7 +74,8 @@ type AgentTurn = (Decision & { readonly isComplete?: boolean }) | NotNow;
 
 async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateSaver): Promise<AgentTurn> {
   const { deps, request, signal } = running;
-  const { outcome, toolsRan } = await runAgent(running, host, saver);
+  const scheduling = await schedulingFor(running);
+  const { outcome, toolsRan } = await runAgent(running, host, saver, scheduling);
   running.timeline.calls(outcome.calls ?? []);
   await deps.at?.('after-agent');
   if (signal.aborted && signal.reason === 'lost') {
@@ -101,7 +104,8 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
     const { files, missing } = await takeSentFiles(running, host, outcome.sent);
     const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
-    const asking = withQuestions(running, outcome, reply, head.generation);
+    const scheduled = await withSchedules(running, outcome, reply);
+    const asking = withQuestions(running, outcome, scheduled, head.generation);
     return {
       baseGeneration: saver.head.generation,
       generation: head.generation,
@@ -130,6 +134,7 @@ async function runAgent(
   running: AnsweredTurn,
   host: AgentHost,
   saver: StateSaver,
+  scheduling: AgentScheduling | undefined,
 ): Promise<{ readonly outcome: AgentOutcome; readonly toolsRan: boolean }> {
   const { deps, request, record, head, signal } = running;
   // A first turn is saved only after the agent has sent an event. Before that the directory may hold no conversation, and
@@ -154,6 +159,7 @@ async function runAgent(
       },
       tries: running.tries,
       steering: running.steering,
+      ...(scheduling && { scheduling }),
       signal,
     });
     await deps.at?.('mid-run');

@@ -1,10 +1,14 @@
-// Commands that are answered without an agent: what stands where, what it has cost, which commands there are. `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
+// Commands that are answered without an agent: what stands where, what it has cost, what is scheduled, which commands there are.
+// `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
+import { awaySince, handoffText } from './away.ts';
 import { COMMANDS } from './commands.ts';
 import { accountOf } from './erase-chat.ts';
 import { newChatReply } from './newchat-command.ts';
 import { type CommandResult, permissionsReply } from './permissions-command.ts';
 import { isCommitted } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
+import { schedulesReply, timeZoneReply } from './schedule-commands.ts';
+import { infraText } from './turn-infra.ts';
 import { startOf, tokensOf } from './usage-counters.ts';
 
 /** Text of the command that erases a chat: what a person writes after having read what it does. */
@@ -28,8 +32,14 @@ async function answerTo(name: string, running: RunningTurn): Promise<string> {
       return await costText(running);
     case 'stop':
       return 'What came before is stopped.';
+    case 'schedules':
+      return await schedulesReply(running);
+    case 'timezone':
+      return await timeZoneReply(running);
     case 'forget':
       return forgetText(running);
+    case 'handoff':
+      return handoffText(running);
     default:
       return HELP_TEXT;
   }
@@ -50,6 +60,7 @@ async function statusText({ deps, request, head, record }: RunningTurn): Promise
     context === undefined
       ? ''
       : `The conversation takes about ${context.toLocaleString('en')} tokens of the model's context.`,
+    awaySince(deps.state.awayOf(head)),
     `${waiting === 0 ? 'Nothing waits' : `${counted(waiting, 'message')} wait${waiting === 1 ? 's' : ''}`} behind this.`,
     `Kept until ${new Date(head.expiresAtSec * 1_000).toISOString().slice(0, 10)}, and longer with every message.`,
   ]
@@ -71,7 +82,13 @@ async function costText({ deps, request }: RunningTurn): Promise<string> {
     const usd = (used?.costNanoUsd ?? 0) / 1e9;
     return `${name}: ${tokens.toLocaleString('en')} tokens, about $${usd.toFixed(usd < 1 ? 4 : 2)}`;
   };
-  return ['This chat, by the days and months of UTC.', line('Today', 0), line('This month', 1)].join('  \n');
+  const infra = await infraText(deps.store, request.sessionKey);
+  return [
+    'This chat, by the days and months of UTC.',
+    line('Today', 0),
+    line('This month', 1),
+    ...(infra === null ? [] : [infra]),
+  ].join('  \n');
 }
 
 function forgetText({ deps, request }: RunningTurn): string {

@@ -68,6 +68,16 @@ export const COMMANDS = [
     takes: /\S/,
   },
   {
+    name: 'handoff',
+    usage: '/handoff',
+    help: 'The line that takes this conversation to your own computer; `/handoff here` goes on here after that',
+    helpIn: {
+      de: 'Die Zeile, mit der du diese Unterhaltung auf deinen Rechner holst; mit `/handoff here` geht es danach hier weiter',
+    },
+    kind: 'command',
+    takes: /^(?:here)?$/,
+  },
+  {
     name: 'stop',
     usage: '/stop [text]',
     help: 'Stop what runs and what waits; the text comes next',
@@ -100,6 +110,24 @@ export const COMMANDS = [
     },
     kind: 'command',
     takes: /^(?:withdraw (?:\d{1,3}|all))?$/,
+  },
+  {
+    name: 'schedules',
+    usage: '/schedules',
+    help: 'What I do by myself and when; `pause`, `resume`, `cancel` or `run` one',
+    helpIn: {
+      de: 'Was ich von selbst tue und wann; eines davon anhalten, fortsetzen, absagen oder jetzt tun',
+    },
+    kind: 'command',
+    takes: /^(?:(?:pause|resume|cancel|run) [0-9a-f]{4,16})?$/,
+  },
+  {
+    name: 'timezone',
+    usage: '/timezone [name]',
+    help: 'The time zone of this chat, such as Europe/Madrid; `default` for the usual one',
+    helpIn: { de: 'Die Zeitzone dieses Chats, zum Beispiel Europe/Berlin; `default` für die übliche' },
+    kind: 'command',
+    takes: /^[A-Za-z0-9_+/-]{0,60}$/,
   },
   {
     name: 'forget',

@@ -8,6 +8,7 @@ import type {
   EventLog,
   ObjectStore,
   Places,
+  ScheduleStore,
   SessionState,
   SessionStore,
   TurnQueue,
@@ -23,6 +24,7 @@ export interface EraseChatDeps {
   readonly objects?: Pick<ObjectStore, 'list' | 'delete'>;
   readonly usage?: Pick<UsageLedger, 'erase'>;
   readonly places?: Pick<Places, 'erase'>;
+  readonly schedules?: Pick<ScheduleStore, 'erase'>;
   /** Where they lie in a queue that erases nothing by itself. */
   readonly deadLetters?: TurnQueue['deadLetters'];
 }
@@ -36,11 +38,12 @@ const AT_ONCE = 16;
 
 /** Conflict('turn-running'). Objects left by a failure fall to the sweep. */
 export async function eraseChat(deps: EraseChatDeps, key: SessionKey): Promise<ErasedChat> {
-  const { store, state, usage, places, deadLetters } = deps;
+  const { store, state, usage, places, schedules, deadLetters } = deps;
   const tenant = tenantOf(key);
   const turns = (await turnsOf(store, key)).map(({ turnId }) => turnId);
   const states = new Map((await headsOf(store, key)).map((head) => [head.sessionId, head.state]));
   const sessions = await store.erase(key).catch(explain);
+  await schedules?.erase(key);
   for (const sessionId of sessions) await state.erase(tenant, sessionId, states.get(sessionId) ?? null);
   if (deps.objects) for (const turnId of turns) await eraseFiles(deps.objects, tenant, turnId);
   await usage?.erase(accountOf(key));

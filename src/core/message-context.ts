@@ -27,6 +27,8 @@ export const messageContextSchema = z.object({
     .array(z.object({ name, reason: name }))
     .max(50)
     .optional(),
+  /** Nobody wrote: a schedule of this chat is due, and has these words. */
+  wakeUp: z.object({ name, due: name, missed: z.int().nonnegative() }).optional(),
 });
 
 export type MessageContext = z.infer<typeof messageContextSchema>;
@@ -43,7 +45,16 @@ ${json}
 }
 
 function factsOf(context: MessageContext): Record<string, unknown> {
-  const { speaker, answers, forwardedFrom, links = [], attachments = [], shared = [], lost = [] } = context;
+  const {
+    speaker,
+    answers,
+    forwardedFrom,
+    links = [],
+    attachments = [],
+    shared = [],
+    lost = [],
+    wakeUp,
+  } = context;
   return {
     ...(speaker === undefined ? {} : { written_by: speaker }),
     ...(answers === undefined ? {} : { in_answer_to: { written_by: answers.from, text: answers.text } }),
@@ -52,5 +63,16 @@ function factsOf(context: MessageContext): Record<string, unknown> {
     ...(shared.length === 0 ? {} : { sent_along: shared }),
     ...(lost.length === 0 ? {} : { files_that_could_not_be_received: lost }),
     ...(attachments.length === 0 ? {} : { sent_along_but_not_shown_to_you: attachments }),
+    ...(wakeUp === undefined ? {} : { scheduled_wake_up: wakeUpFacts(wakeUp) }),
+  };
+}
+
+function wakeUpFacts({ name, due, missed }: NonNullable<MessageContext['wakeUp']>) {
+  return {
+    schedule: name,
+    due,
+    ...(missed > 0 && { due_times_missed_besides: missed }),
+    what_this_is:
+      'Nobody has written just now. A schedule of this chat is due, and the text that follows is what it was made with. Your reply goes to the chat.',
   };
 }

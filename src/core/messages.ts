@@ -32,6 +32,7 @@ const TURN_KINDS = [
   'command',
   'move',
   'await-move',
+  'wake',
 ] as const;
 
 const turnRequestSchema = z.object({
@@ -44,7 +45,7 @@ const turnRequestSchema = z.object({
   /**
    * `message`: the person wrote. `steer`: to the turn that runs, if one does (steering.ts). `answer`: to a question, see
    * answer.ts. `new`: start a fresh session. `undo`, `redo`, `fork`: see timeline-turn.ts. `command`: see command-turn.ts.
-   * `move`, `await-move`: see move-conversation.ts.
+   * `move`, `await-move`: see move-conversation.ts. `wake`: a schedule is due, see scheduling.ts.
    */
   kind: z.enum(TURN_KINDS),
   /** 0 when it arrived; +1 each time the system itself queues the rest of a turn that met its deadline. */

@@ -8,6 +8,7 @@ export type * from './ports/notes.ts';
 export type * from './ports/objects.ts';
 export type * from './ports/places.ts';
 export type * from './ports/queue.ts';
+export type * from './ports/schedules.ts';
 export type * from './ports/store.ts';
 export type * from './ports/tenants.ts';
 export type * from './ports/usage.ts';

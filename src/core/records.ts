@@ -4,6 +4,7 @@ import type { Attachment, StoredFile } from './attachments.ts';
 import type { SessionId, SessionKey, Tenant, TurnId } from './ids.ts';
 import type { Json, TurnRequest } from './messages.ts';
 import type { Question } from './question.ts';
+import type { PlacedOrder } from './schedule-orders.ts';
 import type { Timeline } from './timeline.ts';
 
 /**
@@ -71,6 +72,8 @@ export interface Reply {
   readonly answered?: readonly Question[];
   /** What the agent sent along, in order. */
   readonly files?: readonly StoredFile[];
+  /** What the turn has ordered about schedules: done once it is committed, before the reply goes out. */
+  readonly schedules?: readonly PlacedOrder[];
   /** Not worth a message of its own in a chat. */
   readonly quiet?: boolean;
 }

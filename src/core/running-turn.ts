@@ -23,6 +23,7 @@ import type {
 import type { TimelineRecorder } from './record-timeline.ts';
 import type { Reply } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
+import type { Scheduling } from './scheduling.ts';
 import type { Settled } from './settle-answer.ts';
 import type { StandingOf } from './standing.ts';
 import type { SteeredTurn } from './steering.ts';
@@ -46,7 +47,16 @@ export interface TurnDeps {
   /** What the worker does to stored generations by itself. */
   readonly state: Pick<
     SessionState,
-    'compact' | 'collect' | 'undoable' | 'undo' | 'redo' | 'isBlank' | 'branch' | 'agentSessionOf'
+    | 'compact'
+    | 'collect'
+    | 'undoable'
+    | 'undo'
+    | 'redo'
+    | 'isBlank'
+    | 'branch'
+    | 'agentSessionOf'
+    | 'awayOf'
+    | 'claim'
   >;
   readonly hosts: AgentHosts;
   /** Where files of messages and replies lie; without it there are none. */
@@ -62,8 +72,14 @@ export interface TurnDeps {
   readonly send?: (request: TurnRequest) => Promise<void>;
   /** For `/cost`. */
   readonly usage?: Pick<UsageLedger, 'read'>;
+  /** What the infrastructure of a turn cost, by its timeline, where compute is paid by use. */
+  readonly infraUsdOf?: (timeline: Timeline) => number;
+  /** Schedules of the chat; without it nothing can be scheduled here. */
+  readonly scheduling?: Scheduling;
   /** Erases a chat, for `/forget`; without it nobody can from a chat. */
   readonly forget?: (key: SessionKey) => Promise<void>;
+  /** What `hybrid-sessions pull` has to be told here to find the stores; nothing where it is left out. */
+  readonly pullOptions?: string;
   /** Every tenant is served where it is left out. */
   readonly standing?: StandingOf;
   /** Told of every turn that this worker closed, after its person has the reply. Must not throw. */

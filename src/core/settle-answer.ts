@@ -39,6 +39,7 @@ export function settleQuestions(settling: Settling): Settled {
   // A question of another generation may be that of a turn which is cut in parts: its own next part closes it.
   if (!open || continuing) return plain;
   if (isExpired(open, nowMs)) return { ...plain, consent: { ...consent, open: null } };
+  if (request.kind === 'wake') return { reply: notWoken(request) };
   const answers = answersIn(settling, open);
   if (answers === null) return { ...plain, consent: closed(consent, deniedBy(settling, open)) };
   const who = speakerOf(request);
@@ -230,6 +231,13 @@ function deniedBy({ request, nowMs }: Settling, { questions }: OpenQuestions): r
 function alreadyAnswered({ answer }: Question, questions: readonly Question[]): Reply {
   const what = answer ? ` ${decisionText(answer)}.` : '';
   return { ...quiet('already-answered', `This was decided before.${what}`), answered: questions };
+}
+
+/** Only people answer questions: a wake-up neither decides nor denies, and is not lost in silence. */
+function notWoken({ context }: TurnRequest): Reply {
+  const name = context?.wakeUp?.name ?? 'A schedule';
+  const text = `“${name}” was due now, but has not run: a question above waits for your answer. \`/schedules\` shows how to run it afterwards.`;
+  return { outcome: 'failed', code: 'question-open', text };
 }
 
 function quiet(code: string, text: string): Reply {

@@ -4,7 +4,7 @@
 import { Invalid } from './errors.ts';
 import { type SessionKey, sessionKeyOf, type Tenant, tenantOf } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
-import type { EventLog, ObjectStore, SessionState, SessionStore } from './ports.ts';
+import type { EventLog, ObjectStore, ScheduleStore, SessionState, SessionStore } from './ports.ts';
 import type { Lease } from './records.ts';
 
 /** What is not here (the sweep's `expired`, `close`) belongs to the installation. */
@@ -15,6 +15,7 @@ export interface TenantStores {
   readonly events?: EventLog;
   readonly objects?: ObjectStore;
   readonly state?: Partial<SessionState>;
+  readonly schedules?: ScheduleStore;
 }
 
 type Naming<Port> = {
@@ -54,10 +55,22 @@ const NAMED: Naming<Pick<SessionStore, TenantCall>> = {
 
 const EVENTS_NAMED: Naming<EventLog> = { append: (tenant) => [tenant], read: (tenant) => [tenant] };
 
+/** What is due concerns the installation's clock. */
+type ScheduleCall = Exclude<keyof ScheduleStore, 'due' | 'close'>;
+
+const SCHEDULES_NAMED: Naming<Pick<ScheduleStore, ScheduleCall>> = {
+  add: (schedule) => ofRequest(schedule),
+  set: (schedule) => ofRequest(schedule),
+  list: (key) => [tenantOf(key)],
+  timeZoneOf: (key) => [tenantOf(key)],
+  setTimeZone: (key) => [tenantOf(key)],
+  erase: (key) => [tenantOf(key)],
+};
+
 /** What reads and writes nothing needs no binding. */
 type StateCall = Exclude<
   keyof SessionState,
-  'undoable' | 'undo' | 'redoable' | 'redo' | 'isBlank' | 'agentSessionOf'
+  'undoable' | 'undo' | 'redoable' | 'redo' | 'isBlank' | 'awayOf' | 'claim' | 'agentSessionOf'
 >;
 
 const STATE_NAMED: Naming<Pick<SessionState, StateCall>> = {
@@ -74,10 +87,16 @@ type Bound<S extends TenantStores> = Pick<S, keyof TenantStores & keyof S>;
 
 /** All that is given, bound to the tenant. */
 export function forTenant<S extends TenantStores>(stores: S, tenant: Tenant): Bound<S> {
-  const { store, events, objects, state } = stores;
+  const { store, events, objects, state, schedules } = stores;
   const bound: TenantStores = {
     store: { ...bind<SessionStore, TenantCall>(store, NAMED, tenant), close: () => store.close() },
     ...(events && { events: bind(events, EVENTS_NAMED, tenant) }),
+    ...(schedules && {
+      schedules: {
+        ...bind<ScheduleStore, ScheduleCall>(schedules, SCHEDULES_NAMED, tenant),
+        close: () => schedules.close(),
+      },
+    }),
     ...(objects && { objects: boundObjects(objects, tenant) }),
     ...(state && {
       state: { ...state, ...bind<SessionState, StateCall>(state as SessionState, STATE_NAMED, tenant) },

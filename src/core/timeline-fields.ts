@@ -2,7 +2,14 @@
 import type { LogFields } from './log.ts';
 import type { Timeline } from './timeline.ts';
 
-export function timelineFields({ attempt, spans, firstTextMs, totalMs, host }: Timeline): LogFields {
+export function timelineFields({
+  attempt,
+  spans,
+  firstTextMs,
+  totalMs,
+  host,
+  infraUsd,
+}: Timeline): LogFields {
   const sums: Record<string, number> = {};
   for (const { kind, fromMs, toMs } of spans) {
     sums[`${kind}Ms`] = (sums[`${kind}Ms`] ?? 0) + toMs - fromMs;
@@ -13,6 +20,7 @@ export function timelineFields({ attempt, spans, firstTextMs, totalMs, host }: T
     ...sums,
     ...(firstTextMs !== null && { firstTextMs }),
     ...(host && { start: host.start, restoredBytes: host.restoredBytes, savedBytes: host.savedBytes }),
+    ...(infraUsd !== undefined && { infraUsd }),
     ...(host?.peakMemoryBytes !== undefined && { peakMemoryBytes: host.peakMemoryBytes }),
   };
 }

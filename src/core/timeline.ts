@@ -36,6 +36,8 @@ export interface Timeline {
   readonly firstTextMs: number | null;
   readonly totalMs: number;
   readonly host: HostFacts | null;
+  /** What the infrastructure cost, without the model's tokens; absent where compute is not paid by use. */
+  readonly infraUsd?: number;
 }
 
 /** What an agent host cost in this turn. */

@@ -3,6 +3,7 @@
 // product: see the numbered picture in design/turn.md.
 import { runAgentTurn, unreadable } from './agent-turn.ts';
 import { attachedFiles } from './attached-files.ts';
+import { awayStep } from './away.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
@@ -274,6 +275,8 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
   }
   if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
+  const whileAway = awayStep(running);
+  if (whileAway) return whileAway;
   if (request.kind === 'command') {
     const { reply, consent } = await commandReply(running);
     return { ...unchanged(running, reply), ...(consent && { consent }) };
@@ -334,12 +337,15 @@ async function finish(
   turn: TurnRecord,
 ): Promise<TurnOutcome> {
   if (turn.status !== 'committed') return { kind: 'done' };
+  // Before the reply says so; again when this is cut off, which changes nothing.
+  if (turn.reply?.schedules) await deps.scheduling?.apply(request, turn.reply.schedules);
   const outcome = await deliverReply(deps, channel, lease, request, turn);
   if (typeof outcome === 'object') {
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }
   await deps.at?.('after-send');
-  const kept = timeline.done(turn.attempts);
+  const timed = timeline.done(turn.attempts);
+  const kept = deps.infraUsdOf ? { ...timed, infraUsd: deps.infraUsdOf(timed) } : timed;
   await deps.store.settle(lease, turn.turnId, outcome === 'owed' ? 'undeliverable' : outcome, kept);
   await deps.at?.('after-mark');
   deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });

@@ -6,8 +6,10 @@ import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { DAY_SEC } from './defaults.ts';
 import { type Tenant, tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
-import type { ReceivedMessage, TurnQueue } from './ports.ts';
+import type { TurnRequest } from './messages.ts';
+import type { ReceivedMessage, ScheduleStore, TurnQueue } from './ports.ts';
 import type { TurnDeps, TurnOutcome } from './running-turn.ts';
+import { createScheduling } from './scheduling.ts';
 import { forTenant } from './tenant-bound.ts';
 import type { TenantRecord } from './tenants.ts';
 import { runTurn } from './turn.ts';
@@ -24,6 +26,10 @@ export interface WorkerDeps extends TurnDeps {
   readonly visibilityMs: number;
   /** What the registry knows of a tenant; the installation's own settings hold without it. */
   readonly recordOf?: (tenant: Tenant) => Promise<TenantRecord | null>;
+  /** Without it nothing can be scheduled. */
+  readonly schedules?: ScheduleStore;
+  /** Where a chat has chosen none. @default UTC */
+  readonly timeZone?: string;
   /** What works for one tenant is done with these, whose credentials open nothing else; with `store` and `state` without it. */
   readonly storesFor?: (tenant: Tenant) => Pick<TurnDeps, 'store' | 'state' | 'objects'>;
 }
@@ -122,12 +128,16 @@ async function boundTo(tenant: Tenant, deps: WorkerDeps): Promise<TurnDeps> {
   // Where the registry cannot be read, the turn does not get past its first question.
   const record = await deps.recordOf?.(tenant).catch(() => null);
   const days = record?.settings.retentionDays ?? null;
-  return {
+  const { schedules } = deps;
+  const bound = {
     ...deps,
-    send: (request) => deps.queue.send(request),
-    ...forTenant(deps.storesFor?.(tenant) ?? deps, tenant),
+    send: (request: TurnRequest) => deps.queue.send(request),
+    ...forTenant({ ...(deps.storesFor?.(tenant) ?? deps), ...(schedules && { schedules }) }, tenant),
     ...(days !== null && { retentionSec: days * DAY_SEC }),
   };
+  if (!bound.schedules) return bound;
+  const { timeZone = 'UTC' } = deps;
+  return { ...bound, scheduling: createScheduling({ ...bound, schedules: bound.schedules, timeZone }) };
 }
 
 async function answerQueue(deps: WorkerDeps, delivery: ReceivedMessage, outcome: TurnOutcome): Promise<void> {

@@ -53,14 +53,25 @@ const INGRESS_SEC = 0.1;
 const HEARTBEAT_SEC = 12;
 const LOG_GB_PER_TURN = 20 / 1024 ** 2;
 
-export function turnCost(usage: Usage, prices: AwsPrices): readonly CostPart[] {
+export interface TurnCostOptions {
+  /** The seconds were measured, and the start of CLI and environment is in them. */
+  readonly startIsInSeconds?: boolean;
+}
+
+export function turnCost(
+  usage: Usage,
+  prices: AwsPrices,
+  { startIsInSeconds = false }: TurnCostOptions = {},
+): readonly CostPart[] {
   const { lambda, dynamo, s3, sqsFifoRequest } = prices;
   const { hotRate, modelCallsPerTurn, secondsPerTurn } = usage;
   const isolated = usage.agents === 'isolated';
   const gb = usage.memoryMb / MB_PER_GB;
   const cpus = usage.memoryMb / MB_PER_CPU;
   const newEnvironments = isolated ? 1 - hotRate : Math.min(1 - hotRate, SHARED_COLD_SHARE);
-  const startSec = ((1 - hotRate) * CLI_START_CPU_SEC + newEnvironments * ENVIRONMENT_START_CPU_SEC) / cpus;
+  const estimatedSec =
+    ((1 - hotRate) * CLI_START_CPU_SEC + newEnvironments * ENVIRONMENT_START_CPU_SEC) / cpus;
+  const startSec = startIsInSeconds ? 0 : estimatedSec;
   const heldSec = secondsPerTurn + startSec;
   const beats = Math.floor(heldSec / HEARTBEAT_SEC);
   const parts: CostPart[] = [

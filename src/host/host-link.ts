@@ -25,6 +25,8 @@ export interface HostProcess {
   readonly stdio: readonly (Readable | Writable | null)[];
   /** Ends it and everything in it at once. */
   kill(): void;
+  /** What its programs held at most since the last call; null or absent where nobody looks. */
+  peakMemoryBytes?(): number | null;
   /** Where the system tells something of it. */
   readonly activity?: () => Promise<Activity | null>;
   /** Resolves when nothing of it runs any more. */

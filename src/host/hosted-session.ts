@@ -1,9 +1,11 @@
 // One session on its host, the worker's half: what the host is given, and what it answers, checked before the core sees it.
 import type { ModelEndpoint } from '../agent/environment.ts';
 import type { ModelAccess } from '../agent/model-access.ts';
+import { systemClock } from '../core/clock.ts';
 import { Conflict } from '../core/errors.ts';
 import type { TurnId } from '../core/ids.ts';
 import { errorFields, type Log } from '../core/log.ts';
+import type { Clock } from '../core/ports/clock.ts';
 import type { AgentOutcome, StateLimits } from '../core/ports/execution.ts';
 import type { AgentHost, HostRun } from '../core/ports/hosts.ts';
 import type { ObjectStore } from '../core/ports/objects.ts';
@@ -45,6 +47,7 @@ export interface HostedSessionOptions {
   readonly savedCheck?: typeof createSavedCheck;
   /** How many may stay with their session between two turns, and for how long; none when left out. */
   readonly hot?: HotLimits;
+  readonly clock?: Pick<Clock, 'now'>;
   readonly log: Log;
 }
 
@@ -57,13 +60,14 @@ export interface Seat extends Omit<HotHost, 'held'> {
 
 export async function openSession(
   options: HostedSessionOptions,
-  { host, facts, claimed, intake, needs, why }: Seat,
+  { host, facts, claimed, intake, needs, why: whyAnew }: Seat,
   lease: Lease,
   opened: SessionHead,
   onClose: (stays: HotHost | null) => void,
 ): Promise<AgentHost> {
   const { objects, state, limits, access, hot, agentOf, patience = HOST_PATIENCE, log } = options;
   const { link } = host;
+  let why = whyAnew;
   const { directory, stage } = claimed;
   const stored = newestOf(opened);
   const check = (options.savedCheck ?? createSavedCheck)({ objects, scope: lease, limits });
@@ -168,10 +172,15 @@ export async function openSession(
       fence,
       directory,
       stored: stored && plain(stored),
+      ...(hot && host.stay && { hot: conditionsOf(hot, opened, options.clock) }),
     } as const;
-    await link.ask(layOut, 'opened', patience.openMs).catch(async (error: unknown) => {
+    const there = await link.ask(layOut, 'opened', patience.openMs).catch(async (error: unknown) => {
       throw unstaged ?? (await judged(error));
     });
+    if (there.hot) {
+      why = null;
+      facts.foundHot();
+    } else why = there.cold ?? why;
   }
   check.expect(stored);
   /** What the host's files are. */
@@ -182,7 +191,17 @@ export async function openSession(
     endpoint: ModelEndpoint,
     use: string | undefined,
   ): Promise<AgentOutcome> {
-    const { resume, continuing, request, decided, tries, signal, agentSessionId, files = [] } = run;
+    const {
+      resume,
+      continuing,
+      request,
+      decided,
+      tries,
+      signal,
+      agentSessionId,
+      files = [],
+      scheduling,
+    } = run;
     const stop = () => {
       link.send({ type: 'stop', reason: signal.reason as 'stop' });
       link.hurry('ended', patience.stopMs);
@@ -212,6 +231,7 @@ export async function openSession(
         ...(given.length > 0 && { files: given }),
         ...(tools && { tools }),
         ...(decided && { decided }),
+        ...(scheduling && { scheduling }),
         ...(agentSessionId && { agentSessionId }),
       };
       const asked = link.ask({ ...frame, ...more }, 'ended');
@@ -316,6 +336,14 @@ export async function wake(
   if (stored === null || stored.content !== held.content) return 'head';
   const opened = await host.link.ask({ type: 'wake', fence, stored: plain(stored) }, 'opened', openMs);
   return opened.cold ?? null;
+}
+
+function conditionsOf(
+  { idleMs, memoryBytes }: HotLimits,
+  { generation }: SessionHead,
+  clock: Pick<Clock, 'now'> = systemClock,
+) {
+  return { generation, idleMs, memoryBytes, nowMs: clock.now() };
 }
 
 /** For the counters: whether the turn met a live CLI, and if not, why. */

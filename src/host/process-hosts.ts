@@ -2,7 +2,6 @@
 // a turn does not wait for its start.
 import type { Readable } from 'node:stream';
 import { errorFields } from '../core/log.ts';
-import type { Clock } from '../core/ports/clock.ts';
 import type { StateLimits } from '../core/ports/execution.ts';
 import type { AgentHost, AgentHosts } from '../core/ports/hosts.ts';
 import type { Lease, SessionHead } from '../core/records.ts';
@@ -22,10 +21,11 @@ export interface ProcessHostsOptions extends HostedSessionOptions {
   readonly start: (needs: HostNeeds | null) => Promise<SpareHost>;
   /** Hosts that wait for a session. */
   readonly spares: number;
-  readonly clock?: Pick<Clock, 'now'>;
 }
 
 export interface ProcessHosts extends AgentHosts {
+  /** Waits until the hosts of earlier turns have come to rest, or are gone with what they left. */
+  settled(): Promise<void>;
   /** Ends the spares, and waits for what ended hosts leave to be removed. */
   close(): Promise<void>;
 }
@@ -53,7 +53,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
     const askedAtMs = performance.now();
     const taken = (host: SpareHost, start: HostFacts['start']) => ({
       host,
-      facts: countHostFacts(start, askedAtMs),
+      facts: countHostFacts(start, askedAtMs, memoryOf(host)),
     });
     if (needs) return taken(await options.start(needs), 'new');
     for (let spare = spares.shift(); spare; spare = spares.shift()) {
@@ -67,12 +67,25 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   }
 
   function leave(host: SpareHost): Promise<void> {
-    const left = host
+    const closing = host
       .close()
-      .catch((error: unknown) => log('error', 'host-not-removed', errorFields(error)))
-      .finally(() => leaving.delete(left));
+      .catch((error: unknown) => log('error', 'host-not-removed', errorFields(error)));
+    return waitedFor(closing);
+  }
+
+  function waitedFor(going: Promise<void>): Promise<void> {
+    const left = going.finally(() => leaving.delete(left));
     leaving.add(left);
     return left;
+  }
+
+  async function settled(): Promise<void> {
+    while (leaving.size > 0) await Promise.all(leaving);
+  }
+
+  async function letStay(stay: () => Promise<WhyEvicted | null>): Promise<void> {
+    const why = await stay().catch((): WhyEvicted => 'died');
+    if (why !== null) log('debug', 'hot-ended', { why });
   }
 
   const { hot, clock } = options;
@@ -108,7 +121,8 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
   const forNeeds = (needs: HostNeeds | null) => ({ ...options, limits: needs?.limits ?? options.limits });
 
   function finish(host: SpareHost, lease: Lease, stays: HotHost | null): void {
-    if (stays && hotHosts && !closed) hotHosts.put(lease, stays);
+    if (stays && hot && host.stay && !closed) void waitedFor(letStay(host.stay));
+    else if (stays && hotHosts && !closed) hotHosts.put(lease, stays);
     else void leave(host);
     refill();
   }
@@ -132,13 +146,14 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
       }
       return await openSession(
         forNeeds(needs),
-        { ...stayed, facts: countHostFacts('hot', askedAtMs), why: null },
+        { ...stayed, facts: countHostFacts('hot', askedAtMs, memoryOf(stayed.host)), why: null },
         lease,
         head,
         (again) => finish(stayed.host, lease, again),
       );
     },
     modelAnswers: options.access.answersAgain,
+    settled,
     async close() {
       closed = true;
       for (const spare of spares.splice(0))
@@ -147,10 +162,15 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
           () => {},
         );
       await hotHosts?.close();
-      while (leaving.size > 0) await Promise.all(leaving);
+      await settled();
     },
   };
 }
+
+const memoryOf =
+  ({ link }: SpareHost) =>
+  () =>
+    link.process.peakMemoryBytes?.() ?? null;
 
 /** null: a spare will do. */
 function needsOf(agent: TenantAgent | null, limits: StateLimits): HostNeeds | null {

@@ -5,8 +5,9 @@ import { z } from 'zod';
 import { askedSchema, decidedSchema } from '../core/asked-call.ts';
 import { fileNameOf, MAX_FILES, sentFileSchema } from '../core/attachments.ts';
 import { parseTurnRequest } from '../core/messages.ts';
+import { agentSchedulingSchema, scheduleOrdersSchema } from '../core/schedule-orders.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
-import { WHY_COLD } from './hot-reasons.ts';
+import { WHY_COLD, WHY_EVICTED } from './hot-reasons.ts';
 
 /** Both sides come from the same package; a host of another build is refused. */
 export const PROTOCOL_VERSION = 2;
@@ -72,6 +73,17 @@ export const toHostSchema = z.discriminatedUnion('type', [
     fence: z.int().nonnegative(),
     directory: z.object({ root: z.string(), config: z.string(), workspace: z.string() }),
     stored: storedGenerationSchema.nullable(),
+    /** Where an agent stays in its place between two turns: under which conditions one that is there may go on. */
+    hot: z
+      .object({
+        /** Of the head. */
+        generation: z.int().nonnegative(),
+        /** The worker's clock: a machine that stood still has none to be relied on. */
+        nowMs: z.number(),
+        idleMs: z.number().positive(),
+        memoryBytes: z.number().positive(),
+      })
+      .optional(),
   }),
   z.object({
     type: z.literal('run'),
@@ -81,6 +93,7 @@ export const toHostSchema = z.discriminatedUnion('type', [
     /** What came with the message; `object` is the name under which it is asked for, like a pack. */
     files: z.array(givenFileSchema).max(MAX_FILES).optional(),
     decided: decidedSchema.optional(),
+    scheduling: agentSchedulingSchema.optional(),
     tries: z.int().positive(),
     /** Claude's own id of the conversation, where it is not the session's. */
     agentSessionId: z.string().optional(),
@@ -155,6 +168,7 @@ export const outcomeSchema = z.strictObject({
     .optional(),
   asked: askedSchema.optional(),
   sent: z.array(sentFileSchema).max(MAX_FILES).optional(),
+  schedules: scheduleOrdersSchema.optional(),
   failure: z
     .strictObject({
       code: z.enum(['model-unavailable', 'agent-crashed', 'agent-error', 'resume-lost']),
@@ -173,13 +187,20 @@ const logFields = z.record(
 export const fromHostSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready'), version: z.literal(PROTOCOL_VERSION) }),
   z.strictObject({ type: z.literal('beat') }),
-  /** `cold`: of `wake`, why this host cannot serve the turn. */
-  z.strictObject({ type: z.literal('opened'), cold: z.enum(WHY_COLD).optional() }),
+  /**
+   * `cold`: of `wake`, why this host cannot serve the turn; of `open`, why one that stayed there did not. `hot`: of `open`, one
+   * that stayed serves it, and nothing was laid out.
+   */
+  z.strictObject({
+    type: z.literal('opened'),
+    cold: z.enum(WHY_EVICTED).optional(),
+    hot: z.literal(true).optional(),
+  }),
   z.strictObject({
     type: z.literal('resting'),
     memoryBytes: count.optional(),
     /** Set when no CLI stayed. */
-    cold: z.enum(WHY_COLD).optional(),
+    cold: z.enum(WHY_EVICTED).optional(),
   }),
   z.strictObject({ type: z.literal('progress'), event: turnEventSchema }),
   z.strictObject({

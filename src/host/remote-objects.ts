@@ -17,7 +17,12 @@ export interface RemoteObjectsOptions {
   readonly bytes: Writable;
 }
 
-export function createRemoteObjects({ incoming, need, offer, bytes }: RemoteObjectsOptions): ObjectStore {
+export interface RemoteObjects extends ObjectStore {
+  /** Packs that were there may be there no more. */
+  askAgain(): void;
+}
+
+export function createRemoteObjects({ incoming, need, offer, bytes }: RemoteObjectsOptions): RemoteObjects {
   const asked = new Map<string, Promise<boolean>>();
 
   async function fileOf(key: string): Promise<string> {
@@ -29,6 +34,7 @@ export function createRemoteObjects({ incoming, need, offer, bytes }: RemoteObje
   }
 
   return {
+    askAgain: () => asked.clear(),
     async put(key, body) {
       const size = 'file' in body ? body.bytes : body.length;
       const answer = offer(nameOf(key), size);

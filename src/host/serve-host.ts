@@ -22,7 +22,7 @@ import { readFrames, writeFrame } from './frames.ts';
 import { type ModelDoor, openModelDoor, throughDoor } from './model-door.ts';
 import { atOneMoment } from './one-moment.ts';
 import { type FromHost, type HeardByHost, PROTOCOL_VERSION, toHostSchema } from './protocol.ts';
-import { createRemoteObjects } from './remote-objects.ts';
+import { createRemoteObjects, type RemoteObjects } from './remote-objects.ts';
 
 export interface HostStreams {
   readonly input: Readable;
@@ -42,6 +42,8 @@ export type Boot = Extract<HeardByHost, { type: 'boot' }>;
 
 export interface HostOptions {
   readonly ways: Ways;
+  /** Paths in the session's root that are the host's own, and emptied by whoever runs it. */
+  readonly ofHost?: readonly string[];
   readonly openRunner: (boot: Boot, ways: Ways, log: Log) => Promise<CliRunner>;
 }
 
@@ -53,9 +55,9 @@ type Wake = Extract<HeardByHost, { type: 'wake' }>;
 
 interface Booted {
   readonly boot: Boot;
+  readonly objects: RemoteObjects;
   readonly runner: CliRunner;
   readonly files: SessionFiles;
-  readonly objects: Pick<ObjectStore, 'stream' | 'put'>;
   /** True where every other process that can be seen belongs to the turn. */
   readonly alone: boolean;
 }
@@ -76,7 +78,7 @@ const LEAVE_MS = 5_000;
 /** Resolves when the worker has closed the host, or is gone, and the agent's run has ended. */
 export async function serveHost(
   { input, output, bytes }: HostStreams,
-  { ways, openRunner }: HostOptions,
+  { ways, ofHost = [], openRunner }: HostOptions,
 ): Promise<void> {
   const say = (frame: FromHost): void => void writeFrame(output, frame);
   const log: Log = (level, event, fields = {}) => {
@@ -119,7 +121,7 @@ export async function serveHost(
     const files = createSessionFiles({ objects, limits: frame.limits });
     const inside = await readlink('/proc/self/ns/pid').catch(() => null);
     const alone = frame.outside !== null && inside !== null && inside !== frame.outside;
-    booted = { boot: frame, runner, files, objects, alone };
+    booted = { boot: frame, objects, runner, files, alone };
     say({ type: 'ready', version: PROTOCOL_VERSION });
   }
 
@@ -128,13 +130,14 @@ export async function serveHost(
     const { directory, fence } = frame;
     const scope = { tenant: frame.tenant as Tenant, sessionId: frame.sessionId as SessionId };
     const { baseline } = await files.restore(scope, frame.stored, directory);
-    session = { ...scope, fence, directory, baseline, place: createCliPlace({ alone, log }) };
+    session = { ...scope, fence, directory, baseline, place: createCliPlace({ alone, ofHost, log }) };
     say({ type: 'opened' });
   }
 
   async function run({ runner, objects, alone }: Booted, opened: Session, frame: Run): Promise<void> {
     stop = new AbortController();
     const { resume, continuing, request, decided, tries, model, agentSessionId, keep, tools } = frame;
+    const { scheduling } = frame;
     const { sessionId, directory, place } = opened;
     const endpoint = endpointOf(model, ways);
     if (keep) door ??= await openModelDoor();
@@ -148,6 +151,7 @@ export async function serveHost(
         request,
         ...(frame.files && { files: frame.files.map((file) => readable(file, objects)) }),
         ...(decided && { decided }),
+        ...(scheduling && { scheduling }),
         tries,
         directory,
         steering,
@@ -187,8 +191,9 @@ export async function serveHost(
     say({ type: 'resting', memoryBytes: resting.memoryBytes });
   }
 
-  async function wake(opened: Session, { fence, stored }: Wake): Promise<void> {
+  async function wake({ objects }: Booted, opened: Session, { fence, stored }: Wake): Promise<void> {
     const { place, directory, baseline } = opened;
+    objects.askAgain();
     clearInterval(beat);
     beat = startBeat();
     const resting = await place.resting();
@@ -259,7 +264,8 @@ export async function serveHost(
           if (session) rest(session).catch((error: unknown) => failed('rest', error));
           break;
         case 'wake':
-          if (session) wake(session, frame).catch((error: unknown) => failed('open', error));
+          if (booted && session)
+            wake(booted, session, frame).catch((error: unknown) => failed('open', error));
           break;
         case 'stop':
           stop.abort(frame.reason);

@@ -3,6 +3,7 @@ import type { StateLimits } from '../core/ports/execution.ts';
 import type { Lease } from '../core/records.ts';
 import type { StoredGeneration } from '../state/record.ts';
 import type { HostLink } from './host-link.ts';
+import type { WhyEvicted } from './hot-reasons.ts';
 import type { PackIntake } from './pack-intake.ts';
 import type { NetworkSetting } from './sandbox/network-setting.ts';
 
@@ -15,6 +16,11 @@ export interface SpareHost {
   isCurrent?(): Promise<boolean>;
   /** Ends the host and removes what it leaves. Safe to call twice. */
   close(): Promise<void>;
+  /**
+   * Where the agent stays by itself and is found by its session's next claim: lets it come to rest, and goes. Resolves to
+   * why it did not stay; null when it did.
+   */
+  stay?(): Promise<WhyEvicted | null>;
 }
 
 export interface ClaimedPlace {

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { namedModelsSchema } from '../agent/turn-models.ts';
 import { browserAccessSchema } from '../core/browser-access.ts';
-import { RETENTION_DAYS } from '../core/defaults.ts';
+import { HOT_IDLE_MINUTES, RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
 import { whileRunningSchema } from '../core/while-running.ts';
@@ -106,6 +106,7 @@ export const isolatedHostsSchema = z.object({
   stateTable: text,
   bucket: text,
   agentHostFunction: text,
+  agentMemoryMb: whole.optional(),
   gatewayUrl: z.url(),
   signIns: z
     .literal('true')
@@ -115,6 +116,7 @@ export const isolatedHostsSchema = z.object({
   modelProvider: model.modelProvider,
   model: model.model,
   budgets,
+  hotIdleMinutes: z.coerce.number().min(0).max(1_440).default(HOT_IDLE_MINUTES),
   tenantModels,
   agentModels: z.string().default('{}').transform(parsedJson).pipe(z.record(z.string(), namedModelsSchema)),
 });

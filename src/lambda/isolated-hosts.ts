@@ -5,6 +5,7 @@ import type { ModelEndpoint } from '../agent/environment.ts';
 import { createModelAccess, upstreamOf } from '../agent/model-access.ts';
 import { folderModelsOf } from '../agent/turn-models.ts';
 import { systemClock } from '../core/clock.ts';
+import { HOT_MEMORY_MB } from '../core/defaults.ts';
 import type { Tenant } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { createUpstream } from '../gateway/create-upstream.ts';
@@ -37,7 +38,9 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
     ...(configuration.modelProvider === 'bedrock' ? { bedrock: { AWS_REGION: region } } : {}),
   };
   let hosts: ProcessHosts | null = null;
+  const { agentMemoryMb } = configuration;
   return {
+    built: agentMemoryMb === undefined ? null : { agents: 'isolated', memoryMb: agentMemoryMb },
     parameters: [gatewaySecretParameter],
     async open({ objects, state, limits, secrets, usage, keysOf, recordOf }) {
       const secret = Buffer.from(secrets.get(gatewaySecretParameter) ?? '', 'base64url');
@@ -94,11 +97,19 @@ export function isolatedHosts({ log }: { readonly log: Log }): WorkerHosts {
         }),
         // A host without a session would need a tenant id of its own.
         spares: 0,
+        // Where they run they stay by themselves: there is nothing here to count.
+        ...(configuration.hotIdleMinutes > 0 && {
+          hot: {
+            sessions: Number.POSITIVE_INFINITY,
+            memoryBytes: HOT_MEMORY_MB * 1024 * 1024,
+            idleMs: Math.round(configuration.hotIdleMinutes * 60_000),
+          },
+        }),
         log,
       });
       return hosts;
     },
-    settle: async () => hosts?.close(),
+    settle: async () => hosts?.settled(),
   };
 }
 

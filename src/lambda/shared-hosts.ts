@@ -29,7 +29,9 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
   const { temporary, keepSession, modelKeyParameter } = configuration;
   const endOthers = watchUser(log, flush);
   const taskRoot = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
+  const memoryMb = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE);
   return {
+    built: memoryMb > 0 ? { agents: 'shared', memoryMb } : null,
     parameters: modelKeyParameter === undefined ? [] : [modelKeyParameter],
     async open({ objects, state, secrets, usage, recordOf }) {
       const folder = await loadAgentFolder(join(taskRoot, 'agent'));

@@ -33,6 +33,8 @@ const noState: WorkerDeps['state'] = {
   undo: () => null,
   redo: () => null,
   isBlank: () => false,
+  awayOf: () => null,
+  claim: () => null,
   agentSessionOf: ({ sessionId }) => sessionId,
 };
 

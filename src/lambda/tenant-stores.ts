@@ -13,6 +13,7 @@ import type { Tenant } from '../core/ids.ts';
 import type { EventLog, ObjectStore, SessionStore, StateLimits, UsageLedger } from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
 import type { TenantRecord } from '../core/tenants.ts';
+import { awayOf, claimed } from '../state/away.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { agentSessionOf, isBlank, redoable, redone, undoable, undone } from '../state/timeline.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
@@ -143,6 +144,8 @@ export function createTenantStores(options: TenantStoresOptions) {
     redoable,
     redo: redone,
     isBlank,
+    awayOf,
+    claim: claimed,
     agentSessionOf,
   };
   const usage: UsageLedger = {

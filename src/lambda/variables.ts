@@ -30,6 +30,8 @@ export const VARIABLES = {
   modelBaseUrl: 'HYBRID_SESSIONS_MODEL_BASE_URL',
   /** Name of the function in which agents run, and address of the one through which they reach a model and their worker. */
   agentHostFunction: 'HYBRID_SESSIONS_AGENT_HOST_FUNCTION',
+  /** Of that function, in MB: what its turns cost follows from it. */
+  agentMemoryMb: 'HYBRID_SESSIONS_AGENT_MEMORY_MB',
   gatewayUrl: 'HYBRID_SESSIONS_GATEWAY_URL',
   /** `true`: people sign in to a tool server, and replies may end with a link for it. */
   signIns: 'HYBRID_SESSIONS_SIGN_INS',
@@ -52,6 +54,8 @@ export const VARIABLES = {
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',
   /** `false`: the folder is emptied after each turn, too. */
   keepSession: 'HYBRID_SESSIONS_KEEP_SESSION',
+  /** For how long an agent may stay in its own function without a message; 0: it ends with its turn. */
+  hotIdleMinutes: 'HYBRID_SESSIONS_HOT_IDLE_MINUTES',
   /** `true`: the function's user runs nothing but the function, so every other process of it may be ended. */
   soleUser: 'HYBRID_SESSIONS_SOLE_USER',
 } as const;

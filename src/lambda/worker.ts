@@ -4,6 +4,7 @@
 // function (shared-hosts.ts), or in one of their own for each session (isolated-hosts.ts).
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type { z } from 'zod';
+import { INSTALLATION_FILE } from '../aws/installation-file.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { systemClock } from '../core/clock.ts';
 import {
@@ -18,6 +19,9 @@ import { errorFields, type Log } from '../core/log.ts';
 import { once } from '../core/once.ts';
 import type { AgentHosts, ObjectStore, ReceivedMessage, StateLimits, UsageLedger } from '../core/ports.ts';
 import { processMessage, type WorkerDeps } from '../core/worker.ts';
+import { US_EAST_1 } from '../cost/aws-prices.ts';
+import { measuredTurn, measuredTurnUsd } from '../cost/measured-turn.ts';
+import type { Usage } from '../cost/turn-cost.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
@@ -41,6 +45,8 @@ export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBat
 
 /** Where the agents of a worker run. */
 export interface WorkerHosts {
+  /** How the function that runs agents is built, for what a turn cost; null where that is not known. */
+  readonly built: Pick<Usage, 'agents' | 'memoryMb'> | null;
   /** Names of the parameters that it needs. */
   readonly parameters: readonly string[];
   open(parts: {
@@ -110,7 +116,9 @@ export function createWorker(
       }),
       channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, shared), shared),
       usage,
+      ...infraOf(hosts.built),
       ...(apart && { storesFor: apart.of }),
+      pullOptions: `--aws ${INSTALLATION_FILE}`,
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,
       log,
@@ -163,6 +171,11 @@ function tenantStores(
   if (tenantRole === undefined) return null;
   const tables = { mappingTable, stateTable, retentionSec };
   return createTenantStores({ ...tables, roleArn: tenantRole, bucket, temporary, limits, recordOf });
+}
+
+function infraOf(built: WorkerHosts['built']): Pick<WorkerDeps, 'infraUsdOf'> {
+  if (!built) return {};
+  return { infraUsdOf: (timeline) => measuredTurnUsd(measuredTurn(timeline), built, US_EAST_1) };
 }
 
 /** From the queue's visibility, which must be longer than this function may run, to a minute from now. */

@@ -8,6 +8,7 @@ import type {
   EventLog,
   ObjectStore,
   Places,
+  ScheduleStore,
   SessionStore,
   TenantHoldings,
   TenantRegistry,
@@ -24,6 +25,7 @@ import {
   createSqliteEventLog,
   createSqliteNotes,
   createSqlitePlaces,
+  createSqliteSchedules,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
@@ -46,6 +48,7 @@ export interface Stores {
   readonly holdings: TenantHoldings;
   readonly usage: UsageLedger;
   readonly places: Places;
+  readonly schedules: ScheduleStore;
   readonly vault: Vault;
   close(): Promise<void>;
 }
@@ -91,6 +94,7 @@ export async function openStores(
     usage,
     places,
     notes,
+    schedules: createSqliteSchedules({ database, clock }),
     vault: openVault(folder.path, configuration.vaultKey ?? null),
     retentionSec,
     keepGenerations,

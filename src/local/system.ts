@@ -2,9 +2,10 @@
 // also serves it on a port. Wrong settings and missing parts are found before the first message is taken.
 import { join } from 'node:path';
 import { loadAgentFolder, serverListOf, toolsOf } from '../agent/agent-folder.ts';
+import { timeZoneOf } from '../agent/time-zone.ts';
 import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
-import { servePageFrom } from '../api/static.ts';
+import { eitherPage, servePageFrom, serveWidgetFrom } from '../api/static.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { createAdmission } from '../core/admission.ts';
@@ -12,9 +13,11 @@ import { systemClock } from '../core/clock.ts';
 import { Invalid } from '../core/errors.ts';
 import { limitsWithin } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
+import { createScheduling, type SchedulingDeps } from '../core/scheduling.ts';
 import { startSweep } from '../core/sweep.ts';
+import { runWakeUps } from '../core/wake-ups.ts';
 import { detectSandbox } from '../host/sandbox/index.ts';
-import { PACKAGE_ROOT, packageVersion } from '../package-root.ts';
+import { PACKAGE_ROOT, packageVersion, WIDGET_FOLDER } from '../package-root.ts';
 import { storedBytes } from '../state/record.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
@@ -95,6 +98,7 @@ export async function openLocalSystem(
       bytesOf: storedBytes,
       clock: systemClock,
     });
+    const timeZone = timeZoneOf(folder.settings);
     const waiting = createWaitingTurns(() => systemClock.now());
     let workerPids: () => readonly number[] = () => [];
     const metrics = createMetrics({ queue: stores.queue, waiting, workers: () => workerPids().length });
@@ -104,6 +108,7 @@ export async function openLocalSystem(
       retentionOf,
       admit,
       whileRunning: configuration.whileRunning,
+      timeZone,
       waiting: waiting.list,
       metrics,
       ending: ending.signal,
@@ -122,7 +127,10 @@ export async function openLocalSystem(
       ownerOf: createCallers({ users: configuration.browsers.users, directory, secrets }),
       origins: configuration.browsers.origins,
       knownHosts: options.knownHosts,
-      page: options.page ? servePageFrom(join(PACKAGE_ROOT, 'web')) : null,
+      widget: serveWidgetFrom(WIDGET_FOLDER),
+      page: options.page
+        ? eitherPage(servePageFrom(join(PACKAGE_ROOT, 'web')), serveWidgetFrom(WIDGET_FOLDER))
+        : serveWidgetFrom(WIDGET_FOLDER),
     });
     const { channels = CHANNELS, workerProgram } = options;
     // This waits for the workers: a caller that waits for a turn which ends within its grace time gets the answer.
@@ -159,6 +167,8 @@ export async function openLocalSystem(
       retentionSec: configuration.retentionSec,
       log,
     };
+    const wakeUps = startWakeUps({ ...stores, standing, retentionOf, clock: systemClock, log, timeZone });
+    ends.push(() => wakeUps.stop());
     const inlets = startInlets(channels, configuration.channels, accepting);
     ends.push(() => inlets.stop());
     const bots = startTenantInlets(channels, {
@@ -272,4 +282,17 @@ function logLines(configuration: Configuration): Log {
     write: (line) => void process.stderr.write(line),
     now: () => systemClock.now(),
   });
+}
+
+/** Fires what is due, from here on. */
+function startWakeUps(deps: SchedulingDeps): { stop(): Promise<void> } {
+  const { due } = deps.schedules;
+  const stopping = new AbortController();
+  const running = due && runWakeUps({ ...deps, scheduling: createScheduling(deps), due }, stopping.signal);
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
 }

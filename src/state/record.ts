@@ -6,7 +6,7 @@ import { KEPT_GENERATIONS } from '../core/defaults.ts';
 import { Corrupt, Gone } from '../core/errors.ts';
 import type { SessionId, Tenant, TurnId } from '../core/ids.ts';
 import type { Json } from '../core/messages.ts';
-import type { TurnMark } from '../core/ports/execution.ts';
+import type { Away, TurnMark } from '../core/ports/execution.ts';
 import type { SessionHead } from '../core/records.ts';
 
 /** A generation never has more packs than this, so a restore reads at most this many objects. */
@@ -63,6 +63,8 @@ const recordSchema = z.object({
   shared: z.literal(true).optional(),
   /** Sessions whose packs this one needed when it was made. */
   owners: z.array(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)).optional(),
+  /** Somebody has it on a computer of theirs: which copy, since when. */
+  away: z.object({ id: z.string().min(1).max(64), sinceMs: z.int().nonnegative() }).optional(),
 });
 
 /** One restorable generation. Two generations with the same `content` have the same files. */
@@ -114,6 +116,7 @@ export interface StateRecord {
   readonly shared?: boolean;
   /** Sessions whose packs it needed when it was made: a note beside theirs names it. */
   readonly owners?: readonly SessionId[];
+  readonly away?: Away;
 }
 
 /** Every generation whose packs have to be kept. */
@@ -178,7 +181,7 @@ export function parseRecord(state: Json | null): StateRecord | null {
     }
     return { generation, content, packs: list as PackEntry[] };
   };
-  const { agentSession, shared, whole, owners } = rest;
+  const { agentSession, shared, whole, owners, away } = rest;
   return {
     history: history.map(storedOf),
     garbage: garbage.map(([name, bytes]) => ({ name, bytes })),
@@ -190,6 +193,7 @@ export function parseRecord(state: Json | null): StateRecord | null {
     ...(shared && { shared }),
     ...(whole && { whole }),
     ...(owners && { owners: owners as SessionId[] }),
+    ...(away && { away }),
   };
 }
 
@@ -207,7 +211,7 @@ export function encodeRecord(record: StateRecord): Json {
   const tupleOf = (stored: StoredGeneration) => {
     return [stored.generation, stored.content, stored.packs.map((pack) => indexOf.get(pack.name)!)];
   };
-  const { turns, undone, agentSession, shared, whole, owners } = record;
+  const { turns, undone, agentSession, shared, whole, owners, away } = record;
   const known = new Set(keptGenerations(record).map(({ generation }) => generation));
   const marks = [...(turns ?? [])].filter(([generation]) => known.has(generation));
   const packs = [...all.values()].map((pack) => {
@@ -224,6 +228,7 @@ export function encodeRecord(record: StateRecord): Json {
     ...(shared && { shared }),
     ...(whole && { whole }),
     ...(owners?.length && { owners: [...owners] }),
+    ...(away && { away: { id: away.id, sinceMs: away.sinceMs } }),
   };
 }
 

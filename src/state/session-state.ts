@@ -10,6 +10,7 @@ import type { SessionState, StateLimits, TurnMark } from '../core/ports/executio
 import type { ObjectStore } from '../core/ports/objects.ts';
 import type { SessionStore } from '../core/ports/store.ts';
 import type { SessionHead } from '../core/records.ts';
+import { awayOf, claimed } from './away.ts';
 import { isCompactionDue, mergedList, mergeStart, mergeTail, withPacks } from './compact.ts';
 import { diskError } from './disk-errors.ts';
 import type { Progress } from './progress.ts';
@@ -186,6 +187,8 @@ export function createSessionState(options: SessionStateOptions): StoredState {
     redoable,
     redo: redone,
     isBlank,
+    awayOf,
+    claim: claimed,
     agentSessionOf,
 
     async branch(head, sessionId) {

@@ -24,6 +24,8 @@ import type { Answer, AnswerEvent, Caller, SendOptions, SentTurn, System, Turn }
 export interface CreateSystemOptions
   extends ApiDeps,
     Pick<AppOptions, 'apiKeys' | 'ownerOf' | 'origins' | 'knownHosts' | 'page' | 'waiting'> {
+  /** The widget's script, for whom `fetchAs` serves. */
+  readonly widget?: AppOptions['page'];
   /** Aborts when the system ends: waiting ends with it. */
   readonly ending: AbortSignal;
 }
@@ -44,7 +46,13 @@ export function createSystem(given: CreateSystemOptions): SystemOverPorts {
   const app = createApp({ ...given, openapi: openapiDocument() });
   const answering = new Set<Promise<Response>>();
   const vouched = once(async () =>
-    createApp({ ...given, vouched: true, knownHosts: null, page: null, openapi: openapiDocument() }),
+    createApp({
+      ...given,
+      vouched: true,
+      knownHosts: null,
+      page: given.widget ?? null,
+      openapi: openapiDocument(),
+    }),
   );
 
   async function answered(work: () => Response | Promise<Response>): Promise<Response> {

@@ -41,7 +41,7 @@ export function createCallers(deps: UserTokenDeps): ApiOwnerOf {
 }
 
 /** null: not a token, or one that is not valid (any more). */
-export function createUserOf({ users, directory, secrets }: UserTokenDeps) {
+function createUserOf({ users, directory, secrets }: UserTokenDeps) {
   const keySets = new Map<string, Keys>();
 
   function keysAt(address: string): Keys {

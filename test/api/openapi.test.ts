@@ -6,7 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import openapi from '../../openapi.json' with { type: 'json' };
 import { apiRoutes, createApp } from '../../src/api/app.ts';
 import { Ambiguous } from '../../src/core/errors.ts';
+import { sessionKeyOf } from '../../src/core/ids.ts';
 import { OverLimit } from '../../src/core/limits.ts';
+import { createMemorySchedules } from '../../src/stores/memory/index.ts';
+import { scheduleOf } from '../../testing/contracts/schedules.ts';
 import { type ApiFixture, asksFor, createApiFixture, says } from './fixture.ts';
 
 interface Operation {
@@ -264,6 +267,60 @@ describe('openapi.json', () => {
     const body = JSON.stringify(decision);
     await fits(await full.request(first, { method: 'POST', headers, body }), 'post', answer);
     await fits(await full.request(granted, { method: 'DELETE', headers }), 'delete', permission);
+  });
+
+  test('schedules and time zones', async () => {
+    const list = '/v1/chats/{chat}/schedules';
+    const one = '/v1/chats/{chat}/schedules/{id}';
+    const zone = '/v1/chats/{chat}/time-zone';
+    const schedule = scheduleOf(Date.now(), 's', 0, '0 9 * * *', 'default');
+    const conversation = { ...schedule.conversation, bot: 'local' };
+    const sessionKey = sessionKeyOf(conversation);
+    const schedules = createMemorySchedules();
+    await schedules.add({ ...schedule, conversation, sessionKey });
+    const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+    const over = (parts: object) => createApp({ ...fixture.options, openapi, ...parts });
+    const post = (address: string, body: unknown, parts: object = { schedules }, more = {}) =>
+      over(parts).request(address, {
+        method: 'POST',
+        headers: { ...headers, ...more },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      });
+    const get = (address: string, parts: object = { schedules }) => over(parts).request(address, { headers });
+    const own = `/v1/chats/s/schedules/${schedule.id}`;
+    for (const action of ['pause', 'resume', 'run', 'cancel'])
+      await fits(await post(own, { action }), 'post', one);
+    const listed = (await fits(await get('/v1/chats/s/schedules'), 'get', list)) as { schedules: unknown[] };
+    expect(listed.schedules).toEqual([
+      expect.objectContaining({ status: 'cancelled', runs: [expect.objectContaining({ times: 1 })] }),
+    ]);
+    await fits(await post('/v1/chats/s/time-zone', { time_zone: 'Asia/Tokyo' }), 'post', zone);
+    await fits(await post('/v1/chats/s/time-zone', { time_zone: 'Mars/Olympus' }), 'post', zone);
+    await fits(await post('/v1/chats/s/schedules/sch_1', { action: 'run' }), 'post', one);
+    await fits(await get('/v1/chats/a%20b/schedules'), 'get', list);
+    for (const [path, address, body] of [
+      [one, own, { action: 'nothing' }],
+      [one, own, 'x'.repeat(1024 * 1024 + 1)],
+      [zone, '/v1/chats/s/time-zone', 'x'.repeat(1024 * 1024 + 1)],
+    ] as const) {
+      await fits(await post(address, body), 'post', path);
+    }
+    const plain = { 'content-type': 'text/plain' };
+    await fits(await post(own, '{}', { schedules }, plain), 'post', one);
+    await fits(await post('/v1/chats/s/time-zone', '{}', { schedules }, plain), 'post', zone);
+    const failing = (error: Error) => {
+      const fails = () => Promise.reject(error);
+      return { schedules: { ...schedules, list: fails, timeZoneOf: fails, setTimeZone: fails } };
+    };
+    for (const parts of [
+      {},
+      failing(new Error('a defect')),
+      failing(new Ambiguous('no-answer', 'None came.')),
+    ]) {
+      await fits(await get('/v1/chats/s/schedules', parts), 'get', list);
+      await fits(await post(own, { action: 'run' }, parts), 'post', one);
+      await fits(await post('/v1/chats/s/time-zone', { time_zone: 'UTC' }, parts), 'post', zone);
+    }
   });
 
   test('a running turn, then an erased chat', async () => {

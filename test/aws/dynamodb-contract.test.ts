@@ -12,6 +12,7 @@ import { createDynamoEventLog } from '../../src/stores/dynamodb/event-log.ts';
 import { createDynamoTenantHoldings } from '../../src/stores/dynamodb/holdings.ts';
 import { createDynamoNotes } from '../../src/stores/dynamodb/notes.ts';
 import { createDynamoPlaces } from '../../src/stores/dynamodb/places.ts';
+import { createDynamoSchedules } from '../../src/stores/dynamodb/schedules.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
 import { headKey, tenantKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
 import { createDynamoTenantRegistry } from '../../src/stores/dynamodb/tenant-registry.ts';
@@ -22,6 +23,7 @@ import { channelNotesContract } from '../../testing/contracts/channel-notes.ts';
 import { conversation, message } from '../../testing/contracts/contract.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { placesContract } from '../../testing/contracts/places.ts';
+import { schedulesContract } from '../../testing/contracts/schedules.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { begin, commitOf, replyOf } from '../../testing/contracts/session-store-steps.ts';
 import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
@@ -129,6 +131,25 @@ if ('unavailable' in started) {
       const open = () => createDynamoNotes({ client: local.client(), stateTable, clock });
       return { notes: open(), clock, reopen: async () => open(), close: async () => {} };
     },
+  });
+
+  schedulesContract({
+    name: 'DynamoDB',
+    async create() {
+      const { stateTable } = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const open = () => createDynamoSchedules({ client: local.client(), stateTable, clock });
+      return { schedules: open(), clock, reopen: async () => open(), close: async () => {} };
+    },
+    skip: [
+      {
+        reason: 'the platform wakes',
+        tests: [
+          'what is due is told by its time, the longest due first; what is held back or over is not',
+          'whoever waits wakes at the due time, and when a nearer one is made',
+        ],
+      },
+    ],
   });
 
   placesContract({

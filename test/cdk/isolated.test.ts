@@ -40,6 +40,16 @@ const actionsOf = (one: [string, Resource]) => statementsOf(one).flatMap(({ Acti
 const variablesOf = ([, { Properties }]: [string, Resource]) =>
   (Properties.Environment as { Variables: Record<string, unknown> }).Variables;
 
+test('an agent may stay for as long as the settings say', () => {
+  const worker = (more: object) => synthesize({ ...FULL, agents: 'isolated', worker: more });
+  const variables = (one: Synthesized) =>
+    ofType(one, 'AWS::Lambda::Function').flatMap(([id, resource]) =>
+      id.includes('IsolatedWorker') ? [variablesOf([id, resource])[VARIABLES.hotIdleMinutes]] : [],
+    );
+  expect(variables(worker({ hotIdleMinutes: 0 }))).toEqual(['0']);
+  expect(variables(isolated)).toEqual([undefined]);
+});
+
 describe('the function with the agents', () => {
   test('keeps its environments apart by tenant id, and is an image', () => {
     const [, { Properties }] = functionNamed('AgentHost');

@@ -77,6 +77,13 @@ describe('settings on their way to a function', () => {
       drafts: false,
       answer: 'new-message',
     },
+    slack: {
+      tokenParameter: '/a/slack',
+      signingSecretParameter: '/a/signing',
+      apiUrl: 'http://b/api/',
+      allowedUsers: ['U012AB3CD', 'T0OTHER:U0FRIEND'],
+      allowedChannels: 'anyone',
+    },
     pager: {
       tokenParameter: '/p',
       pagers: ['1', '[2]', '', '"', 'ä,b'],
@@ -116,5 +123,5 @@ describe('settings on their way to a function', () => {
 });
 
 function sampleSecret({ name }: ChannelDescriptor): string {
-  return name === 'telegram' ? '42:abc' : 'pt-12345678';
+  return { telegram: '42:abc', slack: 'xoxb-1-signing-secret' }[name] ?? 'pt-12345678';
 }

@@ -207,6 +207,19 @@ describe('init', () => {
     expect(agent.found).toContain(join('my-agent', 'agent'));
   });
 
+  test('prints the manifest of an app that calls this address, with the rights that the channel needs', async () => {
+    const cwd = await emptyFolder();
+    const { code, out } = await run(['init', '--slack', '--url', 'https://agent.example.com/'], { cwd });
+    expect([code, await readdir(cwd)]).toEqual([0, []]);
+    const { settings, oauth_config: oauth } = JSON.parse(out);
+    expect(settings.event_subscriptions.request_url).toBe('https://agent.example.com/slack');
+    expect(settings.interactivity.request_url).toBe('https://agent.example.com/slack');
+    expect(oauth.scopes.bot).toEqual(['app_mentions:read', 'chat:write', 'im:history']);
+    const wrong = await run(['init', '--slack', '--url', 'http://agent.example.com'], { cwd });
+    expect([wrong.code, wrong.err]).toEqual([3, expect.stringMatching(/not an https address/)]);
+    expect(await run(['init'], { cwd })).toMatchObject({ code: 2, err: expect.stringContaining("'dir'") });
+  });
+
   test('writes nothing into a folder that holds something', async () => {
     const cwd = await emptyFolder();
     await writeFile(join(cwd, 'mine.txt'), 'mine');

@@ -230,7 +230,7 @@ describe('export', () => {
     const session: string = all[0].session_id;
     const chat = ['chats', '0001'];
     expect((await readdir(join(folder, ...chat))).sort()).toEqual(
-      [session, 'chat.json', 'events.jsonl', 'turns.jsonl', 'usage.json'].sort(),
+      [session, 'chat.json', 'events.jsonl', 'schedules.json', 'turns.jsonl', 'usage.json'].sort(),
     );
     expect((await readdir(join(folder, ...chat, session))).sort()).toEqual(
       (await readdir(join(cwd, 'one'))).sort(),
@@ -284,7 +284,15 @@ describe('export', () => {
     expect(exported).toMatchObject({ sessions: 1, turns: 1, events: 1, unreadable: [] });
     const read = (name: string) => readFile(join(cwd, 'all', name), 'utf8');
     expect((await readdir(join(cwd, 'all'))).sort()).toEqual(
-      [session, 'chat.json', 'dead-letters.jsonl', 'events.jsonl', 'turns.jsonl', 'usage.json'].sort(),
+      [
+        session,
+        'chat.json',
+        'dead-letters.jsonl',
+        'events.jsonl',
+        'schedules.json',
+        'turns.jsonl',
+        'usage.json',
+      ].sort(),
     );
     expect(JSON.parse(await read('turns.jsonl')).reply.text).toBe(`heard ${word}`);
     expect(JSON.parse(await read('events.jsonl'))).toMatchObject({ turnId, event: { text: word } });

@@ -28,8 +28,8 @@ async function told(fixture: Fixture, text: string, overrides: Parameters<Fixtur
 }
 
 test('each is one input of the queue, with what it takes; anything else is text for the agent', () => {
-  for (const { name, kind } of COMMANDS) {
-    const text = name === 'btw' ? '/btw x' : `/${name}`;
+  for (const { name, kind, takes } of COMMANDS) {
+    const text = takes.test('') ? `/${name}` : `/${name} x`;
     expect(inputsOf(message(text)).requests, text).toMatchObject([{ kind }]);
   }
   for (const text of [
@@ -81,6 +81,13 @@ test('/status, /cost and /help answer without an agent and change nothing', asyn
   const cost = await told(fixture, '/cost', { usage });
   expect(cost).toContain('Today: 1,034 tokens, about $0.0123');
   expect(cost).toContain('This month: 0 tokens');
+  expect(cost).not.toContain('Infrastructure');
+  // Where compute is paid by use, each turn notes what it cost.
+  await told(fixture, '/status', { infraUsdOf: () => 0.0002 });
+  await told(fixture, '/status', { infraUsdOf: () => 0.0004 });
+  expect(await told(fixture, '/cost', { usage })).toContain(
+    'Infrastructure: about $0.00030 a turn (the last 2), beside the tokens',
+  );
   expect(await told(fixture, '/cost')).toBe('Nothing is counted here.');
   for (const { usage: written } of COMMANDS) expect(await told(fixture, '/help')).toContain(written);
   expect(fixture.runs).toHaveLength(1);

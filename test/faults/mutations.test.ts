@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { mutationPlan } from '../../testing/faults/mutation-plan.ts';
-import { MUTATIONS, type Mutation, OF_HOSTS } from '../../testing/faults/mutations.ts';
+import { MUTATIONS, type Mutation, OF_HOSTS, OF_HOT } from '../../testing/faults/mutations.ts';
 import { runFaults } from '../../testing/faults/run.ts';
 import { THOROUGH } from '../thorough.ts';
 import { WAIT_MS } from '../waiting.ts';
@@ -38,6 +38,7 @@ const BROKEN: Readonly<Record<Mutation, Broken>> = {
   'trust-hosts': { promise: promise('NO-AMNESIA'), rule: 'host-lied' },
   'outlive-worker': { promise: promise('FORGET'), rule: 'host-left' },
   'wait-for-hung': { promise: promise('UNBLOCK'), rule: 'settled', restWithinMs: 12_000 },
+  'stale-hot': { promise: promise('NO-AMNESIA'), rule: 'memory' },
 };
 
 const codeFolder = mkdtempSync(join(tmpdir(), 'hybrid-faults-code-'));
@@ -71,6 +72,7 @@ for (const mutation of THOROUGH ? MUTATIONS : IN_SHORT) {
     const hosts = OF_HOSTS.has(mutation);
     const result = await runFaults({
       ...common,
+      ...(OF_HOT.has(mutation) && { agent: 'real' as const }),
       plan: mutationPlan(mutation),
       mutation,
       hosts,

@@ -166,13 +166,13 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
         await place.objects.put(key, body);
         return { name, mediaType, bytes: body.length, key, read: () => place.objects.stream(key) };
       };
-      const list = bash('cd inbox && wc -c *');
+      const list = bash('wc -c inbox/*');
       const host = await openHost();
       try {
         const picture = await sent('a', 'picture.png', 'image/png', png(3, 2));
         const text = await sent('b', 'long.txt', 'text/plain', Buffer.alloc(3_000_000, 'x'));
         const outcome = await run(host, list, { files: [picture, text] });
-        expect(outcome.text).toContain('3000000 long.txt');
+        expect(outcome.text).toContain('3000000 inbox/long.txt');
         const asked = JSON.stringify(model.requests.at(-1)?.body);
         expect(asked).toContain(png(3, 2).toString('base64'));
         expect(asked).toContain('inbox/picture.png');

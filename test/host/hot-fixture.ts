@@ -109,53 +109,6 @@ export async function createHotFixture(options: {
   const hosts = await open();
   const others = await open();
 
-  function session(name?: string): HotSession {
-    const sessionKey = `${leaseOf('any').sessionKey}-${randomUUID()}` as Lease['sessionKey'];
-    let fence = 0;
-    let turns = 0;
-    let head = newHead();
-    function newHead(): SessionHead {
-      const times = { createdAtMs: 0, updatedAtMs: 0, expiresAtSec: 2 ** 31 };
-      return { ...leaseOf(randomUUID()), generation: 0, state: null, ...times };
-    }
-    async function run(host: AgentHost, text: string): Promise<AgentOutcome> {
-      return await host.run({
-        sessionId: head.sessionId,
-        resume: head.generation > 0,
-        continuing: false,
-        request: requestOf(text, `${name ?? head.sessionId}-${++turns}`),
-        tries: 1,
-        progress: () => {},
-        signal: new AbortController().signal,
-      });
-    }
-    return {
-      id: () => head.sessionId,
-      renew() {
-        head = newHead();
-      },
-      head: () => head,
-      moveHead(to) {
-        head = to;
-      },
-      async turn(text, on = hosts) {
-        const host = await on.open({ ...leaseOf(head.sessionId, ++fence), sessionKey }, head);
-        let keep = false;
-        try {
-          const outcome = await run(host, text);
-          const generation = head.generation + 1;
-          const saved = await host.save({ head, generation, running: false });
-          expect(saved.refused).toEqual([]);
-          head = { ...head, generation, state: saved.state };
-          keep = outcome.status === 'ok';
-          return outcome;
-        } finally {
-          await host.close({ keep });
-        }
-      },
-    };
-  }
-
   return {
     base,
     model,
@@ -167,13 +120,61 @@ export async function createHotFixture(options: {
       sleptMs += ms;
     },
     state,
-    session,
+    session: (name) => createHotSession(hosts, name),
     async close() {
       await hosts.close();
       await others.close();
       await model.close();
       expect(existsSync(root) ? readdirSync(root) : []).toEqual([]);
       await rm(base, { recursive: true });
+    },
+  };
+}
+
+/** A session whose turns are run and saved on `hosts`. */
+export function createHotSession(hosts: ProcessHosts, name?: string): HotSession {
+  const sessionKey = `${leaseOf('any').sessionKey}-${randomUUID()}` as Lease['sessionKey'];
+  let fence = 0;
+  let turns = 0;
+  let head = newHead();
+  function newHead(): SessionHead {
+    const times = { createdAtMs: 0, updatedAtMs: 0, expiresAtSec: 2 ** 31 };
+    return { ...leaseOf(randomUUID()), generation: 0, state: null, ...times };
+  }
+  async function run(host: AgentHost, text: string): Promise<AgentOutcome> {
+    return await host.run({
+      sessionId: head.sessionId,
+      resume: head.generation > 0,
+      continuing: false,
+      request: requestOf(text, `${name ?? head.sessionId}-${++turns}`),
+      tries: 1,
+      progress: () => {},
+      signal: new AbortController().signal,
+    });
+  }
+  return {
+    id: () => head.sessionId,
+    renew() {
+      head = newHead();
+    },
+    head: () => head,
+    moveHead(to) {
+      head = to;
+    },
+    async turn(text, on = hosts) {
+      const host = await on.open({ ...leaseOf(head.sessionId, ++fence), sessionKey }, head);
+      let keep = false;
+      try {
+        const outcome = await run(host, text);
+        const generation = head.generation + 1;
+        const saved = await host.save({ head, generation, running: false });
+        expect(saved.refused).toEqual([]);
+        head = { ...head, generation, state: saved.state };
+        keep = outcome.status === 'ok';
+        return outcome;
+      } finally {
+        await host.close({ keep });
+      }
     },
   };
 }

@@ -9,7 +9,7 @@ import { answerAsDemo } from '../../src/agent/demo-model.ts';
 import { acceptAndQueue } from '../../src/core/accept.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
-import { tenantId } from '../../src/core/ids.ts';
+import { sessionKeyOf, tenantId } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import type { SessionStore, TenantRegistry, TurnQueue } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -96,6 +96,9 @@ const modelsAsked = () => requestsAsked().map((asked) => asked?.model);
 const systemPrompts = () => requestsAsked().map((asked) => JSON.stringify(asked?.system ?? ''));
 
 let said = 0;
+const keyOf = (tenant: string, chat: string) =>
+  sessionKeyOf({ tenant, channel: 'http', bot: 'local', chat, thread: null });
+
 /** Says something in a tenant's chat and waits for the reply. */
 async function say(tenant: string, chat: string, text: string): Promise<string> {
   onTestFailed(() => console.error(output.slice(-6_000)));
@@ -130,6 +133,23 @@ describe.skipIf(unavailable)('tenants with isolated agents', () => {
     expect(installation.keyring?.refused).toEqual([]);
     const ids = new Set(installation.agentHosts?.all.map(({ tenantId: id }) => id));
     expect(ids.size).toBe(3);
+  });
+
+  test(`${promise('WHOLE')} an agent stays for the next message; each turn says so, and what it cost`, async () => {
+    const words = ['one', 'two', 'three'];
+    for (const word of words)
+      expect(await say('acme', 'stays', `run: echo ${word} >> note.txt; cat note.txt`)).toContain(word);
+    const timelines = await until(async () => {
+      const { items } = await store.listTurns(keyOf('acme', 'stays'), { limit: 10 });
+      const written = items.flatMap(({ timeline }) => timeline ?? []);
+      return written.length === words.length ? written : null;
+    }, 'the timelines');
+    expect(timelines.map(({ host }) => host?.start)).toEqual(['new', 'hot', 'hot']);
+    for (const { infraUsd } of timelines) {
+      expect(infraUsd).toBeGreaterThan(0.00001);
+      expect(infraUsd).toBeLessThan(0.1);
+    }
+    await until(() => /"HotStarts":1/.test(output), 'the metric');
   });
 
   test(`${promise('TENANT')} the keys that a tenant's URLs are signed with open no other tenant's packs`, async () => {

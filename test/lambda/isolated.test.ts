@@ -85,6 +85,8 @@ async function say(chat: string, text: string): Promise<string> {
   return reply?.text ?? `HTTP ${response.status}`;
 }
 
+const gatewayUrl = () => (installation.gatewayUrl ?? '').replace(/\/$/, '');
+
 function api(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { authorization: `Bearer ${installation.apiKey}`, 'content-type': 'application/json' };
   return fetch(`${installation.apiUrl}${path}`, { ...init, headers: { ...headers, ...init.headers } });
@@ -119,7 +121,7 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
     for (const tenantId of tenants) expect(tenantId).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test(`${promise('NO-SECRETS')} the real key reaches the model from the gateway alone; the agent has a token of its turn`, async () => {
+  test(`${promise('NO-SECRETS')} the real key reaches the model from the gateway alone; the agent has none of the gateway's tokens`, async () => {
     const keys = new Set(model.requests.map(({ headers }) => headers['x-api-key']));
     expect([...keys]).toEqual(['sk-local-model-key']);
     const shown = await say(
@@ -127,12 +129,12 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
       "run: for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null; done | sort -u; echo looked",
     );
     const seen = shown.slice(shown.indexOf('echo looked'));
-    expect(seen).toContain('ANTHROPIC_API_KEY=turn1.');
-    expect(seen).not.toMatch(/AWS_(ACCESS|SECRET|SESSION)|sk-local|LOCAL-TEST-TOKEN|control1\./);
-    // The turn is over, and so is what its token was good for.
+    expect(seen).not.toMatch(/AWS_(ACCESS|SECRET|SESSION)|sk-local|LOCAL-TEST-TOKEN|control1\.|turn1\./);
+    // Its own is good for the door of its host, and for nothing else.
+    expect(/ANTHROPIC_BASE_URL=(\S+)/.exec(seen)?.[1]).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     const token = /ANTHROPIC_API_KEY=(\S+)/.exec(seen)?.[1] ?? '';
-    const gateway = /ANTHROPIC_BASE_URL=(\S+)/.exec(seen)?.[1] ?? '';
-    const late = await fetch(`${gateway}/v1/messages`, {
+    expect(token.length).toBeGreaterThan(20);
+    const late = await fetch(`${gatewayUrl()}/v1/messages`, {
       method: 'POST',
       headers: { 'x-api-key': token, 'content-type': 'application/json' },
       body: JSON.stringify({ model: 'claude', max_tokens: 1, messages: [{ role: 'user', content: 'hi' }] }),
@@ -157,11 +159,10 @@ describe.skipIf(unavailable)('an installation with isolated agents', () => {
     expect(shown).toContain('looked');
     expect(shown).not.toContain(TOOL_KEY);
     expect(output).not.toContain(TOOL_KEY);
-    // The turn is over, and so is what its token was good for.
+    expect(shown).not.toContain('turn1.');
     const token = /ANTHROPIC_API_KEY=(\S+)/.exec(shown)?.[1] ?? '';
-    const gateway = /ANTHROPIC_BASE_URL=(\S+)/.exec(shown)?.[1] ?? '';
     const before = far.requests.length;
-    const late = await fetch(`${gateway.replace(/\/$/, '')}/tool-servers/github`, {
+    const late = await fetch(`${gatewayUrl()}/tool-servers/github`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: '{}',

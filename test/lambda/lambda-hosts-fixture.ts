@@ -10,12 +10,13 @@ import { systemClock } from '../../src/core/clock.ts';
 import { WORKSPACE_LIMITS } from '../../src/core/defaults.ts';
 import type { LogFields } from '../../src/core/log.ts';
 import type { ObjectStore } from '../../src/core/ports/objects.ts';
+import type { HotLimits } from '../../src/host/hot-hosts.ts';
 import { createControlEndpoint } from '../../src/host/lambda/control-endpoint.ts';
 import { createLambdaHosts } from '../../src/host/lambda/lambda-hosts.ts';
 import type { Mailbox } from '../../src/host/lambda/mailbox.ts';
 import { createProcessHosts, type ProcessHosts } from '../../src/host/process-hosts.ts';
 import { VARIABLES } from '../../src/lambda/variables.ts';
-import { createSessionState } from '../../src/state/session-state.ts';
+import { createSessionState, type StoredState } from '../../src/state/session-state.ts';
 import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { createS3Presigner } from '../../src/stores/s3/presigner.ts';
 import { localAws } from '../../testing/aws/dynamodb-local.ts';
@@ -40,6 +41,13 @@ export interface LambdaHostsFixture {
   readonly environments: TenantEnvironments;
   /** Walls around the environments; without, every process of this machine can be seen. */
   readonly hasWalls: boolean;
+  /** The image's folder, as the function sees it. */
+  readonly image: string;
+  readonly state: StoredState;
+  /** How turns began and why hosts ended, in order: `hot`, `cold first`, `ended memory-limit`. */
+  readonly told: string[];
+  /** Time passes for the workers. */
+  sleep(ms: number): void;
   output(): string;
   close(): Promise<void>;
 }
@@ -48,6 +56,8 @@ export async function startLambdaHosts(options: {
   /** Address of a Messages API. */
   readonly modelUrl: string;
   readonly maxEnvironments: number;
+  /** Agents may stay. */
+  readonly hot?: HotLimits;
 }): Promise<LambdaHostsFixture> {
   const folder = mkdtempSync(join(tmpdir(), 'hybrid-lambda-hosts-'));
   const sandbox = await openSandbox(folder);
@@ -87,7 +97,12 @@ export async function startLambdaHosts(options: {
   const objects = createS3ObjectStore(bucket);
   const state = createSessionState({ objects, limits });
   const client = new LambdaClient({ ...localAws, endpoint: server.endpoint, maxAttempts: 1 });
-  const log = (_level: string, event: string, fields?: LogFields) => {
+  const told: string[] = [];
+  let sleptMs = 0;
+  const clock = { ...systemClock, now: () => Date.now() + sleptMs };
+  const log = (_level: string, event: string, fields: LogFields = {}) => {
+    if (event === 'agent-started') told.push([fields.start, fields.why].filter(Boolean).join(' '));
+    if (event === 'hot-ended') told.push(`ended ${fields.why}`);
     output += `${event} ${JSON.stringify(fields)}\n`;
   };
   const hosts = createProcessHosts({
@@ -114,6 +129,8 @@ export async function startLambdaHosts(options: {
       answersAgain: async () => false,
     },
     spares: 0,
+    ...(options.hot && { hot: options.hot }),
+    clock,
     log,
   });
   return {
@@ -121,6 +138,12 @@ export async function startLambdaHosts(options: {
     objects,
     environments,
     hasWalls: sandbox !== null,
+    image,
+    state,
+    told,
+    sleep(ms) {
+      sleptMs += ms;
+    },
     output: () => output,
     async close() {
       await hosts.close();

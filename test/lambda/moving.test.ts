@@ -15,6 +15,7 @@ import type { Installation } from '../../testing/lambda/installation.ts';
 import { type Answer, startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 import { run } from '../cli/fixture.ts';
+import { thereAndBack } from '../cli/laptop-cli.ts';
 import { programFolder, programsOf } from '../package/doc-program.ts';
 import { startBuiltInstallation } from './built-installation.ts';
 
@@ -85,6 +86,15 @@ describe.skipIf(unavailable)('between one machine and AWS', () => {
     } finally {
       await place.remove();
     }
+  });
+
+  test(`${promise('WHOLE')}: a conversation goes to a person's computer, on with claude --resume, and back`, async () => {
+    const laptop = { claude: join(folder, 'claude'), home: folder, modelUrl: model.url };
+    await thereAndBack({
+      laptop,
+      say: (text) => sayOnAws('laptop', text),
+      command: (args) => onAws(args, { CLAUDE_CONFIG_DIR: laptop.claude }),
+    });
   });
 
   test(`${promise('WHOLE')}: a session begun by the local system goes on in the AWS store, and back here`, async () => {

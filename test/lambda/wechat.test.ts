@@ -1,18 +1,21 @@
-// WeChat in a whole installation on Lambda, with the very files that are deployed: encrypted callbacks at ingress, answers
-// from the worker, one access token in the table.
+// WeChat and WeCom in a whole installation on Lambda, with the very files that are deployed: encrypted callbacks at ingress,
+// answers from the worker, one access token in the table.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { wechat as channel } from '../../src/channels/wechat/descriptor.ts';
+import { wecom as wecomChannel } from '../../src/channels/wecom/descriptor.ts';
 import type { Installation } from '../../testing/lambda/installation.ts';
 import { startFakeWechat } from '../../testing/wechat/fake-wechat.ts';
+import { startFakeWecom } from '../../testing/wecom/fake-wecom.ts';
 import { startBuiltInstallation } from './built-installation.ts';
 
 const ANNA = 'oAnna-6_follower';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-wechat-'));
 const wechat = await startFakeWechat({ callback: () => `${installation.ingressUrl}/wechat` });
+const wecom = await startFakeWecom({ callback: () => `${installation.ingressUrl}/wecom` });
 const { appId, appSecret, token, aesKey } = wechat.account;
 let output = '';
 
@@ -31,6 +34,17 @@ const started = await startBuiltInstallation({
       },
       secrets: { '/wechat/secret': appSecret, '/wechat/token': token, '/wechat/aes-key': aesKey ?? '' },
     },
+    {
+      channel: wecomChannel,
+      section: {
+        tokenParameter: '/wecom/token',
+        aesKeyParameter: '/wecom/aes-key',
+        botId: wecom.bot.botId,
+        apiRoot: wecom.apiRoot,
+        allowedUsers: ['anna.li'],
+      },
+      secrets: { '/wecom/token': wecom.bot.token, '/wecom/aes-key': wecom.bot.aesKey },
+    },
   ],
   onOutput: (text) => {
     output += text;
@@ -45,6 +59,7 @@ beforeAll(() => {
 afterAll(async () => {
   if (!unavailable) await installation.close();
   await wechat.close();
+  await wecom.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -57,6 +72,12 @@ describe.skipIf(unavailable)('an installation with a WeChat account', () => {
     await wechat.say(ANNA, 'what did I say?');
     await expect.poll(() => wechat.chat(ANNA).length).toBe(2);
     expect(wechat.chat(ANNA)[1]).toContain('told-');
+  });
+
+  test('a WeCom message, too, is answered once', async () => {
+    const { payload, status } = await wecom.say('anna.li', 'run: echo told-$((40 + 3))');
+    expect([status, await wecom.bring(payload)]).toEqual([200, 200]);
+    await expect.poll(() => wecom.chat('anna.li')).toEqual([expect.stringContaining('told-43')]);
   });
 
   test('strangers get nothing, and a caller without a signature less', async () => {

@@ -70,8 +70,8 @@ describe.each(entries)('$path', ({ target, source }) => {
   });
 });
 
-// CDK apps run where their authors run them, and this one needs nothing new. Contracts are loaded by vitest only.
-const checked = entries.filter(({ path }) => !/^\.\/(cdk|testing\/contracts\/.*)$/.test(path));
+// CDK apps run where their authors run them, and this one needs nothing new; nor does the client, which browsers load. Contracts are loaded by vitest only.
+const checked = entries.filter(({ path }) => !/^\.\/(cdk|client|testing\/contracts\/.*)$/.test(path));
 test.each(checked)('$path looks at the version of Node first', ({ source }) => {
   const first = importsOf(source)[0]?.specifier ?? '';
   expect(join(dirname(source), first)).toBe('src/node-version.ts');

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { KEPT_GENERATIONS } from '../../src/core/defaults.ts';
 import type { TurnId } from '../../src/core/ids.ts';
 import type { TimelineStep, TurnMark } from '../../src/core/ports/execution.ts';
+import { broughtBack, contentOf, markedAway } from '../../src/state/away.ts';
 import { parseRecord } from '../../src/state/record.ts';
 import { isUnchangedSince } from '../../src/state/unchanged-since.ts';
 import { verifyState } from '../../src/state/verify.ts';
@@ -151,3 +152,31 @@ for (const seed of [2, 4]) {
     }
   });
 }
+
+test('a mark that the session is away stays until it is claimed or brought back, whatever happens to the generations', async () => {
+  const session = testSession();
+  const { directory, baseline } = await said(session, 3);
+  expect(session.state.claim(session.head)).toBeNull();
+  const away = { id: 'copy', sinceMs: 5 };
+  const content = contentOf(session.head);
+  session.head = { ...session.head, state: markedAway(session.head, away) };
+  const files = snapshot((await session.restore()).directory);
+  take(session, session.state.undo(session.head, 1));
+  expect(session.state.awayOf(session.head)).toEqual(away);
+  take(session, session.state.redo(session.head));
+  expect([session.state.awayOf(session.head), contentOf(session.head)]).toEqual([away, content]);
+  const both = await session.state.branch(session.head, 'other' as never);
+  expect(session.state.awayOf({ state: both?.branch ?? null })).toBeNull();
+  expect(session.state.awayOf({ state: both?.state ?? null })).toEqual(away);
+  const { generation } = session.head;
+  const claim = session.state.claim(session.head);
+  expect(claim).toMatchObject({ generation: generation + 1 });
+  session.head = { ...session.head, ...claim };
+  expect([session.state.awayOf(session.head), contentOf(session.head)]).toEqual([null, content]);
+  expect(snapshot((await session.restore()).directory)).toEqual(files);
+  expect(texts(session.state.undoable(session.head))).toEqual(['message 3', 'message 2', 'message 1']);
+  session.head = { ...session.head, state: markedAway(session.head, away) };
+  await session.commit(directory, baseline, turn(4));
+  expect(session.state.awayOf(session.head)).toEqual(away);
+  expect(session.state.awayOf({ state: broughtBack(session.head.state) })).toBeNull();
+});

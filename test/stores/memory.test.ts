@@ -4,6 +4,7 @@ import {
   createMemoryNotes,
   createMemoryObjectStore,
   createMemoryPlaces,
+  createMemorySchedules,
   createMemorySessionStore,
   createMemoryTenantRegistry,
   createMemoryUsageLedger,
@@ -14,6 +15,7 @@ import { channelNotesContract } from '../../testing/contracts/channel-notes.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { objectStoreContract } from '../../testing/contracts/object-store.ts';
 import { placesContract } from '../../testing/contracts/places.ts';
+import { schedulesContract } from '../../testing/contracts/schedules.ts';
 import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
@@ -117,4 +119,12 @@ vaultContract({
       tests: ['what one vault wrote another over the same entries reads'],
     },
   ],
+});
+
+schedulesContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    return { schedules: createMemorySchedules({ clock }), clock, close: async () => {} };
+  },
 });

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { RETENTION_SEC as KEPT_SEC } from '../../src/core/defaults.ts';
 import { Corrupt, Gone, Invalid, Refused } from '../../src/core/errors.ts';
-import type { Tenant } from '../../src/core/ids.ts';
+import { sessionKeyOf, type Tenant } from '../../src/core/ids.ts';
 import { promise } from '../../src/core/promises.ts';
 import { type TenantName, tenantSettingsSchema } from '../../src/core/tenants.ts';
 import { NO_USAGE } from '../../src/core/usage-counters.ts';
@@ -15,6 +15,7 @@ import { createSqliteTenantHoldings } from '../../src/stores/sqlite/holdings.ts'
 import {
   createSqliteEventLog,
   createSqlitePlaces,
+  createSqliteSchedules,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
@@ -266,18 +267,21 @@ test('every table that names tenants is counted and erased with one', async () =
   const holdings = createSqliteTenantHoldings(db);
   expect((await holdings.count(acme!)).places).toBe(0);
   await holdings.erase(acme!);
-  // These two make their tables when they first write.
+  // These make their tables when they first write.
   const usage = createSqliteUsageLedger({ database: db });
   const places = createSqlitePlaces({ database: db });
+  const schedules = createSqliteSchedules({ database: db });
   for (const tenant of [acme!, beta!]) {
+    const key = sessionKeyOf({ tenant, channel: 'http', bot: 'api', chat: 'c', thread: null });
+    await schedules.setTimeZone(key, 'Europe/Berlin');
     const account = { tenant, scope: 'speaker', id: 'ann' } as const;
     await usage.add([{ ...account, period: 'day', start: '2026-11-26' }], { ...NO_USAGE, calls: 1 });
     await places.take({ ...account, list: 'waiting' }, 'turn', { limit: 1, keepSec: 900 });
   }
-  expect(await holdings.count(acme!)).toMatchObject({ usage: 1, places: 1 });
+  expect(await holdings.count(acme!)).toMatchObject({ usage: 1, places: 1, 'time zones': 1 });
   await holdings.erase(acme!);
-  expect(await holdings.count(acme!)).toMatchObject({ usage: 0, places: 0 });
-  expect(await holdings.count(beta!)).toMatchObject({ usage: 1, places: 1 });
+  expect(await holdings.count(acme!)).toMatchObject({ usage: 0, places: 0, 'time zones': 0 });
+  expect(await holdings.count(beta!)).toMatchObject({ usage: 1, places: 1, 'time zones': 1 });
   const tables = db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
   const naming = tables.filter(
     ({ name }) =>

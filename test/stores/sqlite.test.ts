@@ -9,6 +9,7 @@ import {
   createSqliteEventLog,
   createSqliteNotes,
   createSqlitePlaces,
+  createSqliteSchedules,
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
@@ -18,6 +19,7 @@ import { createManualClock } from '../../testing/clock.ts';
 import { channelNotesContract } from '../../testing/contracts/channel-notes.ts';
 import { eventLogContract } from '../../testing/contracts/event-log.ts';
 import { placesContract } from '../../testing/contracts/places.ts';
+import { schedulesContract } from '../../testing/contracts/schedules.ts';
 import { type PlatformError, sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
@@ -131,6 +133,29 @@ channelNotesContract({
       },
       async close() {
         for (const notes of opened) await notes.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+schedulesContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const open = () => createSqliteSchedules({ database: join(folder.path, 'hybrid-sessions.db'), clock });
+    const opened = [open()];
+    return {
+      schedules: opened[0]!,
+      clock,
+      async reopen() {
+        const schedules = open();
+        opened.push(schedules);
+        return schedules;
+      },
+      async close() {
+        for (const schedules of opened) await schedules.close();
         folder.remove();
       },
     };

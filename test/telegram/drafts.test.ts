@@ -9,6 +9,8 @@ import { startFakeTelegram } from '../../testing/telegram/fake-telegram.ts';
 import { until } from '../waiting.ts';
 import { ANNA, ask, BOT, GROUP, ledger, retryDelivery, TOKEN } from './fixture.ts';
 
+const MAX_TRIES = 20;
+
 async function watch(options: { chat?: number } & Pick<TelegramChannelOptions, 'answer' | 'drafts'> = {}) {
   const telegram = await startFakeTelegram();
   onTestFinished(() => telegram.close());
@@ -83,7 +85,7 @@ test('a thousand pieces and a storm of 429: drafts keep to one per 1.1 seconds a
     tries++;
     await clock.advance(10);
     await channel.deliver(context, { outcome: 'ok', text: 'Final.' });
-  }, 20);
+  }, MAX_TRIES);
   expect(tries).toBeGreaterThan(1);
   expect(chat.botTexts.filter((text) => text !== '…')).toEqual(['Final.']);
 });

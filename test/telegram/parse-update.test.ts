@@ -84,9 +84,9 @@ describe('commands', () => {
   );
 
   test('every command of the list is ours, in groups without a name, too', () => {
-    for (const { name, kind } of COMMANDS) {
+    for (const { name, kind, takes } of COMMANDS) {
       if (['new', 'stop', 'help'].includes(name)) continue;
-      const text = name === 'btw' ? '/btw use tabs' : `/${name}`;
+      const text = takes.test('') ? `/${name}` : `/${name} use tabs`;
       expect(turn(inGroup({ text })), text).toMatchObject({ kind: 'message', text });
       expect(inputsOf(turn(inGroup({ text }))).requests[0].kind, text).toBe(kind);
     }

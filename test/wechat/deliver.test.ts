@@ -1,13 +1,19 @@
 // What a person reads, message by message: within what WeChat allows, nothing lost, and the answer last.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MAX_MESSAGE_BYTES, MORE_FOLLOWS, messagesOf, textOf } from '../../src/channels/wechat/message-text.ts';
+import {
+  MAX_MESSAGE_BYTES,
+  MORE_FOLLOWS,
+  messagesOf,
+  textOf,
+} from '../../src/channels/wechat/message-text.ts';
 import type { Reply } from '../../src/core/records.ts';
 import { startConversation } from './conversation.ts';
 
 const HOUR_MS = 3_600_000;
 /** So many messages of a long reply. */
-const long = (parts: number, word = '好') => Array.from({ length: parts }, (_, at) => `${at}${word.repeat(580)}`).join('\n\n');
+const long = (parts: number, word = '好') =>
+  Array.from({ length: parts }, (_, at) => `${at}${word.repeat(580)}`).join('\n\n');
 
 describe('one reply', () => {
   test('is one message, and the turn is delivered', async () => {
@@ -35,7 +41,8 @@ describe('one reply', () => {
 
   test('links that would write in the person’s name are inert', async () => {
     const anna = await startConversation();
-    const link = '<a href="weixin://bizmsgmenu?msgmenucontent=1&msgmenuid=1">ok</a> < A href=x> </ a> <abc> a < b';
+    const link =
+      '<a href="weixin://bizmsgmenu?msgmenucontent=1&msgmenuid=1">ok</a> < A href=x> </ a> <abc> a < b';
     await anna.answer(await anna.write('a'), link);
     expect(anna.seen()[0]).not.toMatch(/<\s*\/?\s*a\b/i);
     expect(anna.seen()[0]?.replaceAll('\u200b', '')).toBe(link);
@@ -80,7 +87,9 @@ describe('what WeChat does not allow any more', () => {
     expect(await anna.answer(late, 'It is done.')).toBe('owed');
     expect(anna.seen()).toEqual([]);
     expect(await anna.answer(await anna.write('and?'), 'Yes.')).toBe('delivered');
-    expect(anna.seen()).toEqual([expect.stringMatching(/^「run this for three days」\nIt is done\.[\s\S]*\nYes\.$/)]);
+    expect(anna.seen()).toEqual([
+      expect.stringMatching(/^「run this for three days」\nIt is done\.[\s\S]*\nYes\.$/),
+    ]);
     await anna.answer(await anna.write('thanks'), 'You are welcome.');
     expect(anna.seen()[1]).toBe('You are welcome.');
   });
@@ -129,7 +138,8 @@ describe('several messages at once', () => {
     const asked = [];
     for (let at = 0; at < 6; at++) asked.push(await anna.write(`question ${at}`));
     for (const [at, request] of asked.entries()) {
-      const reply: Reply = at === 5 ? { text: '', outcome: 'ok', quiet: true } : { text: `answer ${at}.`, outcome: 'ok' };
+      const reply: Reply =
+        at === 5 ? { text: '', outcome: 'ok', quiet: true } : { text: `answer ${at}.`, outcome: 'ok' };
       await anna.answer(request, reply);
     }
     expect(anna.seen().join('\n')).toMatch(/answer 4\.$/);
@@ -142,7 +152,10 @@ describe('answers of WeChat that are lost', () => {
     const asked = await anna.write('hello');
     anna.wechat.faults.push('cut-after');
     expect(await anna.answer(asked, 'Good morning.')).toBe('delivered');
-    expect(anna.seen()).toEqual(['Good morning.', expect.stringMatching(/^\(Sent again[^\n]*\nGood morning\.$/)]);
+    expect(anna.seen()).toEqual([
+      'Good morning.',
+      expect.stringMatching(/^\(Sent again[^\n]*\nGood morning\.$/),
+    ]);
   });
 
   test('also by another worker, and never a third time', async () => {
@@ -197,13 +210,25 @@ test('whatever happens, a repeated delivery of a delivered text sends nothing', 
 test('messages: all of every text, none too long, none blank', () => {
   const piece = fc.oneof(
     fc.string({ unit: 'grapheme', maxLength: 400 }),
-    fc.constantFrom('好'.repeat(700), '```js\nlet a = 1;\n```\n', '\n\n', '<a href="x">', '- one\n- two\n', '\u{1f469}\u200d\u{1f467}'),
+    fc.constantFrom(
+      '好'.repeat(700),
+      '```js\nlet a = 1;\n```\n',
+      '\n\n',
+      '<a href="x">',
+      '- one\n- two\n',
+      '\u{1f469}\u200d\u{1f467}',
+    ),
   );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
       const text = textOf({ text: pieces.join(''), outcome: 'ok' });
       const parts = messagesOf(text);
-      expect(parts.map(({ body }) => body).join('').trim()).toBe(text.trim());
+      expect(
+        parts
+          .map(({ body }) => body)
+          .join('')
+          .trim(),
+      ).toBe(text.trim());
       for (const part of parts) {
         expect(part.text.trim()).not.toBe('');
         expect(Buffer.byteLength(part.text)).toBeLessThan(MAX_MESSAGE_BYTES);

@@ -34,7 +34,11 @@ async function startFixture(
   const logged: [string, unknown][] = [];
   const { appId, token } = wechat.account;
   const handler = createWechatWebhook({
-    policy: { tenant: 'acme', appId, allowedUsers: allowedUsers === 'anyone' ? allowedUsers : [...allowedUsers] },
+    policy: {
+      tenant: 'acme',
+      appId,
+      allowedUsers: allowedUsers === 'anyone' ? allowedUsers : [...allowedUsers],
+    },
     token,
     aesKey: over.ours === undefined ? aesKey : over.ours,
     accept: accept ?? (async (request) => void accepted.push(request)),
@@ -65,7 +69,13 @@ describe.each([
     expect(first).toMatchObject({
       text: '你好 <b>&amp; ]]&gt; ',
       kind: 'message',
-      conversation: { tenant: 'acme', channel: 'wechat', bot: wechat.account.appId, chat: ANNA, thread: null },
+      conversation: {
+        tenant: 'acme',
+        channel: 'wechat',
+        bot: wechat.account.appId,
+        chat: ANNA,
+        thread: null,
+      },
       sender: { id: ANNA, name: null },
       replyTarget: { openId: ANNA, allowance: 5 },
     });
@@ -139,7 +149,8 @@ test('WeChat may check the address, and nobody else learns anything there', asyn
   const signature = createHash('sha1')
     .update(['callbackToken0123', timestamp, 'n'].sort().join(''))
     .digest('hex');
-  const query = (over: object) => new URLSearchParams({ signature, timestamp, nonce: 'n', echostr: '42', ...over });
+  const query = (over: object) =>
+    new URLSearchParams({ signature, timestamp, nonce: 'n', echostr: '42', ...over });
   const get = async (over: object) => {
     const response = await fetch(`${url}?${query(over)}`);
     return [response.status, await response.text()];
@@ -193,7 +204,7 @@ test.each(['', 'x', '<xml>', '<xml></xml>', '<!DOCTYPE x [<!ENTITY a "b">]><xml>
   'a signed body that is no message, %j, is no turn and breaks nothing',
   async (body) => {
     const { wechat, url, accepted } = await startFixture({ aesKey: null });
-      const timestamp = String(Math.floor(Date.now() / 1_000));
+    const timestamp = String(Math.floor(Date.now() / 1_000));
     const signature = createHash('sha1')
       .update([wechat.account.token, timestamp, 'n'].sort().join(''))
       .digest('hex');

@@ -19,6 +19,7 @@ import type { InjectedFaults, Note } from './injected-faults.ts';
 import type { Mutation } from './mutations.ts';
 import { STATE_LIMITS } from './ports.ts';
 import type { Settings } from './settings.ts';
+import { takingStaleOnes } from './stale-hot.ts';
 
 export interface FaultyHostsOptions {
   readonly settings: Settings;
@@ -115,7 +116,8 @@ export async function openFaultyHosts(options: FaultyHostsOptions): Promise<Proc
     ...(settings.agent === 'real' ? { hot: HOT } : {}),
   });
   const killHost = (place: string) => byRoot.get(place)?.link.kill();
-  return withHotFaults(hosts, { faults, current, rootOf: () => root, killHost });
+  const told = mutation === 'stale-hot' ? takingStaleOnes(hosts) : hosts;
+  return withHotFaults(told, { faults, current, rootOf: () => root, killHost });
 }
 
 function localOptions(
@@ -123,8 +125,10 @@ function localOptions(
   patience: HostPatience,
 ): LocalHostsOptions {
   const { folder, mutation } = settings;
-  // As the workers of one installation do, all use one folder. Where hosts may stay behind, no later worker must find them.
-  const root = join(folder, mutation === 'outlive-worker' ? `exec-${name}` : 'exec');
+  // As the workers of one installation do, all use one folder. Where hosts may stay behind, no later worker must find them,
+  // and where stale ones are to be taken, none must end them.
+  const isApart = mutation === 'outlive-worker' || mutation === 'stale-hot';
+  const root = join(folder, isApart ? `exec-${name}` : 'exec');
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return {
     sandbox: { kind: 'none', reason: 'left out by the fault kit', accepted: true },

@@ -24,10 +24,14 @@ const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
   'trust-hosts': [10],
   'outlive-worker': [11],
   'wait-for-hung': [12],
+  'stale-hot': [13],
 };
 
 /** Three times what a worker that was forgotten needs to be taken over from, at most: visibility, lease, a retry. */
 const SLOW_COMMIT_MS = 6_000;
+
+/** Long enough for a turn of the real agent on another worker. */
+const OTHERS_TURN_MS = 12_000;
 
 /** Message number -> its chat and faults. */
 const MESSAGES: readonly (readonly [
@@ -63,6 +67,10 @@ const MESSAGES: readonly (readonly [
   [11, ['model', 'slow', 1_500], ['at:mid-run', 'kill', 700]],
   [12, ['host:run', 'stop', 50]],
   [12, ['host:restore', 'hang']],
+  // 22: the worker of the first stands still, with the agent that stayed, while the other one takes the second
+  [13, ['at:after-mark', 'pause', OTHERS_TURN_MS]],
+  [13, ['at:after-mark', 'pause', OTHERS_TURN_MS]],
+  [13],
 ];
 
 export function mutationPlan(mutation: Mutation | null): Plan {

@@ -31,11 +31,21 @@ export const MUTATIONS = [
   'trust-hosts',
   'outlive-worker',
   'wait-for-hung',
+  // And this one an agent that stays between two turns.
+  'stale-hot',
 ] as const;
 export type Mutation = (typeof MUTATIONS)[number];
 
 /** Broken on the worker's side of a host process (faulty-hosts.ts); all others run with hosts in the worker's own. */
-export const OF_HOSTS: ReadonlySet<Mutation> = new Set(['trust-hosts', 'outlive-worker', 'wait-for-hung']);
+export const OF_HOSTS: ReadonlySet<Mutation> = new Set([
+  'trust-hosts',
+  'outlive-worker',
+  'wait-for-hung',
+  'stale-hot',
+]);
+
+/** Those that need the real agent, which stays for its session's next turn. */
+export const OF_HOT: ReadonlySet<Mutation> = new Set(['stale-hot']);
 
 /** The worker's dependencies with one promise broken. `folder` is shared by all workers of the run. */
 export function mutate(deps: WorkerParts, mutation: Mutation | null, folder: string): WorkerParts {

@@ -118,10 +118,17 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
     await gone;
   };
 
+  /** By pid. What the function itself had stopped stays so, as on Lambda. */
+  const frozen = new Set<number>();
+  const stop = (pid: number) => {
+    frozen.add(pid);
+    signal(pid, 'SIGSTOP');
+  };
   /** Parents last, so that no shell takes a stopped child for Ctrl-Z. */
   const thaw = () => {
     if (!child?.pid) return;
-    for (const { pid, state } of [...inside(child.pid)].reverse()) if (state === 'T') signal(pid, 'SIGCONT');
+    for (const { pid } of [...inside(child.pid)].reverse()) if (frozen.has(pid)) signal(pid, 'SIGCONT');
+    frozen.clear();
   };
   const inside = (pid: number) => {
     const below = processesBelow(pid);
@@ -137,9 +144,9 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
       const deadline = Date.now() + MAX_FREEZE_MS;
       while (child?.pid) {
         const moving = processesBelow(child.pid).filter(({ state }) => state !== 'T');
-        if (!walls) signal(child.pid, 'SIGSTOP');
+        if (!walls) stop(child.pid);
         if (moving.length === 0) return;
-        for (const { pid } of moving) signal(pid, 'SIGSTOP');
+        for (const { pid } of moving) stop(pid);
         if (Date.now() > deadline) throw new Error(`${options.name} cannot be frozen.`);
         await sleep(2);
       }

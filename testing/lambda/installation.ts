@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { endProcesses } from '../../src/agent/processes.ts';
-import { INSTALLATION_FILE, writeInstallation } from '../../src/aws/installation.ts';
+import { writeInstallation } from '../../src/aws/installation.ts';
+import { INSTALLATION_FILE } from '../../src/aws/installation-file.ts';
 import { copyAgentFiles } from '../../src/cdk/agent-files.ts';
 import { agentModelVariables } from '../../src/cdk/agent-models.ts';
 import { channelEnvironment, installedChannels } from '../../src/cdk/channels.ts';
@@ -99,6 +100,8 @@ export interface Installation {
   readonly sweep: FunctionEnvironment;
   /** Of the agents' function; null when they run in the worker's. */
   readonly agentHosts: TenantEnvironments | null;
+  /** Of the agents' way to the model; null as above. */
+  readonly gatewayUrl: string | null;
   /** Around what an agent runs in; null where this machine has none. */
   readonly sandbox: Sandbox | null;
   /** The workers' temporary folders, `/tmp` on Lambda. */
@@ -375,6 +378,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       const variables = {
         AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
         [VARIABLES.agentHostFunction]: AGENT_HOST,
+        [VARIABLES.agentMemoryMb]: '2048',
         [VARIABLES.gatewayUrl]: gateway.url,
         ...secret,
         [VARIABLES.modelProvider]: model[VARIABLES.modelProvider] ?? '',
@@ -382,7 +386,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         [VARIABLES.tenantModels]: JSON.stringify(options.tenantModels ?? []),
         ...(options.signIns && { [VARIABLES.signIns]: 'true' }),
       };
-      return { agentHosts, variables };
+      return { agentHosts, gatewayUrl: gateway.url, variables };
     };
     const isolated = options.agents === 'isolated' ? await startIsolated() : null;
 
@@ -454,6 +458,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       sweep,
       sandbox,
       agentHosts: isolated?.agentHosts ?? null,
+      gatewayUrl: isolated?.gatewayUrl ?? null,
       temporary,
       apart: startWorker,
       queueUrls,

@@ -1,7 +1,7 @@
 // How WeChat calls an account: the address signed, the message plain or encrypted, five seconds for an answer, three tries.
 // Written from its documentation, with Node's own cipher, so that it checks ours.
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import { XMLParser } from 'fast-xml-parser';
+import { parseXml, XmlElement } from '@rgrove/parse-xml';
 
 export interface CallbackOptions {
   readonly appId: string;
@@ -13,6 +13,7 @@ export interface CallbackOptions {
 
 export interface Callback {
   xmlOf(fields: Readonly<Record<string, string>>): string;
+  signed(xml: string): { readonly query: URLSearchParams; readonly body: string };
   bring(xml: string): Promise<{
     readonly status: number | null;
     readonly tries: number;
@@ -23,7 +24,6 @@ export interface Callback {
 const TRIES = 3;
 const ANSWER_MS = 5_000;
 const NUMBERS = new Set(['CreateTime', 'MsgId']);
-const parser = new XMLParser({ parseTagValue: false });
 
 export function createCallback(options: CallbackOptions): Callback {
   const { appId, token, aesKey, url, clock } = options;
@@ -47,7 +47,7 @@ export function createCallback(options: CallbackOptions): Callback {
     const encrypted = encrypt(key, appId, xml);
     query.set('encrypt_type', 'aes');
     query.set('msg_signature', sha1(token, timestamp, nonce, encrypted));
-    const to = parser.parse(xml).xml.ToUserName;
+    const to = /<ToUserName><!\[CDATA\[(\w+)/.exec(xml)?.[1] ?? '';
     return {
       query,
       body: `<xml><ToUserName><![CDATA[${to}]]></ToUserName><Encrypt><![CDATA[${encrypted}]]></Encrypt></xml>`,
@@ -57,17 +57,18 @@ export function createCallback(options: CallbackOptions): Callback {
   /** Throws for an answer that WeChat would not understand: the person sees that the account is out of service. */
   function replyIn(text: string): { openId: string; text: string } | null {
     if (text === '' || text === 'success') return null;
-    let { xml } = parser.parse(text, true);
+    let xml = fieldsIn(text);
     if (key !== null) {
-      const { Encrypt, MsgSignature, TimeStamp, Nonce } = xml;
+      const { Encrypt = '', MsgSignature, TimeStamp = '', Nonce = '' } = xml;
       if (MsgSignature !== sha1(token, TimeStamp, Nonce, Encrypt)) throw new Error('A wrong signature.');
-      xml = parser.parse(decrypt(key, appId, Encrypt), true).xml;
+      xml = fieldsIn(decrypt(key, appId, Encrypt));
     }
     if (xml.MsgType !== 'text' || !xml.Content) throw new Error('Not a text.');
-    return { openId: xml.ToUserName, text: xml.Content };
+    return { openId: xml.ToUserName ?? '', text: xml.Content };
   }
 
   return {
+    signed,
     xmlOf(fields) {
       const inner = Object.entries(fields).map(([name, value]) =>
         NUMBERS.has(name) ? `<${name}>${value}</${name}>` : `<${name}><![CDATA[${value}]]></${name}>`,
@@ -90,6 +91,12 @@ export function createCallback(options: CallbackOptions): Callback {
   };
 }
 
+/** Throws for what is no XML. */
+function fieldsIn(text: string): Readonly<Record<string, string>> {
+  const fields = parseXml(text).root?.children.filter((child) => child instanceof XmlElement) ?? [];
+  return Object.fromEntries(fields.map((field) => [field.name, field.text]));
+}
+
 function sha1(...parts: string[]): string {
   return createHash('sha1').update(parts.sort().join('')).digest('hex');
 }
@@ -107,7 +114,7 @@ export function encrypt(key: Buffer, receiver: string, message: string): string 
   ]).toString('base64');
 }
 
-function decrypt(key: Buffer, receiver: string, encrypted: string): string {
+export function decrypt(key: Buffer, receiver: string, encrypted: string): string {
   const decipher = createDecipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);
   const padded = Buffer.concat([decipher.update(encrypted, 'base64'), decipher.final()]);
   const whole = padded.subarray(0, padded.length - (padded.at(-1) ?? 0));

@@ -17,7 +17,7 @@ import { type Callback, type CallbackOptions, createCallback } from './callback.
 import { createQuotas } from './quotas.ts';
 import { createTokens } from './tokens.ts';
 
-export type SendFault = 'cut-before' | 'cut-after' | 'busy';
+export type SendFault = 'cut-before' | 'cut-after' | 'busy' | 'too-fast';
 
 export interface FakeWechatOptions {
   /** Where messages are brought to; asked at each one. */
@@ -38,6 +38,10 @@ export interface FakeWechat {
   };
   /** What the next sends meet, in order. */
   readonly faults: SendFault[];
+  /** Strikes `times` calls of any kind (default 1) after `after` more went well. */
+  fail(kind: SendFault, options?: { readonly after?: number; readonly times?: number }): void;
+  /** Strikes that are still to come; they are forgotten. */
+  strikesLeft(): number;
   /** Every call in order: what was asked, and the code of the answer. */
   readonly calls: readonly { readonly method: string; readonly errcode: number }[];
   /** What this person sees of the account, in order. */
@@ -49,6 +53,11 @@ export interface FakeWechat {
   click(openId: string, key: string): Promise<Delivered>;
   /** Brings a message again, as after a lost answer. */
   repeat(delivered: Delivered): Promise<Delivered>;
+  /** As it would be called with this text: the query and the body, signed now. */
+  callOf(xml: string): { readonly query: URLSearchParams; readonly body: string };
+  messageOf(openId: string, fields: Readonly<Record<string, string>>): string;
+  /** The person wrote; the message itself is brought by the caller. */
+  wrote(openId: string): void;
   unfollow(openId: string): void;
   /** As when somebody else took a token the old way: what was handed out is not valid any more. */
   forgetTokens(): void;
@@ -80,6 +89,7 @@ export async function startFakeWechat(options: FakeWechatOptions = {}): Promise<
   const quotas = createQuotas(clock);
   const faults: SendFault[] = [];
   const calls: { method: string; errcode: number }[] = [];
+  let strikes: (SendFault | null)[] = [];
   const chats = new Map<string, string[]>();
   const typingAt = new Map<string, number>();
   const wroteAt = new Map<string, number>();
@@ -133,9 +143,14 @@ export async function startFakeWechat(options: FakeWechatOptions = {}): Promise<
     const url = new URL(request.url ?? '/', 'http://wechat');
     const method = url.pathname.replace('/cgi-bin/', '');
     const body = (await readJson(request)) as Record<string, unknown>;
-    const fault = method === 'message/custom/send' ? faults.shift() : undefined;
-    if (fault === 'cut-before') return void request.socket.destroy();
-    const answer = fault === 'busy' ? refusal(-1, 'system error') : answerTo(method, url.searchParams, body);
+    const fault = strikes.shift() ?? (method === 'message/custom/send' ? faults.shift() : undefined);
+    if (fault === 'cut-before') {
+      calls.push({ method, errcode: -1 });
+      return void request.socket.destroy();
+    }
+    const refused = fault === 'busy' ? refusal(-1, 'system error') : null;
+    const slowed = fault === 'too-fast' ? refusal(45011, 'api minute-quota reach limit') : null;
+    const answer = refused ?? slowed ?? answerTo(method, url.searchParams, body);
     calls.push({ method, errcode: answer.errcode });
     if (fault === 'cut-after') return void request.socket.destroy();
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
@@ -174,6 +189,20 @@ export async function startFakeWechat(options: FakeWechatOptions = {}): Promise<
     account,
     faults,
     calls,
+    fail(kind, { after = 0, times = 1 } = {}) {
+      strikes = [...Array<null>(after).fill(null), ...Array<SendFault>(times).fill(kind)];
+    },
+    strikesLeft() {
+      const left = strikes.filter((one) => one !== null).length;
+      strikes = [];
+      return left;
+    },
+    callOf: (xml) => callback.signed(xml),
+    messageOf: (openId, fields) => callback.xmlOf(fieldsOf(openId, fields)),
+    wrote(openId) {
+      quotas.wrote(openId);
+      wroteAt.set(openId, clock.now());
+    },
     chat: (openId) => chats.get(openId) ?? [],
     say: (openId, text) => send(openId, { MsgType: 'text', Content: text }),
     send,

@@ -13,8 +13,6 @@ export interface CallbackKeys {
   readonly receiver: string;
 }
 
-export const AES_KEY_SHAPE = /^[A-Za-z0-9]{43}$/;
-
 /** Older ones are refused: what was caught on the way is of no use later. A repeat within it has its message's id. */
 const MAX_AGE_MS = 5 * 60_000;
 

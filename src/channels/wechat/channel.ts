@@ -6,6 +6,7 @@ import type { Channel, ChannelNotes, Clock } from '../../core/ports.ts';
 import { createWechatApi } from './api.ts';
 import { deliverToWechat } from './deliver.ts';
 import { createWechatCall } from './http.ts';
+import { MAX_TEXT_LENGTH } from './message-text.ts';
 import { openProgress } from './progress.ts';
 
 export interface WechatChannelOptions {
@@ -17,9 +18,6 @@ export interface WechatChannelOptions {
   readonly log?: Log;
   readonly timeoutMs?: number;
 }
-
-/** UTF-16 units that fit into one message whatever they are. */
-const MAX_TEXT_LENGTH = 600;
 
 export function createWechatChannel(options: WechatChannelOptions): Channel {
   const { clock = systemClock, log = silentLog } = options;

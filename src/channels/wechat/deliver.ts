@@ -5,13 +5,14 @@
 
 import { Gone, Invalid, isLeaseLost, Owed, Refused } from '../../core/errors.ts';
 import type { TurnId } from '../../core/ids.ts';
-import { errorFields, type Log } from '../../core/log.ts';
+import type { Log } from '../../core/log.ts';
 import type { Clock, SendContext } from '../../core/ports.ts';
 import type { Reply } from '../../core/records.ts';
-import { digestOf, readAnchor, type WechatAnchor } from './anchor.ts';
+import { carriedBy, owedBefore, sentSinceAsked, somebodyWaits, wholeText } from '../tencent/owed.ts';
+import { digestOf, readNote, type SendNote } from '../tencent/send-note.ts';
+import { tellBrought } from '../tencent/tell-brought.ts';
 import type { WechatApi } from './api.ts';
 import { MORE_FOLLOWS, messagesOf, refusedText, SENT_AGAIN, textOf } from './message-text.ts';
-import { carriedBy, owedBefore, sentSinceAsked, somebodyWaits, wholeText } from './owed.ts';
 import { replyTargetOf } from './reply-target.ts';
 
 export interface DeliverDeps {
@@ -30,12 +31,12 @@ export async function deliverToWechat(deps: DeliverDeps, context: SendContext, r
   const { turnId } = context.request;
   const { openId, allowance } = replyTargetOf(context.request);
   const turns = (await context.earlier?.turns()) ?? [];
-  let anchor = readAnchor(context.anchor);
+  let anchor = readNote(context.anchor);
   const carries = anchor.of === null ? owedBefore(turns, turnId) : anchor.carries;
-  const text = wholeText(turns, carries, textOf(reply));
+  const text = wholeText({ textOf, messagesOf }, turns, carries, textOf(reply));
   if (text === '') return;
   const parts = messagesOf(text);
-  const note = async (change: Partial<WechatAnchor>) => {
+  const note = async (change: Partial<SendNote>) => {
     const next = { ...anchor, ...change };
     await context.remember(next);
     anchor = next;
@@ -86,7 +87,7 @@ export async function deliverToWechat(deps: DeliverDeps, context: SendContext, r
     }
     await note({ sent: anchor.sent + 1, trying: null });
   }
-  await tellBrought(deps, context, carriedBy(turns, carries));
+  await tellBrought(deps.log, context, carriedBy(turns, carries));
   if (refusal) throw refusal;
 }
 
@@ -104,21 +105,5 @@ async function sendOrSayRefused(
     if (!(error instanceof Invalid && error.code === 'refused-content')) throw error;
     await api.sendText(openId, refusedText(turnId));
     return error;
-  }
-}
-
-/** For the record only: no later turn brings them again, since this one's note names them. */
-async function tellBrought(
-  { log }: DeliverDeps,
-  { earlier, request }: SendContext,
-  ids: readonly string[],
-): Promise<void> {
-  for (const id of ids) {
-    try {
-      await earlier?.brought(id as TurnId);
-    } catch (error) {
-      if (isLeaseLost(error)) throw error;
-      log('warn', 'brought-not-recorded', { turn: request.turnId, brought: id, ...errorFields(error) });
-    }
   }
 }

@@ -4,15 +4,17 @@
 import type { TurnId } from '../../core/ids.ts';
 import type { Reply } from '../../core/records.ts';
 import { supportId } from '../../core/replies.ts';
-import { splitMarkdown } from '../../core/split-markdown.ts';
+import { splitMarkdown, type TextPart } from '../../core/split-markdown.ts';
 
 export const MAX_MESSAGE_BYTES = 2_048;
 export const MORE_FOLLOWS = '\n\n… Send me any message, and I go on. 还有内容，回复任意消息继续。';
 export const SENT_AGAIN = '(Sent again: WeChat did not confirm it. 重发)\n';
 
 const TEXT_BYTES = MAX_MESSAGE_BYTES - Buffer.byteLength(MORE_FOLLOWS) - Buffer.byteLength(SENT_AGAIN);
-/** Three bytes are the most that one UTF-16 unit takes. */
-const LIMITS = [1, 1.5, 2, 3].map((bytes) => Math.floor(TEXT_BYTES / bytes));
+/** UTF-16 units of one message, by how many bytes they take: three at most. */
+const LIMITS = [1, 1.2, 1.4, 1.6, 2, 2.5, 3].map((bytes) => Math.floor(TEXT_BYTES / bytes));
+/** Of letters that take one byte. */
+export const MAX_TEXT_LENGTH = TEXT_BYTES;
 const DEMO_NOTE = '(Written by the demo model.)';
 const ACTING = /<(?=\s*\/?\s*a\b)/gi;
 
@@ -24,14 +26,8 @@ export function textOf(reply: Reply): string {
   return text.toWellFormed().replace(ACTING, '<\u200b');
 }
 
-export interface MessagePart {
-  readonly text: string;
-  /** Its piece of the whole. */
-  readonly body: string;
-}
-
 /** Pure: the same text always gives the same parts. No blank ones, which WeChat refuses. */
-export function messagesOf(text: string): readonly MessagePart[] {
+export function messagesOf(text: string): readonly TextPart[] {
   for (const limit of LIMITS) {
     const parts = splitMarkdown(text, limit).filter((part) => part.text.trim() !== '');
     if (parts.every((part) => Buffer.byteLength(part.text) <= TEXT_BYTES)) return parts;

@@ -4,7 +4,7 @@ import { isLeaseLost } from '../../core/errors.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext } from '../../core/ports.ts';
 import { type Waiting, waitingText } from '../../core/waiting.ts';
-import { readAnchor } from './anchor.ts';
+import { readNote } from '../tencent/send-note.ts';
 import type { WechatApi } from './api.ts';
 import { replyTargetOf } from './reply-target.ts';
 
@@ -35,7 +35,7 @@ export function openProgress({ api, clock, log }: ProgressDeps, context: SendCon
   }
 
   async function tell({ waitingFor }: Waiting): Promise<void> {
-    const anchor = readAnchor(context.anchor);
+    const anchor = readNote(context.anchor);
     if (anchor.told) return;
     // Recorded first: it is said once, however often the turn is tried.
     await context.remember({ ...anchor, told: true, sends: [...anchor.sends, clock.now()] });

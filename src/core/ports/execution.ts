@@ -4,6 +4,7 @@ import type { SentFile } from '../attachments.ts';
 import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
+import type { AgentScheduling, ScheduleOrder } from '../schedule-orders.ts';
 import type { ModelCall } from '../timeline.ts';
 import type { TurnEvent } from './channel.ts';
 
@@ -90,6 +91,12 @@ export interface TimelineStep {
   readonly asOf: TurnMark | null;
 }
 
+/** A copy of the session that somebody took to a computer of theirs, to bring back what becomes of it. */
+export interface Away {
+  readonly id: string;
+  readonly sinceMs: number;
+}
+
 /** A session and its fork, both to be written in one step: their packs are shared from then on. */
 export interface BranchedState {
   readonly generation: number;
@@ -151,6 +158,12 @@ export interface SessionState {
    * not moved meanwhile.
    */
   branch(head: SessionHead, sessionId: SessionId): Promise<BranchedState | null>;
+  /** null for a session that goes on here. */
+  awayOf(head: Pick<SessionHead, 'state'>): Away | null;
+  /** The next generation, with the same files, that goes on here; null for one that is not away. */
+  claim(
+    head: Pick<SessionHead, 'generation' | 'state'>,
+  ): { readonly generation: number; readonly state: Json } | null;
   /** Claude's own id of the conversation: of a fork that of the session it was made from. */
   agentSessionOf(head: SessionHead): SessionId;
 }
@@ -197,6 +210,8 @@ export interface AgentRun {
   readonly progress: (event: TurnEvent) => void;
   /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
   readonly tries: number;
+  /** Without it the agent cannot schedule anything. */
+  readonly scheduling?: AgentScheduling;
   /** Without it nothing reaches the agent while it runs. */
   readonly steering?: Steering;
   /** Aborts to stop: `reason` is 'stop' (the user), 'deadline' or 'lost' (no longer ours). */
@@ -215,6 +230,8 @@ export interface AgentOutcome {
   readonly sent?: readonly SentFile[];
   /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
   readonly asked?: Asked;
+  /** What the agent ordered about schedules in this turn, earlier parts of it included. */
+  readonly schedules?: readonly ScheduleOrder[];
   /** Tokens that the conversation took of the model's context in the last request. */
   readonly contextTokens?: number;
   /**

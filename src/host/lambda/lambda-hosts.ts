@@ -11,6 +11,7 @@ import type { ObjectStore } from '../../core/ports/objects.ts';
 import type { Lease } from '../../core/records.ts';
 import { baseNameOf, packKey, packName, type StoredGeneration } from '../../state/record.ts';
 import { createHostLink, type HostEnd, type HostProcess } from '../host-link.ts';
+import type { WhyEvicted } from '../hot-reasons.ts';
 import type { PackIntake } from '../pack-intake.ts';
 import type { ToHost } from '../protocol.ts';
 import type { HostNeeds, SpareHost } from '../spare-host.ts';
@@ -42,6 +43,8 @@ const ALIVE_EVERY_MS = 20_000;
 /** Longer than any invocation. */
 const TOKEN_MS = 20 * 60_000;
 const CLOSE_MS = 5_000;
+/** Until what the agent was started with stands still, and the invocation is over. */
+const REST_MS = 30_000;
 /** A response's stream passes more parts that may falter for a moment than a pipe does. */
 const SILENT_MS = 30_000;
 /** When there are as many environments as there may be: one ends when its session has been quiet for some minutes. */
@@ -56,13 +59,23 @@ export function createLambdaHosts(
     const relay = createRelay(options, needs);
     const link = createHostLink(relay.process, options.log, { silentMs: SILENT_MS });
     let closed: Promise<void> | undefined;
-    const close = async () => {
-      link.send({ type: 'close' });
+    const over = async () => {
       const impatient = setTimeout(link.kill, CLOSE_MS);
       await link.ended;
       clearTimeout(impatient);
     };
-    return { link, claim: relay.claim, close: () => (closed ??= close()) };
+    const close = async () => {
+      link.send({ type: 'close' });
+      await over();
+    };
+    async function stay(): Promise<WhyEvicted | null> {
+      const { cold = null } = await link.ask({ type: 'rest' }, 'resting', REST_MS);
+      // Its invocation ends by itself.
+      closed ??= over();
+      await closed;
+      return cold;
+    }
+    return { link, claim: relay.claim, close: () => (closed ??= close()), stay };
   };
 }
 

@@ -19,6 +19,8 @@ export interface PresignedObjects extends Pick<ObjectStore, 'put' | 'stream'> {
     readonly writes?: Readonly<Record<string, PresignedWrite>> | undefined;
   }): void;
   mayRead(name: string): boolean;
+  /** URLs are good for one invocation. */
+  forget(): void;
 }
 
 export function createPresignedObjects(): PresignedObjects {
@@ -31,6 +33,10 @@ export function createPresignedObjects(): PresignedObjects {
       for (const [name, write] of Object.entries(urls.writes ?? {})) writes.set(name, write);
     },
     mayRead: (name) => reads.has(name),
+    forget() {
+      reads.clear();
+      writes.clear();
+    },
 
     async put(key, body) {
       const write = writes.get(nameOf(key));

@@ -1,20 +1,13 @@
-// The host's side of an invocation: lays the line of ../serve-host.ts over the response's stream and the worker's mailbox,
-// fetches the packs that it was given URLs for, and uploads new ones. It has nothing of the worker but those URLs and
-// a token to ask what the worker says. One session, in a folder that belongs to it alone.
-import { mkdir, readdir } from 'node:fs/promises';
+// The host's side of an invocation: lays the line of ../serve-host.ts over the response's stream and the worker's mailbox.
+// It has nothing of the worker but URLs for packs and a token to ask what the worker says. One session, in a folder that
+// belongs to it alone. Told to rest it answers and leaves its agent, which stands still, for the session's next invocation here.
 import { join } from 'node:path';
-import { PassThrough, type Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeTree } from '../../agent/remove-tree.ts';
 import { backoffMs } from '../../core/backoff.ts';
-import type { StateLimits } from '../../core/ports/execution.ts';
-import { readFrames, writeFrame } from '../frames.ts';
-import { createIncoming } from '../incoming.ts';
-import { openCliRunner } from '../open-cli-runner.ts';
-import { createPackIntake } from '../pack-intake.ts';
-import { HOST_PATIENCE } from '../patience.ts';
-import { type FromHost, PROTOCOL_VERSION, SENT_NAME, type ToHost } from '../protocol.ts';
-import { serveHost } from '../serve-host.ts';
+import { writeFrame } from '../frames.ts';
+import type { WhyEvicted } from '../hot-reasons.ts';
+import type { FromHost, ToHost } from '../protocol.ts';
 import {
   CONTROL_PATH,
   type Invocation,
@@ -24,22 +17,17 @@ import {
   type News,
   newsSchema,
 } from './invocation.ts';
-import { createPresignedObjects } from './presigned-objects.ts';
+import { type ResidentHost, type ResidentHostOptions, startResidentHost } from './resident-host.ts';
+import { type HostStart, type StayedHost, stampOf, whyNot } from './stayed-host.ts';
 
-export interface InvocationOptions {
-  /** Belongs to this function alone; what lies there is removed first. */
-  readonly root: string;
+export interface InvocationOptions extends ResidentHostOptions {
   readonly agentFolder: string;
   /** Where those are that tenants may be given. */
   readonly agentFolders: string;
-  readonly limits: StateLimits;
-  /** Of the agent's shell. */
-  readonly path: string;
-  /** True when every other process of this user belongs to the session. */
-  readonly ownsUser: boolean;
-  /** Ends what the agent left running. */
-  readonly endOthers: () => Promise<void>;
 }
+
+type Open = Extract<ToHost, { type: 'open' }>;
+type Opened = Extract<FromHost, { type: 'opened' }>;
 
 /** While the agent runs only a stop may come. */
 const ASK_EVERY_MS = 1_500;
@@ -47,65 +35,124 @@ const ASK_EVERY_MS = 1_500;
 const LONELY_MS = 90_000;
 const AGAIN = { firstMs: 100, maxMs: 3_000, jitter: 0.5 };
 
-/** Resolves when the worker has closed the host, or is gone. */
-export async function serveInvocation(
+/** Serves one invocation after the other; each resolves when the worker has closed its host or let it rest, or is gone. */
+export function createInvocationServer(
   options: InvocationOptions,
+): (event: unknown, out: Writable) => Promise<void> {
+  let stayed: StayedHost | null = null;
+  return async (event, out) => {
+    const before = stayed;
+    // What goes wrong from here on leaves nothing to go on with.
+    stayed = null;
+    stayed = await serveInvocation(options, before, event, out);
+  };
+}
+
+async function serveInvocation(
+  options: InvocationOptions,
+  before: StayedHost | null,
   event: unknown,
   out: Writable,
-): Promise<void> {
+): Promise<StayedHost | null> {
   const { control, messages, agent, maxWorkspaceBytes }: Invocation = invocationSchema.parse(event);
-  const directory = await emptyPlace(options);
-  const [input, output, bytes] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  const packs = join(options.root, 'packs');
-  const objects = createPresignedObjects();
-  const incoming = await createIncoming(packs, objects, { shared: false });
-  const intake = createPackIntake(bytes, objects, join(options.root, 'spool'));
+  const start: HostStart = {
+    folder: agent === undefined ? options.agentFolder : join(options.agentFolders, agent),
+    maxWorkspaceBytes: maxWorkspaceBytes ?? options.limits.maxWorkspaceBytes,
+  };
   const over = new AbortController();
+  const begunAtMs = performance.now();
+  const rested = Promise.withResolvers<boolean>();
   let isOpen = false;
   let isRunning = false;
+  /** The session, when one has been opened. */
+  let at: Omit<StayedHost, 'sinceMs'> | null = null;
+  let hot: Open['hot'];
+  /** Of the save that runs. */
+  let saving = 0;
+  /** Why an agent that stayed did not serve; null when none was there. */
+  let cold: WhyEvicted | null = null;
+  let woken: ((answer: Opened | Extract<FromHost, { type: 'failed' }>) => void) | null = null;
   /** True when the worker's next word is what the host waits for. */
   const isWaiting = () => isOpen && !isRunning;
 
-  const feed = (frame: ToHost): void => void writeFrame(input, frame);
-
   async function hear({ frame, reads, writes }: Message): Promise<void> {
-    objects.allow({ reads, writes });
-    if (frame === undefined) return;
-    const said = frame as ToHost;
+    const said = frame as ToHost | undefined;
+    if (said?.type === 'open') return await open(said, reads);
+    at?.host.objects.allow({ reads, writes });
+    if (said === undefined || !at) return;
     if (said.type === 'run') isRunning = true;
-    if (said.type === 'have' && said.found) return await fetchPack(said.name);
-    feed(said.type === 'open' ? { ...said, directory } : said);
+    if (said.type === 'save') saving = said.generation;
+    if (said.type === 'have' && said.found) return await at.host.fetchPack(said.name);
+    at.host.feed(said);
   }
 
-  async function fetchPack(name: string): Promise<void> {
-    const found = await incoming.stage(`${name}.pack`, name).catch(() => false);
-    feed({ type: 'have', name, found });
+  /** With the agent that stayed here, if it may go on; else from nothing. */
+  async function open(said: Open, reads: Message['reads']): Promise<void> {
+    if (at) throw new Error('A host serves one session.');
+    hot = said.hot;
+    if (before) {
+      cold = (await whyNot(before, said, start)) ?? (await wake(before, said, reads));
+      if (cold === null) return await say({ type: 'opened', hot: true });
+      at = null;
+      await before.host.end();
+    }
+    const stamp = await stampOf(start.folder);
+    const host = await startResidentHost(
+      { ...options, limits: { ...options.limits, maxWorkspaceBytes: start.maxWorkspaceBytes } },
+      start.folder,
+    );
+    const held = { generation: said.hot?.generation ?? 0, content: said.stored?.content ?? null };
+    begin({ host, start, stamp, held, tenant: said.tenant, sessionId: said.sessionId }, reads);
+    host.feed({ ...said, directory: host.directory });
   }
 
-  async function upload(name: string, size: number): Promise<void> {
-    const result = await intake.take(`${name}.pack`, size).catch(() => 'refused' as const);
-    // A file that the agent sends may be there from a try before; its size is looked at.
-    const isThere = result === 'exists' && SENT_NAME.test(name);
-    if (result === 'created' || isThere) await say({ type: 'pack', name, bytes: size });
-    feed({ type: 'put', result });
+  function begin(session: NonNullable<typeof at>, reads: Message['reads']): void {
+    at = session;
+    session.host.objects.allow({ reads });
+    session.host.listen(say);
+    // Of one that made way for another the end means nothing.
+    session.host.ended.then(
+      () => at?.host === session.host && rested.resolve(false),
+      (error: unknown) => at?.host === session.host && rested.reject(error),
+    );
+  }
+
+  async function wake(
+    session: StayedHost,
+    { fence, stored }: Open,
+    reads: Message['reads'],
+  ): Promise<WhyEvicted | null> {
+    const answered = Promise.withResolvers<Opened | Extract<FromHost, { type: 'failed' }>>();
+    woken = answered.resolve;
+    begin(session, reads);
+    if (stored) session.host.feed({ type: 'wake', fence, stored });
+    const answer = await Promise.race([answered.promise, session.host.ended.then(() => null)]).catch(
+      () => null,
+    );
+    woken = null;
+    return answer?.type === 'opened' ? (answer.cold ?? null) : 'died';
   }
 
   async function say(frame: FromHost): Promise<void> {
+    if (woken) {
+      if (frame.type === 'opened' || frame.type === 'failed') woken(frame);
+      return;
+    }
     if (frame.type === 'opened' || frame.type === 'failed') isOpen = true;
     if (frame.type === 'ended') isRunning = false;
-    if (!writeFrame(out, frame) && out.writable) await drained(out);
+    if (frame.type === 'saved' && at)
+      at = { ...at, held: { generation: saving, content: frame.stored.content } };
+    if (frame.type === 'resting') return await settle(frame);
+    const told = frame.type === 'opened' && cold !== null ? { ...frame, cold } : frame;
+    if (!writeFrame(out, told) && out.writable) await drained(out);
   }
 
-  async function sayAll(): Promise<void> {
-    for await (const frame of readFrames(output, (value) => value as FromHost)) {
-      if (frame.type === 'ready') continue;
-      // The image is at fault: the function's error, which has an alarm.
-      if (frame.type === 'failed' && frame.at === 'boot')
-        throw new Error(`The host cannot start: ${frame.message}`);
-      if (frame.type === 'pack') void upload(frame.name, frame.bytes);
-      else if (frame.type === 'need' && objects.mayRead(frame.name)) void fetchPack(frame.name);
-      else await say(frame);
-    }
+  /** It rests, or no agent stayed: the invocation is over either way. */
+  async function settle(resting: Extract<FromHost, { type: 'resting' }>): Promise<void> {
+    const { memoryBytes = 0 } = resting;
+    const why = resting.cold ?? (hot && memoryBytes <= hot.memoryBytes ? null : 'memory-limit');
+    writeFrame(out, why === null ? resting : { type: 'resting', cold: why });
+    rested.resolve(why === null);
   }
 
   async function hearAll(): Promise<void> {
@@ -113,9 +160,10 @@ export async function serveInvocation(
     let failures = 0;
     let heardAtMs = performance.now();
     while (!over.signal.aborted) {
-      if (performance.now() - heardAtMs > LONELY_MS) return feed({ type: 'close' });
+      if (performance.now() - heardAtMs > LONELY_MS) return rested.resolve(false);
       if (!isWaiting()) await wait(ASK_EVERY_MS, isWaiting);
-      const news = await ask(control, after, isWaiting() ? MAX_CONTROL_WAIT_MS : 0).catch(() => null);
+      const waitMs = isWaiting() ? MAX_CONTROL_WAIT_MS : 0;
+      const news = await ask(control, after, waitMs, over.signal).catch(() => null);
       failures = news ? 0 : failures + 1;
       if (!news) await wait(backoffMs(AGAIN, failures));
       for (const { number, message } of news?.messages ?? []) {
@@ -130,52 +178,36 @@ export async function serveInvocation(
     for (let left = ms; left > 0 && !isOver() && !over.signal.aborted; left -= 20) await sleep(20);
   }
 
-  const serving = serveHost(
-    { input, output, bytes },
-    { ways: { ports: {}, proxyEnvironment: {} }, openRunner: openCliRunner },
-  );
-  feed({
-    type: 'boot',
-    version: PROTOCOL_VERSION,
-    folder: agent === undefined ? options.agentFolder : join(options.agentFolders, agent),
-    incoming: packs,
-    limits: { ...options.limits, ...(maxWorkspaceBytes === undefined ? {} : { maxWorkspaceBytes }) },
-    path: options.path,
-    // An environment of its own is around all of it.
-    sandbox: 'host',
-    accepted: true,
-    outside: options.ownsUser ? 'the worker is on another machine' : null,
-    beatEveryMs: HOST_PATIENCE.beatEveryMs,
-  });
-  for (const message of messages) await hear(message);
-  const hearing = hearAll();
-  const saying = sayAll();
+  let hearing: Promise<void> | undefined;
+  let stays = false;
+  const opened = (): ResidentHost | null => at?.host ?? null;
   try {
-    await Promise.race([serving, saying.then(() => serving)]);
-    output.end();
-    await saying;
+    for (const message of messages) await hear(message);
+    hearing = hearAll().catch((error: unknown) => rested.reject(error));
+    const rests = await rested.promise;
+    if (rests) await opened()?.rest();
+    stays = rests;
   } finally {
     over.abort();
-    input.end();
     await hearing;
-    await options.endOthers();
+    if (!stays) await (opened() ?? before?.host)?.end();
   }
+  const session = at as Omit<StayedHost, 'sinceMs'> | null;
+  if (!stays || !session || !hot) return null;
+  // That invocation is over: nobody hears what would come now.
+  session.host.listen(async () => {});
+  return { ...session, sinceMs: hot.nowMs + performance.now() - begunAtMs };
 }
 
-async function emptyPlace({ root, endOthers }: InvocationOptions) {
-  await endOthers();
-  await Promise.all((await readdir(root)).map((name) => removeTree(join(root, name))));
-  const directory = { root, config: join(root, '.claude-code'), workspace: join(root, 'workspace') };
-  for (const folder of [directory.config, directory.workspace, join(root, 'home'), join(root, 'tmp')]) {
-    await mkdir(folder, { mode: 0o700 });
-  }
-  return directory;
-}
-
-async function ask({ url, token }: Invocation['control'], after: number, waitMs: number): Promise<News> {
+async function ask(
+  { url, token }: Invocation['control'],
+  after: number,
+  waitMs: number,
+  over: AbortSignal,
+): Promise<News> {
   const response = await fetch(new URL(`${CONTROL_PATH}?after=${after}&waitMs=${waitMs}`, url), {
     headers: { authorization: `Bearer ${token}` },
-    signal: AbortSignal.timeout(MAX_CONTROL_WAIT_MS + 10_000),
+    signal: AbortSignal.any([over, AbortSignal.timeout(MAX_CONTROL_WAIT_MS + 10_000)]),
   });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   return newsSchema.parse(await response.json());

@@ -76,6 +76,8 @@ export interface SandboxedProcess {
   kill(): void;
   /** Begins to look at what it uses; see `watchedLater`. */
   watch(): void;
+  /** What its programs held at most since the last call, as far as was seen; null where nobody looks. */
+  peakMemoryBytes(): number | null;
   /** Of the program itself; null when it cannot be known. */
   readonly activity: () => Promise<Activity | null>;
   /** Resolves when nothing of it runs any more, never rejects. */

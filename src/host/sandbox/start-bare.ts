@@ -21,6 +21,7 @@ export function startBare(options: StartOptions): SandboxedProcess {
     stdio: streamsOf(child, options.stdio.length),
     kill: () => void child.kill('SIGKILL'),
     watch() {},
+    peakMemoryBytes: () => null,
     activity: () => activityOf(child.pid),
     ended: endOf(child).then(async (end) => {
       await endProcesses(root, pids).catch(() => {});

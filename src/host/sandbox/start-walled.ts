@@ -27,7 +27,7 @@ export interface WalledOptions extends StartOptions {
   readonly user?: RunsAs;
 }
 
-export interface Walled extends Omit<SandboxedProcess, 'watch'> {
+export interface Walled extends Omit<SandboxedProcess, 'watch' | 'peakMemoryBytes'> {
   readonly user: RunsAs;
   readonly limits: SandboxLimits;
   /** Of its namespace; null when it did not get so far. */

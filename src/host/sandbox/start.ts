@@ -6,7 +6,7 @@ import { DEFAULT_LIMITS } from './limits.ts';
 import type { Bubblewrap, SandboxEnd, SandboxedProcess, StartOptions } from './sandbox.ts';
 import { startBare } from './start-bare.ts';
 import { startWalled } from './start-walled.ts';
-import { watchHost } from './watch.ts';
+import { type Watching, watchHost } from './watch.ts';
 import { openWayOut } from './way-out.ts';
 
 export async function startInSandbox(options: StartOptions): Promise<SandboxedProcess> {
@@ -25,11 +25,11 @@ async function startWatched(options: StartOptions, sandbox: Bubblewrap): Promise
       sockets: { ...options.sockets, ...wayOut?.sockets },
     });
     let overLimit: SandboxEnd['overLimit'];
-    let stopWatching: (() => void) | undefined;
+    let watching: Watching | undefined;
     let isOver = false;
     const watch = (): void => {
-      if (stopWatching || isOver) return;
-      const { stop } = watchHost({
+      if (watching || isOver) return;
+      watching = watchHost({
         first: host.first,
         limits: host.limits,
         folder: directories.writable[0]?.path ?? null,
@@ -45,17 +45,17 @@ async function startWatched(options: StartOptions, sandbox: Bubblewrap): Promise
           host.kill();
         },
       });
-      stopWatching = stop;
     };
     if (!watchedLater) watch();
     const ended = host.ended.then(async (end) => {
       isOver = true;
-      stopWatching?.();
+      watching?.stop();
       await wayOut?.close();
       return overLimit ? { ...end, overLimit } : end;
     });
     const { pid, stdio, kill, activity } = host;
-    return { pid, stdio, kill, watch, activity, ended };
+    const peakMemoryBytes = () => watching?.peakMemoryBytes() ?? null;
+    return { pid, stdio, kill, watch, peakMemoryBytes, activity, ended };
   } catch (error) {
     await wayOut?.close();
     throw error;

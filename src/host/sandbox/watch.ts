@@ -26,6 +26,7 @@ interface State extends WatchedHost {
   freeAtMeasure: number;
   measuring: boolean;
   toldOfProcesses: boolean;
+  peakMemoryBytes: number;
 }
 
 const LOOK_EVERY_MS = 1_000;
@@ -37,7 +38,13 @@ const MEASURE_SHARE = 8;
 const hosts = new Set<State>();
 let timer: NodeJS.Timeout | undefined;
 
-export function watchHost(host: WatchedHost): { stop(): void } {
+export interface Watching {
+  stop(): void;
+  /** The most memory that its programs were seen to hold at once since the last call; looks now, too. */
+  peakMemoryBytes(): number;
+}
+
+export function watchHost(host: WatchedHost): Watching {
   const state: State = {
     ...host,
     pid: null,
@@ -45,13 +52,22 @@ export function watchHost(host: WatchedHost): { stop(): void } {
     freeAtMeasure: 0,
     measuring: false,
     toldOfProcesses: false,
+    peakMemoryBytes: 0,
   };
   hosts.add(state);
   void host.first.then((found) => {
     state.pid = found?.pid ?? null;
   });
   if (timer === undefined) lookIn(LOOK_EVERY_MS);
-  return { stop: () => void hosts.delete(state) };
+  return {
+    stop: () => void hosts.delete(state),
+    peakMemoryBytes() {
+      if (hosts.has(state)) lookAt(state, childrenOf);
+      const peak = state.peakMemoryBytes;
+      state.peakMemoryBytes = 0;
+      return peak;
+    },
+  };
 }
 
 function lookIn(ms: number): void {
@@ -71,29 +87,37 @@ function lookIn(ms: number): void {
 
 function lookAtProcesses(): void {
   const children = childrenByParent();
-  for (const state of hosts) {
-    if (state.pid === null) continue;
-    const family = [state.pid];
-    for (const pid of family) family.push(...(children.get(pid) ?? []));
-    const { memoryBytes, processes } = state.limits;
-    let memory = 0;
-    let tasks = 0;
-    for (const pid of family) {
-      const status = read(`/proc/${pid}/status`);
-      memory += kilobytes(status, 'RssAnon') + kilobytes(status, 'RssShmem');
-      tasks += Number(/^Threads:\s+(\d+)$/m.exec(status)?.[1] ?? 0);
-    }
-    // What processes share was counted for each; the exact figure takes the kernel longer.
-    if (memory > memoryBytes && exactMemory(family) > memoryBytes) {
-      const message = `The programs of this session used more than ${sizeText(memoryBytes)} of memory together and were ended.`;
-      state.onOver({ limit: 'memoryBytes', message });
-    }
-    if (tasks >= processes - 1 && !state.toldOfProcesses) {
-      state.toldOfProcesses = true;
-      const message = `The session runs as many processes as it may (${processes}); it cannot start more.`;
-      state.onNotice?.({ type: 'limit', limit: 'processes', message });
-    }
+  for (const state of hosts) lookAt(state, (pid) => children.get(pid) ?? []);
+}
+
+function lookAt(state: State, children: (pid: number) => readonly number[]): void {
+  if (state.pid === null) return;
+  const family = [state.pid];
+  for (const pid of family) family.push(...children(pid));
+  const { memoryBytes, processes } = state.limits;
+  let memory = 0;
+  let tasks = 0;
+  for (const pid of family) {
+    const status = read(`/proc/${pid}/status`);
+    memory += kilobytes(status, 'RssAnon') + kilobytes(status, 'RssShmem');
+    tasks += Number(/^Threads:\s+(\d+)$/m.exec(status)?.[1] ?? 0);
   }
+  state.peakMemoryBytes = Math.max(state.peakMemoryBytes, memory);
+  // What processes share was counted for each; the exact figure takes the kernel longer.
+  if (memory > memoryBytes && exactMemory(family) > memoryBytes) {
+    const message = `The programs of this session used more than ${sizeText(memoryBytes)} of memory together and were ended.`;
+    state.onOver({ limit: 'memoryBytes', message });
+  }
+  if (tasks >= processes - 1 && !state.toldOfProcesses) {
+    state.toldOfProcesses = true;
+    const message = `The session runs as many processes as it may (${processes}); it cannot start more.`;
+    state.onNotice?.({ type: 'limit', limit: 'processes', message });
+  }
+}
+
+/** Of the first thread, which is the one that starts programs: a look at one host, without reading all of /proc. */
+function childrenOf(pid: number): number[] {
+  return read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
 }
 
 function childrenByParent(): ReadonlyMap<number, readonly number[]> {

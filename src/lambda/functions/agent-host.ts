@@ -6,7 +6,7 @@ import { finished } from 'node:stream/promises';
 import type { Context } from 'aws-lambda';
 import { endProcesses } from '../../agent/processes.ts';
 import { WORKSPACE_LIMITS } from '../../core/defaults.ts';
-import { serveInvocation } from '../../host/lambda/serve-invocation.ts';
+import { createInvocationServer } from '../../host/lambda/serve-invocation.ts';
 import { agentHostSchema, readConfiguration } from '../configuration.ts';
 import { createObservability } from '../observability.ts';
 import { pathOfAgent } from '../shared-hosts.ts';
@@ -24,18 +24,20 @@ const { temporary, maxWorkspaceBytes } = configuration;
 const taskRoot = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
 const endOthers = watchUser(log, flush);
 
+/** What stays of a session between two invocations is remembered here, in the process, and nowhere else. */
+const serve = createInvocationServer({
+  root: temporary,
+  agentFolder: join(taskRoot, 'agent'),
+  agentFolders: join(taskRoot, 'agents'),
+  limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes },
+  path: pathOfAgent(taskRoot),
+  ownsUser: endOthers !== null,
+  endOthers: endOthers ?? (async () => void (await endProcesses(temporary))),
+});
+
 export const handler = awslambda.streamifyResponse(async (event, stream) => {
   try {
-    const options = {
-      root: temporary,
-      agentFolder: join(taskRoot, 'agent'),
-      agentFolders: join(taskRoot, 'agents'),
-      limits: { ...WORKSPACE_LIMITS, maxWorkspaceBytes },
-      path: pathOfAgent(taskRoot),
-      ownsUser: endOthers !== null,
-      endOthers: endOthers ?? (async () => void (await endProcesses(temporary))),
-    };
-    await serveInvocation(options, event, stream);
+    await serve(event, stream);
     stream.end();
     await finished(stream);
   } finally {

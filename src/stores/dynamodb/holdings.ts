@@ -20,6 +20,7 @@ const KINDS: Readonly<Record<string, string>> = {
   events: 'events',
   usage: 'usage',
   places: 'places',
+  schedules: 'schedules',
 };
 
 export function createDynamoTenantHoldings(options: DynamoTenantHoldingsOptions): TenantHoldings {

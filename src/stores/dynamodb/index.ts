@@ -4,6 +4,7 @@ import '../../node-version.ts';
 export { createDynamoEventLog, type DynamoEventLogOptions } from './event-log.ts';
 export { createDynamoNotes, type DynamoNotesOptions } from './notes.ts';
 export { createDynamoPlaces, type DynamoPlacesOptions } from './places.ts';
+export { createDynamoSchedules, type DynamoSchedulesOptions } from './schedules.ts';
 export {
   createDynamoClient,
   createDynamoSessionStore,

@@ -193,6 +193,11 @@ export function placesPartition({ tenant, scope, id }: UsageAccount): string {
   return `${storedPart(tenant)}#places#${scope}#${part}`;
 }
 
+/** Partition of a conversation's schedules, and of the time zone that it has chosen. */
+export function schedulesPartition(key: SessionKey): string {
+  return `${storedPart(tenantOf(key))}#schedules#${storedKey(key)}`;
+}
+
 /** No list's name holds `#`; a holder's may, and comes last. */
 export function placeKey({ list, ...account }: PlaceList, holder: string): StateKey {
   return { pk: placesPartition(account), sk: `${list}#${holder === '' ? '' : storedPart(holder)}` };

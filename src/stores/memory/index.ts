@@ -6,6 +6,7 @@ export { createMemoryEventLog, type MemoryEventLogOptions } from './event-log.ts
 export { createMemoryNotes } from './notes.ts';
 export { createMemoryObjectStore } from './object-store.ts';
 export { createMemoryPlaces } from './places.ts';
+export { createMemorySchedules } from './schedules.ts';
 export { createMemorySessionStore, type MemorySessionStoreOptions } from './session-store.ts';
 export { createMemoryTenantRegistry, type MemoryTenantRegistryOptions } from './tenant-registry.ts';
 export { createMemoryUsageLedger } from './usage-ledger.ts';

@@ -20,10 +20,12 @@ const HELD: readonly { readonly kind: string; readonly table: string; readonly w
   { kind: 'conversations', table: 'mappings', where: BY_KEY },
   { kind: 'sessions', table: 'heads', where: BY_TENANT },
   { kind: 'places', table: 'places', where: BY_TENANT },
+  { kind: 'schedules', table: 'schedules', where: BY_TENANT },
+  { kind: 'time zones', table: 'time_zones', where: BY_TENANT },
 ];
 
 /** Made with the first line that goes into them. */
-const MADE_LATE: ReadonlySet<string> = new Set(['usage', 'places']);
+const MADE_LATE: ReadonlySet<string> = new Set(['usage', 'places', 'schedules', 'time_zones']);
 
 export function createSqliteTenantHoldings(database: string | SqliteDatabase): TenantHoldings {
   const { db } = borrowOrOpen(database);

@@ -5,6 +5,7 @@ export { type OpenDatabaseOptions, openDatabase, type SqliteDatabase } from './d
 export { createSqliteEventLog, type SqliteEventLogOptions } from './event-log.ts';
 export { createSqliteNotes, type SqliteNotesOptions } from './notes.ts';
 export { createSqlitePlaces, type SqlitePlacesOptions } from './places.ts';
+export { createSqliteSchedules, type SqliteSchedulesOptions } from './schedules.ts';
 export { createSqliteSessionStore, type SqliteSessionStoreOptions } from './session-store.ts';
 export { createSqliteTenantRegistry, type SqliteTenantRegistryOptions } from './tenant-registry.ts';
 export { createSqliteUsageLedger, type SqliteUsageLedgerOptions } from './usage-ledger.ts';

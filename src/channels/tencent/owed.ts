@@ -1,9 +1,16 @@
 // What the turns of a conversation still owe the person, and how it is put in front of the next answer. All of it follows from
 // the ledger: texts never change once committed, and notes say how far each turn came.
-import type { TurnRecord } from '../../core/records.ts';
+import type { Reply, TurnRecord } from '../../core/records.ts';
+import type { TextPart } from '../../core/split-markdown.ts';
 import { oneLine } from '../../text/cut-text.ts';
-import { readAnchor } from './anchor.ts';
-import { messagesOf, textOf } from './message-text.ts';
+import { readNote } from './send-note.ts';
+
+/** How a channel says a reply. Both are pure. */
+export interface Wording {
+  /** '' for a reply that says nothing. */
+  readonly textOf: (reply: Reply) => string;
+  readonly messagesOf: (text: string) => readonly TextPart[];
+}
 
 const BETWEEN = '\n\n――――――\n\n';
 const MAX_QUOTE = 40;
@@ -12,38 +19,43 @@ const MAX_QUOTE = 40;
 export function owedBefore(turns: readonly TurnRecord[], turnId: string): readonly string[] {
   const own = turns.find((turn) => turn.turnId === turnId);
   if (!own) return [];
-  const taken = new Set(turns.flatMap((turn) => readAnchor(turn.anchor).carries));
+  const taken = new Set(turns.flatMap((turn) => readNote(turn.anchor).carries));
   return turns
     .filter(({ status, sequence }) => status === 'undeliverable' && sequence < own.sequence)
-    .filter((turn) => readAnchor(turn.anchor).owes && !taken.has(turn.turnId))
+    .filter((turn) => readNote(turn.anchor).owes && !taken.has(turn.turnId))
     .sort((a, b) => a.sequence - b.sequence)
     .map((turn) => turn.turnId);
 }
 
 /** The text of a turn behind what it carries; '' when there is nothing to say. */
-export function wholeText(turns: readonly TurnRecord[], carries: readonly string[], own: string): string {
-  const rests = carries.map((id) => restOf(turns, id));
+export function wholeText(
+  wording: Wording,
+  turns: readonly TurnRecord[],
+  carries: readonly string[],
+  own: string,
+): string {
+  const rests = carries.map((id) => restOf(wording, turns, id));
   return [...rests, own].filter((text) => text.trim() !== '').join(BETWEEN);
 }
 
 /** All that a turn carries, and what those carry. */
 export function carriedBy(turns: readonly TurnRecord[], carries: readonly string[]): readonly string[] {
-  return carries.flatMap((id) => [id, ...carriedBy(turns, anchorOf(turns, id).carries)]);
+  return carries.flatMap((id) => [id, ...carriedBy(turns, noteOf(turns, id).carries)]);
 }
 
-function restOf(turns: readonly TurnRecord[], id: string): string {
+function restOf(wording: Wording, turns: readonly TurnRecord[], id: string): string {
   const turn = turns.find((one) => one.turnId === id);
   if (!turn?.reply) return '';
-  const { carries, sent } = readAnchor(turn.anchor);
-  const rest = messagesOf(wholeText(turns, carries, textOf(turn.reply))).slice(sent);
+  const { carries, sent } = readNote(turn.anchor);
+  const rest = wording.messagesOf(wholeText(wording, turns, carries, wording.textOf(turn.reply))).slice(sent);
   const text = rest.map(({ body }) => body).join('');
   if (text === '' || sent > 0 || carries.length > 0) return text === '' ? '' : `… ${text}`;
   const asked = oneLine(turn.text, MAX_QUOTE);
   return asked === '' ? text : `「${asked}」\n${text}`;
 }
 
-function anchorOf(turns: readonly TurnRecord[], id: string) {
-  return readAnchor(turns.find((one) => one.turnId === id)?.anchor ?? null);
+function noteOf(turns: readonly TurnRecord[], id: string) {
+  return readNote(turns.find((one) => one.turnId === id)?.anchor ?? null);
 }
 
 /** Whether the person has written something since that waits for its answer. */
@@ -55,8 +67,8 @@ export function somebodyWaits(turns: readonly TurnRecord[], turnId: string): boo
   );
 }
 
-/** Messages sent since the person last wrote: WeChat counts anew from there. */
+/** Messages sent since the person last wrote: where a platform counts anew from there. */
 export function sentSinceAsked(turns: readonly TurnRecord[]): number {
   const askedAtMs = Math.max(0, ...turns.map(({ receivedAtMs }) => receivedAtMs));
-  return turns.flatMap(({ anchor }) => readAnchor(anchor).sends).filter((atMs) => atMs >= askedAtMs).length;
+  return turns.flatMap(({ anchor }) => readNote(anchor).sends).filter((atMs) => atMs >= askedAtMs).length;
 }

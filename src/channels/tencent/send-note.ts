@@ -1,5 +1,5 @@
-// The note that a WeChat turn keeps in the ledger: which messages of its text were sent, when, and whether something of it is
-// still owed. Other turns of the conversation read it, too: what may be sent is counted over all of them.
+// The note that a turn keeps in the ledger where little may be sent: which messages of its text were sent, when, and whether
+// something of it is still owed. Other turns of the conversation read it, too.
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Json } from '../../core/messages.ts';
@@ -21,9 +21,9 @@ const schema = z.object({
   told: z.boolean(),
 });
 
-export type WechatAnchor = z.infer<typeof schema>;
+export type SendNote = z.infer<typeof schema>;
 
-const EMPTY: WechatAnchor = {
+const EMPTY: SendNote = {
   version: 1,
   sends: [],
   carries: [],
@@ -34,7 +34,7 @@ const EMPTY: WechatAnchor = {
   told: false,
 };
 
-export function readAnchor(value: Json | null): WechatAnchor {
+export function readNote(value: Json | null): SendNote {
   const parsed = schema.safeParse(value);
   return parsed.success ? parsed.data : EMPTY;
 }

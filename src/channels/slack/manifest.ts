@@ -1,0 +1,31 @@
+// The app's manifest: what Slack asks for when an app is made "from a manifest", with the least rights that the channel needs
+// (https://docs.slack.dev/reference/app-manifest, read 2026-11).
+
+const PATH = '/slack';
+
+/** `address`: where Slack reaches the system, over HTTPS. */
+export function appManifest(address: string): object {
+  const url = `${address.replace(/\/+$/, '')}${PATH}`;
+  return {
+    display_information: {
+      name: 'Agent',
+      description: 'An agent that remembers what was said and made in each conversation.',
+    },
+    features: {
+      app_home: {
+        home_tab_enabled: false,
+        messages_tab_enabled: true,
+        messages_tab_read_only_enabled: false,
+      },
+      bot_user: { display_name: 'agent', always_online: true },
+    },
+    oauth_config: { scopes: { bot: ['app_mentions:read', 'chat:write', 'im:history'] } },
+    settings: {
+      event_subscriptions: { request_url: url, bot_events: ['app_mention', 'message.im'] },
+      interactivity: { is_enabled: true, request_url: url },
+      org_deploy_enabled: false,
+      socket_mode_enabled: false,
+      token_rotation_enabled: false,
+    },
+  };
+}

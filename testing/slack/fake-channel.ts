@@ -1,0 +1,120 @@
+// One channel or direct conversation as its people see it: messages, threads, edits, what was deleted.
+import { buttonsIn, type FakeBlock, type FakeButton, shownText } from './block-rules.ts';
+import { SlackRefusal } from './slack-refusal.ts';
+
+export interface FakeMessage {
+  readonly ts: string;
+  /** A person's id, or the app's. */
+  readonly user: string;
+  readonly threadTs: string | null;
+  /** What people read now. */
+  readonly text: string;
+  /** What a notification says. */
+  readonly fallback: string;
+  readonly blocks: readonly FakeBlock[];
+  readonly buttons: readonly FakeButton[];
+  /** Everything it has said, oldest first; the last entry is `text`. */
+  readonly history: readonly string[];
+  readonly deleted: boolean;
+}
+
+export interface FakeChannel {
+  readonly id: string;
+  readonly isPrivate: boolean;
+  /** What is to be seen now, oldest first. */
+  readonly messages: readonly FakeMessage[];
+  readonly allMessages: readonly FakeMessage[];
+  /** What the app shows now, in order. */
+  readonly botTexts: readonly string[];
+  archive(): void;
+  /** The app is removed from the channel. */
+  removeApp(): void;
+  /** A person, or an admin, deletes a message. */
+  delete(ts: string): void;
+}
+
+export interface ChannelStore extends FakeChannel {
+  add(user: string, text: string, blocks: readonly FakeBlock[], threadTs: string | null): FakeMessage;
+  /** Without blocks those of before stay. */
+  edit(ts: string, text: string, blocks: readonly FakeBlock[] | undefined): FakeMessage;
+  remove(ts: string): void;
+  checkWritable(): void;
+}
+
+interface Stored {
+  readonly ts: string;
+  readonly user: string;
+  readonly threadTs: string | null;
+  fallback: string;
+  blocks: readonly FakeBlock[];
+  readonly history: string[];
+  deleted: boolean;
+}
+
+export function createFakeChannel(
+  id: string,
+  isPrivate: boolean,
+  botUserId: string,
+  nextTs: () => string,
+): ChannelStore {
+  const stored: Stored[] = [];
+  let archived = false;
+  let member = true;
+  const find = (ts: string) => stored.find((message) => message.ts === ts && !message.deleted);
+  const asSeen = (message: Stored): FakeMessage => ({
+    ...message,
+    text: shownText(message.fallback, message.blocks),
+    buttons: buttonsIn(message.blocks),
+  });
+  const own = (ts: string, otherwise: string): Stored => {
+    const message = find(ts);
+    if (!message) throw new SlackRefusal('message_not_found');
+    if (message.user !== botUserId) throw new SlackRefusal(otherwise);
+    return message;
+  };
+  const channel: ChannelStore = {
+    id,
+    isPrivate,
+    get messages() {
+      return stored.filter(({ deleted }) => !deleted).map(asSeen);
+    },
+    get allMessages() {
+      return stored.map(asSeen);
+    },
+    get botTexts() {
+      return channel.messages.filter(({ user }) => user === botUserId).map(({ text }) => text);
+    },
+    archive() {
+      archived = true;
+    },
+    removeApp() {
+      member = false;
+    },
+    delete(ts) {
+      const message = find(ts);
+      if (message) message.deleted = true;
+    },
+    add(user, fallback, blocks, threadTs) {
+      const ts = nextTs();
+      const history = [shownText(fallback, blocks)];
+      const message: Stored = { ts, user, threadTs, fallback, blocks, history, deleted: false };
+      stored.push(message);
+      return asSeen(message);
+    },
+    edit(ts, fallback, blocks) {
+      const message = own(ts, 'cant_update_message');
+      message.fallback = fallback;
+      message.blocks = blocks ?? message.blocks;
+      message.history.push(shownText(message.fallback, message.blocks));
+      return asSeen(message);
+    },
+    remove(ts) {
+      own(ts, 'cant_delete_message').deleted = true;
+    },
+    checkWritable() {
+      if (archived) throw new SlackRefusal('is_archived');
+      if (!member) throw new SlackRefusal('not_in_channel');
+    },
+  };
+  return channel;
+}
