@@ -27,6 +27,7 @@ import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './m
 import { narrowedTools, type ToolNarrowing } from './narrowed-tools.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { isAlreadyLost, outcomeOf } from './outcome.ts';
+import { dropOutgoing, outgoingFiles } from './outgoing-files.ts';
 import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
@@ -188,6 +189,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
   if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
+  // Left by a turn that was given up: this one's own survive only in a state that holds its message.
+  if (!run.continuing) await dropOutgoing(config);
   const relocation = await relocate(directory);
   if (run.scheduling) await beginScheduling(run, run.scheduling, timeZoneOf(options.folder.settings));
   const slow = reportSlowTools(run.progress);
@@ -249,7 +252,12 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     asked: asking.asked(),
   });
   const schedules = run.scheduling ? await orderedSchedules(run) : [];
-  const all = schedules.length > 0 ? { ...outcome, schedules } : outcome;
+  const sent = (await outgoingFiles(config)).map(({ path: _, ...file }) => file);
+  const all = {
+    ...outcome,
+    ...(schedules.length > 0 && { schedules }),
+    ...(sent.length > 0 && { sent }),
+  };
   return told(all, notices, refusalOf(watched), command);
 }
 

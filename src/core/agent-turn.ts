@@ -30,6 +30,7 @@ import {
   unchanged,
 } from './running-turn.ts';
 import type { AgentScheduling } from './schedule-orders.ts';
+import { takeSentFiles, withMissingFiles } from './sent-files.ts';
 import { createStateSaver, type StateSaver, saveEvery } from './state-saver.ts';
 import { isDoubtful } from './waiting.ts';
 import { withQuestions } from './with-questions.ts';
@@ -100,6 +101,7 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
       await retryWrite(saver.save, retrying);
       return { notNow: 'continue' };
     }
+    const { files, missing } = await takeSentFiles(running, host, outcome.sent);
     const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
     const scheduled = await withSchedules(running, outcome, reply);
@@ -112,7 +114,11 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
       ...asking,
       reply: {
         ...asking.reply,
-        text: withLostFiles(withRefusedNote(asking.reply.text, refused), running.attached.lost),
+        ...(files.length > 0 && { files }),
+        text: withMissingFiles(
+          withLostFiles(withRefusedNote(asking.reply.text, refused), running.attached.lost),
+          missing,
+        ),
       },
       compactionDue,
     };

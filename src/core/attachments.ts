@@ -24,6 +24,9 @@ const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,62}\/[a-z0-9][a-z0-9!#$&^_.+-]{
 /** A channel's own reference; small, for it travels with the message and stays in the ledger. */
 const remoteSchema = z.json().refine((value) => JSON.stringify(value).length <= 2_000, 'is too long');
 
+/** Longest caption, in UTF-16 units: what every platform shows. */
+export const MAX_CAPTION = 1_000;
+
 const describedSchema = {
   /** As people see it; no path. */
   name: z
@@ -34,8 +37,18 @@ const describedSchema = {
   mediaType: z.string().regex(MEDIA_TYPE),
 };
 
+/** Of a file that is sent: what people read of it. */
+const sentSchema = { ...describedSchema, caption: z.string().min(1).max(MAX_CAPTION).optional() };
+export const describedFileSchema = z.object(sentSchema);
+
+export const sentFileSchema = z.strictObject({
+  ...sentSchema,
+  bytes: z.int().nonnegative().max(MAX_FILE_BYTES),
+});
+export type SentFile = z.infer<typeof sentFileSchema>;
+
 export const storedFileSchema = z.object({
-  ...describedSchema,
+  ...sentSchema,
   bytes: z.int().nonnegative(),
   object: objectSchema,
 });
@@ -98,4 +111,9 @@ export function sizeText(bytes: number): string {
   let unit = 0;
   for (; size >= 1024 && unit < units.length - 1; unit++) size /= 1024;
   return `${size >= 10 || unit === 0 ? Math.round(size) : Math.round(size * 10) / 10} ${units[unit]}`;
+}
+
+/** For channels that show text only: what there is, and how large. */
+export function filesText(files: readonly StoredFile[]): string {
+  return files.map(({ name, bytes }) => `📎 ${name} (${sizeText(bytes)})`).join('\n');
 }

@@ -1,16 +1,20 @@
 // Brings a committed reply to its chat. The model is out of the picture here: whatever happens, only the send is
 // repeated. Refused sends are tried again for a short while; what lasts longer goes back to the queue. After a day
 // of refusals the reply counts as undeliverable, so that no chat is blocked for ever; a person can have it sent again.
+
+import { fileKey, filesText } from './attachments.ts';
 import { backoffMs } from './backoff.ts';
 import { Ambiguous, Gone, Invalid, isLeaseLost, Owed, Refused } from './errors.ts';
 import { type SessionId, type TurnId, tenantOf } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { Json, TurnRequest } from './messages.ts';
-import type { Channel, Clock, SendContext, SessionStore, WaitingFor } from './ports.ts';
+import type { Channel, Clock, ObjectStore, SendContext, SessionStore, WaitingFor } from './ports.ts';
 import type { Lease, Reply, TurnRecord } from './records.ts';
 
 export interface DeliveryDeps {
   readonly store: SessionStore;
+  /** Where files of replies lie. */
+  readonly objects?: Pick<ObjectStore, 'stream'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -32,11 +36,11 @@ export async function deliverReply(
   turn: TurnRecord,
 ): Promise<DeliveryOutcome> {
   if (turn.reply === null) throw new Invalid('no-reply', 'A committed turn has no reply in its record.');
-  const context = sendContext(deps.store, lease, request, turn);
+  const context = sendContext(deps.store, lease, request, turn, deps.objects);
   for (let attempt = 1; ; attempt++) {
     try {
       await deps.store.check(lease);
-      await channel.deliver(context, turn.reply);
+      await channel.deliver(context, shownBy(channel, turn.reply));
       return 'delivered';
     } catch (error) {
       if (isLeaseLost(error)) throw error;
@@ -60,12 +64,20 @@ export async function deliverReply(
   }
 }
 
+/** Where files cannot be shown, people at least know of them. */
+function shownBy(channel: Channel, reply: Reply): Reply {
+  if (!reply.files || channel.capabilities.files) return reply;
+  const text = `${reply.text.trimEnd()}\n\n${filesText(reply.files)}\n_This chat cannot show files; they are kept with it._`;
+  return { ...reply, text };
+}
+
 /** The context that a channel sends with. Its notes are written to the ledger under the lease's fence. */
 export function sendContext(
   store: SessionStore,
   lease: Lease,
   request: TurnRequest,
   turn: Pick<TurnRecord, 'turnId' | 'generation' | 'anchor'>,
+  objects?: DeliveryDeps['objects'],
 ): SendContext {
   const turnId: TurnId = turn.turnId;
   let anchor: Json | null = turn.anchor;
@@ -74,6 +86,7 @@ export function sendContext(
     tenant: lease.tenant,
     sessionId: lease.sessionId,
     generation: turn.generation ?? 0,
+    ...(objects && { readFile: (file) => objects.stream(fileKey(lease.tenant, file.object)) }),
     get anchor() {
       return anchor;
     },

@@ -10,7 +10,7 @@ import { fromHostSchema, type HeardFromHost, MAX_PROGRESS_BYTES, type ToHost } f
 import { type Activity, watchSilence } from './silence.ts';
 
 type Of<T extends HeardFromHost['type']> = Extract<HeardFromHost, { type: T }>;
-type Answer = 'ready' | 'opened' | 'ended' | 'saved' | 'resting';
+type Answer = 'ready' | 'opened' | 'ended' | 'saved' | 'resting' | 'given';
 
 /** What a host says without being asked for it. */
 export interface HostEvents {
@@ -68,9 +68,10 @@ const STEP = {
   ended: 'run',
   saved: 'save',
   resting: 'run',
+  given: 'save',
 } as const satisfies Record<Answer, HostStep>;
 
-const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting' } as const;
+const FAILED_AT = { boot: 'ready', open: 'opened', save: 'saved', rest: 'resting', give: 'given' } as const;
 
 export function createHostLink(
   process: HostProcess,

@@ -78,8 +78,25 @@ export async function openSession(
   const sizes = new Map(stored?.packs.map(({ name, bytes }) => [baseNameOf(name), bytes]));
   /** Of the save that runs. */
   let saving: Saving | null = null;
+  let lastTurn = '';
+  let gifts = 0;
+  /** What the agent sends, while it comes: by name. */
+  const giving = new Map<string, Giving>();
   let progress: HostRun['progress'] = () => {};
   let steering: HostRun['steering'];
+
+  /** One of the files that were asked for, in the size that was told; anything else is no host's business. */
+  async function receive(file: Giving, bytes: number): Promise<void> {
+    if (bytes !== file.bytes || file.arriving) return link.kill();
+    file.arriving = intake.take(file.key, bytes);
+    try {
+      const result = await file.arriving;
+      facts.saved(bytes);
+      link.send({ type: 'put', result });
+    } catch {
+      link.send({ type: 'put', result: 'refused' });
+    }
+  }
 
   async function put(name: string, bytes: number): Promise<void> {
     const save = saving;
@@ -139,6 +156,8 @@ export async function openSession(
       );
     },
     onPack: (name, bytes) => {
+      const file = giving.get(name);
+      if (file) return void receive(file, bytes);
       const done = put(name, bytes);
       saving?.arriving.push(done);
     },
@@ -236,6 +255,7 @@ export async function openSession(
   return {
     async run(run) {
       progress = run.progress;
+      lastTurn = run.request.turnId.slice(5, 17);
       return await access.during(run, ({ folder, model }) => runOn(run, model, folder.settings.model));
     },
 
@@ -278,6 +298,27 @@ export async function openSession(
       }
     },
 
+    async give(files) {
+      const turn = ++gifts;
+      const named = files.map((file, index) => {
+        const name = `out-${lastTurn}-${lease.fence}-${turn}${String(index).padStart(2, '0')}`;
+        giving.set(name, { ...file });
+        claimed.expect?.(file.key, name);
+        return name;
+      });
+      try {
+        await link.ask({ type: 'give', names: named }, 'given', patience.saveMs);
+        const given = [...giving.values()].map(async ({ arriving }) => (arriving ? await arriving : null));
+        return (await Promise.all(given)).map((result) => result !== null);
+      } catch (error) {
+        // What the store said tells more than what the host made of it.
+        for (const { arriving } of giving.values()) await arriving;
+        throw unstaged ?? (await judged(error));
+      } finally {
+        giving.clear();
+      }
+    },
+
     facts: facts.now,
     close: async ({ keep }) =>
       onClose(keep && link.isAlive() ? { host, claimed, intake, needs, held } : null),
@@ -309,6 +350,12 @@ function conditionsOf(
 function startOf(why: WhyEvicted | null, cold: WhyCold | undefined) {
   if (why === null && cold === undefined) return { start: 'hot' };
   return { start: 'cold', why: why === null || why === 'first' ? (cold ?? 'first') : why };
+}
+
+interface Giving {
+  readonly key: string;
+  readonly bytes: number;
+  arriving?: Promise<'created' | 'exists'>;
 }
 
 interface Saving {

@@ -3,7 +3,7 @@
 // everything that comes from a host is a stranger's input: bounded, well-formed, and about this one session.
 import { z } from 'zod';
 import { askedSchema, decidedSchema } from '../core/asked-call.ts';
-import { fileNameOf, MAX_FILES } from '../core/attachments.ts';
+import { fileNameOf, MAX_FILES, sentFileSchema } from '../core/attachments.ts';
 import { parseTurnRequest } from '../core/messages.ts';
 import { agentSchedulingSchema, scheduleOrdersSchema } from '../core/schedule-orders.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
@@ -33,6 +33,9 @@ const modelSchema = z.object({
   use: z.string().optional(),
   demo: z.boolean(),
 });
+
+/** Of a file that the agent sends: the turn, the fence, its place. */
+export const SENT_NAME = /^out-[0-9a-f]{12}-\d{1,16}-\d{1,6}$/;
 
 const givenFileSchema = z.object({
   object: z.string().regex(/^in-[0-9a-f]{12}-\d{1,3}$/),
@@ -119,6 +122,8 @@ export const toHostSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('put'), result: z.enum(['created', 'exists', 'refused']) }),
   /** The answer to `need`: the pack is in the incoming folder, or there is none of that name. */
   z.object({ type: z.literal('have'), name: z.string(), found: z.boolean() }),
+  /** After `ended`: what the agent sends is put under these names, in order, and forgotten. */
+  z.object({ type: z.literal('give'), names: z.array(z.string().regex(SENT_NAME)).max(MAX_FILES) }),
   z.object({ type: z.literal('close') }),
 ]);
 export type ToHost = z.input<typeof toHostSchema>;
@@ -162,6 +167,7 @@ export const outcomeSchema = z.strictObject({
     })
     .optional(),
   asked: askedSchema.optional(),
+  sent: z.array(sentFileSchema).max(MAX_FILES).optional(),
   schedules: scheduleOrdersSchema.optional(),
   failure: z
     .strictObject({
@@ -217,10 +223,12 @@ export const fromHostSchema = z.discriminatedUnion('type', [
     dead: z.array(deadPackSchema).max(8),
     refused: z.array(z.strictObject({ path: text(5_000), reason: short })).max(10_000),
   }),
+  /** The answer to `give`: the packs of those names have been announced. */
+  z.strictObject({ type: z.literal('given') }),
   /** The answer to `boot`, `open` or `save` where it went wrong. */
   z.strictObject({
     type: z.literal('failed'),
-    at: z.enum(['boot', 'open', 'save', 'rest']),
+    at: z.enum(['boot', 'open', 'save', 'rest', 'give']),
     family: z.enum(['Corrupt', 'Invalid', 'Refused', 'Conflict', 'Error']),
     code: z.string().max(60),
     message: short,

@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CliPlace, createCliPlace } from '../agent/cli-place.ts';
 import type { ModelEndpoint } from '../agent/environment.ts';
+import { dropOutgoing, outgoingFiles } from '../agent/outgoing-files.ts';
 import { pauseProcesses } from '../agent/processes.ts';
 import type { CliRunner } from '../agent/runner.ts';
 import { systemClock } from '../core/clock.ts';
@@ -49,6 +50,7 @@ export interface HostOptions {
 type Open = Extract<HeardByHost, { type: 'open' }>;
 type Run = Extract<HeardByHost, { type: 'run' }>;
 type Save = Extract<HeardByHost, { type: 'save' }>;
+type Give = Extract<HeardByHost, { type: 'give' }>;
 type Wake = Extract<HeardByHost, { type: 'wake' }>;
 
 interface Booted {
@@ -177,7 +179,9 @@ export async function serveHost(
     if (alone && !place.isTaken()) await endAllOthers();
     steering.reset();
     const cold = place.whyCold();
-    say({ type: 'ended', outcome, ...(cold === null ? {} : { cold }) });
+    const { sent, ...told } = outcome;
+    const said = sent ? { ...told, sent: [...sent] } : told;
+    say({ type: 'ended', outcome: said, ...(cold === null ? {} : { cold }) });
   }
 
   async function rest({ place }: Session): Promise<void> {
@@ -225,7 +229,18 @@ export async function serveHost(
     });
   }
 
-  function failed(at: 'boot' | 'open' | 'save' | 'rest', error: unknown): void {
+  async function give({ objects }: Booted, { directory }: Session, { names }: Give): Promise<void> {
+    const files = await outgoingFiles(directory.config);
+    for (const [index, name] of names.entries()) {
+      const file = files[index];
+      if (!file) break;
+      await objects.put(`${name}.pack`, { file: file.path, bytes: file.bytes });
+    }
+    await dropOutgoing(directory.config);
+    say({ type: 'given' });
+  }
+
+  function failed(at: 'boot' | 'open' | 'save' | 'rest' | 'give', error: unknown): void {
     const { family, code, advice } = isHybridError(error)
       ? { family: familyOf(error.name), code: error.code, advice: error.advice }
       : { family: 'Error' as const, code: 'host-failed', advice: undefined };
@@ -261,6 +276,10 @@ export async function serveHost(
         case 'save':
           if (booted && session)
             save(booted, session, frame).catch((error: unknown) => failed('save', error));
+          break;
+        case 'give':
+          if (booted && session)
+            give(booted, session, frame).catch((error: unknown) => failed('give', error));
           break;
         case 'have':
           needs.get(frame.name)?.(frame.found);

@@ -27,6 +27,8 @@ export interface ClaimedPlace {
   readonly directory: { readonly root: string; readonly config: string; readonly workspace: string };
   /** Makes a pack readable for the host under its name; false when there is none. */
   stage(key: string, name: string): Promise<boolean>;
+  /** Lets the host put an object there under that name; absent where it puts nothing by itself. */
+  expect?(key: string, name: string): void;
   /** For the worker's own files of this host. */
   readonly spool: string;
   /** Where packs do not come over the host's stream. */

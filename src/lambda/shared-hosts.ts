@@ -33,7 +33,7 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
   return {
     built: memoryMb > 0 ? { agents: 'shared', memoryMb } : null,
     parameters: modelKeyParameter === undefined ? [] : [modelKeyParameter],
-    async open({ state, secrets, usage, recordOf }) {
+    async open({ objects, state, secrets, usage, recordOf }) {
       const folder = await loadAgentFolder(join(taskRoot, 'agent'));
       const named = await loadNamedFolders(
         existsSync(join(taskRoot, 'agents')) ? join(taskRoot, 'agents') : null,
@@ -42,6 +42,7 @@ export function sharedHosts({ log, flush }: { readonly log: Log; readonly flush:
       const model = await readModelChoice(configuration, key, process.env.AWS_REGION);
       return createDirectHosts({
         state,
+        objects,
         workplace: createTemporaryWorkplace(temporary, { keepSession, ...(endOthers ? { endOthers } : {}) }),
         runner: createAgentRunner({
           folder,

@@ -12,7 +12,7 @@ import type { Lease, SessionHead } from '../../src/core/records.ts';
 import { type ContractSkip, cases } from '../../testing/contracts/contract.ts';
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 import { png } from '../../testing/pictures.ts';
-import { bash, leaseOf, obey, requestOf } from '../agent/turn-fixture.ts';
+import { bash, call, leaseOf, obey, requestOf } from '../agent/turn-fixture.ts';
 
 export interface AgentHostsFixture {
   readonly hosts: AgentHosts;
@@ -181,6 +181,49 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
         await close(host);
       }
       expect((await turn(bash('ls inbox'))).text).toBe('long.txt\npicture.png');
+    });
+
+    it(`${promise('ONCE-OUT')} what the agent sends comes as it was at the call, in order, and is no part of the session`, async () => {
+      const { first, openHost, run, save, close, turn } = session();
+      const send = (path: string, caption?: string) => ({
+        name: 'mcp__this_chat__send_file',
+        input: { path, ...(caption && { caption }) },
+      });
+      const shell = (command: string) => ({ name: 'Bash', input: { command, description: 'test' } });
+      const host = await openHost();
+      const keyOf = (index: number) => `${first.tenant}/files/turn_${'c'.repeat(32)}/out-${index}`;
+      try {
+        const outcome = await run(
+          host,
+          call(
+            shell(
+              'mkdir -p out; echo one > out/a.txt; head -c 9000000 /dev/zero > b.bin; ln -s /etc/passwd link',
+            ),
+            send('out/a.txt', 'the first'),
+            shell('echo changed > out/a.txt'),
+            send('b.bin'),
+            send('link'),
+            send('/etc/passwd'),
+            send('out'),
+            send('nothing'),
+            shell('rm link'),
+          ),
+        );
+        expect(outcome.sent).toEqual([
+          { name: 'a.txt', mediaType: 'text/plain', caption: 'the first', bytes: 4 },
+          { name: 'b.bin', mediaType: 'application/octet-stream', bytes: 9_000_000 },
+        ]);
+        for (const reason of ['lies outside', 'is no file', 'There is no file'])
+          expect(outcome.text).toContain(reason);
+        const files = outcome.sent!.map(({ bytes }, index) => ({ bytes, key: keyOf(index) }));
+        expect(await host.give?.(files)).toEqual([true, true]);
+        expect(Buffer.from(await place.objects.get(keyOf(0))).toString()).toBe('one\n');
+        expect((await place.objects.get(keyOf(1))).length).toBe(9_000_000);
+        await save(host);
+      } finally {
+        await close(host);
+      }
+      expect(await turn('next')).not.toHaveProperty('sent');
     });
 
     it(`${promise('FORGET', 'NO-SECRETS')} another session finds neither the key nor files that were planted`, async () => {

@@ -92,6 +92,7 @@ async function inThisProcess(model: ScriptedModel): Promise<AgentHostsFixture> {
       state,
       workplace: createWorkplace({ root }),
       runner: createAgentRunner({ folder, model: endpointOf(model), sandbox: NO_SANDBOX }),
+      objects,
       clock: systemClock,
       log: silentLog,
     }),

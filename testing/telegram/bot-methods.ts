@@ -2,6 +2,7 @@
 import { BotApiError, badRequest } from './bot-api-error.ts';
 import type { ChatStore, FakeMessage } from './fake-chat.ts';
 import type { FileShelf } from './file-shelf.ts';
+import { acceptAlbum, acceptMedia } from './media-rules.ts';
 import { acceptButtons, acceptDraft, acceptPlain, acceptRich } from './text-rules.ts';
 import type { UpdateFeed } from './update-feed.ts';
 
@@ -82,6 +83,22 @@ const METHODS: Readonly<Record<string, Method>> = {
     chat.checkWritable(null);
     const kind = isRich ? 'rich' : 'plain';
     return asMessage(bot, chat, chat.edit(Number(payload.message_id), text, kind, acceptButtons(payload)));
+  },
+  editmessagemedia: (bot, payload) => {
+    const chat = chatOf(bot, payload);
+    chat.checkWritable(null);
+    const { file, caption } = acceptMedia(payload, payload.media);
+    return asMessage(bot, chat, chat.putFile(Number(payload.message_id), file, caption));
+  },
+  sendmediagroup: (bot, payload) => {
+    const chat = chatOf(bot, payload);
+    const threadId = threadOf(payload);
+    chat.checkWritable(threadId);
+    const album = acceptAlbum(payload);
+    return album.map(({ file, caption }) => {
+      const said = { from: 'bot', text: caption, kind: 'plain', threadId, replyTo: null } as const;
+      return asMessage(bot, chat, chat.add({ ...said, silent: payload.disable_notification === true, file }));
+    });
   },
   editmessagereplymarkup: (bot, payload) => {
     const chat = chatOf(bot, payload);

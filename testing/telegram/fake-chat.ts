@@ -17,6 +17,14 @@ export interface FakeButton {
   readonly callback_data: string;
 }
 
+export interface FakeFile {
+  readonly kind: 'photo' | 'document';
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Files that were sent together share it. */
+  readonly album?: string;
+}
+
 export interface FakeMessage {
   readonly id: number;
   /** `bot` or the person's user id. */
@@ -28,6 +36,8 @@ export interface FakeMessage {
   readonly text: string;
   /** Whether it is shown formatted (`rich_message`) or letter by letter. */
   readonly kind: 'plain' | 'rich';
+  /** The file that it shows, in the order of Telegram's own kinds. */
+  readonly file?: FakeFile;
   /** Below it; those in one row stand beside each other. */
   readonly buttons: readonly (readonly FakeButton[])[];
   /** Everything it has said, oldest first; the last entry is `text`. */
@@ -74,7 +84,11 @@ export interface FakeChat {
 
 /** What the Bot API side may do to a chat. */
 export interface ChatStore extends FakeChat {
-  add(message: Pick<FakeMessage, 'from' | 'text' | 'kind' | 'threadId' | 'replyTo' | 'silent'>): FakeMessage;
+  add(
+    message: Pick<FakeMessage, 'from' | 'text' | 'kind' | 'threadId' | 'replyTo' | 'silent' | 'file'>,
+  ): FakeMessage;
+  /** Puts a file in the place of the text; `caption` is what it says then. */
+  putFile(messageId: number, file: FakeFile, caption: string): FakeMessage;
   edit(messageId: number, text: string, kind: FakeMessage['kind'], buttons: Buttons): FakeMessage;
   editButtons(messageId: number, buttons: Buttons): FakeMessage;
   remove(messageId: number): void;
@@ -186,6 +200,15 @@ export function createFakeChat(
       message.text = text;
       message.kind = kind;
       message.history.push(text);
+      return message;
+    },
+    putFile(messageId, file, caption) {
+      const message = editable(messageId);
+      const known = message.file;
+      const isSame = known?.name === file.name && Buffer.compare(known.bytes, file.bytes) === 0;
+      if (isSame && message.text === caption) throw notModified();
+      Object.assign(message, { file, text: caption, kind: 'plain', buttons: [] });
+      message.history.push(caption);
       return message;
     },
     editButtons(messageId, buttons) {

@@ -181,11 +181,28 @@ function write(response: ServerResponse, status: number, body: unknown): void {
   response.end(JSON.stringify(body));
 }
 
+/** Files by the names of their fields. */
+async function formOf(body: Buffer<ArrayBuffer>, type: string): Promise<Payload> {
+  const form = await new Response(body, { headers: { 'content-type': type } }).formData();
+  const fields: Payload = {};
+  for (const [name, value] of form) {
+    fields[name] =
+      typeof value === 'string'
+        ? value
+        : { name: value.name, bytes: new Uint8Array(await value.arrayBuffer()) };
+  }
+  return fields;
+}
+
 /** JSON, a form or query parameters, as the real server takes them. */
 async function readPayload(request: IncomingMessage): Promise<Payload> {
   const query = new URL(request.url ?? '/', 'http://localhost').searchParams;
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
+  const type = request.headers['content-type'] ?? '';
+  if (type.startsWith('multipart/form-data')) {
+    return { ...Object.fromEntries(query), ...(await formOf(Buffer.concat(chunks), type)) };
+  }
   const body = Buffer.concat(chunks).toString('utf8');
   const isForm = request.headers['content-type']?.startsWith('application/x-www-form-urlencoded');
   const fields = isForm

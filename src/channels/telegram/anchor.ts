@@ -18,6 +18,17 @@ const schema = z.object({
   chatId: z.number().int().optional(),
   /** The topic that this turn opened. */
   topic: z.number().int().optional(),
+  /**
+   * Batches of files: the first `landed` are in the chat. `message`: of the next one, what it is put into. `begun`: that one was
+   * sent as an album, and its answer has not been seen.
+   */
+  files: z
+    .object({
+      landed: z.number().int().nonnegative(),
+      message: z.number().int().optional(),
+      begun: z.number().int().optional(),
+    })
+    .optional(),
   /** The attempt that sent these messages is over, and waits: it writes no more, so the next one goes on in them. */
   waits: z.literal(true).optional(),
 });

@@ -2,8 +2,8 @@
 // minified). Every failure is one of our error families; the token is in no message, cause or log line. Nothing
 // is retried here: whoever calls knows whether repeating is safe and how long there is.
 
-import type { LanguageCode, Update, WebhookInfo } from 'grammy/types';
-import { Api } from 'grammy/web';
+import type { InputMediaDocument, InputMediaPhoto, LanguageCode, Update, WebhookInfo } from 'grammy/types';
+import { Api, InputFile } from 'grammy/web';
 import { Gone, Invalid, Refused } from '../../core/errors.ts';
 import { type CallKind, isNotModified, telegramError } from './api-errors.ts';
 import { botIdOf } from './bot-token.ts';
@@ -41,6 +41,10 @@ export interface TelegramApi {
   sendText(to: Destination, text: string, options?: SendOptions): Promise<number>;
   /** Succeeds, too, when the message already says so. Gone('message-gone') when there is nothing to edit. */
   edit(chatId: number, messageId: number, content: MessageContent, buttons?: Buttons): Promise<void>;
+  /** Puts a file in the place of a message's text. Gone('message-gone') when there is nothing to edit. */
+  editMedia(chatId: number, messageId: number, file: UploadedFile): Promise<void>;
+  /** Two to ten files of one kind. */
+  sendAlbum(to: Destination, files: readonly UploadedFile[]): Promise<void>;
   /** Changes the buttons and nothing else. Gone('message-gone') when there is nothing to edit. */
   editButtons(chatId: number, messageId: number, buttons: Buttons): Promise<void>;
   /** Ends the waiting of a pressed button; `text` is shown for a moment. */
@@ -65,6 +69,13 @@ export interface TelegramApi {
   setWebhook(webhook: WebhookSettings): Promise<void>;
   deleteWebhook(): Promise<void>;
   getWebhookInfo(): Promise<WebhookInfo>;
+}
+
+export interface UploadedFile {
+  readonly kind: 'photo' | 'document';
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly caption?: string;
 }
 
 interface UpdatesQuery {
@@ -98,6 +109,7 @@ interface WebhookSettings {
 const DEFAULT_TIMEOUT_MS = 15_000;
 /** For a whole file. */
 const DOWNLOAD_MS = 120_000;
+const UPLOAD_MS = 120_000;
 /** Link previews would make Telegram fetch addresses that the model wrote. */
 const NO_PREVIEW = { is_disabled: true };
 
@@ -178,6 +190,24 @@ export function createTelegramApi(options: TelegramApiOptions): TelegramApi {
       } catch (error) {
         if (!isNotModified(error)) throw error;
       }
+    },
+    async editMedia(chatId, messageId, file) {
+      try {
+        await call(
+          'editMessageMedia',
+          'repeatable',
+          (s) => raw.editMessageMedia({ chat_id: chatId, message_id: messageId, media: mediaOf(file) }, s),
+          { timeoutMs: UPLOAD_MS },
+        );
+      } catch (error) {
+        if (!isNotModified(error)) throw error;
+      }
+    },
+    async sendAlbum(to, files) {
+      const media = files.map(mediaOf) as InputMediaDocument[];
+      await call('sendMediaGroup', 'send', (s) => raw.sendMediaGroup({ ...destination(to), media }, s), {
+        timeoutMs: UPLOAD_MS,
+      });
     },
     async editButtons(chatId, messageId, buttons) {
       try {
@@ -286,6 +316,10 @@ export function createTelegramApi(options: TelegramApiOptions): TelegramApi {
 
 /** grammY's declarations name a polyfill's signal; at run time it is the platform's own. */
 type GrammySignal = NonNullable<Parameters<Api['raw']['getMe']>[0]>;
+
+function mediaOf({ kind, name, bytes, caption }: UploadedFile): InputMediaPhoto | InputMediaDocument {
+  return { type: kind, media: new InputFile(bytes, name), ...(caption ? { caption } : {}) };
+}
 
 function keyboard(buttons: Buttons) {
   return { reply_markup: { inline_keyboard: buttons.map((row) => row.map((button) => ({ ...button }))) } };

@@ -37,7 +37,13 @@ export function createTelegramChannel(options: TelegramChannelOptions): Channel 
   const api = pacedApi(options.api, clock);
   return {
     name: TELEGRAM,
-    capabilities: { edit: true, markdown: true, maxTextLength: MAX_MESSAGE_LENGTH, buttons: true },
+    capabilities: {
+      edit: true,
+      markdown: true,
+      maxTextLength: MAX_MESSAGE_LENGTH,
+      buttons: true,
+      files: true,
+    },
     fetchFile: (_request, remote) =>
       fetchTelegramFile(api, remote, options.maxFileBytes ?? TELEGRAM_FILE_BYTES),
     open: (context) => openProgress({ api, clock, log, editEveryMs, drafts, answer }, context),

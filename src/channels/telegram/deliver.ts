@@ -13,6 +13,7 @@ import { digestOf, movedAnchor, readAnchor, type TelegramAnchor } from './anchor
 import type { TelegramApi } from './api.ts';
 import { movedTo } from './api-errors.ts';
 import { type Buttons, buttonsFor } from './buttons.ts';
+import { deliverFiles } from './deliver-files.ts';
 import { sendPlaceholder, WAITING } from './placeholder.ts';
 import type { AnswerPlace } from './progress.ts';
 import { addressOf, replyTargetOf, type TelegramAddress } from './reply-target.ts';
@@ -55,7 +56,7 @@ async function deliverWhereItIs(
   const of = digestOf(reply);
   let anchor = readAnchor(context.anchor);
   if (anchor.of !== of) {
-    anchor = { ...anchor, of, landed: 0 };
+    anchor = { ...withoutFiles(anchor), of, landed: 0 };
     // Recorded with the first message of the answer: until then a repeat begins here again.
     if (answer === 'new-message') {
       anchor = { ...anchor, parts: [], discard: [...anchor.discard, ...anchor.parts] };
@@ -86,9 +87,10 @@ async function deliverWhereItIs(
       ...(isLast && reply.asked && { buttons: buttonsFor(reply.asked) }),
     };
     refusal = (await sendOrEditPart(api, target, part, () => anchor, note)) ?? refusal;
-    // The last one needs no note: the turn is about to be settled.
-    if (!isLast) await note({ ...anchor, landed: index + 1 });
+    // The last one of all needs no note: the turn is about to be settled.
+    if (!isLast || reply.files) await note({ ...anchor, landed: index + 1 });
   }
+  if (reply.files) await deliverFiles({ api, context, target, anchor: () => anchor, note }, reply.files);
   await discard(api, target.chatId, anchor.discard);
   if (refusal) throw refusal;
 }
@@ -132,6 +134,10 @@ function partsOf(reply: Reply): readonly string[] {
   const texts = splitMarkdown(text, MAX_MESSAGE_LENGTH).map((part) => part.text);
   const visible = texts.filter((part) => part.trim() !== '');
   return visible.length > 0 ? visible : ['(no text)'];
+}
+
+function withoutFiles({ files: _, ...anchor }: TelegramAnchor): TelegramAnchor {
+  return anchor;
 }
 
 type Note = (next: TelegramAnchor) => Promise<void>;

@@ -36,6 +36,8 @@ export function pacedApi(api: TelegramApi, clock: Clock): TelegramApi {
     sendText: (to, text, options) => paced(to.chatId, () => api.sendText(to, text, options)),
     edit: (chatId, messageId, content, buttons) =>
       paced(chatId, () => api.edit(chatId, messageId, content, buttons)),
+    editMedia: (chatId, messageId, file) => paced(chatId, () => api.editMedia(chatId, messageId, file)),
+    sendAlbum: (to, files) => paced(to.chatId, () => api.sendAlbum(to, files)),
     editButtons: (chatId, messageId, buttons) =>
       paced(chatId, () => api.editButtons(chatId, messageId, buttons)),
     deleteMessage: (chatId, messageId) => paced(chatId, () => api.deleteMessage(chatId, messageId)),

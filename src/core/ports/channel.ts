@@ -1,4 +1,5 @@
 // What a person sees: progress while a turn runs, then one reply. Capabilities are data, not subclasses.
+import type { StoredFile } from '../attachments.ts';
 import type { Conversation, SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Question } from '../question.ts';
@@ -68,6 +69,8 @@ export interface ChannelCapabilities {
   readonly markdown: boolean;
   /** Longest text of one outgoing message, in the platform's own units; longer replies are split. */
   readonly maxTextLength: number;
+  /** `deliver` brings the reply's files; where it is left out, people read their names. */
+  readonly files?: boolean;
   /** Questions get buttons (`Reply.asked`); where it is left out, people answer with numbers. */
   readonly buttons?: boolean;
 }
@@ -115,6 +118,8 @@ export interface SendContext {
   readonly tenant: Tenant;
   readonly sessionId: SessionId;
   readonly generation: number;
+  /** A file of the reply; Gone('no-object') when it is not kept any more. Absent where no files are kept. */
+  readFile?(file: StoredFile): AsyncIterable<Uint8Array>;
   /** What `remember` recorded last for this turn, in this or an earlier attempt. */
   readonly anchor: Json | null;
   /** Records a note durably before going on; throws Conflict('lease-lost') when this worker must not send. */

@@ -28,6 +28,11 @@ export interface SavedState {
   readonly compactionDue: boolean;
 }
 
+export interface GivenAway {
+  readonly bytes: number;
+  readonly key: string;
+}
+
 export interface AgentHost {
   /**
    * Runs one turn of the agent. Every process of the turn is gone when it returns. What went wrong with the agent or
@@ -40,6 +45,12 @@ export interface AgentHost {
    * later; the head's state stays as it is then.
    */
   save(input: SaveInput): Promise<SavedState>;
+  /**
+   * Puts what the agent sends (the outcome's `sent`, in its order) into the object store, each under its key, and forgets it:
+   * the next save is without it. False for what could not be had. Refused when it may go well later. Absent where
+   * agents send nothing.
+   */
+  give?(files: readonly GivenAway[]): Promise<readonly boolean[]>;
   /** What it cost so far; absent where nobody knows. */
   facts?(): HostFacts;
   /** Ends the host; with `keep` it may stay for the session's next turn, if that begins with what was saved last. */

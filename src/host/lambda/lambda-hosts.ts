@@ -140,6 +140,13 @@ function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Rela
       const signed = known.map(async ({ object, key }) => [object, await presigner.read(key)] as const);
       return { frame, reads: Object.fromEntries(await Promise.all(signed)) };
     }
+    if (frame.type === 'give') {
+      const signed = frame.names.map(async (name) => {
+        const key = session?.staged.get(name);
+        return key === undefined ? [] : [[name, await presigner.write(key)] as const];
+      });
+      return { frame, writes: Object.fromEntries((await Promise.all(signed)).flat()) };
+    }
     if (frame.type !== 'save') return { frame };
     const names = Array.from({ length: NAMES_PER_SAVE }, () => randomBytes(4).toString('hex'));
     const writes = await Promise.all(
@@ -247,6 +254,7 @@ function createRelay(options: LambdaHostsOptions, needs: HostNeeds | null): Rela
           staged.set(name, key);
           return true;
         },
+        expect: (key, name) => void staged.set(name, key),
         spool: '',
         intake: uploadedPacks(options.objects),
       };

@@ -10,7 +10,7 @@ import { createIncoming } from '../incoming.ts';
 import { openCliRunner } from '../open-cli-runner.ts';
 import { createPackIntake } from '../pack-intake.ts';
 import { HOST_PATIENCE } from '../patience.ts';
-import { type FromHost, PROTOCOL_VERSION, type ToHost } from '../protocol.ts';
+import { type FromHost, PROTOCOL_VERSION, SENT_NAME, type ToHost } from '../protocol.ts';
 import { serveHost } from '../serve-host.ts';
 import { createPresignedObjects, type PresignedObjects } from './presigned-objects.ts';
 
@@ -60,7 +60,9 @@ export async function startResidentHost(options: ResidentHostOptions, folder: st
 
   async function upload(name: string, size: number): Promise<void> {
     const result = await intake.take(`${name}.pack`, size).catch(() => 'refused' as const);
-    if (result === 'created') await hear({ type: 'pack', name, bytes: size });
+    // A file that the agent sends may be there from a try before; its size is looked at.
+    const isThere = result === 'exists' && SENT_NAME.test(name);
+    if (result === 'created' || isThere) await hear({ type: 'pack', name, bytes: size });
     feed({ type: 'put', result });
   }
 
