@@ -214,7 +214,17 @@ test('with tenants the worker reaches tables and bucket only by the role of one 
       .flatMap(([, policy]) => (policy.Properties.PolicyDocument as { Statement: Statement[] }).Statement);
   const ofWorker = statements('IsolatedWorker').flatMap(({ Action }) => Action);
   expect(ofWorker).toEqual(expect.arrayContaining(['sts:AssumeRole', 'lambda:InvokeFunction']));
-  expect(ofWorker.filter((action) => /^s3:|dynamodb:(?!GetItem)/.test(action))).toEqual([]);
+  expect(ofWorker.filter((action) => /^s3:/.test(action))).toEqual([]);
+  // What its channels share is no tenant's.
+  const writes = statements('IsolatedWorker').filter(({ Action }) =>
+    [Action].flat().some((action) => /^dynamodb:(?!GetItem)/.test(action)),
+  );
+  expect(writes).toMatchObject([
+    {
+      Action: ['dynamodb:GetItem', 'dynamodb:PutItem'],
+      Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': ['#notes'] } },
+    },
+  ]);
   expect(new Set(statements('AgentHost').flatMap(({ Action }) => Action))).toEqual(
     new Set(['logs:CreateLogStream', 'logs:PutLogEvents']),
   );

@@ -2,7 +2,6 @@
 // is acknowledged only after its turn is durable in the queue; one that is not, Slack sends again (ACKED). A connection
 // that ends is made anew, by us: the library's own reconnecting leaves a failure that nobody handles when the network is
 // away. Slack ends each one after some hours.
-import { SocketModeClient } from '@slack/socket-mode';
 import { WebAPIPlatformError } from '@slack/web-api';
 import { backoffMs } from '../../core/backoff.ts';
 import { Invalid } from '../../core/errors.ts';
@@ -58,6 +57,8 @@ export async function listenToSlack(context: SocketContext, signal: AbortSignal)
 /** One connection, to its end. */
 async function connection(context: SocketContext, inlet: Inlet, signal: AbortSignal): Promise<void> {
   const { settings, clock, log } = context;
+  // Left out of the functions on Lambda, which never come here: loaded with the module, it would be missing there.
+  const { SocketModeClient } = await import('@slack/socket-mode');
   const client = new SocketModeClient({
     appToken: settings.appToken,
     autoReconnectEnabled: false,
