@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { processesBelow } from './process-tree.ts';
+import { movingIn, processesBelow } from './process-tree.ts';
 import {
   createRuntimeApi,
   type InvocationResult,
@@ -143,7 +143,7 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionE
       await api.idle();
       const deadline = Date.now() + MAX_FREEZE_MS;
       while (child?.pid) {
-        const moving = processesBelow(child.pid).filter(({ state }) => state !== 'T');
+        const moving = movingIn(processesBelow(child.pid));
         if (!walls) stop(child.pid);
         if (moving.length === 0) return;
         for (const { pid } of moving) stop(pid);

@@ -1,7 +1,7 @@
 // The processes below one, by their parents. In a process namespace of its own none leaves that tree.
 import { readdirSync, readFileSync } from 'node:fs';
 
-interface Entry {
+export interface Entry {
   readonly pid: number;
   readonly parent: number;
   readonly state: string;
@@ -19,6 +19,15 @@ export function processesBelow(pid: number): readonly Entry[] {
   };
   add(pid);
   return below.filter(({ state }) => state !== 'Z' && state !== 'X');
+}
+
+/**
+ * Those that do not stand still. Who waits for a child that was stopped before it ran a program of its own (vfork) can do
+ * nothing, and cannot be stopped either.
+ */
+export function movingIn(tree: readonly Entry[]): readonly Entry[] {
+  const stopped = new Set(tree.filter(({ state }) => state === 'T').map(({ parent }) => parent));
+  return tree.filter(({ pid, state }) => state !== 'T' && !(state === 'D' && stopped.has(pid)));
 }
 
 function processes(): Entry[] {
