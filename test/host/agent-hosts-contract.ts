@@ -144,7 +144,7 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
       };
       const host = await openHost();
       try {
-        const outcome = await run(host, bash('sleep 1; echo done'), {
+        const outcome = await run(host, bash('sleep 5; echo done'), {
           steering,
           onEvent: (event) => {
             if (event.type === 'tool' && event.state === 'started') write(told);
