@@ -11,7 +11,7 @@ import { until } from '../waiting.ts';
 
 const ODD = join(import.meta.dirname, '../../testing/tool-server/odd-server.mjs');
 const HANGING = ['h1', 'h2', 'h3', 'h4'];
-const ROUNDS = 2;
+const ROUNDS = 6;
 /** Both are measured in one run on one machine; a chat that waits for another's time limit is off by hundreds. */
 const AS_FAST = 4;
 
