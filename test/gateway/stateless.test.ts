@@ -14,7 +14,8 @@ const secret = randomBytes(32);
 const NOW = Date.UTC(2026, 10, 26);
 
 describe('a signed token', () => {
-  const grant = grantOf({ speaker: 'ann', budgets: { turn: { usd: 1 } }, once: true });
+  const narrowing = { allow: ['mcp__github'], deny: ['mcp__github__delete'] };
+  const grant = grantOf({ speaker: 'ann', narrowing, budgets: { turn: { usd: 1 } }, once: true });
   const token = signTurnToken(secret, { grant, expiresAtMs: NOW + 1_000 });
 
   test('says what was granted, until it expires, also under a secret on its way out', () => {

@@ -1,12 +1,18 @@
 // Which calls of tools pass on the worker's side, whoever writes them: an agent that was taken over has its turn's token and
 // speaks to its tool server directly.
+import { randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
+import { createStatelessGateway } from '../../src/gateway/stateless-gateway.ts';
+import { signTurnToken } from '../../src/gateway/turn-token.ts';
+import { createMemoryVault } from '../../src/stores/memory/vault.ts';
 import { judgeCall, mayCall, type ToolRules } from '../../src/tool-servers/tool-rules.ts';
+import { createToolServers } from '../../src/tool-servers/tool-servers.ts';
 import type { ToolServersOfTurn } from '../../src/tool-servers/turn-tool-servers.ts';
 import { startRemoteToolServer } from '../../testing/tool-server/remote-server.ts';
+import { grantOf } from '../gateway/fixture.ts';
 import { ANN, authorized, openWay, server } from './fixture.ts';
 
 const closers: (() => Promise<unknown>)[] = [];
@@ -81,6 +87,39 @@ describe(`${promise('TENANT')} a turn calls`, () => {
     expect(status).toBe(200);
     expect(bodies).toEqual([call('search')]);
   });
+});
+
+test(`${promise('TENANT')} what a signed token narrows holds where nothing else is known of the turn`, async () => {
+  const far = await startRemoteToolServer();
+  const toolServers = createToolServers({ vault: createMemoryVault() });
+  closers.push(far.close, async () => toolServers.close());
+  const secret = randomBytes(32);
+  const gateway = createStatelessGateway({
+    secrets: [secret],
+    upstream: { baseUrl: 'http://127.0.0.1:9' },
+    toolsOf: ({ person = ANN, ...grant }) =>
+      toolServers.openTurn({
+        ...grant,
+        ...{ speaker: person, speakerName: 'you', servers: [server(far.url)], tools: FOLDER, allow: [] },
+      }),
+  });
+  const statusOf = async (over: Parameters<typeof grantOf>[0]): Promise<number> => {
+    const token = signTurnToken(secret, { grant: grantOf(over), expiresAtMs: Date.now() + 60_000 });
+    const request = new Request('http://gateway.test/tool-servers/github', {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        accept: 'application/json, text/event-stream',
+        'content-type': 'application/json',
+      },
+      body: call('comment'),
+    });
+    return (await gateway.handle(request)).status;
+  };
+  expect(await statusOf({ narrowing: { allow: null, deny: ['mcp__github__comment'] } })).toBe(403);
+  expect(far.requests).toEqual([]);
+  expect(await statusOf({})).not.toBe(403);
+  expect(far.requests).toHaveLength(1);
 });
 
 test('headers that name another call than the message are left out', () => {
