@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { createNoSkips } from './test/no-skips.ts';
 import { TEST_MS, WAIT_MS } from './test/waiting.ts';
 
@@ -20,24 +20,35 @@ const projects: Readonly<Record<string, readonly string[]>> = {
 // A test starts many programs from source: what one of them compiled, the next one takes.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), `hybrid-sessions-tests-${process.getuid?.() ?? ''}`);
 
+/** A whole installation, many programs, a limit waited out: with `npm run test:all`, or when one is named. */
+const LONG = '**/*.long.test.ts';
+const isLongNamed = process.argv.some((argument) => argument.includes('.long'));
+
 /** `npm run test:all` is `vitest run --mode thorough` (test/thorough.ts). */
-export default defineConfig(({ mode }) => ({
-  test: {
-    env: { HYBRID_SESSIONS_THOROUGH: mode === 'thorough' ? '1' : '' },
-    maxWorkers: 3,
-    reporters: [createNoSkips(Boolean(process.env.HYBRID_SESSIONS_NO_SKIP)), 'default'],
-    testTimeout: TEST_MS,
-    hookTimeout: TEST_MS,
-    expect: { poll: { timeout: WAIT_MS } },
-    projects: [
-      {
-        extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: Object.values(projects).flat() },
-      },
-      ...Object.entries(projects).map(([name, include]) => ({
-        extends: true as const,
-        test: { name, include: [...include] },
-      })),
-    ],
-  },
-}));
+export default defineConfig(({ mode }) => {
+  const leftOut = [...configDefaults.exclude, ...(mode === 'thorough' || isLongNamed ? [] : [LONG])];
+  return {
+    test: {
+      env: { HYBRID_SESSIONS_THOROUGH: mode === 'thorough' ? '1' : '' },
+      maxWorkers: 3,
+      reporters: [createNoSkips(Boolean(process.env.HYBRID_SESSIONS_NO_SKIP)), 'default'],
+      testTimeout: TEST_MS,
+      hookTimeout: TEST_MS,
+      expect: { poll: { timeout: WAIT_MS } },
+      projects: [
+        {
+          extends: true,
+          test: {
+            name: 'unit',
+            include: ['test/**/*.test.ts'],
+            exclude: [...leftOut, ...Object.values(projects).flat()],
+          },
+        },
+        ...Object.entries(projects).map(([name, include]) => ({
+          extends: true as const,
+          test: { name, include: [...include], exclude: leftOut },
+        })),
+      ],
+    },
+  };
+});
