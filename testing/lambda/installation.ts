@@ -45,6 +45,8 @@ export interface InstallationOptions {
   readonly image: string;
   /** Address of a Messages API; the demo model answers without one. */
   readonly modelUrl?: string;
+  /** Values of the owner's parameters, in place of the usual ones. */
+  readonly secrets?: { readonly modelKey: string; readonly botToken: string };
   readonly workers?: number;
   /** `isolated`: agents run in a function of their own, one session in each of its environments. @default shared */
   readonly agents?: 'isolated' | 'shared';
@@ -173,10 +175,14 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       await startFakeTelegram(telegramPort === undefined ? {} : { port: telegramPort }),
     );
     const own = options.channels ?? [];
+    const { modelKey, botToken } = options.secrets ?? {
+      modelKey: 'sk-local-model-key',
+      botToken: BOT_TOKEN,
+    };
     const parameters = opened(
       await startParameterStore({
-        [NAMES.token]: BOT_TOKEN,
-        [NAMES.modelKey]: 'sk-local-model-key',
+        [NAMES.token]: botToken,
+        [NAMES.modelKey]: modelKey,
         ...Object.assign({}, ...own.map(({ secrets }) => secrets)),
       }),
     );
@@ -193,7 +199,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       sections,
       (name) => `/local/${name}`,
     );
-    const bot = telegram.addBot({ token: BOT_TOKEN, username: 'local_hybrid_bot', webhookRetryMs: 200 });
+    const bot = telegram.addBot({ token: botToken, username: 'local_hybrid_bot', webhookRetryMs: 200 });
     const tables = await dynamo.createTables('local');
     await makeBucket(s3.endpoint);
     const queues = new SQSClient({ ...localAws, endpoint: sqs.endpoint });
