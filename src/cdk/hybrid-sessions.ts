@@ -44,6 +44,7 @@ import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
 import { TenantRole } from './tenant-role.ts';
 import { serverListsIn } from './tool-servers.ts';
+import { Webhooks } from './webhooks.ts';
 
 /** A webhook answers at once; a longer call is broken. */
 const INGRESS_TIMEOUT = Duration.seconds(15);
@@ -77,6 +78,8 @@ export class HybridSessions extends Construct {
   private readonly installation: string;
   /** What the names of parameters with credentials of tools begin with. */
   readonly vault: string;
+  /** What sends webhooks; null without an API, with which they are made. */
+  readonly webhooks: Webhooks | null;
   /** null when agents run in the worker's own function. */
   readonly isolated: IsolatedAgents | null;
 
@@ -121,6 +124,15 @@ export class HybridSessions extends Construct {
     const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 
+    this.webhooks = this.apiKeyParameter
+      ? new Webhooks(this, 'Webhooks', {
+          ...this.common,
+          installation: this.installation,
+          settings: props.webhooks,
+          assets: this.assets,
+          data: this.data,
+        })
+      : null;
     this.isolated = isIsolated
       ? new IsolatedAgents(this, 'Isolated', {
           ...this.common,
@@ -141,6 +153,7 @@ export class HybridSessions extends Construct {
       Worker: this.worker,
       ...(this.isolated ? { AgentHost: this.isolated.host, Gateway: this.isolated.gateway } : {}),
       Stranded: this.addStranded(),
+      ...(this.webhooks ? { Webhooks: this.webhooks.sender } : {}),
       Sweep: this.addSweep(),
     };
     const setup = this.addSetup();
@@ -188,6 +201,7 @@ export class HybridSessions extends Construct {
       ...this.variables,
       [VARIABLES.bucket]: data.bucket.bucketName,
       [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+      ...this.announcing(),
       ...channelEnvironment(this.channels, 'outgoing'),
       ...machineVariables(props.worker ?? {}),
       ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
@@ -228,6 +242,7 @@ export class HybridSessions extends Construct {
     feed(worker, queues.turns, maxConcurrencyOf(props));
     allowSend(worker.role, queues.turns);
     allowSend(worker.role, queues.dead);
+    if (this.webhooks) allowSend(worker.role, this.webhooks.queue);
     if (this.tenants) {
       const { role } = new TenantRole(this, 'TenantRole', { data, worker: worker.role });
       worker.lambda.addEnvironment(VARIABLES.tenantRole, role.roleArn);
@@ -247,6 +262,10 @@ export class HybridSessions extends Construct {
     return worker;
   }
 
+  private announcing(): Record<string, string> {
+    return this.webhooks ? { [VARIABLES.webhookQueueUrl]: this.webhooks.queue.queueUrl } : {};
+  }
+
   /** Adds the function that tells users about turns which no worker could run. It needs neither image nor agent. */
   private addStranded(): LoggedFunction {
     const { queues, data } = this;
@@ -261,11 +280,13 @@ export class HybridSessions extends Construct {
         ...this.variables,
         [VARIABLES.queueUrl]: queues.stranded.queueUrl,
         [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+        ...this.announcing(),
         ...channelEnvironment(this.channels, 'outgoing'),
       },
     });
     feed(stranded, queues.stranded, 2);
     allowSend(stranded.role, queues.dead);
+    if (this.webhooks) allowSend(stranded.role, this.webhooks.queue);
     allowTables(stranded.role, data);
     allowParameters(stranded.role, channelParameters(this.channels, 'outgoing'));
     if (this.tenants) allowParametersBelow(stranded.role, `${this.tenants.parameterPrefix}/bots`);
@@ -375,11 +396,14 @@ export class HybridSessions extends Construct {
         [VARIABLES.maxConcurrency]: String(maxConcurrencyOf(props)),
         ...modelNames(props.model),
         ...limitVariables(props),
+        ...this.announcing(),
+        ...(props.webhooks && { [VARIABLES.webhooks]: JSON.stringify(props.webhooks) }),
         ...(props.browsers && { [VARIABLES.browsers]: JSON.stringify(props.browsers) }),
       },
     });
     allowTables(api.role, this.data);
     allowSend(api.role, this.queues.turns);
+    if (this.webhooks) allowSend(api.role, this.webhooks.queue);
     allowObjects(api.role, this.data, ['Get', 'Delete']);
     allowParameters(api.role, [apiKey, ...tokenParameters(props.browsers)]);
     if (this.tenants) allowParametersBelow(api.role, `${this.tenants.parameterPrefix}/api`);

@@ -38,7 +38,7 @@ export class Queues extends Construct {
   }
 }
 
-function fifo(
+export function fifo(
   scope: Construct,
   id: string,
   options: {

@@ -10,6 +10,7 @@ import { browserAccessSchema } from '../core/browser-access.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
+import { webhookSettingsSchema } from '../core/webhooks.ts';
 import { whileRunningSchema } from '../core/while-running.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { settingFault } from '../setting-fault.ts';
@@ -43,6 +44,7 @@ const ownFields = {
   budgets: budgetsSchema.optional(),
   limits: messageLimitsSchema.optional(),
   browsers: browserAccessSchema.optional(),
+  webhooks: webhookSettingsSchema.optional(),
   whileRunning: whileRunningSchema.optional(),
   http: z.boolean().default(true),
   /** Whether agents run beside the worker's rights, or each session apart. */

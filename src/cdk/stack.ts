@@ -30,6 +30,7 @@ export function createStack(
     ...(settings.whileRunning ? { whileRunning: settings.whileRunning } : {}),
     ...(settings.budgets ? { budgets: settings.budgets } : {}),
     ...(settings.browsers ? { browsers: settings.browsers } : {}),
+    ...(settings.webhooks ? { webhooks: settings.webhooks } : {}),
     ...sectionsOf(channels, settings),
     channels,
     http: settings.http,
@@ -70,6 +71,7 @@ export function createStack(
   output('Vault', app.vault, 'What the names of parameters with credentials of tools begin with.');
   output('Region', stack.region, 'Where all this is.');
   output('RetentionDays', String(settings.retentionDays), 'What a session imported here is given.');
+  output('WebhookQueue', app.webhooks?.queue.queueUrl, 'Messages to webhooks on their way.');
   output('Queue', app.queues.turns.queueUrl, 'Turns on their way.');
   return stack;
 }

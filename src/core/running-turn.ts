@@ -21,7 +21,7 @@ import type {
   WaitingFor,
 } from './ports.ts';
 import type { TimelineRecorder } from './record-timeline.ts';
-import type { Reply } from './records.ts';
+import type { Reply, TurnRecord } from './records.ts';
 import type { RetryWriteOptions } from './retry-write.ts';
 import type { Scheduling } from './scheduling.ts';
 import type { Settled } from './settle-answer.ts';
@@ -82,6 +82,8 @@ export interface TurnDeps {
   readonly pullOptions?: string;
   /** Every tenant is served where it is left out. */
   readonly standing?: StandingOf;
+  /** Tells the owner's programs that a committed turn has ended; asked again when it was cut off. */
+  readonly announce?: (turn: TurnRecord) => Promise<void>;
   /** Told of every turn that this worker closed, after its person has the reply. Must not throw. */
   readonly onClosed?: (turn: ClosedTurn) => void;
   /** For fault injection; production passes nothing. */

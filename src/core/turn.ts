@@ -340,7 +340,11 @@ async function finish(
   if (turn.status !== 'committed') return { kind: 'done' };
   // Before the reply says so; again when this is cut off, which changes nothing.
   if (turn.reply?.schedules) await deps.scheduling?.apply(request, turn.reply.schedules);
+  // Beside the reply, which does not wait for it; neither is left running when the other fails.
+  const announced = deps.announce?.(turn) ?? Promise.resolve();
+  announced.catch(() => {});
   const outcome = await deliverReply(deps, channel, lease, request, turn);
+  await announced;
   if (typeof outcome === 'object') {
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }

@@ -6,6 +6,7 @@ import { browserAccessSchema } from '../core/browser-access.ts';
 import { HOT_IDLE_MINUTES, RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
+import { webhookSettingsSchema } from '../core/webhooks.ts';
 import { whileRunningSchema } from '../core/while-running.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { VARIABLES } from './variables.ts';
@@ -30,7 +31,11 @@ const base = {
     .transform((value) => value === 'true'),
 };
 
-const outgoing = { deadLetterQueueUrl: z.url() };
+/** Left out where there is no HTTP API: then nobody can have a webhook. */
+const announcing = { webhookQueueUrl: z.url().optional() };
+const webhooks = z.string().default('{}').transform(parsedJson).pipe(webhookSettingsSchema);
+
+const outgoing = { deadLetterQueueUrl: z.url(), ...announcing };
 
 const inlet = {
   limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema),
@@ -42,6 +47,8 @@ export const ingressSchema = z.object({ ...base, ...inlet });
 export const apiSchema = z.object({
   ...base,
   ...inlet,
+  ...announcing,
+  webhooks,
   bucket: text,
   apiKeyParameter: parameter,
   browsers: z.string().default('{}').transform(parsedJson).pipe(browserAccessSchema),
@@ -56,6 +63,15 @@ export const sweepSchema = z.object({
   mappingTable: text,
   stateTable: text,
   bucket: text,
+});
+
+export const webhooksSchema = z.object({
+  installation: text,
+  logLevel: base.logLevel,
+  mappingTable: text,
+  stateTable: text,
+  webhookQueueUrl: z.url(),
+  webhooks,
 });
 
 export const strandedSchema = z.object({ ...base, ...outgoing });

@@ -10,7 +10,14 @@ import { systemClock } from '../core/clock.ts';
 import { DAY_SEC } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
-import type { EventLog, ObjectStore, SessionStore, StateLimits, UsageLedger } from '../core/ports.ts';
+import type {
+  EventLog,
+  ObjectStore,
+  SessionStore,
+  StateLimits,
+  UsageLedger,
+  WebhookStore,
+} from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
 import type { TenantRecord } from '../core/tenants.ts';
 import { awayOf, claimed } from '../state/away.ts';
@@ -19,6 +26,7 @@ import { agentSessionOf, isBlank, redoable, redone, undoable, undone } from '../
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
+import { createDynamoWebhooks } from '../stores/dynamodb/webhooks.ts';
 import type { EncryptionOf } from '../stores/s3/encryption.ts';
 import { createS3Client, createS3ObjectStore } from '../stores/s3/object-store.ts';
 
@@ -48,6 +56,7 @@ export interface OpenedTenant extends TenantKeys {
   readonly objects: ObjectStore;
   readonly state: StoredState;
   readonly usage: UsageLedger;
+  readonly webhooks: WebhookStore;
 }
 
 /** As long as the tenant says: what was shown of a turn goes with it. */
@@ -92,6 +101,7 @@ export function createTenantStores(options: TenantStoresOptions) {
       store,
       events: createDynamoEventLog({ ...tables, retentionSec, retentionOf: retentionBy(options.recordOf) }),
       usage: createDynamoUsageLedger(tables),
+      webhooks: createDynamoWebhooks(tables),
       state: createSessionState({
         objects,
         limits,

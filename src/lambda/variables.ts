@@ -11,6 +11,10 @@ export const VARIABLES = {
   queueUrl: 'HYBRID_SESSIONS_QUEUE_URL',
   /** Where `deadLetter` puts a message for a person to look at. */
   deadLetterQueueUrl: 'HYBRID_SESSIONS_DEAD_LETTER_QUEUE_URL',
+  /** Names of webhook messages that are due. */
+  webhookQueueUrl: 'HYBRID_SESSIONS_WEBHOOK_QUEUE_URL',
+  /** JSON: where webhooks may be sent to (src/core/webhooks.ts). */
+  webhooks: 'HYBRID_SESSIONS_WEBHOOKS',
   retentionDays: 'HYBRID_SESSIONS_RETENTION_DAYS',
   logLevel: 'HYBRID_SESSIONS_LOG_LEVEL',
   /** Role that a worker assumes for one tenant. Set where there are several. */

@@ -30,6 +30,7 @@ import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
+import { announcingBy } from './announcing.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
 import { giveBack } from './not-ready.ts';
@@ -117,6 +118,7 @@ export function createWorker(
       channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, shared), shared),
       usage,
       ...infraOf(hosts.built),
+      ...announcingBy(configuration, log),
       ...(apart && { storesFor: apart.of }),
       pullOptions: `--aws ${INSTALLATION_FILE}`,
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),

@@ -29,6 +29,7 @@ import { Invalid } from '../core/errors.ts';
 import type { MessageLimits } from '../core/limits.ts';
 import type { StateLimits } from '../core/ports.ts';
 import { messageLimitFields } from '../core/tenants.ts';
+import { type WebhookSettings, webhookSettingsSchema } from '../core/webhooks.ts';
 import { type WhileRunning, whileRunningSchema } from '../core/while-running.ts';
 import { type Budgets, budgetsSchema } from '../gateway/budgets.ts';
 import { type ModelPrices, pricesSchema } from '../gateway/prices.ts';
@@ -71,6 +72,7 @@ const ownFields = {
     .array(z.string().regex(/^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters'))
     .default([]),
   browsers: browserAccessSchema.prefault({}),
+  webhooks: webhookSettingsSchema.prefault({}),
   model: z.string().min(1).optional(),
   budgets: budgetsSchema.optional(),
   prices: pricesSchema.optional(),
@@ -110,6 +112,8 @@ export interface Configuration {
   readonly apiKeys: readonly string[];
   /** Which pages and people may call the API. */
   readonly browsers: BrowserAccess;
+  /** Where webhooks may be sent to. */
+  readonly webhooks: WebhookSettings;
   readonly workers: number;
   /** Turns of different conversations that may run at once, on all workers together. */
   readonly turnsAtOnce: number;
@@ -174,6 +178,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     configFile: file,
     apiKeys: [...(ownKey ? [ownKey] : []), ...values.apiKeys],
     browsers: values.browsers,
+    webhooks: values.webhooks,
     workers: overrides.workers ?? values.workers,
     turnsAtOnce: values.turnsAtOnce,
     retentionSec: values.retentionDays * DAY_SEC,

@@ -24,6 +24,8 @@ import type { System } from '../system/system.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
 import { createCallers } from '../tenants/user-tokens.ts';
 import { createSignInPages } from '../tool-servers/sign-in/sign-in-pages.ts';
+import { startDeliveries } from '../webhooks/start-deliveries.ts';
+import { webhookAddresses } from '../webhooks/webhook-address.ts';
 import { openAccessKey } from './access-key.ts';
 import { startTenantInlets } from './bot-inlets.ts';
 import { startInlets } from './channels.ts';
@@ -127,6 +129,7 @@ export async function openLocalSystem(
       ownerOf: createCallers({ users: configuration.browsers.users, directory, secrets }),
       origins: configuration.browsers.origins,
       knownHosts: options.knownHosts,
+      webhookFaultOf: webhookAddresses(configuration.webhooks.privateAddresses).faultOf,
       widget: serveWidgetFrom(WIDGET_FOLDER),
       page: options.page
         ? eitherPage(servePageFrom(join(PACKAGE_ROOT, 'web')), serveWidgetFrom(WIDGET_FOLDER))
@@ -169,6 +172,8 @@ export async function openLocalSystem(
     };
     const wakeUps = startWakeUps({ ...stores, standing, retentionOf, clock: systemClock, log, timeZone });
     ends.push(() => wakeUps.stop());
+    const deliveries = startDeliveries({ ...stores, ...configuration.webhooks, clock: systemClock, log });
+    ends.push(() => deliveries.stop());
     const inlets = startInlets(channels, configuration.channels, accepting);
     ends.push(() => inlets.stop());
     const bots = startTenantInlets(channels, {

@@ -3,6 +3,7 @@
 import { flushCompileCache } from 'node:module';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
 import { timeZoneOf } from '../agent/time-zone.ts';
+import { CHANNEL as HTTP } from '../api/chat-name.ts';
 import { withBots } from '../channels/bot-channels.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
@@ -16,6 +17,7 @@ import { runWorker } from '../core/worker.ts';
 import { packageVersion } from '../package-root.ts';
 import { createOtlpExporter } from '../telemetry/otlp-traces.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
+import { createAnnounce } from '../webhooks/announce.ts';
 import type { Configuration } from './configuration.ts';
 import { openWorkerHosts } from './hosts.ts';
 import { createLogLines } from './log-lines.ts';
@@ -91,6 +93,7 @@ async function boot(
     const working = runWorker(
       {
         ...stores,
+        announcer: (webhooks) => createAnnounce({ webhooks, channel: HTTP, clock: systemClock, log }),
         forget: async (key) => void (await eraseChat(stores, key)),
         standing: directory.standing,
         recordOf: directory.of,

@@ -1,5 +1,5 @@
 // A whole installation on one machine, put together as the CDK construct does: tables in DynamoDB Local, a bucket,
-// three FIFO queues, parameters, a fake Telegram, and every function as a process of the real runtime client over
+// four FIFO queues, parameters, a fake Telegram, and every function as a process of the real runtime client over
 // the built files. The real setup function makes the secrets and registers the webhook. State is in the stand-ins
 // for S3 and DynamoDB and nowhere else.
 import { mkdir } from 'node:fs/promises';
@@ -98,6 +98,8 @@ export interface Installation {
   readonly bot: FakeBot;
   readonly workers: readonly FunctionEnvironment[];
   readonly stranded: FunctionEnvironment;
+  /** Sends what webhooks are due. */
+  readonly webhooks: FunctionEnvironment;
   /** On AWS a schedule invokes it once a day; here nobody does but the test. */
   readonly sweep: FunctionEnvironment;
   /** Of the agents' function; null when they run in the worker's. */
@@ -110,7 +112,7 @@ export interface Installation {
   readonly temporary: readonly string[];
   /** One more worker, which no queue feeds: the test invokes it. Its temporary folder is `tmp-<name>`. */
   apart(name: string, variables?: Readonly<Record<string, string>>): Promise<FunctionEnvironment>;
-  readonly queueUrls: Readonly<Record<'turns' | 'stranded' | 'dead', string>>;
+  readonly queueUrls: Readonly<Record<'turns' | 'stranded' | 'dead' | 'webhooks', string>>;
   readonly sqs: SqsFifoServer;
   readonly s3: S3Server;
   readonly dynamo: DynamoDbLocal;
@@ -217,6 +219,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       bucket: BUCKET,
       queueUrl: queueUrls.turns,
       deadLetterQueueUrl: queueUrls.dead,
+      webhookQueueUrl: queueUrls.webhooks,
       vault: NAMES.vault,
       endpoints: {
         dynamodb: dynamo.endpoint,
@@ -238,6 +241,9 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       [VARIABLES.mappingTable]: tables.mappingTable,
       [VARIABLES.stateTable]: tables.stateTable,
       [VARIABLES.queueUrl]: queueUrls.turns,
+      [VARIABLES.webhookQueueUrl]: queueUrls.webhooks,
+      // Of this machine, where a test listens.
+      [VARIABLES.webhooks]: JSON.stringify({ privateAddresses: ['127.0.0.1'] }),
       [VARIABLES.vault]: NAMES.vault,
     };
     const keysOf = (name: string): Record<string, string> => {
@@ -332,6 +338,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       ...channelEnvironment(channels, 'outgoing'),
     };
     const stranded = await start('stranded', { ...outgoing, [VARIABLES.queueUrl]: queueUrls.stranded });
+    const webhooks = await start('webhooks', {});
     const sweep = await start('sweep', { [VARIABLES.bucket]: BUCKET });
     const sandbox = await openSandbox(options.folder);
     const model: Record<string, string> = options.modelUrl
@@ -435,6 +442,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     for (const [name, environments] of [
       ['turns', workers],
       ['stranded', [stranded]],
+      ['webhooks', [webhooks]],
     ] as const) {
       const source: EventSource = startEventSource({
         client: queues,
@@ -447,7 +455,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     }
     // Turns in hand would hold the pollers up: the functions end first.
     ends.push(async () => {
-      await Promise.all([...workers, stranded].map((one) => one.stop()));
+      await Promise.all([...workers, stranded, webhooks].map((one) => one.stop()));
     });
 
     return {
@@ -461,6 +469,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       bot,
       workers,
       stranded,
+      webhooks,
       sweep,
       sandbox,
       agentHosts: isolated?.agentHosts ?? null,
@@ -526,5 +535,6 @@ async function makeQueues(client: SQSClient, maxReceives: number): Promise<Insta
   };
   const dead = await make('dead');
   const stranded = await make('stranded', { to: 'dead', after: 50 });
-  return { dead, stranded, turns: await make('turns', { to: 'stranded', after: maxReceives }) };
+  const webhooks = await make('webhooks');
+  return { dead, stranded, webhooks, turns: await make('turns', { to: 'stranded', after: maxReceives }) };
 }
