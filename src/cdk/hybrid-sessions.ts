@@ -10,6 +10,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { asVariables } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { locateModules, withOwnChannels } from '../channels/own-channels.ts';
 import { ISOLATED_WORKERS, LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
 import { partsOfReference } from '../core/secret-reference.ts';
 import { VARIABLES } from '../lambda/variables.ts';
@@ -39,6 +40,7 @@ import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 import { IsolatedAgents } from './isolated-agents.ts';
 import { allowModel, modelNames, modelVariables } from './model.ts';
+import { OWN_CHANNELS_FILE } from './own-channels.ts';
 import { DEFAULT_AGENTS, type HybridSessionsProps, type TenantsProps } from './props.ts';
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
@@ -92,7 +94,9 @@ export class HybridSessions extends Construct {
     const architecture = props.architecture ?? Architecture.ARM_64;
     this.common = { architecture, logRetention: props.logRetention ?? RetentionDays.ONE_MONTH };
     this.installation = Names.uniqueResourceName(this, { maxLength: 60, separator: '-' });
+    const channelModules = locateModules(props.channelModules ?? [], process.cwd());
     this.assets = assetsFrom({
+      channelModules,
       folder: props.assets,
       agentFolder: props.agentFolder,
       tenantFolders: props.tenants?.agentFolders,
@@ -115,12 +119,14 @@ export class HybridSessions extends Construct {
       [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
       [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(RETENTION_DAYS)).toDays()),
       ...(props.tenants && { [VARIABLES.tenants]: 'true' }),
+      ...(channelModules.length > 0 && { [VARIABLES.ownChannels]: OWN_CHANNELS_FILE }),
     };
     this.tenants = props.tenants;
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
     this.vault = secretName('vault');
-    this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
+    const known = withOwnChannels(props.channels ?? CHANNELS, channelModules);
+    this.channels = installedChannels(known, { ...props }, secretName);
     const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 

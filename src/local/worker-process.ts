@@ -7,6 +7,7 @@ import { CHANNEL as HTTP } from '../api/chat-name.ts';
 import { withBots } from '../channels/bot-channels.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
+import { withOwnChannels } from '../channels/own-channels.ts';
 import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
@@ -58,7 +59,7 @@ function stop(graceMs: number): void {
 
 async function boot(
   { configuration, sandbox }: BootMessage,
-  channels: readonly ChannelDescriptor[],
+  known: readonly ChannelDescriptor[],
 ): Promise<void> {
   const lines = createLogLines({
     threshold: configuration.logLevel,
@@ -77,6 +78,7 @@ async function boot(
   const exporter = traces && createOtlpExporter(traces, packageVersion(), log);
   let closeHosts = async () => {};
   try {
+    const channels = withOwnChannels(known, configuration.channelModules);
     const folder = await loadAgentFolder(configuration.agentDir);
     const directory = createTenantDirectory(stores.tenants, systemClock);
     const { hosts, close } = await openWorkerHosts(
