@@ -86,6 +86,16 @@ const timeLimitsSchema = z.strictObject({
 
 export const DEFAULT_TIME_LIMITS = timeLimitsSchema.parse({});
 
+/** What a turn leaves running once the agent has answered. */
+const backgroundSchema = z.strictObject({
+  /** It is waited for so long, and ended. */
+  waitSec: z.number().min(0).max(3_600).default(5),
+  /** The longest time for which the agent may ask; 0: it may not. */
+  longestMinutes: z.number().min(0).max(1_440).default(30),
+});
+
+const DEFAULT_BACKGROUND = backgroundSchema.parse({});
+
 const approvalsSchema = z.strictObject({
   /** Who may decide; whoever wrote the message that led to the question, when left out. An empty list: nobody. */
   approvers: principalListSchema.optional(),
@@ -113,6 +123,7 @@ export const settingsSchema = z.strictObject({
   /** Model round trips in one turn. */
   maxTurns: z.int().min(1).max(10_000).optional(),
   timeLimits: timeLimitsSchema.default(DEFAULT_TIME_LIMITS),
+  background: backgroundSchema.default(DEFAULT_BACKGROUND),
   /** Handed to Claude Code as its settings, apart from what this file decides itself. */
   claude: z.record(z.string(), z.json()).optional(),
 });

@@ -4,6 +4,7 @@
 // It never throws for what went wrong inside the agent: that is an outcome. It throws for faults of this machine.
 import { rm } from 'node:fs/promises';
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk';
+import { type EndedProgram, MAX_ENDED_PROGRAMS } from '../core/ended-programs.ts';
 import { Corrupt, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
@@ -21,6 +22,7 @@ import { type CliEnd, runCli } from './cli-run.ts';
 import type { CliSandbox } from './cli-sandbox.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
+import { takeEndedNote, withEndedNote, writeEndedNote } from './ended-note.ts';
 import { type GatewayPerTurnOptions, gatewayPerTurn } from './gateway-per-turn.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
@@ -209,9 +211,10 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     ? userMessage({ text: command.text }, true)
     : held.goesOn
       ? null
-      : userMessage(await promptFor(run, transcript));
+      : userMessage(withEndedNote(await promptFor(run, transcript), await takeEndedNote(config)));
   if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
+  const ended: EndedProgram[] = [];
   try {
     for (let runs = 1; ; runs++) {
       end = await runCli({
@@ -225,6 +228,9 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         see,
       });
       watcher.close();
+      ended.push(...end.ended);
+      // It had answered, but it was not done: cut off here, the turn is no finished one.
+      if (end.waited) watcher.again();
       await dropTornLine(transcript);
       const now = await markTranscript(transcript);
       await writeConversationNote(config, { begun: now !== null, bytes: now?.bytes ?? 0 });
@@ -251,12 +257,14 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     demo,
     asked: asking.asked(),
   });
+  if (ended.length > 0) await writeEndedNote(config, ended);
   const schedules = run.scheduling ? await orderedSchedules(run) : [];
   const sent = (await outgoingFiles(config)).map(({ path: _, ...file }) => file);
   const all = {
     ...outcome,
     ...(schedules.length > 0 && { schedules }),
     ...(sent.length > 0 && { sent }),
+    ...(ended.length > 0 && { ended: ended.filter((_, at) => at < MAX_ENDED_PROGRAMS) }),
   };
   return told(all, notices, refusalOf(watched), command);
 }

@@ -4,6 +4,7 @@
 
 import { schedulingFor, withSchedules } from './agent-scheduling.ts';
 import { MAX_TURN_PARTS } from './defaults.ts';
+import { withEndedPrograms } from './ended-programs.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
@@ -87,7 +88,8 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
   }
   const retrying = retryOptionsOf(running);
   const isTooLong = outcome.status === 'deadline' && request.part + 1 >= MAX_TURN_PARTS;
-  const reply = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
+  const said = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
+  const reply = { ...said, text: withEndedPrograms(said.text, outcome.ended) };
   try {
     if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {
       return { ...unchanged(saver, modelRefuses(request.turnId)), dead: 'model-refuses' };

@@ -1,6 +1,7 @@
 // One turn on one machine: a directory made for it, state laid in, the agent run, the new state taken out.
 import type { Asked, Decided } from '../asked-call.ts';
 import type { SentFile } from '../attachments.ts';
+import type { EndedProgram } from '../ended-programs.ts';
 import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
@@ -228,6 +229,8 @@ export interface AgentOutcome {
   readonly calls?: readonly ModelCall[];
   /** What the agent sends to the person, in order; to be had by `AgentHost.give`. */
   readonly sent?: readonly SentFile[];
+  /** Programs that the agent left running, and that were ended with the turn. */
+  readonly ended?: readonly EndedProgram[];
   /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
   readonly asked?: Asked;
   /** What the agent ordered about schedules in this turn, earlier parts of it included. */

@@ -82,6 +82,12 @@ export function scriptedAgent(): { readonly runner: AgentRunner; readonly releas
       if (text === 'what do you remember?') return ok(`Before: ${before.join(', ') || 'nothing'}`);
       if (text === 'what do you see?') return ok(`\`\`\`json\n${JSON.stringify(context ?? {})}\n\`\`\``);
       if (text.length > 3_000) return ok(`${text.length} characters, ends with "${text.slice(-8)}"`);
+      if (text === 'leave something running') {
+        return {
+          ...ok('The server is up.'),
+          ended: [{ name: 'npm run dev', lastLines: 'listening on 3000' }],
+        };
+      }
       if (text === 'fail') return failed('agent-error', 'The agent ended with an error.');
       if (text === 'crash' && turn === 1) return failed('agent-crashed', 'killed');
       if (text === 'outage' && turn === 1) return failed('model-unavailable', 'no answer');

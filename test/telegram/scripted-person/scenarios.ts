@@ -747,4 +747,12 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     ends: ['Ann: hello', 'Ann: what do you remember?', 'Bot: Before: hello'],
   },
+  {
+    title: 'What the agent leaves running is named when it is ended',
+    play: async (ann) => void (await ann.says('leave something running')),
+    ends: [
+      'Ann: leave something running',
+      'Bot: The server is up. ⏎  ⏎ _Still running when this turn ended, so it was ended:_ ` npm run dev ` ⏎  ⏎ ``` ⏎ listening on 3000 ⏎ ```',
+    ],
+  },
 ];
