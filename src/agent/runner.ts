@@ -23,6 +23,7 @@ import type { CliSandbox } from './cli-sandbox.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { takeEndedNote, withEndedNote, writeEndedNote } from './ended-note.ts';
+import { folderCommandOf } from './folder-commands.ts';
 import { type GatewayPerTurnOptions, gatewayPerTurn } from './gateway-per-turn.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
@@ -146,6 +147,7 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
       );
     },
     modelAnswers: access.answersAgain,
+    models: access.modelsOf,
   };
 }
 
@@ -188,6 +190,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   const made = run.continuing && calls.length > 0 ? await callsMade(transcript, calls) : new Set<string>();
   const asking = createAsking(options.folder, run, made);
   const held = await takeUpHeld(asking, options.folder, transcript, mark);
+  const ofFolder = run.decided?.calls ? null : folderCommandOf(options.folder, run.request.text);
+  if (ofFolder && 'reply' in ofFolder) return { status: 'ok', text: ofFolder.reply, demo };
   if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
   if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
@@ -211,7 +215,12 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     ? userMessage({ text: command.text }, true)
     : held.goesOn
       ? null
-      : userMessage(withEndedNote(await promptFor(run, transcript), await takeEndedNote(config)));
+      : userMessage(
+          withEndedNote(
+            await promptFor(run, transcript, ofFolder?.prompt ?? null),
+            await takeEndedNote(config),
+          ),
+        );
   if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
   const ended: EndedProgram[] = [];
@@ -309,9 +318,11 @@ function failed(
 }
 
 /** What the turn begins with. */
-function promptFor(run: AgentRun, transcript: string): Prompt | Promise<Prompt> {
+async function promptFor(run: AgentRun, transcript: string, ordered: string | null): Promise<Prompt> {
   const calls = run.decided?.calls;
-  return calls ? answeredPrompt(calls, run.continuing) : promptOf(run, transcript);
+  if (calls) return answeredPrompt(calls, run.continuing);
+  const request = ordered === null ? run.request : { ...run.request, text: ordered };
+  return await promptOf({ ...run, request }, transcript);
 }
 
 interface TakenUp {

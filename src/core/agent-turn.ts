@@ -3,6 +3,7 @@
 // begins with exactly what this one leaves.
 
 import { schedulingFor, withSchedules } from './agent-scheduling.ts';
+import { chosenIn } from './consent.ts';
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { withEndedPrograms } from './ended-programs.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
@@ -153,6 +154,7 @@ async function runAgent(
       continuing: record.generation !== null,
       request,
       decided: running.settled.run,
+      ...chosenModel(head),
       ...(running.attached.files.length > 0 && { files: running.attached.files }),
       progress(event) {
         alive = true;
@@ -172,6 +174,11 @@ async function runAgent(
   } finally {
     await midTurn.end();
   }
+}
+
+function chosenModel(head: RunningTurn['head']): Pick<HostRun, 'model'> {
+  const { model } = chosenIn(head);
+  return model === undefined ? {} : { model };
 }
 
 function agentSession({ deps, head }: RunningTurn): Pick<HostRun, 'agentSessionId'> {

@@ -133,6 +133,8 @@ async function boundTo(tenant: Tenant, deps: WorkerDeps): Promise<TurnDeps> {
     ...deps,
     send: (request: TurnRequest) => deps.queue.send(request),
     ...forTenant({ ...(deps.storesFor?.(tenant) ?? deps), ...(schedules && { schedules }) }, tenant),
+    // Another agent folder has others.
+    ...(record?.settings.agentFolder != null && { commands: [] }),
     ...(days !== null && { retentionSec: days * DAY_SEC }),
   };
   if (!bound.schedules) return bound;

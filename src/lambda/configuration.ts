@@ -5,6 +5,7 @@ import { namedModelsSchema } from '../agent/turn-models.ts';
 import { browserAccessSchema } from '../core/browser-access.ts';
 import { HOT_IDLE_MINUTES, RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { offeredCommandsSchema } from '../core/offered-commands.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
 import { whileRunningSchema } from '../core/while-running.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
@@ -32,12 +33,14 @@ const base = {
 
 const outgoing = { deadLetterQueueUrl: z.url() };
 
+const commands = z.string().default('[]').transform(parsedJson).pipe(offeredCommandsSchema);
+
 const inlet = {
   limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema),
   whileRunning: z.string().default('{}').transform(parsedJson).pipe(whileRunningSchema),
 };
 
-export const ingressSchema = z.object({ ...base, ...inlet });
+export const ingressSchema = z.object({ ...base, ...inlet, commands });
 
 export const apiSchema = z.object({
   ...base,
@@ -67,6 +70,7 @@ export const workerSchema = z.object({
   bucket: text,
   temporary: folder,
   maxWorkspaceBytes: whole,
+  commands,
 });
 
 const model = {

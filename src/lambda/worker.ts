@@ -118,6 +118,7 @@ export function createWorker(
       usage,
       ...infraOf(hosts.built),
       ...(apart && { storesFor: apart.of }),
+      commands: configuration.commands,
       pullOptions: `--aws ${INSTALLATION_FILE}`,
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,

@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
+import { commandMenus } from '../../src/channels/telegram/commands.ts';
+import { groupPolicySchema } from '../../src/channels/telegram/group-policy.ts';
 import { parseUpdate } from '../../src/channels/telegram/parse-update.ts';
 import { inputsOf } from '../../src/core/command-requests.ts';
 import { COMMANDS } from '../../src/core/commands.ts';
@@ -90,6 +92,24 @@ describe('commands', () => {
       const text = takes.test('') ? `/${name}` : `/${name} use tabs`;
       expect(turn(inGroup({ text })), text).toMatchObject({ kind: 'message', text });
       expect(inputsOf(turn(inGroup({ text }))).requests[0].kind, text).toBe(kind);
+    }
+  });
+
+  test('those of the agent folder are ours, offered in every menu, and explained', () => {
+    const offered = [{ name: 'hours', help: 'When we are `open`' }];
+    const policy = {
+      ...ALLOW_ANNA,
+      groups: groupPolicySchema.parse({ default: 'commands' }),
+      commands: offered,
+    };
+    expect(parse(inGroup({ text: '/hours' }), policy)).toMatchObject({ request: { text: '/hours' } });
+    expect(reasonOf(parse(inGroup({ text: '/hours' })))).toBe('other-bots-command');
+    expect(reasonOf(parse(inGroup({ text: '/weather' }), policy))).toBe('not-addressed');
+    expect(parse(message({ text: '/help' }), policy)).toMatchObject({
+      text: expect.stringContaining('/hours – When we are open'),
+    });
+    for (const { commands } of commandMenus(offered)) {
+      expect(commands.at(-1)).toEqual({ command: 'hours', description: 'When we are open' });
     }
   });
 

@@ -8,10 +8,11 @@ import { editText } from '../../core/edited-message.ts';
 import { PASTE_FROM } from '../../core/gather-paste.ts';
 import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
+import type { OfferedCommand } from '../../core/offered-commands.ts';
 import { type AllowList, isAllowed } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
 import { answerOfButton } from './buttons.ts';
-import { HELP_TEXT, NOT_READ, parseCommand, type WrittenCommand } from './commands.ts';
+import { helpText, NOT_READ, parseCommand, type WrittenCommand } from './commands.ts';
 import { TELEGRAM_FILE_BYTES } from './file-limits.ts';
 import { type GroupPolicy, isHeard } from './group-policy.ts';
 import { contentOf, contextOf } from './message-context.ts';
@@ -31,6 +32,8 @@ export interface UpdatePolicy {
   readonly maxFileBytes?: number;
   /** What is heard in groups; all that Telegram shows the bot where it is left out. */
   readonly groups?: GroupPolicy;
+  /** Of the agent folder. */
+  readonly commands?: readonly OfferedCommand[];
 }
 
 /** `next`: what was written behind a command is a message of its own, the next one of the conversation. */
@@ -182,13 +185,14 @@ export function parseUpdate(
   switch (command?.name) {
     case 'help':
     case 'start':
-      return { kind: 'command-reply', text: HELP_TEXT, target, albumId: null, next };
+      return { kind: 'command-reply', text: helpText(policy.commands), target, albumId: null, next };
     case 'stop':
       return { kind: 'stop', conversation, target, isEarlier: cameBefore(bot.id, updateId), next };
     case 'new':
       return { kind: 'turn', request: turn('new', '', id), next };
   }
-  const isOurs = readCommand(said) !== null;
+  const isOffered = policy.commands?.some(({ name }) => name === command?.name) === true;
+  const isOurs = isOffered || readCommand(said) !== null;
   const addressed = {
     text: said,
     isCommand: isOurs || command?.addressee != null,

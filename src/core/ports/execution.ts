@@ -8,6 +8,7 @@ import type { Lease, SessionHead, Usage } from '../records.ts';
 import type { AgentScheduling, ScheduleOrder } from '../schedule-orders.ts';
 import type { ModelCall } from '../timeline.ts';
 import type { TurnEvent } from './channel.ts';
+import type { ChatModelsOf } from './chat-models.ts';
 
 /** Where one turn's files live on this machine while it runs. */
 export interface ExecutionDirectory {
@@ -208,6 +209,8 @@ export interface AgentRun {
   readonly files?: readonly GivenFile[];
   /** What people decided about calls of tools, and what they allowed for this chat; nothing where it is left out. */
   readonly decided?: Decided;
+  /** The model that the chat has chosen; it holds where the agent may have it. */
+  readonly model?: string;
   readonly progress: (event: TurnEvent) => void;
   /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
   readonly tries: number;
@@ -256,4 +259,6 @@ export interface AgentRunner {
   run(run: AgentRun): Promise<AgentOutcome>;
   /** Sends the model a minimal request: tells an outage from a request that always fails. Absent where that is not possible. */
   modelAnswers?(): Promise<boolean>;
+  /** Which models a chat of the tenant may have. Absent where nobody can choose. */
+  models?: ChatModelsOf;
 }
