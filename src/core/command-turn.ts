@@ -7,6 +7,7 @@ import { accountOf } from './erase-chat.ts';
 import { newChatReply } from './newchat-command.ts';
 import { helpText } from './offered-commands.ts';
 import { type CommandResult, permissionsReply } from './permissions-command.ts';
+import { isReaction, reactionReply } from './reactions.ts';
 import { isCommitted } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 import { schedulesReply, timeZoneReply } from './schedule-commands.ts';
@@ -20,6 +21,7 @@ const LOOKED_AT = 200;
 export async function commandReply(running: RunningTurn): Promise<CommandResult> {
   // What it changed was looked up by the turn of the message itself.
   if (isEdit(running.request)) return { reply: { outcome: 'ok', text: '', quiet: true } };
+  if (isReaction(running.request)) return await reactionReply(running);
   const [name = '', ...words] = running.request.text.split(' ');
   const rest = words.join(' ');
   if (name === 'permissions') return permissionsReply(running, rest);

@@ -53,6 +53,19 @@ const chosenSchema = z.object({
 });
 export type Chosen = z.infer<typeof chosenSchema>;
 
+export const MAX_REACTIONS = 20;
+
+/** To an answer of the bot, not shown to the agent yet (reactions.ts). */
+const reactionSchema = z.object({
+  /** Of the message, on its platform. */
+  ref: z.string(),
+  by: z.string().nullable(),
+  name: z.string().nullable(),
+  reactions: z.array(z.string()),
+  /** How the answer begins. */
+  to: z.string(),
+});
+
 const consentSchema = z.object({
   version: z.literal(1),
   open: openSchema.nullable(),
@@ -60,6 +73,7 @@ const consentSchema = z.object({
   closed: z.array(questionSchema),
   granted: z.array(grantSchema),
   chosen: chosenSchema.optional(),
+  reactions: z.array(reactionSchema).optional(),
 });
 export type Consent = z.infer<typeof consentSchema>;
 

@@ -41,7 +41,7 @@ export async function timelineStep(running: RunningTurn): Promise<Decision | nul
         ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT, movedTo: fresh }),
         repointTo: fresh,
         // Of the chat, not of the session: what waits for an answer stays behind, what was allowed holds on.
-        consent: { ...readableConsent(running.head), open: null },
+        consent: { ...readableConsent(running.head), open: null, reactions: [] },
       };
     }
     case 'undo':

@@ -95,6 +95,39 @@ describe('commands', () => {
     }
   });
 
+  test('a reaction is an input of its chat, from people who may write there', () => {
+    const reaction = (fields: object) => ({
+      update_id: 9,
+      message_reaction: {
+        chat: { id: ANNA, type: 'private' },
+        message_id: 5,
+        user: { id: ANNA, is_bot: false, first_name: 'Anna' },
+        date: 1,
+        old_reaction: [],
+        new_reaction: [
+          { type: 'emoji', emoji: '👍' },
+          { type: 'custom_emoji', custom_emoji_id: '1' },
+          { type: 'paid' },
+        ],
+        ...fields,
+      },
+    });
+    expect(parse(reaction({}))).toMatchObject({
+      kind: 'turn',
+      request: {
+        kind: 'command',
+        text: 'reaction 5\n["👍","an emoji of their own","⭐"]',
+        sender: { id: String(ANNA) },
+      },
+    });
+    expect(parse(reaction({ new_reaction: [] }))).toMatchObject({ request: { text: 'reaction 5\n[]' } });
+    const stranger = { id: 6_666, is_bot: false, first_name: 'X' };
+    expect(reasonOf(parse(reaction({ user: stranger })))).toBe('not-allowed');
+    expect(reasonOf(parse(reaction({ user: { ...stranger, id: ANNA, is_bot: true } })))).toBe('not-allowed');
+    expect(reasonOf(parse(reaction({ user: undefined, actor_chat: { id: GROUP } })))).toBe('not-allowed');
+    expect(reasonOf(parse(reaction({ new_reaction: 'x' })))).toBe('malformed');
+  });
+
   test('those of the agent folder are ours, offered in every menu, and explained', () => {
     const offered = [{ name: 'hours', help: 'When we are `open`' }];
     const policy = {

@@ -18,10 +18,17 @@ import { type GroupPolicy, isHeard } from './group-policy.ts';
 import { contentOf, contextOf } from './message-context.ts';
 import { filesOf, sharedOf } from './message-files.ts';
 import { OTHER_UPDATES, type OtherUpdate, parseOtherUpdate } from './other-updates.ts';
+import { parseReaction } from './parse-reaction.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
 /** What the bot asks Telegram for; the list sticks to the bot, so it is always sent whole. */
-export const ALLOWED_UPDATES = ['message', 'edited_message', 'callback_query', ...OTHER_UPDATES] as const;
+export const ALLOWED_UPDATES = [
+  'message',
+  'edited_message',
+  'callback_query',
+  'message_reaction',
+  ...OTHER_UPDATES,
+] as const;
 
 export interface UpdatePolicy {
   readonly tenant: string;
@@ -138,6 +145,13 @@ export function parseUpdate(
     return parsePress(press, policy.allow, conversationIn, { dedupeId, receivedAtMs });
   }
   if (edited !== undefined) return parseEdit(edited, bot, policy, conversationIn, { updateId, receivedAtMs });
+  const reaction = (update as { message_reaction?: unknown }).message_reaction;
+  if (reaction !== undefined) {
+    const at = { dedupeId: dedupeIdOf(bot.id, updateId), receivedAtMs };
+    const request = parseReaction(reaction, policy.allow, conversationIn, at);
+    if (request === null) return ignore('malformed');
+    return request === 'not-allowed' ? ignore(request) : { kind: 'turn', request, next: null };
+  }
   const other = message
     ? null
     : parseOtherUpdate(update as object as Record<string, unknown>, policy.allow, conversationIn);

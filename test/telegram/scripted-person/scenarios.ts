@@ -828,6 +828,25 @@ export const SCENARIOS: readonly Scenario[] = [
     ends: ['Ann: /hours', 'Bot: We are open from 9 to 5.', 'Ann: /weather'],
   },
   {
+    title: 'A reaction to an answer is shown to the agent with the next message',
+    async play(ann) {
+      await ann.says('hello');
+      await ann.reacts('👍', 'heard hello');
+      await ann.says('what do you see?');
+      await ann.reacts('👎', 'heard hello');
+      await ann.reacts(null, 'heard hello');
+      await ann.says('what do you see?');
+    },
+    ends: [
+      'Ann: hello',
+      'Bot: heard hello',
+      'Ann: what do you see?',
+      'Bot: ```json ⏎ {"reactions":[{"by":"Ann","given":["👍"],"to":"heard hello"}]} ⏎ ```',
+      'Ann: what do you see?',
+      'Bot: ```json ⏎ {} ⏎ ```',
+    ],
+  },
+  {
     title: 'What the agent leaves running is named when it is ended',
     play: async (ann) => void (await ann.says('leave something running')),
     ends: [
