@@ -25,6 +25,7 @@ import {
   allowVault,
 } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
+import { commandVariables, offeredCommandsOf } from './agent-commands.ts';
 import { agentVariables, machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
 import { agentModelVariables } from './agent-models.ts';
 import { Alarms } from './alarms.ts';
@@ -170,7 +171,9 @@ export class HybridSessions extends Construct {
         invokeMode: InvokeMode.BUFFERED,
       });
       for (const { channel, settings } of webhookChannels) {
-        if (channel.setup?.register) setup?.register(channel.name, this.webhookUrl.url, settings('setup'));
+        if (!channel.setup?.register) continue;
+        const commands = offeredCommandsOf(this.assets.agentFolders);
+        setup?.register(channel.name, this.webhookUrl.url, settings('setup'), commands);
       }
     }
     if (this.apiKeyParameter) {
@@ -210,6 +213,7 @@ export class HybridSessions extends Construct {
       ...this.announcing(),
       ...channelEnvironment(this.channels, 'outgoing'),
       ...machineVariables(props.worker ?? {}),
+      ...commandVariables(this.assets.agentFolders),
       ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
       ...(props.tenants?.models ? { [VARIABLES.tenantModels]: JSON.stringify(props.tenants.models) } : {}),
     };
@@ -378,6 +382,7 @@ export class HybridSessions extends Construct {
         ...channelEnvironment(webhookChannels, 'webhook'),
         ...Object.assign({}, ...identities),
         ...limitVariables(props),
+        ...commandVariables(this.assets.agentFolders),
       },
     });
     allowTables(ingress.role, this.data);

@@ -3,7 +3,9 @@
 // begins with exactly what this one leaves.
 
 import { schedulingFor, withSchedules } from './agent-scheduling.ts';
+import { chosenIn } from './consent.ts';
 import { MAX_TURN_PARTS } from './defaults.ts';
+import { withEndedPrograms } from './ended-programs.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
@@ -87,7 +89,8 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
   }
   const retrying = retryOptionsOf(running);
   const isTooLong = outcome.status === 'deadline' && request.part + 1 >= MAX_TURN_PARTS;
-  const reply = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
+  const said = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
+  const reply = { ...said, text: withEndedPrograms(said.text, outcome.ended) };
   try {
     if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {
       return { ...unchanged(saver, modelRefuses(request.turnId)), dead: 'model-refuses' };
@@ -151,6 +154,7 @@ async function runAgent(
       continuing: record.generation !== null,
       request,
       decided: running.settled.run,
+      ...chosenModel(head),
       ...(running.attached.files.length > 0 && { files: running.attached.files }),
       progress(event) {
         alive = true;
@@ -170,6 +174,11 @@ async function runAgent(
   } finally {
     await midTurn.end();
   }
+}
+
+function chosenModel(head: RunningTurn['head']): Pick<HostRun, 'model'> {
+  const { model } = chosenIn(head);
+  return model === undefined ? {} : { model };
 }
 
 function agentSession({ deps, head }: RunningTurn): Pick<HostRun, 'agentSessionId'> {

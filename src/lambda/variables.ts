@@ -55,6 +55,8 @@ export const VARIABLES = {
   limits: 'HYBRID_SESSIONS_LIMITS',
   /** JSON: what a message does to a turn that runs (src/core/while-running.ts). */
   whileRunning: 'HYBRID_SESSIONS_WHILE_RUNNING',
+  /** JSON: commands of the agent folder (src/core/offered-commands.ts). */
+  commands: 'HYBRID_SESSIONS_COMMANDS',
   /** A folder that belongs to this function alone and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',

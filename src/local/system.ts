@@ -2,6 +2,7 @@
 // also serves it on a port. Wrong settings and missing parts are found before the first message is taken.
 import { join } from 'node:path';
 import { loadAgentFolder, serverListOf, toolsOf } from '../agent/agent-folder.ts';
+import { offeredCommands } from '../agent/folder-commands.ts';
 import { timeZoneOf } from '../agent/time-zone.ts';
 import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
@@ -169,6 +170,7 @@ export async function openLocalSystem(
       retentionOf,
       admit,
       whileRunning: configuration.whileRunning,
+      commands: offeredCommands(folder),
       retentionSec: configuration.retentionSec,
       log,
     };

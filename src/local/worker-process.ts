@@ -2,6 +2,7 @@
 // stores. It ends when the pipe to the server closes, because then nobody else could stop it.
 import { flushCompileCache } from 'node:module';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { offeredCommands } from '../agent/folder-commands.ts';
 import { timeZoneOf } from '../agent/time-zone.ts';
 import { CHANNEL as HTTP } from '../api/chat-name.ts';
 import { withBots } from '../channels/bot-channels.ts';
@@ -116,6 +117,7 @@ async function boot(
         timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },
         retentionSec: configuration.retentionSec,
         timeZone: timeZoneOf(folder.settings),
+        commands: offeredCommands(folder),
         maxAttempts: MAX_ATTEMPTS,
         visibilityMs: LOCAL_TIMES.visibilityMs,
         ...(exporter && { onClosed: exporter.closed }),

@@ -4,6 +4,7 @@
 import { systemClock } from '../../core/clock.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import type { Channel, Clock } from '../../core/ports.ts';
+import { readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
 import { deliverToTelegram } from './deliver.ts';
 import { fetchTelegramFile } from './fetch-file.ts';
@@ -44,6 +45,7 @@ export function createTelegramChannel(options: TelegramChannelOptions): Channel 
       buttons: true,
       files: true,
     },
+    holds: (anchor, ref) => readAnchor(anchor).parts.some((part) => String(part) === ref),
     fetchFile: (_request, remote) =>
       fetchTelegramFile(api, remote, options.maxFileBytes ?? TELEGRAM_FILE_BYTES),
     open: (context) => openProgress({ api, clock, log, editEveryMs, drafts, answer }, context),

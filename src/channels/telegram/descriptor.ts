@@ -109,6 +109,7 @@ export const telegram = defineChannel({
           gatherMs: settings.gatherPasteMs,
           maxFileBytes: megabytes(settings.maxFileMegabytes),
           groups: settings.groups,
+          ...(context.commands && { commands: context.commands }),
         },
       });
     },
@@ -127,9 +128,9 @@ export const telegram = defineChannel({
       const { id, username } = await createTelegramApi(settings).getMe();
       return { botId: id, botUsername: username };
     },
-    async register(settings, url) {
+    async register(settings, url, commands) {
       const { registerWebhook } = await import('./registration.ts');
-      await registerWebhook(settings, url);
+      await registerWebhook(settings, url, commands);
     },
     async unregister(settings, url) {
       const { unregisterWebhook } = await import('./registration.ts');

@@ -9,6 +9,7 @@ import { Gone, Invalid, Refused } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext } from '../../core/ports.ts';
 import { THINKING } from '../../core/progress-text.ts';
+import { isReaction } from '../../core/reactions.ts';
 import {
   keepShowing,
   keepTyping,
@@ -51,7 +52,7 @@ const MAX_DISCARDED = 5;
 export function openProgress(deps: ProgressDeps, context: SendContext): ProgressSink {
   const { kind, turnId } = context.request;
   // A change of a message says nothing of its own, and most presses do not: a message comes when the agent goes on.
-  const waitsForEvent = kind === 'answer' || isEdit(context.request);
+  const waitsForEvent = kind === 'answer' || isEdit(context.request) || isReaction(context.request);
   const options = { log: deps.log, turnId, maxLength: MAX_MESSAGE_LENGTH, waitsForEvent };
   return openStream(options, (stream) => run(deps, context, stream));
 }
