@@ -1,0 +1,61 @@
+// Ann, who writes to an AI bot of her company's WeCom.
+import { wecom as channel } from '../../src/channels/wecom/descriptor.ts';
+import { startFakeWecom } from '../wecom/fake-wecom.ts';
+import { createChatRecord, numberOf, type Platform } from './person.ts';
+
+const ANN = 'ann.li';
+const NO_FILES = 'files are neither read nor sent on WeCom yet';
+
+export async function openWecom(): Promise<Platform> {
+  let url = '';
+  const wecom = await startFakeWecom({ callback: () => url });
+  const { botId, token, aesKey } = wecom.bot;
+  const bot = () => wecom.chat(ANN).map((text) => ({ by: 'Bot' as const, text }));
+  const record = createChatRecord(bot);
+  const say = async (text: string) => {
+    record.says(text);
+    await wecom.say(ANN, text);
+  };
+  return {
+    person: {
+      channel: 'WeCom',
+      can: {
+        streams: { no: 'one message may follow each message, and it cannot be changed' },
+        picks: 'by numbers',
+        sendsPictures: { no: NO_FILES },
+        getsFiles: { no: NO_FILES },
+        longAnswers: { no: 'one message may follow each message; the next one brings the rest' },
+      },
+      writes: say,
+      picks: async (label) => await say(numberOf(label, record.lines())),
+      sendsPicture: say,
+      lines: async () => record.lines(),
+      everSeen: async () => wecom.chat(ANN),
+      files: async () => new Map(),
+    },
+    local: {
+      env: {
+        WECOM_BOT_ID: botId,
+        WECOM_TOKEN: token,
+        WECOM_AES_KEY: aesKey,
+        WECOM_API_ROOT: wecom.apiRoot,
+      },
+      section: ['wecom', { allowedUsers: [ANN] }],
+    },
+    own: {
+      channel,
+      section: {
+        tokenParameter: '/script/wecom-token',
+        aesKeyParameter: '/script/wecom-aes-key',
+        botId,
+        apiRoot: wecom.apiRoot,
+        allowedUsers: [ANN],
+      },
+      secrets: { '/script/wecom-token': token, '/script/wecom-aes-key': aesKey },
+    },
+    async found({ ingressUrl }) {
+      url = `${ingressUrl}/wecom`;
+    },
+    close: () => wecom.close(),
+  };
+}
