@@ -22,6 +22,7 @@ if (chosen.length === 0) {
   process.stderr.write('--wiring: `local`, `aws` or `both`.\n');
   process.exit(2);
 }
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -30,7 +31,9 @@ async function main(): Promise<number> {
     process.stderr.write(`${NAMES[name]}:\n`);
     const results = await playConversation(name, {
       onCell: (channel, title, { shows, why, failed }) =>
-        process.stderr.write(`${new Date().toISOString().slice(11,19)} ${channel}: ${title}: ${shows}${failed ? ` (${why})` : ''}\n`),
+        process.stderr.write(
+          `${new Date().toISOString().slice(11, 19)} ${channel}: ${title}: ${shows}${failed ? ` (${why})` : ''}\n`,
+        ),
     });
     if ('unavailable' in results) {
       process.stderr.write(`${results.unavailable}\n`);

@@ -24,6 +24,8 @@ export interface Stage {
   /** Writes, and waits until the bot has said that. */
   says(text: string, answer: string | RegExp): Promise<void>;
   sees(answer: string | RegExp): Promise<void>;
+  /** Answers the question once its answers are there to be picked. */
+  picks(label: string): Promise<void>;
 }
 
 export async function openStage(person: Person, model: ConversationModel): Promise<Stage> {
@@ -40,6 +42,17 @@ export async function openStage(person: Person, model: ConversationModel): Promi
     model,
     said,
     sees,
+    async picks(label) {
+      const isOffered = ({ text, buttons = [] }: Line) =>
+        person.can.picks === 'yes'
+          ? buttons.some((button) => button.includes(label))
+          : new RegExp(`^\\d+\\. ${label}`, 'm').test(text);
+      await until(
+        async () => (await said()).some(isOffered),
+        `“${label}” to be offered on ${person.channel}`,
+      );
+      await person.picks(label);
+    },
     async says(text, answer) {
       await person.writes(text);
       await sees(answer);
@@ -134,18 +147,18 @@ export const PARTS: readonly Part[] = [
   },
   {
     title: 'a question of the agent is answered',
-    async play({ person, says, sees }) {
+    async play({ person, says, picks, sees }) {
       await says(SAYS.ask, 'Which tea?');
-      await person.picks('Black');
+      await picks('Black');
       await sees('So you like Black tea.');
       return { shows: person.can.picks };
     },
   },
   {
     title: 'a command waits for permission, and runs',
-    async play({ person, says, sees }) {
+    async play({ person, says, picks, sees }) {
       await says(SAYS.folder, 'mkdir tea');
-      await person.picks('Allow once');
+      await picks('Allow once');
       await sees('The folder is made.');
       return { shows: person.can.picks };
     },

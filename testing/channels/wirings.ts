@@ -1,5 +1,6 @@
 // The two systems that the conversation is had on: everything on one machine, and the functions of an installation with
 // stand-ins for AWS. A restart ends every process that runs agents, and leaves what is stored.
+import { rmSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,13 +32,19 @@ const SETTINGS = {
 
 async function openFolder(): Promise<{ folder: string; agentDir: string; remove(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'hybrid-sessions-channels-'));
+  const end = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  // Whatever way the program ends.
+  process.once('exit', end);
   const agentDir = await mkdtemp(join(folder, 'agent-'));
   await writeFile(join(agentDir, 'system_prompt.md'), 'You talk with Ann.\n');
   await writeFile(join(agentDir, 'settings.json'), JSON.stringify(SETTINGS));
   return {
     folder,
     agentDir,
-    remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
+    async remove() {
+      end();
+      process.off('exit', end);
+    },
   };
 }
 
