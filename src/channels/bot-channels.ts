@@ -6,7 +6,7 @@ import { Gone } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { errorFields } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
-import type { Channel, ProgressSink, SendContext, TurnEvent } from '../core/ports.ts';
+import type { Channel, ProgressSink, TurnEvent } from '../core/ports.ts';
 import type { TenantBot, TenantRecord } from '../core/tenants.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
 import { type BotDeps, botOf, isSecretRefused, settingsOfBot } from './bot-settings.ts';

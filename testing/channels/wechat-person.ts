@@ -1,18 +1,27 @@
 // Ann, who follows a WeChat service account.
 import { wechat as channel } from '../../src/channels/wechat/descriptor.ts';
 import { startFakeWechat } from '../wechat/fake-wechat.ts';
+import { PICTURE_NAME } from './model.ts';
 import { createChatRecord, numberOf, type Platform } from './person.ts';
 
 const ANN = 'oAnn-6_follower';
 /** Not WeChat's five seconds: how busy a machine is is not what is shown. */
 const ANSWER_MS = 60_000;
-const NO_FILES = 'pictures are neither read nor sent on WeChat yet';
 
 export async function openWechat(): Promise<Platform> {
   let url = '';
   const wechat = await startFakeWechat({ callback: () => url, answerMs: ANSWER_MS });
   const { appId, appSecret, token, aesKey } = wechat.account;
-  const bot = () => wechat.chat(ANN).map((text) => ({ by: 'Bot' as const, text }));
+  const bot = () =>
+    wechat.chat(ANN).map((text, at, all) => {
+      const nth = all.slice(0, at).filter((one) => one === '[image]').length;
+      const file = text === '[image]' ? wechat.media(ANN)[nth]?.name : undefined;
+      return {
+        by: 'Bot' as const,
+        text: file === undefined ? text : '',
+        ...(file === undefined ? {} : { file }),
+      };
+    });
   const record = createChatRecord(bot);
   const say = async (text: string) => {
     record.says(text);
@@ -24,16 +33,20 @@ export async function openWechat(): Promise<Platform> {
       can: {
         streams: { no: 'a message cannot be changed, and each one counts: only “typing” is shown' },
         picks: 'by numbers',
-        sendsPictures: { no: NO_FILES },
-        getsFiles: { no: NO_FILES },
+        sendsPictures: 'yes',
+        getsFiles: 'yes',
         longAnswers: { no: 'five messages may follow each message; the next one brings the rest' },
       },
       writes: say,
       picks: async (label) => await say(numberOf(label, record.lines())),
-      sendsPicture: say,
+      // WeChat sends no words with a picture.
+      async sendsPicture(_words, bytes) {
+        record.says('', PICTURE_NAME);
+        await wechat.sendMedia(ANN, { kind: 'image', mediaType: 'image/png', bytes });
+      },
       lines: async () => record.lines(),
       everSeen: async () => wechat.chat(ANN),
-      files: async () => new Map(),
+      files: async () => new Map(wechat.media(ANN).map(({ name, bytes }) => [name, bytes])),
     },
     local: {
       env: {
