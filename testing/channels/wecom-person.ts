@@ -1,10 +1,10 @@
 // Ann, who writes to an AI bot of her company's WeCom.
 import { wecom as channel } from '../../src/channels/wecom/descriptor.ts';
 import { startFakeWecom } from '../wecom/fake-wecom.ts';
+import { PICTURE_NAME } from './model.ts';
 import { createChatRecord, numberOf, type Platform } from './person.ts';
 
 const ANN = 'ann.li';
-const NO_FILES = 'files are neither read nor sent on WeCom yet';
 
 export async function openWecom(): Promise<Platform> {
   let url = '';
@@ -22,13 +22,20 @@ export async function openWecom(): Promise<Platform> {
       can: {
         streams: { no: 'one message may follow each message, and it cannot be changed' },
         picks: 'by numbers',
-        sendsPictures: { no: NO_FILES },
-        getsFiles: { no: NO_FILES },
+        sendsPictures: 'yes',
+        getsFiles: { no: 'an answer is one message of Markdown: it names the files, which are kept with the chat' },
         longAnswers: { no: 'one message may follow each message; the next one brings the rest' },
       },
       writes: say,
       picks: async (label) => await say(numberOf(label, record.lines())),
-      sendsPicture: say,
+      async sendsPicture(words, bytes) {
+        record.says(words, PICTURE_NAME);
+        const msg_item = [
+          { msgtype: 'text', text: { content: words } },
+          { msgtype: 'image', image: { url: wecom.keepFile(bytes) } },
+        ];
+        await wecom.bring(wecom.payload(ANN, { msgtype: 'mixed', mixed: { msg_item } }));
+      },
       lines: async () => record.lines(),
       everSeen: async () => wecom.chat(ANN),
       files: async () => new Map(),
