@@ -291,6 +291,50 @@ describe(`${promise('TENANT')} replies`, () => {
     expect(sentByOwn).toHaveLength(1);
   });
 
+  test('whatever a channel can do, it can do through the bots, too', async () => {
+    const did: string[] = [];
+    const note =
+      <T>(what: string, result: T) =>
+      async () => {
+        did.push(what);
+        return result;
+      };
+    // Required: a member that the port gets later is asked for here, too.
+    const whole: Required<Channel> = {
+      name: 'telegram',
+      capabilities: { edit: true, markdown: true, maxTextLength: 7, files: true, buttons: true },
+      serves: async () => true,
+      open: () => ({ push() {}, close: note('open', undefined) }),
+      deliver: note('deliver', undefined),
+      fetchFile: note('fetchFile', { body: new Uint8Array([7]) }),
+      openConversation: note('openConversation', null),
+    };
+    const { add, bots, directory } = world();
+    await add('acme', '7001', { token: ['env:A'] });
+    const channel = { ...TELEGRAM, outgoing: async () => whole } as never as ChannelDescriptor;
+    const context = { events: createMemoryEventLog(), notes: createMemoryNotes(), log: silentLog };
+    for (const own of [null, whole]) {
+      did.length = 0;
+      const to = createBotChannels({ ...bots, channel, own, directory, context });
+      expect(Object.keys(to).sort()).toEqual(Object.keys(whole).sort());
+      const send = contextOf('acme', '7001');
+      expect(await to.serves?.(send.request)).toBe(true);
+      // Known from then on, also where there is no bot but the tenants'.
+      expect(to.capabilities).toEqual(whole.capabilities);
+      await to.open(send).close();
+      await to.deliver(send, REPLY);
+      expect(await to.fetchFile?.(send.request, null)).toEqual({ body: new Uint8Array([7]) });
+      expect(await to.openConversation?.(send, 'x')).toBeNull();
+      expect(did).toEqual(['open', 'deliver', 'fetchFile', 'openConversation']);
+    }
+    const lacking = { ...whole, fetchFile: undefined, openConversation: undefined } as never as Channel;
+    const less = { ...TELEGRAM, outgoing: async () => lacking } as never as ChannelDescriptor;
+    const to = createBotChannels({ ...bots, channel: less, own: null, directory, context });
+    const send = contextOf('acme', '7001');
+    await expectFailure(Promise.resolve(to.fetchFile?.(send.request, null)), Gone, 'no-file');
+    expect(await to.openConversation?.(send, 'x')).toBeNull();
+  });
+
   test('show what happened before the bot was open', async () => {
     const { add, to, sent } = routed();
     await add('acme', '7001', { token: ['env:A'] });
