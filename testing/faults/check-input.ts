@@ -21,7 +21,7 @@ export interface Outcome {
   readonly sent: Sent;
   readonly number: number;
   readonly turn: TurnRecord | null;
-  /** The agent answered; otherwise the reply is an honest failure. */
+  /** As it was meant to be; otherwise the reply is an honest failure, or says that it was stopped. */
   readonly answered: boolean;
   /** Cut off at a deadline and queued again behind what was written meanwhile. */
   readonly continued: boolean;

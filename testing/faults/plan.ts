@@ -2,6 +2,7 @@
 // the seed. What depends on the machine's scheduling is in the history instead. A fault happens at most once, in the
 // process that reaches it first.
 import { TURN_POINTS, type TurnPoint } from '../../src/core/running-turn.ts';
+import { type Act, withActs } from './acts.ts';
 import { HANGS, HOST_STEPS, HOT_FAULTS, type HostStep, isHang, LIES, lieOf } from './host-faults.ts';
 import { createRandom, type Random } from './random.ts';
 
@@ -62,6 +63,8 @@ export interface PlannedMessage {
   readonly duplicates: number;
   /** Sent again this long after it was acknowledged; null for never. */
   readonly againAfterMs: number | null;
+  /** What is done in place of writing a message. */
+  readonly act?: Act;
 }
 
 export interface Plan {
@@ -84,11 +87,17 @@ export interface PlanOptions {
   /** Agents run in host processes, and faults strike those, too. */
   readonly hosts?: boolean;
   readonly meanPauseMs?: number;
+  /** People do other things besides writing messages (acts.ts). On by default. */
+  readonly acts?: boolean;
 }
 
 export const canaryOf = (chat: number): string => `canary${chat}x${(chat * 7919) % 997}`;
-export const promptOf = (message: Pick<PlannedMessage, 'number' | 'chat'>): string =>
-  `Note #m${message.number} for ${canaryOf(message.chat)}, please.`;
+/** What the agent reads of it. */
+export const promptOf = ({ number, chat, act }: Pick<PlannedMessage, 'number' | 'chat' | 'act'>): string => {
+  const what = `#m${number} for ${canaryOf(chat)}`;
+  if (act?.kind === 'ask') return `Ask first, then note ${what}, please.`;
+  return act?.kind === 'btw' ? `By the way, note ${what}, too.` : `Note ${what}, please.`;
+};
 export const numberIn = (text: string): number | null => {
   const found = /#m(\d+)/.exec(text)?.[1];
   return found === undefined ? null : Number(found);
@@ -115,9 +124,29 @@ export function createPlan(options: PlanOptions): Plan {
     if (faultRandom.chance(faultRate))
       faults.push(...faultsOn(number, chat % 2 === 1, agent, kinds, faultRandom));
   }
+  const done = options.acts === false ? null : createActs(messages, agent, kinds, random);
   const skews = random.fork('clocks');
   const skewMs = Array.from({ length: workers }, (_, index) => (index === 0 ? 0 : skews.between(-900, 900)));
-  return { seed, workers, skewMs, messages, faults };
+  return { seed, workers, skewMs, messages, faults, ...done, ...(done && { faults: [...faults, ...done.faults] }) };
+}
+
+const ACT_RATE = 0.3;
+const ACT_FAULT_RATE = 0.4;
+
+function createActs(
+  messages: readonly PlannedMessage[],
+  agent: 'light' | 'real',
+  kinds: readonly Kind[],
+  random: Random,
+): Pick<Plan, 'messages' | 'faults'> {
+  const done = withActs(messages, { rate: ACT_RATE, agent, random: random.fork('acts') });
+  const struck = random.fork('faults of acts');
+  const faults = done.messages.flatMap(({ act, number, channel }) =>
+    act && struck.chance(ACT_FAULT_RATE)
+      ? faultsOn(number, channel === 'telegram', agent, kinds, struck)
+      : [],
+  );
+  return { messages: done.messages, faults: [...done.faults, ...faults] };
 }
 
 type Draft = Omit<PlannedFault, 'id' | 'message'>;

@@ -21,9 +21,11 @@ import { type FaultModel, startFaultModel } from './model.ts';
 import type { Mutation } from './mutations.ts';
 import { numberIn, type Plan, type PlannedFault } from './plan.ts';
 import { type OpenPorts, openPorts } from './ports.ts';
+import { STRANGER } from './said-or-pressed.ts';
 import type { Settings } from './settings.ts';
 import { playChat, type Sent, telegramChatId } from './simulated-users.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
+import { numberOfTurn, TURNS_FOLDER } from './turn-numbers.ts';
 
 export interface RunOptions {
   readonly plan: Plan;
@@ -68,7 +70,7 @@ const SECRET = 'fault-kit-webhook-secret';
 
 export async function runFaults(options: RunOptions): Promise<RunResult> {
   const folder = await mkdtemp(join(tmpdir(), 'hybrid-faults-'));
-  for (const name of ['injected', 'redeliveries']) mkdirSync(join(folder, name));
+  for (const name of ['injected', 'redeliveries', TURNS_FOLDER]) mkdirSync(join(folder, name));
   const ends: (() => Promise<unknown>)[] = [
     () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   ];
@@ -108,6 +110,11 @@ async function play(
     createInjectedFaults(folder, plan.faults, note),
     note,
     agent,
+    undefined,
+    {
+      numberOf: (turn) => numberOfTurn(folder, turn),
+      actOf: (number) => plan.messages.find((message) => message.number === number)?.act,
+    },
   );
   ends.push(model.close);
   const telegram: FakeTelegram = await startFakeTelegram();
@@ -128,7 +135,7 @@ async function play(
       token: TOKEN,
       apiRoot: telegram.apiRoot,
       secret: SECRET,
-      users: chats.map((chat) => String(Math.abs(telegramChatId(chat)))),
+      users: [...chats.map((chat) => String(Math.abs(telegramChatId(chat)))), String(STRANGER)],
     },
     mutation,
   };
@@ -160,7 +167,8 @@ async function play(
   const sent: Sent[] = [];
   const watching = watch(options, slots, sent);
   ends.push(async () => watching.end());
-  const users = { bot, serverUrl: () => `http://127.0.0.1:${server.port}`, note, signal: over };
+  const serverUrl = () => `http://127.0.0.1:${server.port}`;
+  const users = { bot, serverUrl, turns: ports.store, folder, note, signal: over };
   await Promise.all(
     chats.map((chat) =>
       playChat(

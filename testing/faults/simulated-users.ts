@@ -10,9 +10,12 @@ import {
   type TurnId,
   turnIdOf,
 } from '../../src/core/ids.ts';
+import type { SessionStore } from '../../src/core/ports.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { Note } from './injected-faults.ts';
-import { type PlannedMessage, promptOf } from './plan.ts';
+import type { PlannedMessage } from './plan.ts';
+import { type Input, inputOf } from './said-or-pressed.ts';
+import { noteTurnNumber } from './turn-numbers.ts';
 
 export interface Sent {
   readonly message: PlannedMessage;
@@ -26,6 +29,10 @@ export interface UserOptions {
   readonly bot: FakeBot;
   /** Where the HTTP API is now; it may come back elsewhere. */
   readonly serverUrl: () => string;
+  /** Where a question that a person waits for can be seen. */
+  readonly turns: Pick<SessionStore, 'getTurn'>;
+  /** Of the run. */
+  readonly folder: string;
   readonly note: Note;
   readonly signal: AbortSignal;
 }
@@ -46,24 +53,37 @@ export async function playChat(
   for (const message of messages) {
     await pause(message.pauseMs, undefined, { signal: options.signal }).catch(() => {});
     if (options.signal.aborted) return;
+    const input = await inputOf(message, options, sent);
+    if (input === null) continue;
     const say = message.channel === 'telegram' ? sayInTelegram : sayOverHttp;
-    later.push((await say(message, options, sent)).copies);
+    later.push((await say(message, input, options, sent)).copies);
   }
   await Promise.all(later);
 }
 
 type Say = (
   message: PlannedMessage,
+  input: Input,
   options: UserOptions,
   sent: Sent[],
 ) => Promise<{ readonly copies: Promise<unknown> }>;
 
-const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
+const sayInTelegram: Say = async (message, input, { bot, folder, note, signal }, sent) => {
   const chatId = telegramChatId(message.chat);
-  const { updateId } = bot.say(chatId, promptOf(message));
-  const entry = telegramEntry(message, bot.id, updateId, Date.now());
-  sent.push(entry);
-  note('said', { message: message.number, turn: entry.turnId });
+  const updateId =
+    'text' in input
+      ? bot.say(chatId, input.text).updateId
+      : bot.press(chatId, input.messageId, input.label, { from: input.from });
+  const { act } = message;
+  const isStop = act?.kind === 'stop';
+  const entry = telegramEntry(message, bot.id, updateId, Date.now(), isStop ? BEHIND : '');
+  // A stop alone is no turn there: it is done beside the queue.
+  const isTurn = !isStop || act.text;
+  if (isTurn) {
+    noteTurnNumber(folder, entry.turnId, message.number);
+    sent.push(entry);
+  }
+  note('said', { message: message.number, turn: entry.turnId, act: act?.kind, chat: message.chat });
   const redeliver = () => bot.redeliver(updateId).catch(() => {});
   const copies = Array.from({ length: message.duplicates }, redeliver);
   const pending = () => bot.feed.pending.some((update) => update.update_id === updateId);
@@ -72,22 +92,26 @@ const sayInTelegram: Say = async (message, { bot, note, signal }, sent) => {
   return { copies: Promise.all([...copies, again(message, redeliver, signal)]) };
 };
 
-const sayOverHttp: Say = async (message, { serverUrl, note, signal }, sent) => {
-  const chat = httpChatId(message.chat);
+const sayOverHttp: Say = async (message, input, { serverUrl, folder, note, signal }, sent) => {
+  const chat = `v1/chats/${httpChatId(message.chat)}`;
   const key = idempotencyKey(message);
-  const entry = httpEntry(message, Date.now());
+  const about = 'text' in input ? '' : `${input.question}:`;
+  const entry = httpEntry(message, Date.now(), about);
+  noteTurnNumber(folder, entry.turnId, message.number);
   sent.push(entry);
-  note('said', { message: message.number, turn: entry.turnId });
+  note('said', { message: message.number, turn: entry.turnId, act: message.act?.kind });
+  const path = 'text' in input ? 'messages' : `questions/${input.question}`;
+  const body = JSON.stringify('text' in input ? { text: input.text } : { decision: input.decision });
   const post = async (): Promise<boolean> => {
     try {
-      const response = await fetch(`${serverUrl()}/v1/chats/${chat}/messages`, {
+      const response = await fetch(`${serverUrl()}/${chat}/${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'idempotency-key': key, prefer: 'respond-async' },
-        body: JSON.stringify({ text: promptOf(message) }),
+        body,
         signal: AbortSignal.any([signal, AbortSignal.timeout(HTTP_TIMEOUT_MS)]),
       });
-      const body = (await response.json()) as { turn_id?: string };
-      return response.ok && body.turn_id === entry.turnId;
+      const answer = (await response.json()) as { turn_id?: string };
+      return response.ok && answer.turn_id === entry.turnId;
     } catch {
       return false;
     }
@@ -111,7 +135,16 @@ async function again(
 export const httpChatId = (chat: number): string => `chat-${chat}`;
 export const idempotencyKey = ({ number }: PlannedMessage): string => `key-${number}`;
 
-export function telegramEntry(message: PlannedMessage, botId: number, updateId: number, atMs: number): Sent {
+/** Ends the id of what was written behind a command (parse-update.ts). */
+const BEHIND = '.text';
+
+export function telegramEntry(
+  message: PlannedMessage,
+  botId: number,
+  updateId: number,
+  atMs: number,
+  behind = '',
+): Sent {
   const conversation = {
     tenant: DEFAULT_TENANT,
     channel: 'telegram',
@@ -119,13 +152,14 @@ export function telegramEntry(message: PlannedMessage, botId: number, updateId: 
     chat: String(telegramChatId(message.chat)),
     thread: null,
   };
-  return entryOf(message, conversation, `${botId}:${updateId}`, atMs);
+  return entryOf(message, conversation, `${botId}:${updateId}${behind}`, atMs);
 }
 
-export function httpEntry(message: PlannedMessage, atMs: number): Sent {
+/** `about`: a question with its colon, for an answer to it. */
+export function httpEntry(message: PlannedMessage, atMs: number, about = ''): Sent {
   const chat = httpChatId(message.chat);
   const conversation = { tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null };
-  return entryOf(message, conversation, idempotencyKey(message), atMs);
+  return entryOf(message, conversation, `${about}${idempotencyKey(message)}`, atMs);
 }
 
 function entryOf(

@@ -31,6 +31,7 @@ import {
   timeFactorOf,
   VISIBILITY_MS,
 } from './settings.ts';
+import { numberOfRequest } from './turn-numbers.ts';
 
 const stopping = new AbortController();
 const deadline = new AbortController();
@@ -83,6 +84,7 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
       faults,
       current,
       note,
+      numberOf: (request) => numberOfRequest(settings.folder, request),
       redeliveries: createRedeliveries(settings.folder),
     }),
     state,
