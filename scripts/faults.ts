@@ -1,4 +1,4 @@
-// npm run faults -- --seed 1 --turns 300 [--store local|aws] [--agent light|real] [--chats 8] [--seeds 1-20] [--in-process] [--messages-only] [--json]
+// npm run faults -- --seed 1 --turns 300 [--store local|aws] [--agent light|real] [--chats 8] [--seeds 1-20] [--in-process] [--messages-only] [--time-factor 3] [--json]
 // npm run faults -- --outages --seed 1 --turns 300 [--store local|aws] [--chats 8] [--seeds 1-10]
 // Runs the fault kit (docs/reliability.md) and ends with `N passed, N failed`; the exit code is 1 when any failed.
 import { writeFileSync } from 'node:fs';
@@ -36,12 +36,14 @@ const { values } = parseArgs({
     'in-process': { type: 'boolean', default: false },
     /** People only write messages, and do nothing else. */
     'messages-only': { type: 'boolean', default: false },
+    /** For a machine that does much else: leases last so many times as long. */
+    'time-factor': { type: 'string', default: '1' },
     /** Parts away for minutes and hours by the run's clock, in place of killed processes. */
     outages: { type: 'boolean', default: false },
   },
 });
 
-function number(name: 'seed' | 'turns' | 'chats' | 'workers', least: number): number {
+function number(name: 'seed' | 'turns' | 'chats' | 'workers' | 'time-factor', least: number): number {
   const value = Number(values[name]);
   if (Number.isInteger(value) && value >= least) return value;
   throw new Error(`--${name} must be a whole number from ${least} on.`);
@@ -99,6 +101,7 @@ for (const seed of seeds()) {
     agent,
     hosts,
     signal: ended,
+    timeFactor: number('time-factor', 1),
     limitMs: FIXED_MS + turns * MS_PER_TURN,
   }).catch(stopped);
   writeHistory(result.history);

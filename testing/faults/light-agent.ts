@@ -135,8 +135,9 @@ async function converse(): Promise<LightAgentOutput> {
       const { file_path: file = '', content = '' } = asked.input ?? {};
       return { status: 'ok', text, held: { id: asked.id ?? '', file, content } };
     }
-    if (uses.length === 0) return { status: 'ok', text };
-    add('user', uses.map(work));
+    // What comes when no tool is called any more is a prompt of its own, in the same run.
+    if (uses.length === 0 && told.length === 0) return { status: 'ok', text };
+    if (uses.length > 0) add('user', uses.map(work));
     takeTold();
   }
   return { status: 'interrupted', text: '' };

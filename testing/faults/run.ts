@@ -22,7 +22,7 @@ import type { Mutation } from './mutations.ts';
 import { numberIn, type Plan, type PlannedFault } from './plan.ts';
 import { type OpenPorts, openPorts } from './ports.ts';
 import { STRANGER } from './said-or-pressed.ts';
-import type { Settings } from './settings.ts';
+import { AWS_TIME_FACTOR, type Settings } from './settings.ts';
 import { playChat, type Sent, telegramChatId } from './simulated-users.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
 import { numberOfTurn, TURNS_FOLDER } from './turn-numbers.ts';
@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly mutation?: Mutation;
   /** After the last message was sent: how long nothing may come to an end before the run is given up. */
   readonly restWithinMs?: number;
+  /** For a machine that does much else: leases last so many times as long. @default 1 */
+  readonly timeFactor?: number;
   /** The whole run. */
   readonly limitMs?: number;
   /** Where compiled code is kept for later runs; in the run's own folder when left out. */
@@ -138,6 +140,7 @@ async function play(
       users: [...chats.map((chat) => String(Math.abs(telegramChatId(chat)))), String(STRANGER)],
     },
     mutation,
+    timeFactor: (options.timeFactor ?? 1) * (store === 'aws' ? AWS_TIME_FACTOR : 1),
   };
   writeHostFaults(folder, plan.faults);
   ends.push(async () => endMarked(folder));

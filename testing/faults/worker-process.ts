@@ -28,7 +28,6 @@ import {
   type Settings,
   TIMING,
   type ToChild,
-  timeFactorOf,
   VISIBILITY_MS,
 } from './settings.ts';
 import { numberOfRequest } from './turn-numbers.ts';
@@ -68,7 +67,7 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
       note(event, { ...rest, message: current.message });
     if (level !== 'debug') note('log', { ...rest, level, event, text, message: current.message });
   };
-  const timeFactor = timeFactorOf(settings.store);
+  const { timeFactor } = settings;
   let agentRoot = '';
   const runner = await openRunner(settings, current, note);
   const { token, apiRoot } = settings.telegram;
