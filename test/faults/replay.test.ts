@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { dynamoDbLocalLacks } from '../../testing/aws/dynamodb-local.ts';
-import { ACTS } from '../../testing/faults/acts.ts';
+import { ACTS } from '../../testing/faults/act.ts';
 import { createPlan } from '../../testing/faults/plan.ts';
 import { historyOf } from '../../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../../testing/faults/run.ts';

@@ -1,28 +1,9 @@
 // What the people of a run do besides writing messages: they stop, steer, undo and redo, begin anew, and answer questions,
 // twice, late, or as somebody who may not. Drawn from a stream of its own, so that messages and faults of a seed are the same
 // with and without them.
-import type { PlannedFault, PlannedMessage } from './plan.ts';
+import type { Act } from './act.ts';
+import type { PlannedFault, PlannedMessage } from './planned.ts';
 import type { Random } from './random.ts';
-
-export type Act =
-  /** `text`: what stands behind it is the next message. */
-  | { readonly kind: 'stop'; readonly text: boolean }
-  | { readonly kind: 'btw' }
-  | { readonly kind: 'undo'; readonly turns: number }
-  | { readonly kind: 'redo' }
-  | { readonly kind: 'new' }
-  /** A message that the agent asks back about. */
-  | { readonly kind: 'ask' }
-  | {
-      readonly kind: 'press';
-      /** The message that was asked back about. */
-      readonly of: number;
-      readonly decision: 'once' | 'chat' | 'deny';
-      /** Somebody else of the same group, who may not decide. */
-      readonly stranger: boolean;
-    };
-
-export const ACTS = ['stop', 'btw', 'undo', 'redo', 'new', 'ask', 'press'] as const satisfies readonly Act['kind'][];
 
 export interface ActOptions {
   /** Share of messages that something is done after. */

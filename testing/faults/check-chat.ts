@@ -2,17 +2,17 @@
 // placeholder where an answer of Telegram was lost, and one word per message that its storage is being waited for: nothing
 // can be recorded then, so nothing can be edited later.
 
-import { WAITING } from '../../src/channels/telegram/placeholder.ts';
 import { NOTHING_TO_STOP } from '../../src/channels/telegram/commands.ts';
+import { WAITING } from '../../src/channels/telegram/placeholder.ts';
 import { MAX_MESSAGE_LENGTH } from '../../src/channels/telegram/show.ts';
-import { GATHERED, type Reply } from '../../src/core/records.ts';
 import { THINKING } from '../../src/core/progress-text.ts';
+import { GATHERED, type Reply } from '../../src/core/records.ts';
 import { waitingText } from '../../src/core/waiting.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { Outcome } from './check-input.ts';
 import type { Findings } from './findings.ts';
-import { canaryOf } from './plan.ts';
-import { telegramChatId } from './simulated-users.ts';
+import { canaryOf } from './planned.ts';
+import { telegramChatId } from './sent.ts';
 
 const STORE_AWAY = waitingText({ waitingFor: 'store', nextTryAtMs: null });
 

@@ -4,7 +4,7 @@ import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { HistoryLine } from './injected-faults.ts';
 import type { ModelCall } from './model.ts';
 import type { OpenPorts } from './ports.ts';
-import type { Sent } from './simulated-users.ts';
+import type { Sent } from './sent.ts';
 
 export interface CheckInput {
   readonly sent: readonly Sent[];

@@ -15,7 +15,11 @@ export function opened(open: OpenAsk, { turn, number, answered }: Outcome): Open
 const TOO_LATE = new Set(['already-answered', 'no-longer-open']);
 
 /** What ran because of it; null for nothing. */
-export function checkPress(open: OpenAsk, outcome: Outcome, { expect }: Findings): 'allowed' | 'denied' | null {
+export function checkPress(
+  open: OpenAsk,
+  outcome: Outcome,
+  { expect }: Findings,
+): 'allowed' | 'denied' | null {
   const { turn, number, answered, sent } = outcome;
   const { act } = sent.message;
   const reply = turn?.reply;

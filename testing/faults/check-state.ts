@@ -13,7 +13,7 @@ import { ownCanaryOnly } from './check-chat.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
 import type { Findings } from './findings.ts';
 import { fileOf } from './model.ts';
-import { canaryOf, promptOf } from './plan.ts';
+import { canaryOf, promptOf } from './planned.ts';
 import { openState } from './ports.ts';
 import type { ReplayedChat } from './replay-chat.ts';
 

@@ -9,7 +9,7 @@ import { checkHosts } from './check-hosts.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
 import { checkState } from './check-state.ts';
 import { createFindings, type Findings } from './findings.ts';
-import { canaryOf, type PlannedMessage } from './plan.ts';
+import { canaryOf, type PlannedMessage } from './planned.ts';
 import { replayChat } from './replay-chat.ts';
 
 export async function check(input: CheckInput): Promise<
@@ -113,7 +113,9 @@ function isAnswer({ number, chat, act }: PlannedMessage, reply: Reply): boolean 
     case 'undo':
       return reply.text.startsWith('Undone: ') || reply.text.startsWith('The new session is undone.');
     case 'redo':
-      return reply.text.startsWith('Back again: ') || reply.text.startsWith('This is the later session again.');
+      return (
+        reply.text.startsWith('Back again: ') || reply.text.startsWith('This is the later session again.')
+      );
     case 'new':
       return reply.text === NEW_SESSION_TEXT;
     case 'ask':
@@ -126,7 +128,8 @@ function isAnswer({ number, chat, act }: PlannedMessage, reply: Reply): boolean 
 }
 
 const isRefusal = ({ act }: PlannedMessage, { code }: Reply): boolean =>
-  (act?.kind === 'undo' && code === 'nothing-to-undo') || (act?.kind === 'redo' && code === 'nothing-to-redo');
+  (act?.kind === 'undo' && code === 'nothing-to-undo') ||
+  (act?.kind === 'redo' && code === 'nothing-to-redo');
 
 /** Somebody stopped what came before, or undid what was cut off. */
 function mayBeStopped(

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Ambiguous, Refused } from '../../src/core/errors.ts';
 import type { ObjectStore, ReceivedMessage, SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import type { InjectedFaults, Note } from './injected-faults.ts';
-import { type Place, STORE_CALLS } from './plan.ts';
+import { type Place, STORE_CALLS } from './planned.ts';
 import { MAX_RETRY_MS } from './settings.ts';
 
 /** Which message this process works on now; a worker runs one turn at a time. */

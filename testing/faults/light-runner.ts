@@ -150,7 +150,11 @@ function askedOf({ id, file, content }: HeldCallOutput): Asked {
   const hash = createHash('sha256').update(`${file}\n${content}`).digest('hex');
   return {
     calls: [
-      { ...{ id, tool: ASKED_TOOL, title, detail: file, format: 'json', hash }, waits: 'held', covers: 'call' },
+      {
+        ...{ id, tool: ASKED_TOOL, title, detail: file, format: 'json', hash },
+        waits: 'held',
+        covers: 'call',
+      },
     ],
     approvers: null,
     expiresAfterSec: null,

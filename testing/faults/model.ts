@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ModelRequest } from '../../src/agent/model-messages.ts';
 import type { ModelReply } from '../../src/agent/model-reply.ts';
 import { createModelServer, type Responder } from '../../src/agent/model-server.ts';
+import type { Act } from './act.ts';
 import type { InjectedFaults, Note } from './injected-faults.ts';
-import type { Act } from './acts.ts';
 import { ASKED_TOOL } from './light-agent-input.ts';
-import { canaryOf, numberIn } from './plan.ts';
+import { canaryOf, numberIn } from './planned.ts';
 
 export interface ModelCall {
   readonly atMs: number;

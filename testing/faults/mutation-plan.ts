@@ -2,9 +2,9 @@
 // mutation. A mutation runs only with the chats that can reveal it. A run without a mutation has all chats.
 
 import { MAX_ATTEMPTS } from '../../src/core/defaults.ts';
-import type { Act } from './acts.ts';
+import type { Act } from './act.ts';
 import type { Mutation } from './mutations.ts';
-import type { Place, Plan, PlannedFault } from './plan.ts';
+import type { Place, Plan, PlannedFault } from './planned.ts';
 
 /** The chats that reveal each mutation. */
 const CHATS: Readonly<Record<Mutation, readonly number[]>> = {

@@ -3,7 +3,7 @@
 import type { SessionId } from '../../src/core/ids.ts';
 import type { TurnRecord } from '../../src/core/records.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
-import { checkPress, opened, type OpenAsk } from './check-questions.ts';
+import { checkPress, type OpenAsk, opened } from './check-questions.ts';
 import type { Findings } from './findings.ts';
 import { KEEP_GENERATIONS } from './settings.ts';
 
@@ -198,17 +198,18 @@ function checkMemory(
   const foreign = remembered.filter((each) => !chats.has(each));
   expect(foreign.length === 0, 'apart', number, () => `It knew ${list(foreign)} of another chat.`);
   const left = remembered.filter((each) => chats.has(each) && !may.includes(each) && !known.loose.has(each));
-  expect(left.length === 0, 'left-behind', number, () => `It still knew ${list(left)}, undone or left behind.`);
+  expect(
+    left.length === 0,
+    'left-behind',
+    number,
+    () => `It still knew ${list(left)}, undone or left behind.`,
+  );
   const isTwice = remembered.length !== new Set(remembered).size;
   expect(!isTwice, 'transcript', number, () => 'It remembered a message twice.');
 }
 
 /** What was told to a running turn is remembered by it, unless that turn was stopped or failed. */
-function checkTold(
-  chat: readonly Outcome[],
-  told: ReadonlySet<number>,
-  expect: Findings['expect'],
-): void {
+function checkTold(chat: readonly Outcome[], told: ReadonlySet<number>, expect: Findings['expect']): void {
   const mayBeLost = chat.some(({ answered, continued }) => !answered || continued);
   for (const { number } of chat.filter(isGathered)) {
     expect(
@@ -235,7 +236,9 @@ function undo(session: Session, outcome: Outcome, loose: ReadonlySet<number>, { 
     );
     return;
   }
-  const names = [...(reply.text.split('. The conversation')[0] ?? '').matchAll(/“([^”]*)”/g)].map(([, name]) => name);
+  const names = [...(reply.text.split('. The conversation')[0] ?? '').matchAll(/“([^”]*)”/g)].map(
+    ([, name]) => name,
+  );
   expect(names.length === wanted, 'undo', number, () => `It undid ${names.length}, not ${wanted}.`);
   let left = session.lines.length;
   const wrong = names.filter((name) => {

@@ -19,11 +19,12 @@ import { writeHostFaults } from './host-environment.ts';
 import { createInjectedFaults, createNote, type HistoryLine, type Note } from './injected-faults.ts';
 import { type FaultModel, startFaultModel } from './model.ts';
 import type { Mutation } from './mutations.ts';
-import { numberIn, type Plan, type PlannedFault } from './plan.ts';
+import { numberIn, type Plan, type PlannedFault } from './planned.ts';
 import { type OpenPorts, openPorts } from './ports.ts';
 import { STRANGER } from './said-or-pressed.ts';
+import { type Sent, telegramChatId } from './sent.ts';
 import { AWS_TIME_FACTOR, type Settings } from './settings.ts';
-import { playChat, type Sent, telegramChatId } from './simulated-users.ts';
+import { playChat } from './simulated-users.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
 import { numberOfTurn, TURNS_FOLDER } from './turn-numbers.ts';
 

@@ -2,10 +2,12 @@
 // the question is to be seen, so it is left out when there turns out to be none.
 import { setTimeout as pause } from 'node:timers/promises';
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
+import type { SessionStore } from '../../src/core/ports.ts';
 import { isCommitted } from '../../src/core/records.ts';
+import type { FakeBot } from '../telegram/fake-bot.ts';
 import { fileOf } from './model.ts';
-import { type PlannedMessage, promptOf } from './plan.ts';
-import { type Sent, telegramChatId, type UserOptions } from './simulated-users.ts';
+import { type PlannedMessage, promptOf } from './planned.ts';
+import { type Sent, telegramChatId } from './sent.ts';
 
 export type Input =
   | { readonly text: string }
@@ -18,13 +20,20 @@ export type Input =
       readonly decision: 'once' | 'chat' | 'deny';
     };
 
+/** Where people see what they answer. */
+export interface Looking {
+  readonly bot: FakeBot;
+  readonly turns: Pick<SessionStore, 'getTurn'>;
+  readonly signal: AbortSignal;
+}
+
 const LABELS = { once: 'Allow once', chat: 'Allow for this chat', deny: 'Deny' } as const;
 const LOOK_EVERY_MS = 20;
 
 /** null: there is nothing to press. */
 export async function inputOf(
   message: PlannedMessage,
-  options: UserOptions,
+  options: Looking,
   sent: readonly Sent[],
 ): Promise<Input | null> {
   const { act } = message;
@@ -48,7 +57,7 @@ export async function inputOf(
 async function pressOf(
   { chat, channel }: PlannedMessage,
   { of, decision, stranger }: Extract<PlannedMessage['act'], { kind: 'press' }>,
-  { bot, turns, signal }: UserOptions,
+  { bot, turns, signal }: Looking,
   sent: readonly Sent[],
 ): Promise<Input | null> {
   const asking = sent.find(({ message }) => message.number === of);

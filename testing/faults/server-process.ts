@@ -12,7 +12,7 @@ import type { TurnRequest } from '../../src/core/messages.ts';
 import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { injecting } from './faulty.ts';
 import { createInjectedFaults, createNote } from './injected-faults.ts';
-import { numberIn, type Place, type PlannedFault } from './plan.ts';
+import { numberIn, type Place, type PlannedFault } from './planned.ts';
 import { openPorts } from './ports.ts';
 import { createServerSide } from './server-side.ts';
 import type { FromChild, Settings, ToChild } from './settings.ts';
@@ -46,9 +46,7 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
   const store: SessionStore = {
     ...ports.store,
     accept: (request, retentionSec) =>
-      injecting(dying, 'server.accept', numberOf(request), () =>
-        ports.store.accept(request, retentionSec),
-      ),
+      injecting(dying, 'server.accept', numberOf(request), () => ports.store.accept(request, retentionSec)),
   };
   const queue: TurnQueue = {
     ...ports.queue,

@@ -1,6 +1,6 @@
 // The settings that the kit sends to each of its processes over a pipe: plain data, and secrets of stand-ins only.
 import type { Mutation } from './mutations.ts';
-import type { PlannedFault } from './plan.ts';
+import type { PlannedFault } from './planned.ts';
 
 export interface LocalStore {
   readonly kind: 'local';

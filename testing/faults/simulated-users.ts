@@ -2,28 +2,21 @@
 // arrived, and send some twice at the same moment. A message counts as acknowledged when the sender got a success.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
-import {
-  type Conversation,
-  type SessionKey,
-  sessionKeyOf,
-  type TurnId,
-  turnIdOf,
-} from '../../src/core/ids.ts';
 import type { SessionStore } from '../../src/core/ports.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { Note } from './injected-faults.ts';
-import type { PlannedMessage } from './plan.ts';
+import type { PlannedMessage } from './planned.ts';
 import { type Input, inputOf } from './said-or-pressed.ts';
+import {
+  BEHIND,
+  httpChatId,
+  httpEntry,
+  idempotencyKey,
+  type Sent,
+  telegramChatId,
+  telegramEntry,
+} from './sent.ts';
 import { noteTurnNumber } from './turn-numbers.ts';
-
-export interface Sent {
-  readonly message: PlannedMessage;
-  readonly turnId: TurnId;
-  readonly sessionKey: SessionKey;
-  sentAtMs: number;
-  acknowledgedAtMs: number | null;
-}
 
 export interface UserOptions {
   readonly bot: FakeBot;
@@ -36,9 +29,6 @@ export interface UserOptions {
   readonly note: Note;
   readonly signal: AbortSignal;
 }
-
-/** Telegram chats: private ones have positive ids, groups negative ones. */
-export const telegramChatId = (chat: number): number => (chat % 4 === 3 ? -1 : 1) * (1_000 + chat);
 
 /** Below the acknowledgement of a message in the HTTP API. */
 const HTTP_TIMEOUT_MS = 2_000;
@@ -130,52 +120,6 @@ async function again(
   if (message.againAfterMs === null) return;
   await pause(message.againAfterMs, undefined, { signal }).catch(() => {});
   if (!signal.aborted) await send();
-}
-
-export const httpChatId = (chat: number): string => `chat-${chat}`;
-export const idempotencyKey = ({ number }: PlannedMessage): string => `key-${number}`;
-
-/** Ends the id of what was written behind a command (parse-update.ts). */
-const BEHIND = '.text';
-
-export function telegramEntry(
-  message: PlannedMessage,
-  botId: number,
-  updateId: number,
-  atMs: number,
-  behind = '',
-): Sent {
-  const conversation = {
-    tenant: DEFAULT_TENANT,
-    channel: 'telegram',
-    bot: String(botId),
-    chat: String(telegramChatId(message.chat)),
-    thread: null,
-  };
-  return entryOf(message, conversation, `${botId}:${updateId}${behind}`, atMs);
-}
-
-/** `about`: a question with its colon, for an answer to it. */
-export function httpEntry(message: PlannedMessage, atMs: number, about = ''): Sent {
-  const chat = httpChatId(message.chat);
-  const conversation = { tenant: DEFAULT_TENANT, channel: 'http', bot: 'local', chat, thread: null };
-  return entryOf(message, conversation, `${about}${idempotencyKey(message)}`, atMs);
-}
-
-function entryOf(
-  message: PlannedMessage,
-  conversation: Conversation,
-  dedupeId: string,
-  sentAtMs: number,
-): Sent {
-  const sessionKey = sessionKeyOf(conversation);
-  return {
-    message,
-    sessionKey,
-    turnId: turnIdOf(sessionKey, dedupeId),
-    sentAtMs,
-    acknowledgedAtMs: null,
-  };
 }
 
 function acknowledge(entry: Sent, note: Note): void {

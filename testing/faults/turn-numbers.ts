@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TurnId } from '../../src/core/ids.ts';
-import { numberIn } from './plan.ts';
+import { numberIn } from './planned.ts';
 
 export const TURNS_FOLDER = 'turn-numbers';
 

@@ -23,13 +23,7 @@ import { createLightRunner } from './light-runner.ts';
 import { mutate, mutateObjects } from './mutations.ts';
 import { openPorts, openState } from './ports.ts';
 import { createRedeliveries } from './redeliveries.ts';
-import {
-  type FromChild,
-  type Settings,
-  TIMING,
-  type ToChild,
-  VISIBILITY_MS,
-} from './settings.ts';
+import { type FromChild, type Settings, TIMING, type ToChild, VISIBILITY_MS } from './settings.ts';
 import { numberOfRequest } from './turn-numbers.ts';
 
 const stopping = new AbortController();
