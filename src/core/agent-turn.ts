@@ -102,11 +102,15 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
     }
     if (outcome.status === 'deadline' && !isTooLong) {
       await retryWrite(saver.save, retrying);
+      // Their own messages are in the queue before the rest of this turn.
+      await retryWrite(running.steering.settle, retrying);
       return { notNow: 'continue' };
     }
     const { files, missing } = await takeSentFiles(running, host, outcome.sent);
     const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
+    // What the agent took is answered by this turn: nobody may run it again once the turn is committed.
+    await retryWrite(running.steering.settle, retrying);
     const scheduled = await withSchedules(running, outcome, reply);
     const asking = withQuestions(running, outcome, scheduled, head.generation);
     return {
@@ -145,6 +149,7 @@ async function runAgent(
   const resume = head.generation > 0 && !deps.state.isBlank(head);
   let alive = resume;
   let toolsRan = false;
+  if (record.attempts > 1 || request.part > 0) await running.steering.recall();
   const midTurn = saveEvery(running, saver, () => alive);
   try {
     const ending = host.run({
@@ -167,10 +172,7 @@ async function runAgent(
       signal,
     });
     await deps.at?.('mid-run');
-    const outcome = await ending;
-    // What the agent took is answered by this turn: nobody may run it again once the turn is saved.
-    await running.steering.settled();
-    return { outcome, toolsRan };
+    return { outcome: await ending, toolsRan };
   } finally {
     await midTurn.end();
   }
