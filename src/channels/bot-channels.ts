@@ -50,8 +50,8 @@ export function createBotChannels(options: BotChannelsOptions): Channel {
   const { channel, own, directory, context, secrets, log } = options;
   /** By bot and by which of its secrets: those that a platform refused stay closed for the next. */
   const opened = new Map<string, OpenedBot>();
-  /** The same for all bots of a platform. */
-  let capabilities = own?.capabilities;
+  /** Any bot of the platform: what it can and what its notes mean is the same for all. */
+  let example = own;
 
   /** The tenant's bot that a message came to, or the installation's own; null when it is neither. */
   async function botFor({ sessionKey, conversation: { bot } }: TurnRequest): Promise<Found | 'own' | null> {
@@ -103,15 +103,15 @@ export function createBotChannels(options: BotChannelsOptions): Channel {
   return {
     name: channel.name,
     get capabilities() {
-      return capabilities ?? NOTHING;
+      return example?.capabilities ?? NOTHING;
     },
 
     async serves(request) {
       if ((await botFor(request)) === null) return false;
       // What the platform can is asked for in the turn that follows. One that cannot be opened says so when it is to send.
-      if (!capabilities) {
+      if (!example) {
         const [first] = await channelsFor(request).catch(() => []);
-        capabilities = (await first?.catch(() => undefined))?.capabilities;
+        example = (await first?.catch(() => null)) ?? null;
       }
       return true;
     },
@@ -124,6 +124,8 @@ export function createBotChannels(options: BotChannelsOptions): Channel {
     },
 
     deliver: (send, reply) => through(send.request, (bot) => bot.deliver(send, reply)),
+
+    holds: (anchor, ref) => example?.holds?.(anchor, ref) ?? false,
 
     fetchFile: (request, remote) =>
       through(request, async (bot) => {

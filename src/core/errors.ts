@@ -18,9 +18,11 @@ export abstract class HybridError extends Error {
   static readonly family: string = 'HybridError';
 
   static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore-start lint/complexity/noThisInStatic: `this` is the family that is asked for, not this class.
     if (!Object.hasOwn(this, 'family')) return Function.prototype[Symbol.hasInstance].call(this, value);
     const families: unknown = typeof value === 'object' && value !== null && Reflect.get(value, FAMILIES);
     return Array.isArray(families) && families.includes(this.family);
+    // biome-ignore-end lint/complexity/noThisInStatic: as above.
   }
 
   readonly code: string;

@@ -306,6 +306,7 @@ describe(`${promise('TENANT')} replies`, () => {
       serves: async () => true,
       open: () => ({ push() {}, close: note('open', undefined) }),
       deliver: note('deliver', undefined),
+      holds: (anchor, ref) => anchor === ref,
       fetchFile: note('fetchFile', { body: new Uint8Array([7]) }),
       openConversation: note('openConversation', null),
     };
@@ -321,6 +322,7 @@ describe(`${promise('TENANT')} replies`, () => {
       expect(await to.serves?.(send.request)).toBe(true);
       // Known from then on, also where there is no bot but the tenants'.
       expect(to.capabilities).toEqual(whole.capabilities);
+      expect([to.holds?.('7', '7'), to.holds?.('7', '8')]).toEqual([true, false]);
       await to.open(send).close();
       await to.deliver(send, REPLY);
       expect(await to.fetchFile?.(send.request, null)).toEqual({ body: new Uint8Array([7]) });

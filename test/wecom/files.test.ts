@@ -1,8 +1,7 @@
 // Pictures, files and films of people: what WeCom keeps encrypted for five minutes reaches the worker as it was sent.
 import { createCipheriv, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { onTestFinished } from 'vitest';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { fetchWecomMedia, mediaOf } from '../../src/channels/wecom/media.ts';
 import { parseMessage } from '../../src/channels/wecom/parse-message.ts';
 import { Gone, Invalid, Refused } from '../../src/core/errors.ts';
@@ -104,7 +103,9 @@ test('a padding that is none is refused, whatever it is', async () => {
     const bytes = Buffer.concat([randomBytes(31), Buffer.from([pad])]);
     const encrypted = Buffer.concat([cipher.update(bytes), cipher.final()]);
     globalThis.fetch = async () => new Response(encrypted);
-    const fetching = fetchWecomMedia('abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG', { url: 'https://x.test' });
+    const fetching = fetchWecomMedia('abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG', {
+      url: 'https://x.test',
+    });
     await expectFailure(fetching, Invalid, 'bad-file');
   }
 });

@@ -23,7 +23,9 @@ export async function openWecom(): Promise<Platform> {
         streams: { no: 'one message may follow each message, and it cannot be changed' },
         picks: 'by numbers',
         sendsPictures: 'yes',
-        getsFiles: { no: 'an answer is one message of Markdown: it names the files, which are kept with the chat' },
+        getsFiles: {
+          no: 'an answer is one message of Markdown: it names the files, which are kept with the chat',
+        },
         longAnswers: { no: 'one message may follow each message; the next one brings the rest' },
       },
       writes: say,

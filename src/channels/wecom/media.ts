@@ -79,9 +79,13 @@ function decryptFile(aesKey: string, encrypted: Uint8Array): Uint8Array {
     const padded = Buffer.concat([decipher.update(encrypted), decipher.final()]);
     const pad = padded.at(-1) ?? 0;
     const end = padded.length - pad;
-    if (pad < 1 || pad > BLOCK || padded.subarray(end).some((byte) => byte !== pad)) throw new Error('padding');
+    if (pad < 1 || pad > BLOCK || padded.subarray(end).some((byte) => byte !== pad))
+      throw new Error('padding');
     return padded.subarray(0, end);
   } catch {
-    throw new Invalid('bad-file', 'WeCom gave this file out in a form that I cannot read. Please send it again.');
+    throw new Invalid(
+      'bad-file',
+      'WeCom gave this file out in a form that I cannot read. Please send it again.',
+    );
   }
 }

@@ -134,7 +134,7 @@ function filesIn({ msgid, image, file, video, mixed }: Message, apiRoot: string)
   ];
   return found
     .flatMap(([kind, url]) => (url === undefined ? [] : [[kind, url] as const]))
-    .slice(0, MAX_FILES)
+    .filter((_, at) => at < MAX_FILES)
     .map(([kind, url], number) => mediaOf(kind, url, { id: oneLine(msgid, MAX_ID), number, apiRoot }));
 }
 
