@@ -2,11 +2,11 @@
 // came to, and only if the registry says that this bot is the tenant's. A bot is opened when it first has something to
 // send, and anew when its record or its secrets change.
 import { DEFAULT_TENANT } from '../core/defaults.ts';
-import { Gone } from '../core/errors.ts';
+import { Gone, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { errorFields } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
-import type { Channel, ProgressSink, SendContext, TurnEvent } from '../core/ports.ts';
+import type { Channel, ChannelCapabilities, ProgressSink, TurnEvent } from '../core/ports.ts';
 import type { TenantBot, TenantRecord } from '../core/tenants.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
 import { type BotDeps, botOf, isSecretRefused, settingsOfBot } from './bot-settings.ts';
@@ -44,7 +44,7 @@ export function withBots(
   return new Map([...own, ...routed.map((channel) => [channel.name, channel] as const)]);
 }
 
-const NOTHING: Channel['capabilities'] = { edit: false, markdown: false, maxTextLength: 1_000 };
+const NOTHING: ChannelCapabilities = { edit: false, markdown: false, maxTextLength: 1_000 };
 
 export function createBotChannels(options: BotChannelsOptions): Channel {
   const { channel, own, directory, context, secrets, log } = options;
@@ -63,7 +63,7 @@ export function createBotChannels(options: BotChannelsOptions): Channel {
   }
 
   /** The ways to send for a conversation, best first. Gone('bot-gone') when its tenant has no such bot. */
-  async function channelsFor({ request }: SendContext): Promise<readonly Promise<Channel>[]> {
+  async function channelsFor(request: TurnRequest): Promise<readonly Promise<Channel>[]> {
     const { bot } = request.conversation;
     const found = await botFor(request);
     if (found === 'own' && own) return [Promise.resolve(own)];
@@ -83,32 +83,44 @@ export function createBotChannels(options: BotChannelsOptions): Channel {
     });
   }
 
+  /** The first way whose secret the platform takes. */
+  async function byOneOf<T>(request: TurnRequest, use: (way: Channel) => Promise<T>): Promise<T> {
+    let refused: unknown;
+    for (const way of await channelsFor(request)) {
+      try {
+        return await use(await way);
+      } catch (error) {
+        if (!isSecretRefused(error)) throw error;
+        refused = error;
+        secrets.forget();
+      }
+    }
+    throw refused;
+  }
+
   return {
     name: channel.name,
-    capabilities: own?.capabilities ?? NOTHING,
+    capabilities: own?.capabilities ?? channel.bots?.capabilities ?? NOTHING,
 
     serves: async (request) => (await botFor(request)) !== null,
 
     open(send) {
       return lateSink(
-        channelsFor(send).then(async ([first]) => (await first)?.open(send) ?? null),
+        channelsFor(send.request).then(async ([first]) => (await first)?.open(send) ?? null),
         (error) => log('warn', 'progress-not-shown', { turn: send.request.turnId, ...errorFields(error) }),
       );
     },
 
-    async deliver(send, reply) {
-      let refused: unknown;
-      for (const way of await channelsFor(send)) {
-        try {
-          return await (await way).deliver(send, reply);
-        } catch (error) {
-          if (!isSecretRefused(error)) throw error;
-          refused = error;
-          secrets.forget();
-        }
-      }
-      throw refused;
-    },
+    deliver: (send, reply) => byOneOf(send.request, (way) => way.deliver(send, reply)),
+
+    fetchFile: (request, remote) =>
+      byOneOf(request, async (way) => {
+        if (way.fetchFile) return await way.fetchFile(request, remote);
+        throw new Invalid('no-files', 'Files cannot be fetched from this channel.');
+      }),
+
+    openConversation: (send, name) =>
+      byOneOf(send.request, async (way) => (await way.openConversation?.(send, name)) ?? null),
   };
 }
 

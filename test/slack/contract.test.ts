@@ -83,6 +83,14 @@ channelContract({
         const press = app.press(DM, ts, label, by ? BOB : undefined);
         return post(new URLSearchParams({ payload: JSON.stringify(press) }).toString());
       },
+      files: {
+        sent(name, mediaType, bytes, text) {
+          const files = [app.files.keep(name, mediaType, bytes)];
+          const said = app.say(DM, escaped(text), { event: { subtype: 'file_share', files } });
+          return post(JSON.stringify(said.events.at(-1)));
+        },
+        shown: () => seen().flatMap(({ files }) => files.map(({ name, bytes }) => ({ name, bytes }))),
+      },
       close: () => fake.close(),
     };
   },

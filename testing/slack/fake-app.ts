@@ -2,6 +2,7 @@
 import { createFaultPlan, type FaultPlan } from '../telegram/faults.ts';
 import { createEventSender, type EventSender, type SentResult, signedHeaders } from './event-sender.ts';
 import { type ChannelStore, createFakeChannel, type FakeChannel } from './fake-channel.ts';
+import { createFakeFiles, type FakeFiles, type FileStore } from './fake-files.ts';
 import { createRates } from './rates.ts';
 
 export interface FakeAppOptions {
@@ -35,6 +36,7 @@ export interface FakeApp {
   readonly botUserId: string;
   readonly signingSecret: string;
   readonly faults: FaultPlan;
+  readonly files: FakeFiles;
   readonly calls: readonly { readonly method: string; readonly outcome: string }[];
   /** Where Slack sends events; it asks first whether that is the app (`url_verification`). */
   subscribe(url: string): Promise<boolean>;
@@ -54,6 +56,7 @@ export interface FakeApp {
 }
 
 export interface ServedApp extends FakeApp {
+  readonly files: FileStore;
   readonly sender: EventSender;
   readonly rates: ReturnType<typeof createRates>;
   /** Why the token is refused; null while it is good. */
@@ -67,7 +70,8 @@ export const ANNA = 'U0ANNA';
 let count = 0;
 const unique = () => String(++count).padStart(6, '0');
 
-export function createFakeApp(options: FakeAppOptions): ServedApp {
+/** `origin`: where its files are given out. */
+export function createFakeApp(options: FakeAppOptions, origin: () => string): ServedApp {
   const {
     signingSecret = 'signing-secret-of-the-test-app',
     teamId = 'T0HOME',
@@ -116,6 +120,7 @@ export function createFakeApp(options: FakeAppOptions): ServedApp {
     signingSecret,
     sender,
     faults: createFaultPlan(),
+    files: createFakeFiles(origin, unique),
     rates: createRates(),
     calls,
     get tokenProblem() {

@@ -1,5 +1,6 @@
 // One channel or direct conversation as its people see it: messages, threads, edits, what was deleted.
 import { buttonsIn, type FakeBlock, type FakeButton, shownText } from './block-rules.ts';
+import type { SharedFile } from './fake-files.ts';
 import { SlackRefusal } from './slack-refusal.ts';
 
 export interface FakeMessage {
@@ -13,6 +14,7 @@ export interface FakeMessage {
   readonly fallback: string;
   readonly blocks: readonly FakeBlock[];
   readonly buttons: readonly FakeButton[];
+  readonly files: readonly SharedFile[];
   /** Everything it has said, oldest first; the last entry is `text`. */
   readonly history: readonly string[];
   readonly deleted: boolean;
@@ -34,7 +36,13 @@ export interface FakeChannel {
 }
 
 export interface ChannelStore extends FakeChannel {
-  add(user: string, text: string, blocks: readonly FakeBlock[], threadTs: string | null): FakeMessage;
+  add(
+    user: string,
+    text: string,
+    blocks: readonly FakeBlock[],
+    threadTs: string | null,
+    files?: readonly SharedFile[],
+  ): FakeMessage;
   /** Without blocks those of before stay. */
   edit(ts: string, text: string, blocks: readonly FakeBlock[] | undefined): FakeMessage;
   remove(ts: string): void;
@@ -45,6 +53,7 @@ interface Stored {
   readonly ts: string;
   readonly user: string;
   readonly threadTs: string | null;
+  readonly files: readonly SharedFile[];
   fallback: string;
   blocks: readonly FakeBlock[];
   readonly history: string[];
@@ -94,10 +103,10 @@ export function createFakeChannel(
       const message = find(ts);
       if (message) message.deleted = true;
     },
-    add(user, fallback, blocks, threadTs) {
+    add(user, fallback, blocks, threadTs, files = []) {
       const ts = nextTs();
       const history = [shownText(fallback, blocks)];
-      const message: Stored = { ts, user, threadTs, fallback, blocks, history, deleted: false };
+      const message: Stored = { ts, user, threadTs, files, fallback, blocks, history, deleted: false };
       stored.push(message);
       return asSeen(message);
     },

@@ -6,6 +6,9 @@ const PER_MINUTE: Readonly<Record<string, number>> = {
   'chat.postMessage': 60,
   'chat.update': 50,
   'chat.delete': 50,
+  'files.completeUploadExternal': 100,
+  'files.getUploadURLExternal': 100,
+  'files.info': 100,
 };
 const WINDOW_MS = 60_000;
 

@@ -39,6 +39,19 @@ const METHODS: Readonly<Record<string, (app: ServedApp, payload: Payload) => obj
     const { ts } = channel.edit(String(payload.ts), text, blocks);
     return { channel: channel.id, ts, text };
   },
+  'files.info': (app, payload) => app.files.info(String(payload.file)),
+  'files.getUploadURLExternal': (app, { filename, length, alt_text: altText }) =>
+    app.files.begin(filename, length, altText),
+  'files.completeUploadExternal': (app, payload) => {
+    const channel = payload.channel_id === undefined ? null : app.store(String(payload.channel_id));
+    if (channel === undefined) throw new SlackRefusal('invalid_channel');
+    channel?.checkWritable();
+    const files = app.files.finish(payload.files, channel?.id ?? null);
+    const threadTs = payload.thread_ts === undefined ? null : String(payload.thread_ts);
+    const comment = acceptText(payload.initial_comment, false);
+    channel?.add(app.botUserId, comment, [], threadTs, files);
+    return { files: files.map(({ id, title }) => ({ id, title })) };
+  },
   'chat.delete': (app, payload) => {
     const channel = writable(app, payload);
     channel.remove(String(payload.ts));

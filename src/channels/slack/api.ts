@@ -6,7 +6,9 @@ import { systemClock } from '../../core/clock.ts';
 import { Gone, Invalid, Refused } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
 import { type CallKind, slackError } from './api-errors.ts';
+import { createFilesApi, type SlackFiles } from './files-api.ts';
 import type { SlackIdentity } from './identity.ts';
+import type { Destination } from './reply-target.ts';
 
 export interface SlackApiOptions {
   readonly token: string;
@@ -14,12 +16,6 @@ export interface SlackApiOptions {
   readonly apiUrl?: string;
   readonly timeoutMs?: number;
   readonly clock?: Clock;
-}
-
-/** Where a message goes. */
-export interface Destination {
-  readonly channel: string;
-  readonly threadTs: string | null;
 }
 
 /** A block of Block Kit. */
@@ -40,6 +36,7 @@ export interface SlackApi {
   edit(channel: string, ts: string, content: MessageContent): Promise<void>;
   /** Succeeds, too, when the message is gone. */
   remove(channel: string, ts: string): Promise<void>;
+  readonly files: SlackFiles;
 }
 
 export const DEFAULT_API_URL = 'https://slack.com/api/';
@@ -58,8 +55,9 @@ export const quietLogger = {
 /** Throws `Invalid('bad-api-url')` at once; connects to nothing yet. */
 export function createSlackApi(options: SlackApiOptions): SlackApi {
   const { token, timeoutMs = DEFAULT_TIMEOUT_MS, clock = systemClock } = options;
+  const apiUrl = checkedUrl(options.apiUrl);
   const client = new WebClient(token, {
-    slackApiUrl: checkedUrl(options.apiUrl),
+    slackApiUrl: apiUrl,
     retryConfig: { retries: 0 },
     rejectRateLimitedCalls: true,
     allowAbsoluteUrls: false,
@@ -89,6 +87,7 @@ export function createSlackApi(options: SlackApiOptions): SlackApi {
   }
 
   return {
+    files: createFilesApi({ call, token, apiUrl }),
     async identify() {
       const { team_id: teamId, user_id: botUserId } = (await call('auth.test', 'repeatable', {})) as {
         team_id?: unknown;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineChannel } from '../descriptor.ts';
 import { ANYONE, CHANNEL_ID, parseAllowList, USER_ID } from './allow-list.ts';
+import { SLACK_CAPABILITIES } from './capabilities.ts';
 import { identityOf } from './identity.ts';
 
 const ids = (shape: RegExp, example: string) =>
@@ -103,6 +104,7 @@ export const slack = defineChannel({
   },
 
   bots: {
+    capabilities: SLACK_CAPABILITIES,
     settings: (access) => ({
       allowedUsers: access?.users ?? [],
       allowedChannels: access?.groups ?? [],

@@ -19,7 +19,9 @@ export function appManifest(address: string | null): object {
       },
       bot_user: { display_name: 'agent', always_online: true },
     },
-    oauth_config: { scopes: { bot: ['app_mentions:read', 'chat:write', 'im:history'] } },
+    oauth_config: {
+      scopes: { bot: ['app_mentions:read', 'chat:write', 'files:read', 'files:write', 'im:history'] },
+    },
     settings: {
       event_subscriptions: { ...url, bot_events: ['app_mention', 'message.im'] },
       interactivity: { is_enabled: true, ...url },

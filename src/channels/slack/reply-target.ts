@@ -3,6 +3,12 @@ import { z } from 'zod';
 import { Invalid } from '../../core/errors.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 
+/** Where a message goes. */
+export interface Destination {
+  readonly channel: string;
+  readonly threadTs: string | null;
+}
+
 const schema = z.object({
   channel: z.string(),
   /** The thread that answers stand in; null where they stand in the conversation itself. */

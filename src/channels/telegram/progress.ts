@@ -19,11 +19,12 @@ import {
 import { movedAnchor, readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
 import { movedTo } from './api-errors.ts';
+import { MAX_MESSAGE_LENGTH } from './capabilities.ts';
 import { showDraft } from './draft.ts';
 import { draftIdOf } from './draft-id.ts';
 import { sendPlaceholder } from './placeholder.ts';
 import { addressOf } from './reply-target.ts';
-import { MAX_MESSAGE_LENGTH, show } from './show.ts';
+import { show } from './show.ts';
 
 /** `edit`: the answer takes the placeholder's place. `new-message`: it is a message of its own, for which the phone rings. */
 export type AnswerPlace = 'edit' | 'new-message';
