@@ -111,7 +111,7 @@ describe('shown', () => {
 
   test('an app that may not send files says what is missing', async () => {
     const { app, deliver, seen } = await ready([{}]);
-    app.files.scopes.delete('files:write');
+    app.scopes.delete('files:write');
     await deliver();
     expect(seen()).toEqual(['Here they are.', expect.stringContaining('the scope files:write')]);
   });
@@ -147,7 +147,7 @@ describe(`${promise('ONCE-OUT')} in trouble`, () => {
   test('a lost answer is looked for at Slack, without the right to look as well', async () => {
     for (const scope of ['files:read', 'none']) {
       const { app, deliver, deliverToTheEnd, seen } = await ready([{}]);
-      app.files.scopes.delete(scope);
+      app.scopes.delete(scope);
       app.faults.add({ kind: 'cut-after', method: 'files.completeUploadExternal' });
       await deliverToTheEnd();
       await deliver();

@@ -130,7 +130,7 @@ describe('what cannot be had is named, with the reason, and the rest is answered
     expect(await step()).toBe('done');
     await expect.poll(answer).toMatch(/does not have this file any more/);
     await send([app.files.keep('b.txt', 'text/plain', Buffer.from('x'))]);
-    app.files.scopes.delete('files:read');
+    app.scopes.delete('files:read');
     expect(await step()).toBe('done');
     await expect.poll(answer).toMatch(/the scope files:read/);
   });

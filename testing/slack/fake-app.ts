@@ -10,6 +10,8 @@ export interface FakeAppOptions {
   readonly signingSecret?: string;
   readonly teamId?: string;
   readonly botUserId?: string;
+  /** The time that streams end by. */
+  readonly now?: () => number;
 }
 
 export interface SayOptions {
@@ -37,6 +39,8 @@ export interface FakeApp {
   readonly signingSecret: string;
   readonly faults: FaultPlan;
   readonly files: FakeFiles;
+  /** What its installation was granted: all that the manifest asks for, at first. */
+  readonly scopes: Set<string>;
   readonly calls: readonly { readonly method: string; readonly outcome: string }[];
   /** Where Slack sends events; it asks first whether that is the app (`url_verification`). */
   subscribe(url: string): Promise<boolean>;
@@ -49,6 +53,8 @@ export interface FakeApp {
   /** The same events once more, as after an answer that came too late. */
   redeliver(said: Said): Promise<readonly (readonly SentResult[])[]>;
   channel(id: string): FakeChannel;
+  /** Of threads in the app's list, by channel and thread. */
+  readonly titles: Map<string, string>;
   /** Any body, signed as of `atMs`. */
   signed(body: string, atMs?: number): Record<string, string>;
   expireToken(): void;
@@ -76,8 +82,11 @@ export function createFakeApp(options: FakeAppOptions, origin: () => string): Se
     signingSecret = 'signing-secret-of-the-test-app',
     teamId = 'T0HOME',
     botUserId = 'U0BOT',
+    now = Date.now,
   } = options;
   const channels = new Map<string, ChannelStore>();
+  const scopes = new Set(['assistant:write', 'chat:write', 'files:read', 'files:write']);
+  const titles = new Map<string, string>();
   const calls: { method: string; outcome: string }[] = [];
   const sender = createEventSender(() => signingSecret);
   let tokenProblem: string | null = null;
@@ -86,7 +95,7 @@ export function createFakeApp(options: FakeAppOptions, origin: () => string): Se
   function channelOf(id: string): ChannelStore {
     const known = channels.get(id);
     if (known) return known;
-    const made = createFakeChannel(id, id.startsWith('D'), botUserId, nextTs);
+    const made = createFakeChannel(id, id.startsWith('D'), botUserId, nextTs, now);
     channels.set(id, made);
     return made;
   }
@@ -120,7 +129,9 @@ export function createFakeApp(options: FakeAppOptions, origin: () => string): Se
     signingSecret,
     sender,
     faults: createFaultPlan(),
-    files: createFakeFiles(origin, unique),
+    files: createFakeFiles(origin, unique, scopes),
+    scopes,
+    titles,
     rates: createRates(),
     calls,
     get tokenProblem() {

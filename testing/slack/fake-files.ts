@@ -20,8 +20,6 @@ export interface FakeFiles {
   keep(name: string, mimetype: string, bytes: Buffer, over?: object): Record<string, unknown>;
   /** It is deleted, or was never seen by the app. */
   forget(id: string): void;
-  /** What the app's installation was granted; `files:read` and `files:write` at first. */
-  readonly scopes: Set<string>;
   /** Uploads that were begun, whatever became of them. */
   readonly uploads: readonly { readonly id: string; readonly finished: boolean }[];
 }
@@ -48,11 +46,14 @@ interface Upload {
 const MAX_TOGETHER = 10;
 const MAX_NAME = 255;
 
-export function createFakeFiles(origin: () => string, unique: () => string): FileStore {
+export function createFakeFiles(
+  origin: () => string,
+  unique: () => string,
+  scopes: ReadonlySet<string>,
+): FileStore {
   const files = new Map<string, FakeFile>();
   const sharedIn = new Map<string, string[]>();
   const uploads = new Map<string, Upload>();
-  const scopes = new Set(['files:read', 'files:write']);
   const urlOf = (id: string) => `${origin()}/files-pri/T0-${id}/download`;
   const need = (scope: string) => {
     if (!scopes.has(scope)) throw new SlackRefusal('missing_scope');
@@ -62,7 +63,6 @@ export function createFakeFiles(origin: () => string, unique: () => string): Fil
     ...{ url_private: urlOf(id), url_private_download: urlOf(id), file_access: 'visible' },
   });
   return {
-    scopes,
     get uploads() {
       return [...uploads.values()];
     },

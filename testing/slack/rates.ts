@@ -3,7 +3,10 @@
 import { SlackRateLimit } from './slack-refusal.ts';
 
 const PER_MINUTE: Readonly<Record<string, number>> = {
+  'chat.appendStream': 100,
   'chat.postMessage': 60,
+  'chat.startStream': 20,
+  'chat.stopStream': 20,
   'chat.update': 50,
   'chat.delete': 50,
   'files.completeUploadExternal': 100,

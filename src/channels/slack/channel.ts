@@ -15,17 +15,20 @@ export interface SlackChannelOptions {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly editEveryMs?: number;
+  /** Threads see Slack's own stream; on by default. */
+  readonly streaming?: boolean;
 }
 
 const EDIT_EVERY_MS = 2_500;
 
 export function createSlackChannel(options: SlackChannelOptions): Channel {
   const { api, clock = systemClock, log = silentLog, editEveryMs = EDIT_EVERY_MS } = options;
+  const { streaming = true } = options;
   return {
     name: 'slack',
     capabilities: SLACK_CAPABILITIES,
     fetchFile: (_request, remote) => fetchSlackFile(api.files, remote, MAX_FILE_BYTES),
-    open: (context) => openProgress({ api, clock, log, editEveryMs }, context),
+    open: (context) => openProgress({ api, clock, log, editEveryMs, streaming }, context),
     deliver: (context, reply) => deliverToSlack(api, context, reply),
   };
 }

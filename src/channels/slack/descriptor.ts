@@ -48,6 +48,12 @@ export const slack = defineChannel({
       usedBy: ['outgoing', 'poller', 'setup'],
       about: 'address of the Web API',
     },
+    streaming: {
+      kind: 'config',
+      schema: z.boolean().default(true),
+      usedBy: ['outgoing'],
+      about: "whether threads see Slack's own stream while the agent works",
+    },
     allowedUsers: {
       kind: 'config',
       schema: users.default([]),
@@ -69,7 +75,7 @@ export const slack = defineChannel({
       import('./api.ts'),
       import('./channel.ts'),
     ]);
-    return createSlackChannel({ api: createSlackApi(settings), log });
+    return createSlackChannel({ api: createSlackApi(settings), log, streaming: settings.streaming });
   },
 
   webhook: {

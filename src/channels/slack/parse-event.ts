@@ -5,7 +5,7 @@ import { MAX_FILE_BYTES } from '../../core/attachments.ts';
 import type { Conversation } from '../../core/ids.ts';
 import type { MessageContext } from '../../core/message-context.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
-import { type AllowList, isAllowed, personId } from './allow-list.ts';
+import { type AllowList, isAllowed, personId, type SlackPerson } from './allow-list.ts';
 import { botIdOf, type SlackIdentity } from './identity.ts';
 import { filesOf } from './message-files.ts';
 import { readText } from './message-text.ts';
@@ -95,7 +95,7 @@ export function parseEvent(
   if (!isAllowed(policy.allow, person, app.teamId, isPrivate ? null : message.channel)) {
     return ignore('not-allowed', sender);
   }
-  const target = targetOf(message, isPrivate);
+  const target = targetOf(message, isPrivate, person);
   const request = turnRequest({
     conversation: conversationAt(target, app, policy.tenant),
     // The message's own id rather than the event's: a mention comes as two events, each of which is repeated.
@@ -131,9 +131,10 @@ function isAddressed(message: Message, mentionsBot: boolean, app: SlackIdentity)
   return message.type === 'app_mention' || mentionsBot || message.parent_user_id === app.botUserId;
 }
 
-function targetOf(message: Message, isPrivate: boolean): SlackReplyTarget {
+function targetOf(message: Message, isPrivate: boolean, { id: user, team }: SlackPerson): SlackReplyTarget {
   const { channel, ts: messageTs, thread_ts: thread } = message;
-  return { channel, messageTs, threadTs: thread ?? (isPrivate ? null : messageTs) };
+  const threadTs = thread ?? (isPrivate ? null : messageTs);
+  return { channel, messageTs, threadTs, ...(team === null ? {} : { recipient: { user, team } }) };
 }
 
 function contextOf(message: Message, links: MessageContext['links'], isPrivate: boolean): MessageContext {

@@ -15,6 +15,8 @@ const schema = z.object({
   threadTs: z.string().nullable(),
   /** The message that is answered, or that has the pressed button. */
   messageTs: z.string().nullable(),
+  /** Who is answered; absent in what was queued before this was asked for. */
+  recipient: z.object({ user: z.string(), team: z.string() }).optional(),
 });
 
 export type SlackReplyTarget = z.infer<typeof schema>;
