@@ -75,6 +75,12 @@ test('a file that a person sends is read by the agent, and one of the agent reac
     .toEqual([['notes.txt', 'forty-two']]);
 });
 
+test('a slash command is a command of the direct conversation', async () => {
+  const { status, body } = await app.sendSlash(app.slash(DM, '/agent', 'status'));
+  expect([status, body]).toEqual([200, '']);
+  await expect.poll(() => app.channel(DM).botTexts.at(-1)).toMatch(/Session/);
+});
+
 test('/help behind a mention is answered by the system', async () => {
   await app.say(CHANNEL, `<@${app.botUserId}> /help`).delivered;
   await expect.poll(() => app.channel(CHANNEL).botTexts.at(-1)).toContain('/undo');

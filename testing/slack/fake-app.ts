@@ -48,6 +48,10 @@ export interface FakeApp {
   say(channel: string, text: string, options?: SayOptions): Said;
   /** A person presses a button of that message; what Slack posts because of it. */
   press(channel: string, ts: string, label: string, from?: string): Readonly<Record<string, unknown>>;
+  /** A person writes a slash command; the form that Slack posts because of it. */
+  slash(channel: string, command: string, text: string, options?: { from?: string; team?: string }): string;
+  /** Sends that form; Slack asks once, and shows the answer to the person alone. */
+  sendSlash(form: string): Promise<SentResult>;
   /** Sends a press, as the form that it is. */
   sendPress(press: Readonly<Record<string, unknown>>): Promise<readonly SentResult[]>;
   /** The same events once more, as after an answer that came too late. */
@@ -194,6 +198,25 @@ export function createFakeApp(options: FakeAppOptions, origin: () => string): Se
         response_url: 'https://hooks.slack.com/actions/T0/1/x',
         actions: [{ type: 'button', action_id: actionId, block_id: 'b1', value, action_ts: nextTs() }],
       };
+    },
+    slash(id, command, text, { from = ANNA, team = teamId } = {}) {
+      const form = {
+        ...{
+          token: 'deprecated',
+          team_id: team,
+          team_domain: 'test',
+          user_id: from,
+          user_name: from.toLowerCase(),
+        },
+        ...{ channel_id: id, channel_name: channelOf(id).isPrivate ? 'directmessage' : 'general' },
+        ...{ command, text, api_app_id: 'A0APP', is_enterprise_install: 'false' },
+        ...{ response_url: 'https://hooks.slack.com/commands/T0/1/x', trigger_id: `3.4.${unique()}` },
+      };
+      return new URLSearchParams(form).toString();
+    },
+    async sendSlash(form) {
+      const [result] = await sender.send(form, 'application/x-www-form-urlencoded', { once: true });
+      return result ?? { status: 0, body: '' };
     },
     sendPress: (press) =>
       sender.send(
