@@ -6,7 +6,7 @@ import { Gone } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { errorFields } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
-import type { Channel, ProgressSink, TurnEvent } from '../core/ports.ts';
+import type { Channel, ChannelCapabilities, ProgressSink, TurnEvent } from '../core/ports.ts';
 import type { TenantBot, TenantRecord } from '../core/tenants.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
 import { type BotDeps, botOf, isSecretRefused, settingsOfBot } from './bot-settings.ts';
@@ -44,7 +44,7 @@ export function withBots(
   return new Map([...own, ...routed.map((channel) => [channel.name, channel] as const)]);
 }
 
-const NOTHING: Channel['capabilities'] = { edit: false, markdown: false, maxTextLength: 1_000 };
+const NOTHING: ChannelCapabilities = { edit: false, markdown: false, maxTextLength: 1_000 };
 
 export function createBotChannels(options: BotChannelsOptions): Channel {
   const { channel, own, directory, context, secrets, log } = options;
@@ -103,7 +103,7 @@ export function createBotChannels(options: BotChannelsOptions): Channel {
   return {
     name: channel.name,
     get capabilities() {
-      return example?.capabilities ?? NOTHING;
+      return example?.capabilities ?? channel.bots?.capabilities ?? NOTHING;
     },
 
     async serves(request) {

@@ -7,7 +7,7 @@ import type { Conversation, SessionKey } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
 import type { OfferedCommand } from '../core/offered-commands.ts';
-import type { Channel, ChannelNotes, Clock, EventLog } from '../core/ports.ts';
+import type { Channel, ChannelCapabilities, ChannelNotes, Clock, EventLog } from '../core/ports.ts';
 import type { TenantAccess, TenantBot } from '../core/tenants.ts';
 import type { Finding, Probe } from './finding.ts';
 
@@ -140,6 +140,8 @@ export interface ChannelDescriptor<
   };
   /** Where tenants can have bots of their own on this platform. */
   readonly bots?: {
+    /** Of its `Channel`, before any bot is known. */
+    readonly capabilities: ChannelCapabilities;
     /** Configuration of a bot in the registry, in place of what the installation's own bot has. Lists fail closed. */
     settings(access: TenantAccess | undefined): Readonly<Record<string, unknown>>;
     /** Which bot the secrets among these settings belong to, where they tell. */

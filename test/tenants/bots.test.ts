@@ -211,6 +211,11 @@ describe(`${promise('TENANT')} replies`, () => {
         return {
           name: 'telegram',
           capabilities: { edit: true, markdown: true, maxTextLength: 4_096 },
+          async fetchFile(_request, remote) {
+            if (!valid.has(settings.token)) throw new Invalid('bad-token', 'refused');
+            return { body: Buffer.from(`${settings.token} ${remote}`) };
+          },
+          openConversation: async (_context, name) => ({ ..._context.request.conversation, title: name }),
           open: () => ({ push: (event) => sent.push([settings.token, event.type]), close: async () => {} }),
           async deliver(_context, reply) {
             if (!valid.has(settings.token)) throw new Invalid('bad-token', 'refused');
@@ -270,6 +275,19 @@ describe(`${promise('TENANT')} replies`, () => {
     expect(sent.map(([token]) => token)).toEqual([SECRETS.A, '7001:new']);
     valid.clear();
     await expectFailure(to.deliver(contextOf('acme', '7001'), REPLY), Invalid, 'bad-token');
+  });
+
+  test('bring files, open conversations and have buttons as the platform has them', async () => {
+    const { add, to, valid, variables } = routed();
+    variables.NEW = '7001:new';
+    await add('acme', '7001', { token: ['env:NEW', 'env:A'] });
+    const context = contextOf('acme', '7001');
+    expect(to.capabilities).toMatchObject({ buttons: true, files: true });
+    expect(String((await to.fetchFile?.(context.request, 'f1'))?.body)).toBe(`${SECRETS.A} f1`);
+    expect(await to.openConversation?.(context, 'plans')).toMatchObject({ title: 'plans' });
+    valid.clear();
+    await expectFailure(to.fetchFile!(context.request, 'f1'), Invalid, 'bad-token');
+    await expectFailure(to.fetchFile!(contextOf('beta', '7001').request, 'f1'), Gone, 'bot-gone');
   });
 
   test("of the installation's own bot stay with it, unless a tenant has it", async () => {

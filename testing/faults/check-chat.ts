@@ -2,9 +2,9 @@
 // placeholder where an answer of Telegram was lost, and one word per message that its storage is being waited for: nothing
 // can be recorded then, so nothing can be edited later.
 
+import { MAX_MESSAGE_LENGTH } from '../../src/channels/telegram/capabilities.ts';
 import { NOTHING_TO_STOP } from '../../src/channels/telegram/commands.ts';
 import { WAITING } from '../../src/channels/telegram/placeholder.ts';
-import { MAX_MESSAGE_LENGTH } from '../../src/channels/telegram/show.ts';
 import { THINKING } from '../../src/core/progress-text.ts';
 import { GATHERED, type Reply } from '../../src/core/records.ts';
 import { waitingText } from '../../src/core/waiting.ts';

@@ -412,6 +412,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         ...outgoing,
         [VARIABLES.bucket]: BUCKET,
         [VARIABLES.temporary]: folder,
+        // On Lambda it is what Node takes by itself.
+        TMPDIR: folder,
         [VARIABLES.maxWorkspaceBytes]: maxWorkspaceBytes,
         ...(roles ? { [VARIABLES.tenantRole]: roles.tenant.arn } : {}),
       };

@@ -5,6 +5,7 @@ import { MAX_GATHER_MS } from '../../core/messages.ts';
 import { defineChannel } from '../descriptor.ts';
 import { ANYONE, parseAllowList } from './allow-list.ts';
 import { botIdOf } from './bot-token.ts';
+import { TELEGRAM_CAPABILITIES } from './capabilities.ts';
 import { megabytes, OWN_SERVER_FILE_MEGABYTES, TELEGRAM_FILE_MEGABYTES } from './file-limits.ts';
 import { groupPolicySchema } from './group-policy.ts';
 
@@ -139,6 +140,7 @@ export const telegram = defineChannel({
   },
 
   bots: {
+    capabilities: TELEGRAM_CAPABILITIES,
     settings: (access) => ({
       allowedUsers: numbers(access?.users ?? []),
       allowedGroups: numbers(access?.groups ?? []),

@@ -111,6 +111,9 @@ export interface OpenedConversation extends Conversation {
 
 export interface FetchedFile {
   readonly body: Uint8Array | { readonly file: string; readonly bytes: number };
+  /** As the platform says now, where the message did not say it. */
+  readonly name?: string | null;
+  readonly mediaType?: string | null;
   /** Called when the body is not needed any more. */
   release?(): Promise<void>;
 }
