@@ -33,11 +33,12 @@ export class Webhooks extends Construct {
     super(scope, id);
     const { data, settings } = props;
     this.queue = fifo(this, 'Due', { visibilityTimeout: Duration.seconds(90) });
-    acknowledge(
-      this.queue,
-      'Serverless-SQSRedrivePolicy',
-      'A message is a name only. The log says what was not delivered, and from there it is sent again.',
-    );
+    for (const rule of ['Serverless-SQSRedrivePolicy', 'AwsSolutions-SQS3'])
+      acknowledge(
+        this.queue,
+        rule,
+        'A message is a name only. The log says what was not delivered, and from there it is sent again.',
+      );
     this.sender = new LoggedFunction(this, 'Sender', {
       architecture: props.architecture,
       logRetention: props.logRetention,

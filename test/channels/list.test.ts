@@ -65,6 +65,7 @@ describe('settings on their way to a function', () => {
       signingSecretParameter: '/a/signing',
       appTokenParameter: '/a/app',
       apiUrl: 'http://b/api/',
+      streaming: false,
       allowedUsers: ['U012AB3CD', 'T0OTHER:U0FRIEND'],
       allowedChannels: 'anyone',
     },
