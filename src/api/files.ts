@@ -78,10 +78,10 @@ export function fileRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/v1/chats/{chat}/files',
       async handle(context) {
-        const { objects, transfers } = filesHere(deps);
         const conversation = conversationOfChat(context.req.param('chat'), owner);
-        const dedupeId = messageKey(context);
         const { name, media_type, bytes } = await jsonBody(context, announcedBody);
+        const dedupeId = messageKey(context);
+        const { objects, transfers } = filesHere(deps);
         // A message to come takes the place of one that came: its files are no way around the limits.
         const coming = turnRequest({
           conversation,

@@ -1,5 +1,5 @@
 // Records as the API shows them to clients: snake case, ISO times, and no internal fields.
-import { type Attachment, fileIdOf, type StoredFile } from '../core/attachments.ts';
+import { type Attachment, type FileObject, fileIdOf, type StoredFile } from '../core/attachments.ts';
 import { conversationOf, type SessionId, type TurnId } from '../core/ids.ts';
 import type { TurnMark } from '../core/ports.ts';
 import type { Question } from '../core/question.ts';
@@ -96,13 +96,15 @@ export function questionView(question: Question): QuestionView {
 
 /** An object's name begins with its turn's id, also where a turn's reply brings what another one sent. */
 function fileView({ name, mediaType, bytes, caption, object }: StoredFile): FileView {
-  const [turn] = object.split('/');
-  const file = fileIdOf(object);
   return {
-    ...{ file, name, media_type: mediaType, bytes },
+    ...{ file: fileIdOf(object), name, media_type: mediaType, bytes },
     ...(caption !== undefined && { caption }),
-    url: `/v1/turns/${turn}/files/${file}`,
+    url: filePath(object),
   };
+}
+
+export function filePath(object: FileObject): string {
+  return `/v1/turns/${object.split('/', 1)[0]}/files/${fileIdOf(object)}`;
 }
 
 function attachedView({ name, mediaType, bytes, at }: Attachment): FileView {

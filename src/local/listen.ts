@@ -1,6 +1,6 @@
 // Serves a fetch handler on a port of this machine. Errors such as a taken port become messages that say what to do. What
 // a client sends is bounded in size and time; what it is sent is not, so that an event stream lasts as long as its turn.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { serve } from '@hono/node-server';
 import { Invalid } from '../core/errors.ts';
 
@@ -45,10 +45,15 @@ export function listen(
           }),
       });
     });
-    server.on('request', (request: IncomingMessage) => {
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       if (request.method === 'PUT' && UPLOAD.test(request.url ?? '')) return;
-      const timer = setTimeout(() => {
+      // Answered, and still sending: what a route reads has the API's own limit, and an answer may last.
+      const end = () => {
         if (!request.complete) request.destroy();
+      };
+      const timer = setTimeout(() => {
+        if (response.writableFinished) end();
+        else response.once('finish', end);
       }, requestTimeout).unref();
       request.once('close', () => clearTimeout(timer));
     });
