@@ -3,8 +3,8 @@
 import type { AnswerView } from '../api/views.ts';
 import { oneLine } from '../text/cut-text.ts';
 import { createPieceJoiner, harmless } from '../text/harmless.ts';
-import { fileLines } from './download.ts';
 import type { WatchedEvent } from './api-client.ts';
+import { fileLines } from './download.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ChatScreen {

@@ -22,12 +22,17 @@ export function filesMeant(files: readonly FileView[], rest: string): readonly F
   if (files.length === 0) throw new Invalid('usage', 'The last answer brought no file.');
   if (rest === '') return files;
   const file = /^\d+$/.test(rest) ? files[Number(rest) - 1] : undefined;
-  if (!file) throw new Invalid('usage', `Write /download, or /download with a number from 1 to ${files.length}.`);
+  if (!file)
+    throw new Invalid('usage', `Write /download, or /download with a number from 1 to ${files.length}.`);
   return [file];
 }
 
 /** The path under which it now lies. */
-export async function saveFile(folder: string, name: string, body: ReadableStream<Uint8Array>): Promise<string> {
+export async function saveFile(
+  folder: string,
+  name: string,
+  body: ReadableStream<Uint8Array>,
+): Promise<string> {
   const plain = fileNameOf(name);
   const extension = extname(plain);
   const stem = plain.slice(0, plain.length - extension.length);

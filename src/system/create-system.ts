@@ -21,7 +21,16 @@ import { forTenant } from '../core/tenant-bound.ts';
 import { tenantNameSchema } from '../core/tenants.ts';
 import { openapiDocument } from '../package-root.ts';
 import { createSentTurn } from './sent-turn.ts';
-import type { Answer, AnswerEvent, AnswerFile, Caller, SendOptions, SentTurn, System, Turn } from './system.ts';
+import type {
+  Answer,
+  AnswerEvent,
+  AnswerFile,
+  Caller,
+  SendOptions,
+  SentTurn,
+  System,
+  Turn,
+} from './system.ts';
 
 export interface CreateSystemOptions
   extends ApiDeps,

@@ -69,7 +69,10 @@ function signedFor(
       expect(await send(url, 'PUT', headers, 'less')).toBe(403);
       expect(await send(url, 'PUT', headers, 'bytes')).toBe(200);
       expect(await send(url, 'PUT', headers, 'other')).toBe(412);
-      const said = { disposition: `attachment; filename="a.txt"; filename*=UTF-8''%C3%A4.txt`, type: 'text/plain' };
+      const said = {
+        disposition: `attachment; filename="a.txt"; filename*=UTF-8''%C3%A4.txt`,
+        type: 'text/plain',
+      };
       const answer = await fetch(await transfers.downloadFrom!(key, said));
       expect(answer.headers.get('content-disposition')).toBe(said.disposition);
       expect(answer.headers.get('content-type')).toBe('text/plain');
