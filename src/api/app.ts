@@ -6,6 +6,7 @@ import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
 import { allowOrigins } from './cors.ts';
 import { type ApiDeps, OWN, type Owner, type Route } from './deps.ts';
+import { fileRoutes } from './files.ts';
 import { type Caller, checkBearer, checkBrowser, checkHead, checkJson, takeOwner } from './guard.ts';
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse, refuse } from './problems.ts';
@@ -14,6 +15,7 @@ import { scheduleRoutes } from './schedules.ts';
 import { requireScope, scopeOf } from './scopes.ts';
 import { turnRoutes } from './turns.ts';
 import { webhookRoutes } from './webhooks.ts';
+import { workspaceRoutes } from './workspace.ts';
 
 export interface AppOptions extends ApiDeps {
   /** Keys of which one must be sent; none means no check (loopback only). */
@@ -39,10 +41,12 @@ export function apiRoutes(options: AppOptions): Route[] {
   return [
     ...chatRoutes(options),
     ...messageRoutes(options),
+    ...fileRoutes(options),
     ...questionRoutes(options),
     ...turnRoutes(options),
     ...scheduleRoutes(options),
     ...webhookRoutes(options),
+    ...workspaceRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
     { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(healthOf(options)) },

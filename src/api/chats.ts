@@ -40,6 +40,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
         const mapping = await deps.store.getMapping(key);
         if (mapping === null && page.items.length === 0) await mappingOf(key);
         const head = mapping && (await deps.store.getHead(owner.tenant, mapping.session_id));
+        const away = head && deps.state.awayOf(head);
         const view = mapping && chatView(mapping, '');
         return context.json({
           chat: conversation.chat,
@@ -50,6 +51,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
           created_at: view?.created_at ?? null,
           updated_at: view?.updated_at ?? null,
           expires_at: view?.expires_at ?? null,
+          away_since: away ? new Date(away.sinceMs).toISOString() : null,
           turns: page.items.map(turnView),
           cursor: page.cursor,
         });

@@ -5,7 +5,7 @@ import { isAllowedOrigin } from '../core/browser-access.ts';
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const REQUEST_HEADERS = 'authorization, content-type, idempotency-key, last-event-id, prefer';
-const SHOWN_HEADERS = 'location, retry-after, www-authenticate';
+const SHOWN_HEADERS = 'content-disposition, location, retry-after, www-authenticate';
 const REMEMBERED_SEC = 600;
 
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {

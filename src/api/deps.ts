@@ -8,6 +8,8 @@ import type { Log } from '../core/log.ts';
 import type {
   Clock,
   EventLog,
+  FileTransfers,
+  ObjectStore,
   Places,
   ScheduleStore,
   SessionState,
@@ -16,6 +18,7 @@ import type {
   UsageLedger,
   WebhookStore,
   WebhookWakes,
+  WorkspaceReader,
 } from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
 import type { Scope } from '../core/scopes.ts';
@@ -52,7 +55,13 @@ export interface ApiDeps {
   readonly store: SessionStore;
   readonly queue: Pick<TurnQueue, 'send'>;
   readonly events: EventLog;
-  readonly state: Pick<SessionState, 'erase' | 'undoable' | 'redoable'>;
+  readonly state: Pick<SessionState, 'erase' | 'undoable' | 'redoable' | 'awayOf'>;
+  /** Where files of turns are; without it none are kept. */
+  readonly objects?: ObjectStore;
+  /** How files reach `objects`, and people. */
+  readonly transfers?: FileTransfers;
+  /** Without it files of sessions cannot be read here. */
+  readonly workspace?: WorkspaceReader;
   readonly clock: Clock;
   readonly log: Log;
   readonly info: ServerInfo;
@@ -82,7 +91,7 @@ export interface ApiDeps {
 
 /** One route as the app registers it and `openapi.json` describes it. `{x}` marks a path parameter. */
 export interface Route {
-  readonly method: 'get' | 'post' | 'delete';
+  readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
   readonly open?: boolean;
   /** Not for the key of a tenant, nor for a person. */

@@ -1,16 +1,25 @@
 // Takes messages in. A message that could not be queued is answered with 503; its repeat under the same key is queued
 // again as long as its turn is not committed.
 import type { Context } from 'hono';
+import { z } from 'zod';
 import { acceptAndQueue } from '../core/accept.ts';
 import { type TurnRequestInput, turnRequest } from '../core/messages.ts';
 import { isCommitted } from '../core/records.ts';
 import { UNDO_NEW } from '../core/timeline-turn.ts';
 import { conversationOfChat, senderOf } from './chat-name.ts';
 import { type ApiDeps, OWN, type Route } from './deps.ts';
+import { claimedFiles, messageFiles } from './files.ts';
 import { refuse } from './problems.ts';
-import { emptyBody, forkBody, idempotencyKey, jsonBody, messageBody, undoBody } from './requests.ts';
+import { emptyBody, forkBody, idempotencyKey, jsonBody, messageText, undoBody } from './requests.ts';
 import { eventStream, settled } from './stream.ts';
 import { answerView } from './views.ts';
+
+const messageBody = z
+  .strictObject({ text: messageText.optional(), files: messageFiles.optional() })
+  .refine(({ text, files }) => files?.length || text?.trim(), {
+    path: ['text'],
+    message: 'must not be blank',
+  });
 
 /** A JSON request waits at most this long for the reply, then answers 202 while the turn goes on. */
 const MAX_WAIT_SEC = 600;
@@ -23,8 +32,10 @@ export function messageRoutes(deps: ApiDeps): Route[] {
       path: '/v1/chats/{chat}/messages',
       async handle(context) {
         const conversation = conversationOfChat(context.req.param('chat'), owner);
-        const { text } = await jsonBody(context, messageBody);
-        return takeMessage(deps, context, { conversation, text }, idempotencyKey(context));
+        const { text = '', files = [] } = await jsonBody(context, messageBody);
+        const key = idempotencyKey(context);
+        const attachments = await claimedFiles(deps, conversation, key, files);
+        return takeMessage(deps, context, { conversation, text, attachments }, key);
       },
     },
     {
@@ -72,7 +83,7 @@ export function messageRoutes(deps: ApiDeps): Route[] {
 export async function takeMessage(
   deps: ApiDeps,
   context: Context,
-  message: Pick<TurnRequestInput, 'conversation' | 'kind' | 'text' | 'answer'>,
+  message: Pick<TurnRequestInput, 'conversation' | 'kind' | 'text' | 'answer' | 'attachments'>,
   dedupeId: string,
 ): Promise<Response> {
   const wait = preference(context);

@@ -17,13 +17,10 @@ const DEFAULT_PAGE = 50;
 const TURN = /^turn_[0-9a-f]{32}$/;
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
-export const messageBody = z.strictObject({
-  text: z
-    .string()
-    .max(MAX_TEXT_LENGTH, `must be at most ${MAX_TEXT_LENGTH} characters`)
-    .refine((text) => text.trim().length > 0, 'must not be blank')
-    .refine((text) => text.isWellFormed(), 'must be well-formed Unicode'),
-});
+export const messageText = z
+  .string()
+  .max(MAX_TEXT_LENGTH, `must be at most ${MAX_TEXT_LENGTH} characters`)
+  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
 
 export const emptyBody = z.strictObject({});
 

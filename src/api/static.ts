@@ -16,19 +16,21 @@ const TYPES: Readonly<Record<string, string>> = {
   woff2: 'font/woff2',
 };
 
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "worker-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "manifest-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+const policyWith = (elsewhere: readonly string[]) =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "worker-src 'self'",
+    "style-src 'self'",
+    // Pictures of people and agents are made of bytes that the page has fetched.
+    "img-src 'self' data: blob:",
+    "font-src 'self'",
+    ["connect-src 'self'", ...elsewhere].join(' '),
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 
 const VENDOR: Readonly<Record<string, string>> = {
   'vendor/dompurify.js': 'dompurify',
@@ -39,14 +41,18 @@ type Page = (request: Request) => Promise<Response | null>;
 
 const WIDGET = 'hybrid-chat.js';
 
-/** Answers a request for the page or a part of it; null when there is no such file. */
-export function servePageFrom(folder: string): Page {
-  return serveFiles((path) => fileFor(folder, path));
+/**
+ * Answers a request for the page or a part of it; null when there is no such file. `elsewhere`: origins that it may ask, since
+ * files are kept there.
+ */
+export function servePageFrom(folder: string, elsewhere: readonly string[] = []): Page {
+  return serveFiles((path) => fileFor(folder, path), policyWith(elsewhere));
 }
 
 /** Only the script of the widget, which the build puts into this folder: for pages of other origins. */
 export function serveWidgetFrom(folder: string): Page {
-  return serveFiles(async (path) => (path === `/assets/${WIDGET}` ? await existing(folder, WIDGET) : null));
+  const find = async (path: string) => (path === `/assets/${WIDGET}` ? await existing(folder, WIDGET) : null);
+  return serveFiles(find, policyWith([]));
 }
 
 /** The first one that has an answer. */
@@ -60,7 +66,7 @@ export function eitherPage(...pages: readonly Page[]): Page {
   };
 }
 
-function serveFiles(find: (path: string) => Promise<string | null>): Page {
+function serveFiles(find: (path: string) => Promise<string | null>, policy: string): Page {
   return async (request) => {
     const file = await find(new URL(request.url).pathname);
     const type =
@@ -73,7 +79,7 @@ function serveFiles(find: (path: string) => Promise<string | null>): Page {
       etag,
       // Browsers ask every time and get a 304 while the file is unchanged, so a new version shows at once.
       'cache-control': 'no-cache',
-      'content-security-policy': POLICY,
+      'content-security-policy': policy,
       'referrer-policy': 'no-referrer',
       // Any page may load the widget; what it may ask the API for is another question.
       ...(file.endsWith(WIDGET) && { 'cross-origin-resource-policy': 'cross-origin' }),

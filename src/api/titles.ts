@@ -1,5 +1,6 @@
 // Titles of chats: the beginning of the first message. The ledger lists newest first, so the first message is at
 // the end of the last page. It never changes, so titles are cached.
+import { shownText } from '../core/lost-files.ts';
 import type { SessionStore } from '../core/ports.ts';
 import type { SessionMapping, TurnRecord } from '../core/records.ts';
 import { oneLine } from '../text/cut-text.ts';
@@ -25,7 +26,7 @@ export function createTitles(store: Pick<SessionStore, 'listTurns'>): Titles {
       const first = await firstMessage(store, mapping);
       if (first === undefined) return '';
       if (cache.size >= MAX_CACHED) cache.clear();
-      const title = shorten(first.text);
+      const title = shorten(shownText(first));
       cache.set(name, title);
       return title;
     },

@@ -1,4 +1,5 @@
 // Records as the API shows them to clients: snake case, ISO times, and no internal fields.
+import { type Attachment, type FileObject, fileIdOf, type StoredFile } from '../core/attachments.ts';
 import { conversationOf, type SessionId, type TurnId } from '../core/ids.ts';
 import type { TurnMark } from '../core/ports.ts';
 import type { Question } from '../core/question.ts';
@@ -12,6 +13,18 @@ export interface ReplyView {
   readonly usage?: Readonly<Record<string, number>>;
   readonly asked?: readonly QuestionView[];
   readonly answered?: readonly QuestionView[];
+  readonly files?: readonly FileView[];
+}
+
+/** A file of a message or a reply; `url` is a path of this API. */
+export interface FileView {
+  readonly file: string | null;
+  readonly name: string;
+  readonly media_type: string;
+  readonly bytes: number | null;
+  readonly caption?: string;
+  /** null for one that is not kept here. */
+  readonly url: string | null;
 }
 
 export interface QuestionView {
@@ -42,6 +55,8 @@ export interface TurnView extends AnswerView {
   readonly chat: string;
   readonly kind: TurnRecord['kind'];
   readonly text: string;
+  /** What came with the message; absent where nothing did. */
+  readonly files?: readonly FileView[];
   readonly status: TurnRecord['status'];
   readonly stop_requested: boolean;
   readonly received_at: string;
@@ -79,8 +94,26 @@ export function questionView(question: Question): QuestionView {
   };
 }
 
+/** An object's name begins with its turn's id, also where a turn's reply brings what another one sent. */
+function fileView({ name, mediaType, bytes, caption, object }: StoredFile): FileView {
+  return {
+    ...{ file: fileIdOf(object), name, media_type: mediaType, bytes },
+    ...(caption !== undefined && { caption }),
+    url: filePath(object),
+  };
+}
+
+export function filePath(object: FileObject): string {
+  return `/v1/turns/${object.split('/', 1)[0]}/files/${fileIdOf(object)}`;
+}
+
+function attachedView({ name, mediaType, bytes, at }: Attachment): FileView {
+  if ('object' in at) return fileView({ name, mediaType, bytes: bytes ?? 0, object: at.object });
+  return { file: null, name, media_type: mediaType, bytes, url: null };
+}
+
 export function replyView(reply: Reply): ReplyView {
-  const { text, outcome, code, demo, usage, asked, answered } = reply;
+  const { text, outcome, code, demo, usage, asked, answered, files } = reply;
   return {
     text,
     outcome,
@@ -88,6 +121,7 @@ export function replyView(reply: Reply): ReplyView {
     ...(demo && { demo }),
     ...(asked && { asked: asked.map(questionView) }),
     ...(answered && { answered: answered.map(questionView) }),
+    ...(files && { files: files.map(fileView) }),
     ...(usage && {
       usage: {
         input_tokens: usage.inputTokens,
@@ -115,6 +149,7 @@ export function turnView(turn: TurnRecord): TurnView {
     chat: conversationOf(turn.sessionKey).chat,
     kind: turn.kind,
     text: turn.text,
+    ...(turn.attachments && { files: turn.attachments.map(attachedView) }),
     status: turn.status,
     stop_requested: turn.stopRequested,
     received_at: new Date(turn.receivedAtMs).toISOString(),

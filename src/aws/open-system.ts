@@ -4,9 +4,11 @@ import { serveWidgetFrom } from '../api/static.ts';
 import { systemClock } from '../core/clock.ts';
 import { silentLog } from '../core/log.ts';
 import { packageVersion, WIDGET_FOLDER } from '../package-root.ts';
+import { createWorkspaceReader } from '../state/workspace-reader.ts';
 import { createSystem } from '../system/create-system.ts';
 import { type AwsSettings, checksFor } from '../system/settings.ts';
 import type { System } from '../system/system.ts';
+import { openFileTransfers } from './file-transfers.ts';
 import { openAwsStores } from './stores.ts';
 
 export async function openAwsSystem(settings: AwsSettings): Promise<System> {
@@ -16,6 +18,8 @@ export async function openAwsSystem(settings: AwsSettings): Promise<System> {
   const ending = new AbortController();
   const { idle, ...system } = createSystem({
     ...stores,
+    transfers: openFileTransfers(aws, stores.tenants),
+    workspace: createWorkspaceReader(stores),
     ...checks,
     ending: ending.signal,
     clock: systemClock,

@@ -4,7 +4,13 @@
 import { Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import {
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  HttpMethods,
+  ObjectOwnership,
+} from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { type TableDefinition, tableDefinitions } from '../stores/dynamodb/tables.ts';
 import { acknowledge } from './acknowledge.ts';
@@ -74,6 +80,20 @@ export class Data extends Construct {
       'AwsSolutions-S1',
       'Access is by the functions of this stack only, whose calls CloudTrail can record; a bucket for access logs would have to be kept and erased beside every session.',
     );
+  }
+
+  /**
+   * Pages bring and fetch files by URLs that the API signed. Any page may try: a URL is the right to one object, and without
+   * one the bucket answers nobody.
+   */
+  openToBrowsers(): void {
+    this.bucket.addCorsRule({
+      allowedOrigins: ['*'],
+      allowedMethods: [HttpMethods.GET, HttpMethods.PUT],
+      allowedHeaders: ['*'],
+      exposedHeaders: ['content-disposition'],
+      maxAge: 600,
+    });
   }
 }
 

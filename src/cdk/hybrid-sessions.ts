@@ -76,6 +76,7 @@ export class HybridSessions extends Construct {
   private readonly common: Pick<FunctionProps, 'architecture' | 'logRetention'>;
   private readonly variables: Record<string, string>;
   private readonly tenants: TenantsProps | undefined;
+  private tenantRole: TenantRole | undefined;
   private readonly channels: readonly InstalledChannel[];
   private readonly assets: Assets;
   private readonly installation: string;
@@ -254,8 +255,8 @@ export class HybridSessions extends Construct {
     allowSend(worker.role, queues.dead);
     if (this.webhooks) allowSend(worker.role, this.webhooks.queue);
     if (this.tenants) {
-      const { role } = new TenantRole(this, 'TenantRole', { data, worker: worker.role });
-      worker.lambda.addEnvironment(VARIABLES.tenantRole, role.roleArn);
+      this.tenantRole = new TenantRole(this, 'TenantRole', { data, worker: worker.role });
+      worker.lambda.addEnvironment(VARIABLES.tenantRole, this.tenantRole.role.roleArn);
       allowParametersBelow(worker.role, `${this.tenants.parameterPrefix}/bots`);
     } else {
       allowTables(worker.role, data);
@@ -415,7 +416,12 @@ export class HybridSessions extends Construct {
     allowTables(api.role, this.data);
     allowSend(api.role, this.queues.turns);
     if (this.webhooks) allowSend(api.role, this.webhooks.queue);
-    allowObjects(api.role, this.data, ['Get', 'Delete']);
+    allowObjects(api.role, this.data, ['Get', 'Put', 'Delete']);
+    this.data.openToBrowsers();
+    if (this.tenantRole) {
+      this.tenantRole.allow(api.role);
+      api.lambda.addEnvironment(VARIABLES.tenantRole, this.tenantRole.role.roleArn);
+    }
     allowParameters(api.role, [apiKey, ...tokenParameters(props.browsers)]);
     if (this.tenants) allowParametersBelow(api.role, `${this.tenants.parameterPrefix}/api`);
     return api;

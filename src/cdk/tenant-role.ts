@@ -1,4 +1,4 @@
-// The role that a worker assumes for one tenant: its policy binds it to the tenant that the session is tagged with, and
+// The role that is assumed for one tenant, by workers for a turn and by the API for files: its policy binds it to the tenant that the session is tagged with, and
 // nobody can assume it without exactly that tag. The worker's own role then opens neither tables nor bucket.
 import { Stack } from 'aws-cdk-lib';
 import { ArnPrincipal, PolicyStatement, Role, SessionTagsPrincipal } from 'aws-cdk-lib/aws-iam';
@@ -18,15 +18,9 @@ export class TenantRole extends Construct {
     { data, worker }: { readonly data: Data; readonly worker: Role },
   ) {
     super(scope, id);
-    const principal = new ArnPrincipal(worker.roleArn);
     this.role = new Role(this, 'Role', {
       description: 'What a turn may reach: one tenant, named by the tag of the session.',
-      assumedBy: new SessionTagsPrincipal(
-        principal.withConditions({
-          StringLike: { 'aws:RequestTag/tenant': '?*' },
-          'ForAllValues:StringEquals': { 'aws:TagKeys': ['tenant'] },
-        }),
-      ),
+      assumedBy: taggedSessionsOf(worker),
     });
     const resources = {
       mappingTableArn: data.mapping.tableArn,
@@ -47,12 +41,7 @@ export class TenantRole extends Construct {
         }),
       );
     }
-    worker.addToPolicy(
-      new PolicyStatement({
-        actions: ['sts:AssumeRole', 'sts:TagSession'],
-        resources: [this.role.roleArn],
-      }),
-    );
+    this.letAssume(worker);
     // Each who asks for something under the installation's key needs a right to the key besides.
     allowKey(this.role, data, 'dynamodb');
     allowKey(this.role, data, 's3');
@@ -96,4 +85,36 @@ export class TenantRole extends Construct {
       'Both indexes of this table; a condition binds each query to one tenant.',
     );
   }
+
+  /** Lets another function work for tenants. */
+  allow(role: Role): void {
+    const statement = taggedSessionsOf(role).policyFragment;
+    this.role.assumeRolePolicy?.addStatements(
+      new PolicyStatement({
+        actions: ['sts:AssumeRole', 'sts:TagSession'],
+        principals: [new ArnPrincipal(role.roleArn)],
+        conditions: statement.conditions,
+      }),
+    );
+    this.letAssume(role);
+  }
+
+  private letAssume(role: Role): void {
+    role.addToPolicy(
+      new PolicyStatement({
+        actions: ['sts:AssumeRole', 'sts:TagSession'],
+        resources: [this.role.roleArn],
+      }),
+    );
+  }
+}
+
+/** Only with exactly one tag, which names the tenant. */
+function taggedSessionsOf(role: Role): SessionTagsPrincipal {
+  return new SessionTagsPrincipal(
+    new ArnPrincipal(role.roleArn).withConditions({
+      StringLike: { 'aws:RequestTag/tenant': '?*' },
+      'ForAllValues:StringEquals': { 'aws:TagKeys': ['tenant'] },
+    }),
+  );
 }

@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerInfo } from '../api/deps.ts';
-import type { AnswerView, ChatView, TurnView } from '../api/views.ts';
+import type { AnswerView, ChatView, FileView, TurnView } from '../api/views.ts';
 import { backoffMs } from '../core/backoff.ts';
 import { Ambiguous, Conflict, Gone, Invalid, Refused } from '../core/errors.ts';
 import { readEvents } from './event-stream.ts';
@@ -42,6 +42,8 @@ export interface ApiClient {
   ): Promise<{ turn_id: string }>;
   watch(turnId: string): AsyncGenerator<WatchedEvent>;
   stop(turnId: string): Promise<void>;
+  /** The bytes of a file of a turn. */
+  download(file: Pick<FileView, 'name' | 'url'>): Promise<ReadableStream<Uint8Array>>;
 }
 
 const PATIENCE_MS = 60_000;
@@ -124,6 +126,11 @@ export function createApiClient({ url, key, onAway }: ApiClientOptions): ApiClie
         }
         await sleep(200);
       }
+    },
+    async download({ name, url: path }) {
+      const body = path === null ? null : (await request(path)).body;
+      if (body === null) throw new Gone('no-file', `${name} is not kept here.`);
+      return body;
     },
     async stop(turnId) {
       const headers = { 'content-type': 'application/json' };

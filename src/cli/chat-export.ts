@@ -1,11 +1,14 @@
-// All that is held about one chat, in a folder: its turns with their replies, what happened in them, what they used, and
+// All that is held about one chat, in a folder: its turns with their replies and files, what happened in them, what they used, and
 // each session in the shape that `sessions export` gives it and `sessions import` takes back.
-import { writeFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { turnFilesPrefix } from '../core/attachments.ts';
 import { accountOf, turnsOf } from '../core/erase-chat.ts';
 import { isHybridError } from '../core/errors.ts';
 import { conversationOf, type SessionKey, tenantOf } from '../core/ids.ts';
-import type { SessionHead } from '../core/records.ts';
+import type { SessionHead, TurnRecord } from '../core/records.ts';
 import type { Stores } from '../local/stores.ts';
 import { writeSession } from './write-session.ts';
 
@@ -13,6 +16,8 @@ export interface ChatExported {
   readonly sessions: number;
   readonly turns: number;
   readonly events: number;
+  /** Of messages and answers. */
+  readonly files: number;
   /** Sessions that could not be read back, and why. */
   readonly unreadable: readonly { readonly session_id: string; readonly reason: string }[];
 }
@@ -40,6 +45,7 @@ export async function writeChat(
   await writeJson(join(folder, 'usage.json'), await usage.history(accountOf(key)));
   const time_zone = await schedules.timeZoneOf(key);
   await writeJson(join(folder, 'schedules.json'), { time_zone, schedules: await schedules.list(key) });
+  const files = await writeFiles(stores, turns, join(folder, 'files'));
   const unreadable: { session_id: string; reason: string }[] = [];
   let sessions = 0;
   for (const head of heads.filter(({ generation }) => generation > 0)) {
@@ -52,7 +58,26 @@ export async function writeChat(
       unreadable.push({ session_id: head.sessionId, reason: error.message });
     }
   }
-  return { sessions, turns: turns.length, events: happened.length, unreadable };
+  return { sessions, turns: turns.length, events: happened.length, files, unreadable };
+}
+
+/** What people and the agent sent, as it is named in turns.jsonl: `TURN/NAME`. */
+async function writeFiles(
+  { objects }: Pick<Stores, 'objects'>,
+  turns: readonly TurnRecord[],
+  folder: string,
+): Promise<number> {
+  let files = 0;
+  for (const { tenant, turnId } of turns) {
+    const prefix = turnFilesPrefix(tenant, turnId);
+    for await (const { key } of objects.list(prefix)) {
+      await mkdir(join(folder, turnId), { recursive: true, mode: 0o700 });
+      const target = createWriteStream(join(folder, turnId, key.slice(prefix.length)), { mode: 0o600 });
+      await pipeline(objects.stream(key), target);
+      files += 1;
+    }
+  }
+  return files;
 }
 
 export async function writeJson(file: string, value: unknown): Promise<void> {

@@ -2,13 +2,14 @@
 // the next turn. Pasted lines make one message. Ctrl-C stops the running turn; at the prompt it ends the chat.
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
-import type { ReplyView } from '../api/views.ts';
+import type { FileView, ReplyView } from '../api/views.ts';
 import { COMMANDS } from '../core/commands.ts';
 import { oneLine } from '../text/cut-text.ts';
 import { harmless } from '../text/harmless.ts';
 import type { ApiClient } from './api-client.ts';
 import { createChatScreen } from './chat-screen.ts';
 import type { CliContext } from './context.ts';
+import { filesMeant, saveFile } from './download.ts';
 import { EXIT, errorLine, exitCodeOf } from './failure.ts';
 
 export interface Conversation {
@@ -23,6 +24,7 @@ const PASTE_MS = 25;
 
 const HELP = `${COMMANDS.map(({ usage, help }) => `${usage}  ${help}`).join('\n')}
 /help   this list
+/download [n]  save the files of the last answer into this folder
 /quit   leave (also Ctrl-D)
 Ctrl-C  stop the running turn; at the prompt: leave`;
 
@@ -44,6 +46,8 @@ export async function converse({ context, client, name, chatId }: Conversation):
   let pasted: string[] = [];
   let pasteEnds: NodeJS.Timeout | undefined;
   let running: string | null = null;
+  /** Of the last answer. */
+  let files: readonly FileView[] = [];
   let stopAsked = false;
   let busy = false;
   let ended = false;
@@ -94,6 +98,7 @@ export async function converse({ context, client, name, chatId }: Conversation):
         left.resolve(EXIT.ok);
         lines.close();
       } else if (text === '/help') terminal.line(HELP);
+      else if (/^\/download(\s|$)/.test(text)) await download(text.slice('/download'.length).trim());
       else await sendAndShow(text);
     } catch (error) {
       terminal.note(errorLine(error));
@@ -115,9 +120,17 @@ export async function converse({ context, client, name, chatId }: Conversation):
     const label = terminal.style(['bold', 'green'], info.model.demo ? 'demo model › ' : 'agent › ');
     const answer = await screen.show(client.watch(turn_id), terminal.interactive ? label : '');
     running = null;
+    files = answer?.reply?.files ?? [];
     if (answer === null) terminal.note('This chat was erased.');
     lines.setPrompt(promptFor(answer?.reply?.asked));
     if (terminal.interactive) terminal.line();
+  }
+
+  async function download(rest: string): Promise<void> {
+    for (const file of filesMeant(files, rest)) {
+      const path = await saveFile(context.cwd, file.name, await client.download(file));
+      terminal.line(`Saved ${harmless(path)}.`);
+    }
   }
 
   /** What the person is asked for: a message, or an answer to what the agent has asked. */
@@ -157,6 +170,7 @@ export async function converse({ context, client, name, chatId }: Conversation):
       );
     }
     const asked = last?.reply?.asked;
+    files = last?.reply?.files ?? [];
     if (asked?.length) terminal.line(harmless(last?.reply?.text ?? ''));
     terminal.line();
     return asked;

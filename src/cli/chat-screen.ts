@@ -4,6 +4,7 @@ import type { AnswerView } from '../api/views.ts';
 import { oneLine } from '../text/cut-text.ts';
 import { createPieceJoiner, harmless } from '../text/harmless.ts';
 import type { WatchedEvent } from './api-client.ts';
+import { fileLines } from './download.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ChatScreen {
@@ -46,6 +47,9 @@ export function createChatScreen(terminal: Terminal, { streams }: { streams: boo
     const rest = reply.trim().startsWith(already) ? reply.trim().slice(already.length) : `\n${reply}`;
     write(already === '' ? reply : rest);
     if (!atLineStart) write('\n');
+    const files = answer.reply?.files ?? [];
+    for (const line of fileLines(files)) writeDimmed(line);
+    if (files.length > 0) writeDimmed('/download saves them here.');
   }
 
   return {

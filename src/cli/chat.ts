@@ -12,6 +12,7 @@ import { type ApiClient, createApiClient } from './api-client.ts';
 import { converse } from './chat-loop.ts';
 import { createChatScreen } from './chat-screen.ts';
 import type { AgentOptions, CliContext } from './context.ts';
+import { fileLines } from './download.ts';
 import { EXIT } from './failure.ts';
 import { readAddress } from './page-address.ts';
 
@@ -91,6 +92,7 @@ async function sayOnce(
   else {
     if (model.demo) terminal.note(terminal.style('dim', 'This is the demo model, not Claude.'));
     terminal.line(harmless(answer.reply.text));
+    for (const line of fileLines(answer.reply.files ?? [])) terminal.note(line);
   }
   if (answer.reply.outcome === 'stopped') return EXIT.interrupted;
   return answer.reply.outcome === 'ok' ? EXIT.ok : EXIT.failed;

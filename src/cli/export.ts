@@ -69,13 +69,13 @@ async function exportChat(
     await writeLines(join(draft, 'dead-letters.jsonl'), await deadLettersOf(stores.queue, key));
     return await writeChat(stores, key, heads, draft);
   });
-  const { sessions, turns, events, unreadable } = exported;
-  const detail = { sessions, turns, events, unreadable: unreadable.length };
+  const { sessions, turns, events, files, unreadable } = exported;
+  const detail = { sessions, turns, events, files, unreadable: unreadable.length };
   await noteAct(context, stores, 'chat-exported', tenant, detail);
   if (options.json) terminal.json({ exported: chatName(key), folder: target, ...exported });
   else
     terminal.line(
-      `Exported all of ${chatName(key)} to ${target}: ${counted(sessions, 'session')}, ${counted(turns, 'turn')}.`,
+      `Exported all of ${chatName(key)} to ${target}: ${counted(sessions, 'session')}, ${counted(turns, 'turn')}, ${counted(files, 'file')}.`,
     );
   for (const { session_id, reason } of unreadable) terminal.note(`not exported: ${session_id} (${reason})`);
   if (unreadable.length > 0) process.exitCode = EXIT.corrupt;

@@ -21,8 +21,10 @@ export interface PageOptions {
 }
 
 export interface Call {
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly body?: object;
+  /** In place of `body`: sent as it is. */
+  readonly bytes?: Blob;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
@@ -48,16 +50,19 @@ export function createRequests({ url, token, fetch: given, onTrouble = () => {} 
   }
 
   async function once(path: string, call: Call, bearer: string): Promise<Response> {
-    const { method = 'GET', body, headers, signal } = call;
+    const { method = 'GET', body, bytes, headers, signal } = call;
+    // Another server than the API's is never shown the token.
+    const isElsewhere = /^https?:/.test(path);
     try {
-      return await ask(base + path, {
+      return await ask(isElsewhere ? path : base + path, {
         method,
         headers: {
           ...headers,
-          ...(bearer !== '' && { authorization: `Bearer ${bearer}` }),
+          ...(bearer !== '' && !isElsewhere && { authorization: `Bearer ${bearer}` }),
           ...(body && { 'content-type': 'application/json' }),
         },
         ...(body && { body: JSON.stringify(body) }),
+        ...(bytes && { body: bytes }),
         ...(signal && { signal }),
         cache: 'no-store',
       });

@@ -30,6 +30,42 @@ export interface Reply {
   /** What people have to decide before the agent goes on. */
   readonly asked?: readonly Question[];
   readonly answered?: readonly Question[];
+  /** What the agent sent along. */
+  readonly files?: readonly FileOfTurn[];
+}
+
+/** A file of a message or a reply. */
+export interface FileOfTurn {
+  /** null for one that cannot be had here. */
+  readonly file: string | null;
+  readonly name: string;
+  readonly media_type: string;
+  readonly bytes: number | null;
+  readonly caption?: string;
+  /** A path of the API; `client.download` fetches it. */
+  readonly url: string | null;
+}
+
+/** A file that was uploaded for a message, to be given with it. */
+export interface UploadedFile {
+  readonly file: string;
+  readonly name: string;
+  readonly media_type: string;
+}
+
+export interface WorkspaceEntry {
+  readonly name: string;
+  readonly kind: 'file' | 'folder' | 'link';
+  readonly bytes: number | null;
+  readonly modified_at: string;
+}
+
+export interface WorkspaceFolder {
+  readonly session_id: string | null;
+  readonly generation: number | null;
+  readonly path: string;
+  readonly entries: readonly WorkspaceEntry[];
+  readonly cursor: string | null;
 }
 
 export interface Answer {
@@ -43,6 +79,8 @@ export interface Turn extends Omit<Answer, 'reply'> {
   readonly chat: string;
   readonly kind: string;
   readonly text: string;
+  /** What came with the message. */
+  readonly files?: readonly FileOfTurn[];
   readonly status: TurnStatus;
   readonly stop_requested: boolean;
   readonly received_at: string;
@@ -72,6 +110,8 @@ export interface Chat {
   readonly created_at: string | null;
   readonly updated_at: string | null;
   readonly expires_at: string | null;
+  /** Since when somebody has the session on a computer of theirs. */
+  readonly away_since: string | null;
   /** In the order they arrived. */
   readonly turns: readonly Turn[];
   /** Gives the turns before these; null at the beginning. */

@@ -90,6 +90,11 @@ export function fileObjectOf(turnId: TurnId, name: string): FileObject {
   return objectSchema.parse(`${turnId}/${name}`);
 }
 
+/** The last part of the object's name: how a client names one of a turn's files. */
+export function fileIdOf(object: FileObject): string {
+  return object.slice(object.indexOf('/') + 1);
+}
+
 /** Below this lies every file of a tenant's turns. */
 export const filesPrefix = (tenant: Tenant): string => `${tenant}/${FILES}/`;
 /** In the place of a session's id, which it can never be. */

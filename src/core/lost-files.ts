@@ -4,6 +4,7 @@ import { MAX_FILE_BYTES, sizeText } from './attachments.ts';
 import { Invalid } from './errors.ts';
 import type { TurnRequest } from './messages.ts';
 import type { GivenFile } from './ports.ts';
+import type { TurnRecord } from './records.ts';
 
 export interface LostFile {
   readonly name: string;
@@ -44,6 +45,9 @@ export function withoutLost(request: TurnRequest, { lost }: AttachedFiles): Turn
 }
 
 /** What a message is to people who only read a line of it. */
-export function shownText({ text, attachments = [] }: Pick<TurnRequest, 'text' | 'attachments'>): string {
+export function shownText({
+  text,
+  attachments = [],
+}: Pick<TurnRequest, 'text'> & Pick<TurnRecord, 'attachments'>): string {
   return text.trim() === '' ? attachments.map(({ name }) => name).join(', ') : text;
 }

@@ -11,6 +11,8 @@ export type * from './ports/queue.ts';
 export type * from './ports/schedules.ts';
 export type * from './ports/store.ts';
 export type * from './ports/tenants.ts';
+export type * from './ports/transfers.ts';
 export type * from './ports/usage.ts';
 export type * from './ports/vault.ts';
 export type * from './ports/webhooks.ts';
+export type * from './ports/workspace.ts';

@@ -53,6 +53,7 @@ export const apiSchema = z.object({
   ...announcing,
   webhooks,
   bucket: text,
+  tenantRole: z.string().startsWith('arn:').optional(),
   apiKeyParameter: parameter,
   browsers: z.string().default('{}').transform(parsedJson).pipe(browserAccessSchema),
   maxConcurrency: whole.default(1),

@@ -21,6 +21,7 @@ import { runWakeUps } from '../core/wake-ups.ts';
 import { detectSandbox } from '../host/sandbox/index.ts';
 import { PACKAGE_ROOT, packageVersion, WIDGET_FOLDER } from '../package-root.ts';
 import { storedBytes } from '../state/record.ts';
+import { createWorkspaceReader } from '../state/workspace-reader.ts';
 import { createSystem } from '../system/create-system.ts';
 import type { System } from '../system/system.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
@@ -33,6 +34,7 @@ import { startTenantInlets } from './bot-inlets.ts';
 import { startInlets } from './channels.ts';
 import type { Configuration, Environment } from './configuration.ts';
 import { openDataFolder } from './data-folder.ts';
+import { createFileTransfers } from './file-transfers.ts';
 import { listen } from './listen.ts';
 import { createLogLines } from './log-lines.ts';
 import { createMetrics } from './metrics.ts';
@@ -108,6 +110,8 @@ export async function openLocalSystem(
     const metrics = createMetrics({ queue: stores.queue, waiting, workers: () => workerPids().length });
     const { idle, ...system } = createSystem({
       ...stores,
+      transfers: createFileTransfers(stores.objects),
+      workspace: createWorkspaceReader(stores),
       standing,
       retentionOf,
       admit,

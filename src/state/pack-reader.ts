@@ -28,7 +28,8 @@ export function corruptPack(key: string, why: string, cause?: unknown): Corrupt 
   });
 }
 
-function missing(error: unknown, key: string): unknown {
+/** What is gone of a pack that a head names is damage; other errors stay what they are. */
+export function missing(error: unknown, key: string): unknown {
   if (!(error instanceof Gone)) return error;
   return new Corrupt('missing-pack', `Pack ${key} is missing from the object store.`, {
     cause: error,
@@ -157,7 +158,7 @@ export function* chunksOf(
 
 /** Reads only the header, by a ranged read. One of more than `maxBytes`, packed or not, is Corrupt. */
 export async function readHeader(
-  objects: ObjectStore,
+  objects: Pick<ObjectStore, 'get'>,
   scope: StateScope,
   entry: PackEntry,
   maxBytes?: number,

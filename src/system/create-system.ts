@@ -5,8 +5,10 @@ import { conversationOfChat } from '../api/chat-name.ts';
 import { type ApiDeps, OWN, type Owner } from '../api/deps.ts';
 import { problemResponse } from '../api/problems.ts';
 import { askToStop } from '../api/turns.ts';
+import { filePath } from '../api/views.ts';
 import { watchTurn } from '../api/watch-turn.ts';
 import { acceptAndQueue } from '../core/accept.ts';
+import type { StoredFile } from '../core/attachments.ts';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { eraseChat } from '../core/erase-chat.ts';
 import { Gone, Invalid, Refused } from '../core/errors.ts';
@@ -19,7 +21,16 @@ import { forTenant } from '../core/tenant-bound.ts';
 import { tenantNameSchema } from '../core/tenants.ts';
 import { openapiDocument } from '../package-root.ts';
 import { createSentTurn } from './sent-turn.ts';
-import type { Answer, AnswerEvent, Caller, SendOptions, SentTurn, System, Turn } from './system.ts';
+import type {
+  Answer,
+  AnswerEvent,
+  AnswerFile,
+  Caller,
+  SendOptions,
+  SentTurn,
+  System,
+  Turn,
+} from './system.ts';
 
 export interface CreateSystemOptions
   extends ApiDeps,
@@ -147,17 +158,22 @@ function ownerFrom({ user, name, tenant = DEFAULT_TENANT }: Caller): Owner {
 type Ended = Pick<TurnRecord, 'turnId' | 'sessionId' | 'generation'>;
 
 function answerOf({ turnId, sessionId, generation }: Ended, reply: Reply): Answer {
-  const { text, outcome, code, demo, usage } = reply;
+  const { text, outcome, code, demo, usage, files } = reply;
   return {
     text,
     outcome,
     ...(code !== undefined && { code }),
     ...(demo !== undefined && { demo }),
     ...(usage !== undefined && { usage }),
+    ...(files && { files: files.map(fileOf) }),
     turnId,
     sessionId,
     generation,
   };
+}
+
+function fileOf({ name, mediaType, bytes, caption, object }: StoredFile): AnswerFile {
+  return { name, mediaType, bytes, ...(caption !== undefined && { caption }), url: filePath(object) };
 }
 
 function turnOf(turn: TurnRecord): Turn {

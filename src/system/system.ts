@@ -8,9 +8,20 @@ import type { Reply, TurnRecord } from '../core/records.ts';
 /** What the person gets: the reply with the names of where it came from. */
 export interface Answer extends Pick<Reply, 'text' | 'outcome' | 'code' | 'demo' | 'usage'> {
   readonly turnId: TurnId;
+  /** What the agent sent along; `fetch` answers at each `url`. */
+  readonly files?: readonly AnswerFile[];
   readonly sessionId: SessionId | null;
   /** Version of the session's state after this turn. */
   readonly generation: number | null;
+}
+
+export interface AnswerFile {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly bytes: number;
+  readonly caption?: string;
+  /** A path of the HTTP API. */
+  readonly url: string;
 }
 
 /** After `retrying` the turn starts over: throw away the text shown so far. `final` is the last one. */

@@ -14,7 +14,7 @@ import { createMemorySessionStore } from '../../src/stores/memory/session-store.
 import { createMemoryWebhooks } from '../../src/stores/memory/webhooks.ts';
 import { createAnnounce } from '../../src/webhooks/announce.ts';
 import { noTimeline } from '../../testing/no-timeline.ts';
-import { workerOf } from '../../testing/worker-parts.ts';
+import { type WorkerParts, workerOf } from '../../testing/worker-parts.ts';
 
 export type Agent = (run: AgentRun) => Promise<AgentOutcome>;
 
@@ -52,6 +52,8 @@ export interface ApiFixtureOptions {
   readonly worker?: boolean;
   readonly queue?: (queue: TurnQueue) => TurnQueue;
   readonly app?: Partial<AppOptions>;
+  /** In place of the worker's own. */
+  readonly parts?: Partial<WorkerParts>;
 }
 
 export const says = (text: string): AgentOutcome => ({ status: 'ok', text, demo: true });
@@ -168,6 +170,7 @@ export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
             retentionSec,
             maxAttempts: 3,
             visibilityMs: 60_000,
+            ...setup.parts,
           }),
           { signal: ended.signal },
         );

@@ -39,7 +39,10 @@ const ROUTES = Object.entries(openapi.paths as unknown as Record<string, Record<
   ([path, operations]) =>
     Object.entries(operations).map(([method, { security }]) => ({
       method: method.toUpperCase(),
-      path: path.replace('{chat}', 'hostile').replace('{id}', NO_TURN),
+      path: path
+        .replace('{chat}', 'hostile')
+        .replace('{id}', NO_TURN)
+        .replace('{file}', `up-${'0'.repeat(16)}`),
       open: security !== undefined,
     })),
 );

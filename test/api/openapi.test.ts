@@ -1,5 +1,7 @@
 // The document against the server, both ways: every route is described and every description is a route; and
 // every described response is brought about here and fits its schema.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,6 +12,7 @@ import { sessionKeyOf } from '../../src/core/ids.ts';
 import { OverLimit } from '../../src/core/limits.ts';
 import { createMemorySchedules } from '../../src/stores/memory/index.ts';
 import { scheduleOf } from '../../testing/contracts/schedules.ts';
+import { createFilesFixture } from './files-fixture.ts';
 import { type ApiFixture, asksFor, createApiFixture, says } from './fixture.ts';
 
 interface Operation {
@@ -63,7 +66,7 @@ async function fits(
   const type = response.headers.get('content-type')?.split(';')[0] ?? '';
   const media = resolved.content[type];
   expect(media, `${method} ${path} ${response.status} ${type}`).toBeDefined();
-  if (type.startsWith('text/')) return text;
+  if (type.startsWith('text/') || type === 'application/octet-stream') return text;
   const pointer = name
     ? `#/components/responses/${name}/content/${pointerPart(type)}/schema`
     : `#/paths/${pointerPart(path)}/${method}/responses/${response.status}/content/${pointerPart(type)}/schema`;
@@ -376,6 +379,98 @@ describe('openapi.json', () => {
     await fits(await call('delete', own), 'delete', one);
   });
 
+  test('files and folders', async () => {
+    const announce = '/v1/chats/{chat}/files';
+    const put = '/v1/chats/{chat}/files/{file}';
+    const get = '/v1/turns/{id}/files/{file}';
+    const list = '/v1/chats/{chat}/workspace';
+    const read = '/v1/chats/{chat}/workspace/file';
+    const {
+      fixture: withFiles,
+      file,
+      bytes,
+    } = await (async () => {
+      const made = createFilesFixture({ apiKeys: [KEY], openapi });
+      made.agent = async (run) => {
+        writeFileSync(join(run.directory.workspace, 'a.txt'), 'a');
+        return says('done');
+      };
+      return { fixture: made, file: { name: 'a.txt', bytes: 1, media_type: 'text/plain' }, bytes: 'a' };
+    })();
+    const key = { 'idempotency-key': 'one' };
+    const over = (parts: object) => createApp({ ...withFiles.options, openapi, ...parts });
+    const ask = (method: string, address: string, body?: unknown, headers = {}, parts: object = {}) =>
+      over(parts).request(address, {
+        method,
+        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', ...headers },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+    const failing = (error: Error) => async () => {
+      throw error;
+    };
+    const broken = (error: Error) => ({
+      transfers: { receive: failing(error), uploadTo: failing(error), downloadFrom: failing(error) },
+      workspace: { list: failing(error), open: failing(error) },
+    });
+    const away = new Ambiguous('no-answer', 'None came.');
+    const defective = new Error('a defect');
+    const announced = (await fits(await ask('POST', '/v1/chats/f/files', file, key), 'post', announce)) as {
+      file: string;
+      upload: { url: string };
+    };
+    await fits(await ask('PUT', announced.upload.url, bytes, key), 'put', put);
+    const message = { text: 'x', files: [{ file: announced.file, name: 'a.txt', media_type: 'text/plain' }] };
+    const { turn_id } = (await fits(
+      await ask('POST', '/v1/chats/f/messages', message, key),
+      'post',
+      '/v1/chats/{chat}/messages',
+    )) as { turn_id: string };
+    const own = `/v1/turns/${turn_id}/files/${announced.file}`;
+    await fits(await ask('GET', own), 'get', get);
+    const elsewhere = { transfers: { downloadFrom: async () => 'https://bucket.example/a' } };
+    await fits(await ask('GET', own, undefined, {}, elsewhere), 'get', get);
+    await fits(await ask('GET', `/v1/turns/${turn_id}`), 'get', '/v1/turns/{id}');
+    await fits(await ask('GET', '/v1/chats/f/workspace'), 'get', list);
+    await fits(await ask('GET', '/v1/chats/f/workspace/file?path=a.txt'), 'get', read);
+    const huge = { workspace: { open: async () => ({ name: 'a', bytes: 1e9, modifiedAtMs: 0 }) } };
+    await fits(await ask('GET', '/v1/chats/f/workspace/file?path=a.txt', undefined, {}, huge), 'get', read);
+    for (const [address, path] of [
+      ['/v1/chats/f/workspace?path=..', list],
+      ['/v1/chats/f/workspace?path=none', list],
+      ['/v1/chats/f/workspace?limit=0', list],
+      ['/v1/chats/f/workspace?cursor=x', list],
+      ['/v1/chats/f/workspace/file?path=..', read],
+      ['/v1/chats/f/workspace/file', read],
+      ['/v1/chats/f/workspace/file?path=none', read],
+      [`/v1/turns/${NO_TURN}/files/up-1`, get],
+    ] as const) {
+      await fits(await ask('GET', address), 'get', path);
+    }
+    const nothing = { transfers: undefined, workspace: undefined };
+    for (const parts of [nothing, broken(away), broken(defective)]) {
+      await fits(await ask('POST', '/v1/chats/f/files', file, key, parts), 'post', announce);
+      await fits(await ask('PUT', announced.upload.url, bytes, key, parts), 'put', put);
+      await fits(await ask('GET', own, undefined, {}, parts), 'get', get);
+      await fits(await ask('GET', '/v1/chats/f/workspace', undefined, {}, parts), 'get', list);
+      await fits(
+        await ask('GET', '/v1/chats/f/workspace/file?path=a.txt', undefined, {}, parts),
+        'get',
+        read,
+      );
+    }
+    await fits(await ask('POST', '/v1/chats/f/files', file), 'post', announce);
+    await fits(await ask('POST', '/v1/chats/f/files', 'x'.repeat(1024 * 1024 + 1), key), 'post', announce);
+    const plain = { ...key, 'content-type': 'text/plain' };
+    await fits(await ask('POST', '/v1/chats/f/files', '{}', plain), 'post', announce);
+    const admit = failing(new OverLimit({ of: 'waiting', party: 'chat', limit: 1 }, 10_000, true));
+    await fits(await ask('POST', '/v1/chats/f/files', file, key, { admit }), 'post', announce);
+    await fits(await ask('PUT', announced.upload.url, bytes), 'put', put);
+    await fits(await ask('PUT', '/v1/chats/f/files/up-1', bytes, key), 'put', put);
+    const large = { ...key, 'content-length': String(1e9) };
+    await fits(await ask('PUT', announced.upload.url, bytes, large), 'put', put);
+    await withFiles.close();
+  });
+
   test('a running turn, then an erased chat', async () => {
     const release = Promise.withResolvers<void>();
     const started = Promise.withResolvers<void>();
@@ -413,7 +508,10 @@ describe('openapi.json', () => {
     );
     for (const [method, path] of addresses) {
       const id = path.includes('questions') ? NO_QUESTION : path.includes('permissions') ? NO_GRANT : NO_TURN;
-      const address = path.replace('{chat}', 'k').replace('{id}', id);
+      const address = path
+        .replace('{chat}', 'k')
+        .replace('{id}', id)
+        .replace('{file}', `up-${'0'.repeat(16)}`);
       const step = STEPS.find((one) => one.path === path);
       const decision = path.includes('questions') ? { decision: 'once' } : {};
       const sent = path.endsWith('/messages') ? { text: 'x' } : method === 'post' ? decision : undefined;

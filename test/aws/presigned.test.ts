@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPresignedObjects } from '../../src/host/lambda/presigned-objects.ts';
+import { createS3FileTransfers } from '../../src/stores/s3/file-transfers.ts';
 import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
 import { createS3Presigner, type S3PresignerOptions } from '../../src/stores/s3/presigner.ts';
 import { startCephRgw } from '../../testing/aws/ceph-rgw.ts';
@@ -56,6 +57,28 @@ function signedFor(
       expect(await send(url, 'PUT', ONCE, 'second')).toBe(412);
       expect(await send(await presigner.write(KEY), 'PUT', ONCE, 'third')).toBe(412);
       expect(await textOf(KEY)).toBe('first');
+    });
+
+    test('for a file of a person: takes exactly the announced bytes once, and gives them to be saved', async () => {
+      const made = createS3Presigner({ ...connection, bucket, expiresInSec: 60 });
+      const transfers = createS3FileTransfers({ presigner: made, expiresInSec: 60, now: () => 1_000 });
+      const key = `tenant/files/turn_${'a'.repeat(32)}/up-1`;
+      const { url, headers, expiresAtMs } = await transfers.uploadTo!(key, 5);
+      expect(expiresAtMs).toBe(61_000);
+      expect(await send(url, 'PUT', headers, 'longer')).toBe(403);
+      expect(await send(url, 'PUT', headers, 'less')).toBe(403);
+      expect(await send(url, 'PUT', headers, 'bytes')).toBe(200);
+      expect(await send(url, 'PUT', headers, 'other')).toBe(412);
+      const said = {
+        disposition: `attachment; filename="a.txt"; filename*=UTF-8''%C3%A4.txt`,
+        type: 'text/plain',
+      };
+      const answer = await fetch(await transfers.downloadFrom!(key, said));
+      expect(answer.headers.get('content-disposition')).toBe(said.disposition);
+      expect(answer.headers.get('content-type')).toBe('text/plain');
+      expect(await answer.text()).toBe('bytes');
+      const html = (await transfers.downloadFrom!(key, said)).replace('text%2Fplain', 'text%2Fhtml');
+      expect(await send(html, 'GET')).toBe(403);
     });
 
     test('is good for no other object, method or condition', async () => {

@@ -202,6 +202,35 @@ test('time limits are for what comes in: an answer that streams outlives them', 
   }
 });
 
+test('a file may take longer than other requests; what is no file may not', async () => {
+  const answering = async (request: Request) => {
+    const isFile = new URL(request.url).pathname.includes('/files/');
+    return new Response(isFile ? await request.text() : 'nothing here');
+  };
+  const short = { headersTimeout: 50, requestTimeout: 100, connectionsCheckingInterval: 10 };
+  const server = await listen(answering, '127.0.0.1', 0, short);
+  try {
+    const { hostname, port } = new URL(server.url);
+    const path = '/v1/chats/c/files/up-1';
+    const socket = connect(Number(port), hostname, () =>
+      socket.write(`PUT ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 8\r\n\r\nhalf`),
+    );
+    let answer = '';
+    socket.on('data', (piece) => {
+      answer += piece;
+    });
+    const closed = new Promise((resolve) => socket.on('close', resolve));
+    // Begun later, and cut off: the limit for others has passed for the file, too.
+    const other = 'PUT /v1/chats/c HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\nhalf';
+    await untilClosed(server.url, other);
+    socket.write('done');
+    await closed;
+    expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*halfdone$/);
+  } finally {
+    await server.stop();
+  }
+});
+
 /** Sends the beginning of a request and no more; resolves with the answer when the server ends the connection. */
 function untilClosed(url: string, beginning: string): Promise<string> {
   const { hostname, port } = new URL(url);

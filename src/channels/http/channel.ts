@@ -19,7 +19,7 @@ export function createHttpChannel(options: HttpChannelOptions): Channel {
   const { events, log = silentLog, gatherMs = 30 } = options;
   return {
     name: 'http',
-    capabilities: { edit: false, markdown: true, maxTextLength: MAX_TEXT_LENGTH },
+    capabilities: { edit: false, markdown: true, maxTextLength: MAX_TEXT_LENGTH, files: true },
     open: (context) => createSink(events, context, log, gatherMs),
     async deliver(context, reply) {
       const { request, tenant, sessionId, generation } = context;

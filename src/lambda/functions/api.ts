@@ -14,13 +14,13 @@ import { once } from '../../core/once.ts';
 import { createSqsTurnQueue } from '../../queues/sqs-fifo/turn-queue.ts';
 import { createSqsWebhookWakes } from '../../queues/sqs-fifo/webhook-wakes.ts';
 import { createSessionState } from '../../state/session-state.ts';
+import { createWorkspaceReader } from '../../state/workspace-reader.ts';
 import { createDynamoEventLog } from '../../stores/dynamodb/event-log.ts';
 import { createDynamoPlaces } from '../../stores/dynamodb/places.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
 import { createDynamoTenantRegistry } from '../../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { createDynamoWebhooks } from '../../stores/dynamodb/webhooks.ts';
-import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
 import { createTenantDirectory } from '../../tenants/directory.ts';
 import { createSecretReader } from '../../tenants/secrets.ts';
 import { createCallers } from '../../tenants/user-tokens.ts';
@@ -28,6 +28,7 @@ import { webhookAddresses } from '../../webhooks/webhook-address.ts';
 import { admissionOf } from '../admission.ts';
 import { apiSchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
+import { bucketOrigin, openObjectAccess } from '../object-access.ts';
 import { createObservability, noteRefusal } from '../observability.ts';
 import { readParameters } from '../parameters.ts';
 
@@ -56,6 +57,11 @@ const open = once(async () => {
   const retentionSec = configuration.retentionDays * DAY_SEC;
   const { info, openapi } = JSON.parse(readFileSync(join(files, 'api.json'), 'utf8'));
   const store = createDynamoSessionStore(tables);
+  const { objects, transfers } = openObjectAccess({
+    bucket,
+    tenantRole: configuration.tenantRole,
+    recordOf: directory?.of ?? (async () => null),
+  });
   return createApp({
     store,
     queue: createSqsTurnQueue({ queueUrl, deadLetterQueueUrl: queueUrl }),
@@ -65,10 +71,13 @@ const open = once(async () => {
       ...(directory && { retentionOf: directory.retentionOf }),
     }),
     state: createSessionState({
-      objects: createS3ObjectStore({ bucket }),
+      objects,
       limits: { maxWorkspaceBytes: 0, maxWorkspaceFiles: 0 },
       heads: store,
     }),
+    objects,
+    transfers,
+    workspace: createWorkspaceReader({ objects }),
     admit: admissionOf(configuration, directory),
     ...(directory && {
       standing: directory.standing,
@@ -108,7 +117,7 @@ const open = once(async () => {
     apiKeys: [secrets.get(apiKeyParameter) ?? ''],
     knownHosts: null,
     openapi,
-    page: servePageFrom(join(files, 'web')),
+    page: servePageFrom(join(files, 'web'), [bucketOrigin(bucket, process.env.AWS_REGION)]),
   });
 });
 

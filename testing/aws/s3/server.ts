@@ -98,9 +98,9 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       case 'GET':
         if (uploadId !== null) return listParts(bucket, uploadId);
         objectReads += 1;
-        return getObject(bucket.find(key), request);
+        return getObject(bucket.find(key), request, query);
       case 'HEAD':
-        return { ...getObject(bucket.find(key), request), body: '' };
+        return { ...getObject(bucket.find(key), request, query), body: '' };
       case 'DELETE':
         if (uploadId === null) bucket.remove(key, header(request, 'if-match'));
         else bucket.abort(uploadId);
@@ -260,7 +260,18 @@ function rangeOf(range: string | undefined, size: number): { start: number; end:
   return { start, end };
 }
 
-function getObject(object: StoredObject, request: IncomingMessage): Answer {
+/** A reader may say how the answer describes the object; S3 takes that from signed requests only. */
+function saidOf(query: URLSearchParams): Record<string, string> {
+  const names = ['content-type', 'content-disposition'];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = query.get(`response-${name}`);
+      return value === null ? [] : [[name, value]];
+    }),
+  );
+}
+
+function getObject(object: StoredObject, request: IncomingMessage, query: URLSearchParams): Answer {
   const match = header(request, 'if-match');
   if (match !== undefined && match !== object.etag) throw failedCondition();
   if (header(request, 'if-none-match') === object.etag) throw new S3Error(304, 'NotModified', '');
@@ -277,6 +288,7 @@ function getObject(object: StoredObject, request: IncomingMessage): Answer {
       'last-modified': new Date(object.modifiedAtMs).toUTCString(),
       'accept-ranges': 'bytes',
       ...object.metadata,
+      ...saidOf(query),
       ...(range && { 'content-range': `bytes ${start}-${end - 1}/${object.body.length}` }),
       ...(wanted && {
         [`x-amz-checksum-${checksum.name}`]: checksum.value,
