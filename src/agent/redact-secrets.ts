@@ -5,12 +5,12 @@ const REDACTED = '[redacted]';
 
 /** Shapes that mean a secret wherever they stand. */
 const SHAPES: readonly RegExp[] = [
-  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
-  /\bsk-[A-Za-z0-9_-]{16,}/g,
-  /\b(?:gh[pousr]_|github_pat_|glpat-|npm_)[A-Za-z0-9_-]{16,}/g,
-  /\bx(?:ox[abeprs]|app)-[A-Za-z0-9-]{10,}/g,
-  /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/g,
-  /\bAIza[0-9A-Za-z_-]{30,}/g,
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[A-Za-z0-9+/=:,\s]|\\{1,8}[nr])*(?:-----END [A-Z ]*PRIVATE KEY-----)?/g,
+  /(?<![A-Za-z])sk-[A-Za-z0-9_-]{16,}/g,
+  /(?<![A-Za-z])(?:gh[pousr]_|github_pat_|glpat-|npm_)[A-Za-z0-9_-]{16,}/g,
+  /(?<![A-Za-z])x(?:ox[abeprs]|app)-[A-Za-z0-9-]{10,}/g,
+  /(?<![A-Z])(?:AKIA|ASIA)[0-9A-Z]{16}\b/g,
+  /(?<![A-Za-z])AIza[0-9A-Za-z_-]{30,}/g,
   /\b\d{6,12}:[A-Za-z0-9_-]{34,36}\b/g,
   /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g,
 ];
@@ -19,7 +19,7 @@ const SHAPES: readonly RegExp[] = [
 const BEHIND: readonly RegExp[] = [
   /(\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{16,}/gi,
   /(:\/\/[^\s/:@"'\\]{1,200}:)[^\s/@"'\\]{1,200}(?=@)/g,
-  /((?:api_?-?key|access_?-?key|secret|token|passwo?r?d|passwd|credential)\w{0,40}[\\"']{0,4}\s{0,3}[:=]\s{0,3}[\\"']{0,4})(?!\d+\b)[^\s"'\\,;{}()<>[\]]{8,}/gi,
+  /((?:api_?-?key|access_?-?key|secret|token|passwo?r?d|passwd|credential)\w{0,40}[\\"']{0,4}\s{0,3}[:=]\s{0,3}[\\"']{0,4})(?!-?\d+\b)[^\s"'\\,;{}()<>[\]]{8,}/gi,
 ];
 
 export function redactSecrets(text: string): string {
