@@ -109,6 +109,8 @@ export const settingsSchema = z.strictObject({
   /** `ask`: calls that people decide about; a tool named here need not stand in `allow`. */
   tools: z.strictObject({ allow: z.array(z.string()), ask: z.array(z.string()).optional() }),
   approvals: approvalsSchema.default({}),
+  /** Who may take a session's files and a diagnosis of it; nobody when left out. */
+  admins: principalListSchema.optional(),
   /** `prefer`: use one where the machine has it. `require`: run no turn without. `off`: none. */
   sandbox: z.enum(['prefer', 'require', 'off']).default('prefer'),
   /** What the agent may reach besides the model. In a sandbox; without one it cannot be kept from anything. */

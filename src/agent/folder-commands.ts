@@ -26,9 +26,9 @@ export function offeredCommands({ settings, skills }: Folder): readonly OfferedC
 /** Throws where a name is none, or means something already. */
 export function checkCommands(folder: Folder, tools: readonly string[]): void {
   const offered = offeredCommands(folder);
+  const replies = Object.keys(folder.settings.replies ?? {}).length;
   for (const [at, { name }] of offered.entries()) {
-    const where =
-      name in (folder.settings.replies ?? {}) ? `settings.json: replies.${name}` : `skill "${name}"`;
+    const where = at < replies ? `settings.json: replies.${name}` : `skill for "/${name}"`;
     if (!OFFERED_NAME.test(name)) {
       throw badFolder(
         `${where}: no name of a command.`,

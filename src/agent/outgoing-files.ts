@@ -35,27 +35,48 @@ export async function keepForPerson(
     if (size > MAX_FILE_BYTES) {
       throw new NotSent(`The file has ${sizeText(size)}; at most ${sizeText(MAX_FILE_BYTES)} can be sent.`);
     }
-    const folder = await openFolder(directory.config);
-    const before = (await readdir(folder)).filter((name) => name.endsWith(NOTE)).sort();
-    if (before.length >= MAX_FILES) {
-      throw new NotSent(
-        `${MAX_FILES} files are sent with this answer already. Pack the others into one archive.`,
-      );
-    }
-    const number = Number(before.at(-1)?.split('-', 1)[0] ?? 0) + 1;
-    const id = `${String(number).padStart(3, '0')}-${randomBytes(4).toString('hex')}`;
-    await copy(source.handle, join(folder, id), size);
+    const place = await nextPlace(directory.config);
+    await copy(source.handle, place, size);
     const name = fileNameOf(basename(path));
     const note = { name, mediaType: mediaTypeOf(getMimeType(name)), ...(caption ? { caption } : {}) };
-    await writeNew(join(folder, `${id}${NOTE}`), JSON.stringify(describedFileSchema.parse(note)));
+    await writeNew(`${place}${NOTE}`, JSON.stringify(describedFileSchema.parse(note)));
     return { ...note, bytes: size };
   } finally {
     await source.handle.close();
   }
 }
 
+/** One that is no file of the agent's: `write` makes it. */
+export async function makeForPerson(
+  config: string,
+  note: Pick<SentFile, 'name' | 'mediaType'>,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const place = await nextPlace(config);
+  const file = await open(place, NEW_FILE, 0o600);
+  try {
+    await write(file);
+  } finally {
+    await file.close();
+  }
+  await writeNew(`${place}${NOTE}`, JSON.stringify(describedFileSchema.parse(note)));
+}
+
+/** Where the next file goes. */
+async function nextPlace(config: string): Promise<string> {
+  const folder = await openFolder(config);
+  const before = (await readdir(folder)).filter((name) => name.endsWith(NOTE)).sort();
+  if (before.length >= MAX_FILES) {
+    throw new NotSent(
+      `${MAX_FILES} files are sent with this answer already. Pack the others into one archive.`,
+    );
+  }
+  const number = Number(before.at(-1)?.split('-', 1)[0] ?? 0) + 1;
+  return join(folder, `${String(number).padStart(3, '0')}-${randomBytes(4).toString('hex')}`);
+}
+
 /** A file of the working directory or of the agent's temporary folder, opened without a way out of them. */
-async function openOwn(
+export async function openOwn(
   { workspace, root }: ExecutionDirectory,
   path: string,
 ): Promise<{ handle: FileHandle }> {

@@ -35,6 +35,8 @@ import { createRecovery, dropUnanswered, GO_ON } from './recovery.ts';
 import { type Refusal, refusalOf, waysOn } from './refusal.ts';
 import { relocate } from './relocation.ts';
 import { beginScheduling, orderedSchedules } from './schedule-tool.ts';
+import { mayTake, NOT_AN_ADMIN } from './session-admins.ts';
+import type { ArchiveKind } from './session-archive.ts';
 import { reportSlowTools } from './slow-tools.ts';
 import { timeZoneOf } from './time-zone.ts';
 import {
@@ -192,6 +194,7 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   const held = await takeUpHeld(asking, options.folder, transcript, mark);
   const ofFolder = run.decided?.calls ? null : folderCommandOf(options.folder, run.request.text);
   if (ofFolder && 'reply' in ofFolder) return { status: 'ok', text: ofFolder.reply, demo };
+  if (command?.kind === 'export' || command?.kind === 'debug') return await taken(run, command.kind, options);
   if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
   if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
@@ -276,6 +279,22 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     ...(ended.length > 0 && { ended: ended.filter((_, at) => at < MAX_ENDED_PROGRAMS) }),
   };
   return told(all, notices, refusalOf(watched), command);
+}
+
+/** The session as a file, without the model. */
+async function taken(
+  run: AgentRun,
+  kind: ArchiveKind,
+  { folder, model }: Pick<TurnOptions, 'folder' | 'model'>,
+): Promise<AgentOutcome> {
+  const { demo } = model;
+  if (!mayTake(folder, run)) return { status: 'ok', text: NOT_AN_ADMIN, demo };
+  const { config } = run.directory;
+  await dropOutgoing(config);
+  const { archiveSession } = await import('./session-archive.ts');
+  const text = await archiveSession(run, kind, folder);
+  const sent = (await outgoingFiles(config)).map(({ path: _, ...file }) => file);
+  return { status: 'ok', text, demo, sent };
 }
 
 /** With what else there is to tell. */

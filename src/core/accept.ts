@@ -2,7 +2,6 @@
 // here, whatever platform it belongs to.
 import type { AdmissionStore, Admit } from './admission.ts';
 import { inputsOf } from './command-requests.ts';
-import { chosenIn } from './consent.ts';
 import { tenantOf } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
 import type { SessionStore, TurnQueue } from './ports.ts';
@@ -53,7 +52,10 @@ async function whileRunningFor(
   if (kind !== 'message' || !mapping) return whileRunning;
   // A message is taken in all the same where the choice cannot be read.
   const head = await store.getHead(tenantOf(sessionKey), mapping.session_id).catch(() => null);
-  const chosen = head && chosenIn(head).whileRunning;
+  if (!head?.consent) return whileRunning;
+  // Most chats have chosen nothing: whoever only takes messages in need not load it.
+  const { chosenIn } = await import('./consent.ts');
+  const chosen = chosenIn(head).whileRunning;
   return chosen ? { default: chosen, chats: {} } : whileRunning;
 }
 

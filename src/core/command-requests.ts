@@ -39,6 +39,10 @@ export function inputsOf(request: TurnRequest, settings?: WhileRunning): Inputs 
       const turnId = turnIdOf(request.sessionKey, dedupeId);
       return goesOn({ ...order, turnId, dedupeId, kind: 'new', text: '' }, message);
     }
+    case 'export':
+    case 'debug':
+      // Done where the session's files are.
+      return goesOn({ ...order, kind: 'message', text: `/${command.name}` });
     default: {
       const text = command.kind === 'command' ? `${command.name} ${rest}`.trim() : rest;
       return goesOn({ ...order, kind: command.kind, text });

@@ -148,6 +148,24 @@ export const COMMANDS = [
     takes: /^[\w.:@/-]{0,100}$/,
   },
   {
+    name: 'export',
+    usage: '/export',
+    help: 'What was said and the files, as one file; for admins',
+    helpIn: { de: 'Was gesagt wurde und die Dateien, als eine Datei; für Verwalter' },
+    kind: 'message',
+    takes: NOTHING,
+  },
+  {
+    name: 'debug',
+    usage: '/debug',
+    help: 'How this conversation is built and what it runs on, as one file; for admins',
+    helpIn: {
+      de: 'Wie diese Unterhaltung aufgebaut ist und worauf sie läuft, als eine Datei; für Verwalter',
+    },
+    kind: 'message',
+    takes: NOTHING,
+  },
+  {
     name: 'forget',
     usage: '/forget',
     help: 'Erase this chat for good; asks first',

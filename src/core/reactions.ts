@@ -7,30 +7,19 @@ import { consentOf, MAX_REACTIONS, readableConsent } from './consent.ts';
 import { Corrupt } from './errors.ts';
 import type { TurnRequest } from './messages.ts';
 import type { CommandResult } from './permissions-command.ts';
+import { partsOfReaction } from './reaction-text.ts';
 import type { Decision, NotNow, RunningTurn } from './running-turn.ts';
 
-/** Begins the text of such an input. No command that people can write has this name. */
-const REACTION = 'reaction';
 const LOOKED_AT = 100;
 const QUOTED = 200;
 
 const reactionsSchema = z.array(z.string().max(64)).max(20);
 
-/** The text of the input by which somebody reacts to the message `ref` of their platform; without any: takes it back. */
-export function reactionText(ref: string, reactions: readonly string[]): string {
-  return `${REACTION} ${ref}\n${JSON.stringify(reactions)}`;
-}
-
-export function isReaction({ kind, text }: Pick<TurnRequest, 'kind' | 'text'>): boolean {
-  return kind === 'command' && /^reaction \S+\n/.test(text);
-}
-
 /** Notes it, if it is about one of this conversation's answers. */
 export async function reactionReply({ deps, request, head, channel }: RunningTurn): Promise<CommandResult> {
   const reply = { outcome: 'ok', text: '', quiet: true } as const;
-  const [first = '', ...rest] = request.text.split('\n');
-  const ref = first.slice(REACTION.length + 1);
-  const { data: reactions } = reactionsSchema.safeParse(parsed(rest.join('\n')));
+  const [ref, given] = partsOfReaction(request);
+  const { data: reactions } = reactionsSchema.safeParse(parsed(given));
   const { items } = await deps.store.listTurns(request.sessionKey, { limit: LOOKED_AT });
   const to = items.findLast(({ anchor }) => anchor !== null && channel.holds?.(anchor, ref));
   if (!reactions || !to?.reply) return { reply };

@@ -80,7 +80,7 @@ describe('refused', () => {
     ['a name that every chat knows', { replies: { status: 'x' } }, {}, /replies\.status: there is a command/],
     ['a way on', { replies: { compact: 'x' } }, {}, /replies\.compact: there is a command/],
     ['no name', { replies: { 'Opening Hours': 'x' } }, {}, /replies\.Opening Hours: no name/],
-    ['twice', { replies: { a_b: 'x' } }, { 'a-b': 'command: true' }, /skill "a-b": there is a command/],
+    ['twice', { replies: { a_b: 'x' } }, { 'a-b': 'command: true' }, /skill for "\/a_b": there is a command/],
     ['no tool for it', { tools: { allow: [] } }, { a: 'command: true' }, /may not use skills/],
     ['neither true nor false', {}, { a: 'command: perhaps' }, /SKILL\.md: command/],
     ['nothing to say', { replies: { hours: '' } }, {}, /replies/],

@@ -61,7 +61,10 @@ test('/mode alone says how it is; other words are text for the agent', async () 
   expect(await told(fixture, '/mode')).toContain('as this bot is set up');
   await told(fixture, '/mode steer');
   expect(await told(fixture, '/mode')).toContain('told to the turn that runs');
-  expect((await write(fixture, '/mode of transport')).kind).toBe('steer');
+  expect(await write(fixture, '/mode of transport')).toMatchObject({
+    kind: 'message',
+    text: '/mode of transport',
+  });
 });
 
 test('/model: shown, chosen for the turns that follow, kept in a new session, taken back', async () => {

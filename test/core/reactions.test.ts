@@ -5,7 +5,7 @@ import { acceptAndQueue } from '../../src/core/accept.ts';
 import { contextBlock } from '../../src/core/message-context.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { promise } from '../../src/core/promises.ts';
-import { isReaction, reactionText } from '../../src/core/reactions.ts';
+import { isReaction, reactionText } from '../../src/core/reaction-text.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 
 const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat: 'c', thread: null };

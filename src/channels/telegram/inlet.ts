@@ -7,7 +7,7 @@ import { type Conversation, type SessionKey, sessionKeyOf } from '../../core/ids
 import { OverLimit } from '../../core/limits.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
-import { isReaction } from '../../core/reactions.ts';
+import { isReaction } from '../../core/reaction-text.ts';
 import { NotServed } from '../../core/standing.ts';
 import { cutText } from '../../text/cut-text.ts';
 import type { BotIdentity } from './api.ts';

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Conversation } from '../../core/ids.ts';
 import { type TurnRequest, turnRequest } from '../../core/messages.ts';
-import { reactionText } from '../../core/reactions.ts';
+import { reactionText } from '../../core/reaction-text.ts';
 import { type AllowList, isAllowed } from './allow-list.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 

@@ -5,7 +5,7 @@ import { isEdit } from '../../core/edited-message.ts';
 import { Gone, Invalid } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Clock, ProgressSink, SendContext } from '../../core/ports.ts';
-import { isReaction } from '../../core/reactions.ts';
+import { isReaction } from '../../core/reaction-text.ts';
 import {
   keepShowing,
   keepTyping,
