@@ -119,7 +119,7 @@ channelContract({
       reason: 'WeChat knows pictures and voice only, and sends no words with them (files.test.ts)',
       tests: [
         'a file that a person sends comes with the turn, and can be fetched whole',
-        '[ONCE-OUT] a file of a reply stands once, below its text, whatever call fails',
+        'a file of a reply stands once, below its text, whatever call fails',
       ],
     },
     {
