@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type ChannelResult, playConversation, type WiringName } from '../testing/channels/conversation.ts';
-import { differencesOf, tableOf, transcriptOf } from '../testing/channels/report.ts';
+import { differencesOf, failuresOf, tableOf, transcriptOf } from '../testing/channels/report.ts';
 
 const { values } = parseArgs({
   options: {
@@ -42,7 +42,7 @@ async function main(): Promise<number> {
     all.push(results);
   }
   const [first = [], second] = all;
-  const hasFailed = all.flat().some(({ cells }) => cells.some(({ failed }) => failed));
+  const hasFailed = all.some((results) => failuresOf(results).length > 0);
   const differences = second ? differencesOf(first, second) : [];
   if (differences.length === 0 && all.length === 2 && !hasFailed) {
     process.stdout.write(`\nOn ${NAMES.local} and on ${NAMES.aws}:\n\n${tableOf(first)}\n`);

@@ -9,6 +9,7 @@ import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { Conflict, Invalid } from '../core/errors.ts';
 import type { ExecutionDirectory, Workplace } from '../core/ports/execution.ts';
 import type { Lease } from '../core/records.ts';
+import { withDirectory } from './directory-lock.ts';
 import { isSameProcess, processStart } from './process-identity.ts';
 import { endProcesses, pauseProcesses } from './processes.ts';
 import { removeTree } from './remove-tree.ts';
@@ -64,35 +65,42 @@ export function createWorkplace({ root }: WorkplaceOptions): Workplace {
     await removeTree(trash);
   }
 
+  async function make(lease: Lease, path: string): Promise<ExecutionDirectory> {
+    const held = await readNote(`${path}.json`);
+    if (held && held.fence > lease.fence && (await isSameProcess(held.worker))) {
+      throw new Conflict('lease-lost', 'A newer lease of this session works here already.');
+    }
+    const worker = { pid: process.pid, start: (await processStart(process.pid)) ?? '' };
+    await writeNote(root, `${path}.json`, { owner: lease.owner, fence: lease.fence, worker });
+    await clear(path);
+    const directory: ExecutionDirectory = {
+      root: path,
+      config: join(path, 'config'),
+      workspace: join(path, 'workspace'),
+    };
+    await mkdir(path, { mode: 0o700 });
+    for (const part of ['config', 'workspace', 'home', 'tmp']) await mkdir(join(path, part), { mode: 0o700 });
+    return directory;
+  }
+
+  async function remove(lease: Lease, path: string): Promise<void> {
+    const held = await readNote(`${path}.json`);
+    if (held?.owner !== lease.owner || held.fence !== lease.fence) return;
+    await clear(path);
+    await rm(`${path}.json`, { force: true });
+  }
+
   return {
     async open(lease) {
       const path = pathOf(lease);
-      const held = await readNote(`${path}.json`);
-      if (held && held.fence > lease.fence && (await isSameProcess(held.worker))) {
-        throw new Conflict('lease-lost', 'A newer lease of this session works here already.');
-      }
-      const worker = { pid: process.pid, start: (await processStart(process.pid)) ?? '' };
-      await writeNote(root, `${path}.json`, { owner: lease.owner, fence: lease.fence, worker });
-      await clear(path);
-      const directory: ExecutionDirectory = {
-        root: path,
-        config: join(path, 'config'),
-        workspace: join(path, 'workspace'),
-      };
-      await mkdir(path, { mode: 0o700 });
-      for (const part of ['config', 'workspace', 'home', 'tmp'])
-        await mkdir(join(path, part), { mode: 0o700 });
-      return directory;
+      return await withDirectory(path, () => make(lease, path));
     },
 
     pause: (lease) => pauseProcesses(pathOf(lease)),
 
     async close(lease) {
       const path = pathOf(lease);
-      const held = await readNote(`${path}.json`);
-      if (held?.owner !== lease.owner || held.fence !== lease.fence) return;
-      await clear(path);
-      await rm(`${path}.json`, { force: true });
+      await withDirectory(path, () => remove(lease, path));
       // Removes the root only if it is empty, that is when no other session runs.
       await rmdir(root).catch(() => {});
     },

@@ -52,6 +52,46 @@ test('the same session gets the same path, fresh and private', async () => {
   }
 });
 
+test('a close that comes late takes nothing away from a newer lease, whoever is faster', async () => {
+  const lease = leaseOf(randomUUID());
+  const name = folderNameOf(lease);
+  const [before, after] = [createWorkplace({ root }), createWorkplace({ root })];
+  for (let round = 1; round <= 150; round++) {
+    const old = { ...lease, owner: `old-${round}`, fence: 2 * round };
+    await before.open(old);
+    const steps = round % 15;
+    const closing = before.close(old);
+    for (let step = 0; step < steps; step++) await new Promise((resolve) => setImmediate(resolve));
+    const newer = { ...lease, owner: `new-${round}`, fence: 2 * round + 1 };
+    const [opened] = await Promise.all([after.open(newer), closing]);
+    expect((await readdir(opened.root)).sort(), `round ${round}`).toEqual([
+      'config',
+      'home',
+      'tmp',
+      'workspace',
+    ]);
+    expect((await readdir(root)).filter((name) => !name.includes('.trash-')).sort()).toEqual([
+      name,
+      `${name}.json`,
+    ]);
+  }
+});
+
+test('a worker that was killed while it held a directory holds nobody up, and gives way to one of them', async () => {
+  const lease = leaseOf(randomUUID());
+  const name = folderNameOf(lease);
+  await mkdir(root);
+  const dead = { number: '0123456789abcdef', worker: { pid: 2 ** 22 + 1, start: '1' } };
+  await writeFile(join(root, `${name}.lock`), JSON.stringify(dead));
+  const workplaces = Array.from({ length: 8 }, () => createWorkplace({ root }));
+  const opened = await Promise.all(
+    workplaces.map((workplace, at) => workplace.open({ ...lease, fence: at + 1 }).catch(() => null)),
+  );
+  expect(opened.at(-1)).toMatchObject({ root: join(root, name) });
+  expect((await readdir(join(root, name))).sort()).toEqual(['config', 'home', 'tmp', 'workspace']);
+  expect(await readdir(root)).not.toContain(`${name}.lock`);
+});
+
 test('after close nothing is left, whatever permissions the agent gave', async () => {
   const workplace = createWorkplace({ root });
   const lease = leaseOf(randomUUID());

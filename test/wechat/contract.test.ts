@@ -116,6 +116,13 @@ channelContract({
   },
   skip: [
     {
+      reason: 'WeChat knows pictures and voice only, and sends no words with them (files.test.ts)',
+      tests: [
+        'a file that a person sends comes with the turn, and can be fetched whole',
+        'a file of a reply stands once, below its text, whatever call fails',
+      ],
+    },
+    {
       reason:
         'WeChat knows no id of a message and changes none: what may have arrived is sent once more, and says so (deliver.test.ts)',
       tests: [

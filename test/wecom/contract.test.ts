@@ -139,6 +139,10 @@ channelContract({
   },
   skip: [
     {
+      reason: 'WeCom tells no names of files, and sends them alone (files.test.ts)',
+      tests: ['a file that a person sends comes with the turn, and can be fetched whole'],
+    },
+    {
       reason: ONE_MESSAGE,
       tests: [
         'a long reply comes in parts, each within the limit, in order and whole',

@@ -14,6 +14,8 @@ export function openHttp(): Platform {
     return client;
   };
   const seen: string[] = [];
+  /** What stands on the page in the end, by turn. */
+  const shown = new Map<string, string>();
 
   /** What grows on the page; a break is not the end of the turn. */
   async function follow(turnId: string): Promise<void> {
@@ -21,7 +23,10 @@ export function openHttp(): Platform {
     try {
       for await (const event of api().follow(turnId)) {
         if (event.type === 'text') text += event.text;
-        if (event.type === 'final') text = event.reply.text;
+        if (event.type === 'final') {
+          text = event.reply.text;
+          shown.set(turnId, text);
+        }
         if (text !== seen.at(-1)) seen.push(text);
       }
     } catch (error) {
@@ -51,10 +56,10 @@ export function openHttp(): Platform {
       sendsPicture: say,
       async lines() {
         const { turns } = await api().chat(CHAT, { limit: 100 }).catch(emptyChat);
-        return turns.flatMap(({ text, reply }): Line[] => {
+        return turns.flatMap(({ turn_id: id, text, reply }): Line[] => {
           const ann: Line = { by: 'Ann', text };
           if (!reply || reply.code === 'gathered') return [ann];
-          return [ann, { by: 'Bot', text: reply.text, buttons: (reply.asked ?? []).flatMap(buttonsOf) }];
+          return [ann, { by: 'Bot', text: shown.get(id) ?? reply.text, buttons: (reply.asked ?? []).flatMap(buttonsOf) }];
         });
       },
       everSeen: async () => seen,

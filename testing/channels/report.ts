@@ -35,9 +35,9 @@ export function transcriptOf(results: readonly ChannelResult[]): string {
   });
   return `# One conversation on every channel
 
-Written by \`npm run channels\` and kept true by \`test/channels/conversation.test.ts\`: Ann has the same conversation on each channel, against
-the fakes of the platforms, with the real inlets, core, agent (Claude Agent SDK) and channels, and a model that is a script. The local
-system and the installation with stand-ins for AWS show the same. Each chat stands as it is to be seen in the end. \`⏎\` is a line break,
+Written by \`npm run channels\` and kept true by \`conversation.long.test.ts\` in \`test/channels\` and \`test/lambda\`: Ann has the same
+conversation on each channel, against the fakes of the platforms, with the real inlets, core, agent (Claude Agent SDK) and channels, and
+a model that is a script. The local system and the installation with stand-ins for AWS show the same. Each chat stands as it is to be seen in the end. \`⏎\` is a line break,
 \`[…]\` a button, \`📎\` a file that is shown.
 
 ${tableOf(results)}
@@ -58,6 +58,13 @@ function shownText(text: string): string {
   const steady = text.replace(/Support id: [^)]+/, 'Support id: …').replaceAll('\n', ' ⏎ ');
   if (steady.length <= LONGEST) return steady;
   return `${cutText(steady, BEGINNING)} … ${cutTextStart(steady, END)} (${text.length} characters)`;
+}
+
+/** What was to be seen and was not. */
+export function failuresOf(results: readonly ChannelResult[]): readonly string[] {
+  return results.flatMap(({ channel, cells }) =>
+    cells.flatMap(({ failed, why }, at) => (failed ? [`${channel}, ${TITLES[at]}: ${why}`] : [])),
+  );
 }
 
 /** Where two wirings show something else. */

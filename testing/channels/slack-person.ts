@@ -1,48 +1,56 @@
-// Ann in a direct conversation with a Slack app.
+// Ann in a thread of a channel with a Slack app, which she mentions.
 import { slack as channel } from '../../src/channels/slack/descriptor.ts';
 import { ANNA } from '../slack/fake-app.ts';
 import { startFakeSlack } from '../slack/fake-slack.ts';
+import { PICTURE_NAME } from './model.ts';
 import type { Platform } from './person.ts';
 
 const TOKEN = 'xoxb-1-token-of-the-script';
-const DM = 'D0ANN';
-const NO_FILES = 'files are neither read nor sent on Slack yet; the agent is told that something came';
+const CHANNEL = 'C0TEA';
 
 export async function openSlack(): Promise<Platform> {
   const slack = await startFakeSlack();
   const app = slack.addApp({ token: TOKEN });
-  const chat = () => app.channel(DM);
-  const say = async (text: string) => {
-    // Slack keeps for itself what begins with a slash.
-    await app.say(DM, text.startsWith('/') ? `<@${app.botUserId}> ${text}` : text).delivered;
+  const mention = `<@${app.botUserId}>`;
+  const thread = () => app.channel(CHANNEL).messages.filter((one) => [one.ts, one.threadTs].includes(first));
+  let first: string | null = null;
+  // In a thread a mention goes before what begins with a slash, as before everything else.
+  const say = async (text: string, event: Readonly<Record<string, unknown>> = {}) => {
+    const place = first === null ? {} : { thread: first };
+    const said = app.say(CHANNEL, `${mention} ${text}`, { ...place, event });
+    first ??= said.ts;
+    await said.delivered;
+    return said.ts;
   };
+  const pictures = new Set<string>();
   return {
     person: {
       channel: 'Slack',
-      can: {
-        streams: 'by edits',
-        picks: 'yes',
-        sendsPictures: { no: NO_FILES },
-        getsFiles: { no: NO_FILES },
-        longAnswers: 'yes',
-      },
-      writes: say,
+      can: { streams: 'yes', picks: 'yes', sendsPictures: 'yes', getsFiles: 'yes', longAnswers: 'yes' },
+      writes: async (text) => void (await say(text)),
       async picks(label) {
-        const message = chat().messages.findLast(({ buttons }) =>
-          buttons.some(({ text }) => text.includes(label)),
-        );
-        await app.sendPress(app.press(DM, message?.ts ?? '', label));
+        const message = thread().findLast(({ buttons }) => buttons.some(({ text }) => text.includes(label)));
+        await app.sendPress(app.press(CHANNEL, message?.ts ?? '', label));
       },
-      sendsPicture: say,
+      async sendsPicture(words, bytes) {
+        const files = [app.files.keep(PICTURE_NAME, 'image/png', Buffer.from(bytes))];
+        pictures.add(await say(words, { subtype: 'file_share', files }));
+      },
       lines: async () =>
-        chat().messages.map(({ user, text, buttons }) => ({
-          by: user === app.botUserId ? 'Bot' : 'Ann',
-          text: text.replaceAll(`<@${app.botUserId}>`, '@bot'),
-          buttons: buttons.map((button) => button.text),
-        })),
+        thread().map(({ ts, user, text, buttons, files }) => {
+          const file = pictures.has(ts) ? PICTURE_NAME : files[0]?.name;
+          return {
+            by: user === app.botUserId ? 'Bot' : 'Ann',
+            text: text.replaceAll(mention, '@bot'),
+            buttons: buttons.map((button) => button.text),
+            ...(file === undefined ? {} : { file }),
+          };
+        }),
       everSeen: async () =>
-        chat().allMessages.flatMap(({ user, history }) => (user === app.botUserId ? history : [])),
-      files: async () => new Map(),
+        app
+          .channel(CHANNEL)
+          .allMessages.flatMap(({ user, history }) => (user === app.botUserId ? history : [])),
+      files: async () => new Map(thread().flatMap(({ files }) => files.map(({ name, bytes }) => [name, bytes]))),
     },
     local: {
       env: { SLACK_BOT_TOKEN: TOKEN, SLACK_SIGNING_SECRET: app.signingSecret, SLACK_API_URL: slack.apiUrl },

@@ -2,20 +2,11 @@
 // takes far less than the five seconds that WeChat waits; else it answers 503 and WeChat calls again, three times in all
 // (ACKED). Fixed answers ride in the response, so they cost nothing of what may be sent, and ingress needs no app secret.
 import { randomBytes } from 'node:crypto';
-import { readBody } from '../../bounded-body.ts';
-import { Invalid } from '../../core/errors.ts';
-import { OverLimit } from '../../core/limits.ts';
-import { errorFields, type Log } from '../../core/log.ts';
+import type { Log } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
-import { NotServed } from '../../core/standing.ts';
-import {
-  type CallbackKeys,
-  decryptCallback,
-  encryptAnswer,
-  isFresh,
-  isSigned,
-} from '../tencent/encrypted-callback.ts';
+import { createCallbackInlet, plain, status } from '../tencent/callback-inlet.ts';
+import { type CallbackKeys, encryptAnswer, isFresh, isSigned } from '../tencent/encrypted-callback.ts';
 import { type MessagePolicy, type ParsedMessage, type Parties, parseMessage } from './parse-message.ts';
 import { buildXml, parseXml } from './xml.ts';
 
@@ -30,19 +21,17 @@ export interface WechatWebhookOptions {
 }
 
 const MAX_BODY_BYTES = 256_000;
-const MAX_BODY_MS = 4_000;
 /** Stops WeChat from calling again, and shows nothing. */
 const ACKNOWLEDGED = 'success';
-const CANNOT_ACCEPT = 'I cannot take this message. Please write it differently. 无法处理这条消息。';
-const NEVER_ACCEPTED = new Set(['bad-message', 'idempotency-mismatch']);
-/** Strangers remembered at most. */
-const MEMORY = 500;
 
 export function createWechatWebhook(options: WechatWebhookOptions): (request: Request) => Promise<Response> {
-  const { policy, token, aesKey, clock, log } = options;
-  const keys: CallbackKeys | null = aesKey === null ? null : { token, aesKey, receiver: policy.appId };
-  const strangers = new Set<string>();
-  if (policy.allowedUsers.length === 0) log('warn', 'wechat-nobody-allowed', { bot: policy.appId });
+  const { policy, token, aesKey, accept, clock, log } = options;
+  const { appId: bot, allowedUsers } = policy;
+  const keys: CallbackKeys | null = aesKey === null ? null : { token, aesKey, receiver: bot };
+  const inlet = createCallbackInlet({
+    ...{ name: 'wechat', bot, allowedUsers, accept, log },
+    maxBodyBytes: MAX_BODY_BYTES,
+  });
 
   return async (request) => {
     const query = new URL(request.url).searchParams;
@@ -51,10 +40,9 @@ export function createWechatWebhook(options: WechatWebhookOptions): (request: Re
     if (!isSigned(token, address) || !isFresh(timestamp, clock.now())) return status(401);
     // WeChat asks once, when the address is typed in.
     if (request.method === 'GET') return plain(query.get('echostr') ?? '');
-    const body = await readBody(request, { maxBytes: MAX_BODY_BYTES, maxMs: MAX_BODY_MS });
-    if (body === 'too-large') return status(413);
-    if (body === 'too-slow') return status(408);
-    const outer = parseXml(new TextDecoder().decode(body));
+    const body = await inlet.read(request);
+    if (body instanceof Response) return body;
+    const outer = parseXml(body);
     if (outer === null) return status(400);
 
     let inner: typeof outer | null = outer;
@@ -63,54 +51,26 @@ export function createWechatWebhook(options: WechatWebhookOptions): (request: Re
       const signed = { signature: query.get('msg_signature'), timestamp, nonce };
       // Nothing but the ciphertext is believed: in the mode that is called "compatible" the text stands beside it.
       if (typeof encrypted !== 'string' || !isSigned(token, signed, encrypted)) return status(401);
-      try {
-        inner = parseXml(decryptCallback(keys, encrypted));
-      } catch (error) {
-        if (!(error instanceof Invalid)) throw error;
-        log('warn', 'wechat-not-decrypted', errorFields(error));
-        return status(400);
-      }
+      const text = inlet.decrypt(keys, encrypted);
+      if (text === null) return status(400);
+      inner = parseXml(text);
     } else if ('Encrypt' in outer) {
       log('error', 'wechat-encrypted', { advice: 'Set the AES key, or the account to plain mode.' });
       return status(400);
     }
-    try {
+    return await inlet.answer(async () => {
       const parsed = parseMessage(inner, policy, clock.now());
       const text = await take(parsed);
       return text === null || parsed.kind === 'ignore' ? plain(ACKNOWLEDGED) : answer(parsed.parties, text);
-    } catch (error) {
-      log('error', 'wechat-webhook-failed', errorFields(error));
-      return new Response(null, { status: 503, headers: { 'retry-after': '1' } });
-    }
+    });
   };
 
   /** What is to be said at once, if anything. */
   async function take(parsed: ParsedMessage): Promise<string | null> {
     if (parsed.kind === 'reply') return parsed.text;
-    if (parsed.kind === 'turn') return await acceptTurn(parsed.request);
-    const { reason, openId } = parsed;
-    if (reason !== 'not-allowed') log('debug', 'wechat-ignored', { reason });
-    else if (openId !== null && !strangers.has(openId) && strangers.size < MEMORY) {
-      strangers.add(openId);
-      log('warn', 'wechat-sender-not-allowed', { bot: policy.appId, sender: openId });
-    }
+    if (parsed.kind === 'turn') return await inlet.take(parsed.request);
+    inlet.turnAway(parsed.reason, parsed.openId);
     return null;
-  }
-
-  async function acceptTurn(request: TurnRequest): Promise<string | null> {
-    try {
-      await options.accept(request);
-      return null;
-    } catch (error) {
-      if (error instanceof NotServed) return error.message;
-      if (error instanceof OverLimit) {
-        if (error.tell) log('warn', 'over-limit', { turn: request.turnId, ...errorFields(error) });
-        return error.tell ? error.message : null;
-      }
-      if (!(error instanceof Invalid && NEVER_ACCEPTED.has(error.code))) throw error;
-      log('error', 'wechat-message-refused', { turn: request.turnId, ...errorFields(error) });
-      return CANNOT_ACCEPT;
-    }
   }
 
   function answer({ openId, account }: Parties, text: string): Response {
@@ -129,14 +89,6 @@ export function createWechatWebhook(options: WechatWebhookOptions): (request: Re
       buildXml({ Encrypt: encrypted, MsgSignature: signature, TimeStamp: Number(timestamp), Nonce: nonce }),
     );
   }
-}
-
-function status(code: number): Response {
-  return new Response(null, { status: code });
-}
-
-function plain(text: string): Response {
-  return new Response(text, { headers: { 'content-type': 'text/plain; charset=utf-8' } });
 }
 
 function asXml(xml: string): Response {
