@@ -21,6 +21,10 @@ const installationSchema = z.strictObject({
     .string()
     .regex(/^(?:\/[\w.-]+)+$/, 'must be the beginning of names of parameters')
     .optional(),
+  /** Timers of schedules; older deployments have none. */
+  timerGroup: name.optional(),
+  timerRole: z.string().startsWith('arn:').optional(),
+  timerQueue: z.string().startsWith('arn:').optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   /** Addresses of stand-ins and private endpoints. For one that is not named, the SDK's AWS_ENDPOINT_URL_* apply. */
   endpoints: z
@@ -29,6 +33,7 @@ const installationSchema = z.strictObject({
       s3: z.url().optional(),
       sqs: z.url().optional(),
       ssm: z.url().optional(),
+      scheduler: z.url().optional(),
     })
     .default({}),
 });
@@ -74,6 +79,9 @@ export const OUTPUTS = {
   Queue: 'queueUrl',
   DeadLetterQueue: 'deadLetterQueueUrl',
   Vault: 'vault',
+  TimerGroup: 'timerGroup',
+  TimerRole: 'timerRole',
+  TimerQueue: 'timerQueue',
   RetentionDays: 'retentionDays',
 } as const;
 

@@ -25,6 +25,12 @@ export function agentModelVariables(folders: Readonly<Record<string, string>>): 
   return { [VARIABLES.agentModels]: text };
 }
 
+/** What the folder says of time; the functions' machines have none of their own but UTC. */
+export function folderTimeZone(folder: string | undefined): string {
+  const settings = folder === undefined ? null : read(folder, 'settings.json', settingsSchema);
+  return settings?.timezone ?? 'UTC';
+}
+
 function modelsOf(folder: string): NamedModels {
   const settings = read(folder, 'settings.json', settingsSchema) ?? {};
   const agents = read(folder, 'agents.json', agentsSchema) ?? {};

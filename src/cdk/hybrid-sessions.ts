@@ -25,7 +25,7 @@ import {
 } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
 import { agentVariables, machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
-import { agentModelVariables } from './agent-models.ts';
+import { agentModelVariables, folderTimeZone } from './agent-models.ts';
 import { Alarms } from './alarms.ts';
 import { type Assets, assetsFrom } from './assets.ts';
 import {
@@ -43,6 +43,7 @@ import { DEFAULT_AGENTS, type HybridSessionsProps, type TenantsProps } from './p
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
 import { TenantRole } from './tenant-role.ts';
+import { Timers } from './timers.ts';
 import { serverListsIn } from './tool-servers.ts';
 
 /** A webhook answers at once; a longer call is broken. */
@@ -60,6 +61,7 @@ const ISOLATED_WORKER_MB = 256;
 export class HybridSessions extends Construct {
   readonly data: Data;
   readonly queues: Queues;
+  readonly timers: Timers;
   readonly alarms: Alarms;
   readonly worker: LoggedFunction;
   /** Where the API and the web page are; undefined without them. */
@@ -71,6 +73,7 @@ export class HybridSessions extends Construct {
 
   private readonly common: Pick<FunctionProps, 'architecture' | 'logRetention'>;
   private readonly variables: Record<string, string>;
+  private readonly timeZone: Record<string, string>;
   private readonly tenants: TenantsProps | undefined;
   private readonly channels: readonly InstalledChannel[];
   private readonly assets: Assets;
@@ -105,6 +108,8 @@ export class HybridSessions extends Construct {
       deleteWithStack: props.deleteDataWithStack ?? false,
     });
     this.queues = new Queues(this, 'Queues', { workerTimeout, strandedTimeout: STRANDED_TIMEOUT });
+    this.timers = new Timers(this, 'Timers', { queue: this.queues.turns });
+    this.timeZone = { [VARIABLES.timeZone]: folderTimeZone(this.assets.agentFolders['']) };
     this.variables = {
       [VARIABLES.installation]: this.installation,
       [VARIABLES.mappingTable]: this.data.mapping.tableName,
@@ -188,6 +193,8 @@ export class HybridSessions extends Construct {
       ...this.variables,
       [VARIABLES.bucket]: data.bucket.bucketName,
       [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+      ...this.timers.variables,
+      ...this.timeZone,
       ...channelEnvironment(this.channels, 'outgoing'),
       ...machineVariables(props.worker ?? {}),
       ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
@@ -228,6 +235,7 @@ export class HybridSessions extends Construct {
     feed(worker, queues.turns, maxConcurrencyOf(props));
     allowSend(worker.role, queues.turns);
     allowSend(worker.role, queues.dead);
+    this.timers.allowSetting(worker.role);
     if (this.tenants) {
       const { role } = new TenantRole(this, 'TenantRole', { data, worker: worker.role });
       worker.lambda.addEnvironment(VARIABLES.tenantRole, role.roleArn);
@@ -276,7 +284,7 @@ export class HybridSessions extends Construct {
   private addSweep(): LoggedFunction {
     const sweep = new LoggedFunction(this, 'SweepExpired', {
       ...this.common,
-      description: 'Removes sessions whose retention is over: objects, then heads, each under a lease.',
+      description: 'Removes sessions whose retention is over; rings timers again that came to nothing.',
       code: this.assets.functions,
       handler: 'sweep.handler',
       memoryMb: 512,
@@ -286,8 +294,10 @@ export class HybridSessions extends Construct {
         [VARIABLES.mappingTable]: this.data.mapping.tableName,
         [VARIABLES.stateTable]: this.data.state.tableName,
         [VARIABLES.bucket]: this.data.bucket.bucketName,
+        ...this.timers.variables,
       },
     });
+    this.timers.allowRinging(sweep.role);
     allowTables(sweep.role, this.data);
     allowReadingHeads(sweep.role, this.data);
     allowObjects(sweep.role, this.data, ['Delete']);
@@ -371,6 +381,8 @@ export class HybridSessions extends Construct {
       environment: {
         ...this.variables,
         [VARIABLES.bucket]: this.data.bucket.bucketName,
+        ...this.timers.variables,
+        ...this.timeZone,
         [VARIABLES.apiKeyParameter]: apiKey,
         [VARIABLES.maxConcurrency]: String(maxConcurrencyOf(props)),
         ...modelNames(props.model),
@@ -380,6 +392,7 @@ export class HybridSessions extends Construct {
     });
     allowTables(api.role, this.data);
     allowSend(api.role, this.queues.turns);
+    this.timers.allowSetting(api.role);
     allowObjects(api.role, this.data, ['Get', 'Delete']);
     allowParameters(api.role, [apiKey, ...tokenParameters(props.browsers)]);
     if (this.tenants) allowParametersBelow(api.role, `${this.tenants.parameterPrefix}/api`);

@@ -3,12 +3,12 @@
 // is in the queue before the schedule is moved on: cut off in between, it is fired again and found.
 import { type AcceptDeps, acceptAndQueue } from './accept.ts';
 import { dueRuns } from './due-runs.ts';
-import { Conflict, Gone } from './errors.ts';
+import { Conflict, Gone, Refused } from './errors.ts';
 import { conversationOf, type SessionKey, tenantOf, turnIdOf } from './ids.ts';
 import type { Log } from './log.ts';
 import { type TurnRequest, turnRequest } from './messages.ts';
 import type { Clock } from './ports/clock.ts';
-import type { ScheduleStore } from './ports/schedules.ts';
+import type { ScheduleStore, ScheduleTimer } from './ports/schedules.ts';
 import type { SessionStore } from './ports/store.ts';
 import { isCommitted } from './records.ts';
 import {
@@ -55,6 +55,8 @@ export interface Scheduling {
   move(from: SessionKey, to: SessionKey): Promise<void>;
   /** Makes turns of what is due, and moves the schedule on. */
   fire(schedule: Schedule): Promise<void>;
+  /** Fires what is due by this timer. Says in how many milliseconds it is due when the timer rang early, else null. */
+  fireDue(timer: ScheduleTimer): Promise<number | null>;
 }
 
 /** A change that meets another one is made anew over what is there then. */
@@ -205,7 +207,28 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
         });
       }
     },
+    async fireDue(timer) {
+      for (let tries = 1; tries <= CHANGE_TRIES; tries++) {
+        const found = (await schedules.list(timer.sessionKey)).find(({ id }) => id === timer.id);
+        if (found?.nextDueMs !== timer.dueMs) {
+          await schedules.rang?.(timer);
+          return null;
+        }
+        // Held back: whoever resumes it sets the timer again.
+        if (found.status !== 'active') return null;
+        const earlyMs = timer.dueMs - clock.now();
+        if (earlyMs > 0) return earlyMs;
+        await this.fire(found);
+      }
+      throw scheduleBusy();
+    },
   };
+}
+
+function scheduleBusy(): Refused {
+  return new Refused('contended', 'A schedule that is due was changed again and again.', {
+    retryAfterMs: 1_000,
+  });
 }
 
 interface WakeUp {

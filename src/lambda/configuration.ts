@@ -32,6 +32,12 @@ const base = {
 
 const outgoing = { deadLetterQueueUrl: z.url() };
 
+const arn = z.string().startsWith('arn:');
+
+const timers = { timerGroup: text, timerRole: arn, timerQueue: arn };
+
+const schedules = { ...timers, timeZone: text.default('UTC') };
+
 const inlet = {
   limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema),
   whileRunning: z.string().default('{}').transform(parsedJson).pipe(whileRunningSchema),
@@ -42,6 +48,7 @@ export const ingressSchema = z.object({ ...base, ...inlet });
 export const apiSchema = z.object({
   ...base,
   ...inlet,
+  ...schedules,
   bucket: text,
   apiKeyParameter: parameter,
   browsers: z.string().default('{}').transform(parsedJson).pipe(browserAccessSchema),
@@ -56,12 +63,14 @@ export const sweepSchema = z.object({
   mappingTable: text,
   stateTable: text,
   bucket: text,
+  ...timers,
 });
 
 export const strandedSchema = z.object({ ...base, ...outgoing });
 
 export const workerSchema = z.object({
   ...base,
+  ...schedules,
   tenantRole: z.string().startsWith('arn:').optional(),
   ...outgoing,
   bucket: text,

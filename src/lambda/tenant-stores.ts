@@ -9,14 +9,22 @@ import {
 import { systemClock } from '../core/clock.ts';
 import { DAY_SEC } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
-import type { Tenant } from '../core/ids.ts';
-import type { EventLog, ObjectStore, SessionStore, StateLimits, UsageLedger } from '../core/ports.ts';
+import { type Tenant, tenantOf } from '../core/ids.ts';
+import type {
+  EventLog,
+  ObjectStore,
+  ScheduleStore,
+  SessionStore,
+  StateLimits,
+  UsageLedger,
+} from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
 import type { TenantRecord } from '../core/tenants.ts';
 import { awayOf, claimed } from '../state/away.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { agentSessionOf, isBlank, redoable, redone, undoable, undone } from '../state/timeline.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoSchedules } from '../stores/dynamodb/schedules.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import type { EncryptionOf } from '../stores/s3/encryption.ts';
@@ -48,6 +56,7 @@ export interface OpenedTenant extends TenantKeys {
   readonly objects: ObjectStore;
   readonly state: StoredState;
   readonly usage: UsageLedger;
+  readonly schedules: ScheduleStore;
 }
 
 /** As long as the tenant says: what was shown of a turn goes with it. */
@@ -92,6 +101,7 @@ export function createTenantStores(options: TenantStoresOptions) {
       store,
       events: createDynamoEventLog({ ...tables, retentionSec, retentionOf: retentionBy(options.recordOf) }),
       usage: createDynamoUsageLedger(tables),
+      schedules: createDynamoSchedules(tables),
       state: createSessionState({
         objects,
         limits,
@@ -160,7 +170,16 @@ export function createTenantStores(options: TenantStoresOptions) {
     erase: (account) => of(account.tenant).usage.erase(account),
     close: async () => {},
   };
-  return { of, events, objects, state, usage };
+  const schedules: ScheduleStore = {
+    add: (schedule) => of(tenantOf(schedule.sessionKey)).schedules.add(schedule),
+    set: (schedule) => of(tenantOf(schedule.sessionKey)).schedules.set(schedule),
+    list: (key) => of(tenantOf(key)).schedules.list(key),
+    timeZoneOf: (key) => of(tenantOf(key)).schedules.timeZoneOf(key),
+    setTimeZone: (key, timeZone) => of(tenantOf(key)).schedules.setTimeZone(key, timeZone),
+    erase: (key) => of(tenantOf(key)).schedules.erase(key),
+    close: async () => {},
+  };
+  return { of, events, objects, state, usage, schedules };
 }
 
 const whose = ({ tenant }: { readonly tenant: Tenant }) => tenant;

@@ -15,10 +15,12 @@ import { createSqsTurnQueue } from '../../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../../state/session-state.ts';
 import { createDynamoEventLog } from '../../stores/dynamodb/event-log.ts';
 import { createDynamoPlaces } from '../../stores/dynamodb/places.ts';
+import { createDynamoSchedules } from '../../stores/dynamodb/schedules.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
 import { createDynamoTenantRegistry } from '../../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
+import { withTimers } from '../../stores/timed-schedules.ts';
 import { createTenantDirectory } from '../../tenants/directory.ts';
 import { createSecretReader } from '../../tenants/secrets.ts';
 import { createCallers } from '../../tenants/user-tokens.ts';
@@ -27,6 +29,7 @@ import { apiSchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
 import { createObservability, noteRefusal } from '../observability.ts';
 import { readParameters } from '../parameters.ts';
+import { timersOf } from '../timers.ts';
 
 declare const awslambda: {
   streamifyResponse<E>(
@@ -84,6 +87,8 @@ const open = once(async () => {
     whileRunning: configuration.whileRunning,
     usage: createDynamoUsageLedger(tables),
     places: createDynamoPlaces(tables),
+    schedules: withTimers(createDynamoSchedules(tables), timersOf(configuration)),
+    timeZone: configuration.timeZone,
     clock: systemClock,
     log,
     info: {
