@@ -23,8 +23,8 @@ const installationSchema = z.strictObject({
     .optional(),
   /** Timers of schedules; older deployments have none. */
   timerGroup: name.optional(),
-  timerRole: z.string().startsWith('arn:').optional(),
-  timerQueue: z.string().startsWith('arn:').optional(),
+  timerRole: name.optional(),
+  timerQueue: name.optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   /** Addresses of stand-ins and private endpoints. For one that is not named, the SDK's AWS_ENDPOINT_URL_* apply. */
   endpoints: z

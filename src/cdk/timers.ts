@@ -7,7 +7,8 @@ import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { VARIABLES } from '../lambda/variables.ts';
-import { allowSend } from './access.ts';
+import { allowSend, patternFinding } from './access.ts';
+import { acknowledge } from './acknowledge.ts';
 
 export class Timers extends Construct {
   readonly group: CfnScheduleGroup;
@@ -61,6 +62,17 @@ export class Timers extends Construct {
       new PolicyStatement({ actions: actions.map((action) => `scheduler:${action}`), resources: [resource] }),
     );
     role.addToPolicy(new PolicyStatement({ actions: ['scheduler:ListSchedules'], resources: ['*'] }));
+    const id = Stack.of(this).getLogicalId(group);
+    acknowledge(
+      role,
+      patternFinding(role, 'scheduler', `schedule/<${id}>/*`),
+      'Timers come into being with the schedules of chats. Only those of this group.',
+    );
+    acknowledge(
+      role,
+      'AwsSolutions-IAM5[Resource::*]',
+      'EventBridge Scheduler knows no resource for ListSchedules: it tells names, and no content.',
+    );
     role.addToPolicy(
       new PolicyStatement({
         actions: ['iam:PassRole'],

@@ -13,16 +13,15 @@ import { outageWaitMs } from './waiting.ts';
 /** A timer that came early is no mistake of this size: clocks differ. */
 const MAX_EARLY_MS = 60_000;
 
-/** What a timer puts into the queue. */
-export function dueRequest(conversation: Conversation, id: ScheduleId, dueMs: number): TurnRequest {
-  return turnRequest({
-    conversation,
-    dedupeId: `due/${id}/${dueMs}`,
-    kind: 'due',
-    text: id,
-    // Nothing is late before.
-    receivedAtMs: dueMs,
-  });
+/** What a timer puts into the queue. A queue that knows messages by their content must not take a second ring for the first. */
+export function dueRequest(
+  conversation: Conversation,
+  id: ScheduleId,
+  dueMs: number,
+  ringsAtMs: number,
+): TurnRequest {
+  const dedupeId = `due/${id}/${dueMs}`;
+  return turnRequest({ conversation, dedupeId, kind: 'due', text: `${id} ${dueMs}`, receivedAtMs: ringsAtMs });
 }
 
 export async function fireDue(deps: TurnDeps, request: TurnRequest, receives: number): Promise<TurnOutcome> {
@@ -46,6 +45,7 @@ export async function fireDue(deps: TurnDeps, request: TurnRequest, receives: nu
   }
 }
 
-function timerOf({ sessionKey, text, receivedAtMs }: TurnRequest): ScheduleTimer {
-  return { sessionKey, id: text as ScheduleId, dueMs: receivedAtMs };
+function timerOf({ sessionKey, text }: TurnRequest): ScheduleTimer {
+  const [id = '', due = ''] = text.split(' ');
+  return { sessionKey, id: id as ScheduleId, dueMs: Number(due) };
 }

@@ -78,7 +78,7 @@ async function createWorld(options: { sends?: number; queueExists?: boolean } = 
     },
     /** Bodies of what is visible in the queue, with their groups. */
     async received() {
-      const found: { group: string; kind: string; text: string; dueMs: number }[] = [];
+      const found: { group: string; kind: string; id: string; dueMs: number }[] = [];
       for (;;) {
         const { Messages = [] } = await sqs.send(
           new ReceiveMessageCommand({
@@ -90,8 +90,9 @@ async function createWorld(options: { sends?: number; queueExists?: boolean } = 
         if (Messages.length === 0) return found;
         for (const { Body, Attributes: its, ReceiptHandle } of Messages) {
           await sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle }));
-          const { kind, text, receivedAtMs } = JSON.parse(Body!);
-          found.push({ group: its!.MessageGroupId!, kind, text, dueMs: receivedAtMs });
+          const { kind, text } = JSON.parse(Body!);
+          const [id, due] = text.split(' ');
+          found.push({ group: its!.MessageGroupId!, kind, id, dueMs: Number(due) });
         }
       }
     },
@@ -126,7 +127,7 @@ describe('a timer', () => {
     await advance(HOUR);
     expect(await received()).toEqual([]);
     await advance(1_000);
-    expect(await received()).toEqual([{ group: `due_${one.id}`, kind: 'due', text: one.id, dueMs }]);
+    expect(await received()).toEqual([{ group: `due_${one.id}`, kind: 'due', id: one.id, dueMs }]);
     await advance(48 * HOUR);
     expect(await received()).toEqual([]);
     // Until what it rang for is done.
@@ -143,9 +144,8 @@ describe('a timer', () => {
     for (let i = 0; i < 2; i++) {
       await timers.set(one, dueMs);
       await advance(10_000);
+      // However short the time between: the queue forgets messages only after five minutes.
       expect(await received()).toHaveLength(1);
-      // As long as the queue knows a message again.
-      await advance(6 * 60_000);
     }
   });
 
@@ -181,7 +181,7 @@ describe('a timer', () => {
     expect(await timers.ringAgain(clock.now() - HOUR, signal)).toBe(3);
     await advance(10_000);
     const rung = await received();
-    expect(rung.map(({ text }) => text).sort()).toEqual(late.map(({ id }) => id).sort());
+    expect(rung.map(({ id }) => id).sort()).toEqual(late.map(({ id }) => id).sort());
   });
 
   test('goes with its conversation, however many there are, and with no other', async () => {
@@ -276,7 +276,7 @@ describe('no record says a time without its timer', () => {
     const one = { ...scheduleOf(clock.now()), nextDueMs: clock.now() + HOUR };
     await store.add(one);
     await store.set({ ...one, status: 'paused' });
-    await advance(2 * HOUR);
+    await advance(HOUR + 1_000);
     expect(await received()).toHaveLength(1);
     const [held] = await store.list(one.sessionKey);
     await store.set({ ...held!, status: 'active' });

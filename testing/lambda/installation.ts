@@ -147,7 +147,7 @@ const NAMES = {
   gatewaySecret: '/local/gateway-secret',
   vault: '/local/vault',
 };
-const TIMERS = {
+export const TIMERS = {
   timerGroup: 'local-timers',
   timerRole: 'arn:aws:iam::000000000000:role/local-timers',
   timerQueue: 'arn:aws:sqs:us-east-1:000000000000:turns.fifo',

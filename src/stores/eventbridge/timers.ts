@@ -69,7 +69,7 @@ export function createEventBridgeTimers(options: EventBridgeTimersOptions): Even
   const named = (name: string, atMs: number, target: Target) => ({
     Name: name,
     GroupName: groupName,
-    ScheduleExpression: atExpression(Math.max(atMs, clock.now() + SOON_MS)),
+    ScheduleExpression: atExpression(atMs),
     ScheduleExpressionTimezone: 'UTC',
     FlexibleTimeWindow: { Mode: 'OFF' as const },
     // It goes when what it rings for is done.
@@ -107,11 +107,12 @@ export function createEventBridgeTimers(options: EventBridgeTimersOptions): Even
 
   return {
     async set({ sessionKey, id, conversation }, dueMs) {
-      const timer = named(nameOf({ sessionKey, id, dueMs }), dueMs, {
+      const ringsAtMs = Math.max(dueMs, clock.now() + SOON_MS);
+      const timer = named(nameOf({ sessionKey, id, dueMs }), ringsAtMs, {
         Arn: queueArn,
         RoleArn: roleArn,
         // What is between angle brackets the service would fill in.
-        Input: bodyOf(dueRequest(conversation, id, dueMs)).replaceAll('<', '\\u003c'),
+        Input: bodyOf(dueRequest(conversation, id, dueMs, ringsAtMs)).replaceAll('<', '\\u003c'),
         // A place of its own: it must not wait behind the turn that runs.
         SqsParameters: { MessageGroupId: `due_${id}` },
         RetryPolicy: { MaximumEventAgeInSeconds: 86_400, MaximumRetryAttempts: 185 },
@@ -146,7 +147,10 @@ export function createEventBridgeTimers(options: EventBridgeTimersOptions): Even
               const { Target } = await client.send(
                 new GetScheduleCommand({ Name: name, GroupName: groupName }),
               );
-              if (Target) await client.send(new UpdateScheduleCommand(named(name, 0, Target)));
+              if (Target) {
+                const timer = named(name, clock.now() + SOON_MS, Target);
+                await client.send(new UpdateScheduleCommand(timer));
+              }
               rung += 1;
             } catch (error) {
               if (errorName(error) !== 'ResourceNotFoundException') throw error;
