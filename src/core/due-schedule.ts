@@ -21,7 +21,13 @@ export function dueRequest(
   ringsAtMs: number,
 ): TurnRequest {
   const dedupeId = `due/${id}/${dueMs}`;
-  return turnRequest({ conversation, dedupeId, kind: 'due', text: `${id} ${dueMs}`, receivedAtMs: ringsAtMs });
+  return turnRequest({
+    conversation,
+    dedupeId,
+    kind: 'due',
+    text: `${id} ${dueMs}`,
+    receivedAtMs: ringsAtMs,
+  });
 }
 
 export async function fireDue(deps: TurnDeps, request: TurnRequest, receives: number): Promise<TurnOutcome> {

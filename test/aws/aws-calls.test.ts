@@ -56,7 +56,8 @@ if ('unavailable' in dynamo) {
   const tables = await dynamo.createTables('calls');
   await s3.send(new CreateBucketCommand({ Bucket: 'calls' }));
   const makeQueue = async (name: string) => {
-    const command = new CreateQueueCommand({ QueueName: `${name}.fifo`,
+    const command = new CreateQueueCommand({
+      QueueName: `${name}.fifo`,
       Attributes: { FifoQueue: 'true', ContentBasedDeduplication: 'true' },
     });
     return (await sqs.send(command)).QueueUrl!;

@@ -7,7 +7,12 @@ import {
   SchedulerClient,
   UpdateScheduleCommand,
 } from '@aws-sdk/client-scheduler';
-import { CreateQueueCommand, DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Refused } from '../../src/core/errors.ts';
 import type { ScheduleStore } from '../../src/core/ports/schedules.ts';
@@ -36,7 +41,8 @@ async function createWorld(options: { sends?: number; queueExists?: boolean } = 
   const sqsServer = await startSqsFifoServer({ clock });
   const sqs = new SQSClient({ ...localAws, endpoint: sqsServer.endpoint, maxAttempts: 1 });
   const Attributes = { FifoQueue: 'true', ContentBasedDeduplication: 'true' };
-  const queueUrl = (await sqs.send(new CreateQueueCommand({ QueueName: 'turns.fifo', Attributes }))).QueueUrl!;
+  const queueUrl = (await sqs.send(new CreateQueueCommand({ QueueName: 'turns.fifo', Attributes })))
+    .QueueUrl!;
   let queueExists = options.queueExists ?? true;
   const server = await startSchedulerServer({
     sqs,
@@ -301,10 +307,11 @@ describe('the stand-in', () => {
   test('refuses what the service refuses, by its names', async () => {
     const { client, server } = await createWorld();
     const make = (over: object) => client.send(new CreateScheduleCommand(input(over)));
-    const name = async (work: Promise<unknown>) => await work.then(
-      () => 'taken',
-      (error: Error) => error.name,
-    );
+    const name = async (work: Promise<unknown>) =>
+      await work.then(
+        () => 'taken',
+        (error: Error) => error.name,
+      );
     expect(await name(make({ Name: 'a b' }))).toBe('ValidationException');
     expect(await name(make({ Name: 'n'.repeat(65) }))).toBe('ValidationException');
     expect(await name(make({ ScheduleExpression: 'at(tomorrow)' }))).toBe('ValidationException');
@@ -321,7 +328,9 @@ describe('the stand-in', () => {
       Target: input().Target,
     });
     expect(await name(client.send(new GetScheduleCommand({ Name: 'n' })))).toBe('ResourceNotFoundException');
-    expect(await name(client.send(new DeleteScheduleCommand({ Name: 'n', GroupName: 'mine' })))).toBe('taken');
+    expect(await name(client.send(new DeleteScheduleCommand({ Name: 'n', GroupName: 'mine' })))).toBe(
+      'taken',
+    );
     expect(await name(client.send(new DeleteScheduleCommand({ Name: 'n', GroupName: 'mine' })))).toBe(
       'ResourceNotFoundException',
     );

@@ -259,8 +259,7 @@ describe('who may do what', () => {
       roles: (Properties.Roles as { Ref: string }[]).map(({ Ref }) => Ref),
       statements: (Properties.PolicyDocument as { Statement: Statement[] }).Statement,
     }));
-    const [roleId = '', role] =
-      ofType(full, 'AWS::IAM::Role').find(([id]) => id.includes('Timers')) ?? [];
+    const [roleId = '', role] = ofType(full, 'AWS::IAM::Role').find(([id]) => id.includes('Timers')) ?? [];
     const [groupId] = ofType(full, 'AWS::Scheduler::ScheduleGroup')[0] ?? [];
     const turns = ofType(full, 'AWS::SQS::Queue').find(([id]) => id.includes('Turns'))?.[0];
     expect(policies.filter(({ roles }) => roles.includes(roleId)).flatMap((one) => one.statements)).toEqual([

@@ -122,7 +122,9 @@ describe.skipIf(unavailable)('an installation', () => {
     expect(timersThere()).toHaveLength(1);
     const [{ id } = { id: '' }] = (await listed()).schedules;
     const act = async (action: string) =>
-      (await api(`/v1/chats/web/schedules/${id}`, { method: 'POST', body: JSON.stringify({ action }) })).json();
+      (
+        await api(`/v1/chats/web/schedules/${id}`, { method: 'POST', body: JSON.stringify({ action }) })
+      ).json();
     expect(await act('pause')).toMatchObject({ status: 'paused' });
     expect(await act('resume')).toMatchObject({ status: 'active' });
     expect(timersThere()).toHaveLength(1);
