@@ -251,7 +251,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     demo,
     asked: asking.asked(),
   });
-  const schedules = run.scheduling ? await orderedSchedules(run) : [];
+  const managers = options.folder.settings.approvals.approvers ?? null;
+  const schedules = run.scheduling ? await orderedSchedules(run, managers) : [];
   const sent = (await outgoingFiles(config)).map(({ path: _, ...file }) => file);
   const all = {
     ...outcome,

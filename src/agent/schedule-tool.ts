@@ -61,13 +61,15 @@ export async function beginScheduling(
   await writeOwnFile(pathOf(directory.config), JSON.stringify(file));
 }
 
-/** What this turn has ordered, in order. */
-export async function orderedSchedules({
-  directory,
-  request,
-}: Pick<AgentRun, 'directory' | 'request'>): Promise<readonly ScheduleOrder[]> {
+/** What this turn has ordered, in order. `managers`: who may change what it makes, by the agent folder. */
+export async function orderedSchedules(
+  { directory, request }: Pick<AgentRun, 'directory' | 'request'>,
+  managers: readonly string[] | null,
+): Promise<readonly ScheduleOrder[]> {
   const file = await readScheduleFile(directory.config);
-  return file?.turnId === request.turnId ? file.orders : [];
+  if (file?.turnId !== request.turnId) return [];
+  const named = managers === null ? null : [...managers];
+  return file.orders.map((order) => (order.action === 'create' ? { ...order, managers: named } : order));
 }
 
 const input = {

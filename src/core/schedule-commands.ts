@@ -2,8 +2,10 @@
 import { isHybridError } from './errors.ts';
 import { type Tenant, type TurnId, tenantOf } from './ids.ts';
 import type { SessionStore } from './ports.ts';
+import { speakerOf } from './principal.ts';
 import type { RunningTurn } from './running-turn.ts';
 import { isOpen, type Schedule, type ScheduledRun } from './schedule.ts';
+import { mayChange, notYours } from './schedule-rights.ts';
 import { timeText } from './schedule-times.ts';
 import type { ScheduleAction, Scheduling } from './scheduling.ts';
 
@@ -32,6 +34,7 @@ export async function schedulesReply({ deps, request }: RunningTurn): Promise<st
   if (!schedule || found.length > 1) {
     return `${schedule ? 'More than one schedule' : 'No schedule'} of this chat is called \`${name}\`. \`/schedules\` lists them.`;
   }
+  if (!mayChange(schedule, speakerOf(request))) return notYours(schedule);
   return await doneText(scheduling, schedule, action as ScheduleAction | 'run', request.turnId);
 }
 

@@ -55,6 +55,8 @@ export const scheduleSchema = z.object({
   replyTarget: z.json(),
   /** Whose turn a wake-up is: of whoever spoke when it was made. */
   sender: z.strictObject({ id: z.string(), name: z.string().nullable() }).nullable(),
+  /** Who may change it besides that person, as settings name people; null: nobody. */
+  managers: z.array(z.string()).nullable().default(null),
   name: z.string(),
   text: z.string(),
   when: whenSchema,

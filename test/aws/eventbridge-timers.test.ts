@@ -96,7 +96,7 @@ async function createWorld(options: { sends?: number; queueExists?: boolean } = 
         if (Messages.length === 0) return found;
         for (const { Body, Attributes: its, ReceiptHandle } of Messages) {
           await sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle }));
-          const { kind, text } = JSON.parse(Body!);
+          const { kind = '', text = '' } = JSON.parse(Body!);
           const [id, due] = text.split(' ');
           found.push({ group: its!.MessageGroupId!, kind, id, dueMs: Number(due) });
         }
@@ -193,7 +193,9 @@ describe('a timer', () => {
   test('goes with its conversation, however many there are, and with no other', async () => {
     const { clock, timers, server } = await createWorld();
     const mine = Array.from({ length: 120 }, (_, at) => scheduleOf(clock.now(), 'mine', at));
-    await Promise.all(mine.map((one) => timers.set(one, clock.now() + HOUR)));
+    for (let at = 0; at < mine.length; at += 8) {
+      await Promise.all(mine.slice(at, at + 8).map((one) => timers.set(one, clock.now() + HOUR)));
+    }
     const other = scheduleOf(clock.now(), 'other');
     await timers.set(other, clock.now() + HOUR);
     await timers.clearAll(mine[0]!.sessionKey, mine[0]!.id);

@@ -16,6 +16,7 @@ import { createFixture, type Fixture } from './fixture.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+const ANN = { channel: 'http', id: 'ann' };
 
 interface World extends Fixture {
   readonly scheduling: Scheduling;
@@ -274,7 +275,7 @@ describe('people and schedules', () => {
     const { id } = await world.plan({ cron: '0 9 * * *' });
     const short = id.slice(4, 10);
     const command = async (text: string) => {
-      await world.say(text, { kind: 'command' });
+      await world.say(text, { kind: 'command', sender: { id: 'ann', name: 'Ann' } });
       await world.answers();
       return sent.at(-1)?.reply.text ?? '';
     };
@@ -286,7 +287,7 @@ describe('people and schedules', () => {
     await clock.advance(3 * DAY);
     expect(world.runs).toEqual([]);
     expect(await command(`schedules resume ${short}`)).toContain('Thu, 26 Nov 2026, 09:00 (Europe/Berlin)');
-    await world.say(`schedules run ${short}`, { kind: 'command' });
+    await world.say(`schedules run ${short}`, { kind: 'command', sender: { id: 'ann', name: 'Ann' } });
     expect(await world.answers()).toEqual(['write the report']);
     expect(await command('schedules')).toContain('answered');
     await clock.advance(DAY);
@@ -296,6 +297,44 @@ describe('people and schedules', () => {
     expect(await world.answers()).toEqual([]);
     expect(await command(`schedules resume ${short}`)).toContain('is cancelled');
     expect(await command('schedules cancel ffff')).toContain('No schedule of this chat');
+  });
+
+  test('only who it was made for, and whom the agent folder lets decide, changes one; who speaks counts, not who is named', async () => {
+    const world = createWorld();
+    const { id } = await world.plan({ cron: '0 9 * * *', managers: ['http/boss', 'slack/*'] });
+    const short = id.slice(4, 10);
+    const said = async (action: string, sender: { id: string; name: string | null } | null) => {
+      await world.say(`schedules ${action} ${short}`, { kind: 'command', sender });
+      await world.answers();
+      return world.sent.at(-1)?.reply.text ?? '';
+    };
+    const strangers = [{ id: 'bob', name: 'Ann' }, { id: 'ANN', name: 'Ann' }, { id: '*', name: null }, null];
+    for (const sender of strangers) {
+      for (const action of ['pause', 'resume', 'run', 'cancel']) {
+        expect(await said(action, sender)).toContain('was made for Ann: only they');
+      }
+      const text = sender?.id ?? null;
+      const order = { action: 'cancel', id };
+      const checked = checkOrders([order], [await world.only()], { channel: 'http', id: text }, 0);
+      expect(checked).toMatchObject({ orders: [], refused: [expect.stringContaining('made for Ann')] });
+    }
+    // Another channel's person of that id is somebody else.
+    const order = [{ action: 'cancel', id }];
+    const own = [await world.only()];
+    expect(checkOrders(order, own, { channel: 'telegram', id: 'ann' }, 0).orders).toEqual([]);
+    expect(checkOrders(order, own, { channel: 'slack', id: 'carl' }, 0).orders).toHaveLength(1);
+    expect(checkOrders(order, own, ANN, 0).orders).toHaveLength(1);
+    expect((await world.only()).status).toBe('active');
+    expect(world.runs).toEqual([]);
+    expect(await said('pause', { id: 'boss', name: 'B' })).toContain('is paused');
+    expect(await said('cancel', { id: 'ann', name: 'Someone' })).toContain('is cancelled');
+  });
+
+  test("one that a program made is everybody's of the chat", async () => {
+    const world = createWorld();
+    const schedule = { ...(await world.plan({ cron: '0 9 * * *' })), sender: null };
+    const order = [{ action: 'cancel', id: schedule.id }];
+    expect(checkOrders(order, [schedule], { channel: 'http', id: 'bob' }, 0).orders).toHaveLength(1);
   });
 
   test('the time zone of a chat', async () => {
@@ -364,10 +403,10 @@ describe('people and schedules', () => {
 describe('orders of an agent', () => {
   const order = { action: 'create', name: 'n', text: 't', cron: '0 9 * * *', timeZone: 'UTC' };
   test('what is no order, or one too many, is refused in words; the rest is kept with its place', () => {
-    expect(checkOrders('nonsense', [], 0)).toMatchObject({ orders: [], refused: [expect.any(String)] });
-    expect(checkOrders([{ ...order, more: 1 }], [], 0).orders).toEqual([]);
+    expect(checkOrders('nonsense', [], ANN, 0)).toMatchObject({ orders: [], refused: [expect.any(String)] });
+    expect(checkOrders([{ ...order, more: 1 }], [], ANN, 0).orders).toEqual([]);
     const many = Array.from({ length: MAX_SCHEDULES + 2 }, () => order);
-    const checked = checkOrders([{ ...order, cron: '* * * * *' }, ...many], [], 0);
+    const checked = checkOrders([{ ...order, cron: '* * * * *' }, ...many], [], ANN, 0);
     expect(checked.orders.map(([at]) => at)).toEqual(
       Array.from({ length: MAX_SCHEDULES }, (_, at) => at + 1),
     );
