@@ -5,6 +5,7 @@
 import { schedulingFor, withSchedules } from './agent-scheduling.ts';
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
+import { gateReply } from './gate-reply.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
 import { withLostFiles } from './lost-files.ts';
@@ -87,7 +88,11 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
   }
   const retrying = retryOptionsOf(running);
   const isTooLong = outcome.status === 'deadline' && request.part + 1 >= MAX_TURN_PARTS;
-  const reply = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
+  const reply = outcome.gate
+    ? await gateReply(running, outcome.gate)
+    : isTooLong
+      ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId)
+      : replyOf(outcome, request);
   try {
     if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {
       return { ...unchanged(saver, modelRefuses(request.turnId)), dead: 'model-refuses' };

@@ -2,6 +2,7 @@
 // stranger's input before a reply is committed with it.
 import { z } from 'zod';
 import { Invalid, isHybridError } from './errors.ts';
+import { gateNameSchema } from './gate.ts';
 import type { TurnRequest } from './messages.ts';
 import { type Principal, principalListSchema } from './principal.ts';
 import {
@@ -30,6 +31,7 @@ export const createOrderSchema = z.strictObject({
   timeZone: z.string().max(100),
   missed: missedSchema.default({ policy: 'once' }),
   overlap: overlapSchema.default('skip'),
+  gate: gateNameSchema.nullable().default(null),
   /** Said by the agent folder, not by the agent. */
   managers: principalListSchema.max(1_000).nullable().default(null),
 });
@@ -78,6 +80,7 @@ export function scheduleFrom(order: CreateOrder, request: TurnRequest, at: numbe
     timeZone: order.timeZone,
     missed: order.missed,
     overlap: order.overlap,
+    gate: order.gate,
     status: 'active',
     nextDueMs: nextDueMs(when, earliestMs(order, nowMs)),
     untold: 0,

@@ -49,7 +49,7 @@ export interface Scheduling {
   apply(request: TurnRequest, orders: readonly PlacedOrder[]): Promise<void>;
   /** Gone('unknown-schedule') */
   act(key: SessionKey, id: ScheduleId, action: ScheduleAction): Promise<Schedule>;
-  /** Wakes once, besides its times. The same `token` is the same wake-up. */
+  /** Wakes once, besides its times, whatever its gate says. The same `token` is the same wake-up. */
   runNow(key: SessionKey, id: ScheduleId, token: string): Promise<void>;
   /** The conversation goes on under another key; may be repeated. */
   move(from: SessionKey, to: SessionKey): Promise<void>;
@@ -113,7 +113,12 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
 
   async function wake(schedule: Schedule, dueMs: number, missed: number): Promise<ScheduledRun> {
     const run = { dueMs, times: 1 } as const;
-    const context = { name: schedule.name, due: timeText(dueMs, schedule.timeZone), missed };
+    const context = {
+      name: schedule.name,
+      due: timeText(dueMs, schedule.timeZone),
+      missed,
+      ...(schedule.gate !== null && { gate: schedule.gate }),
+    };
     const request = requestOf(schedule, String(dueMs), context);
     try {
       await acceptAndQueue(accepting, request);
@@ -232,9 +237,19 @@ function scheduleBusy(): Refused {
 }
 
 interface WakeUp {
+  readonly gate?: string;
   readonly name: string;
   readonly due: string;
   readonly missed: number;
+}
+
+/** Which schedule woke this turn; null when none did. */
+export function scheduleOfWakeUp({
+  kind,
+  dedupeId,
+}: Pick<TurnRequest, 'kind' | 'dedupeId'>): ScheduleId | null {
+  const [, id] = /^schedule\/(sch_[0-9a-f]{16})\//.exec(dedupeId) ?? [];
+  return kind === 'wake' && id !== undefined ? (id as ScheduleId) : null;
 }
 
 function wakeUpId({ id }: Schedule, due: string): string {

@@ -7,6 +7,7 @@ import { sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { acceptMove } from '../../src/core/move-conversation.ts';
 import { MAX_SCHEDULES, type Schedule } from '../../src/core/schedule.ts';
+import { outcomeOf } from '../../src/core/schedule-commands.ts';
 import { checkOrders, createOrderSchema, type ScheduleOrder } from '../../src/core/schedule-orders.ts';
 import { createScheduling, type Scheduling } from '../../src/core/scheduling.ts';
 import { runWakeUps } from '../../src/core/wake-ups.ts';
@@ -397,6 +398,55 @@ describe('people and schedules', () => {
       text: expect.stringContaining('“report”'),
     });
     expect(await open()).toEqual(before);
+  });
+});
+
+describe('a gate stands before it', () => {
+  test('closed, it is in the log and not in the chat; failing again and again, the chat is told once', async () => {
+    const world = createWorld();
+    const { clock, sent } = world;
+    await world.plan({ cron: '0 * * * *', gate: 'mail' });
+    world.up();
+    const verdicts = ['closed', 'failed', 'failed', 'closed', 'failed', 'open'] as const;
+    const quiet: (boolean | undefined)[] = [];
+    for (const verdict of verdicts) {
+      world.agent = async (run) => {
+        expect(run.request.context?.wakeUp?.gate).toBe('mail');
+        if (verdict === 'open') return { status: 'ok', text: 'mail!', demo: false };
+        return { status: 'ok', text: '', demo: false, gate: { verdict, said: 'why' } };
+      };
+      await clock.advance(HOUR);
+      await world.answers();
+      quiet.push(sent.at(-1)?.reply.quiet);
+    }
+    expect(quiet).toEqual([true, undefined, true, true, undefined, undefined]);
+    const { runs } = await world.only();
+    const outcomes = await Promise.all(
+      runs.map((run) => outcomeOf(run, world.deps.store, 'default' as never)),
+    );
+    expect(outcomes).toEqual([
+      'gate-closed',
+      'gate-failed',
+      'gate-failed',
+      'gate-closed',
+      'gate-failed',
+      'ok',
+    ]);
+    expect(sent.at(-2)?.reply).toMatchObject({
+      outcome: 'failed',
+      text: expect.stringContaining('The gate `mail` of “report” failed'),
+    });
+    await world.say(`schedules`, { kind: 'command' });
+    await world.answers();
+    expect(sent.at(-1)?.reply.text).toContain('behind the gate `mail`');
+  });
+
+  test('a person who wakes it by hand is not asked to pass it', async () => {
+    const world = createWorld();
+    const { sessionKey, id } = await world.plan({ cron: '0 9 * * *', gate: 'mail' });
+    await world.scheduling.runNow(sessionKey, id, 'k');
+    await world.answers();
+    expect(world.runs[0]?.request.context?.wakeUp?.gate).toBeUndefined();
   });
 });
 
