@@ -5,6 +5,14 @@ import { createNoSkips } from './test/no-skips.ts';
 import { TEST_MS, WAIT_MS } from './test/waiting.ts';
 
 /** Everything else is a unit test, so that a new folder is always part of a project. */
+/** Examples name the package; here they mean its sources. */
+const source = (path: string) => join(import.meta.dirname, path);
+const alias = {
+  'hybrid-sessions/channel': source('src/channel.ts'),
+  'hybrid-sessions/testing/contracts/channel': source('testing/contracts/channel.ts'),
+  'hybrid-sessions/testing/clock': source('testing/clock.ts'),
+};
+
 const projects: Readonly<Record<string, readonly string[]>> = {
   stores: ['test/stores/**/*.test.ts', 'test/queues/**/*.test.ts', 'test/sdk-session-store/**/*.test.ts'],
   aws: [
@@ -28,6 +36,7 @@ const isLongNamed = process.argv.some((argument) => argument.includes('.long'));
 export default defineConfig(({ mode }) => {
   const leftOut = [...configDefaults.exclude, ...(mode === 'thorough' || isLongNamed ? [] : [LONG])];
   return {
+    resolve: { alias },
     test: {
       env: { HYBRID_SESSIONS_THOROUGH: mode === 'thorough' ? '1' : '' },
       maxWorkers: 3,
@@ -40,7 +49,7 @@ export default defineConfig(({ mode }) => {
           extends: true,
           test: {
             name: 'unit',
-            include: ['test/**/*.test.ts'],
+            include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
             exclude: [...leftOut, ...Object.values(projects).flat()],
           },
         },

@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { buildWidget } from './widget.mjs';
 
 const root = join(import.meta.dirname, '..');
-const ENTRIES = ['ingress', 'api', 'stranded', 'setup', 'sweep', 'gateway', 'isolated-worker'];
+const ENTRIES = ['ingress', 'api', 'stranded', 'setup', 'sweep', 'gateway', 'isolated-worker', 'webhooks'];
 
 /** The file that exports a function's handler. `programs`: a folder whose files stand in for ours of the same name. */
 export function programOf(name, programs) {
@@ -150,6 +150,7 @@ const SAMPLE = {
   HYBRID_SESSIONS_BUCKET: 'bucket',
   HYBRID_SESSIONS_QUEUE_URL: 'https://sqs.us-east-1.amazonaws.com/000000000000/turns.fifo',
   HYBRID_SESSIONS_DEAD_LETTER_QUEUE_URL: 'https://sqs.us-east-1.amazonaws.com/000000000000/dead.fifo',
+  HYBRID_SESSIONS_WEBHOOK_QUEUE_URL: 'https://sqs.us-east-1.amazonaws.com/000000000000/webhooks.fifo',
   HYBRID_SESSIONS_API_KEY_PARAMETER: '/key',
   HYBRID_SESSIONS_MODEL_PROVIDER: 'demo',
   HYBRID_SESSIONS_AGENT_HOST_FUNCTION: 'agent-host',

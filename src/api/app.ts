@@ -13,6 +13,7 @@ import { questionRoutes } from './questions.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { requireScope, scopeOf } from './scopes.ts';
 import { turnRoutes } from './turns.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 export interface AppOptions extends ApiDeps {
   /** Keys of which one must be sent; none means no check (loopback only). */
@@ -41,6 +42,7 @@ export function apiRoutes(options: AppOptions): Route[] {
     ...questionRoutes(options),
     ...turnRoutes(options),
     ...scheduleRoutes(options),
+    ...webhookRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
     { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(healthOf(options)) },
@@ -113,6 +115,9 @@ export function createApp(options: AppOptions): Hono<Caller> {
         const { owner = OWN } = context.var;
         if (route.installation && owner !== OWN) {
           refuse(403, 'not-for-tenants', 'This is for the key of the installation.');
+        }
+        if (route.program && owner.user) {
+          refuse(403, 'not-for-people', 'This is for a key, not for the token of a person.');
         }
         requireScope(owner, scopeOf(route));
         return ofOwner(owner)[at]!.handle(context);

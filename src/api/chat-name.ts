@@ -7,7 +7,7 @@ import type { SessionStore } from '../core/ports.ts';
 import type { TurnRecord } from '../core/records.ts';
 import type { Owner } from './deps.ts';
 
-const CHANNEL = 'http';
+export const CHANNEL = 'http';
 const CHAT = /^[A-Za-z0-9._~-]{1,128}$/;
 
 export function isChatName(name: string): boolean {
@@ -27,7 +27,14 @@ export function conversationOfChat(chat: string | undefined, owner: Owner): Conv
  * and whatever a request says, this is the only way to a conversation.
  */
 export function ofOwner({ user }: Pick<Owner, 'user'>): { readonly channel: string; readonly bot: string } {
-  return { channel: CHANNEL, bot: user === undefined ? 'local' : `user/${user.id}` };
+  return { channel: CHANNEL, bot: user === undefined ? 'local' : `${PERSON}${user.id}` };
+}
+
+const PERSON = 'user/';
+
+/** Whose chat it is; null for one of programs. */
+export function personOf({ bot }: Pick<Conversation, 'bot'>): string | null {
+  return bot.startsWith(PERSON) ? bot.slice(PERSON.length) : null;
 }
 
 /** Who speaks, for whoever asks rights and limits; null where only a key was shown. */

@@ -14,6 +14,8 @@ import type {
   SessionStore,
   TurnQueue,
   UsageLedger,
+  WebhookStore,
+  WebhookWakes,
 } from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
 import type { Scope } from '../core/scopes.ts';
@@ -65,6 +67,11 @@ export interface ApiDeps {
   readonly places?: Pick<Places, 'erase'>;
   /** Without it nothing can be scheduled here. */
   readonly schedules?: ScheduleStore;
+  /** Without it nothing is sent to webhooks here. */
+  readonly webhooks?: WebhookStore;
+  readonly webhookWakes?: WebhookWakes;
+  /** Why nothing may be sent to an address; null when it may. */
+  readonly webhookFaultOf?: (url: URL) => string | null;
   /** Of chats that have chosen none. @default UTC */
   readonly timeZone?: string;
   /** For Prometheus; without it there is nothing at /metrics. */
@@ -80,6 +87,8 @@ export interface Route {
   readonly open?: boolean;
   /** Not for the key of a tenant, nor for a person. */
   readonly installation?: boolean;
+  /** Not for a person. */
+  readonly program?: boolean;
   /** @default `read` for `get`, else `write` */
   readonly scope?: Scope;
   readonly handle: (context: Context) => Response | Promise<Response>;

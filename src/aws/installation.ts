@@ -16,6 +16,8 @@ const installationSchema = z.strictObject({
   bucket: name,
   queueUrl: z.url(),
   deadLetterQueueUrl: z.url(),
+  /** Names of webhook messages that are due; older deployments, and those without the HTTP API, have none. */
+  webhookQueueUrl: z.url().optional(),
   /** What the names of parameters with credentials begin with; older deployments have none. */
   vault: z
     .string()
@@ -78,6 +80,7 @@ export const OUTPUTS = {
   Bucket: 'bucket',
   Queue: 'queueUrl',
   DeadLetterQueue: 'deadLetterQueueUrl',
+  WebhookQueue: 'webhookQueueUrl',
   Vault: 'vault',
   TimerGroup: 'timerGroup',
   TimerRole: 'timerRole',

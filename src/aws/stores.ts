@@ -4,9 +4,10 @@ import { systemClock } from '../core/clock.ts';
 import { DAY_SEC, KEPT_GENERATIONS, WORKSPACE_LIMITS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
-import type { ScheduleTimers, Vault } from '../core/ports.ts';
+import type { ScheduleTimers, Vault, WebhookWakes } from '../core/ports.ts';
 import type { Stores } from '../local/stores.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
+import { createSqsWebhookWakes } from '../queues/sqs-fifo/webhook-wakes.ts';
 import type { Progress } from '../state/progress.ts';
 import { createSessionState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
@@ -16,6 +17,7 @@ import { createDynamoSchedules } from '../stores/dynamodb/schedules.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoTenantRegistry } from '../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
+import { createDynamoWebhooks } from '../stores/dynamodb/webhooks.ts';
 import { createEventBridgeTimers } from '../stores/eventbridge/timers.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { createSsmClient, createSsmVault } from '../stores/ssm/vault.ts';
@@ -64,6 +66,8 @@ export async function openAwsStores(
     usage: createDynamoUsageLedger(tables),
     places: createDynamoPlaces(tables),
     schedules,
+    webhooks: createDynamoWebhooks(tables),
+    webhookWakes: wakesAt(rest.webhookQueueUrl, at(endpoints.sqs)),
     state: createSessionState({
       objects,
       // The worker applies its own limit, which depends on the size of its disk.
@@ -77,6 +81,21 @@ export async function openAwsStores(
       await queue.close();
       await store.close();
       client.destroy();
+    },
+  };
+}
+
+function wakesAt(
+  queueUrl: string | undefined,
+  at: { readonly region: string; readonly endpoint?: string },
+): WebhookWakes {
+  if (queueUrl !== undefined) return createSqsWebhookWakes({ queueUrl, ...at });
+  return {
+    wake: async () => {
+      throw new Invalid('no-webhooks', 'The file of this installation does not say where its webhooks are.', {
+        advice:
+          'Run `hybrid-sessions deploy` again: it brings the installation up to date and writes the file.',
+      });
     },
   };
 }

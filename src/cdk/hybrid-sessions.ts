@@ -10,6 +10,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { asVariables } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { locateModules, withOwnChannels } from '../channels/own-channels.ts';
 import { ISOLATED_WORKERS, LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
 import { partsOfReference } from '../core/secret-reference.ts';
 import { VARIABLES } from '../lambda/variables.ts';
@@ -24,6 +25,7 @@ import {
   allowVault,
 } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
+import { commandVariables, offeredCommandsOf } from './agent-commands.ts';
 import { agentVariables, machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
 import { agentModelVariables, folderTimeZone } from './agent-models.ts';
 import { Alarms } from './alarms.ts';
@@ -39,12 +41,14 @@ import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 import { IsolatedAgents } from './isolated-agents.ts';
 import { allowModel, modelNames, modelVariables } from './model.ts';
+import { OWN_CHANNELS_FILE } from './own-channels.ts';
 import { DEFAULT_AGENTS, type HybridSessionsProps, type TenantsProps } from './props.ts';
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
 import { TenantRole } from './tenant-role.ts';
 import { Timers } from './timers.ts';
 import { serverListsIn } from './tool-servers.ts';
+import { Webhooks } from './webhooks.ts';
 
 /** A webhook answers at once; a longer call is broken. */
 const INGRESS_TIMEOUT = Duration.seconds(15);
@@ -80,6 +84,8 @@ export class HybridSessions extends Construct {
   private readonly installation: string;
   /** What the names of parameters with credentials of tools begin with. */
   readonly vault: string;
+  /** What sends webhooks; null without an API, with which they are made. */
+  readonly webhooks: Webhooks | null;
   /** null when agents run in the worker's own function. */
   readonly isolated: IsolatedAgents | null;
 
@@ -92,7 +98,9 @@ export class HybridSessions extends Construct {
     const architecture = props.architecture ?? Architecture.ARM_64;
     this.common = { architecture, logRetention: props.logRetention ?? RetentionDays.ONE_MONTH };
     this.installation = Names.uniqueResourceName(this, { maxLength: 60, separator: '-' });
+    const channelModules = locateModules(props.channelModules ?? [], process.cwd());
     this.assets = assetsFrom({
+      channelModules,
       folder: props.assets,
       agentFolder: props.agentFolder,
       tenantFolders: props.tenants?.agentFolders,
@@ -117,15 +125,26 @@ export class HybridSessions extends Construct {
       [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
       [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(RETENTION_DAYS)).toDays()),
       ...(props.tenants && { [VARIABLES.tenants]: 'true' }),
+      ...(channelModules.length > 0 && { [VARIABLES.ownChannels]: OWN_CHANNELS_FILE }),
     };
     this.tenants = props.tenants;
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
     this.vault = secretName('vault');
-    this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
+    const known = withOwnChannels(props.channels ?? CHANNELS, channelModules);
+    this.channels = installedChannels(known, { ...props }, secretName);
     const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 
+    this.webhooks = this.apiKeyParameter
+      ? new Webhooks(this, 'Webhooks', {
+          ...this.common,
+          installation: this.installation,
+          settings: props.webhooks,
+          assets: this.assets,
+          data: this.data,
+        })
+      : null;
     this.isolated = isIsolated
       ? new IsolatedAgents(this, 'Isolated', {
           ...this.common,
@@ -146,6 +165,7 @@ export class HybridSessions extends Construct {
       Worker: this.worker,
       ...(this.isolated ? { AgentHost: this.isolated.host, Gateway: this.isolated.gateway } : {}),
       Stranded: this.addStranded(),
+      ...(this.webhooks ? { Webhooks: this.webhooks.sender } : {}),
       Sweep: this.addSweep(),
     };
     const setup = this.addSetup();
@@ -156,7 +176,9 @@ export class HybridSessions extends Construct {
         invokeMode: InvokeMode.BUFFERED,
       });
       for (const { channel, settings } of webhookChannels) {
-        if (channel.setup?.register) setup?.register(channel.name, this.webhookUrl.url, settings('setup'));
+        if (!channel.setup?.register) continue;
+        const commands = offeredCommandsOf(this.assets.agentFolders);
+        setup?.register(channel.name, this.webhookUrl.url, settings('setup'), commands);
       }
     }
     if (this.apiKeyParameter) {
@@ -195,8 +217,10 @@ export class HybridSessions extends Construct {
       [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
       ...this.timers.variables,
       ...this.timeZone,
+      ...this.announcing(),
       ...channelEnvironment(this.channels, 'outgoing'),
       ...machineVariables(props.worker ?? {}),
+      ...commandVariables(this.assets.agentFolders),
       ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
       ...(props.tenants?.models ? { [VARIABLES.tenantModels]: JSON.stringify(props.tenants.models) } : {}),
     };
@@ -236,6 +260,7 @@ export class HybridSessions extends Construct {
     allowSend(worker.role, queues.turns);
     allowSend(worker.role, queues.dead);
     this.timers.allowSetting(worker.role);
+    if (this.webhooks) allowSend(worker.role, this.webhooks.queue);
     if (this.tenants) {
       const { role } = new TenantRole(this, 'TenantRole', { data, worker: worker.role });
       worker.lambda.addEnvironment(VARIABLES.tenantRole, role.roleArn);
@@ -255,6 +280,10 @@ export class HybridSessions extends Construct {
     return worker;
   }
 
+  private announcing(): Record<string, string> {
+    return this.webhooks ? { [VARIABLES.webhookQueueUrl]: this.webhooks.queue.queueUrl } : {};
+  }
+
   /** Adds the function that tells users about turns which no worker could run. It needs neither image nor agent. */
   private addStranded(): LoggedFunction {
     const { queues, data } = this;
@@ -269,11 +298,13 @@ export class HybridSessions extends Construct {
         ...this.variables,
         [VARIABLES.queueUrl]: queues.stranded.queueUrl,
         [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+        ...this.announcing(),
         ...channelEnvironment(this.channels, 'outgoing'),
       },
     });
     feed(stranded, queues.stranded, 2);
     allowSend(stranded.role, queues.dead);
+    if (this.webhooks) allowSend(stranded.role, this.webhooks.queue);
     allowTables(stranded.role, data);
     allowParameters(stranded.role, channelParameters(this.channels, 'outgoing'));
     if (this.tenants) allowParametersBelow(stranded.role, `${this.tenants.parameterPrefix}/bots`);
@@ -361,6 +392,7 @@ export class HybridSessions extends Construct {
         ...channelEnvironment(webhookChannels, 'webhook'),
         ...Object.assign({}, ...identities),
         ...limitVariables(props),
+        ...commandVariables(this.assets.agentFolders),
       },
     });
     allowTables(ingress.role, this.data);
@@ -387,12 +419,15 @@ export class HybridSessions extends Construct {
         [VARIABLES.maxConcurrency]: String(maxConcurrencyOf(props)),
         ...modelNames(props.model),
         ...limitVariables(props),
+        ...this.announcing(),
+        ...(props.webhooks && { [VARIABLES.webhooks]: JSON.stringify(props.webhooks) }),
         ...(props.browsers && { [VARIABLES.browsers]: JSON.stringify(props.browsers) }),
       },
     });
     allowTables(api.role, this.data);
     allowSend(api.role, this.queues.turns);
     this.timers.allowSetting(api.role);
+    if (this.webhooks) allowSend(api.role, this.webhooks.queue);
     allowObjects(api.role, this.data, ['Get', 'Delete']);
     allowParameters(api.role, [apiKey, ...tokenParameters(props.browsers)]);
     if (this.tenants) allowParametersBelow(api.role, `${this.tenants.parameterPrefix}/api`);

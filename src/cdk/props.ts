@@ -7,6 +7,7 @@ import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import type { CHANNELS } from '../channels/index.ts';
 import type { BrowserAccessSettings } from '../core/browser-access.ts';
 import type { MessageLimitSettings } from '../core/tenants.ts';
+import type { WebhookSettings } from '../core/webhooks.ts';
 import type { WhileRunningSettings } from '../core/while-running.ts';
 import type { Budgets } from '../gateway/budgets.ts';
 
@@ -88,6 +89,8 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
    * @default none
    */
   readonly browsers?: BrowserAccessSettings;
+  /** Where webhooks may be sent to, as in `webhooks` of docs/configuration.md. @default https on the internet */
+  readonly webhooks?: Partial<WebhookSettings>;
   /** What a message does to a turn that runs, as in `whileRunning` of docs/configuration.md. @default it waits */
   readonly whileRunning?: WhileRunningSettings;
   /** The e-mail address that alarms are sent to. Its owner has to confirm once. */
@@ -98,7 +101,12 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
    * more per turn. See docs/deploy-aws.md. @default isolated
    */
   readonly agents?: 'isolated' | 'shared';
-  /** For an app with its own channels; its functions must know the same ones. @default those of this package */
+  /**
+   * Modules with channels of your own (docs/channels.md): paths from the app's working directory, or packages. They are bundled into the
+   * functions and the image, with the `esbuild` that is installed there. @default none
+   */
+  readonly channelModules?: readonly string[];
+  /** For an app whose `assets` know other channels than this package. @default those of this package */
   readonly channels?: readonly ChannelDescriptor[];
   /** The HTTP API and the web page, behind a generated key. @default true */
   readonly http?: boolean;

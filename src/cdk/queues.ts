@@ -40,7 +40,7 @@ export class Queues extends Construct {
   }
 }
 
-function fifo(
+export function fifo(
   scope: Construct,
   id: string,
   options: {

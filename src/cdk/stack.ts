@@ -4,6 +4,7 @@ import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { withOwnChannels } from '../channels/own-channels.ts';
 import { HybridSessions } from './hybrid-sessions.ts';
 import type { Settings } from './settings.ts';
 
@@ -11,7 +12,7 @@ export function createStack(
   scope: Construct,
   settings: Settings,
   assets?: string,
-  channels: readonly ChannelDescriptor[] = CHANNELS,
+  known: readonly ChannelDescriptor[] = CHANNELS,
 ): Stack {
   const stack = new Stack(scope, settings.stack, {
     description: 'hybrid-sessions: stateful Claude agents on stateless compute',
@@ -30,8 +31,10 @@ export function createStack(
     ...(settings.whileRunning ? { whileRunning: settings.whileRunning } : {}),
     ...(settings.budgets ? { budgets: settings.budgets } : {}),
     ...(settings.browsers ? { browsers: settings.browsers } : {}),
-    ...sectionsOf(channels, settings),
-    channels,
+    ...(settings.webhooks ? { webhooks: settings.webhooks } : {}),
+    ...sectionsOf(withOwnChannels(known, settings.channelModules), settings),
+    channels: known,
+    channelModules: settings.channelModules,
     http: settings.http,
     agents: settings.agents,
     ...pick('agentFolder', settings.agentFolder),
@@ -73,6 +76,7 @@ export function createStack(
   output('TimerQueue', app.queues.turns.queueArn, 'Where they send them to.');
   output('Region', stack.region, 'Where all this is.');
   output('RetentionDays', String(settings.retentionDays), 'What a session imported here is given.');
+  output('WebhookQueue', app.webhooks?.queue.queueUrl, 'Messages to webhooks on their way.');
   output('Queue', app.queues.turns.queueUrl, 'Turns on their way.');
   return stack;
 }

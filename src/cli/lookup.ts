@@ -72,7 +72,7 @@ export function storedWhere(
   return { data: resolve(context.cwd, configurationFor(context, options).dataDir) };
 }
 
-function configurationFor({ env, cwd }: CliContext, { data }: DataOptions) {
+export function configurationFor({ env, cwd }: CliContext, { data }: DataOptions) {
   return readConfiguration({ env, cwd, overrides: data === undefined ? {} : { dataDir: data } });
 }
 

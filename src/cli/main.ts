@@ -6,6 +6,7 @@ import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
 import { switches } from '../channels/settings.ts';
 import { SCOPES } from '../core/scopes.ts';
+import { WEBHOOK_EVENTS } from '../core/webhooks.ts';
 import { US_EAST_1 } from '../cost/aws-prices.ts';
 import { TYPICAL } from '../cost/turn-cost.ts';
 import { packageVersion } from '../package-root.ts';
@@ -244,6 +245,43 @@ withTenant(turns.command('show'))
   .argument('[turn]', 'its id or the beginning of it (default: the newest that has ended)')
   .option('--json', 'print JSON')
   .action(async (chat, turn, options) => (await import('./turns.ts')).show(context, chat, turn, options));
+
+const webhooks = program.command('webhooks').description('programs that are told how turns end');
+
+withTenant(webhooks.command('add'))
+  .description('tell an address; prints the secret that signs what it is sent, once')
+  .argument('<url>', 'https address')
+  .addOption(new Option('--event <event...>', 'only these (default: all)').choices([...WEBHOOK_EVENTS]))
+  .option('--description <text>', 'for people')
+  .option('--json', 'print JSON')
+  .action(async (url, options) => (await import('./webhooks.ts')).add(context, url, options));
+
+withTenant(webhooks.command('list'))
+  .description('all of them')
+  .option('--json', 'print JSON')
+  .action(async (options) => (await import('./webhooks.ts')).list(context, options));
+
+withTenant(webhooks.command('remove'))
+  .description('tell it nothing any more')
+  .argument('<id>', 'its id')
+  .option('--json', 'print JSON')
+  .action(async (id, options) => (await import('./webhooks.ts')).remove(context, id, options));
+
+withTenant(webhooks.command('log'))
+  .description('what was sent to it, newest first')
+  .argument('<id>', 'its id')
+  .option('--limit <number>', 'at most this many, up to 200', whole, 50)
+  .option('--json', 'print JSON')
+  .action(async (id, options) => (await import('./webhooks.ts')).log(context, id, options));
+
+withTenant(webhooks.command('replay'))
+  .description('send a message again, with the same id')
+  .argument('<id>', 'of the webhook')
+  .argument('<message>', 'its id, as `log` shows it')
+  .option('--json', 'print JSON')
+  .action(async (id, message, options) =>
+    (await import('./webhooks.ts')).replay(context, id, message, options),
+  );
 
 const dlq = program.command('dlq').description('dead letters: messages that were set aside for a person');
 

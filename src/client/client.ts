@@ -1,20 +1,14 @@
 // A client of the HTTP API for browsers and Node. It sends again what got no answer, always under the same idempotency
 // key, so that one call is one turn; and it follows a turn over lost connections. It keeps nothing.
 import { followTurn } from './follow-turn.ts';
-import { type ClientOptions, createRequests } from './requests.ts';
+import { type ClientOptions, createRequests, type PageOptions } from './requests.ts';
 import type { Answer, Chat, ChatList, ClientEvent, Decision, OpenQuestions, Turn } from './shapes.ts';
+import { webhookCalls } from './webhooks.ts';
 
 export interface SendOptions {
   /** The same key in the same chat is the same message, however often it is sent. @default a new one */
   readonly idempotencyKey?: string;
   /** Ends sending and waiting, not the turn. */
-  readonly signal?: AbortSignal;
-}
-
-export interface PageOptions {
-  /** 1 to 200; 50 when left out. */
-  readonly limit?: number;
-  readonly cursor?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -84,6 +78,8 @@ export function createClient(options: ClientOptions) {
     follow: (turnId: string, signal?: AbortSignal) => followTurn(requests, turnId, signal),
     /** Asks a turn to stop; what it said so far is the reply. */
     stop: (turnId: string) => json<Turn>(`${turnPath(turnId)}/stop`, { method: 'POST', body: {} }),
+    /** For a back-end with a key. */
+    webhooks: webhookCalls(requests, get),
     /** The chat, its turns and every file of its sessions, for good. */
     async erase(chat: string): Promise<void> {
       await requests.request(pathOf(chat), { method: 'DELETE' });

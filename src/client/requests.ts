@@ -13,6 +13,13 @@ export interface ClientOptions {
   readonly onTrouble?: (error: unknown) => void;
 }
 
+export interface PageOptions {
+  /** 1 to 200; 50 when left out. */
+  readonly limit?: number;
+  readonly cursor?: string;
+  readonly signal?: AbortSignal;
+}
+
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly body?: object;

@@ -112,3 +112,59 @@ export type ClientEvent =
     }
   | { readonly type: 'asked'; readonly questions: readonly Question[] }
   | ({ readonly type: 'final' } & Answer);
+
+/** A turn has exactly one, the first that holds: it failed; it waits for people; a schedule began it; none of these. */
+export type WebhookEvent = 'turn.failed' | 'turn.asked' | 'turn.scheduled' | 'turn.final';
+
+export interface NewWebhook {
+  readonly url: string;
+  /** @default all */
+  readonly events?: readonly WebhookEvent[];
+  readonly description?: string;
+}
+
+export interface Webhook {
+  readonly id: string;
+  readonly url: string;
+  readonly description: string;
+  readonly events: readonly WebhookEvent[];
+  readonly created_at: string;
+}
+
+export interface Delivery {
+  /** The `webhook-id` of the message. */
+  readonly id: string;
+  readonly turn_id: string;
+  readonly event: WebhookEvent;
+  readonly status: 'pending' | 'delivered' | 'failed' | 'dropped';
+  readonly attempts: number;
+  readonly replays: number;
+  readonly next_try_at: string | null;
+  readonly created_at: string;
+  readonly tries: readonly {
+    readonly at: string;
+    readonly took_ms: number;
+    /** null: no answer. */
+    readonly status: number | null;
+    /** null: it was taken. */
+    readonly fault: string | null;
+  }[];
+}
+
+export interface Deliveries {
+  readonly deliveries: readonly Delivery[];
+  readonly cursor: string | null;
+}
+
+/** What a webhook is sent. */
+export interface WebhookMessage {
+  readonly type: WebhookEvent;
+  readonly timestamp: string;
+  readonly data: Answer & {
+    readonly chat: string;
+    /** The person whose chat it is; null for a chat of programs. */
+    readonly user: string | null;
+    readonly kind: string;
+    readonly received_at: string;
+  };
+}

@@ -14,8 +14,10 @@ import type {
   TurnQueue,
   UsageAccount,
   UsageLedger,
+  WebhookStore,
 } from './ports.ts';
 import type { SessionHead, TurnRecord } from './records.ts';
+import { toldTurn } from './webhooks.ts';
 
 export interface EraseChatDeps {
   readonly store: SessionStore;
@@ -25,6 +27,8 @@ export interface EraseChatDeps {
   readonly usage?: Pick<UsageLedger, 'erase'>;
   readonly places?: Pick<Places, 'erase'>;
   readonly schedules?: Pick<ScheduleStore, 'erase'>;
+  /** What was sent of its turns is noted there, without their text. */
+  readonly webhooks?: Pick<WebhookStore, 'forget'>;
   /** Where they lie in a queue that erases nothing by itself. */
   readonly deadLetters?: TurnQueue['deadLetters'];
 }
@@ -40,10 +44,12 @@ const AT_ONCE = 16;
 export async function eraseChat(deps: EraseChatDeps, key: SessionKey): Promise<ErasedChat> {
   const { store, state, usage, places, schedules, deadLetters } = deps;
   const tenant = tenantOf(key);
-  const turns = (await turnsOf(store, key)).map(({ turnId }) => turnId);
+  const ledger = await turnsOf(store, key);
+  const turns = ledger.map(({ turnId }) => turnId);
   const states = new Map((await headsOf(store, key)).map((head) => [head.sessionId, head.state]));
   const sessions = await store.erase(key).catch(explain);
   await schedules?.erase(key);
+  if (deps.webhooks && ledger.length > 0) await deps.webhooks.forget(tenant, ledger.map(toldTurn));
   for (const sessionId of sessions) await state.erase(tenant, sessionId, states.get(sessionId) ?? null);
   if (deps.objects) for (const turnId of turns) await eraseFiles(deps.objects, tenant, turnId);
   await usage?.erase(accountOf(key));

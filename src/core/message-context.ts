@@ -28,6 +28,11 @@ export const messageContextSchema = z.object({
     .array(z.object({ name, reason: name }))
     .max(50)
     .optional(),
+  /** To answers of the bot, since the message before. */
+  reactions: z
+    .array(z.object({ by: name.nullable(), given: z.array(name).max(20), to: z.string().max(512) }))
+    .max(50)
+    .optional(),
   /** Nobody wrote: a schedule of this chat is due, and has these words. */
   wakeUp: z
     .object({
@@ -64,6 +69,7 @@ function factsOf(context: MessageContext): Record<string, unknown> {
     attachments = [],
     shared = [],
     lost = [],
+    reactions = [],
     wakeUp,
   } = context;
   return {
@@ -74,8 +80,13 @@ function factsOf(context: MessageContext): Record<string, unknown> {
     ...(shared.length === 0 ? {} : { sent_along: shared }),
     ...(lost.length === 0 ? {} : { files_that_could_not_be_received: lost }),
     ...(attachments.length === 0 ? {} : { sent_along_but_not_shown_to_you: attachments }),
+    ...(reactions.length === 0 ? {} : { reactions_since: reactions.map(reactionFacts) }),
     ...(wakeUp === undefined ? {} : { scheduled_wake_up: wakeUpFacts(wakeUp) }),
   };
+}
+
+function reactionFacts({ by, given, to }: NonNullable<MessageContext['reactions']>[number]) {
+  return { of: by, reaction: given.join(' '), to_your_message: to };
 }
 
 function wakeUpFacts({ name, due, missed, said }: NonNullable<MessageContext['wakeUp']>) {

@@ -13,3 +13,4 @@ export type * from './ports/store.ts';
 export type * from './ports/tenants.ts';
 export type * from './ports/usage.ts';
 export type * from './ports/vault.ts';
+export type * from './ports/webhooks.ts';

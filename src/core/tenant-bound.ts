@@ -4,7 +4,14 @@
 import { Invalid } from './errors.ts';
 import { type SessionKey, sessionKeyOf, type Tenant, tenantOf } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
-import type { EventLog, ObjectStore, ScheduleStore, SessionState, SessionStore } from './ports.ts';
+import type {
+  EventLog,
+  ObjectStore,
+  ScheduleStore,
+  SessionState,
+  SessionStore,
+  WebhookStore,
+} from './ports.ts';
 import type { Lease } from './records.ts';
 
 /** What is not here (the sweep's `expired`, `close`) belongs to the installation. */
@@ -16,6 +23,7 @@ export interface TenantStores {
   readonly objects?: ObjectStore;
   readonly state?: Partial<SessionState>;
   readonly schedules?: ScheduleStore;
+  readonly webhooks?: WebhookStore;
 }
 
 type Naming<Port> = {
@@ -68,6 +76,20 @@ const SCHEDULES_NAMED: Naming<Required<Pick<ScheduleStore, ScheduleCall>>> = {
   rang: ({ sessionKey }) => [tenantOf(sessionKey)],
 };
 
+type WebhookCall = Exclude<keyof WebhookStore, 'due' | 'close'>;
+
+const WEBHOOKS_NAMED: Naming<Pick<WebhookStore, WebhookCall>> = {
+  list: (tenant) => [tenant],
+  add: ({ tenant }) => [tenant],
+  set: ({ tenant }) => [tenant],
+  remove: (tenant) => [tenant],
+  enqueue: ({ tenant }) => [tenant],
+  delivery: (tenant) => [tenant],
+  update: ({ tenant }) => [tenant],
+  log: (tenant) => [tenant],
+  forget: (tenant) => [tenant],
+};
+
 /** What reads and writes nothing needs no binding. */
 type StateCall = Exclude<
   keyof SessionState,
@@ -88,7 +110,7 @@ type Bound<S extends TenantStores> = Pick<S, keyof TenantStores & keyof S>;
 
 /** All that is given, bound to the tenant. */
 export function forTenant<S extends TenantStores>(stores: S, tenant: Tenant): Bound<S> {
-  const { store, events, objects, state, schedules } = stores;
+  const { store, events, objects, state, schedules, webhooks } = stores;
   const bound: TenantStores = {
     store: { ...bind<SessionStore, TenantCall>(store, NAMED, tenant), close: () => store.close() },
     ...(events && { events: bind(events, EVENTS_NAMED, tenant) }),
@@ -96,6 +118,12 @@ export function forTenant<S extends TenantStores>(stores: S, tenant: Tenant): Bo
       schedules: {
         ...bind<ScheduleStore, ScheduleCall>(schedules, SCHEDULES_NAMED, tenant),
         close: () => schedules.close(),
+      },
+    }),
+    ...(webhooks && {
+      webhooks: {
+        ...bind<WebhookStore, WebhookCall>(webhooks, WEBHOOKS_NAMED, tenant),
+        close: () => webhooks.close(),
       },
     }),
     ...(objects && { objects: boundObjects(objects, tenant) }),

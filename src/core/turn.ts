@@ -19,6 +19,7 @@ import { isNothingLeft, withLostFiles, withoutLost } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
+import { withoutReactions, withReactions } from './reactions.ts';
 import { recordTimeline, type TimelineRecorder } from './record-timeline.ts';
 import { isCommitted, type Lease, type TurnRecord } from './records.ts';
 import { gaveUp, sessionUnreadable, withStoppedNote } from './replies.ts';
@@ -296,12 +297,18 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, reply), ...(consent && { consent }) };
   }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  const gathered = await withEdit(running, await withGathered(running));
+  const gathered = withReactions(running, await withEdit(running, await withGathered(running)));
   const attached = await attachedFiles(running, gathered);
   if (isNothingLeft(gathered, attached)) {
     return unchanged(running, { outcome: 'ok', text: withLostFiles('', attached.lost) });
   }
-  return await runAgentTurn({ ...running, settled, attached, request: withoutLost(gathered, attached) });
+  const result = await runAgentTurn({
+    ...running,
+    settled,
+    attached,
+    request: withoutLost(gathered, attached),
+  });
+  return withoutReactions(running, result);
 }
 
 /** What waits for people, and what this message means for it. */
@@ -342,7 +349,11 @@ async function finish(
   if (turn.status !== 'committed') return { kind: 'done' };
   // Before the reply says so; again when this is cut off, which changes nothing.
   if (turn.reply?.schedules) await deps.scheduling?.apply(request, turn.reply.schedules);
+  // Beside the reply, which does not wait for it; neither is left running when the other fails.
+  const announced = deps.announce?.(turn) ?? Promise.resolve();
+  announced.catch(() => {});
   const outcome = await deliverReply(deps, channel, lease, request, turn);
+  await announced;
   if (typeof outcome === 'object') {
     return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
   }

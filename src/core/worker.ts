@@ -7,7 +7,7 @@ import { DAY_SEC } from './defaults.ts';
 import { type Tenant, tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
 import type { TurnRequest } from './messages.ts';
-import type { ReceivedMessage, ScheduleStore, TurnQueue } from './ports.ts';
+import type { ReceivedMessage, ScheduleStore, TurnQueue, WebhookStore } from './ports.ts';
 import type { TurnDeps, TurnOutcome } from './running-turn.ts';
 import { createScheduling } from './scheduling.ts';
 import { forTenant } from './tenant-bound.ts';
@@ -30,8 +30,13 @@ export interface WorkerDeps extends TurnDeps {
   readonly schedules?: ScheduleStore;
   /** Where a chat has chosen none. @default UTC */
   readonly timeZone?: string;
+  /** With `announcer`: who is told that turns have ended. */
+  readonly webhooks?: WebhookStore;
+  readonly announcer?: (webhooks: WebhookStore) => NonNullable<TurnDeps['announce']>;
   /** What works for one tenant is done with these, whose credentials open nothing else; with `store` and `state` without it. */
-  readonly storesFor?: (tenant: Tenant) => Pick<TurnDeps, 'store' | 'state' | 'objects'>;
+  readonly storesFor?: (
+    tenant: Tenant,
+  ) => Pick<TurnDeps, 'store' | 'state' | 'objects'> & Pick<WorkerDeps, 'webhooks'>;
 }
 
 export interface WorkerOptions {
@@ -128,16 +133,27 @@ async function boundTo(tenant: Tenant, deps: WorkerDeps): Promise<TurnDeps> {
   // Where the registry cannot be read, the turn does not get past its first question.
   const record = await deps.recordOf?.(tenant).catch(() => null);
   const days = record?.settings.retentionDays ?? null;
-  const { schedules } = deps;
+  const { schedules, webhooks, announcer } = deps;
   const bound = {
     ...deps,
     send: (request: TurnRequest) => deps.queue.send(request),
-    ...forTenant({ ...(deps.storesFor?.(tenant) ?? deps), ...(schedules && { schedules }) }, tenant),
+    ...forTenant(
+      {
+        ...(webhooks && { webhooks }),
+        ...(deps.storesFor?.(tenant) ?? deps),
+        ...(schedules && { schedules }),
+      },
+      tenant,
+    ),
+    // Another agent folder has others.
+    ...(record?.settings.agentFolder != null && { commands: [] }),
     ...(days !== null && { retentionSec: days * DAY_SEC }),
   };
-  if (!bound.schedules) return bound;
+  const told = announcer && bound.webhooks ? { announce: announcer(bound.webhooks) } : {};
+  if (!bound.schedules) return { ...bound, ...told };
   const { timeZone = 'UTC' } = deps;
-  return { ...bound, scheduling: createScheduling({ ...bound, schedules: bound.schedules, timeZone }) };
+  const scheduling = createScheduling({ ...bound, schedules: bound.schedules, timeZone });
+  return { ...bound, ...told, scheduling };
 }
 
 async function answerQueue(deps: WorkerDeps, delivery: ReceivedMessage, outcome: TurnOutcome): Promise<void> {

@@ -5,7 +5,9 @@ import { namedModelsSchema } from '../agent/turn-models.ts';
 import { browserAccessSchema } from '../core/browser-access.ts';
 import { HOT_IDLE_MINUTES, RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { offeredCommandsSchema } from '../core/offered-commands.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
+import { webhookSettingsSchema } from '../core/webhooks.ts';
 import { whileRunningSchema } from '../core/while-running.ts';
 import { budgetsSchema } from '../gateway/budgets.ts';
 import { VARIABLES } from './variables.ts';
@@ -30,7 +32,13 @@ const base = {
     .transform((value) => value === 'true'),
 };
 
-const outgoing = { deadLetterQueueUrl: z.url() };
+/** Left out where there is no HTTP API: then nobody can have a webhook. */
+const announcing = { webhookQueueUrl: z.url().optional() };
+const webhooks = z.string().default('{}').transform(parsedJson).pipe(webhookSettingsSchema);
+
+const outgoing = { deadLetterQueueUrl: z.url(), ...announcing };
+
+const commands = z.string().default('[]').transform(parsedJson).pipe(offeredCommandsSchema);
 
 const arn = z.string().startsWith('arn:');
 
@@ -43,12 +51,14 @@ const inlet = {
   whileRunning: z.string().default('{}').transform(parsedJson).pipe(whileRunningSchema),
 };
 
-export const ingressSchema = z.object({ ...base, ...inlet });
+export const ingressSchema = z.object({ ...base, ...inlet, commands });
 
 export const apiSchema = z.object({
   ...base,
   ...inlet,
   ...schedules,
+  ...announcing,
+  webhooks,
   bucket: text,
   apiKeyParameter: parameter,
   browsers: z.string().default('{}').transform(parsedJson).pipe(browserAccessSchema),
@@ -66,6 +76,15 @@ export const sweepSchema = z.object({
   ...timers,
 });
 
+export const webhooksSchema = z.object({
+  installation: text,
+  logLevel: base.logLevel,
+  mappingTable: text,
+  stateTable: text,
+  webhookQueueUrl: z.url(),
+  webhooks,
+});
+
 export const strandedSchema = z.object({ ...base, ...outgoing });
 
 export const workerSchema = z.object({
@@ -76,6 +95,7 @@ export const workerSchema = z.object({
   bucket: text,
   temporary: folder,
   maxWorkspaceBytes: whole,
+  commands,
 });
 
 const model = {

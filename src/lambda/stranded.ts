@@ -13,6 +13,7 @@ import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoNotes } from '../stores/dynamodb/notes.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
+import { announcingBy } from './announcing.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, strandedSchema } from './configuration.ts';
 import { giveBack } from './not-ready.ts';
@@ -62,6 +63,7 @@ export function createStranded(
     const secrets = await readParameters(deployed.flatMap(({ parameters }) => parameters));
     return {
       store: createDynamoSessionStore(tables),
+      ...announcingBy(configuration, log),
       queue,
       state: noState,
       hosts: { open: noAgent },

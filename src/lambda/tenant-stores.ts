@@ -17,6 +17,7 @@ import type {
   SessionStore,
   StateLimits,
   UsageLedger,
+  WebhookStore,
 } from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
 import type { TenantRecord } from '../core/tenants.ts';
@@ -27,6 +28,7 @@ import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoSchedules } from '../stores/dynamodb/schedules.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
+import { createDynamoWebhooks } from '../stores/dynamodb/webhooks.ts';
 import type { EncryptionOf } from '../stores/s3/encryption.ts';
 import { createS3Client, createS3ObjectStore } from '../stores/s3/object-store.ts';
 
@@ -57,6 +59,7 @@ export interface OpenedTenant extends TenantKeys {
   readonly state: StoredState;
   readonly usage: UsageLedger;
   readonly schedules: ScheduleStore;
+  readonly webhooks: WebhookStore;
 }
 
 /** As long as the tenant says: what was shown of a turn goes with it. */
@@ -102,6 +105,7 @@ export function createTenantStores(options: TenantStoresOptions) {
       events: createDynamoEventLog({ ...tables, retentionSec, retentionOf: retentionBy(options.recordOf) }),
       usage: createDynamoUsageLedger(tables),
       schedules: createDynamoSchedules(tables),
+      webhooks: createDynamoWebhooks(tables),
       state: createSessionState({
         objects,
         limits,

@@ -11,6 +11,10 @@ export const VARIABLES = {
   queueUrl: 'HYBRID_SESSIONS_QUEUE_URL',
   /** Where `deadLetter` puts a message for a person to look at. */
   deadLetterQueueUrl: 'HYBRID_SESSIONS_DEAD_LETTER_QUEUE_URL',
+  /** Names of webhook messages that are due. */
+  webhookQueueUrl: 'HYBRID_SESSIONS_WEBHOOK_QUEUE_URL',
+  /** JSON: where webhooks may be sent to (src/core/webhooks.ts). */
+  webhooks: 'HYBRID_SESSIONS_WEBHOOKS',
   retentionDays: 'HYBRID_SESSIONS_RETENTION_DAYS',
   /** Group of EventBridge Scheduler in which the timers of schedules are, what they send as, and where to. */
   timerGroup: 'HYBRID_SESSIONS_TIMER_GROUP',
@@ -29,6 +33,8 @@ export const VARIABLES = {
   maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
   /** Names of the channels with settings, separated by commas. src/channels/deployed.ts names their own variables. */
   channels: 'HYBRID_SESSIONS_CHANNELS',
+  /** The file beside the functions that holds channels of one's own; none where it is left out. */
+  ownChannels: 'HYBRID_SESSIONS_OWN_CHANNELS',
   /** `anthropic`; `bedrock`, with the function's own role; or `demo`, which answers from a script and needs no key. */
   modelProvider: 'HYBRID_SESSIONS_MODEL_PROVIDER',
   model: 'HYBRID_SESSIONS_MODEL',
@@ -55,6 +61,8 @@ export const VARIABLES = {
   limits: 'HYBRID_SESSIONS_LIMITS',
   /** JSON: what a message does to a turn that runs (src/core/while-running.ts). */
   whileRunning: 'HYBRID_SESSIONS_WHILE_RUNNING',
+  /** JSON: commands of the agent folder (src/core/offered-commands.ts). */
+  commands: 'HYBRID_SESSIONS_COMMANDS',
   /** A folder that belongs to this function alone and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',

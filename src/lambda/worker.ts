@@ -32,6 +32,7 @@ import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { withTimers } from '../stores/timed-schedules.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
+import { announcingBy } from './announcing.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
 import { readConfiguration, workerSchema } from './configuration.ts';
 import { giveBack } from './not-ready.ts';
@@ -124,7 +125,9 @@ export function createWorker(
       schedules,
       timeZone: configuration.timeZone,
       ...infraOf(hosts.built),
+      ...announcingBy(configuration, log),
       ...(apart && { storesFor: apart.of }),
+      commands: configuration.commands,
       pullOptions: `--aws ${INSTALLATION_FILE}`,
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,

@@ -15,6 +15,8 @@ import type {
   TurnQueue,
   UsageLedger,
   Vault,
+  WebhookStore,
+  WebhookWakes,
 } from '../core/ports.ts';
 import { createSqliteTurnQueue } from '../queues/sqlite/turn-queue.ts';
 import type { Progress } from '../state/progress.ts';
@@ -29,6 +31,7 @@ import {
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
+  createSqliteWebhooks,
   openDatabase,
 } from '../stores/sqlite/index.ts';
 import type { Configuration } from './configuration.ts';
@@ -50,6 +53,9 @@ export interface Stores {
   readonly places: Places;
   readonly schedules: ScheduleStore;
   readonly vault: Vault;
+  readonly webhooks: WebhookStore;
+  /** Where no clock of ours sees what is due. */
+  readonly webhookWakes?: WebhookWakes;
   close(): Promise<void>;
 }
 
@@ -95,6 +101,7 @@ export async function openStores(
     places,
     notes,
     schedules: createSqliteSchedules({ database, clock }),
+    webhooks: createSqliteWebhooks({ database, clock }),
     vault: openVault(folder.path, configuration.vaultKey ?? null),
     retentionSec,
     keepGenerations,

@@ -11,6 +11,8 @@ import { runWorker } from '../../src/core/worker.ts';
 import { createMemoryTurnQueue } from '../../src/queues/memory/turn-queue.ts';
 import { createMemoryEventLog } from '../../src/stores/memory/event-log.ts';
 import { createMemorySessionStore } from '../../src/stores/memory/session-store.ts';
+import { createMemoryWebhooks } from '../../src/stores/memory/webhooks.ts';
+import { createAnnounce } from '../../src/webhooks/announce.ts';
 import { noTimeline } from '../../testing/no-timeline.ts';
 import { workerOf } from '../../testing/worker-parts.ts';
 
@@ -76,6 +78,7 @@ export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
   const memoryQueue = createMemoryTurnQueue({ clock });
   const queue = setup.queue?.(memoryQueue) ?? memoryQueue;
   const events = createMemoryEventLog();
+  const webhooks = createMemoryWebhooks({ clock });
   const erased: string[] = [];
   const runs: string[] = [];
   const state: SessionState = {
@@ -102,6 +105,7 @@ export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
     store,
     queue,
     events,
+    webhooks,
     state,
     clock,
     log: silentLog,
@@ -147,6 +151,8 @@ export function createApiFixture(setup: ApiFixtureOptions = {}): ApiFixture {
           workerOf({
             store,
             queue: memoryQueue,
+            webhooks,
+            announcer: (bound) => createAnnounce({ webhooks: bound, channel: 'http', clock, log: silentLog }),
             state,
             workplace,
             runner: {

@@ -323,6 +323,59 @@ describe('openapi.json', () => {
     }
   });
 
+  test('webhooks', async () => {
+    const all = '/v1/webhooks';
+    const [one, secret, log] = [`${all}/{id}`, `${all}/{id}/secret`, `${all}/{id}/deliveries`];
+    const replay = `${log}/{delivery}/replay`;
+    const body = { url: 'https://shop.example.com/hook' };
+    const added = (await fits(await call('post', all, body), 'post', all)) as { id: string };
+    const own = `${all}/${added.id}`;
+    await fits(await call('get', all), 'get', all);
+    await call('post', '/v1/chats/told/messages', { text: 'x' });
+    const listed = (await fits(await call('get', `${own}/deliveries`), 'get', log)) as {
+      deliveries: { id: string; event: string }[];
+    };
+    expect(listed.deliveries).toEqual([expect.objectContaining({ event: 'turn.final', status: 'pending' })]);
+    const again = `${own}/deliveries/${listed.deliveries[0]?.id}/replay`;
+    await fits(await call('post', again, {}), 'post', replay);
+    await fits(await call('post', `${own}/secret`, {}), 'post', secret);
+    const posts = [
+      [all, all],
+      [secret, `${own}/secret`],
+      [replay, again],
+    ] as const;
+    for (const [path, address] of posts) {
+      await fits(await call('post', address, { other: 1 }), 'post', path);
+      await fits(await call('post', address, 'x'.repeat(1024 * 1024 + 1)), 'post', path);
+      await fits(await call('post', address, '{}', { 'content-type': 'text/plain' }), 'post', path);
+    }
+    await fits(await call('get', `${own}/deliveries?limit=0`), 'get', log);
+    const none = `${all}/wh_${'0'.repeat(16)}`;
+    await fits(await call('delete', none), 'delete', one);
+    await fits(await call('post', `${none}/secret`, {}), 'post', secret);
+    await fits(await call('get', `${none}/deliveries`), 'get', log);
+    await fits(await call('post', `${own}/deliveries/msg_1/replay`, {}), 'post', replay);
+    const { webhooks: _, ...bare } = fixture.options;
+    const failing = (error: Error) => ({ ...fixture.options.webhooks!, list: () => Promise.reject(error) });
+    for (const options of [
+      bare,
+      { ...bare, webhooks: failing(new Error('a defect')) },
+      { ...bare, webhooks: failing(new Ambiguous('no-answer', 'None came.')) },
+    ]) {
+      const app = createApp({ ...options, openapi });
+      const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+      const ask = (method: string, address: string, sent?: object) =>
+        app.request(address, { method, headers, ...(sent && { body: JSON.stringify(sent) }) });
+      await fits(await ask('GET', all), 'get', all);
+      await fits(await ask('POST', all, body), 'post', all);
+      await fits(await ask('DELETE', own), 'delete', one);
+      await fits(await ask('POST', `${own}/secret`, {}), 'post', secret);
+      await fits(await ask('GET', `${own}/deliveries`), 'get', log);
+      await fits(await ask('POST', again, {}), 'post', replay);
+    }
+    await fits(await call('delete', own), 'delete', one);
+  });
+
   test('a running turn, then an erased chat', async () => {
     const release = Promise.withResolvers<void>();
     const started = Promise.withResolvers<void>();

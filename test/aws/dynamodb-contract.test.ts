@@ -17,6 +17,7 @@ import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-stor
 import { headKey, tenantKey, turnKey } from '../../src/stores/dynamodb/tables.ts';
 import { createDynamoTenantRegistry } from '../../src/stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../../src/stores/dynamodb/usage-ledger.ts';
+import { createDynamoWebhooks } from '../../src/stores/dynamodb/webhooks.ts';
 import { type DynamoDbLocal, localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { createManualClock, settle } from '../../testing/clock.ts';
 import { channelNotesContract } from '../../testing/contracts/channel-notes.ts';
@@ -29,6 +30,7 @@ import { begin, commitOf, replyOf } from '../../testing/contracts/session-store-
 import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
+import { webhooksContract } from '../../testing/contracts/webhooks.ts';
 import { until } from '../waiting.ts';
 import { countInFlight } from './in-flight.ts';
 
@@ -147,6 +149,25 @@ if ('unavailable' in started) {
         tests: [
           'what is due is told by its time, the longest due first; what is held back or over is not',
           'whoever waits wakes at the due time, and when a nearer one is made',
+        ],
+      },
+    ],
+  });
+
+  webhooksContract({
+    name: 'DynamoDB',
+    async create() {
+      const { stateTable } = await local.createTables(randomUUID());
+      const clock = createManualClock();
+      const open = () => createDynamoWebhooks({ client: local.client(), stateTable, clock });
+      return { webhooks: open(), clock, reopen: async () => open(), close: async () => {} };
+    },
+    skip: [
+      {
+        reason: 'a queue brings what is due',
+        tests: [
+          'what is due is told by its time, the longest due first; what is done, and to whom nothing may be sent, is not',
+          'whoever waits wakes at the due time, and when a nearer one is told',
         ],
       },
     ],

@@ -48,6 +48,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   ingress: 'Ingress',
   stranded: 'StrandedTurns',
   sweep: 'SweepExpired',
+  webhooks: 'WebhooksSender',
   setup: 'Setup',
   'agent-host': 'AgentHost',
 };

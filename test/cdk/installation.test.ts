@@ -114,7 +114,7 @@ describe('times and retries fit together', () => {
 
   test('every queue is FIFO, and invisible for longer than its function may run', () => {
     const queues = ofType(full, 'AWS::SQS::Queue');
-    expect(queues).toHaveLength(3);
+    expect(queues).toHaveLength(4);
     const consumed = queues.filter(([, { Properties }]) => Properties.RedrivePolicy);
     expect(consumed).toHaveLength(2);
     for (const [id, { Properties }] of queues) {

@@ -9,6 +9,7 @@ import {
   createMemoryTenantRegistry,
   createMemoryUsageLedger,
   createMemoryVault,
+  createMemoryWebhooks,
 } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { channelNotesContract } from '../../testing/contracts/channel-notes.ts';
@@ -20,6 +21,7 @@ import { sessionStoreContract } from '../../testing/contracts/session-store.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
 import { vaultContract } from '../../testing/contracts/vault.ts';
+import { webhooksContract } from '../../testing/contracts/webhooks.ts';
 
 sessionStoreContract({
   name: 'memory',
@@ -126,5 +128,13 @@ schedulesContract({
   async create() {
     const clock = createManualClock();
     return { schedules: createMemorySchedules({ clock }), clock, close: async () => {} };
+  },
+});
+
+webhooksContract({
+  name: 'memory',
+  async create() {
+    const clock = createManualClock();
+    return { webhooks: createMemoryWebhooks({ clock }), clock, close: async () => {} };
   },
 });

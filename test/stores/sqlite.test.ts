@@ -13,6 +13,7 @@ import {
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
+  createSqliteWebhooks,
   openDatabase,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
@@ -24,6 +25,7 @@ import { type PlatformError, sessionStoreContract } from '../../testing/contract
 import { tenantHoldingsContract } from '../../testing/contracts/tenant-holdings.ts';
 import { tenantRegistryContract } from '../../testing/contracts/tenant-registry.ts';
 import { usageLedgerContract } from '../../testing/contracts/usage-ledger.ts';
+import { webhooksContract } from '../../testing/contracts/webhooks.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 sessionStoreContract({
@@ -156,6 +158,29 @@ schedulesContract({
       },
       async close() {
         for (const schedules of opened) await schedules.close();
+        folder.remove();
+      },
+    };
+  },
+});
+
+webhooksContract({
+  name: 'sqlite',
+  async create() {
+    const folder = temporaryFolder();
+    const clock = createManualClock();
+    const open = () => createSqliteWebhooks({ database: join(folder.path, 'hybrid-sessions.db'), clock });
+    const opened = [open()];
+    return {
+      webhooks: opened[0]!,
+      clock,
+      async reopen() {
+        const webhooks = open();
+        opened.push(webhooks);
+        return webhooks;
+      },
+      async close() {
+        for (const webhooks of opened) await webhooks.close();
         folder.remove();
       },
     };

@@ -1,5 +1,5 @@
 // A whole installation on one machine, put together as the CDK construct does: tables in DynamoDB Local, a bucket,
-// three FIFO queues, parameters, a fake Telegram, and every function as a process of the real runtime client over
+// four FIFO queues, parameters, a fake Telegram, and every function as a process of the real runtime client over
 // the built files. The real setup function makes the secrets and registers the webhook. State is in the stand-ins
 // for S3 and DynamoDB and nowhere else.
 import { mkdir } from 'node:fs/promises';
@@ -46,6 +46,8 @@ export interface InstallationOptions {
   readonly image: string;
   /** Address of a Messages API; the demo model answers without one. */
   readonly modelUrl?: string;
+  /** Values of the owner's parameters, in place of the usual ones. */
+  readonly secrets?: { readonly modelKey: string; readonly botToken: string };
   readonly workers?: number;
   /** `isolated`: agents run in a function of their own, one session in each of its environments. @default shared */
   readonly agents?: 'isolated' | 'shared';
@@ -101,6 +103,8 @@ export interface Installation {
   readonly bot: FakeBot;
   readonly workers: readonly FunctionEnvironment[];
   readonly stranded: FunctionEnvironment;
+  /** Sends what webhooks are due. */
+  readonly webhooks: FunctionEnvironment;
   /** On AWS a schedule invokes it once a day; here nobody does but the test. */
   readonly sweep: FunctionEnvironment;
   /** Of the agents' function; null when they run in the worker's. */
@@ -113,7 +117,7 @@ export interface Installation {
   readonly temporary: readonly string[];
   /** One more worker, which no queue feeds: the test invokes it. Its temporary folder is `tmp-<name>`. */
   apart(name: string, variables?: Readonly<Record<string, string>>): Promise<FunctionEnvironment>;
-  readonly queueUrls: Readonly<Record<'turns' | 'stranded' | 'dead', string>>;
+  readonly queueUrls: Readonly<Record<'turns' | 'stranded' | 'dead' | 'webhooks', string>>;
   readonly sqs: SqsFifoServer;
   readonly scheduler: SchedulerServer;
   readonly s3: S3Server;
@@ -184,10 +188,14 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       await startFakeTelegram(telegramPort === undefined ? {} : { port: telegramPort }),
     );
     const own = options.channels ?? [];
+    const { modelKey, botToken } = options.secrets ?? {
+      modelKey: 'sk-local-model-key',
+      botToken: BOT_TOKEN,
+    };
     const parameters = opened(
       await startParameterStore({
-        [NAMES.token]: BOT_TOKEN,
-        [NAMES.modelKey]: 'sk-local-model-key',
+        [NAMES.token]: botToken,
+        [NAMES.modelKey]: modelKey,
         ...Object.assign({}, ...own.map(({ secrets }) => secrets)),
       }),
     );
@@ -204,7 +212,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       sections,
       (name) => `/local/${name}`,
     );
-    const bot = telegram.addBot({ token: BOT_TOKEN, username: 'local_hybrid_bot', webhookRetryMs: 200 });
+    const bot = telegram.addBot({ token: botToken, username: 'local_hybrid_bot', webhookRetryMs: 200 });
     const tables = await dynamo.createTables('local');
     await makeBucket(s3.endpoint);
     const queues = new SQSClient({ ...localAws, endpoint: sqs.endpoint });
@@ -241,6 +249,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       bucket: BUCKET,
       queueUrl: queueUrls.turns,
       deadLetterQueueUrl: queueUrls.dead,
+      webhookQueueUrl: queueUrls.webhooks,
       vault: NAMES.vault,
       ...timers,
       endpoints: {
@@ -265,6 +274,9 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       [VARIABLES.mappingTable]: tables.mappingTable,
       [VARIABLES.stateTable]: tables.stateTable,
       [VARIABLES.queueUrl]: queueUrls.turns,
+      [VARIABLES.webhookQueueUrl]: queueUrls.webhooks,
+      // Of this machine, where a test listens.
+      [VARIABLES.webhooks]: JSON.stringify({ privateAddresses: ['127.0.0.1'] }),
       [VARIABLES.vault]: NAMES.vault,
       ...timerVariables,
     };
@@ -360,6 +372,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       ...channelEnvironment(channels, 'outgoing'),
     };
     const stranded = await start('stranded', { ...outgoing, [VARIABLES.queueUrl]: queueUrls.stranded });
+    const webhooks = await start('webhooks', {});
     const sweep = await start('sweep', { [VARIABLES.bucket]: BUCKET });
     const sandbox = await openSandbox(options.folder);
     const model: Record<string, string> = options.modelUrl
@@ -433,6 +446,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         ...outgoing,
         [VARIABLES.bucket]: BUCKET,
         [VARIABLES.temporary]: folder,
+        // On Lambda it is what Node takes by itself.
+        TMPDIR: folder,
         [VARIABLES.maxWorkspaceBytes]: maxWorkspaceBytes,
         ...(roles ? { [VARIABLES.tenantRole]: roles.tenant.arn } : {}),
       };
@@ -463,6 +478,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     for (const [name, environments] of [
       ['turns', workers],
       ['stranded', [stranded]],
+      ['webhooks', [webhooks]],
     ] as const) {
       const source: EventSource = startEventSource({
         client: queues,
@@ -475,7 +491,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     }
     // Turns in hand would hold the pollers up: the functions end first.
     ends.push(async () => {
-      await Promise.all([...workers, stranded].map((one) => one.stop()));
+      await Promise.all([...workers, stranded, webhooks].map((one) => one.stop()));
     });
 
     return {
@@ -489,6 +505,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       bot,
       workers,
       stranded,
+      webhooks,
       sweep,
       sandbox,
       agentHosts: isolated?.agentHosts ?? null,
@@ -556,5 +573,6 @@ async function makeQueues(client: SQSClient, maxReceives: number): Promise<Insta
   };
   const dead = await make('dead');
   const stranded = await make('stranded', { to: 'dead', after: 50 });
-  return { dead, stranded, turns: await make('turns', { to: 'stranded', after: maxReceives }) };
+  const webhooks = await make('webhooks');
+  return { dead, stranded, webhooks, turns: await make('turns', { to: 'stranded', after: maxReceives }) };
 }

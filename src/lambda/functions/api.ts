@@ -12,6 +12,7 @@ import { systemClock } from '../../core/clock.ts';
 import { DAY_SEC } from '../../core/defaults.ts';
 import { once } from '../../core/once.ts';
 import { createSqsTurnQueue } from '../../queues/sqs-fifo/turn-queue.ts';
+import { createSqsWebhookWakes } from '../../queues/sqs-fifo/webhook-wakes.ts';
 import { createSessionState } from '../../state/session-state.ts';
 import { createDynamoEventLog } from '../../stores/dynamodb/event-log.ts';
 import { createDynamoPlaces } from '../../stores/dynamodb/places.ts';
@@ -19,11 +20,13 @@ import { createDynamoSchedules } from '../../stores/dynamodb/schedules.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
 import { createDynamoTenantRegistry } from '../../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
+import { createDynamoWebhooks } from '../../stores/dynamodb/webhooks.ts';
 import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
 import { withTimers } from '../../stores/timed-schedules.ts';
 import { createTenantDirectory } from '../../tenants/directory.ts';
 import { createSecretReader } from '../../tenants/secrets.ts';
 import { createCallers } from '../../tenants/user-tokens.ts';
+import { webhookAddresses } from '../../webhooks/webhook-address.ts';
 import { admissionOf } from '../admission.ts';
 import { apiSchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
@@ -47,6 +50,7 @@ const files = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
 
 const open = once(async () => {
   const { mappingTable, stateTable, queueUrl, apiKeyParameter, bucket, modelProvider } = configuration;
+  const { webhookQueueUrl, webhooks } = configuration;
   const secrets = await readParameters([apiKeyParameter]);
   const tables = { mappingTable, stateTable, clock: systemClock };
   const directory = configuration.tenants
@@ -89,6 +93,11 @@ const open = once(async () => {
     places: createDynamoPlaces(tables),
     schedules: withTimers(createDynamoSchedules(tables), timersOf(configuration)),
     timeZone: configuration.timeZone,
+    ...(webhookQueueUrl !== undefined && {
+      webhooks: createDynamoWebhooks(tables),
+      webhookWakes: createSqsWebhookWakes({ queueUrl: webhookQueueUrl }),
+      webhookFaultOf: webhookAddresses(webhooks.privateAddresses).faultOf,
+    }),
     clock: systemClock,
     log,
     info: {

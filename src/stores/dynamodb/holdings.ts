@@ -21,6 +21,8 @@ const KINDS: Readonly<Record<string, string>> = {
   usage: 'usage',
   places: 'places',
   schedules: 'schedules',
+  webhooks: 'webhooks',
+  deliveries: 'webhook messages',
 };
 
 export function createDynamoTenantHoldings(options: DynamoTenantHoldingsOptions): TenantHoldings {

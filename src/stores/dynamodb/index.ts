@@ -14,3 +14,4 @@ export {
 export { createTableInput, type TableDefinition, type TableIndex, tableDefinitions } from './tables.ts';
 export { createDynamoTenantRegistry, type DynamoTenantRegistryOptions } from './tenant-registry.ts';
 export { createDynamoUsageLedger, type DynamoUsageLedgerOptions } from './usage-ledger.ts';
+export { createDynamoWebhooks, type DynamoWebhooksOptions } from './webhooks.ts';

@@ -198,6 +198,16 @@ export function schedulesPartition(key: SessionKey): string {
   return `${storedPart(tenantOf(key))}#schedules#${storedKey(key)}`;
 }
 
+/** A tenant's webhooks. */
+export function webhookKey(tenant: Tenant, id: string): StateKey {
+  return { pk: `${storedPart(tenant)}#webhooks`, sk: id };
+}
+
+/** A line of a webhook's log; ids are in the order of time. */
+export function deliveryKey(tenant: Tenant, webhook: string, id: string): StateKey {
+  return { pk: `${storedPart(tenant)}#deliveries#${webhook}`, sk: id };
+}
+
 /** No list's name holds `#`; a holder's may, and comes last. */
 export function placeKey({ list, ...account }: PlaceList, holder: string): StateKey {
   return { pk: placesPartition(account), sk: `${list}#${holder === '' ? '' : storedPart(holder)}` };

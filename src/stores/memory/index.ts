@@ -11,3 +11,4 @@ export { createMemorySessionStore, type MemorySessionStoreOptions } from './sess
 export { createMemoryTenantRegistry, type MemoryTenantRegistryOptions } from './tenant-registry.ts';
 export { createMemoryUsageLedger } from './usage-ledger.ts';
 export { createMemoryVault } from './vault.ts';
+export { createMemoryWebhooks } from './webhooks.ts';

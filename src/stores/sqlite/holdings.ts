@@ -22,10 +22,19 @@ const HELD: readonly { readonly kind: string; readonly table: string; readonly w
   { kind: 'places', table: 'places', where: BY_TENANT },
   { kind: 'schedules', table: 'schedules', where: BY_TENANT },
   { kind: 'time zones', table: 'time_zones', where: BY_TENANT },
+  { kind: 'webhooks', table: 'webhooks', where: BY_TENANT },
+  { kind: 'webhook messages', table: 'webhook_deliveries', where: BY_TENANT },
 ];
 
 /** Made with the first line that goes into them. */
-const MADE_LATE: ReadonlySet<string> = new Set(['usage', 'places', 'schedules', 'time_zones']);
+const MADE_LATE: ReadonlySet<string> = new Set([
+  'usage',
+  'places',
+  'schedules',
+  'time_zones',
+  'webhooks',
+  'webhook_deliveries',
+]);
 
 export function createSqliteTenantHoldings(database: string | SqliteDatabase): TenantHoldings {
   const { db } = borrowOrOpen(database);

@@ -9,3 +9,4 @@ export { createSqliteSchedules, type SqliteSchedulesOptions } from './schedules.
 export { createSqliteSessionStore, type SqliteSessionStoreOptions } from './session-store.ts';
 export { createSqliteTenantRegistry, type SqliteTenantRegistryOptions } from './tenant-registry.ts';
 export { createSqliteUsageLedger, type SqliteUsageLedgerOptions } from './usage-ledger.ts';
+export { createSqliteWebhooks, type SqliteWebhooksOptions } from './webhooks.ts';
