@@ -1,4 +1,4 @@
-// `npm run aws:local`: the distributed engine on this machine. Stand-ins for DynamoDB, S3, SQS, Parameter Store and
+// `npm run aws:local`: the distributed engine on this machine. Stand-ins for DynamoDB, S3, SQS, EventBridge Scheduler, Parameter Store and
 // Telegram, the queue's pollers, and the functions as processes of the real Lambda runtime client, from the files
 // that go into the ZIP and the image. State is in S3 and DynamoDB only, both in memory: it is gone at the end.
 // ANTHROPIC_API_KEY is not used: the demo model answers.

@@ -87,6 +87,9 @@ export const SAMPLE = {
   HYBRID_SESSIONS_MAX_WORKSPACE_BYTES: '1000000',
   HYBRID_SESSIONS_TEMPORARY: '/tmp',
   HYBRID_SESSIONS_VAULT: '/sample/vault',
+  HYBRID_SESSIONS_TIMER_GROUP: 'timers',
+  HYBRID_SESSIONS_TIMER_ROLE: 'arn:aws:iam::000000000000:role/timers',
+  HYBRID_SESSIONS_TIMER_QUEUE: 'arn:aws:sqs:us-east-1:000000000000:turns.fifo',
 };
 
 async function buildAndRun(context, { arch, base, agent, tag }) {

@@ -84,6 +84,8 @@ const timeLimitsSchema = z.strictObject({
   commandSec: seconds.default(120),
   /** The longest time that the model may name. */
   longestCommandSec: seconds.default(600),
+  /** The gate of a wake-up. */
+  gateSec: seconds.default(60),
 });
 
 export const DEFAULT_TIME_LIMITS = timeLimitsSchema.parse({});
@@ -192,6 +194,8 @@ export interface AgentFolder {
   readonly agents: Readonly<Record<string, Subagent>>;
   readonly mcpServers: Readonly<Record<string, McpServer>>;
   readonly skills: readonly Skill[];
+  /** Names of the scripts that may stand before a wake-up. */
+  readonly gates?: readonly string[];
   readonly settings: AgentSettings;
   /** Tools that are refused whatever the settings allow. */
   readonly denied?: readonly string[];

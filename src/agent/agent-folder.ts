@@ -3,6 +3,7 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
+import { gateNameSchema } from '../core/gate.ts';
 import { settingFault } from '../setting-fault.ts';
 import { hasReference, type RemoteServer, remoteServerFault } from '../tool-servers/remote-server.ts';
 import type { ServerList } from '../tool-servers/server-list.ts';
@@ -84,7 +85,8 @@ export async function loadAgentFolder(path: string): Promise<AgentFolder> {
   const agents = await readAgents(folder, mcpServers, settings.tools.allow);
   const skills = await readSkills(folder);
   checkCommands({ settings, skills }, toolsOf(settings));
-  return { path: folder, systemPrompt, agents, mcpServers, skills, settings };
+  const gates = await readGates(folder);
+  return { path: folder, systemPrompt, agents, mcpServers, skills, gates, settings };
 }
 
 async function readText(folder: string, file: string): Promise<string | undefined> {
@@ -263,6 +265,24 @@ async function readSkills(folder: string): Promise<Skill[]> {
       .sort()
       .map(async (name) => readSkill(folder, name, await readText(folder, `skills/${name}/SKILL.md`))),
   );
+}
+
+async function readGates(folder: string): Promise<string[]> {
+  const entries = await readdir(join(folder, 'gates'), { withFileTypes: true }).catch(() => []);
+  const names = entries.map(({ name }) => name).filter((name) => !name.startsWith('.'));
+  for (const name of names) {
+    if (!gateNameSchema.safeParse(name).success) {
+      throw badFolder(`gates/${name}: not a name.`, 'Use lower-case letters, digits, ".", "_" and "-".');
+    }
+    const info = await stat(join(folder, 'gates', name)).catch(() => null);
+    if (!info?.isFile() || (info.mode & 0o111) === 0) {
+      throw badFolder(
+        `gates/${name}: not an executable file.`,
+        'Begin it with a line such as #!/bin/sh, and make it executable (chmod +x).',
+      );
+    }
+  }
+  return names.sort();
 }
 
 function expandServers(

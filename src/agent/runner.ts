@@ -24,6 +24,7 @@ import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
 import { takeEndedNote, withEndedNote, writeEndedNote } from './ended-note.ts';
 import { folderCommandOf } from './folder-commands.ts';
+import { askGate } from './gate.ts';
 import { type GatewayPerTurnOptions, gatewayPerTurn } from './gateway-per-turn.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
@@ -164,7 +165,8 @@ async function runCliTurn(run: AgentRun, options: TurnOptions): Promise<AgentOut
   }
 }
 
-async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
+async function runWithTranscript(given: AgentRun, options: TurnOptions): Promise<AgentOutcome> {
+  let run = given;
   const { directory, signal } = run;
   const { config, workspace } = directory;
   const demo = options.model.demo;
@@ -201,7 +203,19 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   // Left by a turn that was given up: this one's own survive only in a state that holds its message.
   if (!run.continuing) await dropOutgoing(config);
   const relocation = await relocate(directory);
-  if (run.scheduling) await beginScheduling(run, run.scheduling, timeZoneOf(options.folder.settings));
+  // A part of the turn that was cut off has passed it.
+  const gate = run.continuing ? undefined : run.request.context?.wakeUp?.gate;
+  if (gate !== undefined) {
+    const timezone = run.scheduling?.timeZone ?? timeZoneOf(options.folder.settings);
+    const asked = await askGate(run, gate, { ...options, timezone });
+    if (asked.verdict === 'stopped') return { status: statusOf(signal), text: '', demo };
+    if (asked.verdict !== 'open') return { status: 'ok', text: '', demo, gate: asked };
+    run = { ...run, request: asked.request };
+  }
+  if (run.scheduling) {
+    const { gates = [], settings } = options.folder;
+    await beginScheduling(run, run.scheduling, timeZoneOf(settings), gates);
+  }
   const slow = reportSlowTools(run.progress);
   const { progress } = slow;
   const notices = createNotices({ ...turn, progress });
@@ -270,7 +284,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     asked: asking.asked(),
   });
   if (ended.length > 0) await writeEndedNote(config, ended);
-  const schedules = run.scheduling ? await orderedSchedules(run) : [];
+  const managers = options.folder.settings.approvals.approvers ?? null;
+  const schedules = run.scheduling ? await orderedSchedules(run, managers) : [];
   const sent = (await outgoingFiles(config)).map(({ path: _, ...file }) => file);
   const all = {
     ...outcome,

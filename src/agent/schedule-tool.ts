@@ -10,6 +10,7 @@ import {
 } from '@anthropic-ai/claude-agent-sdk';
 import { z } from 'zod';
 import { isHybridError } from '../core/errors.ts';
+import { gateNameSchema } from '../core/gate.ts';
 import type { AgentRun } from '../core/ports/execution.ts';
 import { MAX_MISSED_RUNS, MAX_SCHEDULE_NAME, MAX_SCHEDULE_TEXT, MAX_SCHEDULES } from '../core/schedule.ts';
 import {
@@ -34,6 +35,8 @@ const fileSchema = z.object({
   timeZone: z.string(),
   scheduling: agentSchedulingSchema,
   orders: scheduleOrdersSchema,
+  /** Scripts of the agent folder that may decide about a wake-up. */
+  gates: z.array(gateNameSchema).default([]),
 });
 type ScheduleFile = z.output<typeof fileSchema>;
 
@@ -52,22 +55,25 @@ export async function beginScheduling(
   { directory, request, continuing }: Pick<AgentRun, 'directory' | 'request' | 'continuing'>,
   scheduling: AgentScheduling,
   ownTimeZone: string,
+  gates: readonly string[] = [],
 ): Promise<void> {
   const { turnId } = request;
   const before = continuing ? await readScheduleFile(directory.config) : null;
   const orders = before?.turnId === turnId ? before.orders : [];
   const timeZone = scheduling.timeZone ?? ownTimeZone;
-  const file: ScheduleFile = { turnId, timeZone, scheduling, orders };
+  const file: ScheduleFile = { turnId, timeZone, scheduling, orders, gates: [...gates] };
   await writeOwnFile(pathOf(directory.config), JSON.stringify(file));
 }
 
-/** What this turn has ordered, in order. */
-export async function orderedSchedules({
-  directory,
-  request,
-}: Pick<AgentRun, 'directory' | 'request'>): Promise<readonly ScheduleOrder[]> {
+/** What this turn has ordered, in order. `managers`: who may change what it makes, by the agent folder. */
+export async function orderedSchedules(
+  { directory, request }: Pick<AgentRun, 'directory' | 'request'>,
+  managers: readonly string[] | null,
+): Promise<readonly ScheduleOrder[]> {
   const file = await readScheduleFile(directory.config);
-  return file?.turnId === request.turnId ? file.orders : [];
+  if (file?.turnId !== request.turnId) return [];
+  const named = managers === null ? null : [...managers];
+  return file.orders.map((order) => (order.action === 'create' ? { ...order, managers: named } : order));
 }
 
 const input = {
@@ -96,6 +102,10 @@ const input = {
     .enum(['skip', 'queue'])
     .optional()
     .describe('create: when the run before is not answered yet'),
+  gate: z
+    .string()
+    .optional()
+    .describe('create: a check that decides without you whether you are woken; `list` tells which there are'),
   id: z.string().optional().describe('pause, resume, cancel: the id that create and list tell'),
 };
 type Input = z.output<z.ZodObject<typeof input>>;
@@ -142,6 +152,10 @@ async function answerTo(config: string, given: Input, nowMs: number): Promise<st
 
 async function create(config: string, file: ScheduleFile, given: Input, nowMs: number): Promise<string> {
   if (openOnes(file).length + created(file).length >= MAX_SCHEDULES) return tooMany();
+  const { gate } = given;
+  if (gate !== undefined && !file.gates.includes(gate)) {
+    return `Not scheduled: there is no gate “${gate}”. ${gatesText(file)}`;
+  }
   const timeZone = given.time_zone ?? file.timeZone;
   const at =
     given.in_minutes === undefined ? given.at : new Date(nowMs + given.in_minutes * 60_000).toISOString();
@@ -154,6 +168,7 @@ async function create(config: string, file: ScheduleFile, given: Input, nowMs: n
     timeZone,
     ...(given.if_missed && { missed: missedOf(given) }),
     ...(given.if_still_running && { overlap: given.if_still_running }),
+    ...(gate !== undefined && { gate }),
   });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -192,5 +207,10 @@ function listText(file: ScheduleFile, nowMs: number): string {
     ),
   ];
   const now = `It is now ${timeText(nowMs, file.timeZone)}.`;
-  return lines.length === 0 ? `Nothing is scheduled. ${now}` : `${now}\n${lines.join('\n')}`;
+  const gates = file.gates.length === 0 ? '' : ` ${gatesText(file)}`;
+  return lines.length === 0 ? `Nothing is scheduled. ${now}${gates}` : `${now}${gates}\n${lines.join('\n')}`;
+}
+
+function gatesText({ gates }: ScheduleFile): string {
+  return gates.length === 0 ? 'There are no gates.' : `Gates: ${gates.join(', ')}.`;
 }

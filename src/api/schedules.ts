@@ -25,9 +25,9 @@ export function scheduleRoutes(deps: ApiDeps): Route[] {
 
   async function view(schedule: Schedule) {
     const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
-    const { id, name, text, when, status, missed, overlap, runs } = schedule;
+    const { id, name, text, when, status, missed, overlap, gate, runs } = schedule;
     return {
-      ...{ id, name, text, status, missed, overlap },
+      ...{ id, name, text, status, missed, overlap, gate },
       cron: when.kind === 'cron' ? when.cron : null,
       time_zone: when.kind === 'cron' ? when.timeZone : schedule.timeZone,
       next_due_at: time(schedule.nextDueMs),

@@ -23,6 +23,10 @@ const installationSchema = z.strictObject({
     .string()
     .regex(/^(?:\/[\w.-]+)+$/, 'must be the beginning of names of parameters')
     .optional(),
+  /** Timers of schedules; older deployments have none. */
+  timerGroup: name.optional(),
+  timerRole: name.optional(),
+  timerQueue: name.optional(),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
   /** Addresses of stand-ins and private endpoints. For one that is not named, the SDK's AWS_ENDPOINT_URL_* apply. */
   endpoints: z
@@ -31,6 +35,7 @@ const installationSchema = z.strictObject({
       s3: z.url().optional(),
       sqs: z.url().optional(),
       ssm: z.url().optional(),
+      scheduler: z.url().optional(),
     })
     .default({}),
 });
@@ -77,6 +82,9 @@ export const OUTPUTS = {
   DeadLetterQueue: 'deadLetterQueueUrl',
   WebhookQueue: 'webhookQueueUrl',
   Vault: 'vault',
+  TimerGroup: 'timerGroup',
+  TimerRole: 'timerRole',
+  TimerQueue: 'timerQueue',
   RetentionDays: 'retentionDays',
 } as const;
 

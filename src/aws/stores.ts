@@ -4,7 +4,7 @@ import { systemClock } from '../core/clock.ts';
 import { DAY_SEC, KEPT_GENERATIONS, WORKSPACE_LIMITS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
 import type { Tenant } from '../core/ids.ts';
-import type { Vault, WebhookWakes } from '../core/ports.ts';
+import type { ScheduleTimers, Vault, WebhookWakes } from '../core/ports.ts';
 import type { Stores } from '../local/stores.ts';
 import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSqsWebhookWakes } from '../queues/sqs-fifo/webhook-wakes.ts';
@@ -18,8 +18,10 @@ import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb
 import { createDynamoTenantRegistry } from '../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createDynamoWebhooks } from '../stores/dynamodb/webhooks.ts';
+import { createEventBridgeTimers } from '../stores/eventbridge/timers.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
 import { createSsmClient, createSsmVault } from '../stores/ssm/vault.ts';
+import { withTimers } from '../stores/timed-schedules.ts';
 import { type AwsInstallation, checkInstallation, readInstallation } from './installation.ts';
 
 export async function openAwsStores(
@@ -45,6 +47,8 @@ export async function openAwsStores(
     forcePathStyle: endpoints.s3 !== undefined,
   });
   const tenants = createDynamoTenantRegistry(tables);
+  const timers = timersAt(known, at(endpoints.scheduler));
+  const schedules = withTimers(createDynamoSchedules(tables), timers);
   return {
     vault: vaultAt(
       known.vault,
@@ -61,7 +65,7 @@ export async function openAwsStores(
     holdings: createDynamoTenantHoldings(tables),
     usage: createDynamoUsageLedger(tables),
     places: createDynamoPlaces(tables),
-    schedules: createDynamoSchedules(tables),
+    schedules,
     webhooks: createDynamoWebhooks(tables),
     webhookWakes: wakesAt(rest.webhookQueueUrl, at(endpoints.sqs)),
     state: createSessionState({
@@ -73,6 +77,7 @@ export async function openAwsStores(
       ...(progress && { progress }),
     }),
     async close() {
+      await timers.close();
       await queue.close();
       await store.close();
       client.destroy();
@@ -108,4 +113,31 @@ function vaultAt(
     });
   };
   return { get: none, set: none, add: none, remove: none, list: none };
+}
+
+function timersAt(
+  { timerGroup, timerRole, timerQueue }: ReturnType<typeof readInstallation>,
+  at: { readonly region: string; readonly endpoint?: string },
+): ScheduleTimers {
+  if (timerGroup !== undefined && timerRole !== undefined && timerQueue !== undefined) {
+    return createEventBridgeTimers({
+      groupName: timerGroup,
+      roleArn: timerRole,
+      queueArn: timerQueue,
+      ...at,
+    });
+  }
+  // Of an installation that never had a schedule there is nothing to clear.
+  const nothing = async () => {};
+  return {
+    async set() {
+      throw new Invalid('no-timers', 'The file of this installation does not say where its timers are.', {
+        advice:
+          'Run `hybrid-sessions deploy` again: it brings the installation up to date and writes the file.',
+      });
+    },
+    clear: nothing,
+    clearAll: nothing,
+    close: nothing,
+  };
 }

@@ -203,7 +203,7 @@ export function allowVault(role: Role, prefix: string, hasTenants: boolean): voi
 }
 
 /** As cdk-nag names the finding: what the stack does not know yet stands as the name of its pseudo parameter. */
-function patternFinding(scope: Construct, service: string, resource: string): string {
+export function patternFinding(scope: Construct, service: string, resource: string): string {
   const { region, account } = Stack.of(scope);
   const shown = (value: string, name: string) => (Token.isUnresolved(value) ? `<AWS::${name}>` : value);
   const place = `${shown(region, 'Region')}:${shown(account, 'AccountId')}`;

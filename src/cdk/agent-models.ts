@@ -21,3 +21,8 @@ export function agentModelVariables(folders: Readonly<Record<string, string>>): 
   }
   return { [VARIABLES.agentModels]: text };
 }
+
+/** What the folder says of time; the functions' machines have none of their own but UTC. */
+export function folderTimeZone(folder: string | undefined): string {
+  return (folder === undefined ? undefined : readAgentSettings(folder).settings.timezone) ?? 'UTC';
+}

@@ -27,7 +27,7 @@ import {
 import { acknowledge } from './acknowledge.ts';
 import { commandVariables, offeredCommandsOf } from './agent-commands.ts';
 import { agentVariables, machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
-import { agentModelVariables } from './agent-models.ts';
+import { agentModelVariables, folderTimeZone } from './agent-models.ts';
 import { Alarms } from './alarms.ts';
 import { type Assets, assetsFrom } from './assets.ts';
 import {
@@ -46,6 +46,7 @@ import { DEFAULT_AGENTS, type HybridSessionsProps, type TenantsProps } from './p
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
 import { TenantRole } from './tenant-role.ts';
+import { Timers } from './timers.ts';
 import { serverListsIn } from './tool-servers.ts';
 import { Webhooks } from './webhooks.ts';
 
@@ -64,6 +65,7 @@ const ISOLATED_WORKER_MB = 256;
 export class HybridSessions extends Construct {
   readonly data: Data;
   readonly queues: Queues;
+  readonly timers: Timers;
   readonly alarms: Alarms;
   readonly worker: LoggedFunction;
   /** Where the API and the web page are; undefined without them. */
@@ -75,6 +77,7 @@ export class HybridSessions extends Construct {
 
   private readonly common: Pick<FunctionProps, 'architecture' | 'logRetention'>;
   private readonly variables: Record<string, string>;
+  private readonly timeZone: Record<string, string>;
   private readonly tenants: TenantsProps | undefined;
   private tenantRole: TenantRole | undefined;
   private readonly channels: readonly InstalledChannel[];
@@ -114,6 +117,8 @@ export class HybridSessions extends Construct {
       deleteWithStack: props.deleteDataWithStack ?? false,
     });
     this.queues = new Queues(this, 'Queues', { workerTimeout, strandedTimeout: STRANDED_TIMEOUT });
+    this.timers = new Timers(this, 'Timers', { queue: this.queues.turns });
+    this.timeZone = { [VARIABLES.timeZone]: folderTimeZone(this.assets.agentFolders['']) };
     this.variables = {
       [VARIABLES.installation]: this.installation,
       [VARIABLES.mappingTable]: this.data.mapping.tableName,
@@ -211,6 +216,8 @@ export class HybridSessions extends Construct {
       ...this.variables,
       [VARIABLES.bucket]: data.bucket.bucketName,
       [VARIABLES.deadLetterQueueUrl]: queues.dead.queueUrl,
+      ...this.timers.variables,
+      ...this.timeZone,
       ...this.announcing(),
       ...channelEnvironment(this.channels, 'outgoing'),
       ...machineVariables(props.worker ?? {}),
@@ -253,6 +260,7 @@ export class HybridSessions extends Construct {
     feed(worker, queues.turns, maxConcurrencyOf(props));
     allowSend(worker.role, queues.turns);
     allowSend(worker.role, queues.dead);
+    this.timers.allowSetting(worker.role);
     if (this.webhooks) allowSend(worker.role, this.webhooks.queue);
     if (this.tenants) {
       this.tenantRole = new TenantRole(this, 'TenantRole', { data, worker: worker.role });
@@ -308,7 +316,7 @@ export class HybridSessions extends Construct {
   private addSweep(): LoggedFunction {
     const sweep = new LoggedFunction(this, 'SweepExpired', {
       ...this.common,
-      description: 'Removes sessions whose retention is over: objects, then heads, each under a lease.',
+      description: 'Removes sessions whose retention is over; rings timers again that came to nothing.',
       code: this.assets.functions,
       handler: 'sweep.handler',
       memoryMb: 512,
@@ -318,8 +326,10 @@ export class HybridSessions extends Construct {
         [VARIABLES.mappingTable]: this.data.mapping.tableName,
         [VARIABLES.stateTable]: this.data.state.tableName,
         [VARIABLES.bucket]: this.data.bucket.bucketName,
+        ...this.timers.variables,
       },
     });
+    this.timers.allowRinging(sweep.role);
     allowTables(sweep.role, this.data);
     allowReadingHeads(sweep.role, this.data);
     allowObjects(sweep.role, this.data, ['Delete']);
@@ -404,6 +414,8 @@ export class HybridSessions extends Construct {
       environment: {
         ...this.variables,
         [VARIABLES.bucket]: this.data.bucket.bucketName,
+        ...this.timers.variables,
+        ...this.timeZone,
         [VARIABLES.apiKeyParameter]: apiKey,
         [VARIABLES.maxConcurrency]: String(maxConcurrencyOf(props)),
         ...modelNames(props.model),
@@ -415,6 +427,7 @@ export class HybridSessions extends Construct {
     });
     allowTables(api.role, this.data);
     allowSend(api.role, this.queues.turns);
+    this.timers.allowSetting(api.role);
     if (this.webhooks) allowSend(api.role, this.webhooks.queue);
     allowObjects(api.role, this.data, ['Get', 'Put', 'Delete']);
     this.data.openToBrowsers();

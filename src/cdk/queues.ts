@@ -32,6 +32,8 @@ export class Queues extends Construct {
     });
     this.turns = fifo(this, 'Turns', {
       visibilityTimeout: props.workerTimeout.plus(Duration.seconds(60)),
+      // EventBridge Scheduler gives its messages no id. All others have one, which counts instead.
+      contentBasedDeduplication: true,
       deadLetterQueue: { queue: this.stranded, maxReceiveCount: MAX_RECEIVES },
     });
     acknowledge(this.dead, 'Serverless-SQSRedrivePolicy', 'This is the dead-letter queue itself.');
@@ -43,6 +45,7 @@ export function fifo(
   id: string,
   options: {
     readonly visibilityTimeout?: Duration;
+    readonly contentBasedDeduplication?: boolean;
     readonly deadLetterQueue?: { readonly queue: Queue; readonly maxReceiveCount: number };
   },
 ): Queue {

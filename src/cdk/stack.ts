@@ -71,6 +71,9 @@ export function createStack(
   output('StateTable', app.data.state.tableName, 'Heads and turns.');
   output('Bucket', app.data.bucket.bucketName, 'Session state.');
   output('Vault', app.vault, 'What the names of parameters with credentials of tools begin with.');
+  output('TimerGroup', app.timers.group.ref, 'Timers of schedules, in EventBridge Scheduler.');
+  output('TimerRole', app.timers.role.roleArn, 'What they send messages as.');
+  output('TimerQueue', app.queues.turns.queueArn, 'Where they send them to.');
   output('Region', stack.region, 'Where all this is.');
   output('RetentionDays', String(settings.retentionDays), 'What a session imported here is given.');
   output('WebhookQueue', app.webhooks?.queue.queueUrl, 'Messages to webhooks on their way.');

@@ -2,6 +2,7 @@
 // and applied after the commit (see `finish` in turn.ts).
 import { DAY_SEC } from './defaults.ts';
 import type { AgentOutcome } from './ports.ts';
+import { speakerOf } from './principal.ts';
 import type { Reply } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 import { isOpen, MAX_SCHEDULES } from './schedule.ts';
@@ -31,7 +32,8 @@ export async function withSchedules(
 ): Promise<Reply> {
   const { scheduling, clock } = deps;
   if (!ordered || !scheduling) return reply;
-  const { orders, refused } = checkOrders(ordered, await scheduling.list(request.sessionKey), clock.now());
+  const schedules = await scheduling.list(request.sessionKey);
+  const { orders, refused } = checkOrders(ordered, schedules, speakerOf(request), clock.now());
   const text = [reply.text, ...refused.map((why) => `_${why}_`)].join('\n\n');
   return { ...reply, text, ...(orders.length > 0 && { schedules: orders }) };
 }

@@ -7,6 +7,7 @@ import { chosenIn } from './consent.ts';
 import { MAX_TURN_PARTS } from './defaults.ts';
 import { withEndedPrograms } from './ended-programs.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
+import { gateReply } from './gate-reply.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
 import { withLostFiles } from './lost-files.ts';
@@ -89,7 +90,11 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
   }
   const retrying = retryOptionsOf(running);
   const isTooLong = outcome.status === 'deadline' && request.part + 1 >= MAX_TURN_PARTS;
-  const said = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
+  const said = outcome.gate
+    ? await gateReply(running, outcome.gate)
+    : isTooLong
+      ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId)
+      : replyOf(outcome, request);
   const reply = { ...said, text: withEndedPrograms(said.text, outcome.ended) };
   try {
     if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {

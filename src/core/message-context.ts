@@ -3,6 +3,7 @@
 // agent in a block of its own. Names and quotes are people's words: they stand in JSON whose `<` is escaped, so that
 // nothing in them can close the frame or open another.
 import { z } from 'zod';
+import { gateNameSchema, MAX_GATE_WORDS } from './gate.ts';
 
 const name = z.string().max(512);
 
@@ -33,7 +34,17 @@ export const messageContextSchema = z.object({
     .max(50)
     .optional(),
   /** Nobody wrote: a schedule of this chat is due, and has these words. */
-  wakeUp: z.object({ name, due: name, missed: z.int().nonnegative() }).optional(),
+  wakeUp: z
+    .object({
+      name,
+      due: name,
+      missed: z.int().nonnegative(),
+      /** Decides first whether the agent is woken. */
+      gate: gateNameSchema.optional(),
+      /** What it printed when it opened. */
+      said: z.string().max(MAX_GATE_WORDS).optional(),
+    })
+    .optional(),
 });
 
 export type MessageContext = z.infer<typeof messageContextSchema>;
@@ -78,11 +89,12 @@ function reactionFacts({ by, given, to }: NonNullable<MessageContext['reactions'
   return { of: by, reaction: given.join(' '), to_your_message: to };
 }
 
-function wakeUpFacts({ name, due, missed }: NonNullable<MessageContext['wakeUp']>) {
+function wakeUpFacts({ name, due, missed, said }: NonNullable<MessageContext['wakeUp']>) {
   return {
     schedule: name,
     due,
     ...(missed > 0 && { due_times_missed_besides: missed }),
+    ...(said !== undefined && { what_the_check_before_it_printed: said }),
     what_this_is:
       'Nobody has written just now. A schedule of this chat is due, and the text that follows is what it was made with. Your reply goes to the chat.',
   };

@@ -33,6 +33,7 @@ const TURN_KINDS = [
   'move',
   'await-move',
   'wake',
+  'due',
 ] as const;
 
 const turnRequestSchema = z.object({
@@ -46,6 +47,7 @@ const turnRequestSchema = z.object({
    * `message`: the person wrote. `steer`: to the turn that runs, if one does (steering.ts). `answer`: to a question, see
    * answer.ts. `new`: start a fresh session. `undo`, `redo`, `fork`: see timeline-turn.ts. `command`: see command-turn.ts.
    * `move`, `await-move`: see move-conversation.ts. `wake`: a schedule is due, see scheduling.ts.
+   * `due`: a timer rang, see due-schedule.ts.
    */
   kind: z.enum(TURN_KINDS),
   /** 0 when it arrived; +1 each time the system itself queues the rest of a turn that met its deadline. */

@@ -1,9 +1,12 @@
 // `/schedules` and `/timezone`: what a person sees of the chat's schedules, and what they may do with them.
 import { isHybridError } from './errors.ts';
+import { GATE_CLOSED, GATE_FAILED } from './gate-reply.ts';
 import { type Tenant, type TurnId, tenantOf } from './ids.ts';
 import type { SessionStore } from './ports.ts';
+import { speakerOf } from './principal.ts';
 import type { RunningTurn } from './running-turn.ts';
 import { isOpen, type Schedule, type ScheduledRun } from './schedule.ts';
+import { mayChange, notYours } from './schedule-rights.ts';
 import { timeText } from './schedule-times.ts';
 import type { ScheduleAction, Scheduling } from './scheduling.ts';
 
@@ -11,7 +14,14 @@ const NOT_HERE = 'Nothing can be scheduled here.';
 const SHOWN_ENDED = 3;
 
 /** What came of a run: its turn's outcome where it has one. */
-export type RunOutcome = ScheduledRun['outcome'] | 'waiting' | 'ok' | 'stopped' | 'failed';
+export type RunOutcome =
+  | ScheduledRun['outcome']
+  | 'waiting'
+  | 'ok'
+  | 'stopped'
+  | 'failed'
+  | typeof GATE_CLOSED
+  | typeof GATE_FAILED;
 
 /** For people: enough of the id to name one of a chat's schedules. */
 export function shortScheduleId({ id }: Pick<Schedule, 'id'>): string {
@@ -32,6 +42,7 @@ export async function schedulesReply({ deps, request }: RunningTurn): Promise<st
   if (!schedule || found.length > 1) {
     return `${schedule ? 'More than one schedule' : 'No schedule'} of this chat is called \`${name}\`. \`/schedules\` lists them.`;
   }
+  if (!mayChange(schedule, speakerOf(request))) return notYours(schedule);
   return await doneText(scheduling, schedule, action as ScheduleAction | 'run', request.turnId);
 }
 
@@ -99,7 +110,8 @@ export async function outcomeOf(
   if (run.turnId === null) return run.outcome;
   const turn = await store.getTurn(tenant, run.turnId as TurnId);
   if (turn === null) return run.outcome;
-  return turn.reply?.outcome ?? 'waiting';
+  const { outcome = 'waiting', code } = turn.reply ?? {};
+  return code === GATE_CLOSED || code === GATE_FAILED ? code : outcome;
 }
 
 function wordsOf(outcome: RunOutcome, { times }: ScheduledRun): string {
@@ -111,6 +123,8 @@ function wordsOf(outcome: RunOutcome, { times }: ScheduledRun): string {
     woken: 'answered',
     missed: `missed${times > 1 ? ` (${times} times)` : ''}`,
     overlapped: 'left out, because the one before was not answered yet',
+    [GATE_CLOSED]: 'not woken: its gate was closed',
+    [GATE_FAILED]: 'not woken: its gate failed',
     'not-served': 'not run, because this bot was switched off',
   };
   return words[outcome];
@@ -122,9 +136,11 @@ export function scheduleText(schedule: Schedule): string {
   return `(${patternText(schedule)}): ${state}`;
 }
 
-function patternText({ when, timeZone }: Schedule): string {
-  if (when.kind === 'once') return 'once';
-  return when.timeZone === timeZone ? `\`${when.cron}\`` : `\`${when.cron}\` in ${when.timeZone}`;
+function patternText({ when, timeZone, gate }: Schedule): string {
+  const behind = gate === null ? '' : `, behind the gate \`${gate}\``;
+  if (when.kind === 'once') return `once${behind}`;
+  const zone = when.timeZone === timeZone ? '' : ` in ${when.timeZone}`;
+  return `\`${when.cron}\`${zone}${behind}`;
 }
 
 function nextText({ nextDueMs, timeZone }: Schedule): string {

@@ -2,7 +2,9 @@
 // stranger's input before a reply is committed with it.
 import { z } from 'zod';
 import { Invalid, isHybridError } from './errors.ts';
+import { gateNameSchema } from './gate.ts';
 import type { TurnRequest } from './messages.ts';
+import { type Principal, principalListSchema } from './principal.ts';
 import {
   isOpen,
   MAX_SCHEDULE_NAME,
@@ -13,6 +15,7 @@ import {
   type Schedule,
   scheduleIdOf,
 } from './schedule.ts';
+import { mayChange, notYours } from './schedule-rights.ts';
 import { cronAt, nextDueMs, onceAt, type When } from './schedule-times.ts';
 
 /** One turn may order so much. */
@@ -28,6 +31,9 @@ export const createOrderSchema = z.strictObject({
   timeZone: z.string().max(100),
   missed: missedSchema.default({ policy: 'once' }),
   overlap: overlapSchema.default('skip'),
+  gate: gateNameSchema.nullable().default(null),
+  /** Said by the agent folder, not by the agent. */
+  managers: principalListSchema.max(1_000).nullable().default(null),
 });
 
 const changeOrderSchema = z.strictObject({
@@ -67,12 +73,14 @@ export function scheduleFrom(order: CreateOrder, request: TurnRequest, at: numbe
     conversation: request.conversation,
     replyTarget: request.replyTarget,
     sender: request.sender,
+    managers: order.managers,
     name: order.name.toWellFormed(),
     text: order.text.toWellFormed(),
     when,
     timeZone: order.timeZone,
     missed: order.missed,
     overlap: order.overlap,
+    gate: order.gate,
     status: 'active',
     nextDueMs: nextDueMs(when, earliestMs(order, nowMs)),
     untold: 0,
@@ -93,8 +101,13 @@ export interface CheckedOrders {
   readonly refused: readonly string[];
 }
 
-/** What of a turn's orders can be done for a chat that has `schedules`. */
-export function checkOrders(given: unknown, schedules: readonly Schedule[], nowMs: number): CheckedOrders {
+/** What of the orders of this person's turn can be done for a chat that has `schedules`. */
+export function checkOrders(
+  given: unknown,
+  schedules: readonly Schedule[],
+  speaker: Principal,
+  nowMs: number,
+): CheckedOrders {
   const parsed = scheduleOrdersSchema.safeParse(given);
   if (!parsed.success) return { orders: [], refused: ['The schedules of this turn could not be read.'] };
   let open = schedules.filter(isOpen).length;
@@ -108,7 +121,14 @@ export function checkOrders(given: unknown, schedules: readonly Schedule[], nowM
         continue;
       }
       open += 1;
-    } else if (order.action === 'cancel') open -= 1;
+    } else {
+      const named = schedules.find(({ id }) => id === order.id);
+      if (named && !mayChange(named, speaker)) {
+        refused.push(notYours(named));
+        continue;
+      }
+      if (order.action === 'cancel') open -= 1;
+    }
     orders.push([at, order]);
   }
   return { orders, refused };

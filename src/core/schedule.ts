@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Corrupt } from './errors.ts';
+import { gateNameSchema } from './gate.ts';
 import { type SessionKey, sessionKeyOf, type TurnId } from './ids.ts';
 import type { When } from './schedule-times.ts';
 
@@ -55,6 +56,8 @@ export const scheduleSchema = z.object({
   replyTarget: z.json(),
   /** Whose turn a wake-up is: of whoever spoke when it was made. */
   sender: z.strictObject({ id: z.string(), name: z.string().nullable() }).nullable(),
+  /** Who may change it besides that person, as settings name people; null: nobody. */
+  managers: z.array(z.string()).nullable().default(null),
   name: z.string(),
   text: z.string(),
   when: whenSchema,
@@ -62,6 +65,8 @@ export const scheduleSchema = z.object({
   timeZone: z.string(),
   missed: missedSchema,
   overlap: overlapSchema,
+  /** A script of the agent folder that decides first; null: none. */
+  gate: gateNameSchema.nullable().default(null),
   status: z.enum(['active', 'paused', 'ended', 'cancelled']),
   /** null when nothing comes any more. While paused it stays where it was. */
   nextDueMs: z.number().nullable(),

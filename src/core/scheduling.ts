@@ -3,12 +3,12 @@
 // is in the queue before the schedule is moved on: cut off in between, it is fired again and found.
 import { type AcceptDeps, acceptAndQueue } from './accept.ts';
 import { dueRuns } from './due-runs.ts';
-import { Conflict, Gone } from './errors.ts';
+import { Conflict, Gone, Refused } from './errors.ts';
 import { conversationOf, type SessionKey, tenantOf, turnIdOf } from './ids.ts';
 import type { Log } from './log.ts';
 import { type TurnRequest, turnRequest } from './messages.ts';
 import type { Clock } from './ports/clock.ts';
-import type { ScheduleStore } from './ports/schedules.ts';
+import type { ScheduleStore, ScheduleTimer } from './ports/schedules.ts';
 import type { SessionStore } from './ports/store.ts';
 import { isCommitted } from './records.ts';
 import {
@@ -49,12 +49,14 @@ export interface Scheduling {
   apply(request: TurnRequest, orders: readonly PlacedOrder[]): Promise<void>;
   /** Gone('unknown-schedule') */
   act(key: SessionKey, id: ScheduleId, action: ScheduleAction): Promise<Schedule>;
-  /** Wakes once, besides its times. The same `token` is the same wake-up. */
+  /** Wakes once, besides its times, whatever its gate says. The same `token` is the same wake-up. */
   runNow(key: SessionKey, id: ScheduleId, token: string): Promise<void>;
   /** The conversation goes on under another key; may be repeated. */
   move(from: SessionKey, to: SessionKey): Promise<void>;
   /** Makes turns of what is due, and moves the schedule on. */
   fire(schedule: Schedule): Promise<void>;
+  /** Fires what is due by this timer. Says in how many milliseconds it is due when the timer rang early, else null. */
+  fireDue(timer: ScheduleTimer): Promise<number | null>;
 }
 
 /** A change that meets another one is made anew over what is there then. */
@@ -111,7 +113,12 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
 
   async function wake(schedule: Schedule, dueMs: number, missed: number): Promise<ScheduledRun> {
     const run = { dueMs, times: 1 } as const;
-    const context = { name: schedule.name, due: timeText(dueMs, schedule.timeZone), missed };
+    const context = {
+      name: schedule.name,
+      due: timeText(dueMs, schedule.timeZone),
+      missed,
+      ...(schedule.gate !== null && { gate: schedule.gate }),
+    };
     const request = requestOf(schedule, String(dueMs), context);
     try {
       await acceptAndQueue(accepting, request);
@@ -205,13 +212,44 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
         });
       }
     },
+    async fireDue(timer) {
+      for (let tries = 1; tries <= CHANGE_TRIES; tries++) {
+        const found = (await schedules.list(timer.sessionKey)).find(({ id }) => id === timer.id);
+        if (found?.nextDueMs !== timer.dueMs) {
+          await schedules.rang?.(timer);
+          return null;
+        }
+        // Held back: whoever resumes it sets the timer again.
+        if (found.status !== 'active') return null;
+        const earlyMs = timer.dueMs - clock.now();
+        if (earlyMs > 0) return earlyMs;
+        await this.fire(found);
+      }
+      throw scheduleBusy();
+    },
   };
 }
 
+function scheduleBusy(): Refused {
+  return new Refused('contended', 'A schedule that is due was changed again and again.', {
+    retryAfterMs: 1_000,
+  });
+}
+
 interface WakeUp {
+  readonly gate?: string;
   readonly name: string;
   readonly due: string;
   readonly missed: number;
+}
+
+/** Which schedule woke this turn; null when none did. */
+export function scheduleOfWakeUp({
+  kind,
+  dedupeId,
+}: Pick<TurnRequest, 'kind' | 'dedupeId'>): ScheduleId | null {
+  const [, id] = /^schedule\/(sch_[0-9a-f]{16})\//.exec(dedupeId) ?? [];
+  return kind === 'wake' && id !== undefined ? (id as ScheduleId) : null;
 }
 
 function wakeUpId({ id }: Schedule, due: string): string {

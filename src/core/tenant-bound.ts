@@ -66,13 +66,14 @@ const EVENTS_NAMED: Naming<EventLog> = { append: (tenant) => [tenant], read: (te
 /** What is due concerns the installation's clock. */
 type ScheduleCall = Exclude<keyof ScheduleStore, 'due' | 'close'>;
 
-const SCHEDULES_NAMED: Naming<Pick<ScheduleStore, ScheduleCall>> = {
+const SCHEDULES_NAMED: Naming<Required<Pick<ScheduleStore, ScheduleCall>>> = {
   add: (schedule) => ofRequest(schedule),
   set: (schedule) => ofRequest(schedule),
   list: (key) => [tenantOf(key)],
   timeZoneOf: (key) => [tenantOf(key)],
   setTimeZone: (key) => [tenantOf(key)],
   erase: (key) => [tenantOf(key)],
+  rang: ({ sessionKey }) => [tenantOf(sessionKey)],
 };
 
 type WebhookCall = Exclude<keyof WebhookStore, 'due' | 'close'>;

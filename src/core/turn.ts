@@ -8,6 +8,7 @@ import { backoffAfterMs, backoffMs } from './backoff.ts';
 import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
+import { fireDue } from './due-schedule.ts';
 import { withEdit } from './edited-message.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
@@ -72,6 +73,7 @@ export async function runTurn(
   const unserved = await ifGone(deps, request, context.receives);
   if (unserved) return unserved;
   if (request.kind === 'await-move') return await awaitMove(deps, request);
+  if (request.kind === 'due') return await fireDue(deps, request, context.receives);
   // Asked before begin, which would count an attempt: another worker, elsewhere or later, may have the channel.
   const channel = deps.channels.get(request.conversation.channel);
   if (!channel || (await channel.serves?.(request)) === false) {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { askedSchema, decidedSchema } from '../core/asked-call.ts';
 import { fileNameOf, MAX_FILES, sentFileSchema } from '../core/attachments.ts';
 import { endedProgramSchema, MAX_ENDED_PROGRAMS } from '../core/ended-programs.ts';
+import { gateOutcomeSchema } from '../core/gate.ts';
 import { parseTurnRequest } from '../core/messages.ts';
 import { agentSchedulingSchema, scheduleOrdersSchema } from '../core/schedule-orders.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
@@ -170,6 +171,7 @@ export const outcomeSchema = z.strictObject({
   asked: askedSchema.optional(),
   sent: z.array(sentFileSchema).max(MAX_FILES).optional(),
   schedules: scheduleOrdersSchema.optional(),
+  gate: gateOutcomeSchema.optional(),
   ended: z.array(endedProgramSchema).max(MAX_ENDED_PROGRAMS).optional(),
   failure: z
     .strictObject({

@@ -40,6 +40,12 @@ const outgoing = { deadLetterQueueUrl: z.url(), ...announcing };
 
 const commands = z.string().default('[]').transform(parsedJson).pipe(offeredCommandsSchema);
 
+const arn = z.string().startsWith('arn:');
+
+const timers = { timerGroup: text, timerRole: arn, timerQueue: arn };
+
+const schedules = { ...timers, timeZone: text.default('UTC') };
+
 const inlet = {
   limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema),
   whileRunning: z.string().default('{}').transform(parsedJson).pipe(whileRunningSchema),
@@ -50,6 +56,7 @@ export const ingressSchema = z.object({ ...base, ...inlet, commands });
 export const apiSchema = z.object({
   ...base,
   ...inlet,
+  ...schedules,
   ...announcing,
   webhooks,
   bucket: text,
@@ -67,6 +74,7 @@ export const sweepSchema = z.object({
   mappingTable: text,
   stateTable: text,
   bucket: text,
+  ...timers,
 });
 
 export const webhooksSchema = z.object({
@@ -82,6 +90,7 @@ export const strandedSchema = z.object({ ...base, ...outgoing });
 
 export const workerSchema = z.object({
   ...base,
+  ...schedules,
   tenantRole: z.string().startsWith('arn:').optional(),
   ...outgoing,
   bucket: text,

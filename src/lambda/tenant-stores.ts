@@ -9,10 +9,11 @@ import {
 import { systemClock } from '../core/clock.ts';
 import { DAY_SEC } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
-import type { Tenant } from '../core/ids.ts';
+import { type Tenant, tenantOf } from '../core/ids.ts';
 import type {
   EventLog,
   ObjectStore,
+  ScheduleStore,
   SessionStore,
   StateLimits,
   UsageLedger,
@@ -24,6 +25,7 @@ import { awayOf, claimed } from '../state/away.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { agentSessionOf, isBlank, redoable, redone, undoable, undone } from '../state/timeline.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
+import { createDynamoSchedules } from '../stores/dynamodb/schedules.ts';
 import { createDynamoClient, createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createDynamoWebhooks } from '../stores/dynamodb/webhooks.ts';
@@ -56,6 +58,7 @@ export interface OpenedTenant extends TenantKeys {
   readonly objects: ObjectStore;
   readonly state: StoredState;
   readonly usage: UsageLedger;
+  readonly schedules: ScheduleStore;
   readonly webhooks: WebhookStore;
 }
 
@@ -101,6 +104,7 @@ export function createTenantStores(options: TenantStoresOptions) {
       store,
       events: createDynamoEventLog({ ...tables, retentionSec, retentionOf: retentionBy(options.recordOf) }),
       usage: createDynamoUsageLedger(tables),
+      schedules: createDynamoSchedules(tables),
       webhooks: createDynamoWebhooks(tables),
       state: createSessionState({
         objects,
@@ -170,7 +174,16 @@ export function createTenantStores(options: TenantStoresOptions) {
     erase: (account) => of(account.tenant).usage.erase(account),
     close: async () => {},
   };
-  return { of, events, objects, state, usage };
+  const schedules: ScheduleStore = {
+    add: (schedule) => of(tenantOf(schedule.sessionKey)).schedules.add(schedule),
+    set: (schedule) => of(tenantOf(schedule.sessionKey)).schedules.set(schedule),
+    list: (key) => of(tenantOf(key)).schedules.list(key),
+    timeZoneOf: (key) => of(tenantOf(key)).schedules.timeZoneOf(key),
+    setTimeZone: (key, timeZone) => of(tenantOf(key)).schedules.setTimeZone(key, timeZone),
+    erase: (key) => of(tenantOf(key)).schedules.erase(key),
+    close: async () => {},
+  };
+  return { of, events, objects, state, usage, schedules };
 }
 
 const whose = ({ tenant }: { readonly tenant: Tenant }) => tenant;

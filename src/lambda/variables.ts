@@ -16,6 +16,12 @@ export const VARIABLES = {
   /** JSON: where webhooks may be sent to (src/core/webhooks.ts). */
   webhooks: 'HYBRID_SESSIONS_WEBHOOKS',
   retentionDays: 'HYBRID_SESSIONS_RETENTION_DAYS',
+  /** Group of EventBridge Scheduler in which the timers of schedules are, what they send as, and where to. */
+  timerGroup: 'HYBRID_SESSIONS_TIMER_GROUP',
+  timerRole: 'HYBRID_SESSIONS_TIMER_ROLE',
+  timerQueue: 'HYBRID_SESSIONS_TIMER_QUEUE',
+  /** Of chats that have chosen none. */
+  timeZone: 'HYBRID_SESSIONS_TIME_ZONE',
   logLevel: 'HYBRID_SESSIONS_LOG_LEVEL',
   /** Role that a worker assumes for one tenant. Set where there are several. */
   tenantRole: 'HYBRID_SESSIONS_TENANT_ROLE',

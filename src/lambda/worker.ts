@@ -26,9 +26,11 @@ import { createSqsTurnQueue } from '../queues/sqs-fifo/turn-queue.ts';
 import { createSessionState, type StoredState } from '../state/session-state.ts';
 import { createDynamoEventLog } from '../stores/dynamodb/event-log.ts';
 import { createDynamoNotes } from '../stores/dynamodb/notes.ts';
+import { createDynamoSchedules } from '../stores/dynamodb/schedules.ts';
 import { createDynamoSessionStore } from '../stores/dynamodb/session-store.ts';
 import { createDynamoUsageLedger } from '../stores/dynamodb/usage-ledger.ts';
 import { createS3ObjectStore } from '../stores/s3/object-store.ts';
+import { withTimers } from '../stores/timed-schedules.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
 import { announcingBy } from './announcing.ts';
 import { channelOpener, openChannels, readChannels } from './channels.ts';
@@ -38,6 +40,7 @@ import { createObservability } from './observability.ts';
 import { readParameters } from './parameters.ts';
 import { createTenantStores, type TenantKeys } from './tenant-stores.ts';
 import { openTenants, withTenantBots } from './tenants.ts';
+import { timersOf } from './timers.ts';
 
 /** Time to end the agent, write the checkpoint and upload it. */
 const MARGIN_MS = 30_000;
@@ -87,6 +90,8 @@ export function createWorker(
     retentionSec,
     tenants?.directory.of ?? (async () => null),
   );
+  const timers = timersOf(configuration);
+  const schedules = withTimers(apart?.schedules ?? createDynamoSchedules(tables), timers);
   const events = apart?.events ?? createDynamoEventLog({ ...tables, retentionSec });
   const notes = createDynamoNotes({ stateTable });
   const shared = { events, notes, log };
@@ -117,6 +122,8 @@ export function createWorker(
       }),
       channels: withTenantBots(tenants, channels, await openChannels(deployed, secrets, shared), shared),
       usage,
+      schedules,
+      timeZone: configuration.timeZone,
       ...infraOf(hosts.built),
       ...announcingBy(configuration, log),
       ...(apart && { storesFor: apart.of }),

@@ -10,6 +10,7 @@ import type {
   DeadLetter,
   ObjectStore,
   Page,
+  ScheduleStore,
   SessionState,
   SessionStore,
   TenantHoldings,
@@ -26,6 +27,8 @@ export interface EraseTenantDeps {
   readonly objects: ObjectStore;
   readonly tenants: TenantRegistry;
   readonly holdings: TenantHoldings;
+  /** Where erasing rows is not enough: timers of a platform are no rows. */
+  readonly schedules?: Pick<ScheduleStore, 'erase'>;
   readonly queue: Pick<TurnQueue, 'deadLetters'>;
   readonly vault: Pick<Vault, 'list' | 'remove'>;
 }
@@ -59,7 +62,10 @@ export async function eraseTenant(
   const held = await listHoldings(deps, tenant);
   const keys = await holdings.conversations(tenant);
   const untilMs = Date.now() + waitMs;
-  for (const key of keys) await eraseWhenFree(deps, key, untilMs);
+  for (const key of keys) {
+    await eraseWhenFree(deps, key, untilMs);
+    await deps.schedules?.erase(key);
+  }
   for (const { id } of await deadLettersOf(deps.queue, tenant)) await deps.queue.deadLetters.drop(id);
   await holdings.erase(tenant);
   for (const entry of await deps.vault.list(tenant)) await deps.vault.remove(entry);

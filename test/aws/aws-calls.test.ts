@@ -19,14 +19,20 @@ import { processMessage } from '../../src/core/worker.ts';
 import { createTemporaryWorkplace } from '../../src/lambda/temporary-workplace.ts';
 import { createSqsTurnQueue } from '../../src/queues/sqs-fifo/turn-queue.ts';
 import { createSessionState } from '../../src/state/session-state.ts';
+import { createDynamoSchedules } from '../../src/stores/dynamodb/schedules.ts';
 import { createDynamoSessionStore } from '../../src/stores/dynamodb/session-store.ts';
+import { createEventBridgeTimers } from '../../src/stores/eventbridge/timers.ts';
 import { createS3ObjectStore } from '../../src/stores/s3/object-store.ts';
+import { withTimers } from '../../src/stores/timed-schedules.ts';
 import { localAws, startDynamoDbLocal } from '../../testing/aws/dynamodb-local.ts';
 import { startS3Server } from '../../testing/aws/s3/server.ts';
+import { startSchedulerServer } from '../../testing/aws/scheduler/server.ts';
 import { startSqsFifoServer } from '../../testing/aws/sqs/server.ts';
 import { createManualClock } from '../../testing/clock.ts';
+import { scheduleOf } from '../../testing/contracts/schedules.ts';
 import { type WorkerParts, workerOf } from '../../testing/worker-parts.ts';
-import { meter } from './call-meter.ts';
+import { until } from '../waiting.ts';
+import { meter, PRICES } from './call-meter.ts';
 
 const dynamo = await startDynamoDbLocal();
 const DOCUMENT = new URL('../../docs/aws-calls.md', import.meta.url);
@@ -34,26 +40,54 @@ const DOCUMENT = new URL('../../docs/aws-calls.md', import.meta.url);
 if ('unavailable' in dynamo) {
   test.skip(`counting AWS calls left out: ${dynamo.unavailable}`, () => {});
 } else {
-  const [s3Server, sqsServer] = [await startS3Server(), await startSqsFifoServer()];
+  const clock = createManualClock(Date.now());
+  const [s3Server, sqsServer] = [await startS3Server(), await startSqsFifoServer({ clock })];
   const root = await mkdtemp(join(tmpdir(), 'hs-calls-'));
   const s3 = new S3Client({ ...localAws, endpoint: s3Server.endpoint, forcePathStyle: true });
   const sqs = new SQSClient({ ...localAws, endpoint: sqsServer.endpoint });
   afterAll(async () => {
     s3.destroy();
     sqs.destroy();
-    await Promise.all([s3Server.close(), sqsServer.close(), dynamo.close()]);
+    await timers.close();
+    await Promise.all([s3Server.close(), sqsServer.close(), scheduler.close(), dynamo.close()]);
     await rm(root, { recursive: true, force: true });
   });
 
   const tables = await dynamo.createTables('calls');
   await s3.send(new CreateBucketCommand({ Bucket: 'calls' }));
   const makeQueue = async (name: string) => {
-    const command = new CreateQueueCommand({ QueueName: `${name}.fifo`, Attributes: { FifoQueue: 'true' } });
+    const command = new CreateQueueCommand({
+      QueueName: `${name}.fifo`,
+      Attributes: { FifoQueue: 'true', ContentBasedDeduplication: 'true' },
+    });
     return (await sqs.send(command)).QueueUrl!;
   };
-  const clock = createManualClock(Date.now());
   const client = dynamo.client();
   const counted = meter(client, s3, sqs);
+  const queueUrl = await makeQueue('turns');
+  const scheduler = await startSchedulerServer({
+    sqs: new SQSClient({ ...localAws, endpoint: sqsServer.endpoint }),
+    queueUrlOf: () => queueUrl,
+    key: localAws.credentials,
+    region: localAws.region,
+    clock,
+  });
+  scheduler.createGroup('timers');
+  scheduler.intercept((request) => {
+    const [method = '', path = ''] = request.split(' ');
+    const names: Record<string, string> = { POST: 'Create', PUT: 'Update', DELETE: 'Delete' };
+    const name = names[method] ?? (path.startsWith('/schedules?') ? 'List' : 'Get');
+    counted.note(`${name}${name === 'List' ? 'Schedules' : 'Schedule'}`, 0);
+  });
+  const timers = createEventBridgeTimers({
+    groupName: 'timers',
+    queueArn: 'arn:aws:sqs:us-east-1:000000000000:turns.fifo',
+    roleArn: 'arn:aws:iam::000000000000:role/timers',
+    clock,
+    ...localAws,
+    endpoint: scheduler.endpoint,
+  });
+  const schedules = withTimers(createDynamoSchedules({ client, ...tables, clock }), timers, clock);
 
   const channel: Channel = {
     name: 'http',
@@ -71,7 +105,7 @@ if ('unavailable' in dynamo) {
     store: createDynamoSessionStore({ client, ...tables, clock, rereadAfterMs: Number.POSITIVE_INFINITY }),
     queue: createSqsTurnQueue({
       client: sqs,
-      queueUrl: await makeQueue('turns'),
+      queueUrl,
       deadLetterQueueUrl: await makeQueue('dead'),
       clock,
     }),
@@ -80,6 +114,7 @@ if ('unavailable' in dynamo) {
       limits: { maxWorkspaceBytes: 1e8, maxWorkspaceFiles: 1_000 },
     }),
     workplace: startWorker('first'),
+    schedules,
     runner: {
       async run({ directory, request }: AgentRun) {
         await writeFile(join(directory.workspace, `${request.turnId}.txt`), request.text);
@@ -136,6 +171,22 @@ if ('unavailable' in dynamo) {
 
     await turn({ dedupeId: 'm4', kind: 'new', text: '' });
     rows.push(row('`/new`'));
+
+    const due = { ...scheduleOf(clock.now()), nextDueMs: clock.now() + 3_600_000 };
+    await schedules.add(due);
+    await clock.advance(3_601_000);
+    await until(() => scheduler.sent.length === 1);
+    counted.take();
+    counted.note('timer', PRICES.timer);
+    counted.note('SendMessage', PRICES.sqs);
+    const [rung] = await deps.queue.receive({ max: 1, waitMs: 0, visibilityMs: deps.visibilityMs });
+    expect(rung?.request.kind).toBe('due');
+    await processMessage(workerOf(deps), rung!, new AbortController().signal);
+    rows.push(row('A repeated schedule is due: until its turn is in the queue'));
+    await schedules.erase(due.sessionKey);
+    const [woken] = await deps.queue.receive({ max: 1, waitMs: 0, visibilityMs: deps.visibilityMs });
+    expect(woken?.request.kind).toBe('wake');
+    await woken?.ack();
 
     const request = say({ dedupeId: 'm5' });
     await deps.queue.send(request);

@@ -4,13 +4,15 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 
 /** US dollars per million (November 2026, us-east-1): requests of S3 and SQS FIFO, units of DynamoDB on demand. */
-export const PRICES = { read: 0.125, write: 0.625, s3Put: 5, s3Get: 0.4, sqs: 0.5 } as const;
+export const PRICES = { read: 0.125, write: 0.625, s3Put: 5, s3Get: 0.4, sqs: 0.5, timer: 1 } as const;
 
 const FREE = new Set(['DeleteObjects', 'DeleteObject', 'AbortMultipartUpload']);
 const S3_READS = new Set(['GetObject', 'HeadObject']);
 const DYNAMO_READS = new Set(['GetItem', 'Query', 'BatchGetItem']);
 
 export interface CallMeter {
+  /** A call that these clients do not make. */
+  note(name: string, price: number): void;
   /** Since the last call: operation -> how often, and its price per million turns. */
   take(): { readonly calls: ReadonlyMap<string, number>; readonly perMillion: number };
 }
@@ -53,6 +55,7 @@ export function meter(dynamo: DynamoDBClient, s3: S3Client, sqs: SQSClient): Cal
   );
 
   return {
+    note: count,
     take() {
       const taken = { calls, perMillion };
       calls = new Map();

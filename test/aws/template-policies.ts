@@ -80,6 +80,9 @@ export function rolesOf(synthesized: Synthesized): InstalledRoles {
       bucket: () => arnOf('AWS::S3::Bucket', 'Sessions'),
       queue: (url) => arnOf('AWS::SQS::Queue', url.includes('dead') ? 'Dead' : 'Turns'),
       functionArn: () => arnOf('AWS::Lambda::Function', 'AgentHost'),
+      timerGroupArn: () =>
+        `arn:aws:scheduler:eu-central-1:123456789012:schedule/${arnOf('AWS::Scheduler::ScheduleGroup', 'Timers').slice(4)}`,
+      timerRoleArn: arnOf('AWS::IAM::Role', 'Timers'),
     },
   };
 }

@@ -218,7 +218,7 @@ describe('times and retries fit together', () => {
 });
 
 describe('who may do what', () => {
-  test('no statement allows every action or resource; the only patterns are objects of the bucket and credentials of tools', () => {
+  test('no statement allows every action, and only a list of names every resource; patterns are of objects, timers and credentials of tools', () => {
     const statements = ofType(full, 'AWS::IAM::Policy').flatMap(
       ([, { Properties }]) => (Properties.PolicyDocument as { Statement: Statement[] }).Statement,
     );
@@ -229,7 +229,15 @@ describe('who may do what', () => {
       .map((value) => JSON.stringify(value));
     const [bucketId] = ofType(full, 'AWS::S3::Bucket')[0] ?? [];
     const objects = JSON.stringify({ 'Fn::Join': ['', [{ 'Fn::GetAtt': [bucketId, 'Arn'] }, '/*']] });
-    const [credentials, ...others] = [...new Set(patterns)].filter((pattern) => pattern !== objects);
+    const [group = ''] = ofType(full, 'AWS::Scheduler::ScheduleGroup')[0] ?? [];
+    const [timers, ...rest] = [...new Set(patterns)].filter((pattern) => pattern.includes(':schedule/'));
+    expect(timers).toContain(`:schedule/",{"Ref":"${group}"},"/*"`);
+    expect(rest).toEqual([]);
+    const everything = statements.filter(({ Resource }) => [Resource].flat().includes('*'));
+    expect([...new Set(everything.map(({ Action }) => Action))]).toEqual(['scheduler:ListSchedules']);
+    const [credentials, ...others] = [...new Set(patterns)].filter(
+      (pattern) => pattern !== objects && pattern !== timers && pattern !== '"*"',
+    );
     expect(patterns).toContain(objects);
     expect(credentials).toMatch(/:parameter\/hybrid-sessions\/[^*]+\/vault\/\*"/);
     expect(others).toEqual([]);
@@ -243,6 +251,53 @@ describe('who may do what', () => {
     expect(
       ofType(full, 'AWS::IAM::Role').flatMap(([, role]) => role.Properties.ManagedPolicyArns ?? []),
     ).toEqual([]);
+  });
+
+  test('timers: who sets one can give it one role, which can send to the queue of turns and nothing else', () => {
+    const policies = ofType(full, 'AWS::IAM::Policy').map(([id, { Properties }]) => ({
+      id,
+      roles: (Properties.Roles as { Ref: string }[]).map(({ Ref }) => Ref),
+      statements: (Properties.PolicyDocument as { Statement: Statement[] }).Statement,
+    }));
+    const [roleId = '', role] = ofType(full, 'AWS::IAM::Role').find(([id]) => id.includes('Timers')) ?? [];
+    const [groupId] = ofType(full, 'AWS::Scheduler::ScheduleGroup')[0] ?? [];
+    const turns = ofType(full, 'AWS::SQS::Queue').find(([id]) => id.includes('Turns'))?.[0];
+    expect(policies.filter(({ roles }) => roles.includes(roleId)).flatMap((one) => one.statements)).toEqual([
+      { Effect: 'Allow', Action: 'sqs:SendMessage', Resource: { 'Fn::GetAtt': [turns, 'Arn'] } },
+    ]);
+    expect(role?.Properties.AssumeRolePolicyDocument).toMatchObject({
+      Statement: [
+        {
+          Principal: { Service: 'scheduler.amazonaws.com' },
+          Condition: {
+            StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } },
+            ArnEquals: { 'aws:SourceArn': { 'Fn::GetAtt': [groupId, 'Arn'] } },
+          },
+        },
+      ],
+    });
+    const holders = policies.flatMap(({ id, statements }) => {
+      const own = statements.filter(({ Action }) => /scheduler:|PassRole/.test(JSON.stringify(Action)));
+      return own.length === 0 ? [] : [{ id, own }];
+    });
+    const part = (id: string) => /Worker|Api|SweepExpired/.exec(id)?.[0];
+    expect(holders.map(({ id }) => part(id)).sort()).toEqual(['Api', 'SweepExpired', 'Worker']);
+    for (const { id, own } of holders) {
+      const actions = own.flatMap(({ Action }) => [Action].flat()).sort();
+      const mine =
+        part(id) === 'SweepExpired'
+          ? ['scheduler:GetSchedule']
+          : ['scheduler:CreateSchedule', 'scheduler:DeleteSchedule'];
+      expect(actions).toEqual(
+        ['iam:PassRole', ...mine, 'scheduler:ListSchedules', 'scheduler:UpdateSchedule'].sort(),
+      );
+      expect(own.find(({ Action }) => Action === 'iam:PassRole')).toMatchObject({
+        Resource: { 'Fn::GetAtt': [roleId, 'Arn'] },
+        Condition: { StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' } },
+      });
+    }
+    // Messages of timers have no id of their own.
+    full.template.hasResourceProperties('AWS::SQS::Queue', { ContentBasedDeduplication: true });
   });
 
   test('only the worker reads the key of the model', () => {
@@ -412,7 +467,10 @@ describe('the whole', () => {
     expect(policies.map(([id]) => id)).toEqual([expect.stringMatching(/Worker/)]);
     const text = JSON.stringify(policies);
     expect(text).toContain('foundation-model/anthropic.*');
-    expect(text).not.toContain('"*"');
+    // Names of timers are all that everything is said of.
+    const { length } = text.split('"Resource":"*"');
+    expect(length).toBe(2);
+    expect(text).toContain('"scheduler:ListSchedules","Effect":"Allow","Resource":"*"');
     expect(text).not.toContain('anthropic-key');
     app.template.hasResourceProperties('AWS::Lambda::Function', {
       PackageType: 'Image',

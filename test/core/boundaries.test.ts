@@ -90,7 +90,9 @@ describe('libraries', () => {
           (s) =>
             (s.startsWith('@anthropic-ai/') && !/^(agent|sdk-session-store)\//.test(f.path)) ||
             (s.startsWith('@aws-sdk/') &&
-              !/^(aws\/|stores\/(dynamodb|s3|ssm)|queues\/sqs|host\/lambda\/|lambda\/|cdk\/)/.test(f.path)),
+              !/^(aws\/|stores\/(dynamodb|s3|ssm|eventbridge)|queues\/sqs|host\/lambda\/|lambda\/|cdk\/)/.test(
+                f.path,
+              )),
         )
         .map((s) => `${f.path}: ${s}`),
     );

@@ -7,6 +7,7 @@ import { sessionKeyOf, tenantOf } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import { acceptMove } from '../../src/core/move-conversation.ts';
 import { MAX_SCHEDULES, type Schedule } from '../../src/core/schedule.ts';
+import { outcomeOf } from '../../src/core/schedule-commands.ts';
 import { checkOrders, createOrderSchema, type ScheduleOrder } from '../../src/core/schedule-orders.ts';
 import { createScheduling, type Scheduling } from '../../src/core/scheduling.ts';
 import { runWakeUps } from '../../src/core/wake-ups.ts';
@@ -16,6 +17,7 @@ import { createFixture, type Fixture } from './fixture.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+const ANN = { channel: 'http', id: 'ann' };
 
 interface World extends Fixture {
   readonly scheduling: Scheduling;
@@ -274,7 +276,7 @@ describe('people and schedules', () => {
     const { id } = await world.plan({ cron: '0 9 * * *' });
     const short = id.slice(4, 10);
     const command = async (text: string) => {
-      await world.say(text, { kind: 'command' });
+      await world.say(text, { kind: 'command', sender: { id: 'ann', name: 'Ann' } });
       await world.answers();
       return sent.at(-1)?.reply.text ?? '';
     };
@@ -286,7 +288,7 @@ describe('people and schedules', () => {
     await clock.advance(3 * DAY);
     expect(world.runs).toEqual([]);
     expect(await command(`schedules resume ${short}`)).toContain('Thu, 26 Nov 2026, 09:00 (Europe/Berlin)');
-    await world.say(`schedules run ${short}`, { kind: 'command' });
+    await world.say(`schedules run ${short}`, { kind: 'command', sender: { id: 'ann', name: 'Ann' } });
     expect(await world.answers()).toEqual(['write the report']);
     expect(await command('schedules')).toContain('answered');
     await clock.advance(DAY);
@@ -296,6 +298,44 @@ describe('people and schedules', () => {
     expect(await world.answers()).toEqual([]);
     expect(await command(`schedules resume ${short}`)).toContain('is cancelled');
     expect(await command('schedules cancel ffff')).toContain('No schedule of this chat');
+  });
+
+  test('only who it was made for, and whom the agent folder lets decide, changes one; who speaks counts, not who is named', async () => {
+    const world = createWorld();
+    const { id } = await world.plan({ cron: '0 9 * * *', managers: ['http/boss', 'slack/*'] });
+    const short = id.slice(4, 10);
+    const said = async (action: string, sender: { id: string; name: string | null } | null) => {
+      await world.say(`schedules ${action} ${short}`, { kind: 'command', sender });
+      await world.answers();
+      return world.sent.at(-1)?.reply.text ?? '';
+    };
+    const strangers = [{ id: 'bob', name: 'Ann' }, { id: 'ANN', name: 'Ann' }, { id: '*', name: null }, null];
+    for (const sender of strangers) {
+      for (const action of ['pause', 'resume', 'run', 'cancel']) {
+        expect(await said(action, sender)).toContain('was made for Ann: only they');
+      }
+      const text = sender?.id ?? null;
+      const order = { action: 'cancel', id };
+      const checked = checkOrders([order], [await world.only()], { channel: 'http', id: text }, 0);
+      expect(checked).toMatchObject({ orders: [], refused: [expect.stringContaining('made for Ann')] });
+    }
+    // Another channel's person of that id is somebody else.
+    const order = [{ action: 'cancel', id }];
+    const own = [await world.only()];
+    expect(checkOrders(order, own, { channel: 'telegram', id: 'ann' }, 0).orders).toEqual([]);
+    expect(checkOrders(order, own, { channel: 'slack', id: 'carl' }, 0).orders).toHaveLength(1);
+    expect(checkOrders(order, own, ANN, 0).orders).toHaveLength(1);
+    expect((await world.only()).status).toBe('active');
+    expect(world.runs).toEqual([]);
+    expect(await said('pause', { id: 'boss', name: 'B' })).toContain('is paused');
+    expect(await said('cancel', { id: 'ann', name: 'Someone' })).toContain('is cancelled');
+  });
+
+  test("one that a program made is everybody's of the chat", async () => {
+    const world = createWorld();
+    const schedule = { ...(await world.plan({ cron: '0 9 * * *' })), sender: null };
+    const order = [{ action: 'cancel', id: schedule.id }];
+    expect(checkOrders(order, [schedule], { channel: 'http', id: 'bob' }, 0).orders).toHaveLength(1);
   });
 
   test('the time zone of a chat', async () => {
@@ -361,13 +401,62 @@ describe('people and schedules', () => {
   });
 });
 
+describe('a gate stands before it', () => {
+  test('closed, it is in the log and not in the chat; failing again and again, the chat is told once', async () => {
+    const world = createWorld();
+    const { clock, sent } = world;
+    await world.plan({ cron: '0 * * * *', gate: 'mail' });
+    world.up();
+    const verdicts = ['closed', 'failed', 'failed', 'closed', 'failed', 'open'] as const;
+    const quiet: (boolean | undefined)[] = [];
+    for (const verdict of verdicts) {
+      world.agent = async (run) => {
+        expect(run.request.context?.wakeUp?.gate).toBe('mail');
+        if (verdict === 'open') return { status: 'ok', text: 'mail!', demo: false };
+        return { status: 'ok', text: '', demo: false, gate: { verdict, said: 'why' } };
+      };
+      await clock.advance(HOUR);
+      await world.answers();
+      quiet.push(sent.at(-1)?.reply.quiet);
+    }
+    expect(quiet).toEqual([true, undefined, true, true, undefined, undefined]);
+    const { runs } = await world.only();
+    const outcomes = await Promise.all(
+      runs.map((run) => outcomeOf(run, world.deps.store, 'default' as never)),
+    );
+    expect(outcomes).toEqual([
+      'gate-closed',
+      'gate-failed',
+      'gate-failed',
+      'gate-closed',
+      'gate-failed',
+      'ok',
+    ]);
+    expect(sent.at(-2)?.reply).toMatchObject({
+      outcome: 'failed',
+      text: expect.stringContaining('The gate `mail` of “report” failed'),
+    });
+    await world.say(`schedules`, { kind: 'command' });
+    await world.answers();
+    expect(sent.at(-1)?.reply.text).toContain('behind the gate `mail`');
+  });
+
+  test('a person who wakes it by hand is not asked to pass it', async () => {
+    const world = createWorld();
+    const { sessionKey, id } = await world.plan({ cron: '0 9 * * *', gate: 'mail' });
+    await world.scheduling.runNow(sessionKey, id, 'k');
+    await world.answers();
+    expect(world.runs[0]?.request.context?.wakeUp?.gate).toBeUndefined();
+  });
+});
+
 describe('orders of an agent', () => {
   const order = { action: 'create', name: 'n', text: 't', cron: '0 9 * * *', timeZone: 'UTC' };
   test('what is no order, or one too many, is refused in words; the rest is kept with its place', () => {
-    expect(checkOrders('nonsense', [], 0)).toMatchObject({ orders: [], refused: [expect.any(String)] });
-    expect(checkOrders([{ ...order, more: 1 }], [], 0).orders).toEqual([]);
+    expect(checkOrders('nonsense', [], ANN, 0)).toMatchObject({ orders: [], refused: [expect.any(String)] });
+    expect(checkOrders([{ ...order, more: 1 }], [], ANN, 0).orders).toEqual([]);
     const many = Array.from({ length: MAX_SCHEDULES + 2 }, () => order);
-    const checked = checkOrders([{ ...order, cron: '* * * * *' }, ...many], [], 0);
+    const checked = checkOrders([{ ...order, cron: '* * * * *' }, ...many], [], ANN, 0);
     expect(checked.orders.map(([at]) => at)).toEqual(
       Array.from({ length: MAX_SCHEDULES }, (_, at) => at + 1),
     );

@@ -152,6 +152,18 @@ describe.skipIf(unavailable)('tenants with isolated agents', () => {
     await until(() => /"HotStarts":1/.test(output), 'the metric');
   });
 
+  test(`${promise('TENANT')} an agent schedules itself and is woken; its timer is set and cleared with the rights of the worker`, async () => {
+    await say('acme', 'later', 'in 1 minute: run: echo woken-$((6*7))');
+    await until(() => installation.scheduler.schedules().length === 1, 'the timer');
+    const woken = await until(async () => {
+      const { items } = await store.listTurns(keyOf('acme', 'later'), { limit: 10 });
+      return items.find(({ kind, status }) => kind === 'wake' && status === 'delivered');
+    }, 'the wake-up');
+    expect(woken.reply?.text).toContain('woken-42');
+    await until(() => installation.scheduler.schedules().length === 0, 'the timer to be cleared');
+    expect(installation.keyring?.refused).toEqual([]);
+  });
+
   test(`${promise('TENANT')} the keys that a tenant's URLs are signed with open no other tenant's packs`, async () => {
     const { keyring, s3 } = installation;
     const tags = { 'aws:PrincipalTag/tenant': ACME };

@@ -1,8 +1,11 @@
 // The agent schedules itself, through server, worker process, host and the real CLI; the server fires what is due, also after
 // it was down.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { startLocalSystem, type TestSystem } from '../../testing/local-system.ts';
@@ -86,6 +89,32 @@ test('a due time that passes while the system is down is caught up with at the n
   expect((await turns()).map(({ kind }) => kind)).toEqual(['message', 'wake', 'message', 'wake']);
 });
 
+test(`${promise('ONCE-IN')} a process that is killed while it fires: one turn for the due time`, async () => {
+  const wakes = async () => (await turns()).filter(({ kind }) => kind === 'wake');
+  const before = (await wakes()).length;
+  dueInMs = 2_000;
+  await system!.say('c', 'plan it');
+  const due = Date.parse((await listed()).schedules.at(-1)?.next_due_at ?? '');
+  await system!.close();
+  await until(() => Date.now() > due);
+  const program = fileURLToPath(new URL('fire-and-hang.ts', import.meta.url));
+  const child = spawn(process.execPath, [program, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.on('data', (data) => {
+    said += data;
+  });
+  await until(() => said.includes('queued') || child.exitCode !== null);
+  expect(said).toContain('queued');
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+  system = await start();
+  await until(async () => (await listed()).schedules.at(-1)?.status === 'ended');
+  await until(async () => (await wakes()).every(({ status }) => status === 'delivered'));
+  expect(await wakes()).toHaveLength(before + 1);
+  expect((await listed()).schedules.at(-1)?.runs).toMatchObject([{ outcome: 'ok' }]);
+});
+
 test('the next turn of a live agent schedules for itself, and knows what is scheduled', async () => {
   dueInMs = 3_600_000;
   const first = await system!.say('c', 'plan it');
@@ -108,7 +137,7 @@ test('the next turn of a live agent schedules for itself, and knows what is sche
   await until(
     async () => (await listed()).schedules.find(({ id }) => id === one?.id)?.runs[0]?.outcome === 'ok',
   );
-  expect((await turns()).filter(({ kind }) => kind === 'wake')).toHaveLength(3);
+  expect((await turns()).filter(({ kind }) => kind === 'wake')).toHaveLength(4);
   expect(await (await act('cancel')).json()).toMatchObject({ status: 'cancelled' });
   expect((await system!.say('c', '/schedules')).reply.text).toContain('greeting');
 });

@@ -59,7 +59,10 @@ export function openHttp(): Platform {
         return turns.flatMap(({ turn_id: id, text, reply }): Line[] => {
           const ann: Line = { by: 'Ann', text };
           if (!reply || reply.code === 'gathered') return [ann];
-          return [ann, { by: 'Bot', text: shown.get(id) ?? reply.text, buttons: (reply.asked ?? []).flatMap(buttonsOf) }];
+          return [
+            ann,
+            { by: 'Bot', text: shown.get(id) ?? reply.text, buttons: (reply.asked ?? []).flatMap(buttonsOf) },
+          ];
         });
       },
       everSeen: async () => seen,

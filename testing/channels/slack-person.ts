@@ -50,7 +50,8 @@ export async function openSlack(): Promise<Platform> {
         app
           .channel(CHANNEL)
           .allMessages.flatMap(({ user, history }) => (user === app.botUserId ? history : [])),
-      files: async () => new Map(thread().flatMap(({ files }) => files.map(({ name, bytes }) => [name, bytes]))),
+      files: async () =>
+        new Map(thread().flatMap(({ files }) => files.map(({ name, bytes }) => [name, bytes]))),
     },
     local: {
       env: { SLACK_BOT_TOKEN: TOKEN, SLACK_SIGNING_SECRET: app.signingSecret, SLACK_API_URL: slack.apiUrl },

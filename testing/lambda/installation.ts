@@ -23,6 +23,7 @@ import { createKeyring, type Keyring } from '../aws/iam/keyring.ts';
 import type { IamNames } from '../aws/iam/requests.ts';
 import type { Unavailable } from '../aws/process.ts';
 import { type S3Server, startS3Server } from '../aws/s3/server.ts';
+import { type SchedulerServer, startSchedulerServer } from '../aws/scheduler/server.ts';
 import { type SqsFifoServer, startSqsFifoServer } from '../aws/sqs/server.ts';
 import { type AssumableRole, startSts } from '../aws/sts.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
@@ -76,7 +77,11 @@ export interface InstalledRoles {
   /** By the name of its entry: `worker`, `gateway`, `api`. */
   of(entry: string): readonly PolicyStatement[];
   readonly tenant: AssumableRole;
-  readonly names: IamNames & { functionArn(name: string): string };
+  readonly names: IamNames & {
+    functionArn(name: string): string;
+    timerGroupArn(name: string): string;
+    readonly timerRoleArn: string;
+  };
 }
 
 export interface OwnChannel {
@@ -114,6 +119,7 @@ export interface Installation {
   apart(name: string, variables?: Readonly<Record<string, string>>): Promise<FunctionEnvironment>;
   readonly queueUrls: Readonly<Record<'turns' | 'stranded' | 'dead' | 'webhooks', string>>;
   readonly sqs: SqsFifoServer;
+  readonly scheduler: SchedulerServer;
   readonly s3: S3Server;
   readonly dynamo: DynamoDbLocal;
   readonly tables: { readonly mappingTable: string; readonly stateTable: string };
@@ -144,6 +150,11 @@ const NAMES = {
   apiKey: '/local/api-key',
   gatewaySecret: '/local/gateway-secret',
   vault: '/local/vault',
+};
+export const TIMERS = {
+  timerGroup: 'local-timers',
+  timerRole: 'arn:aws:iam::000000000000:role/local-timers',
+  timerQueue: 'arn:aws:sqs:us-east-1:000000000000:turns.fifo',
 };
 const AGENT_HOST = 'agent-host';
 const MAX_AGENT_HOSTS = 50;
@@ -208,6 +219,25 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     ends.push(async () => queues.destroy());
     const queueUrls = await makeQueues(queues, options.maxReceives ?? 1_000);
 
+    const { accessKeyId, secretAccessKey } = localAws.credentials;
+    const scheduler = opened(
+      await startSchedulerServer({
+        sqs: queues,
+        queueUrlOf: (arn) => (arn === TIMERS.timerQueue ? queueUrls.turns : null),
+        key: { accessKeyId, secretAccessKey },
+        region: localAws.region,
+        ...(roles && keyring && { iam: { keyring, groupArn: roles.names.timerGroupArn } }),
+      }),
+    );
+    scheduler.createGroup(TIMERS.timerGroup);
+    const timers = { ...TIMERS, ...(roles && { timerRole: roles.names.timerRoleArn }) };
+    const timerVariables = {
+      [VARIABLES.timerGroup]: timers.timerGroup,
+      [VARIABLES.timerRole]: timers.timerRole,
+      [VARIABLES.timerQueue]: timers.timerQueue,
+      [VARIABLES.timeZone]: 'UTC',
+    };
+
     const credentials = {
       AWS_ACCESS_KEY_ID: localAws.credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: localAws.credentials.secretAccessKey,
@@ -221,11 +251,13 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       deadLetterQueueUrl: queueUrls.dead,
       webhookQueueUrl: queueUrls.webhooks,
       vault: NAMES.vault,
+      ...timers,
       endpoints: {
         dynamodb: dynamo.endpoint,
         s3: s3.endpoint,
         sqs: sqs.endpoint,
         ssm: parameters.endpoint,
+        scheduler: scheduler.endpoint,
       },
     });
     const guarded = roles && keyring ? await guard(dynamo.endpoint, roles, keyring) : null;
@@ -237,6 +269,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       AWS_ENDPOINT_URL_S3: s3.endpoint,
       AWS_ENDPOINT_URL_SQS: sqs.endpoint,
       AWS_ENDPOINT_URL_SSM: parameters.endpoint,
+      AWS_ENDPOINT_URL_SCHEDULER: scheduler.endpoint,
       [VARIABLES.installation]: 'local',
       [VARIABLES.mappingTable]: tables.mappingTable,
       [VARIABLES.stateTable]: tables.stateTable,
@@ -245,6 +278,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       // Of this machine, where a test listens.
       [VARIABLES.webhooks]: JSON.stringify({ privateAddresses: ['127.0.0.1'] }),
       [VARIABLES.vault]: NAMES.vault,
+      ...timerVariables,
     };
     const keysOf = (name: string): Record<string, string> => {
       if (!roles || !keyring) return {};
@@ -480,6 +514,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       apart: startWorker,
       queueUrls,
       sqs,
+      scheduler,
       s3,
       dynamo,
       tables,
@@ -526,6 +561,7 @@ async function makeQueues(client: SQSClient, maxReceives: number): Promise<Insta
         QueueName: `${name}.fifo`,
         Attributes: {
           FifoQueue: 'true',
+          ContentBasedDeduplication: 'true',
           DeduplicationScope: 'messageGroup',
           FifoThroughputLimit: 'perMessageGroupId',
           VisibilityTimeout: String(VISIBILITY_SEC),

@@ -22,5 +22,6 @@ export function helpText(): string {
 | \`ask the reviewer to run: ls\` | sends a subagent |
 | \`use the skill word-count on notes.md\` | loads a skill |
 | \`roll 2d6\` | calls the dice tool |
+| \`in 2 minutes: run: date\` | schedules itself; \`/schedules\` lists what comes |
 | \`count to 50\` or \`slowly: some text\` | answers slowly, so that you can stop it |`;
 }

@@ -62,6 +62,14 @@ const FORMS: readonly (readonly [RegExp, (match: readonly string[]) => Intent])[
       }),
   ],
   [
+    /^(?:remind\s+me\s+)?in\s+(\d+)\s+min(?:ute)?s?\s*:\s*([\s\S]+)$/i,
+    ([, minutes = '', text = '']) =>
+      tools({
+        name: 'mcp__hybrid_sessions__schedule',
+        input: { action: 'create', name: 'reminder', text, in_minutes: Number(minutes) },
+      }),
+  ],
+  [
     /^count\s+(?:slowly\s+)?to\s+(\d+)/i,
     ([, to = '']) => ({ kind: 'count', to: Math.max(1, Math.min(MAX_COUNT, Number(to))) }),
   ],

@@ -1,7 +1,9 @@
 // One turn on one machine: a directory made for it, state laid in, the agent run, the new state taken out.
+import type { z } from 'zod';
 import type { Asked, Decided } from '../asked-call.ts';
 import type { SentFile } from '../attachments.ts';
 import type { EndedProgram } from '../ended-programs.ts';
+import type { gateOutcomeSchema } from '../gate.ts';
 import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
@@ -238,6 +240,8 @@ export interface AgentOutcome {
   readonly asked?: Asked;
   /** What the agent ordered about schedules in this turn, earlier parts of it included. */
   readonly schedules?: readonly ScheduleOrder[];
+  /** Of a wake-up whose gate did not open: the agent was not run. */
+  readonly gate?: z.output<typeof gateOutcomeSchema>;
   /** Tokens that the conversation took of the model's context in the last request. */
   readonly contextTokens?: number;
   /**

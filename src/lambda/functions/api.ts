@@ -17,10 +17,12 @@ import { createSessionState } from '../../state/session-state.ts';
 import { createWorkspaceReader } from '../../state/workspace-reader.ts';
 import { createDynamoEventLog } from '../../stores/dynamodb/event-log.ts';
 import { createDynamoPlaces } from '../../stores/dynamodb/places.ts';
+import { createDynamoSchedules } from '../../stores/dynamodb/schedules.ts';
 import { createDynamoSessionStore } from '../../stores/dynamodb/session-store.ts';
 import { createDynamoTenantRegistry } from '../../stores/dynamodb/tenant-registry.ts';
 import { createDynamoUsageLedger } from '../../stores/dynamodb/usage-ledger.ts';
 import { createDynamoWebhooks } from '../../stores/dynamodb/webhooks.ts';
+import { withTimers } from '../../stores/timed-schedules.ts';
 import { createTenantDirectory } from '../../tenants/directory.ts';
 import { createSecretReader } from '../../tenants/secrets.ts';
 import { createCallers } from '../../tenants/user-tokens.ts';
@@ -31,6 +33,7 @@ import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.t
 import { bucketOrigin, openObjectAccess } from '../object-access.ts';
 import { createObservability, noteRefusal } from '../observability.ts';
 import { readParameters } from '../parameters.ts';
+import { timersOf } from '../timers.ts';
 
 declare const awslambda: {
   streamifyResponse<E>(
@@ -97,6 +100,8 @@ const open = once(async () => {
     whileRunning: configuration.whileRunning,
     usage: createDynamoUsageLedger(tables),
     places: createDynamoPlaces(tables),
+    schedules: withTimers(createDynamoSchedules(tables), timersOf(configuration)),
+    timeZone: configuration.timeZone,
     ...(webhookQueueUrl !== undefined && {
       webhooks: createDynamoWebhooks(tables),
       webhookWakes: createSqsWebhookWakes({ queueUrl: webhookQueueUrl }),
