@@ -10,10 +10,11 @@ import { asJson } from './consent.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
 import { fireDue } from './due-schedule.ts';
 import { withEdit } from './edited-message.ts';
+import { isForgotten } from './erase-chat.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { newSessionId } from './ids.ts';
+import { newSessionId, tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
 import { isNothingLeft, withLostFiles, withoutLost } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
@@ -80,6 +81,9 @@ export async function runTurn(
     return { kind: 'retry', afterMs: outageWaitMs(context.receives), reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
+  const isForget = request.text === FORGET && request.kind === 'command';
+  const forgotten = await ifForgotten(deps, request, context.receives, isForget);
+  if (forgotten) return forgotten;
   const begun = await begin(deps, request, context);
   if ('kind' in begun) return begun;
   await deps.at?.('after-lease');
@@ -91,11 +95,31 @@ export async function runTurn(
   } finally {
     await release(deps, begun, ended);
   }
-  // Before the message leaves the queue: cut off here, it comes again, finds its line or nothing, and goes on.
-  if (request.text === FORGET && request.kind === 'command' && ended.outcome.kind === 'done') {
-    await deps.forget?.(request.sessionKey);
+  // Before the message leaves the queue: cut off here, it comes again, finds its line, and goes on.
+  if (isForget && ended.outcome.kind === 'done' && !(await isForgotten(deps.store, request))) {
+    await deps.forget?.(request.sessionKey, request.turnId);
   }
   return ended.outcome;
+}
+
+/** Of a chat that was erased nothing begins anew: not the rest of a turn, whose line is gone, nor the order itself. */
+async function ifForgotten(
+  { store, log }: TurnDeps,
+  request: TurnRequest,
+  receives: number,
+  isForget: boolean,
+): Promise<TurnOutcome | null> {
+  if (!isForget && request.part === 0) return null;
+  try {
+    const isGone = isForget
+      ? await isForgotten(store, request)
+      : (await store.getTurn(tenantOf(request.sessionKey), request.turnId)) === null;
+    if (isGone) log('info', 'turn-forgotten', { turn: request.turnId });
+    return isGone ? { kind: 'done' } : null;
+  } catch (error) {
+    if (mayPass(error)) return waitFor('store', receives, error);
+    throw error;
+  }
 }
 
 /** Of a tenant that is gone nothing may be stored any more: it is told once, without a record. */
