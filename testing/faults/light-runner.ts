@@ -151,7 +151,10 @@ function steer({ steering }: AgentRun, transcript: string, input: Writable) {
 
 function orderOf({ text, at }: LaterOutput): ScheduleOrder {
   const missed = { policy: 'once' } as const;
-  return { action: 'create', name: 'Wake up', text, at, timeZone: 'UTC', missed, overlap: 'queue' };
+  return {
+    ...{ action: 'create', name: 'Wake up', text, at, timeZone: 'UTC', missed, overlap: 'queue' },
+    ...{ gate: null, managers: null },
+  };
 }
 
 function askedOf({ id, file, content }: HeldCallOutput): Asked {
