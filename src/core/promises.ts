@@ -75,11 +75,11 @@ export const PROMISES = [
     status: 'kept',
     modes: {
       sandboxed: {
-        tests: ['attack/attack.test.ts', 'host/agent-hosts-contract.ts', 'host/hot-between-turns.test.ts'],
+        tests: ['attack/attack.test.ts', 'host/agent-hosts-contract.ts', 'host/hot-between-turns.long.test.ts'],
       },
       bare: { not: "a process that hides the turn's mark stays, and writes where the server's user may" },
-      isolated: { tests: ['lambda/isolated.test.ts', 'lambda/lambda-hosts.test.ts'] },
-      shared: { tests: ['lambda/shared-user.test.ts'] },
+      isolated: { tests: ['lambda/isolated.long.test.ts', 'lambda/lambda-hosts.test.ts'] },
+      shared: { tests: ['lambda/shared-user.long.test.ts'] },
     },
   },
   {
@@ -92,11 +92,11 @@ export const PROMISES = [
           'attack/attack.test.ts',
           'host/agent-hosts-contract.ts',
           'host/model-door.test.ts',
-          'cli/redaction.test.ts',
+          'cli/redaction.long.test.ts',
         ],
       },
       bare: { not: "the agent's shell reads what the server's user may read" },
-      isolated: { tests: ['lambda/isolated.test.ts', 'lambda/lambda-hosts.test.ts'] },
+      isolated: { tests: ['lambda/isolated.long.test.ts', 'lambda/lambda-hosts.test.ts'] },
       shared: { not: 'the worker cannot be looked into, but no wall stands between its user and the agent' },
     },
   },

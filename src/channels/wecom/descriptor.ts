@@ -2,7 +2,7 @@
 // into a page of WeCom's, so nothing is registered by us; answers need no secret but the address that came with a message.
 import { z } from 'zod';
 import { defineChannel } from '../descriptor.ts';
-import { type AllowedUsers, ANYONE, allowedUsersSchema } from './parse-message.ts';
+import { type AllowedUsers, ANYONE, allowedUsersSchema } from './allow-list.ts';
 
 export const wecom = defineChannel({
   name: 'wecom',

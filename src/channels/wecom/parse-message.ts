@@ -5,17 +5,9 @@ import { type Attachment, MAX_FILES } from '../../core/attachments.ts';
 import { type TurnRequest, turnRequest } from '../../core/messages.ts';
 import { MAX_TEXT_LENGTH } from '../../core/text-length.ts';
 import { cutText, oneLine } from '../../text/cut-text.ts';
+import { type AllowedUsers, isAllowed } from './allow-list.ts';
 import { type MediaKind, mediaOf } from './media.ts';
 import { ANSWER_WITHIN_MS, type WecomReplyTarget } from './reply-target.ts';
-
-export const ANYONE = 'anyone';
-
-export const allowedUsersSchema = z.union([
-  z.array(z.string().regex(/^[\w.@-]{1,64}$/, 'a userid has letters, digits and . _ @ - only')),
-  z.literal(ANYONE),
-]);
-
-export type AllowedUsers = z.infer<typeof allowedUsersSchema>;
 
 export interface MessagePolicy {
   readonly tenant: string;
@@ -78,7 +70,7 @@ export function parseMessage(raw: unknown, policy: MessagePolicy, receivedAtMs: 
   const userId = message.from.userid;
   const ignore = (reason: IgnoreReason): ParsedMessage => ({ kind: 'ignore', reason, userId });
   if (message.aibotid !== policy.botId) return ignore('other-bot');
-  if (policy.allowedUsers !== ANYONE && !policy.allowedUsers.includes(userId)) return ignore('not-allowed');
+  if (!isAllowed(policy.allowedUsers, userId)) return ignore('not-allowed');
   if (message.msgtype === 'event') {
     if (message.event?.eventtype === 'enter_chat') return { kind: 'greeting', text: GREETING };
     return ignore('unhandled-event');
