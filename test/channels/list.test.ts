@@ -62,7 +62,6 @@ describe('settings on their way to a function', () => {
     },
     slack: {
       tokenParameter: '/a/slack',
-      streaming: false,
       signingSecretParameter: '/a/signing',
       appTokenParameter: '/a/app',
       apiUrl: 'http://b/api/',
