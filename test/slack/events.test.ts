@@ -102,6 +102,35 @@ test('a guest of another company who is named with their workspace is heard, und
   expect(turns).toHaveLength(length);
 });
 
+test.each([
+  ['uninstalled', { type: 'app_uninstalled' }, ['app_uninstalled']],
+  [
+    'without its token',
+    { type: 'tokens_revoked', tokens: { oauth: [], bot: [APP.botUserId] } },
+    ['tokens_revoked'],
+  ],
+  [
+    'there, and somebody else is not',
+    { type: 'tokens_revoked', tokens: { oauth: ['U0ANNA'], bot: ['U9'] } },
+    [],
+  ],
+  ['there, and Slack says nothing', { type: 'tokens_revoked' }, []],
+])('the operator hears that the app is %s', async (_how, event, heard) => {
+  const logged: unknown[] = [];
+  const { app, turns, url } = await ready({
+    log: (level, name, fields) => void (name === 'slack-app-removed' && logged.push([level, fields?.by])),
+  });
+  const post = async (team: string) => {
+    const body = JSON.stringify({ type: 'event_callback', team_id: team, event_id: 'Ev0', event });
+    return (await fetch(url, { method: 'POST', body, headers: app.signed(body) })).status;
+  };
+  expect(await post('T0ELSE')).toBe(200);
+  expect(logged).toEqual([]);
+  expect(await post(APP.teamId)).toBe(200);
+  expect(logged).toEqual(heard.map((by) => ['error', by]));
+  expect(turns).toEqual([]);
+});
+
 test(`${promise('ACKED')} a queue that is away makes Slack send again; one message too many does not`, async () => {
   let failures = 2;
   const { app } = await ready({}, async () => {

@@ -24,6 +24,8 @@ export interface Inlet {
 
 /** Faults of the message itself; any other fault is ours, and the message waits until it is mended. */
 const NEVER_ACCEPTED = new Set(['bad-message', 'idempotency-mismatch']);
+const INSTALL_AGAIN =
+  'Until the app is installed again nobody is answered there. Install it, and set the new bot token.';
 /** Strangers remembered at most. */
 const MEMORY = 500;
 
@@ -44,6 +46,10 @@ export function createInlet({ app, policy, accept, log }: InletOptions): Inlet {
       if (parsed.kind === 'turn') {
         const refusal = await acceptTurn(parsed.request);
         return isCommand ? refusal : null;
+      }
+      if (parsed.kind === 'removed') {
+        log('error', 'slack-app-removed', { bot, by: parsed.by, advice: INSTALL_AGAIN });
+        return null;
       }
       const { reason, sender } = parsed;
       if (reason !== 'not-allowed') log('debug', 'slack-ignored', { reason });

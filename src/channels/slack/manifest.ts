@@ -5,6 +5,7 @@ const PATH = '/slack';
 /** One for all: Slack has its own `/status`, and other apps theirs. */
 const COMMAND = '/agent';
 const DESCRIPTION = 'An agent that remembers what was said and made in each conversation.';
+const EVENTS = ['app_mention', 'app_uninstalled', 'assistant_thread_started', 'message.im', 'tokens_revoked'];
 const SCOPES = [
   ...['app_mentions:read', 'assistant:write', 'chat:write', 'commands'],
   ...['files:read', 'files:write', 'im:history'],
@@ -41,7 +42,7 @@ export function appManifest(address: string | null): object {
       scopes: { bot: SCOPES },
     },
     settings: {
-      event_subscriptions: { ...url, bot_events: ['app_mention', 'assistant_thread_started', 'message.im'] },
+      event_subscriptions: { ...url, bot_events: EVENTS },
       interactivity: { is_enabled: true, ...url },
       org_deploy_enabled: false,
       socket_mode_enabled: address === null,

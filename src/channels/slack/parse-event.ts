@@ -18,7 +18,12 @@ export interface EventPolicy {
 
 export type ParsedEvent =
   | { readonly kind: 'turn'; readonly request: TurnRequest }
+  /** The app can say nothing in this workspace any more. */
+  | { readonly kind: 'removed'; readonly by: (typeof REMOVALS)[number] }
   | { readonly kind: 'ignore'; readonly reason: IgnoreReason; readonly sender: string | null };
+
+/** Events by which Slack says so; the second is sent for other tokens as well. */
+const REMOVALS = ['app_uninstalled', 'tokens_revoked'] as const;
 
 type IgnoreReason =
   | 'malformed'
@@ -80,8 +85,12 @@ export function parseEvent(
   const envelope = envelopeSchema.safeParse(body);
   if (!envelope.success) return ignore('malformed');
   const { event } = envelope.data;
-  if (event.type !== 'message' && event.type !== 'app_mention') return ignore('unhandled-event');
+  const removal = removalIn(event, app);
+  if (removal === null && event.type !== 'message' && event.type !== 'app_mention') {
+    return ignore('unhandled-event');
+  }
   if (!isFor(envelope.data, app)) return ignore('other-workspace');
+  if (removal !== null) return { kind: 'removed', by: removal };
   if (!SAID_BY_PEOPLE.has(event.subtype as string | undefined)) return ignore('edited-or-notice');
   const parsed = messageSchema.safeParse(event);
   if (!parsed.success) return ignore('malformed');
@@ -108,6 +117,14 @@ export function parseEvent(
     attachments: filesOf(message.files ?? [], MAX_FILE_BYTES),
   });
   return { kind: 'turn', request };
+}
+
+/** https://docs.slack.dev/reference/events/tokens_revoked names the users whose tokens are gone, the app's among them. */
+function removalIn(event: Envelope['event'], { botUserId }: SlackIdentity) {
+  const [uninstalled, revoked] = REMOVALS;
+  if (event.type === uninstalled) return uninstalled;
+  const { bot } = (event.tokens ?? {}) as { readonly bot?: unknown };
+  return event.type === revoked && Array.isArray(bot) && bot.includes(botUserId) ? revoked : null;
 }
 
 /** A thread is a conversation; so is a direct conversation outside of threads. */

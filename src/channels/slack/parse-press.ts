@@ -13,7 +13,6 @@ const ID = z.string().min(1).max(64);
 const pressSchema = z.object({
   type: z.literal('block_actions'),
   user: z.object({ id: ID, name: z.string().optional(), team_id: z.string().nullish() }),
-  team: z.object({ id: ID }).nullish(),
   channel: z.object({ id: ID }),
   message: z.object({ ts: ID, thread_ts: ID.optional() }),
   actions: z
@@ -30,9 +29,10 @@ export function parsePress(
 ): ParsedEvent {
   const parsed = pressSchema.safeParse(payload);
   if (!parsed.success) return { kind: 'ignore', reason: 'malformed', sender: null };
-  const { user, team, channel, message, actions } = parsed.data;
+  const { user, channel, message, actions } = parsed.data;
   const isPrivate = channel.id.startsWith('D');
-  const person = { id: user.id, team: user.team_id ?? team?.id ?? null };
+  // `team` of the payload is where it was pressed, which in a shared channel says nothing of whose the person is.
+  const person = { id: user.id, team: user.team_id ?? null };
   const sender = personId(person, app.teamId);
   if (!isAllowed(policy.allow, person, app.teamId, isPrivate ? null : channel.id)) {
     return { kind: 'ignore', reason: 'not-allowed', sender };
