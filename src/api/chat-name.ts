@@ -2,9 +2,16 @@
 // `http` channel. Every route and every call of a program that is given an id goes through `findTurn`, so that a guessed
 // id of another channel is as unknown as one that does not exist.
 import { Invalid } from '../core/errors.ts';
-import { type Conversation, conversationOf, type TurnId } from '../core/ids.ts';
+import {
+  type Conversation,
+  conversationOf,
+  type SessionKey,
+  sessionKeyOf,
+  type TurnId,
+} from '../core/ids.ts';
+import { linkingOf } from '../core/links.ts';
 import type { SessionStore } from '../core/ports.ts';
-import type { TurnRecord } from '../core/records.ts';
+import { chatOf, type TurnRecord } from '../core/records.ts';
 import type { Owner } from './deps.ts';
 
 export const CHANNEL = 'http';
@@ -44,6 +51,12 @@ export function senderOf({
   return user ?? null;
 }
 
+/** The conversation whose session and turns a chat has: its own, or that which it is linked to. */
+export async function sharedKey(store: SessionStore, conversation: Conversation): Promise<SessionKey> {
+  const own = sessionKeyOf(conversation);
+  return (await linkingOf(store)?.homeOf(own)) ?? own;
+}
+
 /** The turn, if it belongs to a chat of this API. */
 export async function findTurn(
   store: Pick<SessionStore, 'getTurn'>,
@@ -52,7 +65,11 @@ export async function findTurn(
 ): Promise<TurnRecord | null> {
   const turn = await store.getTurn(owner.tenant, turnId);
   if (turn === null) return null;
-  const { channel, bot } = conversationOf(turn.sessionKey);
   const own = ofOwner(owner);
-  return channel === own.channel && bot === own.bot ? turn : null;
+  // Said in a chat of theirs, or in one that shares the session of a chat of theirs.
+  const isOwn = [turn.sessionKey, chatOf(turn)].some((key) => {
+    const { channel, bot } = conversationOf(key);
+    return channel === own.channel && bot === own.bot;
+  });
+  return isOwn ? turn : null;
 }

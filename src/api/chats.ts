@@ -1,14 +1,25 @@
 // Chats: the list, one chat with its turns, and erasing one. A chat of this API is a conversation of the `http`
 // channel; conversations of other channels cannot be named through it.
 import { eraseChat } from '../core/erase-chat.ts';
-import { type SessionKey, sessionKeyOf } from '../core/ids.ts';
+import { type Conversation, conversationOf, type SessionKey, sessionKeyOf } from '../core/ids.ts';
+import { linkingOf } from '../core/links.ts';
 import type { SessionMapping } from '../core/records.ts';
-import { conversationOfChat, ofOwner } from './chat-name.ts';
+import { conversationOfChat, ofOwner, sharedKey } from './chat-name.ts';
 import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { refuse } from './problems.ts';
 import { pageOf } from './requests.ts';
 import { createTitles } from './titles.ts';
 import { chatView, markView, turnView } from './views.ts';
+
+/** Which chats share its conversation. */
+async function linksView(store: ApiDeps['store'], own: SessionKey, shared: SessionKey) {
+  const view = ({ channel, chat }: Conversation) => ({ channel, chat });
+  const guests = (await linkingOf(store)?.guestsOf(own)) ?? [];
+  return {
+    linked_to: own === shared ? null : view(conversationOf(shared)),
+    linked_from: guests.map(({ place }) => view(place.conversation)),
+  };
+}
 
 export function chatRoutes(deps: ApiDeps): Route[] {
   const titles = createTitles(deps.store);
@@ -34,7 +45,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
       async handle(context) {
         const conversation = conversationOfChat(context.req.param('chat'), owner);
         const options = pageOf(context);
-        const key = sessionKeyOf(conversation);
+        const key = await sharedKey(deps.store, conversation);
         const page = await deps.store.listTurns(key, options);
         // Right after the first message there are turns but no session yet: that chat is known, too.
         const mapping = await deps.store.getMapping(key);
@@ -48,6 +59,7 @@ export function chatRoutes(deps: ApiDeps): Route[] {
           generation: head?.generation ?? null,
           undoable: head ? deps.state.undoable(head).map(markView) : [],
           redoable: head ? deps.state.redoable(head).map(markView) : [],
+          ...(await linksView(deps.store, sessionKeyOf(conversation), key)),
           created_at: view?.created_at ?? null,
           updated_at: view?.updated_at ?? null,
           expires_at: view?.expires_at ?? null,

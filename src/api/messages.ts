@@ -10,7 +10,15 @@ import { conversationOfChat, senderOf } from './chat-name.ts';
 import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { claimedFiles, messageFiles } from './files.ts';
 import { refuse } from './problems.ts';
-import { emptyBody, forkBody, idempotencyKey, jsonBody, messageText, undoBody } from './requests.ts';
+import {
+  emptyBody,
+  forkBody,
+  idempotencyKey,
+  jsonBody,
+  linkBody,
+  messageText,
+  undoBody,
+} from './requests.ts';
 import { eventStream, settled } from './stream.ts';
 import { answerView } from './views.ts';
 
@@ -75,6 +83,26 @@ export function messageRoutes(deps: ApiDeps): Route[] {
         const { to } = await jsonBody(context, forkBody);
         const text = conversationOfChat(to, owner).chat;
         return takeMessage(deps, context, { conversation, kind: 'fork', text }, idempotencyKey(context));
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/link',
+      async handle(context) {
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
+        const { code } = await jsonBody(context, linkBody, true);
+        const message = { conversation, kind: 'command', text: `link ${code ?? ''}`.trim() } as const;
+        return takeMessage(deps, context, message, idempotencyKey(context));
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/chats/{chat}/unlink',
+      async handle(context) {
+        const conversation = conversationOfChat(context.req.param('chat'), owner);
+        await jsonBody(context, emptyBody, true);
+        const message = { conversation, kind: 'command', text: 'unlink' } as const;
+        return takeMessage(deps, context, message, idempotencyKey(context));
       },
     },
   ];

@@ -4,11 +4,10 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 import type { AnswerInput } from '../core/answer.ts';
 import { consentOf, waitingQuestions } from '../core/consent.ts';
-import { sessionKeyOf } from '../core/ids.ts';
 import { MAX_TEXT_LENGTH } from '../core/messages.ts';
 import { answerText } from '../core/question-words.ts';
 import type { SessionHead } from '../core/records.ts';
-import { conversationOfChat } from './chat-name.ts';
+import { conversationOfChat, sharedKey } from './chat-name.ts';
 import { type ApiDeps, OWN, type Route } from './deps.ts';
 import { takeMessage } from './messages.ts';
 import { refuse } from './problems.ts';
@@ -40,7 +39,7 @@ const answerBody = z
 export function questionRoutes(deps: ApiDeps): Route[] {
   const { owner = OWN } = deps;
   async function headOf(context: Context): Promise<SessionHead | null> {
-    const key = sessionKeyOf(conversationOfChat(context.req.param('chat'), owner));
+    const key = await sharedKey(deps.store, conversationOfChat(context.req.param('chat'), owner));
     const [mapping, turns] = await Promise.all([
       deps.store.getMapping(key),
       deps.store.listTurns(key, { limit: 1 }),

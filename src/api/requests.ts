@@ -28,6 +28,13 @@ export const undoBody = z
   .strictObject({ turns: z.int().min(1).max(9_999).optional(), new_session: z.literal(true).optional() })
   .refine(({ turns, new_session }) => !(turns && new_session), 'takes turns or new_session, not both');
 
+export const linkBody = z.strictObject({
+  code: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9 -]{3,15}$/, 'must be a code, such as ABCD-EFGH')
+    .optional(),
+});
+
 export const forkBody = z.strictObject({ to: z.string() });
 
 export function turnIdFrom(value: string | undefined): TurnId {

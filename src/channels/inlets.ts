@@ -5,11 +5,13 @@ import { type AcceptDeps, acceptAndQueue } from '../core/accept.ts';
 import { systemClock } from '../core/clock.ts';
 import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { tenantId } from '../core/ids.ts';
+import { linkingOf } from '../core/links.ts';
 import type { Log } from '../core/log.ts';
 import { acceptMove } from '../core/move-conversation.ts';
 import type { OfferedCommand } from '../core/offered-commands.ts';
 import { once } from '../core/once.ts';
 import type { SessionStore } from '../core/ports.ts';
+import { chatOf } from '../core/records.ts';
 import { stopTurns } from '../core/stop.ts';
 import { forTenant } from '../core/tenant-bound.ts';
 import type { TenantRecord } from '../core/tenants.ts';
@@ -36,7 +38,10 @@ export function inletContext(
   return {
     tenant,
     accept: async (request) => void (await acceptAndQueue(deps, request)),
-    stop: (key, applies) => stopTurns(deps.store, key, applies),
+    async stop(key, applies) {
+      const home = (await linkingOf(deps.store)?.homeOf(key)) ?? key;
+      return await stopTurns(deps.store, home, (turn) => chatOf(turn) === key && applies(turn));
+    },
     move: (from, to, atMs) => acceptMove(deps, from, to, atMs),
     clock: systemClock,
     // Another agent folder has others.

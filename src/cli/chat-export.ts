@@ -5,9 +5,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { turnFilesPrefix } from '../core/attachments.ts';
+import { systemClock } from '../core/clock.ts';
 import { accountOf, turnsOf } from '../core/erase-chat.ts';
 import { isHybridError } from '../core/errors.ts';
 import { conversationOf, type SessionKey, tenantOf } from '../core/ids.ts';
+import { createLinking } from '../core/links.ts';
 import type { SessionHead, TurnRecord } from '../core/records.ts';
 import type { Stores } from '../local/stores.ts';
 import { writeSession } from './write-session.ts';
@@ -33,7 +35,15 @@ export async function writeChat(
   const tenant = tenantOf(key);
   const mapping = await store.getMapping(key);
   const current_session = mapping?.session_id ?? null;
-  await writeJson(join(folder, 'chat.json'), { conversation: conversationOf(key), current_session });
+  const linking = createLinking(store, systemClock);
+  const home = await linking.homeOf(key);
+  await writeJson(join(folder, 'chat.json'), {
+    conversation: conversationOf(key),
+    current_session,
+    // What was said in the shared conversation is exported with its home.
+    linked_to: home === null ? null : conversationOf(home),
+    linked_from: (await linking.guestsOf(key)).map((guest) => conversationOf(guest.key)),
+  });
   const turns = await turnsOf(store, key);
   await writeLines(join(folder, 'turns.jsonl'), turns);
   const happened: object[] = [];

@@ -230,6 +230,20 @@ for (const [action, description] of [
     );
 }
 
+const links = program.command('links').description('which chats share the conversation of another one');
+
+for (const [action, description] of [
+  ['list', 'the chats that a chat shares a conversation with'],
+  ['code', 'a code that links another chat to this one, for a chat of the HTTP API'],
+  ['end', 'each chat has its own conversation again'],
+] as const) {
+  withTenant(links.command(action))
+    .description(description)
+    .argument('<chat>', 'chat name, channel/chat, session id or the beginning of one')
+    .option('--json', 'print JSON')
+    .action(async (chat, options) => (await import('./links.ts'))[action](context, chat, options));
+}
+
 const turns = program.command('turns').description("where the time of a chat's turns went");
 
 withTenant(turns.command('list'))

@@ -2,9 +2,11 @@
 // here, whatever platform it belongs to.
 import type { AdmissionStore, Admit } from './admission.ts';
 import { inputsOf } from './command-requests.ts';
-import { tenantOf } from './ids.ts';
-import type { TurnRequest } from './messages.ts';
-import type { SessionStore, TurnQueue } from './ports.ts';
+import { type SessionKey, tenantOf } from './ids.ts';
+import { afterQueued, linkCodeOf } from './link-orders.ts';
+import { type Linking, linkingOf } from './links.ts';
+import { inHome, type TurnRequest } from './messages.ts';
+import type { Clock, SessionStore, TurnQueue } from './ports.ts';
 import { isCommitted, type SessionMapping, type TurnRecord } from './records.ts';
 import type { RetentionOf } from './retention.ts';
 import { NotServed, type StandingOf } from './standing.ts';
@@ -12,7 +14,10 @@ import { stopTurns } from './stop.ts';
 import type { WhileRunning } from './while-running.ts';
 
 export interface AcceptDeps {
-  readonly store: Pick<SessionStore, 'accept' | 'listTurns' | 'requestStop' | 'getHead'> & AdmissionStore;
+  /** Without notes on links no chat shares the session of another one. */
+  readonly store: Pick<SessionStore, 'accept' | 'listTurns' | 'requestStop' | 'getHead'> &
+    Partial<Pick<SessionStore, 'readLinks' | 'writeLinks'>> &
+    AdmissionStore;
   readonly queue: Pick<TurnQueue, 'send'>;
   readonly retentionSec: number;
   /** For a tenant that says something else. */
@@ -23,6 +28,8 @@ export interface AcceptDeps {
   readonly admit?: Admit;
   /** What a message does to a turn that runs; it waits where nothing is said. */
   readonly whileRunning?: WhileRunning;
+  /** Codes of links run out by it. */
+  readonly clock?: Pick<Clock, 'now'>;
 }
 
 /**
@@ -30,17 +37,35 @@ export interface AcceptDeps {
  * nobody answers this tenant's messages, `OverLimit` where there are too many: then nothing of it was kept.
  */
 export async function acceptAndQueue(deps: AcceptDeps, request: TurnRequest): Promise<TurnRecord> {
-  // Only a hint: without it the worker looks for itself, one round trip later.
-  const mapping = await deps.store.getMapping(request.sessionKey).catch(() => null);
-  const { requests, interrupts } = inputsOf(request, await whileRunningFor(deps, request, mapping));
-  for (const first of requests.slice(0, -1)) await acceptOne(deps, first, mapping);
-  const accepted = await acceptOne(deps, requests.at(-1) ?? request, mapping);
+  const shared = await sharedBy(deps, request.sessionKey);
+  const { key, mapping } = shared;
+  const settings = await whileRunningFor(deps, { ...request, sessionKey: key }, mapping);
+  const { requests, interrupts } = inputsOf(request, settings);
+  for (const first of requests.slice(0, -1)) await acceptOne(deps, first, shared);
+  const accepted = await acceptOne(deps, requests.at(-1) ?? request, shared);
   if (interrupts && !isCommitted(accepted)) {
     // By the ledger's own order: a repeat stops nothing that was written later.
     const { sessionKey, sequence } = accepted;
     await stopTurns(deps.store, sessionKey, (turn) => turn.sequence < sequence);
   }
   return accepted;
+}
+
+interface Shared {
+  readonly linking: Linking | null;
+  /** The conversation whose session the chat shares, or its own. */
+  readonly key: SessionKey;
+  /** Only a hint: without it the worker looks for itself, one round trip later. */
+  readonly mapping: SessionMapping | null;
+}
+
+async function sharedBy({ store, clock }: AcceptDeps, own: SessionKey): Promise<Shared> {
+  const linking = linkingOf(store, clock);
+  const mappingOf = (key: SessionKey) => store.getMapping(key).catch(() => null);
+  const [home, mapping] = await Promise.all([linking?.homeOf(own) ?? null, mappingOf(own)]);
+  return home === null
+    ? { linking, key: own, mapping }
+    : { linking, key: home, mapping: await mappingOf(home) };
 }
 
 /** As the chat has chosen (`/mode`), else as the installation is set. */
@@ -61,15 +86,25 @@ async function whileRunningFor(
 
 async function acceptOne(
   deps: AcceptDeps,
-  request: TurnRequest,
-  mapping: SessionMapping | null,
+  given: TurnRequest,
+  { linking, key, mapping }: Shared,
 ): Promise<TurnRecord> {
-  const standing = (await deps.standing?.(request)) ?? 'active';
+  const standing = (await deps.standing?.(given)) ?? 'active';
   if (standing !== 'active') throw new NotServed(standing);
+  // A code is said in a chat's own name.
+  const request = linkCodeOf(given) === null ? inHome(given, key) : given;
   await deps.admit?.(deps.store, request);
   const retentionSec = (await deps.retentionOf?.(tenantOf(request.sessionKey))) ?? deps.retentionSec;
   const turn = await deps.store.accept(request, retentionSec);
   // A repeat may stand for a send that failed the first time; the queue drops it if not.
-  if (!isCommitted(turn)) await deps.queue.send({ ...request, sessionHint: mapping?.session_id ?? null });
+  if (isCommitted(turn)) return turn;
+  // One that comes again goes where it went the first time, whatever is linked by now.
+  const known = inHome(request, turn.sessionKey);
+  const sessionHint = turn.sessionKey === key ? (mapping?.session_id ?? null) : null;
+  await deps.queue.send({ ...known, sessionHint });
+  if (linking) {
+    const send = (more: TurnRequest) => deps.queue.send(more);
+    await afterQueued({ store: deps.store, send, retentionSec }, linking, known, turn);
+  }
   return turn;
 }

@@ -1,6 +1,7 @@
 // What a turn's agent is told of its chat's schedules, and what becomes of its orders: checked here, committed with the reply,
 // and applied after the commit (see `finish` in turn.ts).
 import { DAY_SEC } from './defaults.ts';
+import { writtenIn } from './messages.ts';
 import type { AgentOutcome } from './ports.ts';
 import { speakerOf } from './principal.ts';
 import type { Reply } from './records.ts';
@@ -12,7 +13,7 @@ import { type AgentScheduling, checkOrders } from './schedule-orders.ts';
 export async function schedulingFor({ deps, request }: RunningTurn): Promise<AgentScheduling | undefined> {
   const { scheduling } = deps;
   if (!scheduling) return undefined;
-  const key = request.sessionKey;
+  const key = writtenIn(request);
   const [timeZone, schedules] = await Promise.all([scheduling.chosenTimeZone(key), scheduling.list(key)]);
   return {
     timeZone,
@@ -32,7 +33,7 @@ export async function withSchedules(
 ): Promise<Reply> {
   const { scheduling, clock } = deps;
   if (!ordered || !scheduling) return reply;
-  const schedules = await scheduling.list(request.sessionKey);
+  const schedules = await scheduling.list(writtenIn(request));
   const { orders, refused } = checkOrders(ordered, schedules, speakerOf(request), clock.now());
   const text = [reply.text, ...refused.map((why) => `_${why}_`)].join('\n\n');
   return { ...reply, text, ...(orders.length > 0 && { schedules: orders }) };

@@ -4,6 +4,7 @@ import { awaySince, handoffText } from './away.ts';
 import { modelReply, modeReply } from './choice-commands.ts';
 import { isEdit } from './edited-message.ts';
 import { accountOf } from './erase-chat.ts';
+import { forgetRefusal, linkNote, linkReply, linkStatus, unlinkReply } from './link-commands.ts';
 import { newChatReply } from './newchat-command.ts';
 import { helpText } from './offered-commands.ts';
 import { type CommandResult, permissionsReply } from './permissions-command.ts';
@@ -29,6 +30,8 @@ export async function commandReply(running: RunningTurn): Promise<CommandResult>
   if (name === 'mode') return modeReply(running, rest);
   if (name === 'model') return await modelReply(running, rest);
   if (name === 'newchat') return { reply: await newChatReply(running, rest) };
+  if (name === 'link') return { reply: await linkReply(running, rest) };
+  if (name === 'unlink') return { reply: await unlinkReply(running) };
   const text = await answerTo(name, running);
   return { reply: { outcome: 'ok', text } };
 }
@@ -47,6 +50,9 @@ async function answerTo(name: string, running: RunningTurn): Promise<string> {
       return await timeZoneReply(running);
     case 'forget':
       return forgetText(running);
+    case 'linked':
+    case 'unlinked':
+      return linkNote(name, running.request.text.slice(name.length + 1));
     case 'handoff':
       return handoffText(running);
     default:
@@ -54,7 +60,8 @@ async function answerTo(name: string, running: RunningTurn): Promise<string> {
   }
 }
 
-async function statusText({ deps, request, head, record }: RunningTurn): Promise<string> {
+async function statusText(running: RunningTurn): Promise<string> {
+  const { deps, request, head, record } = running;
   const { items } = await deps.store.listTurns(request.sessionKey, { limit: LOOKED_AT });
   const waiting = items.filter((turn) => !isCommitted(turn) && turn.turnId !== record.turnId).length;
   const last = items.findLast(
@@ -68,6 +75,7 @@ async function statusText({ deps, request, head, record }: RunningTurn): Promise
       ? ''
       : `The conversation takes about ${context.toLocaleString('en')} tokens of the model's context.`,
     awaySince(deps.state.awayOf(head)),
+    await linkStatus(running),
     `${waiting === 0 ? 'Nothing waits' : `${counted(waiting, 'message')} wait${waiting === 1 ? 's' : ''}`} behind this.`,
     `Kept until ${new Date(head.expiresAtSec * 1_000).toISOString().slice(0, 10)}, and longer with every message.`,
   ]
@@ -100,6 +108,8 @@ async function costText({ deps, request }: RunningTurn): Promise<string> {
 
 function forgetText({ deps, request }: RunningTurn): string {
   if (!deps.forget) return 'This chat cannot be erased from here. Ask the operator.';
+  const refusal = forgetRefusal(request);
+  if (refusal !== null) return refusal;
   return request.text === FORGET
     ? 'Forgotten: what was said here, every file and every session of this chat. The next message begins anew.'
     : 'This erases what was said here, every file and every session of this chat, for good. Write `/forget yes` to do it.';

@@ -78,6 +78,24 @@ export const COMMANDS = [
     takes: /^(?:here)?$/,
   },
   {
+    name: 'link',
+    usage: '/link [code]',
+    help: 'Go on in another chat, too: gives a code here, which is written there as `/link CODE`',
+    helpIn: {
+      de: 'Auch in einem anderen Chat weitermachen: gibt hier einen Code, den man dort als `/link CODE` schreibt',
+    },
+    kind: 'command',
+    takes: /^(?:[A-Za-z0-9-]{4,12}|[A-Za-z0-9]{4} [A-Za-z0-9]{4})?$/,
+  },
+  {
+    name: 'unlink',
+    usage: '/unlink',
+    help: 'End that: each chat has its own conversation again',
+    helpIn: { de: 'Das beenden: jeder Chat hat wieder seine eigene Unterhaltung' },
+    kind: 'command',
+    takes: NOTHING,
+  },
+  {
     name: 'stop',
     usage: '/stop [text]',
     help: 'Stop what runs and what waits; the text comes next',

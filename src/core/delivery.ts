@@ -7,9 +7,9 @@ import { backoffMs } from './backoff.ts';
 import { Ambiguous, Gone, Invalid, isLeaseLost, Owed, Refused } from './errors.ts';
 import { type SessionId, type TurnId, tenantOf } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
-import type { Json, TurnRequest } from './messages.ts';
+import { type Json, type TurnRequest, writtenIn } from './messages.ts';
 import type { Channel, Clock, ObjectStore, SendContext, SessionStore, WaitingFor } from './ports.ts';
-import type { Lease, Reply, TurnRecord } from './records.ts';
+import { chatOf, type Lease, type Reply, type TurnRecord } from './records.ts';
 
 export interface DeliveryDeps {
   readonly store: SessionStore;
@@ -95,7 +95,11 @@ export function sendContext(
       anchor = note;
     },
     earlier: {
-      turns: async () => (await store.listTurns(lease.sessionKey)).items,
+      // A session can be shared by several chats; each brings what it owes itself.
+      turns: async () => {
+        const { items } = await store.listTurns(lease.sessionKey);
+        return items.filter((one) => chatOf(one) === writtenIn(request));
+      },
       async brought(earlierId) {
         const { status } = await store.reopen(lease.tenant, earlierId);
         if (status === 'committed') await store.settle(lease, earlierId, 'delivered');

@@ -1,7 +1,8 @@
 // A message that its writer changed: what it says now is what the agent gets, if its turn has not begun. The change is an
 // input of its own, behind the message in the conversation's queue: the turn finds it in the ledger when it begins, and when
 // its own time comes there is nothing left to do. So a change that comes too late changes nothing, whoever dies when.
-import type { TurnRequest } from './messages.ts';
+import { type TurnRequest, writtenIn } from './messages.ts';
+import { chatOf } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 
 /** Begins the text of such an input. No command that people can write has this name. */
@@ -30,6 +31,8 @@ export async function withEdit({ deps, record }: RunningTurn, request: TurnReque
     .filter(
       (turn) => turn.kind === 'command' && turn.sequence > record.sequence && turn.text.startsWith(start),
     )
+    // Platforms number the messages of each chat by themselves.
+    .filter((turn) => chatOf(turn) === writtenIn(request))
     .sort((a, b) => a.sequence - b.sequence)
     .at(-1);
   return last ? { ...request, text: last.text.slice(start.length) } : request;

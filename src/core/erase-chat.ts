@@ -3,6 +3,7 @@
 import { turnFilesPrefix } from './attachments.ts';
 import { Conflict, Refused } from './errors.ts';
 import { type SessionId, type SessionKey, type Tenant, type TurnId, tenantOf } from './ids.ts';
+import { linkingOf } from './links.ts';
 import type {
   DeadLetter,
   EventLog,
@@ -41,17 +42,14 @@ export interface ErasedChat {
 const AT_ONCE = 16;
 
 /** `keep`: the line of the turn that ordered it. Conflict('turn-running'). Objects left by a failure fall to the sweep. */
-export async function eraseChat(
-  deps: EraseChatDeps,
-  key: SessionKey,
-  keep?: TurnId,
-): Promise<ErasedChat> {
+export async function eraseChat(deps: EraseChatDeps, key: SessionKey, keep?: TurnId): Promise<ErasedChat> {
   const { store, state, usage, places, schedules, deadLetters } = deps;
   const tenant = tenantOf(key);
   const ledger = await turnsOf(store, key);
   const turns = ledger.map(({ turnId }) => turnId);
   const states = new Map((await headsOf(store, key)).map((head) => [head.sessionId, head.state]));
   const sessions = await store.erase(key, keep).catch(explain);
+  await linkingOf(store)?.forget(key);
   await schedules?.erase(key);
   if (deps.webhooks && ledger.length > 0) await deps.webhooks.forget(tenant, ledger.map(toldTurn));
   for (const sessionId of sessions) await state.erase(tenant, sessionId, states.get(sessionId) ?? null);
@@ -108,8 +106,18 @@ export async function heldOfChat(
   const turns = new Set([...erased.turns, ...(await turnsOf(store, key)).map(({ turnId }) => turnId)]);
   const heads = await store.listHeads(tenant, { sessionKey: key, limit: 200 });
   const sessions = new Set([...erased.sessions, ...heads.items.map(({ sessionId }) => sessionId)]);
-  const held = { conversations: 0, sessions: 0, turns: 0, events: 0, objects: 0, 'usage counters': 0 };
+  const held = {
+    conversations: 0,
+    links: 0,
+    sessions: 0,
+    turns: 0,
+    events: 0,
+    objects: 0,
+    'usage counters': 0,
+  };
   if (await store.getMapping(key)) held.conversations += 1;
+  const linking = linkingOf(store);
+  if (linking) held.links = (await linking.guestsOf(key)).length + ((await linking.homeOf(key)) ? 1 : 0);
   for (const turnId of turns) {
     if (await store.getTurn(tenant, turnId)) held.turns += 1;
     for await (const _ of objects.list(turnFilesPrefix(tenant, turnId))) held.objects += 1;

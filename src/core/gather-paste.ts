@@ -7,7 +7,7 @@
 import { MAX_FILES } from './attachments.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest } from './messages.ts';
 import type { SessionStore } from './ports.ts';
-import { GATHERED, isCommitted, type TurnRecord } from './records.ts';
+import { chatOf, GATHERED, isCommitted, type TurnRecord } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 
 /** A part this long may have been cut by the app; a shorter one ends a paste. */
@@ -57,7 +57,7 @@ async function partsOf(
   const { items } = await store.listTurns(turn.sessionKey, { limit: 200 });
   const later = items
     // What was taken into a running turn is no part of a paste.
-    .filter(({ sequence, kind }) => sequence > turn.sequence && kind !== 'steer')
+    .filter((next) => next.sequence > turn.sequence && next.kind !== 'steer' && chatOf(next) === chatOf(turn))
     .sort((a, b) => a.sequence - b.sequence);
   const parts: TurnRecord[] = [];
   let length = turn.text.length;

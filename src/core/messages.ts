@@ -4,7 +4,15 @@ import { z } from 'zod';
 import { type AnswerInput, answerInputSchema } from './answer.ts';
 import { type Attachment, attachmentsSchema } from './attachments.ts';
 import { Invalid } from './errors.ts';
-import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, turnIdOf } from './ids.ts';
+import {
+  type Conversation,
+  conversationOf,
+  type SessionKey,
+  sessionKeyOf,
+  type TurnId,
+  tenantOf,
+  turnIdOf,
+} from './ids.ts';
 import { type MessageContext, messageContextSchema } from './message-context.ts';
 import { MAX_TEXT_LENGTH } from './text-length.ts';
 
@@ -75,6 +83,8 @@ const turnRequestSchema = z.object({
   messageRef: z.string().min(1).max(64).regex(/^\S+$/).optional(),
   /** With the kind `answer`. */
   answer: answerInputSchema.optional(),
+  /** `conversation` shares the session of another one: the key is of that one, the answer goes to this one (links.ts). */
+  linked: z.literal(true).optional(),
 });
 
 export type TurnRequest = z.infer<typeof turnRequestSchema>;
@@ -135,8 +145,32 @@ export function parseTurnRequest(value: unknown): TurnRequest {
   });
 }
 
-/** The key decides where a message goes, the conversation who is answered: they must be of one conversation. */
+/** Where it was said, for which the session's own conversation can be another one. */
+export function writtenIn({ conversation }: Pick<TurnRequest, 'conversation'>): SessionKey {
+  return sessionKeyOf(conversation);
+}
+
+/** The same message as one of the conversation whose session is shared; its id stays. */
+export function inHome(request: TurnRequest, home: SessionKey): TurnRequest {
+  const { linked: _, ...own } = request;
+  return home === writtenIn(request)
+    ? { ...own, sessionKey: home }
+    : { ...own, sessionKey: home, linked: true };
+}
+
+/** The key decides where a message goes, the conversation who is answered: of one conversation, or of linked ones. */
 function sameConversation(request: TurnRequest): TurnRequest {
-  if (request.sessionKey === sessionKeyOf(request.conversation)) return request;
+  const own = writtenIn(request);
+  if (request.sessionKey === own) return request;
+  if (request.linked && tenantOf(request.sessionKey) === tenantOf(own) && isKey(request.sessionKey))
+    return request;
   throw new Invalid('bad-message', 'Queue message: sessionKey: not the key of its conversation');
+}
+
+function isKey(key: SessionKey): boolean {
+  try {
+    return conversationOf(key) !== null;
+  } catch {
+    return false;
+  }
 }

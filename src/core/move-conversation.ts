@@ -4,13 +4,15 @@
 // moves the session is one conditional step (`CommitInput.moveTo`).
 import { Conflict } from './errors.ts';
 import { type Conversation, type SessionKey, sessionKeyOf, type TurnId, tenantOf } from './ids.ts';
+import { linkingOf } from './links.ts';
 import { type TurnRequest, turnRequest } from './messages.ts';
 import type { BeginResult, SessionStore, TurnQueue } from './ports.ts';
 import { isCommitted } from './records.ts';
 import type { TurnDeps, TurnOutcome } from './running-turn.ts';
 
 export interface MoveDeps {
-  readonly store: Pick<SessionStore, 'accept' | 'getMapping' | 'listTurns'>;
+  readonly store: Pick<SessionStore, 'accept' | 'getMapping' | 'listTurns'> &
+    Partial<Pick<SessionStore, 'readLinks' | 'writeLinks'>>;
   readonly queue: Pick<TurnQueue, 'send'>;
   readonly retentionSec: number;
 }
@@ -32,6 +34,8 @@ export async function acceptMove(
     deps.store.getMapping(key),
     deps.store.listTurns(key, { limit: 1 }),
   ]);
+  // Links name a chat by its key, so they end with it: its people link the new one if they want to.
+  await linkingOf(deps.store)?.forget(key);
   if (mapping === null && turns.items.length === 0) return;
   const move = turnRequest({
     conversation: from,

@@ -4,6 +4,7 @@ export type * from './ports/channel.ts';
 export type * from './ports/clock.ts';
 export type * from './ports/execution.ts';
 export type * from './ports/hosts.ts';
+export type * from './ports/links.ts';
 export type * from './ports/notes.ts';
 export type * from './ports/objects.ts';
 export type * from './ports/places.ts';

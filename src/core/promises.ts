@@ -75,7 +75,11 @@ export const PROMISES = [
     status: 'kept',
     modes: {
       sandboxed: {
-        tests: ['attack/attack.test.ts', 'host/agent-hosts-contract.ts', 'host/hot-between-turns.long.test.ts'],
+        tests: [
+          'attack/attack.test.ts',
+          'host/agent-hosts-contract.ts',
+          'host/hot-between-turns.long.test.ts',
+        ],
       },
       bare: { not: "a process that hides the turn's mark stays, and writes where the server's user may" },
       isolated: { tests: ['lambda/isolated.long.test.ts', 'lambda/lambda-hosts.test.ts'] },

@@ -5,9 +5,10 @@ import { z } from 'zod';
 import { cutText } from '../text/cut-text.ts';
 import { consentOf, MAX_REACTIONS, readableConsent } from './consent.ts';
 import { Corrupt } from './errors.ts';
-import type { TurnRequest } from './messages.ts';
+import { type TurnRequest, writtenIn } from './messages.ts';
 import type { CommandResult } from './permissions-command.ts';
 import { partsOfReaction } from './reaction-text.ts';
+import { chatOf } from './records.ts';
 import type { Decision, NotNow, RunningTurn } from './running-turn.ts';
 
 const LOOKED_AT = 100;
@@ -21,7 +22,9 @@ export async function reactionReply({ deps, request, head, channel }: RunningTur
   const [ref, given] = partsOfReaction(request);
   const { data: reactions } = reactionsSchema.safeParse(parsed(given));
   const { items } = await deps.store.listTurns(request.sessionKey, { limit: LOOKED_AT });
-  const to = items.findLast(({ anchor }) => anchor !== null && channel.holds?.(anchor, ref));
+  // Platforms number the messages of each chat by themselves, and a session can be shared by several.
+  const here = items.filter((turn) => chatOf(turn) === writtenIn(request));
+  const to = here.findLast(({ anchor }) => anchor !== null && channel.holds?.(anchor, ref));
   if (!reactions || !to?.reply) return { reply };
   const consent = readableConsent(head);
   const { id = null, name = null } = request.sender ?? {};

@@ -108,6 +108,8 @@ export interface TurnRecord {
   readonly kind: TurnRequest['kind'];
   readonly dedupeId: string;
   readonly text: string;
+  /** The chat it was said in, where that shares the session of another one (links.ts). */
+  readonly writtenIn?: SessionKey;
   /** What came with the text; absent where nothing did. */
   readonly attachments?: readonly Attachment[];
   readonly status: TurnStatus;
@@ -128,6 +130,11 @@ export interface TurnRecord {
   readonly receivedAtMs: number;
   readonly updatedAtMs: number;
   readonly expiresAtSec: number;
+}
+
+/** The chat that a turn was said in: the one with the session, or one that shares it. */
+export function chatOf({ writtenIn, sessionKey }: Pick<TurnRecord, 'writtenIn' | 'sessionKey'>): SessionKey {
+  return writtenIn ?? sessionKey;
 }
 
 /** True once the outcome is fixed: only delivery may still be retried. */

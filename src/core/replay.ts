@@ -4,7 +4,7 @@
 import { Conflict, Invalid } from './errors.ts';
 import { gatheredMessage } from './gather-paste.ts';
 import { type TurnId, tenantOf, turnIdOf } from './ids.ts';
-import { type TurnRequest, turnRequest } from './messages.ts';
+import { inHome, type TurnRequest, turnRequest, writtenIn } from './messages.ts';
 import type { Clock, DeadLetter, SessionStore, TurnQueue } from './ports.ts';
 import { isCommitted, type TurnRecord } from './records.ts';
 
@@ -24,7 +24,7 @@ export interface Replayed {
 /** Says what `replayDeadLetter` would do. Throws the same errors. */
 export function replayPlan(letter: DeadLetter, turn: TurnRecord | null): Replayed['how'] {
   const { request } = letter;
-  if (turnIdOf(request.sessionKey, request.dedupeId) !== request.turnId) {
+  if (turnIdOf(writtenIn(request), request.dedupeId) !== request.turnId) {
     throw new Invalid('bad-message', 'This dead letter is no message that can be sent again.', {
       advice: 'Drop it.',
     });
@@ -66,7 +66,7 @@ function askedAgain(
 ): TurnRequest {
   const { conversation, kind, sender, replyTarget, sessionHint, context } = request;
   const dedupeId = `replay:${request.turnId}:${id}`;
-  return turnRequest({
+  const again = turnRequest({
     conversation,
     dedupeId,
     kind,
@@ -78,4 +78,5 @@ function askedAgain(
     ...(context ? { context } : {}),
     ...(attachments ? { attachments } : {}),
   });
+  return inHome(again, request.sessionKey);
 }

@@ -2,6 +2,7 @@
 import { isHybridError } from './errors.ts';
 import { GATE_CLOSED, GATE_FAILED } from './gate-reply.ts';
 import { type Tenant, type TurnId, tenantOf } from './ids.ts';
+import { writtenIn } from './messages.ts';
 import type { SessionStore } from './ports.ts';
 import { speakerOf } from './principal.ts';
 import type { RunningTurn } from './running-turn.ts';
@@ -31,7 +32,7 @@ export function shortScheduleId({ id }: Pick<Schedule, 'id'>): string {
 export async function schedulesReply({ deps, request }: RunningTurn): Promise<string> {
   const { scheduling, store } = deps;
   if (!scheduling) return NOT_HERE;
-  const key = request.sessionKey;
+  const key = writtenIn(request);
   const [, action, name = ''] = request.text.split(' ');
   const schedules = await scheduling.list(key);
   if (action === undefined) {
@@ -150,7 +151,7 @@ function nextText({ nextDueMs, timeZone }: Schedule): string {
 export async function timeZoneReply({ deps, request }: RunningTurn): Promise<string> {
   const { scheduling } = deps;
   if (!scheduling) return NOT_HERE;
-  const key = request.sessionKey;
+  const key = writtenIn(request);
   const [, name] = request.text.split(' ');
   try {
     if (name !== undefined) await scheduling.setTimeZone(key, name === 'default' ? null : name);

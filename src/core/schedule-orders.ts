@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { Invalid, isHybridError } from './errors.ts';
 import { gateNameSchema } from './gate.ts';
-import type { TurnRequest } from './messages.ts';
+import { type TurnRequest, writtenIn } from './messages.ts';
 import { type Principal, principalListSchema } from './principal.ts';
 import {
   isOpen,
@@ -69,7 +69,8 @@ export function scheduleFrom(order: CreateOrder, request: TurnRequest, at: numbe
   const when = whenOf(order, earliestMs(order, nowMs));
   return {
     id: scheduleIdOf(request.turnId, at),
-    sessionKey: request.sessionKey,
+    // Of the chat in which it was ordered, whichever session that shares.
+    sessionKey: writtenIn(request),
     conversation: request.conversation,
     replyTarget: request.replyTarget,
     sender: request.sender,

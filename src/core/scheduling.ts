@@ -6,7 +6,7 @@ import { dueRuns } from './due-runs.ts';
 import { Conflict, Gone, Refused } from './errors.ts';
 import { conversationOf, type SessionKey, tenantOf, turnIdOf } from './ids.ts';
 import type { Log } from './log.ts';
-import { type TurnRequest, turnRequest } from './messages.ts';
+import { type TurnRequest, turnRequest, writtenIn } from './messages.ts';
 import type { Clock } from './ports/clock.ts';
 import type { ScheduleStore, ScheduleTimer } from './ports/schedules.ts';
 import type { SessionStore } from './ports/store.ts';
@@ -153,7 +153,7 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
       for (const [at, order] of orders) {
         if (order.action === 'create') {
           await schedules.add(scheduleFrom(order, request, at, clock.now()));
-        } else await this.act(request.sessionKey, order.id as ScheduleId, order.action).catch(unlessGone);
+        } else await this.act(writtenIn(request), order.id as ScheduleId, order.action).catch(unlessGone);
       }
     },
     act: (key, id, action) => change(key, id, (schedule) => acted(schedule, action, clock.now())),

@@ -10,10 +10,10 @@
 // turn's: whoever offers it, or runs it as a turn of its own, finds it there and does not say it twice
 // (src/agent/continuation.ts).
 import { Conflict } from './errors.ts';
-import type { TurnId } from './ids.ts';
+import type { SessionKey, TurnId } from './ids.ts';
 import { errorFields, type Log } from './log.ts';
 import type { SessionStore, Steering, SteeringMessage } from './ports.ts';
-import type { Lease, TurnRecord } from './records.ts';
+import { chatOf, type Lease, type TurnRecord } from './records.ts';
 
 const LOOKED_AT = 20;
 
@@ -30,10 +30,12 @@ export interface SteeringOptions {
   readonly store: Pick<SessionStore, 'listTurns' | 'gather'>;
   readonly lease: Lease;
   readonly turnId: TurnId;
+  /** The chat that the turn answers: what is written elsewhere to the same session is answered there, by a turn of its own. */
+  readonly chat: SessionKey;
   readonly log: Log;
 }
 
-export function createSteering({ store, lease, turnId, log }: SteeringOptions): SteeredTurn {
+export function createSteering({ store, lease, turnId, chat, log }: SteeringOptions): SteeredTurn {
   const seen = new Map<TurnId, SteeringMessage>();
   const offered = new Set<TurnId>();
   const taken = new Set<TurnId>();
@@ -64,7 +66,7 @@ export function createSteering({ store, lease, turnId, log }: SteeringOptions): 
     const { items } = await store.listTurns(lease.sessionKey, { limit: LOOKED_AT });
     for (const line of items) {
       const { turnId: id, kind, text } = line;
-      if (kind === 'steer' && isMeant(line)) seen.set(id, { turnId: id, text });
+      if (kind === 'steer' && chatOf(line) === chat && isMeant(line)) seen.set(id, { turnId: id, text });
     }
   }
 

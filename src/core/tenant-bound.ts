@@ -59,6 +59,8 @@ const NAMED: Naming<Pick<SessionStore, TenantCall>> = {
   listTurns: (key) => [tenantOf(key)],
   adopt: ({ sessionKey }) => [tenantOf(sessionKey)],
   erase: (key) => [tenantOf(key)],
+  readLinks: (tenant) => [tenant],
+  writeLinks: (tenant) => [tenant],
 };
 
 const EVENTS_NAMED: Naming<EventLog> = { append: (tenant) => [tenant], read: (tenant) => [tenant] };

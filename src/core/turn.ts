@@ -17,7 +17,7 @@ import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId, tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
 import { isNothingLeft, withLostFiles, withoutLost } from './lost-files.ts';
-import type { TurnRequest } from './messages.ts';
+import { type TurnRequest, writtenIn } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
 import { withoutReactions, withReactions } from './reactions.ts';
@@ -81,7 +81,7 @@ export async function runTurn(
     return { kind: 'retry', afterMs: outageWaitMs(context.receives), reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
-  const isForget = request.text === FORGET && request.kind === 'command';
+  const isForget = request.text === FORGET && request.kind === 'command' && !request.linked;
   const forgotten = await ifForgotten(deps, request, context.receives, isForget);
   if (forgotten) return forgotten;
   const begun = await begin(deps, request, context);
@@ -191,7 +191,7 @@ async function runLeased(
 ): Promise<Ended> {
   const stop = new AbortController();
   const { leaseMs, heartbeatMs, stopEveryMs = heartbeatMs } = deps.timing;
-  const steering = createSteering({ ...deps, lease, turnId: request.turnId });
+  const steering = createSteering({ ...deps, lease, turnId: request.turnId, chat: writtenIn(request) });
   // A send that has to wait its time out needs the lease no less than the agent does.
   const heartbeat = startHeartbeat({
     ...deps,

@@ -1,7 +1,7 @@
 // The program interface over ports: the same on one machine and in front of AWS.
 import { randomUUID } from 'node:crypto';
 import { type AppOptions, createApp } from '../api/app.ts';
-import { conversationOfChat } from '../api/chat-name.ts';
+import { conversationOfChat, sharedKey } from '../api/chat-name.ts';
 import { type ApiDeps, OWN, type Owner } from '../api/deps.ts';
 import { problemResponse } from '../api/problems.ts';
 import { askToStop } from '../api/turns.ts';
@@ -16,7 +16,7 @@ import { sessionKeyOf, type TurnId, tenantId } from '../core/ids.ts';
 import { type TurnRequest, turnRequest } from '../core/messages.ts';
 import { once } from '../core/once.ts';
 import { isPersonId } from '../core/principal.ts';
-import { isCommitted, type Reply, type TurnRecord } from '../core/records.ts';
+import { chatOf, isCommitted, type Reply, type TurnRecord } from '../core/records.ts';
 import { forTenant } from '../core/tenant-bound.ts';
 import { tenantNameSchema } from '../core/tenants.ts';
 import { openapiDocument } from '../package-root.ts';
@@ -119,14 +119,15 @@ export function createSystem(given: CreateSystemOptions): SystemOverPorts {
     startOver: (chat, sendOptions = {}) => send(chat, { kind: 'new', text: '' }, sendOptions),
     async stop(what) {
       if (typeof what === 'object') return (await askToStop(options, what.turnId as TurnId)).asked ? 1 : 0;
-      const key = sessionKeyOf(conversationOfChat(what, OWN));
-      const { items } = await store.listTurns(key, { limit: MAX_STOPPED });
-      const unfinished = items.filter((turn) => !isCommitted(turn) && turn.kind !== 'new');
+      const conversation = conversationOfChat(what, OWN);
+      const { items } = await store.listTurns(await sharedKey(store, conversation), { limit: MAX_STOPPED });
+      const isHere = (turn: TurnRecord) => chatOf(turn) === sessionKeyOf(conversation);
+      const unfinished = items.filter((turn) => !isCommitted(turn) && turn.kind !== 'new' && isHere(turn));
       const asked = await Promise.all(unfinished.map(({ turnId }) => askToStop(options, turnId)));
       return asked.filter((one) => one.asked).length;
     },
     async history(chat, historyOptions = {}) {
-      const key = sessionKeyOf(conversationOfChat(chat, OWN));
+      const key = await sharedKey(store, conversationOfChat(chat, OWN));
       const { items, cursor } = await store.listTurns(key, historyOptions);
       return { turns: items.map(turnOf), cursor };
     },

@@ -47,6 +47,8 @@ const STORY: readonly (string | { readonly say: string; readonly chat: string; r
   'undo',
   'redo',
   'fork',
+  'link',
+  'unlink',
   'newSession',
   'stopTurn',
   { say: 'Publish the package', chat: 'release', key: 'publish-1' },

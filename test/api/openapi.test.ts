@@ -29,7 +29,7 @@ const ajv = new Ajv2020({ strict: false, allErrors: true });
 ajv.addSchema(openapi, 'api');
 
 /** Steps of a chat that are no message. */
-const STEPS = ['undo', 'redo', 'fork'].map((name) => ({
+const STEPS = ['undo', 'redo', 'fork', 'link', 'unlink'].map((name) => ({
   path: `/v1/chats/{chat}/${name}`,
   address: (chat: string) => `/v1/chats/${chat}/${name}`,
   body: name === 'undo' ? { turns: 1 } : name === 'fork' ? { to: 'another' } : {},

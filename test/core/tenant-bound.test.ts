@@ -81,6 +81,8 @@ async function strangersCalls(store: SessionStore) {
         to.adopt({ sessionKey: key, sessionId: newSessionId(), generation: 1, state: {}, retentionSec: 60 }),
     ],
     erase: [(to) => to.erase(key)],
+    readLinks: [(to) => to.readLinks(tenant, ['x'])],
+    writeLinks: [(to) => to.writeLinks(tenant, [{ name: 'x', over: null, value: 1 }])],
   };
   return calls;
 }

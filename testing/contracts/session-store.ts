@@ -12,6 +12,7 @@ import type { SessionStoreContract } from './session-store-fixture.ts';
 import { gatherCases } from './session-store-gather.ts';
 import { isolationCases } from './session-store-isolation.ts';
 import { leaseCases } from './session-store-lease.ts';
+import { linkCases } from './session-store-links.ts';
 import { listCases } from './session-store-lists.ts';
 import { moveCases } from './session-store-move.ts';
 import { timelineCases } from './session-store-timeline.ts';
@@ -31,6 +32,7 @@ export function sessionStoreContract(contract: SessionStoreContract): void {
     isolationCases(contract, it);
     attachmentCases(contract, it);
     gatherCases(contract, it);
+    linkCases(contract, it);
     moveCases(contract, it);
     timelineCases(contract, it);
     upkeepCases(contract, it);

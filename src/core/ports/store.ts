@@ -3,6 +3,7 @@ import type { SessionId, SessionKey, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, Reply, SessionHead, SessionMapping, TurnRecord } from '../records.ts';
 import type { Timeline } from '../timeline.ts';
+import type { LinkChange, LinkNote } from './links.ts';
 
 export interface Page<T> {
   readonly items: readonly T[];
@@ -172,6 +173,10 @@ export interface SessionStore {
    * known. Refused('lease-busy') while a turn runs.
    */
   erase(key: SessionKey, keep?: TurnId): Promise<readonly SessionId[]>;
+  /** Notes on which conversations share a session (../links.ts), in the order of the names; null where there is none. */
+  readLinks(tenant: Tenant, names: readonly string[]): Promise<readonly (LinkNote | null)[]>;
+  /** All changes or none: false when one of the notes has another version by now. */
+  writeLinks(tenant: Tenant, changes: readonly LinkChange[]): Promise<boolean>;
   /** Absent where the platform deletes what has expired by itself (DynamoDB's time to live). */
   readonly expired?: ExpiredSessions;
   close(): Promise<void>;

@@ -19,6 +19,7 @@ const KINDS: Readonly<Record<string, string>> = {
   conversation: 'orders of turns',
   events: 'events',
   usage: 'usage',
+  links: 'links',
   places: 'places',
   schedules: 'schedules',
   webhooks: 'webhooks',

@@ -233,6 +233,7 @@ export function readTurn(
     kind: text(item, 'kind') as TurnRecord['kind'],
     dedupeId: text(item, 'dedupe_id'),
     text: readValue<string>(item, 'text', parts.text) ?? '',
+    ...(item.written_in && { writtenIn: text(item, 'written_in') as SessionKey }),
     ...(item.attachments && { attachments: json<readonly Attachment[]>(item, 'attachments') ?? [] }),
     status: text(item, 'status') as TurnStatus,
     attempts: number(item, 'attempts'),

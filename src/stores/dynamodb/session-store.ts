@@ -14,6 +14,7 @@ import { createAdoptAndErase } from './erase.ts';
 import { createExpired } from './expired.ts';
 import { createFenced } from './fenced.ts';
 import { isLiveItem, readHead, readMapping } from './items.ts';
+import { createLinks } from './links.ts';
 import { createLists } from './lists.ts';
 import { headKey, mappingKey } from './tables.ts';
 import { createTurns } from './turns.ts';
@@ -69,6 +70,7 @@ export function createDynamoSessionStore(options: DynamoSessionStoreOptions): Se
     begin: createBegin(context, turns, fenced.release),
     commit: createCommit(context, turns),
     ...fenced,
+    ...createLinks(context),
     lease: createUpkeepLease(context),
     requestStop: turns.requestStop,
     reopen: turns.reopen,

@@ -237,6 +237,11 @@ export function noteKey(name: string): StateKey {
   return { pk: NOTES_PARTITION, sk: name };
 }
 
+/** A note on linked conversations. */
+export function linkKey(tenant: Tenant, name: string): StateKey {
+  return { pk: `${storedPart(tenant)}#links#${name}`, sk: 'link' };
+}
+
 /** What every key of a tenant begins with, in both tables; no key of another tenant does. */
 export function partitionPrefixes(tenant: Tenant): { readonly mapping: string; readonly state: string } {
   const stored = storedPart(tenant);

@@ -103,6 +103,7 @@ export function createTurns({ dynamo, stateTable, clock }: DynamoContext) {
       dedupe_id: turn.dedupeId,
       digest: contentDigest(request),
       text: 'inline' in stored ? stored.inline : undefined,
+      written_in: turn.writtenIn,
       attachments: turn.attachments && JSON.stringify(turn.attachments),
       text_apart: 'separate' in stored ? true : undefined,
       status: turn.status,

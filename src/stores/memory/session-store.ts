@@ -1,6 +1,14 @@
 // Sessions in memory. Three maps; what may be written is decided by the rules, and written here.
+import { randomUUID } from 'node:crypto';
 import { systemClock } from '../../core/clock.ts';
-import { conversationOf, type SessionId, type SessionKey, type TurnId, type Tenant, tenantOf } from '../../core/ids.ts';
+import {
+  conversationOf,
+  type SessionId,
+  type SessionKey,
+  type Tenant,
+  type TurnId,
+  tenantOf,
+} from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SessionStore } from '../../core/ports/store.ts';
@@ -24,6 +32,7 @@ import {
   type StoredSession,
   unleased,
 } from '../rules/lease.ts';
+import { changedLink, liveLink, mayChange, type StoredLink } from '../rules/links.ts';
 import { newHead, newMapping, queuedTurn } from '../rules/new-records.ts';
 import { isLive } from '../rules/retention.ts';
 import {
@@ -51,6 +60,7 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
   const mappings = new Map<SessionKey, SessionMapping>();
   const sessions = new Map<string, StoredSession>();
   const lines = new Map<string, StoredTurn>();
+  const links = new Map<string, StoredLink>();
   let sequence = 0;
   let closed = false;
 
@@ -266,6 +276,19 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
       }),
 
     erase: (key, keep) => atomically(() => erase(key, keep)),
+    readLinks: (tenant, names) =>
+      atomically(() => names.map((name) => liveLink(links.get(mapKey(tenant, name)), clock.now()))),
+    writeLinks: (tenant, changes) =>
+      atomically(() => {
+        const of = (name: string) => links.get(mapKey(tenant, name));
+        if (!changes.every((change) => mayChange(of(change.name), change, clock.now()))) return false;
+        for (const change of structuredClone(changes)) {
+          const next = changedLink(change, randomUUID());
+          if (next) links.set(mapKey(tenant, change.name), next);
+          else links.delete(mapKey(tenant, change.name));
+        }
+        return true;
+      }),
 
     expired: {
       list: (limit) =>

@@ -1,6 +1,6 @@
 // Records as they begin: the ledger line of an accepted message, a session's head, a conversation's mapping.
 import { conversationOf, type SessionId, type SessionKey, tenantOf } from '../../core/ids.ts';
-import type { TurnRequest } from '../../core/messages.ts';
+import { type TurnRequest, writtenIn } from '../../core/messages.ts';
 import type { SessionHead, SessionMapping, TurnRecord } from '../../core/records.ts';
 import { expiryOf } from './retention.ts';
 
@@ -18,6 +18,7 @@ export function queuedTurn(
     kind: request.kind,
     dedupeId: request.dedupeId,
     text: request.text,
+    ...(request.linked && { writtenIn: writtenIn(request) }),
     ...(request.attachments && { attachments: request.attachments }),
     status: 'queued',
     attempts: 0,

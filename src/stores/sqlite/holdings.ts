@@ -19,6 +19,7 @@ const HELD: readonly { readonly kind: string; readonly table: string; readonly w
   { kind: 'turns', table: 'turns', where: BY_TENANT },
   { kind: 'conversations', table: 'mappings', where: BY_KEY },
   { kind: 'sessions', table: 'heads', where: BY_TENANT },
+  { kind: 'links', table: 'links', where: BY_TENANT },
   { kind: 'places', table: 'places', where: BY_TENANT },
   { kind: 'schedules', table: 'schedules', where: BY_TENANT },
   { kind: 'time zones', table: 'time_zones', where: BY_TENANT },

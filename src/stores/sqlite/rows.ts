@@ -62,6 +62,7 @@ export function turnOf(row: Row): TurnRecord {
     kind: String(row.kind) as TurnRequest['kind'],
     dedupeId: String(row.dedupe_id),
     text: String(row.text),
+    ...(row.written_in !== null && { writtenIn: String(row.written_in) as SessionKey }),
     ...(row.attachments !== null && {
       attachments: parseColumn<readonly Attachment[]>('attachments', row.attachments) ?? [],
     }),
@@ -92,16 +93,17 @@ function json(value: unknown): string | null {
 /** Writes a new line; an expired one of the same id makes room for it. */
 export function insertTurn(db: SqliteDatabase, turn: TurnRecord): void {
   db.run(
-    `INSERT OR REPLACE INTO turns (tenant, turn_id, session_key, kind, dedupe_id, text, attachments, status, attempts,
+    `INSERT OR REPLACE INTO turns (tenant, turn_id, session_key, kind, dedupe_id, text, written_in, attachments, status, attempts,
        stop_requested, session_id, generation, reply, anchor, sequence, received_at_ms, updated_at_ms,
        expires_at_sec, committed_fence)
-     VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?, NULL)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?, NULL)`,
     turn.tenant,
     turn.turnId,
     turn.sessionKey,
     turn.kind,
     turn.dedupeId,
     turn.text,
+    turn.writtenIn ?? null,
     json(turn.attachments ?? null),
     turn.sequence,
     turn.receivedAtMs,

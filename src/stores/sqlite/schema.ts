@@ -148,8 +148,20 @@ const TIMELINES = 'ALTER TABLE turns ADD COLUMN timeline TEXT;';
 
 const ATTACHMENTS = 'ALTER TABLE turns ADD COLUMN attachments TEXT;';
 
+const LINKS = `
+  ALTER TABLE turns ADD COLUMN written_in TEXT;
+  CREATE TABLE links (
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    version TEXT NOT NULL,
+    expires_at_sec INTEGER,
+    PRIMARY KEY (tenant, name)
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /** What each version of the schema added to the one before. A database is brought up from whichever it has. */
-const STEPS: readonly string[] = [SESSIONS, TENANTS, USAGE, CONSENT, TIMELINES, ATTACHMENTS];
+const STEPS: readonly string[] = [SESSIONS, TENANTS, USAGE, CONSENT, TIMELINES, ATTACHMENTS, LINKS];
 
 const SCHEMA_VERSION = STEPS.length;
 

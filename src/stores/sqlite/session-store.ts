@@ -34,6 +34,7 @@ import {
 } from '../rules/turn.ts';
 import { borrowOrOpen, type Row, type SqliteDatabase } from './database.ts';
 import { eraseConversation, removeExpired, sweepExpired } from './erase.ts';
+import { sqliteLinks } from './links.ts';
 import { sqliteLists } from './lists.ts';
 import { leaveKey } from './move.ts';
 import { headOf, putMapping, sessionOf, updateHead, updateLease, updateTurn } from './rows.ts';
@@ -246,6 +247,7 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
       });
     },
 
+    ...sqliteLinks(db, clock),
     async erase(key, keep) {
       const requireFreeRow = (row: Row) => requireFree(sessionOf(row), clock.now());
       return db.write(() => eraseConversation(db, key, requireFreeRow, keep));

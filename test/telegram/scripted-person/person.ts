@@ -28,6 +28,8 @@ export interface Person {
   presses(label: string, options?: { readonly in?: Place; readonly from?: number }): Promise<void>;
   /** Reacts to the newest message of the bot that says this. */
   reacts(emoji: string | null, words: string): Promise<void>;
+  /** Writes in a chat of the HTTP API that belongs to this scenario; resolves to the answer. */
+  overHttp(text: string): Promise<string>;
   /** Lets the agent that works go on. */
   lets(): void;
   /** Time goes by. */
@@ -91,6 +93,7 @@ export function personOf(world: World, scenario: number): Person {
       });
       await world.settled();
     },
+    overHttp: (text) => world.overHttp(`scenario-${scenario}`, text),
     lets: () => world.release(),
     waitsASecond: () => world.clock.shift(1_100),
     async taken() {
@@ -122,6 +125,8 @@ const LONGEST = 150;
 
 function shown(text: string): string {
   const steady = text
+    .replace(/`\/link [A-Z0-9]{4}-[A-Z0-9]{4}`/, '`/link ABCD-EFGH`')
+    .replace(/scenario-\d+/, 'page')
     .replace(/Session `[0-9a-f]{8}`/, 'Session `…`')
     .replace(/Support id: [^)]+/, 'Support id: …')
     .replace(/\d{4}-\d\d-\d\d/g, 'a day')

@@ -1,4 +1,5 @@
 // What people do with a bot, and what the chat looks like in the end, message by message. Under every wiring.
+import { expect } from 'vitest';
 import type { Person } from './person.ts';
 import { type Place, STRANGER } from './places.ts';
 
@@ -852,6 +853,41 @@ export const SCENARIOS: readonly Scenario[] = [
     ends: [
       'Ann: leave something running',
       'Bot: The server is up. ⏎  ⏎ _Still running when this turn ended, so it was ended:_ ` npm run dev ` ⏎  ⏎ ``` ⏎ listening on 3000 ⏎ ```',
+    ],
+  },
+  {
+    title: 'One conversation, here and over HTTP, until it is unlinked',
+    async play(ann) {
+      const before = [await ann.overHttp('only here'), await ann.says('my name is Ann')];
+      await ann.says('/link');
+      const code = /\/link (\S{9})/.exec(ann.chat().botTexts.at(-1) ?? '')?.[1] ?? '';
+      const wrong = await ann.overHttp('/link AAAA-2222');
+      const linked = await ann.overHttp(`/link ${code}`);
+      const there = await ann.overHttp('what do you remember?');
+      const again = await ann.overHttp(`/link ${code}`);
+      await ann.overHttp('said on the page');
+      await ann.says('what do you remember?');
+      await ann.says('/unlink');
+      const after = await ann.overHttp('what do you remember?');
+      expect([before[0], wrong, linked, there, again, after]).toEqual([
+        'heard only here',
+        expect.stringMatching(/^This code is not good/),
+        expect.stringMatching(/^Linked: this chat goes on in the conversation of telegram/),
+        'Before: my name is Ann',
+        expect.stringMatching(/^This code is not good/),
+        'Before: only here',
+      ]);
+    },
+    ends: [
+      'Ann: my name is Ann',
+      'Bot: heard my name is Ann',
+      'Ann: /link',
+      'Bot: Write `/link ABCD-EFGH` in the other chat within 10 minutes; it is goo …  asked for. `/unlink` in either ends it. (247 characters)',
+      'Bot: This conversation goes on in another chat, too: http (page). Whoever may write there sees and says things in it. `/unlink` here or there ends that.',
+      'Ann: what do you remember?',
+      'Bot: Before: my name is Ann, what do you remember?, said on the page',
+      'Ann: /unlink',
+      'Bot: This chat shares its conversation with no other one any more.',
     ],
   },
 ];

@@ -2,6 +2,7 @@
 // channel, over the stores and the queue that a wiring gives. Only the agent is a script. A person writes, waits until
 // nothing goes on any more, and reads the chat.
 import { serve } from '@hono/node-server';
+import { createHttpChannel } from '../../../src/channels/http/channel.ts';
 import { parseAllowList } from '../../../src/channels/telegram/allow-list.ts';
 import { createTelegramApi } from '../../../src/channels/telegram/api.ts';
 import { createTelegramChannel } from '../../../src/channels/telegram/channel.ts';
@@ -14,12 +15,13 @@ import { acceptAndQueue } from '../../../src/core/accept.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import type { SessionKey } from '../../../src/core/ids.ts';
 import { silentLog } from '../../../src/core/log.ts';
+import { turnRequest } from '../../../src/core/messages.ts';
 import { acceptMove } from '../../../src/core/move-conversation.ts';
 import type { Clock, SessionStore, TurnQueue } from '../../../src/core/ports.ts';
 import { stopTurns } from '../../../src/core/stop.ts';
 import { whileRunningSchema } from '../../../src/core/while-running.ts';
 import { processMessage } from '../../../src/core/worker.ts';
-import { createMemoryUsageLedger } from '../../../src/stores/memory/index.ts';
+import { createMemoryEventLog, createMemoryUsageLedger } from '../../../src/stores/memory/index.ts';
 import type { FakeBot } from '../../../testing/telegram/fake-bot.ts';
 import { startFakeTelegram } from '../../../testing/telegram/fake-telegram.ts';
 import { workerOf } from '../../../testing/worker-parts.ts';
@@ -56,6 +58,8 @@ export interface World {
   readonly bot: FakeBot;
   readonly clock: ShiftedClock;
   readonly release: () => void;
+  /** Somebody writes in a chat of the HTTP API; resolves to the answer. */
+  overHttp(chat: string, text: string): Promise<string>;
   /** Resolves when every update is taken in and no turn runs or could run. */
   settled(): Promise<void>;
   close(): Promise<void>;
@@ -105,8 +109,7 @@ export async function startWorld({ inlet, store, queue, clock }: Wiring, scenari
       commands: [{ name: 'hours', help: 'When we are open' }],
     },
     async accept(request) {
-      conversations.add(request.sessionKey);
-      await acceptAndQueue(accepting, request);
+      conversations.add((await acceptAndQueue(accepting, request)).sessionKey);
     },
     stop: (key, applies) => stopTurns(store, key, applies),
     move: (from, to, atMs) => acceptMove(accepting, from, to, atMs),
@@ -125,10 +128,12 @@ export async function startWorld({ inlet, store, queue, clock }: Wiring, scenari
     },
     channels: new Map([
       ['telegram', createTelegramChannel({ api, clock, editEveryMs: { private: 20, group: 20 } })],
+      ['http', createHttpChannel({ events: createMemoryEventLog({ clock }), log: silentLog })],
     ]),
     timing: { leaseMs: 30_000, heartbeatMs: 50, stopEveryMs: 50, checkpointEveryMs: 0 },
     forget: async () => {},
   });
+  let overHttp = 0;
   const running = new Set<Promise<unknown>>();
   let rounds = 0;
   const working = work();
@@ -157,10 +162,19 @@ export async function startWorld({ inlet, store, queue, clock }: Wiring, scenari
     }
   }
 
-  return {
+  const world: World = {
     bot,
     clock,
     release: agent.release,
+    async overHttp(chat, text) {
+      overHttp += 1;
+      const conversation = { tenant: 'default', channel: 'http', bot: 'local', chat, thread: null };
+      const said = { conversation, text, dedupeId: `http-${overHttp}`, receivedAtMs: clock.now() };
+      const { tenant, turnId, sessionKey } = await acceptAndQueue(accepting, turnRequest(said));
+      conversations.add(sessionKey);
+      await world.settled();
+      return (await store.getTurn(tenant, turnId))?.reply?.text ?? '';
+    },
     async settled() {
       for (;;) {
         const from = rounds;
@@ -181,6 +195,7 @@ export async function startWorld({ inlet, store, queue, clock }: Wiring, scenari
       await telegram.close();
     },
   };
+  return world;
 }
 
 async function poll(
