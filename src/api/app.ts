@@ -12,6 +12,7 @@ import { answerError, problemResponse, refuse } from './problems.ts';
 import { questionRoutes } from './questions.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { requireScope, scopeOf } from './scopes.ts';
+import { triggerRoutes } from './triggers.ts';
 import { turnRoutes } from './turns.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -43,6 +44,7 @@ export function apiRoutes(options: AppOptions): Route[] {
     ...turnRoutes(options),
     ...scheduleRoutes(options),
     ...webhookRoutes(options),
+    ...triggerRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
     { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(healthOf(options)) },

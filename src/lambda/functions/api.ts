@@ -24,6 +24,7 @@ import { createS3ObjectStore } from '../../stores/s3/object-store.ts';
 import { createTenantDirectory } from '../../tenants/directory.ts';
 import { createSecretReader } from '../../tenants/secrets.ts';
 import { createCallers } from '../../tenants/user-tokens.ts';
+import { readTriggers, TRIGGERS_FILE } from '../../triggers/written-triggers.ts';
 import { webhookAddresses } from '../../webhooks/webhook-address.ts';
 import { admissionOf } from '../admission.ts';
 import { apiSchema, readConfiguration } from '../configuration.ts';
@@ -53,6 +54,12 @@ const open = once(async () => {
   const directory = configuration.tenants
     ? createTenantDirectory(createDynamoTenantRegistry(tables), systemClock)
     : null;
+  const secretReader = createSecretReader({
+    variable: () => undefined,
+    parameters: readParameters,
+    files: false,
+    clock: systemClock,
+  });
   const retentionSec = configuration.retentionDays * DAY_SEC;
   const { info, openapi } = JSON.parse(readFileSync(join(files, 'api.json'), 'utf8'));
   const store = createDynamoSessionStore(tables);
@@ -77,12 +84,7 @@ const open = once(async () => {
     ownerOf: createCallers({
       users: configuration.browsers.users,
       directory,
-      secrets: createSecretReader({
-        variable: () => undefined,
-        parameters: readParameters,
-        files: false,
-        clock: systemClock,
-      }),
+      secrets: secretReader,
     }),
     origins: configuration.browsers.origins,
     whileRunning: configuration.whileRunning,
@@ -93,6 +95,10 @@ const open = once(async () => {
       webhookWakes: createSqsWebhookWakes({ queueUrl: webhookQueueUrl }),
       webhookFaultOf: webhookAddresses(webhooks.privateAddresses).faultOf,
     }),
+    triggers: {
+      list: await readTriggers(join(files, TRIGGERS_FILE)),
+      secret: (reference) => secretReader.read(reference),
+    },
     clock: systemClock,
     log,
     info: {
