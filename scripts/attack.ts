@@ -1,5 +1,6 @@
-// npm run attack [-- --mode sandboxed|bare|all] [--only REGEX] [--sample] [--json] [--as-root]
-// Tries what an attacker would, from inside real turns, on a warm system of this machine (docs/security.md). One line for
+// npm run attack [-- --mode sandboxed|bare|isolated|shared|all] [--only REGEX] [--sample] [--json] [--as-root]
+// Tries what an attacker would, from inside real turns, on a warm system of this machine or an AWS
+// installation out of stand-ins (docs/security.md). One line for
 // each case; the exit code is 1 when anything that must fail succeeded, or could not be tried. Started by root it goes on as
 // a user without rights.
 import { spawn } from 'node:child_process';
@@ -9,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { AttackResult, Mode } from '../testing/attack/attack-case.ts';
-import { secretEnvironment } from '../testing/attack/attack-world.ts';
+import { secretEnvironment } from '../testing/attack/machine-world.ts';
 import { runAttacks } from '../testing/attack/run-attacks.ts';
 
 const { values } = parseArgs({
@@ -24,7 +25,7 @@ const { values } = parseArgs({
     inner: { type: 'boolean', default: false },
   },
 });
-const MODES: readonly Mode[] = ['sandboxed', 'bare'];
+const MODES: readonly Mode[] = ['sandboxed', 'bare', 'isolated', 'shared'];
 /** Of `nobody` on every Debian. */
 const PLAIN_USER = 65_534;
 

@@ -1,5 +1,5 @@
 // Checks the package as a user gets it: npm pack; then, in an empty folder, init my-agent, npm install, start, one
-// turn, stop. It also compiles and runs a user's program that embeds the package in a Hono and in an Express app. It
+// turn, stop, with a channel of its own that a setting names. It also compiles and runs a user's program that embeds the package in a Hono and in an Express app. It
 // needs a registry or a warm npm cache. With --keep the folder stays.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { addressOf, compileConsumer, importEverything, runConsumers } from './consumer.mjs';
+import { addOwnChannel, askOwnChannel } from './own-channel-check.mjs';
 
 const INSTALL = ['install', '--prefer-offline', '--no-audit', '--no-fund'];
 
@@ -39,10 +40,11 @@ function run(command, args, cwd) {
 }
 
 async function oneTurn(project) {
+  const channel = addOwnChannel({ root, project });
   console.log('$ npx hybrid-sessions start');
   const server = spawn(npx, ['hybrid-sessions', 'start'], {
     cwd: project,
-    env: { ...env, PORT: '0' },
+    env: { ...env, ...channel.env, PORT: '0' },
     detached: true,
   });
   const ended = new Promise((resolve) => server.once('exit', resolve));
@@ -57,6 +59,7 @@ async function oneTurn(project) {
     });
     const { reply } = await response.json();
     if (!reply?.text.includes('it-works')) throw new Error(`unexpected reply: ${JSON.stringify(reply)}`);
+    await askOwnChannel(url, channel);
     const page = await fetch(url);
     if (!(await page.text()).includes('<html')) throw new Error('the page is missing');
     // The signal goes to npx alone, as from a service manager: the server must end with it.

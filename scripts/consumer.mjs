@@ -1,10 +1,11 @@
-// Plays a user's program: compiles examples/embed and every entry of the package under two ways of resolving modules,
+// Plays a user's program: compiles examples/embed, the example channels and every entry of the package under two ways of resolving modules,
 // then runs the result with the package as installed in `project`. Used by check-package.mjs.
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const APPS = ['hono', 'express'];
+const CHANNELS = ['discord', 'template'];
 const OPTIONS = {
   strict: true,
   noUncheckedIndexedAccess: true,
@@ -45,6 +46,8 @@ export function compileConsumer({ root, project, node }) {
   mkdirSync(join(project, 'src'), { recursive: true });
   for (const app of APPS)
     cpSync(join(root, 'examples', 'embed', `${app}.ts`), join(project, 'src', `${app}.ts`));
+  for (const channel of CHANNELS)
+    cpSync(join(root, 'examples', 'channels', `${channel}.ts`), join(project, 'src', `${channel}.ts`));
   const lines = entries(root).map((path, at) => `export * as entry${at} from '${path}';`);
   writeFileSync(join(project, 'src', 'entries.ts'), `${lines.join('\n')}\n`);
   // A page's program: no types of Node.

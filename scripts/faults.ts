@@ -1,4 +1,4 @@
-// npm run faults -- --seed 1 --turns 300 [--store local|aws] [--agent light|real] [--chats 8] [--seeds 1-20] [--in-process] [--json]
+// npm run faults -- --seed 1 --turns 300 [--store local|aws] [--agent light|real] [--chats 8] [--seeds 1-20] [--in-process] [--messages-only] [--time-factor 3] [--json]
 // npm run faults -- --outages --seed 1 --turns 300 [--store local|aws] [--chats 8] [--seeds 1-10]
 // Runs the fault kit (docs/reliability.md) and ends with `N passed, N failed`; the exit code is 1 when any failed.
 import { writeFileSync } from 'node:fs';
@@ -34,12 +34,16 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     /** Agents run in the workers' own processes, without hosts. */
     'in-process': { type: 'boolean', default: false },
+    /** People only write messages, and do nothing else. */
+    'messages-only': { type: 'boolean', default: false },
+    /** For a machine that does much else: leases last so many times as long. */
+    'time-factor': { type: 'string', default: '1' },
     /** Parts away for minutes and hours by the run's clock, in place of killed processes. */
     outages: { type: 'boolean', default: false },
   },
 });
 
-function number(name: 'seed' | 'turns' | 'chats' | 'workers', least: number): number {
+function number(name: 'seed' | 'turns' | 'chats' | 'workers' | 'time-factor', least: number): number {
   const value = Number(values[name]);
   if (Number.isInteger(value) && value >= least) return value;
   throw new Error(`--${name} must be a whole number from ${least} on.`);
@@ -89,13 +93,15 @@ for (const seed of seeds()) {
     console.log(`seed ${seed}: ${result.passed} passed, ${result.failures.length} failed\n`);
     continue;
   }
-  const plan = createPlan({ seed, turns, chats, agent, hosts, workers: number('workers', 1) });
+  const acts = !values['messages-only'];
+  const plan = createPlan({ seed, turns, chats, agent, hosts, acts, workers: number('workers', 1) });
   const result = await runFaults({
     plan,
     store,
     agent,
     hosts,
     signal: ended,
+    timeFactor: number('time-factor', 1),
     limitMs: FIXED_MS + turns * MS_PER_TURN,
   }).catch(stopped);
   writeHistory(result.history);
@@ -112,7 +118,7 @@ for (const seed of seeds()) {
   if (result.failures.length > 0) {
     console.log(failuresOf(result));
     console.log(
-      `Again: npm run faults -- --seed ${seed} --turns ${turns} --chats ${chats} --store ${store} --agent ${agent}${hosts ? '' : ' --in-process'}`,
+      `Again: npm run faults -- --seed ${seed} --turns ${turns} --chats ${chats} --store ${store} --agent ${agent}${hosts ? '' : ' --in-process'}${acts ? '' : ' --messages-only'}`,
     );
   }
   console.log(`seed ${seed}: ${verdictOf(result)}\n`);

@@ -67,6 +67,7 @@ const plan = createPlan({
   agent,
   workers: positive('workers'),
   faultRate: 0.25,
+  acts: false,
   meanPauseMs: (chats / perMinute) * 60_000,
 });
 /** Every chat's messages within the time: some chats would need longer by chance. */

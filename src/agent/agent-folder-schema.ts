@@ -70,6 +70,8 @@ export const mcpSchema = z.strictObject({
   ),
 });
 
+const MAX_REPLY = 20_000;
+
 const seconds = z.number().positive().max(86_400);
 
 /** After these the call fails, the model is told so, and the turn goes on. */
@@ -85,6 +87,16 @@ const timeLimitsSchema = z.strictObject({
 });
 
 export const DEFAULT_TIME_LIMITS = timeLimitsSchema.parse({});
+
+/** What a turn leaves running once the agent has answered. */
+const backgroundSchema = z.strictObject({
+  /** It is waited for so long, and ended. */
+  waitSec: z.number().min(0).max(3_600).default(5),
+  /** The longest time for which the agent may ask; 0: it may not. */
+  longestMinutes: z.number().min(0).max(1_440).default(30),
+});
+
+const DEFAULT_BACKGROUND = backgroundSchema.parse({});
 
 const approvalsSchema = z.strictObject({
   /** Who may decide; whoever wrote the message that led to the question, when left out. An empty list: nobody. */
@@ -106,6 +118,8 @@ export const settingsSchema = z.strictObject({
   model: z.string().min(1).optional(),
   /** Takes over at the beginning of a turn while `model` does not answer. */
   fallbackModel: z.string().min(1).optional(),
+  /** Those that the people of a chat may choose for it, besides `model`. */
+  chatModels: z.array(z.string().min(1).max(200)).max(50).optional(),
   /** Of the agent's clock, e.g. `Europe/Madrid`; the machine's own when left out. */
   /** Whether the agent may wake itself later. */
   schedules: z.enum(['on', 'off']).default('on'),
@@ -113,6 +127,20 @@ export const settingsSchema = z.strictObject({
   /** Model round trips in one turn. */
   maxTurns: z.int().min(1).max(10_000).optional(),
   timeLimits: timeLimitsSchema.default(DEFAULT_TIME_LIMITS),
+  /** Fixed answers to commands, by name: `{"hours": "We are open from 9 to 5."}`. */
+  replies: z
+    .record(
+      z.string(),
+      z.union([
+        z.string().min(1).max(MAX_REPLY),
+        z.strictObject({
+          text: z.string().min(1).max(MAX_REPLY),
+          help: z.string().min(1).max(200).optional(),
+        }),
+      ]),
+    )
+    .optional(),
+  background: backgroundSchema.default(DEFAULT_BACKGROUND),
   /** Handed to Claude Code as its settings, apart from what this file decides itself. */
   claude: z.record(z.string(), z.json()).optional(),
 });
@@ -122,6 +150,8 @@ export const skillSchema = z.object({
   description: z.string().min(1),
   /** The CLI changes to it for the skill. */
   model: z.string().min(1).optional(),
+  /** Offered to people as a command. */
+  command: z.stringbool({ truthy: ['true'], falsy: ['false'] }).optional(),
 });
 
 function isTimezone(name: string): boolean {
@@ -148,6 +178,7 @@ export interface Skill {
   readonly name: string;
   readonly description: string;
   readonly model?: string | undefined;
+  readonly command?: boolean | undefined;
   /** The skill's folder. */
   readonly path: string;
 }

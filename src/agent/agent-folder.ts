@@ -20,6 +20,7 @@ import {
 } from './agent-folder-schema.ts';
 import { parseAskRule } from './ask-rules.ts';
 import { badFolder } from './bad-folder.ts';
+import { checkCommands } from './folder-commands.ts';
 import { readSkill } from './skill-file.ts';
 
 export type { AgentFolder } from './agent-folder-schema.ts';
@@ -82,6 +83,7 @@ export async function loadAgentFolder(path: string): Promise<AgentFolder> {
   checkClaudeSettings(settings);
   const agents = await readAgents(folder, mcpServers, settings.tools.allow);
   const skills = await readSkills(folder);
+  checkCommands({ settings, skills }, toolsOf(settings));
   return { path: folder, systemPrompt, agents, mcpServers, skills, settings };
 }
 

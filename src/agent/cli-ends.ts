@@ -9,6 +9,7 @@ export const ENDS = [
   'asked',
   'compacted',
   'steered',
+  'background',
   'busy',
   'late-files',
   'remote-tools',

@@ -2,9 +2,11 @@
 // out, and every process gone at the end, unless the CLI may stay for the next turn (cli-place.ts). What the run
 // amounts to is for others to say.
 import type { SDKMessage, SDKResultMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+import type { EndedProgram } from '../core/ended-programs.ts';
 import type { AgentRun } from '../core/ports/execution.ts';
 import type { AgentFolder } from './agent-folder.ts';
 import type { Asking } from './asking-policy.ts';
+import { createBackground, type Waited } from './background.ts';
 import type { WhyEnded } from './cli-ends.ts';
 import type { CliPlace } from './cli-place.ts';
 import { type Crash, createCliProcess } from './cli-process.ts';
@@ -47,6 +49,10 @@ export interface CliEnd {
   readonly broken: unknown;
   /** Somebody asked for the end. */
   readonly stopped: boolean;
+  /** What was left running, and ended with this run. */
+  readonly ended: readonly EndedProgram[];
+  /** The agent had answered, but asked that what it left running be waited for. */
+  readonly waited: boolean;
 }
 
 const STOP_GRACE_MS = 2_000;
@@ -127,44 +133,79 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     timers.push(setTimeout(cli.process.kill, EXIT_GRACE_MS));
   }
 
-  let hasSteered = false;
+  /** Why a next turn may not go on with this CLI, whatever its result says. */
+  let spoiled: WhyEnded | null = null;
   const steered = steerInto(
     {
       push(prompt) {
-        hasSteered = true;
+        spoiled ??= 'steered';
         cli.say(userMessage(prompt));
       },
     },
     run,
     transcript,
   );
+  const { background: settings } = folder.settings;
+  const background = createBackground({ run, settings, shellWrapper: laid.shellWrapper });
+  let ended: readonly EndedProgram[] = [];
+
+  /** Nothing more is waited for. */
+  function settle(of: SDKResultMessage): void {
+    steered.close();
+    const why = spoiled ?? whyEnded(of);
+    mayStay = why === null;
+    if (why !== null) end(why);
+    else timers.push(setTimeout(() => end('busy'), IDLE_MS));
+  }
+
   let silence: NodeJS.Timeout | undefined;
   let broken: unknown = null;
   let isStaying = false;
   try {
     let result: SDKResultMessage | null = null;
-    for (let next = await cli.messages.next(); !next.done; next = await cli.messages.next()) {
-      const seen = next.value;
-      context.see(seen);
-      late?.see(seen);
-      steered.see(seen);
-      clearTimeout(silence);
-      if (seen.type === 'system' && seen.subtype === 'compact_boundary') compacted = true;
-      if (seen.type === 'result') {
-        result = seen;
-        // What it was sent while it ended is its next prompt.
-        if (!steered.isAnswered()) silence = setTimeout(() => end('busy'), SILENT_MS);
-      }
-      if (result !== null && steered.isAnswered()) {
-        steered.close();
-        const why = hasSteered ? 'steered' : whyEnded(result);
+    let isIdle = false;
+    for (;;) {
+      const next = await awaited(cli.messages.peek(), background.waited);
+      if ('tell' in next) {
+        // What runs may have changed anything since the CLI began: none stays after that.
+        spoiled = 'background';
         result = null;
-        mayStay = why === null;
-        if (why !== null) end(why);
-        else timers.push(setTimeout(() => end('busy'), IDLE_MS));
+        background.told();
+        cli.say(userMessage({ text: next.tell }));
+      } else if ('ended' in next) {
+        background.stopWaiting();
+        ended = next.ended;
+        if (result) settle(result);
+        result = null;
+      } else {
+        await cli.messages.next();
+        if (next.done) break;
+        const seen = next.value;
+        context.see(seen);
+        late?.see(seen);
+        steered.see(seen);
+        background.see(seen);
+        clearTimeout(silence);
+        if (seen.type === 'system' && seen.subtype === 'compact_boundary') compacted = true;
+        if (seen.type === 'system' && seen.subtype === 'session_state_changed')
+          isIdle = seen.state === 'idle';
+        if (seen.type === 'result') {
+          result = seen;
+          isIdle = false;
+          // What it was sent while it ended is its next prompt.
+          if (!steered.isAnswered()) silence = setTimeout(() => end('busy'), SILENT_MS);
+        }
+        if (result !== null && steered.isAnswered() && !background.waited) {
+          const isOver = stopped || result.subtype !== 'success' || result.is_error;
+          const isBusy = await background.isBusy();
+          if (isBusy && !isOver) background.wait();
+          else {
+            if (isBusy) ended = await background.running();
+            settle(result);
+            result = null;
+          }
+        }
       }
-      const isIdle =
-        seen.type === 'system' && seen.subtype === 'session_state_changed' && seen.state === 'idle';
       if (!isIdle || !mayStay || !place) continue;
       mayStay = false;
       for (const timer of timers.splice(0)) clearTimeout(timer);
@@ -178,6 +219,7 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
     broken = error;
   } finally {
     signal.removeEventListener('abort', stop);
+    background.stopWaiting();
     clearTimeout(silence);
     for (const timer of timers) clearTimeout(timer);
     steered.close();
@@ -190,5 +232,14 @@ export async function runCli(context: CliRun): Promise<CliEnd> {
       await dropConfiguration(directory);
     }
   }
-  return { crash: isStaying ? null : cli.process.crash(), broken, stopped };
+  const crash = isStaying ? null : cli.process.crash();
+  return { crash, broken, stopped, ended, waited: stopped && background.isKept };
+}
+
+/** Whatever comes first: the CLI's next message, or the end of the waiting for what runs in the background. */
+async function awaited(
+  message: Promise<IteratorResult<SDKMessage>>,
+  waited: Promise<Waited> | null,
+): Promise<IteratorResult<SDKMessage> | Waited> {
+  return waited ? await Promise.race([message, waited]) : await message;
 }

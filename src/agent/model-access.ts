@@ -1,7 +1,8 @@
 // A turn's way to the model: a token of the worker's gateway in the place of whatever right the endpoint gives, and the
 // figures of the turn as the gateway counted them. The CLI speaks plain Messages API or Bedrock, as the endpoint does.
 import { systemClock } from '../core/clock.ts';
-import { tenantOf } from '../core/ids.ts';
+import { type Tenant, tenantOf } from '../core/ids.ts';
+import type { ChatModelsOf } from '../core/ports/chat-models.ts';
 import type { AgentOutcome } from '../core/ports/execution.ts';
 import type { HostRun } from '../core/ports/hosts.ts';
 import type { UsageTotals } from '../core/ports/usage.ts';
@@ -62,6 +63,8 @@ export interface ModelAccess {
   during(run: HostRun, work: (access: TurnAccess) => Promise<AgentOutcome>): Promise<AgentOutcome>;
   /** True when the model that failed last answers a smallest request. */
   answersAgain(): Promise<boolean>;
+  /** What a chat of this tenant may choose from. */
+  readonly modelsOf: ChatModelsOf;
 }
 
 const PUBLIC_API = 'https://api.anthropic.com';
@@ -89,12 +92,18 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   }
 
   /** With the tenant's own model and budgets, where it has some. */
-  async function agentFor({ request }: HostRun) {
-    const agent = await options.agentOf?.(tenantOf(request.sessionKey));
-    if (!agent) return { name: null, folder: options.folder, budgets: options.budgets, narrowing: undefined };
+  async function agentFor(tenant: Tenant) {
+    const agent = await options.agentOf?.(tenant);
+    if (!agent) {
+      const { folder, budgets } = options;
+      return { name: null, folder, budgets, narrowing: undefined, choices: folder.settings.chatModels ?? [] };
+    }
     const { name, folder, model, tools, budgets } = agent;
     const narrowing = ofToolServers(tools);
-    return { name, folder: model === null ? folder : withModel(folder, model), budgets, narrowing };
+    // Who chose a model for the tenant chose it for its chats.
+    const choices = model === null ? (folder.settings.chatModels ?? []) : [];
+    const own = model === null ? folder : withModel(folder, model);
+    return { name, folder: own, budgets, narrowing, choices };
   }
 
   async function chosenModel(run: HostRun, gateway: TurnGateway, folder: FolderModels) {
@@ -113,7 +122,10 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
   return {
     during: (run, work) =>
       withGateway(async (gateway) => {
-        const { name, folder, budgets, narrowing } = await agentFor(run);
+        const agent = await agentFor(tenantOf(run.request.sessionKey));
+        const { name, budgets, narrowing, choices } = agent;
+        const wished = choices.find((model) => model === run.model);
+        const folder = wished === undefined ? agent.folder : withModel(agent.folder, wished);
         const chosen = await chosenModel(run, gateway, folder);
         const using = chosen ? withModel(folder, chosen.model) : folder;
         const { request } = run;
@@ -161,6 +173,10 @@ export function createModelAccess(options: ModelAccessOptions): ModelAccess {
           notes.map(({ text }) => text),
         );
       }),
+    async modelsOf(tenant) {
+      const { folder, choices } = await agentFor(tenant);
+      return { own: folder.settings.model ?? endpoint.model ?? null, choices };
+    },
     answersAgain: () =>
       withGateway(
         async (gateway) => failedLast !== null && (await gateway.answers(failedLast.model, failedLast.run)),

@@ -15,6 +15,8 @@ export interface ModelReply {
   readonly pauseMs?: number;
   /** Characters in one streamed piece of text. */
   readonly pieceLength?: number;
+  /** The last streamed piece of each text waits for it. */
+  readonly lastPieceAfter?: Promise<void>;
   /** By default what the blocks say: a tool is wanted, or the answer ends. */
   readonly stopReason?: 'end_turn' | 'max_tokens' | 'tool_use';
   readonly usage?: {

@@ -116,8 +116,10 @@ async function* eventsOf(
   for (const [index, block] of reply.blocks.entries()) {
     if (block.type === 'text') {
       yield ['content_block_start', { index, content_block: { type: 'text', text: '' } }];
-      for (const piece of piecesOf(block.text, reply.pieceLength ?? 24)) {
+      const pieces = [...piecesOf(block.text, reply.pieceLength ?? 24)];
+      for (const [at, piece] of pieces.entries()) {
         if (reply.pauseMs) await sleep(reply.pauseMs);
+        if (at === pieces.length - 1) await reply.lastPieceAfter;
         yield ['content_block_delta', { index, delta: { type: 'text_delta', text: piece } }];
       }
     } else {

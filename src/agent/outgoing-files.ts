@@ -131,7 +131,7 @@ export async function outgoingFiles(config: string): Promise<readonly OutgoingFi
   const notes = (await readdir(folder)).filter((name) => /^\d{3,}-[0-9a-f]{8}\.json$/.test(name)).sort();
   const found: OutgoingFile[] = [];
   for (const name of notes.slice(0, MAX_FILES)) {
-    const note = describedFileSchema.safeParse(await readSmall(join(folder, name)));
+    const note = describedFileSchema.safeParse(await readSmallJson(join(folder, name)));
     const path = join(folder, name.slice(0, -NOTE.length));
     const data = await lstat(path).catch(() => null);
     if (!note.success || !data?.isFile() || data.size > MAX_FILE_BYTES) continue;
@@ -140,9 +140,9 @@ export async function outgoingFiles(config: string): Promise<readonly OutgoingFi
   return found;
 }
 
-const MAX_NOTE_BYTES = 16 * 1024;
+const MAX_NOTE_BYTES = 32 * 1024;
 
-async function readSmall(path: string): Promise<unknown> {
+export async function readSmallJson(path: string): Promise<unknown> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     () => null,
   );

@@ -54,6 +54,11 @@ export async function familyUnder(root: string, pids: readonly number[]): Promis
   return familyOf(await listProcesses(root), pids).map(({ pid }) => pid);
 }
 
+/** The same, each with its parent. */
+export async function parentsUnder(root: string): Promise<ReadonlyMap<number, number>> {
+  return new Map(familyOf(await listProcesses(root), []).map(({ pid, parent }) => [pid, parent]));
+}
+
 /**
  * Stops every process of the turn under `root` (SIGSTOP) and returns when all their threads stand still, so that its
  * files are one moment. `resume` lets go of those that this call stopped. null when they do not come to a halt within

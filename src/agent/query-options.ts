@@ -11,10 +11,9 @@ import { ASK_TOOL } from './asked-words.ts';
 import type { Asking, AskingCall, AskVerdict } from './asking-policy.ts';
 import type { CliSandbox } from './cli-sandbox.ts';
 import { gatewayOf, type ModelEndpoint, PROJECT_DIRECTORY } from './environment.ts';
-import { SEND_FILE } from './own-tools.ts';
+import { ownServer, ownTools } from './own-server.ts';
 import { type Relocation, relocationNotice } from './relocation.ts';
 import { SCHEDULE_SERVER, SCHEDULE_TOOL, scheduleServer } from './schedule-tool.ts';
-import { sendFileServer } from './send-file-tool.ts';
 import { type LaidConfiguration, PLUGIN } from './static-config.ts';
 import { judgeToolCall, type PolicyPlaces, withheldTools } from './tool-policy.ts';
 import type { TranscriptMark } from './transcript.ts';
@@ -66,7 +65,7 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
       ]),
     ) as NonNullable<Options['agents']>,
     mcpServers: {
-      ...(sendsFiles(folder) ? sendFileServer(directory) : {}),
+      ...ownServer(folder, directory),
       ...(Object.fromEntries(
         Object.entries(folder.mcpServers).map(([name, server]) => [
           name,
@@ -87,11 +86,6 @@ export async function queryOptions(context: QueryContext): Promise<Options> {
     includePartialMessages: true,
     enableFileCheckpointing: true,
   };
-}
-
-/** It gives away nothing that the agent could not say: on, unless it is denied. */
-function sendsFiles({ denied = [] }: AgentFolder): boolean {
-  return !isAllowed(SEND_FILE, denied);
 }
 
 /** The agent may schedule: where somebody fires what is due, and its folder says nothing else. */
@@ -173,7 +167,8 @@ function policyGate(
   places: PolicyPlaces,
   cwd: string,
 ): Required<Pick<Options, 'hooks' | 'canUseTool'>> {
-  const allowed = [...toolsOf(folder.settings), ...(sendsFiles(folder) ? [SEND_FILE] : [])];
+  const own = ownTools(folder);
+  const allowed = [...toolsOf(folder.settings), ...own];
   const withheld = withheldTools(folder, sandbox);
   const rules = (folder.settings.tools.ask ?? []).flatMap((rule) => parseAskRule(rule) ?? []);
 
@@ -187,7 +182,7 @@ function policyGate(
     const tool = call.tool === 'Task' ? 'Agent' : call.tool;
     const isAsked =
       withheld.tools.includes(tool) || tool === ASK_TOOL || mustAsk(rules, call, places.workspace);
-    const isFree = tool === SEND_FILE || isAllowed(tool, folder.settings.tools.allow);
+    const isFree = own.includes(tool) || isAllowed(tool, folder.settings.tools.allow);
     if (!isAsked && !isFree) {
       return { allow: false, reason: `This call of ${tool} is not allowed for this agent.` };
     }

@@ -4,6 +4,7 @@
 // It never throws for what went wrong inside the agent: that is an outcome. It throws for faults of this machine.
 import { rm } from 'node:fs/promises';
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk';
+import { type EndedProgram, MAX_ENDED_PROGRAMS } from '../core/ended-programs.ts';
 import { Corrupt, Invalid } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
@@ -21,6 +22,8 @@ import { type CliEnd, runCli } from './cli-run.ts';
 import type { CliSandbox } from './cli-sandbox.ts';
 import { answeredPrompt, type Prompt, promptOf } from './continuation.ts';
 import { type ConversationNote, readConversationNote, writeConversationNote } from './conversation-note.ts';
+import { takeEndedNote, withEndedNote, writeEndedNote } from './ended-note.ts';
+import { folderCommandOf } from './folder-commands.ts';
 import { type GatewayPerTurnOptions, gatewayPerTurn } from './gateway-per-turn.ts';
 import { callsMade, heldCall, refuseHeldCall } from './held-call.ts';
 import { createModelAccess, type ModelAccessOptions, type TurnAccess } from './model-access.ts';
@@ -144,6 +147,7 @@ export function createAgentRunner(options: AgentRunnerOptions): AgentRunner {
       );
     },
     modelAnswers: access.answersAgain,
+    models: access.modelsOf,
   };
 }
 
@@ -186,6 +190,8 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
   const made = run.continuing && calls.length > 0 ? await callsMade(transcript, calls) : new Set<string>();
   const asking = createAsking(options.folder, run, made);
   const held = await takeUpHeld(asking, options.folder, transcript, mark);
+  const ofFolder = run.decided?.calls ? null : folderCommandOf(options.folder, run.request.text);
+  if (ofFolder && 'reply' in ofFolder) return { status: 'ok', text: ofFolder.reply, demo };
   if (command?.kind === 'drop') return { status: 'ok', text: await dropUnanswered(turn), demo };
   if (command && !mark) return { status: 'ok', text: 'Nothing has been said yet.', demo };
 
@@ -209,9 +215,15 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     ? userMessage({ text: command.text }, true)
     : held.goesOn
       ? null
-      : userMessage(await promptFor(run, transcript));
+      : userMessage(
+          withEndedNote(
+            await promptFor(run, transcript, ofFolder?.prompt ?? null),
+            await takeEndedNote(config),
+          ),
+        );
   if (held.goesOn) watcher.goesOn(held.goesOn);
   let end: CliEnd;
+  const ended: EndedProgram[] = [];
   try {
     for (let runs = 1; ; runs++) {
       end = await runCli({
@@ -225,6 +237,9 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
         see,
       });
       watcher.close();
+      ended.push(...end.ended);
+      // It had answered, but it was not done: cut off here, the turn is no finished one.
+      if (end.waited) watcher.again();
       await dropTornLine(transcript);
       const now = await markTranscript(transcript);
       await writeConversationNote(config, { begun: now !== null, bytes: now?.bytes ?? 0 });
@@ -251,12 +266,14 @@ async function runWithTranscript(run: AgentRun, options: TurnOptions): Promise<A
     demo,
     asked: asking.asked(),
   });
+  if (ended.length > 0) await writeEndedNote(config, ended);
   const schedules = run.scheduling ? await orderedSchedules(run) : [];
   const sent = (await outgoingFiles(config)).map(({ path: _, ...file }) => file);
   const all = {
     ...outcome,
     ...(schedules.length > 0 && { schedules }),
     ...(sent.length > 0 && { sent }),
+    ...(ended.length > 0 && { ended: ended.filter((_, at) => at < MAX_ENDED_PROGRAMS) }),
   };
   return told(all, notices, refusalOf(watched), command);
 }
@@ -301,9 +318,11 @@ function failed(
 }
 
 /** What the turn begins with. */
-function promptFor(run: AgentRun, transcript: string): Prompt | Promise<Prompt> {
+async function promptFor(run: AgentRun, transcript: string, ordered: string | null): Promise<Prompt> {
   const calls = run.decided?.calls;
-  return calls ? answeredPrompt(calls, run.continuing) : promptOf(run, transcript);
+  if (calls) return answeredPrompt(calls, run.continuing);
+  const request = ordered === null ? run.request : { ...run.request, text: ordered };
+  return await promptOf({ ...run, request }, transcript);
 }
 
 interface TakenUp {

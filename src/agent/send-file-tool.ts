@@ -1,18 +1,17 @@
 // The tool by which the agent gives a file to the person. It runs in the host's process, beside the CLI, and only copies:
 // the file reaches the chat with the turn's answer, and not before.
-import { createSdkMcpServer, type McpServerConfig, tool } from '@anthropic-ai/claude-agent-sdk';
+import { tool } from '@anthropic-ai/claude-agent-sdk';
 import { z } from 'zod';
 import { MAX_CAPTION } from '../core/attachments.ts';
 import type { ExecutionDirectory } from '../core/ports/execution.ts';
 import { cutText } from '../text/cut-text.ts';
 import { keepForPerson, NotSent } from './outgoing-files.ts';
-import { OWN_SERVER } from './own-tools.ts';
 
 const ABOUT =
   'Sends a file to the person in this chat, together with your answer: a picture is shown there, anything else can be opened or saved. Use it whenever the person should have a file that you made, found or changed; they cannot see your working directory. The file is copied now, so later changes to it are not sent. Call it once for each file.';
 
-export function sendFileServer(directory: ExecutionDirectory): Readonly<Record<string, McpServerConfig>> {
-  const send = tool(
+export function sendFileTool(directory: ExecutionDirectory) {
+  return tool(
     'send_file',
     ABOUT,
     {
@@ -31,9 +30,6 @@ export function sendFileServer(directory: ExecutionDirectory): Readonly<Record<s
     },
     { alwaysLoad: true },
   );
-  return {
-    [OWN_SERVER]: createSdkMcpServer({ name: OWN_SERVER, version: '1.0.0', tools: [send], alwaysLoad: true }),
-  };
 }
 
 const said = (text: string) => ({ content: [{ type: 'text' as const, text }] });

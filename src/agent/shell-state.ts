@@ -9,6 +9,9 @@ import { dirname } from 'node:path';
 /** Relative to the configuration directory. */
 export const SHELL_STATE = '.hybrid/shell/environment.sh';
 
+/** In the environment of every command, and of nothing that the CLI starts by itself. */
+export const COMMAND_MARKER = 'HYBRID_SESSIONS_COMMAND';
+
 /** Not saved as they are: credentials, and what the machine or the CLI sets anew. PATH is saved as a change. */
 const NOT_SAVED = [
   'ANTHROPIC_*|AWS_*|CLAUDE*|HYBRID_SESSIONS_*|AI_AGENT|__hs_*',
@@ -150,6 +153,7 @@ __hs_before() {
 
 case "$1" in
   *" && eval "*" && pwd -P >| "*)
+    export ${COMMAND_MARKER}=1
     builtin trap __hs_exit EXIT
     case "$1" in *exec*) set -T; builtin trap __hs_before DEBUG ;; esac
     case "$1" in *trap*) trap() { __hs_trap "$@"; } ;; esac

@@ -12,7 +12,10 @@ import type { CliProcess } from './cli-process.ts';
 export interface StartedCli {
   readonly process: CliProcess;
   readonly conversation: Query;
-  readonly messages: AsyncIterator<SDKMessage>;
+  readonly messages: Pick<AsyncIterator<SDKMessage>, 'next'> & {
+    /** The next one, which stays the next one: what nobody takes in this turn is not lost to another. */
+    peek(): Promise<IteratorResult<SDKMessage>>;
+  };
   say(message: SDKUserMessage): void;
   /** No more messages: the CLI ends by itself. */
   end(): void;
@@ -42,10 +45,20 @@ export function startCli(
   }
 
   const conversation = query({ prompt: input(), options: askingCurrent(options, () => current, beforeTool) });
+  const iterator = conversation[Symbol.asyncIterator]();
+  let peeked: Promise<IteratorResult<SDKMessage>> | null = null;
+  const peek = () => (peeked ??= iterator.next());
   return {
     process,
     conversation,
-    messages: conversation[Symbol.asyncIterator](),
+    messages: {
+      peek,
+      async next() {
+        const next = peek();
+        peeked = null;
+        return await next;
+      },
+    },
     say(message) {
       line.push(message);
       wake();

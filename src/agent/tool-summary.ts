@@ -1,7 +1,7 @@
 // One short line about a tool call, for people who watch: `Bash: npm test`, `Write notes.md`.
 import { relative } from 'node:path';
 import { cutText } from '../text/cut-text.ts';
-import { SEND_FILE } from './own-tools.ts';
+import { KEEP_RUNNING, SEND_FILE } from './own-tools.ts';
 
 const MAX_LENGTH = 120;
 
@@ -32,6 +32,8 @@ export function summarizeTool(name: string, input: unknown, workspace: string): 
       return clip(`Task ${text('taskId')}: ${text('status') || 'changed'}`);
     case SEND_FILE:
       return clip(`Send ${path('path')}`);
+    case KEEP_RUNNING:
+      return 'Keep it running';
     case 'WebFetch':
       return clip(`Fetch ${text('url')}`);
     case 'WebSearch':

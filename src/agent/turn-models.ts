@@ -8,6 +8,7 @@ export interface FolderModels {
   readonly settings: {
     readonly model?: string | undefined;
     readonly fallbackModel?: string | undefined;
+    readonly chatModels?: readonly string[] | undefined;
     readonly claude?: Readonly<Record<string, unknown>> | undefined;
   };
   readonly agents: Readonly<Record<string, { readonly model?: string | undefined }>>;
@@ -18,13 +19,15 @@ export interface FolderModels {
 export const namedModelsSchema = z.strictObject({
   model: z.string().optional(),
   fallbackModel: z.string().optional(),
+  /** That the people of a chat may choose. */
+  chatModels: z.array(z.string()).optional(),
   /** Of subagents and skills. */
   others: z.array(z.string()).default([]),
 });
 export type NamedModels = z.infer<typeof namedModelsSchema>;
 
 export function namedModelsOf({ settings, agents, skills }: FolderModels): NamedModels {
-  const { model, fallbackModel } = settings;
+  const { model, fallbackModel, chatModels } = settings;
   const ofClaude = settings.claude?.model;
   const others = [
     typeof ofClaude === 'string' ? ofClaude : undefined,
@@ -34,6 +37,7 @@ export function namedModelsOf({ settings, agents, skills }: FolderModels): Named
   return {
     ...(model === undefined ? {} : { model }),
     ...(fallbackModel === undefined ? {} : { fallbackModel }),
+    ...(chatModels === undefined ? {} : { chatModels: [...chatModels] }),
     others: [...new Set(others)],
   };
 }

@@ -9,6 +9,7 @@ import { Architecture, Code, DockerImageCode } from 'aws-cdk-lib/aws-lambda';
 import { FOLDER_NAME } from '../agent/named-folders.ts';
 import { Invalid } from '../core/errors.ts';
 import { copyAgentFiles } from './agent-files.ts';
+import { bundleChannels, OWN_CHANNELS_FILE } from './own-channels.ts';
 
 export interface Assets {
   readonly functions: Code;
@@ -38,6 +39,8 @@ export function assetsFrom(options: {
   readonly tenantFolders: string | undefined;
   /** Then the folder in it is only known if it is named. */
   readonly hasOwnImage: boolean;
+  /** Files of modules with channels of one's own. */
+  readonly channelModules: readonly string[];
   readonly architecture: Architecture;
 }): Assets {
   const folder = options.folder ?? builtAssets;
@@ -52,21 +55,25 @@ export function assetsFrom(options: {
   }
   const own = options.agentFolder ?? (options.hasOwnImage ? undefined : exampleAgent);
   const named = namedFolders(options.tenantFolders);
+  const ownChannels = options.channelModules.length === 0 ? null : bundleChannels(options.channelModules);
+  const functionsAnd = (files: Readonly<Record<string, string>>) => {
+    const copy = FileSystem.mkdtemp('hybrid-sessions-functions-');
+    cpSync(functions, copy, { recursive: true });
+    for (const [file, content] of Object.entries(files)) writeFileSync(join(copy, file), content);
+    return Code.fromAsset(copy);
+  };
+  const added: Record<string, string> = ownChannels === null ? {} : { [OWN_CHANNELS_FILE]: ownChannels };
   return {
     agentFolders: { ...(own === undefined ? {} : { '': own }), ...named },
-    functions: Code.fromAsset(functions),
-    functionsWith: (file, content) => {
-      const copy = FileSystem.mkdtemp('hybrid-sessions-functions-');
-      cpSync(functions, copy, { recursive: true });
-      writeFileSync(join(copy, file), content);
-      return Code.fromAsset(copy);
-    },
+    functions: ownChannels === null ? Code.fromAsset(functions) : functionsAnd(added),
+    functionsWith: (file, content) => functionsAnd({ ...added, [file]: content }),
     agentImage: (handler) => {
       const context = FileSystem.mkdtemp('hybrid-sessions-image-');
       cpSync(image, context, { recursive: true });
       copyAgentFiles(options.agentFolder ?? exampleAgent, join(context, 'task/agent'));
       for (const [name, path] of Object.entries(named))
         copyAgentFiles(path, join(context, 'task/agents', name));
+      if (ownChannels !== null) writeFileSync(join(context, 'task', OWN_CHANNELS_FILE), ownChannels);
       const arm = options.architecture === Architecture.ARM_64;
       return {
         code: DockerImageCode.fromImageAsset(context, {

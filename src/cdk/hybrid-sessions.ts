@@ -10,6 +10,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { asVariables } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { locateModules, withOwnChannels } from '../channels/own-channels.ts';
 import { ISOLATED_WORKERS, LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
 import { partsOfReference } from '../core/secret-reference.ts';
 import { VARIABLES } from '../lambda/variables.ts';
@@ -26,6 +27,7 @@ import {
   allowVault,
 } from './access.ts';
 import { acknowledge } from './acknowledge.ts';
+import { commandVariables, offeredCommandsOf } from './agent-commands.ts';
 import { agentVariables, machineOf, machineVariables, withAgentImage } from './agent-machine.ts';
 import { agentModelVariables } from './agent-models.ts';
 import { Alarms } from './alarms.ts';
@@ -41,6 +43,7 @@ import { Data } from './data.ts';
 import { type FunctionProps, LoggedFunction } from './functions.ts';
 import { IsolatedAgents } from './isolated-agents.ts';
 import { allowModel, modelNames, modelVariables } from './model.ts';
+import { OWN_CHANNELS_FILE } from './own-channels.ts';
 import { DEFAULT_AGENTS, type HybridSessionsProps, type TenantsProps } from './props.ts';
 import { Queues } from './queues.ts';
 import { Setup } from './setup.ts';
@@ -94,7 +97,9 @@ export class HybridSessions extends Construct {
     const architecture = props.architecture ?? Architecture.ARM_64;
     this.common = { architecture, logRetention: props.logRetention ?? RetentionDays.ONE_MONTH };
     this.installation = Names.uniqueResourceName(this, { maxLength: 60, separator: '-' });
+    const channelModules = locateModules(props.channelModules ?? [], process.cwd());
     this.assets = assetsFrom({
+      channelModules,
       folder: props.assets,
       agentFolder: props.agentFolder,
       tenantFolders: props.tenants?.agentFolders,
@@ -117,12 +122,14 @@ export class HybridSessions extends Construct {
       [VARIABLES.queueUrl]: this.queues.turns.queueUrl,
       [VARIABLES.retentionDays]: String((props.retention ?? Duration.days(RETENTION_DAYS)).toDays()),
       ...(props.tenants && { [VARIABLES.tenants]: 'true' }),
+      ...(channelModules.length > 0 && { [VARIABLES.ownChannels]: OWN_CHANNELS_FILE }),
     };
     this.tenants = props.tenants;
     const secretName = (name: string) =>
       `/hybrid-sessions/${Stack.of(this).stackName}/${this.node.addr}/${name}`;
     this.vault = secretName('vault');
-    this.channels = installedChannels(props.channels ?? CHANNELS, { ...props }, secretName);
+    const known = withOwnChannels(props.channels ?? CHANNELS, channelModules);
+    this.channels = installedChannels(known, { ...props }, secretName);
     const webhookChannels = this.channels.filter(({ channel }) => channel.webhook);
     this.apiKeyParameter = (props.http ?? true) ? secretName('api-key') : undefined;
 
@@ -166,7 +173,9 @@ export class HybridSessions extends Construct {
         invokeMode: InvokeMode.BUFFERED,
       });
       for (const { channel, settings } of webhookChannels) {
-        if (channel.setup?.register) setup?.register(channel.name, this.webhookUrl.url, settings('setup'));
+        if (!channel.setup?.register) continue;
+        const commands = offeredCommandsOf(this.assets.agentFolders);
+        setup?.register(channel.name, this.webhookUrl.url, settings('setup'), commands);
       }
     }
     if (this.apiKeyParameter) {
@@ -206,6 +215,7 @@ export class HybridSessions extends Construct {
       ...this.announcing(),
       ...channelEnvironment(this.channels, 'outgoing'),
       ...machineVariables(props.worker ?? {}),
+      ...commandVariables(this.assets.agentFolders),
       ...(props.budgets ? { [VARIABLES.budgets]: JSON.stringify(props.budgets) } : {}),
       ...(props.tenants?.models ? { [VARIABLES.tenantModels]: JSON.stringify(props.tenants.models) } : {}),
     };
@@ -374,6 +384,7 @@ export class HybridSessions extends Construct {
         ...channelEnvironment(webhookChannels, 'webhook'),
         ...Object.assign({}, ...identities),
         ...limitVariables(props),
+        ...commandVariables(this.assets.agentFolders),
       },
     });
     allowTables(ingress.role, this.data);

@@ -101,7 +101,12 @@ export interface HybridSessionsProps extends ChannelProps<typeof CHANNELS> {
    * more per turn. See docs/deploy-aws.md. @default isolated
    */
   readonly agents?: 'isolated' | 'shared';
-  /** For an app with its own channels; its functions must know the same ones. @default those of this package */
+  /**
+   * Modules with channels of your own (docs/channels.md): paths from the app's working directory, or packages. They are bundled into the
+   * functions and the image, with the `esbuild` that is installed there. @default none
+   */
+  readonly channelModules?: readonly string[];
+  /** For an app whose `assets` know other channels than this package. @default those of this package */
   readonly channels?: readonly ChannelDescriptor[];
   /** The HTTP API and the web page, behind a generated key. @default true */
   readonly http?: boolean;

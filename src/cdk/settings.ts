@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { deployedSchema, parameterName } from '../channels/deployed.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { locateModules, withOwnChannels } from '../channels/own-channels.ts';
 import { browserAccessSchema } from '../core/browser-access.ts';
 import { RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
@@ -18,6 +19,8 @@ import { DEFAULT_AGENTS } from './props.ts';
 
 const ownFields = {
   $schema: z.string().optional(),
+  /** Modules with channels that this package does not bring. Relative to this file. */
+  channelModules: z.array(z.string().min(1)).default([]),
   /** Distinguishes several installations in one account. */
   stack: z
     .string()
@@ -96,9 +99,12 @@ export function settingsSchema(channels: readonly ChannelDescriptor[] = CHANNELS
 export type Settings = z.infer<typeof ownSchema> & { readonly [channel: string]: unknown };
 
 export function readSettings(file: string | undefined): Settings {
-  const schema = settingsSchema();
-  if (file === undefined) return schema.parse({});
-  const parsed = schema.safeParse(readJson(file));
+  if (file === undefined) return settingsSchema().parse({});
+  const given = readJson(file);
+  // Which fields the file may have depends on the channels that it names itself.
+  const named = z.object({ channelModules: ownFields.channelModules }).safeParse(given);
+  const channelModules = locateModules(named.data?.channelModules ?? [], dirname(file));
+  const parsed = settingsSchema(withOwnChannels(CHANNELS, channelModules)).safeParse(given);
   if (!parsed.success) {
     throw new Invalid('bad-settings', `${file}: ${settingFault(parsed.error)}.`, {
       advice: 'docs/deploy-aws.md lists the settings.',
@@ -108,6 +114,7 @@ export function readSettings(file: string | undefined): Settings {
   const beside = (path: string) => resolve(dirname(file), path);
   return {
     ...parsed.data,
+    channelModules: [...channelModules],
     ...(agentFolder ? { agentFolder: beside(agentFolder) } : {}),
     ...(tenants?.agentFolders ? { tenants: { ...tenants, agentFolders: beside(tenants.agentFolders) } } : {}),
   };

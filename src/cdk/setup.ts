@@ -54,9 +54,10 @@ export class Setup extends Construct {
     return this.prepared.getAttString(`${channel}.${fact}`);
   }
 
-  /** Makes the channel tell its platform to send messages to `url`. */
-  register(channel: string, url: string, settings: EncodedSettings): void {
-    const registered = this.step(`Webhook-${channel}`, { step: 'register', channel, url, settings });
+  /** Makes the channel tell its platform to send messages to `url`, and which commands (JSON) the agent folder adds. */
+  register(channel: string, url: string, settings: EncodedSettings, commands: string): void {
+    const properties = { step: 'register', channel, url, settings, ...(commands && { commands }) };
+    const registered = this.step(`Webhook-${channel}`, properties);
     registered.node.addDependency(this.prepared);
   }
 

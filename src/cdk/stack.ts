@@ -4,6 +4,7 @@ import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { withOwnChannels } from '../channels/own-channels.ts';
 import { HybridSessions } from './hybrid-sessions.ts';
 import type { Settings } from './settings.ts';
 
@@ -11,7 +12,7 @@ export function createStack(
   scope: Construct,
   settings: Settings,
   assets?: string,
-  channels: readonly ChannelDescriptor[] = CHANNELS,
+  known: readonly ChannelDescriptor[] = CHANNELS,
 ): Stack {
   const stack = new Stack(scope, settings.stack, {
     description: 'hybrid-sessions: stateful Claude agents on stateless compute',
@@ -31,8 +32,9 @@ export function createStack(
     ...(settings.budgets ? { budgets: settings.budgets } : {}),
     ...(settings.browsers ? { browsers: settings.browsers } : {}),
     ...(settings.webhooks ? { webhooks: settings.webhooks } : {}),
-    ...sectionsOf(channels, settings),
-    channels,
+    ...sectionsOf(withOwnChannels(known, settings.channelModules), settings),
+    channels: known,
+    channelModules: settings.channelModules,
     http: settings.http,
     agents: settings.agents,
     ...pick('agentFolder', settings.agentFolder),

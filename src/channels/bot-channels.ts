@@ -6,7 +6,7 @@ import { Gone } from '../core/errors.ts';
 import { tenantOf } from '../core/ids.ts';
 import { errorFields } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
-import type { Channel, ProgressSink, SendContext, TurnEvent } from '../core/ports.ts';
+import type { Channel, ChannelCapabilities, ProgressSink, TurnEvent } from '../core/ports.ts';
 import type { TenantBot, TenantRecord } from '../core/tenants.ts';
 import type { TenantDirectory } from '../tenants/directory.ts';
 import { type BotDeps, botOf, isSecretRefused, settingsOfBot } from './bot-settings.ts';
@@ -44,12 +44,14 @@ export function withBots(
   return new Map([...own, ...routed.map((channel) => [channel.name, channel] as const)]);
 }
 
-const NOTHING: Channel['capabilities'] = { edit: false, markdown: false, maxTextLength: 1_000 };
+const NOTHING: ChannelCapabilities = { edit: false, markdown: false, maxTextLength: 1_000 };
 
 export function createBotChannels(options: BotChannelsOptions): Channel {
   const { channel, own, directory, context, secrets, log } = options;
   /** By bot and by which of its secrets: those that a platform refused stay closed for the next. */
   const opened = new Map<string, OpenedBot>();
+  /** Any bot of the platform: what it can and what its notes mean is the same for all. */
+  let example = own;
 
   /** The tenant's bot that a message came to, or the installation's own; null when it is neither. */
   async function botFor({ sessionKey, conversation: { bot } }: TurnRequest): Promise<Found | 'own' | null> {
@@ -63,7 +65,7 @@ export function createBotChannels(options: BotChannelsOptions): Channel {
   }
 
   /** The ways to send for a conversation, best first. Gone('bot-gone') when its tenant has no such bot. */
-  async function channelsFor({ request }: SendContext): Promise<readonly Promise<Channel>[]> {
+  async function channelsFor(request: TurnRequest): Promise<readonly Promise<Channel>[]> {
     const { bot } = request.conversation;
     const found = await botFor(request);
     if (found === 'own' && own) return [Promise.resolve(own)];
@@ -83,32 +85,56 @@ export function createBotChannels(options: BotChannelsOptions): Channel {
     });
   }
 
+  /** By the first secret that the platform takes. */
+  async function through<T>(request: TurnRequest, act: (channel: Channel) => Promise<T>): Promise<T> {
+    let refused: unknown;
+    for (const way of await channelsFor(request)) {
+      try {
+        return await act(await way);
+      } catch (error) {
+        if (!isSecretRefused(error)) throw error;
+        refused = error;
+        secrets.forget();
+      }
+    }
+    throw refused;
+  }
+
   return {
     name: channel.name,
-    capabilities: own?.capabilities ?? NOTHING,
+    get capabilities() {
+      return example?.capabilities ?? channel.bots?.capabilities ?? NOTHING;
+    },
 
-    serves: async (request) => (await botFor(request)) !== null,
+    async serves(request) {
+      if ((await botFor(request)) === null) return false;
+      // What the platform can is asked for in the turn that follows. One that cannot be opened says so when it is to send.
+      if (!example) {
+        const [first] = await channelsFor(request).catch(() => []);
+        example = (await first?.catch(() => null)) ?? null;
+      }
+      return true;
+    },
 
     open(send) {
       return lateSink(
-        channelsFor(send).then(async ([first]) => (await first)?.open(send) ?? null),
+        channelsFor(send.request).then(async ([first]) => (await first)?.open(send) ?? null),
         (error) => log('warn', 'progress-not-shown', { turn: send.request.turnId, ...errorFields(error) }),
       );
     },
 
-    async deliver(send, reply) {
-      let refused: unknown;
-      for (const way of await channelsFor(send)) {
-        try {
-          return await (await way).deliver(send, reply);
-        } catch (error) {
-          if (!isSecretRefused(error)) throw error;
-          refused = error;
-          secrets.forget();
-        }
-      }
-      throw refused;
-    },
+    deliver: (send, reply) => through(send.request, (bot) => bot.deliver(send, reply)),
+
+    holds: (anchor, ref) => example?.holds?.(anchor, ref) ?? false,
+
+    fetchFile: (request, remote) =>
+      through(request, async (bot) => {
+        if (bot.fetchFile) return await bot.fetchFile(request, remote);
+        throw new Gone('no-file', 'Files cannot be fetched from this channel.');
+      }),
+
+    openConversation: (send, name) =>
+      through(send.request, async (bot) => (await bot.openConversation?.(send, name)) ?? null),
   };
 }
 

@@ -6,7 +6,8 @@ import type { z } from 'zod';
 import type { Conversation, SessionKey } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { TurnRequest } from '../core/messages.ts';
-import type { Channel, ChannelNotes, Clock, EventLog } from '../core/ports.ts';
+import type { OfferedCommand } from '../core/offered-commands.ts';
+import type { Channel, ChannelCapabilities, ChannelNotes, Clock, EventLog } from '../core/ports.ts';
 import type { TenantAccess, TenantBot } from '../core/tenants.ts';
 import type { Finding, Probe } from './finding.ts';
 
@@ -82,6 +83,8 @@ export interface InletContext<Values, I extends string = string> {
   ) => Promise<number>;
   /** Lets a conversation go on, with its session, under another key; resolves once that is durable in the queue. */
   readonly move: (from: Conversation, to: Conversation, atMs: number) => Promise<void>;
+  /** Besides those that every chat knows: to be offered and explained where the platform does that. */
+  readonly commands?: readonly OfferedCommand[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -127,12 +130,18 @@ export interface ChannelDescriptor<
   readonly setup?: {
     identify?(settings: SettingsFor<S, 'setup'>): Promise<Readonly<Record<I, string>>>;
     /** `url` is the address that the routes are below. Repeated at every change of settings. */
-    register?(settings: SettingsFor<S, 'setup'>, url: string): Promise<void>;
+    register?(
+      settings: SettingsFor<S, 'setup'>,
+      url: string,
+      commands: readonly OfferedCommand[],
+    ): Promise<void>;
     /** Takes back what `register` did to this `url`, and nothing that somebody else did since. */
     unregister?(settings: SettingsFor<S, 'setup'>, url: string): Promise<void>;
   };
   /** Where tenants can have bots of their own on this platform. */
   readonly bots?: {
+    /** Of its `Channel`, before any bot is known. */
+    readonly capabilities: ChannelCapabilities;
     /** Configuration of a bot in the registry, in place of what the installation's own bot has. Lists fail closed. */
     settings(access: TenantAccess | undefined): Readonly<Record<string, unknown>>;
     /** Which bot the secrets among these settings belong to, where they tell. */

@@ -7,6 +7,7 @@ import { DEFAULT_TENANT } from '../core/defaults.ts';
 import { tenantId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { acceptMove } from '../core/move-conversation.ts';
+import type { OfferedCommand } from '../core/offered-commands.ts';
 import { once } from '../core/once.ts';
 import type { SessionStore } from '../core/ports.ts';
 import { stopTurns } from '../core/stop.ts';
@@ -18,6 +19,8 @@ import type { ChannelSettings } from './settings.ts';
 export type InletDeps = AcceptDeps & {
   readonly store: SessionStore;
   readonly log: Log;
+  /** Of the installation's agent folder. */
+  readonly commands?: readonly OfferedCommand[];
 };
 
 /** What every inlet is given besides its settings and its identity. `owner`: whose bot it is; null: the installation's own. */
@@ -36,6 +39,8 @@ export function inletContext(
     stop: (key, applies) => stopTurns(deps.store, key, applies),
     move: (from, to, atMs) => acceptMove(deps, from, to, atMs),
     clock: systemClock,
+    // Another agent folder has others.
+    commands: owner?.settings.agentFolder == null ? (given.commands ?? []) : [],
     log: deps.log,
   };
 }

@@ -8,6 +8,7 @@ import { installedChannels } from '../cdk/channels.ts';
 import type { Settings } from '../cdk/settings.ts';
 import { parametersIn } from '../channels/deployed.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { withOwnChannels } from '../channels/own-channels.ts';
 import { Invalid } from '../core/errors.ts';
 import { type Account, whereTo } from './deploy-account.ts';
 
@@ -57,7 +58,8 @@ export async function checkAccount(
 /** Those that the person has to make; the deployment makes the others. */
 function namedParameters(settings: Settings): readonly string[] {
   const model = settings.model.provider === 'anthropic' ? [settings.model.keyParameter] : [];
-  const channels = installedChannels(CHANNELS, settings, (name) => name).flatMap((installed) =>
+  const known = withOwnChannels(CHANNELS, settings.channelModules);
+  const channels = installedChannels(known, settings, (name) => name).flatMap((installed) =>
     DEPLOYED_PARTS.flatMap((part) => parametersIn(installed.channel, installed.settings(part))).filter(
       (name) => !installed.generatedSecrets.includes(name),
     ),

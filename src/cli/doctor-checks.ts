@@ -9,6 +9,7 @@ import { isLoopbackHost } from '../api/guard.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { type Finding, reach } from '../channels/finding.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { withOwnChannels } from '../channels/own-channels.ts';
 import { switches } from '../channels/settings.ts';
 import { isHybridError } from '../core/errors.ts';
 import { detectSandbox } from '../host/sandbox/index.ts';
@@ -26,7 +27,7 @@ type Check = (configuration: Configuration) => Promise<Finding>;
 
 const LITTLE_ROOM_BYTES = 2 * 1024 ** 3;
 
-export const CHECKS: readonly Check[] = [
+const OWN_CHECKS: readonly Check[] = [
   node,
   agentProgram,
   agentFolder,
@@ -36,8 +37,13 @@ export const CHECKS: readonly Check[] = [
   port,
   key,
   model,
-  ...CHANNELS.filter(({ settings }) => Object.keys(settings).length > 0).map(channelCheck),
 ];
+
+export function checksFor({ channelModules }: Configuration): readonly Check[] {
+  const channels = withOwnChannels(CHANNELS, channelModules);
+  const withSettings = channels.filter(({ settings }) => Object.keys(settings).length > 0);
+  return [...OWN_CHECKS, ...withSettings.map(channelCheck)];
+}
 
 async function node(): Promise<Finding> {
   const { node: version } = process.versions;

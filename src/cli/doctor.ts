@@ -2,7 +2,7 @@
 import type { Finding } from '../channels/finding.ts';
 import { CONFIG_FILE, readConfiguration } from '../local/configuration.ts';
 import type { AgentOptions, CliContext } from './context.ts';
-import { CHECKS, failed } from './doctor-checks.ts';
+import { checksFor, failed } from './doctor-checks.ts';
 import { EXIT } from './failure.ts';
 import { counted } from './terminal.ts';
 
@@ -31,7 +31,7 @@ export async function doctor(context: CliContext, options: AgentOptions): Promis
       status: 'ok',
       found: configuration.configFile ?? `defaults (no ${CONFIG_FILE} here)`,
     });
-    for (const check of CHECKS) add(await check(configuration));
+    for (const check of checksFor(configuration)) add(await check(configuration));
   } catch (error) {
     add(failed('configuration', error));
   }

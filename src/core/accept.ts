@@ -2,17 +2,18 @@
 // here, whatever platform it belongs to.
 import type { AdmissionStore, Admit } from './admission.ts';
 import { inputsOf } from './command-requests.ts';
+import { chosenIn } from './consent.ts';
 import { tenantOf } from './ids.ts';
 import type { TurnRequest } from './messages.ts';
 import type { SessionStore, TurnQueue } from './ports.ts';
-import { isCommitted, type TurnRecord } from './records.ts';
+import { isCommitted, type SessionMapping, type TurnRecord } from './records.ts';
 import type { RetentionOf } from './retention.ts';
 import { NotServed, type StandingOf } from './standing.ts';
 import { stopTurns } from './stop.ts';
 import type { WhileRunning } from './while-running.ts';
 
 export interface AcceptDeps {
-  readonly store: Pick<SessionStore, 'accept' | 'listTurns' | 'requestStop'> & AdmissionStore;
+  readonly store: Pick<SessionStore, 'accept' | 'listTurns' | 'requestStop' | 'getHead'> & AdmissionStore;
   readonly queue: Pick<TurnQueue, 'send'>;
   readonly retentionSec: number;
   /** For a tenant that says something else. */
@@ -30,9 +31,11 @@ export interface AcceptDeps {
  * nobody answers this tenant's messages, `OverLimit` where there are too many: then nothing of it was kept.
  */
 export async function acceptAndQueue(deps: AcceptDeps, request: TurnRequest): Promise<TurnRecord> {
-  const { requests, interrupts } = inputsOf(request, deps.whileRunning);
-  for (const first of requests.slice(0, -1)) await acceptOne(deps, first);
-  const accepted = await acceptOne(deps, requests.at(-1) ?? request);
+  // Only a hint: without it the worker looks for itself, one round trip later.
+  const mapping = await deps.store.getMapping(request.sessionKey).catch(() => null);
+  const { requests, interrupts } = inputsOf(request, await whileRunningFor(deps, request, mapping));
+  for (const first of requests.slice(0, -1)) await acceptOne(deps, first, mapping);
+  const accepted = await acceptOne(deps, requests.at(-1) ?? request, mapping);
   if (interrupts && !isCommitted(accepted)) {
     // By the ledger's own order: a repeat stops nothing that was written later.
     const { sessionKey, sequence } = accepted;
@@ -41,16 +44,29 @@ export async function acceptAndQueue(deps: AcceptDeps, request: TurnRequest): Pr
   return accepted;
 }
 
-async function acceptOne(deps: AcceptDeps, request: TurnRequest): Promise<TurnRecord> {
+/** As the chat has chosen (`/mode`), else as the installation is set. */
+async function whileRunningFor(
+  { store, whileRunning }: AcceptDeps,
+  { kind, sessionKey }: TurnRequest,
+  mapping: SessionMapping | null,
+): Promise<WhileRunning | undefined> {
+  if (kind !== 'message' || !mapping) return whileRunning;
+  // A message is taken in all the same where the choice cannot be read.
+  const head = await store.getHead(tenantOf(sessionKey), mapping.session_id).catch(() => null);
+  const chosen = head && chosenIn(head).whileRunning;
+  return chosen ? { default: chosen, chats: {} } : whileRunning;
+}
+
+async function acceptOne(
+  deps: AcceptDeps,
+  request: TurnRequest,
+  mapping: SessionMapping | null,
+): Promise<TurnRecord> {
   const standing = (await deps.standing?.(request)) ?? 'active';
   if (standing !== 'active') throw new NotServed(standing);
   await deps.admit?.(deps.store, request);
   const retentionSec = (await deps.retentionOf?.(tenantOf(request.sessionKey))) ?? deps.retentionSec;
-  const [turn, mapping] = await Promise.all([
-    deps.store.accept(request, retentionSec),
-    // Only a hint: without it the worker looks for itself, one round trip later.
-    deps.store.getMapping(request.sessionKey).catch(() => null),
-  ]);
+  const turn = await deps.store.accept(request, retentionSec);
   // A repeat may stand for a send that failed the first time; the queue drops it if not.
   if (!isCommitted(turn)) await deps.queue.send({ ...request, sessionHint: mapping?.session_id ?? null });
   return turn;

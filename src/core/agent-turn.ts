@@ -3,7 +3,9 @@
 // begins with exactly what this one leaves.
 
 import { schedulingFor, withSchedules } from './agent-scheduling.ts';
+import { chosenIn } from './consent.ts';
 import { MAX_TURN_PARTS } from './defaults.ts';
+import { withEndedPrograms } from './ended-programs.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
@@ -87,7 +89,8 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
   }
   const retrying = retryOptionsOf(running);
   const isTooLong = outcome.status === 'deadline' && request.part + 1 >= MAX_TURN_PARTS;
-  const reply = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
+  const said = isTooLong ? tooLong(outcome.text, MAX_TURN_PARTS, request.turnId) : replyOf(outcome, request);
+  const reply = { ...said, text: withEndedPrograms(said.text, outcome.ended) };
   try {
     if (failure === 'model-unavailable' && (await isLasting(running, outcome))) {
       return { ...unchanged(saver, modelRefuses(request.turnId)), dead: 'model-refuses' };
@@ -99,11 +102,15 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
     }
     if (outcome.status === 'deadline' && !isTooLong) {
       await retryWrite(saver.save, retrying);
+      // Their own messages are in the queue before the rest of this turn.
+      await retryWrite(running.steering.settle, retrying);
       return { notNow: 'continue' };
     }
     const { files, missing } = await takeSentFiles(running, host, outcome.sent);
     const { head, refused, compactionDue } = await retryWrite(saver.prepare, retrying);
     await deps.at?.('after-pack');
+    // What the agent took is answered by this turn: nobody may run it again once the turn is committed.
+    await retryWrite(running.steering.settle, retrying);
     const scheduled = await withSchedules(running, outcome, reply);
     const asking = withQuestions(running, outcome, scheduled, head.generation);
     return {
@@ -142,6 +149,7 @@ async function runAgent(
   const resume = head.generation > 0 && !deps.state.isBlank(head);
   let alive = resume;
   let toolsRan = false;
+  if (record.attempts > 1 || request.part > 0) await running.steering.recall();
   const midTurn = saveEvery(running, saver, () => alive);
   try {
     const ending = host.run({
@@ -151,6 +159,7 @@ async function runAgent(
       continuing: record.generation !== null,
       request,
       decided: running.settled.run,
+      ...chosenModel(head),
       ...(running.attached.files.length > 0 && { files: running.attached.files }),
       progress(event) {
         alive = true;
@@ -163,13 +172,15 @@ async function runAgent(
       signal,
     });
     await deps.at?.('mid-run');
-    const outcome = await ending;
-    // What the agent took is answered by this turn: nobody may run it again once the turn is saved.
-    await running.steering.settled();
-    return { outcome, toolsRan };
+    return { outcome: await ending, toolsRan };
   } finally {
     await midTurn.end();
   }
+}
+
+function chosenModel(head: RunningTurn['head']): Pick<HostRun, 'model'> {
+  const { model } = chosenIn(head);
+  return model === undefined ? {} : { model };
 }
 
 function agentSession({ deps, head }: RunningTurn): Pick<HostRun, 'agentSessionId'> {

@@ -1,7 +1,14 @@
 // What came with a message, made ready for the agent: files that still lie with the platform are fetched into the object
 // store, once, under the turn's own id; what cannot be had is left out, and both the agent and the person are told why.
 // Safe to repeat by another worker: an object that is there stays as it is.
-import { type Attachment, fileKey, fileObjectOf, type StoredFile } from './attachments.ts';
+import {
+  type Attachment,
+  fileKey,
+  fileNameOf,
+  fileObjectOf,
+  mediaTypeOf,
+  type StoredFile,
+} from './attachments.ts';
 import { Gone, Invalid } from './errors.ts';
 import { tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
@@ -44,7 +51,12 @@ async function storedOf(
     try {
       const size = 'file' in fetched.body ? fetched.body.bytes : fetched.body.length;
       await deps.objects.put(key, fetched.body);
-      return { name, mediaType, bytes: size, object };
+      return {
+        name: fetched.name ? fileNameOf(fetched.name) : name,
+        mediaType: fetched.mediaType ? mediaTypeOf(fetched.mediaType) : mediaType,
+        bytes: size,
+        object,
+      };
     } finally {
       await fetched.release?.();
     }

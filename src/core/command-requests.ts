@@ -12,6 +12,8 @@ export interface Inputs {
   readonly interrupts: boolean;
 }
 
+const COMMAND_LIKE = /^\/[a-z]\w{0,31}(?:@\w{3,64})?(?:\s|$)/i;
+
 /** Ends the id of what comes before the text of a command. */
 const FIRST = '.first';
 
@@ -48,7 +50,9 @@ function plainMessage(request: TurnRequest, settings?: WhileRunning): Inputs {
   const mode = whileRunningIn(settings, request.conversation);
   // Parts of a paste wait for each other first.
   // A file is laid into the working directory at the beginning of a turn, not in the middle of one.
-  const steers = mode === 'steer' && request.gatherMs === undefined && request.attachments === undefined;
+  // A command of the agent folder is done by a turn of its own.
+  const isPlain = request.gatherMs === undefined && request.attachments === undefined;
+  const steers = mode === 'steer' && isPlain && !COMMAND_LIKE.test(request.text);
   const requests = [steers ? { ...request, kind: 'steer' as const } : request] as const;
   return { requests, interrupts: mode === 'interrupt' };
 }

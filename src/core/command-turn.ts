@@ -1,11 +1,13 @@
 // Commands that are answered without an agent: what stands where, what it has cost, what is scheduled, which commands there are.
 // `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
 import { awaySince, handoffText } from './away.ts';
-import { COMMANDS } from './commands.ts';
+import { modelReply, modeReply } from './choice-commands.ts';
 import { isEdit } from './edited-message.ts';
 import { accountOf } from './erase-chat.ts';
 import { newChatReply } from './newchat-command.ts';
+import { helpText } from './offered-commands.ts';
 import { type CommandResult, permissionsReply } from './permissions-command.ts';
+import { isReaction, reactionReply } from './reactions.ts';
 import { isCommitted } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 import { schedulesReply, timeZoneReply } from './schedule-commands.ts';
@@ -19,9 +21,12 @@ const LOOKED_AT = 200;
 export async function commandReply(running: RunningTurn): Promise<CommandResult> {
   // What it changed was looked up by the turn of the message itself.
   if (isEdit(running.request)) return { reply: { outcome: 'ok', text: '', quiet: true } };
+  if (isReaction(running.request)) return await reactionReply(running);
   const [name = '', ...words] = running.request.text.split(' ');
   const rest = words.join(' ');
   if (name === 'permissions') return permissionsReply(running, rest);
+  if (name === 'mode') return modeReply(running, rest);
+  if (name === 'model') return await modelReply(running, rest);
   if (name === 'newchat') return { reply: await newChatReply(running, rest) };
   const text = await answerTo(name, running);
   return { reply: { outcome: 'ok', text } };
@@ -44,11 +49,9 @@ async function answerTo(name: string, running: RunningTurn): Promise<string> {
     case 'handoff':
       return handoffText(running);
     default:
-      return HELP_TEXT;
+      return helpText(running.deps.commands);
   }
 }
-
-export const HELP_TEXT = COMMANDS.map(({ usage, help }) => `\`${usage}\` – ${help}`).join('  \n');
 
 async function statusText({ deps, request, head, record }: RunningTurn): Promise<string> {
   const { items } = await deps.store.listTurns(request.sessionKey, { limit: LOOKED_AT });

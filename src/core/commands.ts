@@ -130,6 +130,24 @@ export const COMMANDS = [
     takes: /^[A-Za-z0-9_+/-]{0,60}$/,
   },
   {
+    name: 'mode',
+    usage: '/mode [queue|steer|interrupt]',
+    help: 'What a message does to a turn that runs: it waits, is told to it, or ends it; `default` for the usual',
+    helpIn: {
+      de: 'Was eine Nachricht mit einem laufenden Schritt macht: warten, ihm gesagt werden, ihn beenden; `default` für das Übliche',
+    },
+    kind: 'command',
+    takes: /^(?:queue|steer|interrupt|default)?$/,
+  },
+  {
+    name: 'model',
+    usage: '/model [name]',
+    help: 'The model of this chat; `default` for the usual one',
+    helpIn: { de: 'Das Modell dieses Chats; `default` für das übliche' },
+    kind: 'command',
+    takes: /^[\w.:@/-]{0,100}$/,
+  },
+  {
     name: 'forget',
     usage: '/forget',
     help: 'Erase this chat for good; asks first',

@@ -1,4 +1,4 @@
-// What the people of a chat were asked and have allowed: one small record in the session's head, written only by a turn's
+// What the people of a chat were asked, have allowed and have chosen: one small record in the session's head, written only by a turn's
 // commit. So a question appears together with the reply that asks it, and an answer together with what it led to (ATOMIC);
 // it is erased, moved and kept with the session. Nothing waits while a question is open but this record.
 import { createHash } from 'node:crypto';
@@ -10,6 +10,7 @@ import type { Json, TurnRequest } from './messages.ts';
 import { isListed, isSamePrincipal, type Principal, principalSchema, speakerOf } from './principal.ts';
 import { type Question, questionSchema } from './question.ts';
 import type { SessionHead } from './records.ts';
+import { whileRunningModeSchema } from './while-running.ts';
 
 const openSchema = z.object({
   turnId: z.string().transform((id) => id as TurnId),
@@ -45,12 +46,34 @@ const grantSchema = z.object({
 });
 export type Grant = z.infer<typeof grantSchema>;
 
+/** What the people of the chat have chosen for it; left out: as the installation has it. */
+const chosenSchema = z.object({
+  whileRunning: whileRunningModeSchema.optional(),
+  model: z.string().max(200).optional(),
+});
+export type Chosen = z.infer<typeof chosenSchema>;
+
+export const MAX_REACTIONS = 20;
+
+/** To an answer of the bot, not shown to the agent yet (reactions.ts). */
+const reactionSchema = z.object({
+  /** Of the message, on its platform. */
+  ref: z.string(),
+  by: z.string().nullable(),
+  name: z.string().nullable(),
+  reactions: z.array(z.string()),
+  /** How the answer begins. */
+  to: z.string(),
+});
+
 const consentSchema = z.object({
   version: z.literal(1),
   open: openSchema.nullable(),
   /** Those that were open last, with what was decided: for whoever comes late. */
   closed: z.array(questionSchema),
   granted: z.array(grantSchema),
+  chosen: chosenSchema.optional(),
+  reactions: z.array(reactionSchema).optional(),
 });
 export type Consent = z.infer<typeof consentSchema>;
 
@@ -74,6 +97,21 @@ export function readableConsent(head: Pick<SessionHead, 'consent' | 'sessionId'>
   } catch {
     return NO_CONSENT;
   }
+}
+
+/** Of the chat: a new session and an earlier one go on with it. */
+export function chosenIn(head: Pick<SessionHead, 'consent' | 'sessionId'>): Chosen {
+  return readableConsent(head).chosen ?? {};
+}
+
+/** The record with another choice; undefined: none any more. */
+export function withChosen(
+  head: Pick<SessionHead, 'consent' | 'sessionId'>,
+  choice: { readonly [K in keyof Chosen]: Chosen[K] | undefined },
+): Consent {
+  const consent = readableConsent(head);
+  const chosen = chosenSchema.parse({ ...consent.chosen, ...choice });
+  return { ...consent, chosen };
 }
 
 export function asJson(consent: Consent): Json {

@@ -27,6 +27,11 @@ export const messageContextSchema = z.object({
     .array(z.object({ name, reason: name }))
     .max(50)
     .optional(),
+  /** To answers of the bot, since the message before. */
+  reactions: z
+    .array(z.object({ by: name.nullable(), given: z.array(name).max(20), to: z.string().max(512) }))
+    .max(50)
+    .optional(),
   /** Nobody wrote: a schedule of this chat is due, and has these words. */
   wakeUp: z.object({ name, due: name, missed: z.int().nonnegative() }).optional(),
   /** Nobody wrote: another program's event has come, for which the agent folder has the words that follow. */
@@ -55,6 +60,7 @@ function factsOf(context: MessageContext): Record<string, unknown> {
     attachments = [],
     shared = [],
     lost = [],
+    reactions = [],
     wakeUp,
     event,
   } = context;
@@ -66,9 +72,14 @@ function factsOf(context: MessageContext): Record<string, unknown> {
     ...(shared.length === 0 ? {} : { sent_along: shared }),
     ...(lost.length === 0 ? {} : { files_that_could_not_be_received: lost }),
     ...(attachments.length === 0 ? {} : { sent_along_but_not_shown_to_you: attachments }),
+    ...(reactions.length === 0 ? {} : { reactions_since: reactions.map(reactionFacts) }),
     ...(wakeUp === undefined ? {} : { scheduled_wake_up: wakeUpFacts(wakeUp) }),
     ...(event === undefined ? {} : { event: eventFacts(event) }),
   };
+}
+
+function reactionFacts({ by, given, to }: NonNullable<MessageContext['reactions']>[number]) {
+  return { of: by, reaction: given.join(' '), to_your_message: to };
 }
 
 function wakeUpFacts({ name, due, missed }: NonNullable<MessageContext['wakeUp']>) {

@@ -93,12 +93,12 @@ export function decisionText(answer: Answer): string {
 }
 
 /** A line of code may hold what Markdown would take for its own. */
-function plainLine(text: string): string {
+export function plainLine(text: string): string {
   const ticks = '`'.repeat(longestRun(text) + 1);
   return `${ticks} ${text} ${ticks}`;
 }
 
-function fenced(text: string, language: string): string {
+export function fenced(text: string, language: string): string {
   const fence = '`'.repeat(Math.max(3, longestRun(text) + 1));
   return `${fence}${language}\n${text}\n${fence}`;
 }

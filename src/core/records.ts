@@ -64,6 +64,8 @@ export interface Reply {
   readonly contextTokens?: number;
   /** The session that the conversation points at from here on, where that changed. */
   readonly movedTo?: SessionId;
+  /** Of a message that another turn took with it. */
+  readonly takenBy?: TurnId;
   /** When it was committed, epoch milliseconds: how long delivery may go on trying counts from here. */
   readonly fixedAtMs?: number;
   /** What people have to decide before the agent goes on: the turn has ended, and their answer is the next one. */
@@ -80,6 +82,8 @@ export interface Reply {
 
 /** The reply of a message that another turn took with it: nothing is sent for it. */
 export const GATHERED = { outcome: 'ok', text: '', code: 'gathered' } as const satisfies Reply;
+
+export const gatheredBy = (turnId: TurnId): Reply => ({ ...GATHERED, takenBy: turnId });
 
 /** Tokens of one turn, all models together. Money is an estimate by the SDK's price table, US dollars. */
 export interface Usage {

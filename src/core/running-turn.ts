@@ -6,6 +6,7 @@ import type { SessionId, SessionKey } from './ids.ts';
 import type { Log } from './log.ts';
 import type { AttachedFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
+import type { OfferedCommand } from './offered-commands.ts';
 import type {
   AgentHosts,
   BeginResult,
@@ -80,6 +81,8 @@ export interface TurnDeps {
   readonly forget?: (key: SessionKey) => Promise<void>;
   /** What `hybrid-sessions pull` has to be told here to find the stores; nothing where it is left out. */
   readonly pullOptions?: string;
+  /** Besides those that every chat knows, for `/help`. */
+  readonly commands?: readonly OfferedCommand[];
   /** Every tenant is served where it is left out. */
   readonly standing?: StandingOf;
   /** Tells the owner's programs that a committed turn has ended; asked again when it was cut off. */

@@ -11,7 +11,7 @@ export interface Stream {
   readonly text: ProgressText;
   /** The turn needs nothing shown any more. */
   readonly ended: AbortSignal;
-  /** Resolves at the next event, and at the end. */
+  /** Resolves at the next event, and at the end; for any number that wait. */
   changed(): Promise<void>;
 }
 
@@ -27,9 +27,14 @@ export interface StreamOptions {
 export function openStream(options: StreamOptions, run: (stream: Stream) => Promise<void>): ProgressSink {
   const text = createProgressText(options.maxLength);
   const ended = new AbortController();
-  let wake = () => {};
+  let waiting: (() => void)[] = [];
+  const wake = () => {
+    const woken = waiting;
+    waiting = [];
+    for (const go of woken) go();
+  };
   let running: Promise<void> | null = null;
-  const changed = () => new Promise<void>((resolve) => (wake = resolve));
+  const changed = () => new Promise<void>((resolve) => void waiting.push(resolve));
   const begin = () => {
     running ??= run({ text, ended: ended.signal, changed }).catch((error: unknown) => {
       options.log('warn', 'progress-ended', { turn: options.turnId, ...errorFields(error) });
@@ -103,16 +108,17 @@ export async function keepShowing(
   }
 }
 
-async function nextReason(
+/** Resolves at the change, or after so many milliseconds where that is given. */
+export async function nextReason(
   clock: Clock,
   change: Promise<void>,
-  fadesMs: number | undefined,
+  withinMs: number | undefined,
   ended: AbortSignal,
 ): Promise<void> {
-  if (fadesMs === undefined) return await change;
+  if (withinMs === undefined) return await change;
   const awake = new AbortController();
   const signal = AbortSignal.any([ended, awake.signal]);
-  await Promise.race([change, clock.sleep(fadesMs, signal)]);
+  await Promise.race([change, clock.sleep(withinMs, signal)]);
   awake.abort();
 }
 

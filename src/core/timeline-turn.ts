@@ -1,7 +1,7 @@
 // Turns that change where a conversation stands, without an agent: a new session, back before the last turns, forth again,
 // and a fork of the session into another conversation. Each is an input of its own in the conversation's queue, so what
 // was said before it is done, and what was said after it finds what it left.
-import { readableConsent } from './consent.ts';
+import { chosenIn, readableConsent } from './consent.ts';
 import { earlierSession, sessionToRedo } from './earlier-session.ts';
 import {
   conversationOf,
@@ -41,7 +41,7 @@ export async function timelineStep(running: RunningTurn): Promise<Decision | nul
         ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT, movedTo: fresh }),
         repointTo: fresh,
         // Of the chat, not of the session: what waits for an answer stays behind, what was allowed holds on.
-        consent: { ...readableConsent(running.head), open: null },
+        consent: { ...readableConsent(running.head), open: null, reactions: [] },
       };
     }
     case 'undo':
@@ -115,8 +115,12 @@ async function returnTo(running: RunningTurn, to: SessionId | null): Promise<Dec
   return {
     ...unchanged(running, { outcome: 'ok', text, movedTo: sessionId }),
     returnTo: sessionId,
-    // What has been taken back since does not come back with it.
-    consent: { ...readableConsent(there), granted: readableConsent(running.head).granted },
+    // What has been taken back since does not come back with it, and what was chosen since holds on.
+    consent: {
+      ...readableConsent(there),
+      granted: readableConsent(running.head).granted,
+      chosen: chosenIn(running.head),
+    },
   };
 }
 

@@ -18,6 +18,7 @@ import { isNothingLeft, withLostFiles, withoutLost } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
+import { withoutReactions, withReactions } from './reactions.ts';
 import { recordTimeline, type TimelineRecorder } from './record-timeline.ts';
 import { isCommitted, type Lease, type TurnRecord } from './records.ts';
 import { gaveUp, sessionUnreadable, withStoppedNote } from './replies.ts';
@@ -294,12 +295,18 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
     return { ...unchanged(running, reply), ...(consent && { consent }) };
   }
   running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  const gathered = await withEdit(running, await withGathered(running));
+  const gathered = withReactions(running, await withEdit(running, await withGathered(running)));
   const attached = await attachedFiles(running, gathered);
   if (isNothingLeft(gathered, attached)) {
     return unchanged(running, { outcome: 'ok', text: withLostFiles('', attached.lost) });
   }
-  return await runAgentTurn({ ...running, settled, attached, request: withoutLost(gathered, attached) });
+  const result = await runAgentTurn({
+    ...running,
+    settled,
+    attached,
+    request: withoutLost(gathered, attached),
+  });
+  return withoutReactions(running, result);
 }
 
 /** What waits for people, and what this message means for it. */

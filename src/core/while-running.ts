@@ -1,10 +1,13 @@
 // What becomes of a message that is written while a turn of its conversation runs: it waits (`queue`), is told to the agent
 // at its next step (`steer`, see steering.ts), or ends the turn, and both are gone on with (`interrupt`). For an
-// installation, and for single chats of it.
+// installation, for single chats of it, and by the people of a chat (`/mode`).
 import { z } from 'zod';
 import type { Conversation } from './ids.ts';
 
-const mode = z.enum(['queue', 'steer', 'interrupt']);
+export const whileRunningModeSchema = z.enum(['queue', 'steer', 'interrupt']);
+export type WhileRunningMode = z.infer<typeof whileRunningModeSchema>;
+
+const mode = whileRunningModeSchema;
 
 export const whileRunningSchema = z.strictObject({
   default: mode.default('queue'),
@@ -18,6 +21,6 @@ export type WhileRunningSettings = z.input<typeof whileRunningSchema>;
 export function whileRunningIn(
   settings: WhileRunning | undefined,
   { channel, chat }: Pick<Conversation, 'channel' | 'chat'>,
-): z.infer<typeof mode> {
+): WhileRunningMode {
   return settings?.chats[`${channel}/${chat}`] ?? settings?.default ?? 'queue';
 }

@@ -145,6 +145,8 @@ async function boundTo(tenant: Tenant, deps: WorkerDeps): Promise<TurnDeps> {
       },
       tenant,
     ),
+    // Another agent folder has others.
+    ...(record?.settings.agentFolder != null && { commands: [] }),
     ...(days !== null && { retentionSec: days * DAY_SEC }),
   };
   const told = announcer && bound.webhooks ? { announce: announcer(bound.webhooks) } : {};

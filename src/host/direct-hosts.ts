@@ -38,6 +38,7 @@ export function createDirectHosts(parts: HostParts): AgentHosts {
       }
     },
     ...(runner.modelAnswers ? { modelAnswers: () => runner.modelAnswers!() } : {}),
+    ...(runner.models && { models: runner.models }),
   };
 }
 

@@ -23,7 +23,9 @@ import { HOST_PATIENCE, type HostPatience } from './patience.ts';
 import { createSavedCheck } from './saved-check.ts';
 
 /** As much of the way to the model as a turn needs. */
-export interface TurnModels extends Pick<ModelAccess, 'answersAgain'> {
+export interface TurnModels
+  extends Pick<ModelAccess, 'answersAgain'>,
+    Partial<Pick<ModelAccess, 'modelsOf'>> {
   during(
     run: HostRun,
     work: (access: {

@@ -153,6 +153,7 @@ export function createProcessHosts(options: ProcessHostsOptions): ProcessHosts {
       );
     },
     modelAnswers: options.access.answersAgain,
+    ...(options.access.modelsOf && { models: options.access.modelsOf }),
     settled,
     async close() {
       closed = true;

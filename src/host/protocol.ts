@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { askedSchema, decidedSchema } from '../core/asked-call.ts';
 import { fileNameOf, MAX_FILES, sentFileSchema } from '../core/attachments.ts';
+import { endedProgramSchema, MAX_ENDED_PROGRAMS } from '../core/ended-programs.ts';
 import { parseTurnRequest } from '../core/messages.ts';
 import { agentSchedulingSchema, scheduleOrdersSchema } from '../core/schedule-orders.ts';
 import { deadPackSchema, storedGenerationSchema } from '../state/record.ts';
@@ -169,6 +170,7 @@ export const outcomeSchema = z.strictObject({
   asked: askedSchema.optional(),
   sent: z.array(sentFileSchema).max(MAX_FILES).optional(),
   schedules: scheduleOrdersSchema.optional(),
+  ended: z.array(endedProgramSchema).max(MAX_ENDED_PROGRAMS).optional(),
   failure: z
     .strictObject({
       code: z.enum(['model-unavailable', 'agent-crashed', 'agent-error', 'resume-lost']),

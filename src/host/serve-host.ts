@@ -179,8 +179,8 @@ export async function serveHost(
     if (alone && !place.isTaken()) await endAllOthers();
     steering.reset();
     const cold = place.whyCold();
-    const { sent, ...told } = outcome;
-    const said = sent ? { ...told, sent: [...sent] } : told;
+    const { sent, ended, ...told } = outcome;
+    const said = { ...told, ...(sent && { sent: [...sent] }), ...(ended && { ended: [...ended] }) };
     say({ type: 'ended', outcome: said, ...(cold === null ? {} : { cold }) });
   }
 

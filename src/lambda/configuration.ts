@@ -5,6 +5,7 @@ import { namedModelsSchema } from '../agent/turn-models.ts';
 import { browserAccessSchema } from '../core/browser-access.ts';
 import { HOT_IDLE_MINUTES, RETENTION_DAYS } from '../core/defaults.ts';
 import { Invalid } from '../core/errors.ts';
+import { offeredCommandsSchema } from '../core/offered-commands.ts';
 import { messageLimitsSchema } from '../core/tenants.ts';
 import { webhookSettingsSchema } from '../core/webhooks.ts';
 import { whileRunningSchema } from '../core/while-running.ts';
@@ -37,12 +38,14 @@ const webhooks = z.string().default('{}').transform(parsedJson).pipe(webhookSett
 
 const outgoing = { deadLetterQueueUrl: z.url(), ...announcing };
 
+const commands = z.string().default('[]').transform(parsedJson).pipe(offeredCommandsSchema);
+
 const inlet = {
   limits: z.string().default('{}').transform(parsedJson).pipe(messageLimitsSchema),
   whileRunning: z.string().default('{}').transform(parsedJson).pipe(whileRunningSchema),
 };
 
-export const ingressSchema = z.object({ ...base, ...inlet });
+export const ingressSchema = z.object({ ...base, ...inlet, commands });
 
 export const apiSchema = z.object({
   ...base,
@@ -83,6 +86,7 @@ export const workerSchema = z.object({
   bucket: text,
   temporary: folder,
   maxWorkspaceBytes: whole,
+  commands,
 });
 
 const model = {

@@ -32,6 +32,7 @@ export function createIngress(
     retentionSec: configuration.retentionDays * DAY_SEC,
     admit: admissionOf(configuration, tenants?.directory ?? null),
     whileRunning: configuration.whileRunning,
+    commands: configuration.commands,
     log,
     ...(tenants && { standing: tenants.directory.standing, retentionOf: tenants.directory.retentionOf }),
   };

@@ -14,6 +14,7 @@ import { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import type { ChannelSettings } from '../channels/settings.ts';
 import { Invalid } from '../core/errors.ts';
+import { offeredCommandsSchema } from '../core/offered-commands.ts';
 import { cutText } from '../text/cut-text.ts';
 import { deployedChannel } from './channels.ts';
 import { readParameters } from './parameters.ts';
@@ -32,6 +33,8 @@ const propertiesSchema = z.discriminatedUnion('step', [
     /** Address of the function that takes webhooks. */
     url: z.url(),
     settings: encodedSettings,
+    /** JSON. Of the agent folder. */
+    commands: z.string().default('[]'),
   }),
 ]);
 type Properties = z.infer<typeof propertiesSchema>;
@@ -126,7 +129,10 @@ async function register(
   const url = new URL(`/${properties.channel}`, properties.url).href;
   const { channel, settings } = await open(channels, properties.channel, properties.settings);
   if (request === 'Delete') await channel.setup?.unregister?.(settings, url);
-  else await channel.setup?.register?.(settings, url);
+  else {
+    const commands = offeredCommandsSchema.parse(JSON.parse(properties.commands));
+    await channel.setup?.register?.(settings, url, commands);
+  }
   return { physicalId: url };
 }
 

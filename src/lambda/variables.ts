@@ -27,6 +27,8 @@ export const VARIABLES = {
   maxConcurrency: 'HYBRID_SESSIONS_MAX_CONCURRENCY',
   /** Names of the channels with settings, separated by commas. src/channels/deployed.ts names their own variables. */
   channels: 'HYBRID_SESSIONS_CHANNELS',
+  /** The file beside the functions that holds channels of one's own; none where it is left out. */
+  ownChannels: 'HYBRID_SESSIONS_OWN_CHANNELS',
   /** `anthropic`; `bedrock`, with the function's own role; or `demo`, which answers from a script and needs no key. */
   modelProvider: 'HYBRID_SESSIONS_MODEL_PROVIDER',
   model: 'HYBRID_SESSIONS_MODEL',
@@ -53,6 +55,8 @@ export const VARIABLES = {
   limits: 'HYBRID_SESSIONS_LIMITS',
   /** JSON: what a message does to a turn that runs (src/core/while-running.ts). */
   whileRunning: 'HYBRID_SESSIONS_WHILE_RUNNING',
+  /** JSON: commands of the agent folder (src/core/offered-commands.ts). */
+  commands: 'HYBRID_SESSIONS_COMMANDS',
   /** A folder that belongs to this function alone and is emptied before a turn. `/tmp` on Lambda. */
   temporary: 'HYBRID_SESSIONS_TEMPORARY',
   maxWorkspaceBytes: 'HYBRID_SESSIONS_MAX_WORKSPACE_BYTES',

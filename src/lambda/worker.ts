@@ -120,6 +120,7 @@ export function createWorker(
       ...infraOf(hosts.built),
       ...announcingBy(configuration, log),
       ...(apart && { storesFor: apart.of }),
+      commands: configuration.commands,
       pullOptions: `--aws ${INSTALLATION_FILE}`,
       ...(tenants && { standing: tenants.directory.standing, recordOf: tenants.directory.of }),
       clock: systemClock,

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { locateModules, withOwnChannels } from '../channels/own-channels.ts';
 import {
   type ChannelsSettings,
   channelConfiguration,
@@ -48,6 +49,8 @@ export const CONFIG_FILE = 'hybrid-sessions.config.json';
 const ownFields = {
   /** The JSON schema, for editors. It has no other use. */
   $schema: z.string().optional(),
+  /** Modules with channels that this package does not bring. Relative to this file. */
+  channelModules: z.array(z.string().min(1)).default([]),
   workers: z.int().min(1).max(64).default(WORKERS),
   turnsAtOnce: z.int().min(1).max(1_000).default(TURNS_AT_ONCE),
   retentionDays: z.int().min(1).max(3650).default(RETENTION_DAYS),
@@ -135,6 +138,8 @@ export interface Configuration {
   readonly prices: ModelPrices;
   /** What tenants may be given; null: no agent folder but the installation's own. */
   readonly tenants: { readonly agentFolders: string | null; readonly models: readonly string[] };
+  /** Files of the modules that bring channels of one's own. */
+  readonly channelModules: readonly string[];
   /** The channels that are on. */
   readonly channels: ChannelsSettings;
   /** What is no secret of every channel's settings, whether it is on or not. */
@@ -157,15 +162,25 @@ export interface ConfigurationSources {
   /** Options of the command line; they override the environment. */
   readonly overrides?: Partial<
     Pick<Configuration, 'host' | 'port' | 'dataDir' | 'agentDir' | 'logLevel' | 'workers'>
-  >;
-  /** The channels to know. @default those of this package */
+  > & {
+    /** Modules with channels, besides those of the file; relative to `cwd`. */
+    readonly channelModules?: readonly string[];
+  };
+  /** The channels to know, besides those of modules. @default those of this package */
   readonly channels?: readonly ChannelDescriptor[];
 }
 
 /** Throws `Invalid` that names the variable or field and says what it must be. */
 export function readConfiguration(sources: ConfigurationSources): Configuration {
-  const { env, cwd, overrides = {}, channels = CHANNELS } = sources;
-  const { file, values } = readFile(env, cwd, configFileSchema(channels));
+  const { env, cwd, overrides = {} } = sources;
+  const { file, value } = readFile(env, cwd);
+  // Which fields the file may have depends on the channels that it names itself.
+  const channelModules = [
+    ...locateModules(modulesIn(value), file === null ? cwd : dirname(file)),
+    ...locateModules(overrides.channelModules ?? [], cwd),
+  ];
+  const channels = withOwnChannels(sources.channels ?? CHANNELS, channelModules);
+  const values = checkFile(file, value, configFileSchema(channels));
   const ownKey = env.HYBRID_SESSIONS_API_KEY;
   if (ownKey !== undefined && ownKey !== '' && !/^[\x21-\x7e]{16,}$/.test(ownKey)) {
     bad('HYBRID_SESSIONS_API_KEY', 'must be at least 16 visible ASCII characters');
@@ -210,6 +225,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
           : resolve(file === null ? cwd : dirname(file), values.tenants.agentFolders),
       models: values.tenants.models,
     },
+    channelModules,
     channels: channelsFrom(channels, env, values),
     channelConfiguration: Object.fromEntries(
       channels.map((one) => [
@@ -227,14 +243,10 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
 
 type FileValues = z.infer<ReturnType<typeof configFileSchema>>;
 
-function readFile(
-  env: Environment,
-  cwd: string,
-  schema: ReturnType<typeof configFileSchema>,
-): { file: string | null; values: FileValues } {
+function readFile(env: Environment, cwd: string): { file: string | null; value: unknown } {
   const named = env.HYBRID_SESSIONS_CONFIG;
   const file = resolve(cwd, named || CONFIG_FILE);
-  if (!named && !existsSync(file)) return { file: null, values: schema.parse({}) };
+  if (!named && !existsSync(file)) return { file: null, value: {} };
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -244,15 +256,26 @@ function readFile(
       advice: 'Check HYBRID_SESSIONS_CONFIG and the permissions of the file.',
     });
   }
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return { file, value: JSON.parse(text) };
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new Invalid('bad-config', `${file} is not JSON: ${message}`, { cause });
   }
+}
+
+/** None where they are not written as they should be: the whole file is refused for that afterwards. */
+function modulesIn(value: unknown): readonly string[] {
+  return z.object({ channelModules: ownFields.channelModules }).safeParse(value).data?.channelModules ?? [];
+}
+
+function checkFile(
+  file: string | null,
+  value: unknown,
+  schema: ReturnType<typeof configFileSchema>,
+): FileValues {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return { file, values: parsed.data };
+  if (parsed.success) return parsed.data;
   throw new Invalid('bad-config', `${file}: ${settingFault(parsed.error)}.`, {
     advice: 'docs/configuration.md lists every field, those of a channel are on its own page.',
   });

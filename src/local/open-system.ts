@@ -6,7 +6,18 @@ import type { System } from '../system/system.ts';
 import { type Configuration, readConfiguration } from './configuration.ts';
 import { openLocalSystem } from './system.ts';
 
-const KNOWN = ['agentDir', 'dataDir', 'workers', 'model', 'env', 'cwd', 'access', 'page', 'log'];
+const KNOWN = [
+  'agentDir',
+  'dataDir',
+  'workers',
+  'model',
+  'channelModules',
+  'env',
+  'cwd',
+  'access',
+  'page',
+  'log',
+];
 
 export async function openLocal(settings: LocalSettings): Promise<System> {
   const unknown = Object.keys(settings).find((name) => !KNOWN.includes(name));
@@ -37,7 +48,7 @@ export async function openLocal(settings: LocalSettings): Promise<System> {
 }
 
 function configurationOf(settings: LocalSettings, env: NonNullable<LocalSettings['env']>): Configuration {
-  const { agentDir, dataDir, workers, model, cwd = process.cwd() } = settings;
+  const { agentDir, dataDir, workers, model, channelModules, cwd = process.cwd() } = settings;
   const { PORT: _, HOST: __, ...own } = env;
   return readConfiguration({
     env: { HYBRID_SESSIONS_LOG: 'warn', ...own, ...(model !== undefined && { ANTHROPIC_MODEL: model }) },
@@ -46,6 +57,7 @@ function configurationOf(settings: LocalSettings, env: NonNullable<LocalSettings
       ...(agentDir !== undefined && { agentDir }),
       ...(dataDir !== undefined && { dataDir }),
       ...(workers !== undefined && { workers }),
+      ...(channelModules !== undefined && { channelModules }),
     },
   });
 }

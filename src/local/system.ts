@@ -2,12 +2,14 @@
 // also serves it on a port. Wrong settings and missing parts are found before the first message is taken.
 import { join } from 'node:path';
 import { loadAgentFolder, serverListOf, toolsOf } from '../agent/agent-folder.ts';
+import { offeredCommands } from '../agent/folder-commands.ts';
 import { timeZoneOf } from '../agent/time-zone.ts';
 import { describePolicy, sandboxNotice } from '../agent/tool-policy.ts';
 import { isLoopbackHost } from '../api/guard.ts';
 import { eitherPage, servePageFrom, serveWidgetFrom } from '../api/static.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { CHANNELS } from '../channels/index.ts';
+import { withOwnChannels } from '../channels/own-channels.ts';
 import { createAdmission } from '../core/admission.ts';
 import { systemClock } from '../core/clock.ts';
 import { Invalid } from '../core/errors.ts';
@@ -51,7 +53,7 @@ export interface LocalSystemOptions {
   readonly knownHosts: readonly string[] | null;
   /** Whether `fetch` serves the chat page, too. */
   readonly page: boolean;
-  /** The channels to know; the worker's program must know the same ones. @default those of this package */
+  /** The channels to know, besides those of modules; the worker's program must know the same ones. @default those of this package */
   readonly channels?: readonly ChannelDescriptor[];
   /** A program that calls `runWorkerProcess`. @default the one that knows this package's channels */
   readonly workerProgram?: URL;
@@ -137,7 +139,8 @@ export async function openLocalSystem(
         ? eitherPage(servePageFrom(join(PACKAGE_ROOT, 'web')), serveWidgetFrom(WIDGET_FOLDER))
         : serveWidgetFrom(WIDGET_FOLDER),
     });
-    const { channels = CHANNELS, workerProgram } = options;
+    const { workerProgram } = options;
+    const channels = withOwnChannels(options.channels ?? CHANNELS, configuration.channelModules);
     // This waits for the workers: a caller that waits for a turn which ends within its grace time gets the answer.
     ends.push(async () => {
       ending.abort();
@@ -169,6 +172,7 @@ export async function openLocalSystem(
       retentionOf,
       admit,
       whileRunning: configuration.whileRunning,
+      commands: offeredCommands(folder),
       retentionSec: configuration.retentionSec,
       log,
     };

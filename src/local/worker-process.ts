@@ -2,11 +2,13 @@
 // stores. It ends when the pipe to the server closes, because then nobody else could stop it.
 import { flushCompileCache } from 'node:module';
 import { loadAgentFolder } from '../agent/agent-folder.ts';
+import { offeredCommands } from '../agent/folder-commands.ts';
 import { timeZoneOf } from '../agent/time-zone.ts';
 import { CHANNEL as HTTP } from '../api/chat-name.ts';
 import { withBots } from '../channels/bot-channels.ts';
 import type { ChannelDescriptor } from '../channels/descriptor.ts';
 import { openOutgoing } from '../channels/outgoing.ts';
+import { withOwnChannels } from '../channels/own-channels.ts';
 import { settingsOf } from '../channels/settings.ts';
 import { systemClock } from '../core/clock.ts';
 import { LOCAL_TIMES, MAX_ATTEMPTS } from '../core/defaults.ts';
@@ -58,7 +60,7 @@ function stop(graceMs: number): void {
 
 async function boot(
   { configuration, sandbox }: BootMessage,
-  channels: readonly ChannelDescriptor[],
+  known: readonly ChannelDescriptor[],
 ): Promise<void> {
   const lines = createLogLines({
     threshold: configuration.logLevel,
@@ -77,6 +79,7 @@ async function boot(
   const exporter = traces && createOtlpExporter(traces, packageVersion(), log);
   let closeHosts = async () => {};
   try {
+    const channels = withOwnChannels(known, configuration.channelModules);
     const folder = await loadAgentFolder(configuration.agentDir);
     const directory = createTenantDirectory(stores.tenants, systemClock);
     const { hosts, close } = await openWorkerHosts(
@@ -114,6 +117,7 @@ async function boot(
         timing: { ...LOCAL_TIMES, checkpointEveryMs: configuration.checkpointEveryMs },
         retentionSec: configuration.retentionSec,
         timeZone: timeZoneOf(folder.settings),
+        commands: offeredCommands(folder),
         maxAttempts: MAX_ATTEMPTS,
         visibilityMs: LOCAL_TIMES.visibilityMs,
         ...(exporter && { onClosed: exporter.closed }),

@@ -14,6 +14,8 @@ export interface LocalSettings {
   readonly workers?: number;
   /** Model name; `demo` for the built-in demo model. */
   readonly model?: string;
+  /** Modules with channels of your own, besides those of the configuration file: paths from `cwd`, or packages. */
+  readonly channelModules?: readonly string[];
   /**
    * Where keys and everything not set here is read from, as docs/configuration.md lists it (PORT and HOST do not
    * count: nothing listens). The program's own environment when left out.

@@ -21,6 +21,7 @@ describe('what it understands', () => {
     ['$ echo hi', 'Bash', { command: 'echo hi' }],
     ['write a/b.md: one\ntwo', 'Write', { file_path: 'a/b.md', content: 'one\ntwo\n' }],
     ['read notes.md', 'Read', { file_path: 'notes.md' }],
+    ['send notes.md', 'mcp__this_chat__send_file', { path: 'notes.md' }],
     ['todos', 'TaskList', {}],
     ['ask the reviewer to run: ls', 'Agent', { subagent_type: 'reviewer', prompt: 'run: ls' }],
     ['use the skill word-count on a.md', 'Skill', { skill: 'agent:word-count' }],

@@ -52,6 +52,18 @@ test('a model that is taken back is not asked any more, in a conversation that h
   expect(modelsAsked().slice(asked)).not.toContain('claude-fable-5');
 });
 
+test('a model that the chat has chosen is asked, as long as the folder lists it', async () => {
+  const asked = async (chatModels: readonly string[] | undefined, model: string) => {
+    const before = fixture.model.requests.length;
+    const runner = { folder: folderWith({ model: MAIN, chatModels }) };
+    expect(await fixture.turn('hello', { model, runner })).toMatchObject({ status: 'ok' });
+    return modelsAsked().slice(before);
+  };
+  expect(await asked(['claude-opus-5'], 'claude-opus-5')).toContain('claude-opus-5');
+  expect(await asked(['claude-fable-5'], 'claude-opus-5')).not.toContain('claude-opus-5');
+  expect(await asked(undefined, 'claude-opus-5')).toContain(MAIN);
+});
+
 test('a command with the turn’s token reaches no other model, and what it asks of the turn’s own is counted', async () => {
   fixture.model.respondWith((request) => costing(obey(request)));
   const ask = (model: string) =>

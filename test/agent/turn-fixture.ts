@@ -81,6 +81,7 @@ export interface TurnOptions {
   readonly sender?: TurnRequest['sender'];
   readonly steering?: Steering;
   readonly kind?: 'message' | 'steer';
+  readonly model?: string;
   readonly onEvent?: (event: TurnEvent) => void;
   readonly runner?: Partial<AgentRunnerOptions>;
 }
@@ -133,6 +134,7 @@ export async function createFixture(options: Partial<AgentRunnerOptions> = {}): 
         },
         ...(turn.decided && { decided: turn.decided }),
         ...(turn.steering && { steering: turn.steering }),
+        ...(turn.model && { model: turn.model }),
         tries: 1,
         signal: turn.signal ?? new AbortController().signal,
         progress: (event) => {

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { detectSandbox } from '../../src/host/sandbox/index.ts';
-import type { AttackResult } from '../../testing/attack/attack-case.ts';
+import type { AttackResult, Mode } from '../../testing/attack/attack-case.ts';
 import { ATTACKS, SAMPLE } from '../../testing/attack/run-attacks.ts';
 import { THOROUGH } from '../thorough.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../scripts/attack.ts');
 const hasSandbox = (await detectSandbox()).kind === 'bubblewrap';
 
-async function attack(mode: 'sandboxed'): Promise<ReadonlyMap<string, AttackResult>> {
+async function attack(mode: Mode): Promise<ReadonlyMap<string, AttackResult>> {
   const args = ['--mode', mode, '--json', ...(THOROUGH ? [] : ['--sample'])];
   const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
@@ -43,4 +43,18 @@ describe.skipIf(!hasSandbox)(`${promise('FORGET', 'NO-SECRETS', 'TENANT')} in th
   test.each(['harm-to-others', 'secrets-anywhere'])('afterwards: %s', (id) => {
     expect(results.get(id)).toMatchObject({ verdict: 'failed' });
   });
+});
+
+describe.skipIf(!hasSandbox)(`${promise('FORGET', 'NO-SECRETS')} on AWS, out of stand-ins`, () => {
+  // Without `test:all` what is isolated only: strangers share it.
+  test.each<Mode>(THOROUGH ? ['isolated', 'shared'] : ['isolated'])(
+    'nobody can, with agents %s',
+    async (mode) => {
+      const results = [...(await attack(mode)).values()];
+      const wrong = results.filter(({ verdict }) => verdict === 'SUCCEEDED' || verdict === 'NOT TRIED');
+      expect(wrong).toEqual([]);
+      const failed = results.filter(({ verdict }) => verdict === 'failed');
+      expect(failed.length).toBeGreaterThanOrEqual(THOROUGH ? 80 : 60);
+    },
+  );
 });

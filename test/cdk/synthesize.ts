@@ -1,5 +1,5 @@
 // Synthesizes an installation without Docker, an account or a build: the assets are two nearly empty folders.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, type Stack, Validations } from 'aws-cdk-lib';
@@ -18,6 +18,8 @@ export interface Resource {
 export interface Synthesized {
   readonly template: Template;
   readonly resources: Readonly<Record<string, Resource>>;
+  /** Paths below the cloud assembly. */
+  readonly files: readonly string[];
   /** Rule and construct of every finding that nobody gave a reason for. */
   readonly findings: readonly string[];
 }
@@ -50,7 +52,8 @@ export function synthesize(settings: object, build?: (app: App, assets: string) 
       findings = findingsOf(join(outdir, 'validation-report.json'));
     }
     const template = JSON.parse(readFileSync(join(outdir, `${stack.stackName}.template.json`), 'utf8'));
-    return { template: Template.fromJSON(template), resources: template.Resources, findings };
+    const files = readdirSync(outdir, { recursive: true }).map(String);
+    return { template: Template.fromJSON(template), resources: template.Resources, findings, files };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { faultsOf, sharedNames } from '../../src/channels/check-channel.ts';
 import {
   asVariables,
   decodeSettings,
@@ -17,30 +18,12 @@ import { WITH_PAGER } from './pager/descriptor.ts';
 const root = join(import.meta.dirname, '../..');
 const list: readonly ChannelDescriptor[] = WITH_PAGER;
 const PARTS: readonly Part[] = ['outgoing', 'webhook', 'poller', 'setup'];
-/** First parts of the local server's own paths. */
-const TAKEN = ['v1', 'assets', 'healthz', 'openapi', 'metrics'];
-
-test.each(list.map((channel) => [channel.name, channel] as const))('%s is well-formed', (name, channel) => {
-  expect(name).toMatch(/^[a-z][a-z0-9]{1,30}$/);
-  expect(TAKEN).not.toContain(name);
-  for (const [field, setting] of Object.entries(channel.settings)) {
-    expect(field).toMatch(/^[a-z][A-Za-z0-9]*$/);
-    expect(setting.usedBy.length, field).toBeGreaterThan(0);
-    // Else nobody could ever give it.
-    if (setting.kind === 'secret') expect(setting.made || setting.env, field).toBeTruthy();
-    if (setting.usedBy.includes('poller')) expect(channel.poller, field).toBeDefined();
-    if (setting.usedBy.includes('webhook')) expect(channel.webhook, field).toBeDefined();
-  }
-  for (const { path } of channel.webhook?.routes ?? []) expect(path).toMatch(/^(\/[\w:.-]+)*$/);
-  // What a webhook is told of the account, somebody must ask for.
-  if (channel.identity) expect(channel.setup?.identify).toBeDefined();
+test.each(list.map((channel) => [channel.name, channel] as const))('%s is well-formed', (_name, channel) => {
+  expect(faultsOf(channel)).toEqual([]);
 });
 
 test('names and variables are unique', () => {
-  const names = list.map(({ name }) => name);
-  expect(new Set(names).size).toBe(names.length);
-  const variables = list.flatMap(({ settings }) => Object.values(settings).flatMap(({ env }) => env ?? []));
-  expect(new Set(variables).size).toBe(variables.length);
+  expect(sharedNames(list)).toEqual([]);
 });
 
 describe('outside its folder', () => {
@@ -82,6 +65,7 @@ describe('settings on their way to a function', () => {
       signingSecretParameter: '/a/signing',
       appTokenParameter: '/a/app',
       apiUrl: 'http://b/api/',
+      streaming: false,
       allowedUsers: ['U012AB3CD', 'T0OTHER:U0FRIEND'],
       allowedChannels: 'anyone',
     },

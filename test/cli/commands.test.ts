@@ -211,10 +211,14 @@ describe('init', () => {
     const cwd = await emptyFolder();
     const { code, out } = await run(['init', '--slack', '--url', 'https://agent.example.com/'], { cwd });
     expect([code, await readdir(cwd)]).toEqual([0, []]);
-    const { settings, oauth_config: oauth } = JSON.parse(out);
+    const { features, settings, oauth_config: oauth } = JSON.parse(out);
     expect(settings.event_subscriptions.request_url).toBe('https://agent.example.com/slack');
     expect(settings.interactivity.request_url).toBe('https://agent.example.com/slack');
-    expect(oauth.scopes.bot).toEqual(['app_mentions:read', 'chat:write', 'im:history']);
+    expect(features.slash_commands[0].url).toBe('https://agent.example.com/slack');
+    expect(oauth.scopes.bot).toEqual([
+      ...['app_mentions:read', 'assistant:write', 'chat:write', 'commands'],
+      ...['files:read', 'files:write', 'im:history'],
+    ]);
     expect(settings.socket_mode_enabled).toBe(false);
     const behindRouter = JSON.parse((await run(['init', '--slack'], { cwd })).out).settings;
     expect(behindRouter.socket_mode_enabled).toBe(true);

@@ -88,31 +88,39 @@ test('one that was asked to stop is not offered', async () => {
 });
 
 test(`${promise('ONCE-IN', 'FENCED')} whatever dies once it was taken, it is answered once`, async () => {
-  for (const point of ['after-agent', 'after-pack', 'after-commit', 'after-send'] as const) {
+  const points = ['after-agent', 'after-pack', 'before-commit', 'after-commit', 'after-send'] as const;
+  for (const point of points) {
     const fixture = createFixture();
-    listening(fixture);
+    const { told } = listening(fixture);
+    const dies = (now: string) => {
+      if (now === point) throw new Error(`died ${point}`);
+    };
+    const { store } = fixture.deps;
     await fixture.say('long');
     const running = fixture.step({
-      at: (now) => {
-        if (now === point) throw new Error(`died ${point}`);
+      at: dies,
+      store: {
+        ...store,
+        async commit(input) {
+          dies('before-commit');
+          return await store.commit(input);
+        },
       },
     });
     await fixture.say('use tabs', { kind: 'steer' });
     await settle(fixture, running);
-    // The one that was cut off finds its message in the conversation: it needs to be told nothing again.
-    fixture.agent = async (run) => ({
-      status: 'ok',
-      text: `heard ${run.request.text} and use tabs`,
-      demo: false,
-    });
+    // Nothing that the cut-off attempt did was saved: its agent never heard of the message.
     for (let i = 0; i < 4; i++) {
       await fixture.clock.advance(60_000);
-      await fixture.step();
+      await settle(fixture, fixture.step());
     }
     expect(
       fixture.runs.filter((run) => run.request.text === 'use tabs'),
       point,
     ).toEqual([]);
+    expect(told, point).toEqual(
+      point === 'after-commit' || point === 'after-send' ? ['use tabs'] : ['use tabs', 'use tabs'],
+    );
     const texts = fixture.sent.map(({ reply }) => reply.text);
     expect(new Set(texts), point).toEqual(new Set(['heard long and use tabs']));
   }

@@ -39,6 +39,10 @@ const BROKEN: Readonly<Record<Mutation, Broken>> = {
   'outlive-worker': { promise: promise('FORGET'), rule: 'host-left' },
   'wait-for-hung': { promise: promise('UNBLOCK'), rule: 'settled', restWithinMs: 12_000 },
   'stale-hot': { promise: promise('NO-AMNESIA'), rule: 'memory' },
+  'press-twice': { promise: promise('ASK'), rule: 'ask' },
+  'lose-steering': { promise: promise('ONCE-IN'), rule: 'told' },
+  // Undone and still there.
+  'undo-keeps-files': { promise: promise('WHOLE'), rule: 'workspace' },
 };
 
 const codeFolder = mkdtempSync(join(tmpdir(), 'hybrid-faults-code-'));
@@ -56,6 +60,7 @@ const IN_SHORT: readonly Mutation[] = [
   'two-step-commit',
   'forget-continuation',
   'leak-files',
+  'press-twice',
   'outlive-worker',
   'wait-for-hung',
 ];

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { promise } from '../../src/core/promises.ts';
 import { dynamoDbLocalLacks } from '../../testing/aws/dynamodb-local.ts';
+import { ACTS } from '../../testing/faults/act.ts';
 import { createPlan } from '../../testing/faults/plan.ts';
 import { historyOf } from '../../testing/faults/report.ts';
 import { type RunResult, runFaults } from '../../testing/faults/run.ts';
@@ -41,7 +42,7 @@ for (const [seed, hosts] of THOROUGH
     const result = await runFaults({ ...common, plan, agent: 'light', hosts });
     expect(told(result)).toBe('');
     expect(result.history.filter(({ what }) => what === 'fault').length).toBeGreaterThan(5);
-    expect(result.sent).toHaveLength(20);
+    expect(result.sent.filter(({ message }) => !message.act)).toHaveLength(20);
   });
 }
 
@@ -66,9 +67,20 @@ test.skipIf(dynamoDbLocalLacks() !== null)(
     const plan = createPlan({ seed: 2, turns, chats: 4, agent: 'light', hosts: true, faultRate: 0.7 });
     const result = await runFaults({ ...common, store: 'aws', plan, agent: 'light', hosts: true });
     expect(told(result)).toBe('');
-    expect(result.sent).toHaveLength(turns);
+    expect(result.sent.filter(({ message }) => !message.act)).toHaveLength(turns);
   },
 );
+
+test('what people do besides writing leaves the messages and faults of a seed as they are', () => {
+  const options = { seed: 3, turns: 80, chats: 8, agent: 'light', hosts: true } as const;
+  const [plain, full] = [createPlan({ ...options, acts: false }), createPlan(options)];
+  expect(full.messages.filter(({ act }) => !act)).toEqual(plain.messages);
+  expect(full.faults.slice(0, plain.faults.length)).toEqual(plain.faults);
+  const kinds = full.messages.flatMap(({ act }) => act?.kind ?? []);
+  expect(new Set(kinds)).toEqual(new Set(ACTS));
+  const ids = full.faults.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+});
 
 test('the same seed makes the same plan, another one another', () => {
   const options = { turns: 50, chats: 4, agent: 'light' } as const;

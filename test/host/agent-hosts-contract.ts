@@ -226,6 +226,17 @@ export function agentHostsContract({ name, open, skip }: AgentHostsContract): vo
       expect(await turn('next')).not.toHaveProperty('sent');
     });
 
+    it('what is left running is named with its last words, ended, and told to the agent next time', async () => {
+      const { turn } = session();
+      const left = await turn(bash('(echo begun; exec sleep 5731) > log 2>&1 & echo started'));
+      expect(left).toMatchObject({ status: 'ok', text: 'started' });
+      expect(left.ended).toEqual([{ name: 'sleep 5731', lastLines: 'begun' }]);
+      const next = await turn(bash('pgrep -fx "sleep 5731" || echo ended'));
+      expect(next).toMatchObject({ status: 'ok', text: 'ended' });
+      expect(next.ended).toBeUndefined();
+      expect(JSON.stringify(model.requests.at(-1)?.body)).toContain('which you had left running');
+    });
+
     it(`${promise('FORGET', 'NO-SECRETS')} another session finds neither the key nor files that were planted`, async () => {
       await session().turn(bash('echo planted > secret; echo planted > $HOME/.bashrc'));
       const found = await session().turn(

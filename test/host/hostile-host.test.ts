@@ -27,6 +27,7 @@ const access = {
   during: (_run, work) =>
     work({ folder: { settings: {} }, model: { demo: true }, away: () => null } as never),
   answersAgain: async () => true,
+  modelsOf: async () => ({ own: null, choices: [] }),
 } satisfies ModelAccess;
 
 let folder: string;

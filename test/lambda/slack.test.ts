@@ -66,6 +66,15 @@ describe.skipIf(unavailable)('an installation with Slack', () => {
     await expect.poll(() => app.channel(DM).botTexts[1]).toContain('slack-');
   });
 
+  test('files go both ways', async () => {
+    const files = [app.files.keep('notes.txt', 'text/plain', Buffer.from('forty-two'))];
+    await app.say(DM, 'read inbox/notes.txt', { event: { subtype: 'file_share', files } }).delivered;
+    await expect.poll(() => app.channel(DM).botTexts.at(-1)).toContain('forty-two');
+    await app.say(DM, 'send inbox/notes.txt').delivered;
+    const shared = () => app.channel(DM).messages.flatMap((message) => message.files);
+    await expect.poll(() => shared().map(({ bytes }) => String(bytes))).toEqual(['forty-two']);
+  });
+
   test('who is not Slack, or not on the list, gets nothing; and no secret was logged', async () => {
     const url = `${installation.ingressUrl}/slack`;
     expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(401);

@@ -64,6 +64,23 @@ test('a mention is answered in its thread, which is a conversation of its own', 
   expect(answers().map(({ threadTs }) => threadTs)).toEqual([ts]);
 });
 
+test('a file that a person sends is read by the agent, and one of the agent reaches the person', async () => {
+  const files = [app.files.keep('notes.txt', 'text/plain', Buffer.from('forty-two'))];
+  await app.say(DM, 'read inbox/notes.txt', { event: { subtype: 'file_share', files } }).delivered;
+  await expect.poll(() => app.channel(DM).botTexts.at(-1)).toContain('forty-two');
+  await app.say(DM, 'send inbox/notes.txt').delivered;
+  const shared = () => app.channel(DM).messages.flatMap((message) => message.files);
+  await expect
+    .poll(() => shared().map(({ name, bytes }) => [name, String(bytes)]))
+    .toEqual([['notes.txt', 'forty-two']]);
+});
+
+test('a slash command is a command of the direct conversation', async () => {
+  const { status, body } = await app.sendSlash(app.slash(DM, '/agent', 'status'));
+  expect([status, body]).toEqual([200, '']);
+  await expect.poll(() => app.channel(DM).botTexts.at(-1)).toMatch(/Session/);
+});
+
 test('/help behind a mention is answered by the system', async () => {
   await app.say(CHANNEL, `<@${app.botUserId}> /help`).delivered;
   await expect.poll(() => app.channel(CHANNEL).botTexts.at(-1)).toContain('/undo');

@@ -61,10 +61,10 @@ test(`${promise('ONCE-IN')} an allowed person is answered, once, also when WeCom
 
 test('what is fixed rides in the response', async () => {
   await wecom.bring(wecom.payload(ANNA, { msgtype: 'event', event: { eventtype: 'enter_chat' } }));
-  await wecom.bring(wecom.payload(ANNA, { msgtype: 'image', image: { url: 'u' } }));
+  await wecom.bring(wecom.payload(ANNA, { msgtype: 'link', link: { url: 'u' } }));
   const [greeting, textOnly] = wecom.chat(ANNA).slice(-2);
   expect([greeting, textOnly]).toEqual([
     expect.stringContaining('Write to me'),
-    expect.stringContaining('text only'),
+    expect.stringContaining('texts, pictures and files'),
   ]);
 });

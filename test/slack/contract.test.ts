@@ -1,4 +1,4 @@
-// Slack passes the contract of every channel, in a direct conversation.
+// Slack passes the contract of every channel, in a direct conversation and in a thread, where it streams.
 import { createSlackApi } from '../../src/channels/slack/api.ts';
 import { createSlackChannel } from '../../src/channels/slack/channel.ts';
 import { slack } from '../../src/channels/slack/descriptor.ts';
@@ -21,12 +21,16 @@ const FAULTS: Readonly<Record<ChannelFault, FaultKind>> = {
   'server-error': { kind: 'error', status: 503, description: 'internal_error' },
 };
 
-channelContract({
-  name: 'slack',
+/** The thread that Anna writes in. */
+const WAYS = { 'in a direct conversation': {}, 'in a thread': { thread: '1700000000.000100' } };
+
+const contractOf = (way: keyof typeof WAYS): Parameters<typeof channelContract>[0] => ({
+  name: `slack, ${way}`,
   async create() {
     const fake = await startFakeSlack();
-    const app = fake.addApp({ token: TOKEN });
     const clock = createManualClock();
+    const app = fake.addApp({ token: TOKEN, now: () => clock.now() });
+    const where = WAYS[way];
     const api = createSlackApi({ token: TOKEN, apiUrl: fake.apiUrl, clock });
     const channel = createSlackChannel({ api, clock });
     const seen = () => app.channel(DM).messages.filter(({ user }) => user === APP.botUserId);
@@ -36,7 +40,7 @@ channelContract({
       body,
     });
     const events = (text: string, by?: 'stranger') =>
-      JSON.stringify(app.say(DM, escaped(text), by ? { from: BOB } : {}).events.at(-1));
+      JSON.stringify(app.say(DM, escaped(text), { ...where, ...(by ? { from: BOB } : {}) }).events.at(-1));
     return {
       name: slack.name,
       channel,
@@ -83,10 +87,20 @@ channelContract({
         const press = app.press(DM, ts, label, by ? BOB : undefined);
         return post(new URLSearchParams({ payload: JSON.stringify(press) }).toString());
       },
+      files: {
+        sent(name, mediaType, bytes, text) {
+          const files = [app.files.keep(name, mediaType, bytes)];
+          const said = app.say(DM, escaped(text), { ...where, event: { subtype: 'file_share', files } });
+          return post(JSON.stringify(said.events.at(-1)));
+        },
+        shown: () => seen().flatMap(({ files }) => files.map(({ name, bytes }) => ({ name, bytes }))),
+      },
       close: () => fake.close(),
     };
   },
 });
+
+for (const way of Object.keys(WAYS) as (keyof typeof WAYS)[]) channelContract(contractOf(way));
 
 /** As Slack writes what people type. */
 function escaped(text: string): string {

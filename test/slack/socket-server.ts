@@ -13,8 +13,10 @@ export interface SocketServer {
   /** Connections made so far. */
   readonly connections: number;
   readonly acknowledged: readonly string[];
+  /** What came along with an acknowledgement. */
+  readonly answers: ReadonlyMap<string, unknown>;
   /** Sends an envelope down the newest connection. */
-  send(envelopeId: string, type: 'events_api' | 'interactive', payload: unknown): void;
+  send(envelopeId: string, type: 'events_api' | 'interactive' | 'slash_commands', payload: unknown): void;
   /** Ends the connection: with the notice that Slack gives beforehand, or without. */
   end(how: 'notice' | 'cut'): void;
   /** Answers of `apps.connections.open` that are still to be refused with this code. */
@@ -23,6 +25,7 @@ export interface SocketServer {
 
 export async function startSocketServer(): Promise<SocketServer> {
   const acknowledged: string[] = [];
+  const answers = new Map<string, unknown>();
   let newest: WebSocket | null = null;
   let connections = 0;
   let refusals: string[] = [];
@@ -43,7 +46,11 @@ export async function startSocketServer(): Promise<SocketServer> {
   sockets.on('connection', (socket) => {
     connections++;
     newest = socket;
-    socket.on('message', (data) => void acknowledged.push(JSON.parse(String(data)).envelope_id));
+    socket.on('message', (data) => {
+      const { envelope_id: id, payload } = JSON.parse(String(data));
+      answers.set(id, payload);
+      acknowledged.push(id);
+    });
     socket.send(JSON.stringify({ type: 'hello', num_connections: 1 }));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -59,9 +66,15 @@ export async function startSocketServer(): Promise<SocketServer> {
       return connections;
     },
     acknowledged,
+    answers,
     send(envelopeId, type, payload) {
       newest?.send(
-        JSON.stringify({ envelope_id: envelopeId, type, payload, accepts_response_payload: false }),
+        JSON.stringify({
+          envelope_id: envelopeId,
+          type,
+          payload,
+          accepts_response_payload: type === 'slash_commands',
+        }),
       );
     },
     end(how) {

@@ -49,6 +49,21 @@ test('events and presses come down the connection, and are acknowledged when the
   expect(turns).toHaveLength(1);
 });
 
+test('a slash command comes down the connection, and is answered with its acknowledgement', async () => {
+  const { server, app, turns } = await ready();
+  await expect.poll(() => server.connections).toBe(1);
+  const slash = (text: string) => Object.fromEntries(new URLSearchParams(app.slash(DM, '/agent', text)));
+  server.send('e1', 'slash_commands', slash('new'));
+  server.send('e2', 'slash_commands', slash('help'));
+  await expect.poll(() => [...server.acknowledged].sort()).toEqual(['e1', 'e2']);
+  expect(turns).toMatchObject([{ text: '/new' }]);
+  expect(server.answers.get('e1')).toEqual({});
+  expect(server.answers.get('e2')).toMatchObject({
+    response_type: 'ephemeral',
+    text: expect.stringContaining('undo'),
+  });
+});
+
 test(`${promise('ACKED')} what the queue does not take is not acknowledged, and is taken when it comes again`, async () => {
   let tries = 0;
   const { server, app } = await ready({

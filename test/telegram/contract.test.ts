@@ -103,6 +103,14 @@ const contractOf = (way: keyof typeof WAYS): Parameters<typeof channelContract>[
         const from = by === undefined ? ANNA : STRANGER;
         return newest(bot.press(ANNA, holder?.id ?? 0, label, { from }));
       },
+      files: {
+        sent(name, mediaType, bytes, caption) {
+          const document = { ...bot.files.keep(bytes), file_name: name, mime_type: mediaType };
+          return said('', { document, caption });
+        },
+        shown: () =>
+          seen().flatMap(({ file }) => (file ? [{ name: file.name, bytes: Buffer.from(file.bytes) }] : [])),
+      },
       close: () => fake.close(),
     };
   },

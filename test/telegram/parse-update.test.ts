@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { parseAllowList } from '../../src/channels/telegram/allow-list.ts';
+import { commandMenus } from '../../src/channels/telegram/commands.ts';
+import { groupPolicySchema } from '../../src/channels/telegram/group-policy.ts';
 import { parseUpdate } from '../../src/channels/telegram/parse-update.ts';
 import { inputsOf } from '../../src/core/command-requests.ts';
 import { COMMANDS } from '../../src/core/commands.ts';
@@ -90,6 +92,57 @@ describe('commands', () => {
       const text = takes.test('') ? `/${name}` : `/${name} use tabs`;
       expect(turn(inGroup({ text })), text).toMatchObject({ kind: 'message', text });
       expect(inputsOf(turn(inGroup({ text }))).requests[0].kind, text).toBe(kind);
+    }
+  });
+
+  test('a reaction is an input of its chat, from people who may write there', () => {
+    const reaction = (fields: object) => ({
+      update_id: 9,
+      message_reaction: {
+        chat: { id: ANNA, type: 'private' },
+        message_id: 5,
+        user: { id: ANNA, is_bot: false, first_name: 'Anna' },
+        date: 1,
+        old_reaction: [],
+        new_reaction: [
+          { type: 'emoji', emoji: '👍' },
+          { type: 'custom_emoji', custom_emoji_id: '1' },
+          { type: 'paid' },
+        ],
+        ...fields,
+      },
+    });
+    expect(parse(reaction({}))).toMatchObject({
+      kind: 'turn',
+      request: {
+        kind: 'command',
+        text: 'reaction 5\n["👍","an emoji of their own","⭐"]',
+        sender: { id: String(ANNA) },
+      },
+    });
+    expect(parse(reaction({ new_reaction: [] }))).toMatchObject({ request: { text: 'reaction 5\n[]' } });
+    const stranger = { id: 6_666, is_bot: false, first_name: 'X' };
+    expect(reasonOf(parse(reaction({ user: stranger })))).toBe('not-allowed');
+    expect(reasonOf(parse(reaction({ user: { ...stranger, id: ANNA, is_bot: true } })))).toBe('not-allowed');
+    expect(reasonOf(parse(reaction({ user: undefined, actor_chat: { id: GROUP } })))).toBe('not-allowed');
+    expect(reasonOf(parse(reaction({ new_reaction: 'x' })))).toBe('malformed');
+  });
+
+  test('those of the agent folder are ours, offered in every menu, and explained', () => {
+    const offered = [{ name: 'hours', help: 'When we are `open`' }];
+    const policy = {
+      ...ALLOW_ANNA,
+      groups: groupPolicySchema.parse({ default: 'commands' }),
+      commands: offered,
+    };
+    expect(parse(inGroup({ text: '/hours' }), policy)).toMatchObject({ request: { text: '/hours' } });
+    expect(reasonOf(parse(inGroup({ text: '/hours' })))).toBe('other-bots-command');
+    expect(reasonOf(parse(inGroup({ text: '/weather' }), policy))).toBe('not-addressed');
+    expect(parse(message({ text: '/help' }), policy)).toMatchObject({
+      text: expect.stringContaining('/hours – When we are open'),
+    });
+    for (const { commands } of commandMenus(offered)) {
+      expect(commands.at(-1)).toEqual({ command: 'hours', description: 'When we are open' });
     }
   });
 

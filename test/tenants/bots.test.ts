@@ -211,6 +211,11 @@ describe(`${promise('TENANT')} replies`, () => {
         return {
           name: 'telegram',
           capabilities: { edit: true, markdown: true, maxTextLength: 4_096 },
+          async fetchFile(_request, remote) {
+            if (!valid.has(settings.token)) throw new Invalid('bad-token', 'refused');
+            return { body: Buffer.from(`${settings.token} ${remote}`) };
+          },
+          openConversation: async (_context, name) => ({ ..._context.request.conversation, title: name }),
           open: () => ({ push: (event) => sent.push([settings.token, event.type]), close: async () => {} }),
           async deliver(_context, reply) {
             if (!valid.has(settings.token)) throw new Invalid('bad-token', 'refused');
@@ -272,6 +277,19 @@ describe(`${promise('TENANT')} replies`, () => {
     await expectFailure(to.deliver(contextOf('acme', '7001'), REPLY), Invalid, 'bad-token');
   });
 
+  test('bring files, open conversations and have buttons as the platform has them', async () => {
+    const { add, to, valid, variables } = routed();
+    variables.NEW = '7001:new';
+    await add('acme', '7001', { token: ['env:NEW', 'env:A'] });
+    const context = contextOf('acme', '7001');
+    expect(to.capabilities).toMatchObject({ buttons: true, files: true });
+    expect(String((await to.fetchFile?.(context.request, 'f1'))?.body)).toBe(`${SECRETS.A} f1`);
+    expect(await to.openConversation?.(context, 'plans')).toMatchObject({ title: 'plans' });
+    valid.clear();
+    await expectFailure(to.fetchFile!(context.request, 'f1'), Invalid, 'bad-token');
+    await expectFailure(to.fetchFile!(contextOf('beta', '7001').request, 'f1'), Gone, 'bot-gone');
+  });
+
   test("of the installation's own bot stay with it, unless a tenant has it", async () => {
     const sentByOwn: string[] = [];
     const own: Channel = {
@@ -289,6 +307,52 @@ describe(`${promise('TENANT')} replies`, () => {
     await clock.advance(6_000);
     await expectFailure(to.deliver(contextOf('default', '5'), REPLY), Gone, 'bot-gone');
     expect(sentByOwn).toHaveLength(1);
+  });
+
+  test('whatever a channel can do, it can do through the bots, too', async () => {
+    const did: string[] = [];
+    const note =
+      <T>(what: string, result: T) =>
+      async () => {
+        did.push(what);
+        return result;
+      };
+    // Required: a member that the port gets later is asked for here, too.
+    const whole: Required<Channel> = {
+      name: 'telegram',
+      capabilities: { edit: true, markdown: true, maxTextLength: 7, files: true, buttons: true },
+      serves: async () => true,
+      open: () => ({ push() {}, close: note('open', undefined) }),
+      deliver: note('deliver', undefined),
+      holds: (anchor, ref) => anchor === ref,
+      fetchFile: note('fetchFile', { body: new Uint8Array([7]) }),
+      openConversation: note('openConversation', null),
+    };
+    const { add, bots, directory } = world();
+    await add('acme', '7001', { token: ['env:A'] });
+    const channel = { ...TELEGRAM, outgoing: async () => whole } as never as ChannelDescriptor;
+    const context = { events: createMemoryEventLog(), notes: createMemoryNotes(), log: silentLog };
+    for (const own of [null, whole]) {
+      did.length = 0;
+      const to = createBotChannels({ ...bots, channel, own, directory, context });
+      expect(Object.keys(to).sort()).toEqual(Object.keys(whole).sort());
+      const send = contextOf('acme', '7001');
+      expect(await to.serves?.(send.request)).toBe(true);
+      // Known from then on, also where there is no bot but the tenants'.
+      expect(to.capabilities).toEqual(whole.capabilities);
+      expect([to.holds?.('7', '7'), to.holds?.('7', '8')]).toEqual([true, false]);
+      await to.open(send).close();
+      await to.deliver(send, REPLY);
+      expect(await to.fetchFile?.(send.request, null)).toEqual({ body: new Uint8Array([7]) });
+      expect(await to.openConversation?.(send, 'x')).toBeNull();
+      expect(did).toEqual(['open', 'deliver', 'fetchFile', 'openConversation']);
+    }
+    const lacking = { ...whole, fetchFile: undefined, openConversation: undefined } as never as Channel;
+    const less = { ...TELEGRAM, outgoing: async () => lacking } as never as ChannelDescriptor;
+    const to = createBotChannels({ ...bots, channel: less, own: null, directory, context });
+    const send = contextOf('acme', '7001');
+    await expectFailure(Promise.resolve(to.fetchFile?.(send.request, null)), Gone, 'no-file');
+    expect(await to.openConversation?.(send, 'x')).toBeNull();
   });
 
   test('show what happened before the bot was open', async () => {

@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createAccessTokens } from '../../src/channels/wechat/access-token.ts';
 import { createWechatApi } from '../../src/channels/wechat/api.ts';
-import { createWechatCall } from '../../src/channels/wechat/http.ts';
+import { createWechatHttp } from '../../src/channels/wechat/http.ts';
 import { createMemoryNotes } from '../../src/stores/memory/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { startFakeWechat } from '../../testing/wechat/fake-wechat.ts';
@@ -13,8 +13,8 @@ async function startFixture(over: { appSecret?: string } = {}) {
   onTestFinished(() => wechat.close());
   const notes = createMemoryNotes({ clock });
   const { appId, appSecret } = wechat.account;
-  const call = createWechatCall({ apiRoot: wechat.apiRoot });
-  const options = { appId, appSecret, call, notes, clock, ...over };
+  const http = createWechatHttp({ apiRoot: wechat.apiRoot });
+  const options = { appId, appSecret, http, call: http.call, notes, clock, ...over };
   return {
     clock,
     wechat,

@@ -1,7 +1,7 @@
 // WeChat passes the contract of every channel, in safe mode, as far as the platform goes.
 import { createAccessTokens } from '../../src/channels/wechat/access-token.ts';
 import { createWechatChannel } from '../../src/channels/wechat/channel.ts';
-import { createWechatCall } from '../../src/channels/wechat/http.ts';
+import { createWechatHttp } from '../../src/channels/wechat/http.ts';
 import { createWechatWebhook } from '../../src/channels/wechat/webhook.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { createMemoryNotes } from '../../src/stores/memory/index.ts';
@@ -26,7 +26,7 @@ channelContract({
     const { appId, appSecret, token, aesKey } = wechat.account;
     const notes = createMemoryNotes({ clock });
     const channel = createWechatChannel({ appId, appSecret, apiRoot: wechat.apiRoot, notes, clock });
-    const call = createWechatCall({ apiRoot: wechat.apiRoot });
+    const { call } = createWechatHttp({ apiRoot: wechat.apiRoot });
     // Faults are to strike what is sent.
     await createAccessTokens({ appId, appSecret, call, notes, clock }).get();
     let messages = 24_000_000_000_000_000n;
@@ -81,8 +81,13 @@ channelContract({
           post: post(message({ MsgType: 'voice', MediaId: 'm', Recognition: 'hello' })),
           becomes: text('hello'),
         },
-        { name: 'a voice', post: post(message({ MsgType: 'voice', MediaId: 'm' })), becomes: null },
-        { name: 'a picture', post: post(message({ MsgType: 'image', PicUrl: 'u' })), becomes: null },
+        { name: 'a voice', post: post(message({ MsgType: 'voice', MediaId: 'm' })), becomes: text('') },
+        {
+          name: 'a picture',
+          post: post(message({ MsgType: 'image', PicUrl: 'u', MediaId: 'm' })),
+          becomes: text(''),
+        },
+        { name: 'a film', post: post(message({ MsgType: 'video', MediaId: 'm' })), becomes: null },
         { name: 'a place', post: post(message({ MsgType: 'location', Label: 'x' })), becomes: null },
         {
           name: 'a press in the menu',

@@ -3,6 +3,7 @@
 import { onTestFinished } from 'vitest';
 import { createWechatChannel } from '../../src/channels/wechat/channel.ts';
 import { deliverReply, sendContext } from '../../src/core/delivery.ts';
+import { Gone } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { type TurnRequest, turnRequest } from '../../src/core/messages.ts';
 import type { BeginResult } from '../../src/core/ports.ts';
@@ -24,6 +25,8 @@ export async function startConversation() {
     createWechatChannel({ appId, appSecret, apiRoot: wechat.apiRoot, notes, clock, timeoutMs: 2_000 });
   onTestFinished(() => wechat.close());
   let messages = 0;
+  /** What is kept of replies, by object. */
+  const files = new Map<string, Uint8Array>();
   let channel = open();
 
   /** The person writes: their quota begins anew. Nobody answers the callback here, the ledger has it all the same. */
@@ -48,7 +51,14 @@ export async function startConversation() {
   async function deliver(begun: BeginResult, request: TurnRequest) {
     const turn = await store.getTurn(begun.lease.tenant, request.turnId);
     if (!turn) throw new Error('No such turn.');
-    const deps = { store, clock, log: silentLog };
+    const objects = {
+      async *stream(key: string) {
+        const bytes = files.get(key.replace(/^acme\/files\//, ''));
+        if (!bytes) throw new Gone('no-object', 'It is not kept any more.');
+        yield bytes;
+      },
+    };
+    const deps = { store, clock, log: silentLog, objects: objects as never };
     let outcome: Awaited<ReturnType<typeof deliverReply>> | undefined;
     const running = deliverReply(deps, channel, begun.lease, request, turn).then((done) => {
       outcome = done;
@@ -77,6 +87,7 @@ export async function startConversation() {
     wechat,
     store,
     notes,
+    files,
     write,
     commit,
     deliver,

@@ -96,17 +96,19 @@ describe.each([
   test('a fixed answer rides in the response', async () => {
     const { wechat, accepted } = await startFixture({ aesKey });
     await wechat.send(ANNA, { MsgType: 'event', Event: 'subscribe' });
-    await wechat.send(ANNA, { MsgType: 'image', PicUrl: 'http://x/1.png', MediaId: 'm' });
+    await wechat.send(ANNA, { MsgType: 'video', MediaId: 'm', ThumbMediaId: 't' });
     expect(accepted).toEqual([]);
     expect(wechat.chat(ANNA)).toEqual([
       expect.stringContaining('Write to me'),
-      expect.stringContaining('text only'),
+      expect.stringContaining('texts, pictures and voice'),
     ]);
   });
 
   test.each<[Record<string, string>, string | null]>([
     [{ MsgType: 'voice', MediaId: 'm', Format: 'amr', Recognition: 'what was heard' }, 'what was heard'],
-    [{ MsgType: 'voice', MediaId: 'm', Format: 'amr' }, null],
+    [{ MsgType: 'voice', MediaId: 'm', Format: 'amr' }, ''],
+    [{ MsgType: 'image', PicUrl: 'http://x/1.jpg', MediaId: 'm' }, ''],
+    [{ MsgType: 'image', PicUrl: 'http://x/1.jpg' }, null],
     [{ MsgType: 'video', MediaId: 'm', ThumbMediaId: 't' }, null],
     [{ MsgType: 'location', Location_X: '1', Location_Y: '2', Scale: '3', Label: 'x' }, null],
     [{ MsgType: 'link', Title: 't', Description: 'd', Url: 'http://x' }, null],

@@ -40,7 +40,7 @@ channelContract({
     };
     return {
       name: 'wecom',
-      channel: createWecomChannel({ clock }),
+      channel: createWecomChannel({ clock, aesKey }),
       open: async (accept) =>
         createWecomWebhook({
           ...{ token, aesKey, accept, clock, log: silentLog },
@@ -83,8 +83,22 @@ channelContract({
           }),
           becomes: text('look'),
         },
-        { name: 'a picture', post: message({ msgtype: 'image', image: { url: 'u' } }), becomes: null },
-        { name: 'a file', post: message({ msgtype: 'file', file: { url: 'u' } }), becomes: null },
+        {
+          name: 'a picture',
+          post: message({ msgtype: 'image', image: { url: 'https://x.test/u' } }),
+          becomes: text(''),
+        },
+        {
+          name: 'a file',
+          post: message({ msgtype: 'file', file: { url: 'https://x.test/u' } }),
+          becomes: text(''),
+        },
+        {
+          name: 'a film',
+          post: message({ msgtype: 'video', video: { url: 'https://x.test/u' } }),
+          becomes: text(''),
+        },
+        { name: 'a card', post: message({ msgtype: 'link', link: { url: 'u' } }), becomes: null },
         {
           name: 'who comes in',
           post: message({ msgtype: 'event', event: { eventtype: 'enter_chat' } }),

@@ -19,7 +19,7 @@ async function startConversation() {
   const wecom = await startFakeWecom({ clock });
   onTestFinished(() => wecom.close());
   const store = createMemorySessionStore({ clock });
-  const channel = createWecomChannel({ clock, timeoutMs: 2_000 });
+  const channel = createWecomChannel({ clock, timeoutMs: 2_000, aesKey: wecom.bot.aesKey });
   let messages = 0;
   return {
     clock,

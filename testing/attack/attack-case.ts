@@ -5,7 +5,8 @@ import type { ToolResult } from '../../src/agent/model-messages.ts';
 import type { TestSystem } from '../local-system.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 
-export type Mode = 'sandboxed' | 'bare';
+/** On one machine with or without a sandbox; on AWS with agents in a function of their own or in the worker's. */
+export type Mode = 'sandboxed' | 'bare' | 'isolated' | 'shared';
 
 export interface ToolCall {
   readonly name: string;
@@ -14,16 +15,14 @@ export interface ToolCall {
 
 export interface AttackWorld {
   readonly mode: Mode;
-  readonly system: TestSystem;
-  readonly folder: string;
-  readonly privateFolder: string;
-  readonly bot: FakeBot;
   /** What the scripts find in their environment. */
   variables(id: string): Readonly<Record<string, string>>;
   /** A file of the server's user, and a folder beside it (`.d`), with a canary in each. */
   prepare(id: string): Promise<void>;
   /** What changed of them; null when nothing did. */
   damage(id: string): Promise<string | null>;
+  /** Says something in a chat; returns the reply. */
+  say(chat: string, text: string): Promise<string>;
   /** Runs tools in a turn of this chat, all in one; what they answered. */
   turn(chat: string, calls: readonly ToolCall[]): Promise<readonly ToolResult[]>;
   /** Requests that a program with the attacker's address got. */
@@ -33,10 +32,17 @@ export interface AttackWorld {
   /** What was asked of the model by calls that were not a conversation's. */
   askedDirectly(): readonly string[];
   storedBytes(): Promise<number>;
-  isCounted(): Promise<boolean>;
+  isCounted(): boolean;
   /** What must still be as it was: workers, the victim's conversation. */
   harm(): Promise<string | null>;
-  close(): Promise<void>;
+}
+
+/** Of one machine: with what attacks from outside call and lay out. */
+export interface MachineWorld extends AttackWorld {
+  readonly system: TestSystem;
+  readonly folder: string;
+  readonly privateFolder: string;
+  readonly bot: FakeBot;
 }
 
 interface CaseFields {
@@ -75,7 +81,7 @@ export interface TextCase extends CaseFields {
 /** From outside: a web page, a process of the machine, a command of the operator over hostile files. */
 export interface OutsideCase extends CaseFields {
   /** What got through; null when nothing did. */
-  readonly run: (world: AttackWorld) => Promise<string | null>;
+  readonly run: (world: MachineWorld) => Promise<string | null>;
 }
 
 export type Attack<Case> = Case & { readonly kind: string };

@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sessionKeyOf, turnIdOf } from '../../src/core/ids.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
-import type { AttackWorld, OutsideCase } from './attack-case.ts';
-import { bash, VICTIM } from './attack-world.ts';
+import type { MachineWorld, OutsideCase } from './attack-case.ts';
+import { VICTIM } from './machine-world.ts';
+import { bash } from './surroundings.ts';
 
 interface Sent {
   readonly method?: string;
@@ -20,7 +21,7 @@ interface Sent {
 
 /** As written: no client puts a path or a header right. */
 function send(
-  { system }: AttackWorld,
+  { system }: MachineWorld,
   { method = 'GET', path = '/v1/chats', headers = {}, body }: Sent,
 ): Promise<{ status: number; text: string }> {
   const { hostname, port } = new URL(system.url);
@@ -41,7 +42,7 @@ function send(
 }
 
 /** Null when every one of them is refused. */
-async function allRefused(world: AttackWorld, requests: readonly Sent[]): Promise<string | null> {
+async function allRefused(world: MachineWorld, requests: readonly Sent[]): Promise<string | null> {
   for (const one of requests) {
     const { status, text } = await send(world, one).catch(() => ({ status: 400, text: '' }));
     if (status < 400 || /canary-/.test(text))
@@ -52,8 +53,8 @@ async function allRefused(world: AttackWorld, requests: readonly Sent[]): Promis
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const MESSAGE = { method: 'POST', path: `/v1/chats/${VICTIM}/messages`, body: '{"text":"hello"}' };
-const keyed = ({ system }: AttackWorld) => ({ authorization: `Bearer ${system.key}` });
-const hostOf = ({ system }: AttackWorld) => new URL(system.url).host;
+const keyed = ({ system }: MachineWorld) => ({ authorization: `Bearer ${system.key}` });
+const hostOf = ({ system }: MachineWorld) => new URL(system.url).host;
 
 /** All that changes or tells something. */
 const EVERYTHING: readonly Sent[] = [
@@ -289,7 +290,7 @@ const SLOW_MS = 40_000;
 const run = promisify(execFile);
 
 /** The operator's command over this system's data. */
-async function command({ system, folder, privateFolder }: AttackWorld, ...args: string[]): Promise<string> {
+async function command({ system, folder, privateFolder }: MachineWorld, ...args: string[]): Promise<string> {
   const env = { PATH: process.env.PATH, HOME: privateFolder, TMPDIR: process.env.TMPDIR, NO_COLOR: '1' };
   const program = [join(PACKAGE_ROOT, 'bin/hybrid-sessions.mjs'), ...args, '--data', system.dataDir];
   return await run(process.execPath, program, { cwd: folder, env, timeout: 60_000 }).then(
@@ -300,7 +301,7 @@ async function command({ system, folder, privateFolder }: AttackWorld, ...args: 
 
 /** An export of a small chat that a stranger changed, taken in; what its agent then finds. */
 async function importOf(
-  world: AttackWorld,
+  world: MachineWorld,
   name: string,
   spoil: (folder: string, target: string) => Promise<void>,
   look: string,

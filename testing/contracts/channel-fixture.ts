@@ -63,6 +63,13 @@ export interface ChannelFixture {
   buttons?(): readonly string[];
   /** What the platform posts when somebody presses the button with that label. */
   pressed?(label: string, by?: 'stranger'): Post;
+  /** Where people can send files and get some; absent where the channel says that it has none. */
+  readonly files?: {
+    /** The allowed person sends one with a text; what the platform posts because of it. */
+    sent(name: string, mediaType: string, bytes: Buffer, text: string): Post;
+    /** Those that the bot shows in the chat now, oldest first. */
+    shown(): readonly { readonly name: string; readonly bytes: Buffer }[];
+  };
   close(): Promise<void>;
 }
 

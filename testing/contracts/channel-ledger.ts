@@ -49,7 +49,8 @@ export interface Ledger {
   attempt(): SendContext & { lose(): void };
 }
 
-export function ledgerOf(request: TurnRequest): Ledger {
+/** `more` of the context, such as the way to files. */
+export function ledgerOf(request: TurnRequest, more: Pick<SendContext, 'readFile'> = {}): Ledger {
   let anchor: Json | null = null;
   return {
     get anchor() {
@@ -58,6 +59,7 @@ export function ledgerOf(request: TurnRequest): Ledger {
     attempt() {
       let lost = false;
       return {
+        ...more,
         request,
         tenant: tenantOf(request.sessionKey),
         sessionId: 'f0e1d2c3-0000-4000-8000-000000000000' as SessionId,

@@ -3,6 +3,7 @@
 // cannot do something, its fixture lists the case with the reason.
 import { describe } from 'vitest';
 import { deliveryCases } from './channel-delivery.ts';
+import { fileCases } from './channel-files.ts';
 import type { ChannelContract } from './channel-fixture.ts';
 import { inletCases } from './channel-inlet.ts';
 import { progressCases } from './channel-progress.ts';
@@ -18,6 +19,7 @@ export function channelContract(contract: ChannelContract): void {
     deliveryCases(contract, it);
     progressCases(contract, it);
     questionCases(contract, it);
+    fileCases(contract, it);
     finish();
   });
 }

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { Conflict } from '../../src/core/errors.ts';
 import { promise } from '../../src/core/promises.ts';
-import { GATHERED } from '../../src/core/records.ts';
+import { gatheredBy } from '../../src/core/records.ts';
 import { conversation, type Declare, expectFailure, message, withFixture } from './contract.ts';
 import type { SessionStoreContract, SessionStoreFixture } from './session-store-fixture.ts';
 import { begin, commitOf, LEASE_MS, RETENTION_SEC } from './session-store-steps.ts';
@@ -28,7 +28,7 @@ export function gatherCases(contract: SessionStoreContract, it: Declare): void {
       for (const { turnId, text } of [second, third]) {
         expect(await store.getTurn(begun.lease.tenant, turnId)).toMatchObject({
           status: 'delivered',
-          reply: GATHERED,
+          reply: gatheredBy(input.turnId),
           text,
         });
       }

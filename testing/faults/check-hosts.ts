@@ -1,5 +1,6 @@
 // The hosts of a run: none outlives it, nothing that a lying one said was committed, and no object lies where no session is.
 import { setTimeout as pause } from 'node:timers/promises';
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import { packNameOf } from '../../src/state/record.ts';
 import type { CheckInput } from './check-input.ts';
 import type { Findings } from './findings.ts';
@@ -25,8 +26,8 @@ export async function checkHosts(
   }
   const sessions = new Set<string>();
   for (const sessionKey of new Set(sent.map((each) => each.sessionKey))) {
-    const mapping = await ports.store.getMapping(sessionKey);
-    if (mapping) sessions.add(mapping.session_id);
+    const heads = await ports.store.listHeads(DEFAULT_TENANT, { sessionKey, limit: 200 });
+    for (const { sessionId } of heads.items) sessions.add(sessionId);
   }
   for await (const { key } of ports.objects.list('')) {
     const [, session, pack, ...more] = key.split('/');

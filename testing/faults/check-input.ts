@@ -4,7 +4,7 @@ import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { HistoryLine } from './injected-faults.ts';
 import type { ModelCall } from './model.ts';
 import type { OpenPorts } from './ports.ts';
-import type { Sent } from './simulated-users.ts';
+import type { Sent } from './sent.ts';
 
 export interface CheckInput {
   readonly sent: readonly Sent[];
@@ -21,7 +21,7 @@ export interface Outcome {
   readonly sent: Sent;
   readonly number: number;
   readonly turn: TurnRecord | null;
-  /** The agent answered; otherwise the reply is an honest failure. */
+  /** As it was meant to be; otherwise the reply is an honest failure, or says that it was stopped. */
   readonly answered: boolean;
   /** Cut off at a deadline and queued again behind what was written meanwhile. */
   readonly continued: boolean;

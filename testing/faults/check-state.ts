@@ -13,13 +13,15 @@ import { ownCanaryOnly } from './check-chat.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
 import type { Findings } from './findings.ts';
 import { fileOf } from './model.ts';
-import { canaryOf, promptOf } from './plan.ts';
+import { canaryOf, promptOf } from './planned.ts';
 import { openState } from './ports.ts';
+import type { ReplayedChat } from './replay-chat.ts';
 
 /** Returns how many objects nothing refers to. */
 export async function checkState(
   key: SessionKey,
   chat: readonly Outcome[],
+  replayed: ReplayedChat,
   { ports, folder }: CheckInput,
   findings: Findings,
 ): Promise<number> {
@@ -46,6 +48,26 @@ export async function checkState(
   const head = mapping && (await ports.store.getHead(DEFAULT_TENANT, mapping.session_id));
   expect(!!head, 'state', null, () => `Chat ${number} has no session.`);
   if (!head) return 0;
+  expect(
+    replayed.session === null || replayed.session === head.sessionId,
+    'session',
+    null,
+    () => `Chat ${number} points at ${head.sessionId}, not at ${replayed.session}.`,
+  );
+  let orphans = 0;
+  const heads = await ports.store.listHeads(DEFAULT_TENANT, { sessionKey: key, limit: 200 });
+  for (const each of heads.items) orphans += await checkWhole(each, number, ports, findings);
+  await checkRestored(head, chat, replayed, folder, ports.objects, findings);
+  return orphans;
+}
+
+/** Returns how many objects of the session nothing refers to. */
+async function checkWhole(
+  head: SessionHead,
+  number: number,
+  ports: CheckInput['ports'],
+  { expect }: Findings,
+): Promise<number> {
   const report = await verifyState(ports.objects, head);
   expect(
     report.problems.length === 0,
@@ -61,13 +83,13 @@ export async function checkState(
     graceMs: 0,
     heads: ports.store,
   });
-  await checkRestored(head, chat, folder, ports.objects, findings);
   return orphans.length;
 }
 
 async function checkRestored(
   head: SessionHead,
   chat: readonly Outcome[],
+  { lines, loose }: ReplayedChat,
   folder: string,
   objects: CheckInput['ports']['objects'],
   { expect }: Findings,
@@ -78,28 +100,37 @@ async function checkRestored(
   for (const path of [directory.config, directory.workspace]) await mkdir(path, { recursive: true });
   try {
     await openState(objects).restore(head, directory);
-    const prompts = await promptsOf(transcriptPath(directory.config, head.sessionId));
+    const transcript = transcriptPath(directory.config, head.sessionId);
+    const prompts = await promptsOf(transcript);
+    const said = new Set(lines.flatMap((line) => (line.isCertain ? line.prompts : [])));
+    const maybeSaid = new Set([...loose, ...lines.flatMap((line) => line.prompts)]);
     for (const outcome of chat) {
       const prompt = promptOf(outcome.sent.message);
       const uuid = outcome.turn && messageUuid(outcome.turn.turnId);
       const held = prompts.filter((entry) => entry.uuid === uuid);
       const twins = prompts.filter(({ texts }) => texts.includes(prompt)).length;
       const right = held.every(({ texts }) => texts.includes(prompt)) && twins === held.length;
-      const times = outcome.answered ? held.length === 1 : held.length <= 1;
+      const isThere = said.has(outcome.number);
+      const times = isThere ? held.length === 1 : held.length <= (maybeSaid.has(outcome.number) ? 1 : 0);
       expect(
         right && times,
         'transcript',
         outcome.number,
         () => `The transcript holds it ${held.length} times by its id, ${twins} times by its text.`,
       );
-      if (!outcome.answered) continue;
-      const file = await readFile(join(directory.workspace, fileOf(outcome.number)), 'utf8').catch(
-        () => null,
-      );
-      const whole = file === `${fileOf(outcome.number)} ${canaryOf(number)}`;
-      expect(whole, 'workspace', outcome.number, () => `Its file holds ${JSON.stringify(file)}.`);
     }
-    const once = chat.filter(({ answered, continued }) => answered && !continued);
+    const written = new Set(lines.flatMap((line) => (line.isCertain ? line.files : [])));
+    const maybeWritten = new Set([...loose, ...lines.flatMap((line) => line.files)]);
+    for (const { number: each } of chat) {
+      const file = await readFile(join(directory.workspace, fileOf(each)), 'utf8').catch(() => null);
+      const isWhole = file === `${fileOf(each)} ${canaryOf(number)}`;
+      const isRight = written.has(each) ? isWhole : file === null || (maybeWritten.has(each) && isWhole);
+      expect(isRight, 'workspace', each, () => `Its file holds ${JSON.stringify(file)}.`);
+    }
+    const once = lines
+      .filter(({ isCertain, outcome }) => isCertain && !outcome.continued)
+      .filter(({ prompts: own, outcome }) => own.includes(outcome.number))
+      .map(({ outcome }) => outcome);
     const places = once.map((outcome) =>
       prompts.findIndex(({ texts }) => texts.some((text) => text.includes(promptOf(outcome.sent.message)))),
     );
@@ -111,7 +142,7 @@ async function checkRestored(
       () => `Chat ${number}: the transcript's prompts stand in another order: ${places.join(' ')}`,
     );
     const everything = [
-      ...prompts.flatMap(({ texts }) => texts),
+      await readFile(transcript, 'utf8').catch(() => ''),
       ...(await filesBelow(directory.workspace)),
     ].join('\n');
     expect(
@@ -124,6 +155,14 @@ async function checkRestored(
       ([, found]) => !chat.some((each) => each.number === Number(found)),
     );
     expect(strange.length === 0, 'apart', null, () => `Chat ${number} holds messages of another chat.`);
+    const numbers = new Set([...everything.matchAll(/#m(\d+)/g)].map(([, found]) => Number(found)));
+    const left = [...numbers].filter((each) => !maybeSaid.has(each));
+    expect(
+      left.length === 0 || strange.length > 0,
+      'left-behind',
+      left[0] ?? null,
+      () => `Chat ${number} holds what was undone or left behind: ${left.join(' ')}`,
+    );
   } catch (error) {
     expect(false, 'whole', null, () => `Chat ${number} cannot be restored: ${String(error)}`);
   } finally {

@@ -2,14 +2,15 @@
 // directly. It reads the history only to know which faults were injected (a killed agent may answer that it was
 // killed).
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
-import { isCommitted } from '../../src/core/records.ts';
-import { supportId } from '../../src/core/replies.ts';
+import { isCommitted, type Reply } from '../../src/core/records.ts';
+import { NEW_SESSION_TEXT, supportId } from '../../src/core/replies.ts';
 import { checkChat } from './check-chat.ts';
 import { checkHosts } from './check-hosts.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
 import { checkState } from './check-state.ts';
 import { createFindings, type Findings } from './findings.ts';
-import { canaryOf } from './plan.ts';
+import { canaryOf, type PlannedMessage } from './planned.ts';
+import { replayChat } from './replay-chat.ts';
 
 export async function check(input: CheckInput): Promise<
   Findings & {
@@ -34,7 +35,7 @@ export async function check(input: CheckInput): Promise<
     });
   }
   for (const outcome of outcomes.values()) {
-    checkTurn(outcome, input, findings);
+    checkTurn(outcome, input, [...outcomes.values()], findings);
     await checkEvents(outcome, input, findings);
   }
   checkModel(input, findings);
@@ -43,14 +44,21 @@ export async function check(input: CheckInput): Promise<
   let orphans = 0;
   for (const [key, chat] of Map.groupBy(outcomes.values(), ({ sent }) => sent.sessionKey)) {
     leftovers += checkChat(chat, input.bot, findings);
-    orphans += await checkState(key, chat, input, findings);
+    const replayed = replayChat(chat, input.history, findings);
+    orphans += await checkState(key, chat, replayed, input, findings);
   }
   await checkQueue(input, outcomes, findings);
   await checkHosts(input, findings);
   return Object.assign(findings, { leftovers, orphans, outcomes: [...outcomes.values()] });
 }
 
-function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { expect }: Findings): void {
+function checkTurn(
+  outcome: Outcome,
+  { history }: CheckInput,
+  all: readonly Outcome[],
+  { expect }: Findings,
+): void {
+  const { sent, number, turn } = outcome;
   const { acknowledgedAtMs } = sent;
   expect(
     acknowledgedAtMs !== null,
@@ -70,9 +78,12 @@ function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { e
     (line) => line.message === number && line.what === 'begun' && line.status === 'running',
   );
   if (reply.outcome === 'ok') {
-    const canary = canaryOf(sent.message.chat);
-    const right = reply.text.startsWith(`Noted #m${number} for ${canary}.`);
+    const right = isAnswer(sent.message, reply);
     expect(right, 'answer', number, () => `The reply is not the answer to it: ${reply.text}`);
+  } else if (reply.outcome === 'stopped') {
+    expect(mayBeStopped(outcome, history, all), 'answer', number, () => 'Stopped, and nobody wanted that.');
+  } else if (isRefusal(sent.message, reply)) {
+    return;
   } else if (reply.code === 'gave-up') {
     const excused = attempts.length > 3 && struck.some(({ how }) => how !== 'slow');
     expect(
@@ -90,13 +101,61 @@ function checkTurn({ sent, number, turn }: Outcome, { history }: CheckInput, { e
   }
 }
 
+/** Whether it is what such a message gets; replay-chat.ts holds it against what stands in the chat. */
+function isAnswer({ number, chat, act }: PlannedMessage, reply: Reply): boolean {
+  const noted = (about: number, word = 'Noted') =>
+    reply.text.startsWith(`${word} #m${about} for ${canaryOf(chat)}.`);
+  switch (act?.kind) {
+    case 'stop':
+      return act.text ? noted(number) : reply.text === 'What came before is stopped.';
+    case 'btw':
+      return reply.code === 'gathered' || noted(number);
+    case 'undo':
+      return reply.text.startsWith('Undone: ') || reply.text.startsWith('The new session is undone.');
+    case 'redo':
+      return (
+        reply.text.startsWith('Back again: ') || reply.text.startsWith('This is the later session again.')
+      );
+    case 'new':
+      return reply.text === NEW_SESSION_TEXT;
+    case 'ask':
+      return reply.asked?.length === 1;
+    case 'press':
+      return reply.code !== undefined || noted(act.of) || noted(act.of, 'Left out');
+    default:
+      return noted(number);
+  }
+}
+
+const isRefusal = ({ act }: PlannedMessage, { code }: Reply): boolean =>
+  (act?.kind === 'undo' && code === 'nothing-to-undo') ||
+  (act?.kind === 'redo' && code === 'nothing-to-redo');
+
+/** Somebody stopped what came before, or undid what was cut off. */
+function mayBeStopped(
+  { sent, number, continued }: Outcome,
+  history: CheckInput['history'],
+  all: readonly Outcome[],
+): boolean {
+  const said = history.filter(({ what }) => what === 'said');
+  const at = said.findIndex(({ message }) => message === number);
+  const chatOf = new Map(all.map((each) => [each.number, each.sent.message.chat]));
+  return said
+    .slice(at + 1)
+    .some(
+      ({ message, act, chat = chatOf.get(Number(message)) }) =>
+        chat === sent.message.chat && (act === 'stop' || (act === 'undo' && continued)),
+    );
+}
+
 /** Checks that a watcher of the turn over HTTP sees exactly one `final` event. */
 async function checkEvents(
   { sent, number, turn }: Outcome,
   { ports }: CheckInput,
   { expect }: Findings,
 ): Promise<void> {
-  if (sent.message.channel !== 'http' || turn === null) return;
+  // What a running turn took with it is answered there.
+  if (sent.message.channel !== 'http' || turn === null || turn.reply?.code === 'gathered') return;
   const logged = await ports.events.read(turn.tenant, turn.turnId, 0, { waitMs: 0 });
   const finals = logged.filter(({ event }) => event.type === 'final').map(({ event }) => event);
   const first = finals[0];

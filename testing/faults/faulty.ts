@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Ambiguous, Refused } from '../../src/core/errors.ts';
 import type { ObjectStore, ReceivedMessage, SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import type { InjectedFaults, Note } from './injected-faults.ts';
-import { numberIn, type Place, STORE_CALLS } from './plan.ts';
+import { type Place, STORE_CALLS } from './planned.ts';
 import { MAX_RETRY_MS } from './settings.ts';
 
 /** Which message this process works on now; a worker runs one turn at a time. */
@@ -113,6 +113,7 @@ export interface FaultyQueueOptions {
   readonly faults: InjectedFaults;
   readonly current: Current;
   readonly note: Note;
+  readonly numberOf: (request: ReceivedMessage['request']) => number | null;
   /** Deliveries that come again, as an at-least-once queue may do: given to whichever worker asks next. */
   readonly redeliveries: {
     put(request: ReceivedMessage['request'], afterMs: number): void;
@@ -122,11 +123,11 @@ export interface FaultyQueueOptions {
 
 export function faultyQueue(
   queue: TurnQueue,
-  { faults, current, note, redeliveries }: FaultyQueueOptions,
+  { faults, current, note, numberOf, redeliveries }: FaultyQueueOptions,
 ): TurnQueue {
   function faultyDelivery(delivery: ReceivedMessage): ReceivedMessage {
     const { request } = delivery;
-    const message = numberIn(request.text);
+    const message = numberOf(request);
     return {
       request,
       receiveCount: delivery.receiveCount,
@@ -146,7 +147,7 @@ export function faultyQueue(
       while (!options.signal?.aborted && Date.now() < untilMs) {
         const redelivery = redeliveries.take();
         if (redelivery) {
-          current.message = numberIn(redelivery.text);
+          current.message = numberOf(redelivery);
           note('received', { message: current.message, redelivery: true });
           const nothing = async () => {};
           return [
@@ -162,7 +163,7 @@ export function faultyQueue(
         }
         const [delivery] = await queue.receive({ ...options, max: 1, waitMs: 300 });
         if (!delivery) continue;
-        current.message = numberIn(delivery.request.text);
+        current.message = numberOf(delivery.request);
         note('received', {
           message: current.message,
           part: delivery.request.part,

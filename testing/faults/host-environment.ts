@@ -1,7 +1,7 @@
 // How a host of a fault run finds its run: by its environment, and by files in the run's folder.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PlannedFault } from './plan.ts';
+import type { PlannedFault } from './planned.ts';
 
 /** Carried by every host of a run and by its agent; its value is the run's folder. */
 export const MARK = 'FAULTS_FOLDER';

@@ -3,7 +3,7 @@
 // however many processes and attempts reach it.
 import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Place, PlannedFault } from './plan.ts';
+import type { Place, PlannedFault } from './planned.ts';
 
 export interface HistoryLine {
   readonly atMs: number;

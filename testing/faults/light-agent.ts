@@ -1,30 +1,18 @@
 // A stand-in for the Agent SDK's CLI, as a process of its own: same transcript file, appended line by line, model
 // over HTTP, a file written in the workspace. It starts in a tenth of the time, so that thousands of turns can be
-// run; it knows nothing of tools, hooks or compaction. Usage: light-agent.ts <JSON LightAgentInput>; prints an outcome.
+// run; it knows nothing of hooks or compaction. It asks people first for one tool, and takes what they write meanwhile at
+// its next step. Usage: light-agent.ts <JSON LightAgentInput>; see light-agent-input.ts.
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-
-export interface LightAgentInput {
-  readonly transcript: string;
-  readonly workspace: string;
-  readonly sessionId: string;
-  readonly text: string;
-  /** Of the entry that holds it; a random one when left out. */
-  readonly uuid?: string;
-  readonly modelUrl: string;
-  readonly modelTimeoutMs: number;
-  /** So often the model is asked in a row where it does not answer. */
-  readonly modelTries: number;
-}
-
-export interface LightAgentOutput {
-  readonly status: 'ok' | 'interrupted' | 'model-unavailable' | 'model-refused';
-  readonly text: string;
-  /** Of `model-unavailable`: the HTTP status, null without an answer, and the time that the model named. */
-  readonly modelStatus?: number | null;
-  readonly retryAfterMs?: number;
-}
+import { createInterface } from 'node:readline';
+import {
+  ASKED_TOOL,
+  type LightAgentInput,
+  type LightAgentLine,
+  type LightAgentOutput,
+  type Told,
+} from './light-agent-input.ts';
 
 interface Block {
   readonly type: string;
@@ -43,6 +31,9 @@ interface Entry {
 const input = JSON.parse(process.argv[2] ?? '{}') as LightAgentInput;
 const interrupted = new AbortController();
 process.on('SIGINT', () => interrupted.abort());
+const told: Told[] = [];
+createInterface({ input: process.stdin }).on('line', (line) => told.push(JSON.parse(line) as Told));
+const print = (line: LightAgentLine) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const entries: Entry[] = existsSync(input.transcript)
   ? readFileSync(input.transcript, 'utf8')
@@ -98,8 +89,31 @@ function work(block: Block): unknown {
   return { type: 'tool_result', tool_use_id: block.id, content: `wrote ${path}` };
 }
 
+/** The calls that the conversation ends with get their result: of people's decision, or that nobody allowed them. */
+function settleHeld(): boolean {
+  const last = entries.at(-1);
+  const blocks = Array.isArray(last?.message.content) ? (last.message.content as Block[]) : [];
+  const held = last?.type === 'assistant' ? blocks.filter(({ type }) => type === 'tool_use') : [];
+  if (held.length === 0) return false;
+  const results = held.map((block) => {
+    const decided = input.decided?.find(({ id }) => id === block.id);
+    if (decided?.verdict === 'allow') return work(block);
+    const content = decided?.reason ?? 'Nobody allowed this.';
+    return { type: 'tool_result', tool_use_id: block.id, content, is_error: true };
+  });
+  add('user', results);
+  return input.decided !== null;
+}
+
+function takeTold(): void {
+  for (const { uuid, text } of told.splice(0)) {
+    add('user', text, uuid);
+    print({ took: uuid });
+  }
+}
+
 async function converse(): Promise<LightAgentOutput> {
-  add('user', input.text, input.uuid);
+  if (!settleHeld()) add('user', input.text, input.uuid);
   for (let steps = 0, failures = 0; steps < 10 && !interrupted.signal.aborted; ) {
     const answer = await ask();
     if (interrupted.signal.aborted) break;
@@ -115,11 +129,19 @@ async function converse(): Promise<LightAgentOutput> {
     steps++;
     add('assistant', answer);
     const uses = answer.filter((block) => block.type === 'tool_use');
-    if (uses.length === 0) return { status: 'ok', text: answer.map((block) => block.text ?? '').join('') };
-    add('user', uses.map(work));
+    const text = answer.map((block) => block.text ?? '').join('');
+    const asked = uses.find(({ name }) => name === ASKED_TOOL);
+    if (asked) {
+      const { file_path: file = '', content = '' } = asked.input ?? {};
+      return { status: 'ok', text, held: { id: asked.id ?? '', file, content } };
+    }
+    // What comes when no tool is called any more is a prompt of its own, in the same run.
+    if (uses.length === 0 && told.length === 0) return { status: 'ok', text };
+    if (uses.length > 0) add('user', uses.map(work));
+    takeTold();
   }
   return { status: 'interrupted', text: '' };
 }
 
-const outcome = await converse();
-process.stdout.write(JSON.stringify(outcome));
+print({ outcome: await converse() });
+process.stdin.destroy();

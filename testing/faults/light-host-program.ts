@@ -9,7 +9,7 @@ import { createFaultyLine } from './faulty-line.ts';
 import { type HostEnvironment, hostFaultsFile, MARK, messageFile } from './host-environment.ts';
 import { createInjectedFaults, createNote } from './injected-faults.ts';
 import { createLightRunner } from './light-runner.ts';
-import type { PlannedFault } from './plan.ts';
+import type { PlannedFault } from './planned.ts';
 
 const environment = process.env as unknown as HostEnvironment;
 const folder = environment[MARK];

@@ -4,8 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ModelRequest } from '../../src/agent/model-messages.ts';
 import type { ModelReply } from '../../src/agent/model-reply.ts';
 import { createModelServer, type Responder } from '../../src/agent/model-server.ts';
+import type { Act } from './act.ts';
 import type { InjectedFaults, Note } from './injected-faults.ts';
-import { canaryOf, numberIn } from './plan.ts';
+import { ASKED_TOOL } from './light-agent-input.ts';
+import { canaryOf, numberIn } from './planned.ts';
 
 export interface ModelCall {
   readonly atMs: number;
@@ -19,6 +21,12 @@ export interface FaultModel {
   close(): Promise<void>;
 }
 
+/** Whose turn a call is for: told to the turn that runs, a message may be the last one without being the one that is answered. */
+export interface CallingTurns {
+  readonly numberOf: (turn: string) => number | null;
+  readonly actOf: (message: number) => Act | undefined;
+}
+
 export const fileOf = (message: number): string => `turns/m${message}.txt`;
 
 export async function startFaultModel(
@@ -26,15 +34,22 @@ export async function startFaultModel(
   note: Note,
   agent: 'light' | 'real',
   pause: (ms: number, message: number | null) => Promise<unknown> = (ms) => sleep(ms),
+  calling: CallingTurns = { numberOf: () => null, actOf: () => undefined },
 ): Promise<FaultModel> {
   const calls: ModelCall[] = [];
   // Answers differ from run to run, as a model's do: a reply of one attempt under another's record shows.
   let run = '';
+  let caller = '';
   const respond: Responder = async (request) => {
-    const asked = promptsIn(request);
-    const message = asked.at(-1) ?? null;
+    const known = promptsIn(request);
+    const message = calling.numberOf(caller) ?? known.at(-1) ?? null;
+    const act = message === null ? undefined : calling.actOf(message);
+    const about = act?.kind === 'press' ? act.of : message;
+    // What is answered is named last, each once.
+    const asked = about === null ? known : [...known.filter((number) => number !== about), about];
+    const asksFirst = about !== null && calling.actOf(about)?.kind === 'ask';
     const fault = faults.take('model', message);
-    const reply = replyTo(request, asked, agent, run);
+    const reply = replyTo(request, asked, { agent, run, asksFirst });
     if (fault === null) return reply;
     if (fault.how === 'hang') return { fault: 'hang' };
     if (fault.how === 'slow') {
@@ -52,6 +67,7 @@ export async function startFaultModel(
     onRequest({ path }) {
       const [, turn = '', fence = ''] = /^\/run\/(\w+)\/(\d+)\/v1\/messages$/.exec(path) ?? [];
       run = fence;
+      caller = turn;
       if (turn === '') return;
       calls.push({ atMs: Date.now(), turn, fence: Number(fence) });
       note('model-call', { turn, fence: Number(fence) });
@@ -63,37 +79,46 @@ export async function startFaultModel(
 /** The numbers of the messages that the conversation holds, each once, in the order they were first said. */
 function promptsIn(request: ModelRequest): number[] {
   const numbers = request.messages
-    .filter(({ role, toolResults }) => role === 'user' && toolResults.length === 0)
+    .filter(({ role }) => role === 'user')
     .flatMap(({ text }) => [...text.matchAll(/#m(\d+)/g)].map((found) => Number(found[1])));
   const last = numbers.at(-1);
   const once = [...new Set(numbers)].filter((number) => number !== last);
   return last === undefined ? once : [...once, last];
 }
 
+interface Replying {
+  readonly agent: 'light' | 'real';
+  readonly run: string;
+  readonly asksFirst: boolean;
+}
+
 function replyTo(
   request: ModelRequest,
   asked: readonly number[],
-  agent: 'light' | 'real',
-  run: string,
+  { agent, run, asksFirst }: Replying,
 ): ModelReply {
   const message = asked.at(-1);
   if (message === undefined) return text('Nothing was asked.');
-  const prompt = request.messages.findLastIndex(({ text: said }) => numberIn(said) === message);
-  const done = request.messages.slice(prompt + 1).some(({ toolResults }) => toolResults.length > 0);
+  const prompt = request.messages.findLastIndex(
+    ({ role, text: said }) => role === 'user' && numberIn(said) === message,
+  );
+  const results = request.messages.slice(prompt + 1).flatMap(({ toolResults }) => toolResults);
+  const done = results.length > 0;
   const canary = canaryIn(request) ?? canaryOf(0);
   if (!done) {
     const content = `${fileOf(message)} ${canary}`;
-    if (agent === 'light')
-      return {
-        blocks: [{ type: 'tool_use', name: 'Write', input: { file_path: fileOf(message), content } }],
-      };
+    if (agent === 'light') {
+      const name = asksFirst ? ASKED_TOOL : 'Write';
+      return { blocks: [{ type: 'tool_use', name, input: { file_path: fileOf(message), content } }] };
+    }
     const command = `cd "$(git rev-parse --show-toplevel 2>/dev/null || pwd)" && mkdir -p turns && printf '%s' '${content}' > ${fileOf(message)}`;
     return {
       blocks: [{ type: 'tool_use', name: 'Bash', input: { command, description: 'Write the note' } }],
     };
   }
+  const verb = asksFirst && results.at(-1)?.failed ? 'Left out' : 'Noted';
   return text(
-    `Noted #m${message} for ${canary}. I remember ${asked.map((number) => `#m${number}`).join(' ')}. (Run ${run}.)`,
+    `${verb} #m${message} for ${canary}. I remember ${asked.map((number) => `#m${number}`).join(' ')}. (Run ${run}.)`,
   );
 }
 

@@ -1,9 +1,10 @@
-// A short, hand-written plan that tests every promise: eight chats, each with the faults that reveal a certain
+// A short, hand-written plan that tests every promise: a few chats, each with the faults that reveal a certain
 // mutation. A mutation runs only with the chats that can reveal it. A run without a mutation has all chats.
 
 import { MAX_ATTEMPTS } from '../../src/core/defaults.ts';
+import type { Act } from './act.ts';
 import type { Mutation } from './mutations.ts';
-import type { Place, Plan, PlannedFault } from './plan.ts';
+import type { Place, Plan, PlannedFault } from './planned.ts';
 
 /** The chats that reveal each mutation. */
 const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
@@ -25,6 +26,9 @@ const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
   'outlive-worker': [11],
   'wait-for-hung': [12],
   'stale-hot': [13],
+  'press-twice': [14],
+  'lose-steering': [15],
+  'undo-keeps-files': [16],
 };
 
 /** Three times what a worker that was forgotten needs to be taken over from, at most: visibility, lease, a retry. */
@@ -32,6 +36,9 @@ const SLOW_COMMIT_MS = 6_000;
 
 /** Long enough for a turn of the real agent on another worker. */
 const OTHERS_TURN_MS = 12_000;
+
+/** Longer than it takes until a message that is written meanwhile is seen. */
+const TOLD_MS = 2_000;
 
 /** Message number -> its chat and faults. */
 const MESSAGES: readonly (readonly [
@@ -71,7 +78,29 @@ const MESSAGES: readonly (readonly [
   [13, ['at:after-mark', 'pause', OTHERS_TURN_MS]],
   [13, ['at:after-mark', 'pause', OTHERS_TURN_MS]],
   [13],
+  // 25: asked back about, and pressed twice
+  [14],
+  [14],
+  [14],
+  // 28: three turns, each told something while it runs
+  ...[1, 2, 3].flatMap(() => [[15, ['model', 'slow', TOLD_MS]], [15]] as const),
+  // 34: two turns, of which the second one is undone
+  [16],
+  [16],
+  [16],
+  [16],
 ];
+
+/** What is done in place of writing, and how long after the message before it. */
+const ACTS: Readonly<Record<number, readonly [Act, pauseMs?: number]>> = {
+  25: [{ kind: 'ask' }],
+  26: [{ kind: 'press', of: 25, decision: 'once', stranger: false }],
+  27: [{ kind: 'press', of: 25, decision: 'once', stranger: false }],
+  29: [{ kind: 'btw' }, 500],
+  31: [{ kind: 'btw' }, 500],
+  33: [{ kind: 'btw' }, 500],
+  36: [{ kind: 'undo', turns: 1 }],
+};
 
 export function mutationPlan(mutation: Mutation | null): Plan {
   const chats = mutation === null ? null : CHATS[mutation];
@@ -97,17 +126,18 @@ export function mutationPlan(mutation: Mutation | null): Plan {
       chat,
       channel: chat % 2 === 1 ? 'telegram' : 'http',
       // The second chat of a leak begins when the first has a saved state.
-      pauseMs: chat === 8 ? 1_500 : 0,
+      pauseMs: chat === 8 ? 1_500 : (ACTS[number]?.[1] ?? 0),
       duplicates: number === 9 ? 2 : 0,
       againAfterMs: number === 9 ? 1_000 : null,
+      ...(ACTS[number] && { act: ACTS[number][0] }),
     })),
     faults,
   };
 }
 
 function workersFor(mutation: Mutation | null): number {
-  // One alone meets every chat, which is what shows a leak.
-  if (mutation === 'leak-files') return 1;
+  // One alone meets every chat and all of its turns: it remembers what it is to forget.
+  if (mutation === 'leak-files' || mutation === 'undo-keeps-files') return 1;
   // Each attempt meets its successor while it is at work, and none of them comes to its end before the last.
   if (mutation === 'never-extend') return MAX_ATTEMPTS + 1;
   return mutation === null ? 4 : 2;

@@ -11,6 +11,7 @@ import type {
 } from '../../src/core/ports.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
 import type { WorkerParts } from '../worker-parts.ts';
+import { forgettingAnswers, undoingWordsOnly, withoutTelling } from './mutations-of-acts.ts';
 
 export const MUTATIONS = [
   'skip-fence',
@@ -27,6 +28,9 @@ export const MUTATIONS = [
   'lose-retries',
   'send-anew',
   'leak-files',
+  'press-twice',
+  'lose-steering',
+  'undo-keeps-files',
   // These need hosts as processes of their own.
   'trust-hosts',
   'outlive-worker',
@@ -91,6 +95,12 @@ export function mutate(deps: WorkerParts, mutation: Mutation | null, folder: str
       };
     case 'leak-files':
       return leaking(deps);
+    case 'press-twice':
+      return { ...deps, store: forgettingAnswers(deps.store) };
+    case 'lose-steering':
+      return { ...deps, runner: { run: (run) => deps.runner.run(withoutTelling(run)) } };
+    case 'undo-keeps-files':
+      return undoingWordsOnly(deps);
     default:
       return deps;
   }

@@ -1,77 +1,11 @@
 // The plan of a run, as plain data: who writes what and when, and which fault happens where. Everything follows from
 // the seed. What depends on the machine's scheduling is in the history instead. A fault happens at most once, in the
 // process that reaches it first.
-import { TURN_POINTS, type TurnPoint } from '../../src/core/running-turn.ts';
+import { TURN_POINTS } from '../../src/core/running-turn.ts';
+import { withActs } from './acts.ts';
 import { HANGS, HOST_STEPS, HOT_FAULTS, type HostStep, isHang, LIES, lieOf } from './host-faults.ts';
+import { type Plan, type PlannedFault, type PlannedMessage, STORE_CALLS } from './planned.ts';
 import { createRandom, type Random } from './random.ts';
-
-/** Where a fault waits: a named point of the turn, or a call of a port. */
-export type Place =
-  | `at:${TurnPoint}`
-  | `store.${StoreCall}`
-  | `objects.${'put' | 'get' | 'stream'}`
-  | `queue.${'ack' | 'extend' | 'retry' | 'receive'}`
-  | `server.${'accept' | 'send' | 'answer'}`
-  | `host:${HostStep}`
-  | 'hot:rest'
-  | 'model'
-  | 'telegram';
-export type StoreCall = (typeof STORE_CALLS)[number];
-export const STORE_CALLS = [
-  'begin',
-  'renew',
-  'commit',
-  'advance',
-  'setAnchor',
-  'check',
-  'settle',
-  'release',
-] as const;
-
-export interface PlannedFault {
-  /** Unique in the plan. */
-  readonly id: string;
-  /** The message whose turn it strikes. */
-  readonly message: number;
-  readonly place: Place;
-  /**
-   * Processes: `kill` (SIGKILL), `pause` (SIGSTOP for `ms`), `agent-kill` (SIGKILL of the agent's process),
-   * `deadline` (as SIGTERM). Calls: `refuse` (did not happen), `lose` (happened, the answer is lost), `slow`, `full`
-   * (no space on the disk), `cut` (breaks off in the middle), `repeat` (the delivery comes again, later).
-   * Hosts: `kill`, and what host-faults.ts lists; between two turns, what hot-faults.ts lists.
-   * Model: a status, `cut`, `hang`, `slow`. Telegram: `rate-limit`, a status, `cut-before`, `cut-after`, `slow`.
-   */
-  readonly how: string;
-  readonly ms?: number;
-  /** Model: the time that it names. */
-  readonly retryAfterSec?: number;
-  /** Lets this many fitting calls pass first. */
-  readonly after?: number;
-  /** Telegram: which method. */
-  readonly method?: 'sendMessage' | 'editMessageText' | 'deleteMessage';
-}
-
-export interface PlannedMessage {
-  readonly number: number;
-  readonly channel: 'telegram' | 'http';
-  /** Number of the chat; its canary and its name follow from it. */
-  readonly chat: number;
-  /** Pause before it is written, after the one before it in the same chat. */
-  readonly pauseMs: number;
-  /** Sent this many times besides, at the same moment. */
-  readonly duplicates: number;
-  /** Sent again this long after it was acknowledged; null for never. */
-  readonly againAfterMs: number | null;
-}
-
-export interface Plan {
-  readonly seed: number;
-  readonly workers: number;
-  /** How far each worker's clock is off. */
-  readonly skewMs: readonly number[];
-  readonly messages: readonly PlannedMessage[];
-  readonly faults: readonly PlannedFault[];
-}
 
 export interface PlanOptions {
   readonly seed: number;
@@ -84,15 +18,9 @@ export interface PlanOptions {
   /** Agents run in host processes, and faults strike those, too. */
   readonly hosts?: boolean;
   readonly meanPauseMs?: number;
+  /** People do other things besides writing messages (acts.ts). On by default. */
+  readonly acts?: boolean;
 }
-
-export const canaryOf = (chat: number): string => `canary${chat}x${(chat * 7919) % 997}`;
-export const promptOf = (message: Pick<PlannedMessage, 'number' | 'chat'>): string =>
-  `Note #m${message.number} for ${canaryOf(message.chat)}, please.`;
-export const numberIn = (text: string): number | null => {
-  const found = /#m(\d+)/.exec(text)?.[1];
-  return found === undefined ? null : Number(found);
-};
 
 export function createPlan(options: PlanOptions): Plan {
   const { seed, turns, chats, workers = 3, faultRate = 0.45, agent, meanPauseMs = 150 } = options;
@@ -115,9 +43,37 @@ export function createPlan(options: PlanOptions): Plan {
     if (faultRandom.chance(faultRate))
       faults.push(...faultsOn(number, chat % 2 === 1, agent, kinds, faultRandom));
   }
+  const done = options.acts === false ? null : createActs(messages, agent, kinds, random);
   const skews = random.fork('clocks');
   const skewMs = Array.from({ length: workers }, (_, index) => (index === 0 ? 0 : skews.between(-900, 900)));
-  return { seed, workers, skewMs, messages, faults };
+  return {
+    seed,
+    workers,
+    skewMs,
+    messages,
+    faults,
+    ...done,
+    ...(done && { faults: [...faults, ...done.faults] }),
+  };
+}
+
+const ACT_RATE = 0.3;
+const ACT_FAULT_RATE = 0.4;
+
+function createActs(
+  messages: readonly PlannedMessage[],
+  agent: 'light' | 'real',
+  kinds: readonly Kind[],
+  random: Random,
+): Pick<Plan, 'messages' | 'faults'> {
+  const done = withActs(messages, { rate: ACT_RATE, agent, random: random.fork('acts') });
+  const struck = random.fork('faults of acts');
+  const faults = done.messages.flatMap(({ act, number, channel }) =>
+    act && struck.chance(ACT_FAULT_RATE)
+      ? faultsOn(number, channel === 'telegram', agent, kinds, struck)
+      : [],
+  );
+  return { messages: done.messages, faults: [...done.faults, ...faults] };
 }
 
 type Draft = Omit<PlannedFault, 'id' | 'message'>;

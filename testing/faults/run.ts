@@ -19,11 +19,14 @@ import { writeHostFaults } from './host-environment.ts';
 import { createInjectedFaults, createNote, type HistoryLine, type Note } from './injected-faults.ts';
 import { type FaultModel, startFaultModel } from './model.ts';
 import type { Mutation } from './mutations.ts';
-import { numberIn, type Plan, type PlannedFault } from './plan.ts';
+import { numberIn, type Plan, type PlannedFault } from './planned.ts';
 import { type OpenPorts, openPorts } from './ports.ts';
-import type { Settings } from './settings.ts';
-import { playChat, type Sent, telegramChatId } from './simulated-users.ts';
+import { STRANGER } from './said-or-pressed.ts';
+import { type Sent, telegramChatId } from './sent.ts';
+import { AWS_TIME_FACTOR, type Settings } from './settings.ts';
+import { playChat } from './simulated-users.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
+import { numberOfTurn, TURNS_FOLDER } from './turn-numbers.ts';
 
 export interface RunOptions {
   readonly plan: Plan;
@@ -34,6 +37,8 @@ export interface RunOptions {
   readonly mutation?: Mutation;
   /** After the last message was sent: how long nothing may come to an end before the run is given up. */
   readonly restWithinMs?: number;
+  /** For a machine that does much else: leases last so many times as long. @default 1 */
+  readonly timeFactor?: number;
   /** The whole run. */
   readonly limitMs?: number;
   /** Where compiled code is kept for later runs; in the run's own folder when left out. */
@@ -68,7 +73,7 @@ const SECRET = 'fault-kit-webhook-secret';
 
 export async function runFaults(options: RunOptions): Promise<RunResult> {
   const folder = await mkdtemp(join(tmpdir(), 'hybrid-faults-'));
-  for (const name of ['injected', 'redeliveries']) mkdirSync(join(folder, name));
+  for (const name of ['injected', 'redeliveries', TURNS_FOLDER]) mkdirSync(join(folder, name));
   const ends: (() => Promise<unknown>)[] = [
     () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   ];
@@ -108,6 +113,11 @@ async function play(
     createInjectedFaults(folder, plan.faults, note),
     note,
     agent,
+    undefined,
+    {
+      numberOf: (turn) => numberOfTurn(folder, turn),
+      actOf: (number) => plan.messages.find((message) => message.number === number)?.act,
+    },
   );
   ends.push(model.close);
   const telegram: FakeTelegram = await startFakeTelegram();
@@ -128,9 +138,10 @@ async function play(
       token: TOKEN,
       apiRoot: telegram.apiRoot,
       secret: SECRET,
-      users: chats.map((chat) => String(Math.abs(telegramChatId(chat)))),
+      users: [...chats.map((chat) => String(Math.abs(telegramChatId(chat)))), String(STRANGER)],
     },
     mutation,
+    timeFactor: (options.timeFactor ?? 1) * (store === 'aws' ? AWS_TIME_FACTOR : 1),
   };
   writeHostFaults(folder, plan.faults);
   ends.push(async () => endMarked(folder));
@@ -160,7 +171,8 @@ async function play(
   const sent: Sent[] = [];
   const watching = watch(options, slots, sent);
   ends.push(async () => watching.end());
-  const users = { bot, serverUrl: () => `http://127.0.0.1:${server.port}`, note, signal: over };
+  const serverUrl = () => `http://127.0.0.1:${server.port}`;
+  const users = { bot, serverUrl, turns: ports.store, folder, note, signal: over };
   await Promise.all(
     chats.map((chat) =>
       playChat(

@@ -8,13 +8,15 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { systemClock } from '../../src/core/clock.ts';
+import type { TurnRequest } from '../../src/core/messages.ts';
 import type { SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { injecting } from './faulty.ts';
 import { createInjectedFaults, createNote } from './injected-faults.ts';
-import { numberIn, type Place, type PlannedFault } from './plan.ts';
+import { numberIn, type Place, type PlannedFault } from './planned.ts';
 import { openPorts } from './ports.ts';
 import { createServerSide } from './server-side.ts';
 import type { FromChild, Settings, ToChild } from './settings.ts';
+import { numberOfRequest } from './turn-numbers.ts';
 
 /** The message that the mutation `out-of-order` lets others pass. */
 const HELD_BACK = 2;
@@ -40,16 +42,15 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
       return fault;
     },
   };
+  const numberOf = (request: TurnRequest) => numberOfRequest(settings.folder, request);
   const store: SessionStore = {
     ...ports.store,
     accept: (request, retentionSec) =>
-      injecting(dying, 'server.accept', numberIn(request.text), () =>
-        ports.store.accept(request, retentionSec),
-      ),
+      injecting(dying, 'server.accept', numberOf(request), () => ports.store.accept(request, retentionSec)),
   };
   const queue: TurnQueue = {
     ...ports.queue,
-    send: (request) => injecting(dying, 'server.send', numberIn(request.text), () => sendMutated(request)),
+    send: (request) => injecting(dying, 'server.send', numberOf(request), () => sendMutated(request)),
   };
   const sentBefore = new Set<string>();
   const sendMutated: TurnQueue['send'] = async (request) => {

@@ -1,6 +1,6 @@
 // The settings that the kit sends to each of its processes over a pipe: plain data, and secrets of stand-ins only.
 import type { Mutation } from './mutations.ts';
-import type { PlannedFault } from './plan.ts';
+import type { PlannedFault } from './planned.ts';
 
 export interface LocalStore {
   readonly kind: 'local';
@@ -40,6 +40,8 @@ export interface Settings {
     readonly users: readonly string[];
   };
   readonly mutation: Mutation | null;
+  /** Leases, visibility and pauses last so many times as long. */
+  readonly timeFactor: number;
 }
 
 export type ToChild =
@@ -62,8 +64,8 @@ export type FromChild =
 /** A lease and a message's visibility are short, so that takeovers happen soon. */
 export const TIMING = { leaseMs: 1_500, heartbeatMs: 300, checkpointEveryMs: 250 } as const;
 export const VISIBILITY_MS = 1_500;
-/** Leases, visibility and pauses last this much longer: the AWS clients' own retries take their time. */
-export const timeFactorOf = (store: StoreSettings): number => (store.kind === 'aws' ? 2.5 : 1);
+/** The AWS clients' own retries take their time. */
+export const AWS_TIME_FACTOR = 2.5;
 export const KEEP_GENERATIONS = 4;
 /** Waits that are seconds in production are cut to this. */
 export const MAX_RETRY_MS = 400;

@@ -23,14 +23,8 @@ import { createLightRunner } from './light-runner.ts';
 import { mutate, mutateObjects } from './mutations.ts';
 import { openPorts, openState } from './ports.ts';
 import { createRedeliveries } from './redeliveries.ts';
-import {
-  type FromChild,
-  type Settings,
-  TIMING,
-  type ToChild,
-  timeFactorOf,
-  VISIBILITY_MS,
-} from './settings.ts';
+import { type FromChild, type Settings, TIMING, type ToChild, VISIBILITY_MS } from './settings.ts';
+import { numberOfRequest } from './turn-numbers.ts';
 
 const stopping = new AbortController();
 const deadline = new AbortController();
@@ -67,7 +61,7 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
       note(event, { ...rest, message: current.message });
     if (level !== 'debug') note('log', { ...rest, level, event, text, message: current.message });
   };
-  const timeFactor = timeFactorOf(settings.store);
+  const { timeFactor } = settings;
   let agentRoot = '';
   const runner = await openRunner(settings, current, note);
   const { token, apiRoot } = settings.telegram;
@@ -83,6 +77,7 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
       faults,
       current,
       note,
+      numberOf: (request) => numberOfRequest(settings.folder, request),
       redeliveries: createRedeliveries(settings.folder),
     }),
     state,

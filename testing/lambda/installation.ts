@@ -45,6 +45,8 @@ export interface InstallationOptions {
   readonly image: string;
   /** Address of a Messages API; the demo model answers without one. */
   readonly modelUrl?: string;
+  /** Values of the owner's parameters, in place of the usual ones. */
+  readonly secrets?: { readonly modelKey: string; readonly botToken: string };
   readonly workers?: number;
   /** `isolated`: agents run in a function of their own, one session in each of its environments. @default shared */
   readonly agents?: 'isolated' | 'shared';
@@ -175,10 +177,14 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       await startFakeTelegram(telegramPort === undefined ? {} : { port: telegramPort }),
     );
     const own = options.channels ?? [];
+    const { modelKey, botToken } = options.secrets ?? {
+      modelKey: 'sk-local-model-key',
+      botToken: BOT_TOKEN,
+    };
     const parameters = opened(
       await startParameterStore({
-        [NAMES.token]: BOT_TOKEN,
-        [NAMES.modelKey]: 'sk-local-model-key',
+        [NAMES.token]: botToken,
+        [NAMES.modelKey]: modelKey,
         ...Object.assign({}, ...own.map(({ secrets }) => secrets)),
       }),
     );
@@ -195,7 +201,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       sections,
       (name) => `/local/${name}`,
     );
-    const bot = telegram.addBot({ token: BOT_TOKEN, username: 'local_hybrid_bot', webhookRetryMs: 200 });
+    const bot = telegram.addBot({ token: botToken, username: 'local_hybrid_bot', webhookRetryMs: 200 });
     const tables = await dynamo.createTables('local');
     await makeBucket(s3.endpoint);
     const queues = new SQSClient({ ...localAws, endpoint: sqs.endpoint });
@@ -406,6 +412,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         ...outgoing,
         [VARIABLES.bucket]: BUCKET,
         [VARIABLES.temporary]: folder,
+        // On Lambda it is what Node takes by itself.
+        TMPDIR: folder,
         [VARIABLES.maxWorkspaceBytes]: maxWorkspaceBytes,
         ...(roles ? { [VARIABLES.tenantRole]: roles.tenant.arn } : {}),
       };

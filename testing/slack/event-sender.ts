@@ -6,7 +6,7 @@ export interface EventSender {
   /** Where the app listens. */
   subscribe(url: string | null): void;
   /** Resolves to the answers, the last one first to succeed; empty where nobody listens. */
-  send(body: string, contentType: string): Promise<readonly SentResult[]>;
+  send(body: string, contentType: string, options?: { once?: boolean }): Promise<readonly SentResult[]>;
 }
 
 export interface SentResult {
@@ -23,9 +23,9 @@ export function createEventSender(signingSecret: () => string, now: () => number
     subscribe(next) {
       url = next;
     },
-    async send(body, contentType) {
+    async send(body, contentType, { once = false } = {}) {
       const results: SentResult[] = [];
-      for (let attempt = 0; attempt <= RETRY_AFTER_MS.length && url !== null; attempt++) {
+      for (let attempt = 0; attempt <= (once ? 0 : RETRY_AFTER_MS.length) && url !== null; attempt++) {
         if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS[attempt - 1]));
         const headers = {
           ...signedHeaders(body, signingSecret(), now()),

@@ -2,6 +2,7 @@
 import { createFaultPlan, type FaultPlan } from '../telegram/faults.ts';
 import { createEventSender, type EventSender, type SentResult, signedHeaders } from './event-sender.ts';
 import { type ChannelStore, createFakeChannel, type FakeChannel } from './fake-channel.ts';
+import { createFakeFiles, type FakeFiles, type FileStore } from './fake-files.ts';
 import { createRates } from './rates.ts';
 
 export interface FakeAppOptions {
@@ -9,6 +10,8 @@ export interface FakeAppOptions {
   readonly signingSecret?: string;
   readonly teamId?: string;
   readonly botUserId?: string;
+  /** The time that streams end by. */
+  readonly now?: () => number;
 }
 
 export interface SayOptions {
@@ -35,6 +38,9 @@ export interface FakeApp {
   readonly botUserId: string;
   readonly signingSecret: string;
   readonly faults: FaultPlan;
+  readonly files: FakeFiles;
+  /** What its installation was granted: all that the manifest asks for, at first. */
+  readonly scopes: Set<string>;
   readonly calls: readonly { readonly method: string; readonly outcome: string }[];
   /** Where Slack sends events; it asks first whether that is the app (`url_verification`). */
   subscribe(url: string): Promise<boolean>;
@@ -42,11 +48,17 @@ export interface FakeApp {
   say(channel: string, text: string, options?: SayOptions): Said;
   /** A person presses a button of that message; what Slack posts because of it. */
   press(channel: string, ts: string, label: string, from?: string): Readonly<Record<string, unknown>>;
+  /** A person writes a slash command; the form that Slack posts because of it. */
+  slash(channel: string, command: string, text: string, options?: { from?: string; team?: string }): string;
+  /** Sends that form; Slack asks once, and shows the answer to the person alone. */
+  sendSlash(form: string): Promise<SentResult>;
   /** Sends a press, as the form that it is. */
   sendPress(press: Readonly<Record<string, unknown>>): Promise<readonly SentResult[]>;
   /** The same events once more, as after an answer that came too late. */
   redeliver(said: Said): Promise<readonly (readonly SentResult[])[]>;
   channel(id: string): FakeChannel;
+  /** Of threads in the app's list, by channel and thread. */
+  readonly titles: Map<string, string>;
   /** Any body, signed as of `atMs`. */
   signed(body: string, atMs?: number): Record<string, string>;
   expireToken(): void;
@@ -54,6 +66,7 @@ export interface FakeApp {
 }
 
 export interface ServedApp extends FakeApp {
+  readonly files: FileStore;
   readonly sender: EventSender;
   readonly rates: ReturnType<typeof createRates>;
   /** Why the token is refused; null while it is good. */
@@ -67,13 +80,17 @@ export const ANNA = 'U0ANNA';
 let count = 0;
 const unique = () => String(++count).padStart(6, '0');
 
-export function createFakeApp(options: FakeAppOptions): ServedApp {
+/** `origin`: where its files are given out. */
+export function createFakeApp(options: FakeAppOptions, origin: () => string): ServedApp {
   const {
     signingSecret = 'signing-secret-of-the-test-app',
     teamId = 'T0HOME',
     botUserId = 'U0BOT',
+    now = Date.now,
   } = options;
   const channels = new Map<string, ChannelStore>();
+  const scopes = new Set(['assistant:write', 'chat:write', 'files:read', 'files:write']);
+  const titles = new Map<string, string>();
   const calls: { method: string; outcome: string }[] = [];
   const sender = createEventSender(() => signingSecret);
   let tokenProblem: string | null = null;
@@ -82,7 +99,7 @@ export function createFakeApp(options: FakeAppOptions): ServedApp {
   function channelOf(id: string): ChannelStore {
     const known = channels.get(id);
     if (known) return known;
-    const made = createFakeChannel(id, id.startsWith('D'), botUserId, nextTs);
+    const made = createFakeChannel(id, id.startsWith('D'), botUserId, nextTs, now);
     channels.set(id, made);
     return made;
   }
@@ -116,6 +133,9 @@ export function createFakeApp(options: FakeAppOptions): ServedApp {
     signingSecret,
     sender,
     faults: createFaultPlan(),
+    files: createFakeFiles(origin, unique, scopes),
+    scopes,
+    titles,
     rates: createRates(),
     calls,
     get tokenProblem() {
@@ -178,6 +198,25 @@ export function createFakeApp(options: FakeAppOptions): ServedApp {
         response_url: 'https://hooks.slack.com/actions/T0/1/x',
         actions: [{ type: 'button', action_id: actionId, block_id: 'b1', value, action_ts: nextTs() }],
       };
+    },
+    slash(id, command, text, { from = ANNA, team = teamId } = {}) {
+      const form = {
+        ...{
+          token: 'deprecated',
+          team_id: team,
+          team_domain: 'test',
+          user_id: from,
+          user_name: from.toLowerCase(),
+        },
+        ...{ channel_id: id, channel_name: channelOf(id).isPrivate ? 'directmessage' : 'general' },
+        ...{ command, text, api_app_id: 'A0APP', is_enterprise_install: 'false' },
+        ...{ response_url: 'https://hooks.slack.com/commands/T0/1/x', trigger_id: `3.4.${unique()}` },
+      };
+      return new URLSearchParams(form).toString();
+    },
+    async sendSlash(form) {
+      const [result] = await sender.send(form, 'application/x-www-form-urlencoded', { once: true });
+      return result ?? { status: 0, body: '' };
     },
     sendPress: (press) =>
       sender.send(

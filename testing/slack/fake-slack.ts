@@ -31,7 +31,7 @@ export async function startFakeSlack(): Promise<FakeSlack> {
   return {
     apiUrl: `${server.endpoint}/api/`,
     addApp(options) {
-      const app = createFakeApp(options);
+      const app = createFakeApp(options, () => server.endpoint);
       apps.set(options.token, app);
       return app;
     },
@@ -47,9 +47,12 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const path = request.url ?? '';
+  if (path.startsWith('/files-pri/')) return giveOut(apps, request, response);
+  if (path.startsWith('/upload/')) return await takeUpload(apps, request, response);
   const payload = Object.fromEntries(new URLSearchParams((await bodyOf(request)).toString('utf8')));
-  const method = (request.url ?? '').replace(/^\/api\//, '');
-  const app = apps.get(/^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
+  const method = path.replace(/^\/api\//, '');
+  const app = appOf(apps, request);
   if (!app) return answer(response, { ok: false, error: 'invalid_auth' });
   const fault = app.faults.take(method, null, String(payload.text ?? ''));
   if (fault?.kind === 'cut-before') {
@@ -63,6 +66,55 @@ async function serve(
   if (fault?.kind === 'cut-after' || fault?.kind === 'silent') return;
   if (fault?.kind === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.ms));
   answer(response, body, status);
+}
+
+function appOf(apps: ReadonlyMap<string, ServedApp>, { headers }: IncomingMessage): ServedApp | undefined {
+  return apps.get(/^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? '');
+}
+
+/** Bytes of a file, under `/files-pri/TEAM-FILE/…`. Who may not see them gets a page, and a 200. */
+function giveOut(
+  apps: ReadonlyMap<string, ServedApp>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const app = appOf(apps, request);
+  const fault = app?.faults.take('download', null, '');
+  if (fault && fault.kind !== 'cut-after') {
+    app?.note('download', fault.kind);
+    if (fault.kind === 'error') response.writeHead(fault.status).end();
+    else if (fault.kind === 'rate-limit') response.writeHead(429).end();
+    else request.socket.destroy();
+    return;
+  }
+  const id = /^\/files-pri\/[^/]*-(F[A-Z0-9]+)\//.exec(request.url ?? '')?.[1] ?? '';
+  const found = app?.files.bytesOf(id, app.tokenProblem === null) ?? null;
+  app?.note('download', typeof found === 'string' ? found : 'ok');
+  if (found === 'gone') response.writeHead(404).end();
+  else if (found === null)
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Sign in</html>');
+  else if (fault) {
+    response.writeHead(200, { 'content-type': found.mimetype, 'content-length': found.bytes.length });
+    response.write(found.bytes.subarray(0, 1), () => request.socket.destroy());
+  } else response.writeHead(200, { 'content-type': found.mimetype }).end(found.bytes);
+}
+
+/** Its address is all that an upload needs. */
+async function takeUpload(
+  apps: ReadonlyMap<string, ServedApp>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const ticket = (request.url ?? '').split('/').at(-1) ?? '';
+  const bytes = await bodyOf(request);
+  const app = [...apps.values()].find(({ files }) => files.uploads.some(({ id }) => id === ticket));
+  const fault = app?.faults.take('upload', null, '');
+  app?.note('upload', fault?.kind ?? 'ok');
+  if (fault?.kind === 'cut-before') return void request.socket.destroy();
+  const status = fault && fault.kind !== 'cut-after' ? 500 : (app?.files.put(ticket, bytes) ?? 404);
+  if (fault?.kind === 'cut-after') return void request.socket.destroy();
+  const refused = fault?.kind === 'error' ? fault.status : fault?.kind === 'rate-limit' ? 429 : status;
+  response.writeHead(refused).end(`OK - ${bytes.length}`);
 }
 
 type Body = Readonly<Record<string, unknown>>;

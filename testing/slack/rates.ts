@@ -3,9 +3,15 @@
 import { SlackRateLimit } from './slack-refusal.ts';
 
 const PER_MINUTE: Readonly<Record<string, number>> = {
+  'chat.appendStream': 100,
   'chat.postMessage': 60,
+  'chat.startStream': 20,
+  'chat.stopStream': 20,
   'chat.update': 50,
   'chat.delete': 50,
+  'files.completeUploadExternal': 100,
+  'files.getUploadURLExternal': 100,
+  'files.info': 100,
 };
 const WINDOW_MS = 60_000;
 

@@ -106,13 +106,16 @@ export function encrypt(key: Buffer, receiver: string, message: string): string 
   const text = Buffer.from(message);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(text.length);
-  const whole = Buffer.concat([randomBytes(16), length, text, Buffer.from(receiver)]);
+  return encryptBytes(key, Buffer.concat([randomBytes(16), length, text, Buffer.from(receiver)])).toString(
+    'base64',
+  );
+}
+
+/** AES-256-CBC, padded to whole blocks of 32 bytes. */
+export function encryptBytes(key: Buffer, whole: Uint8Array): Buffer {
   const pad = 32 - (whole.length % 32);
   const cipher = createCipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);
-  return Buffer.concat([
-    cipher.update(Buffer.concat([whole, Buffer.alloc(pad, pad)])),
-    cipher.final(),
-  ]).toString('base64');
+  return Buffer.concat([cipher.update(Buffer.concat([whole, Buffer.alloc(pad, pad)])), cipher.final()]);
 }
 
 export function decrypt(key: Buffer, receiver: string, encrypted: string): string {

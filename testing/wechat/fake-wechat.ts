@@ -1,7 +1,7 @@
-// A stateful WeChat account on loopback: the token endpoint, customer-service messages and typing as documented, with their
-// error codes, and people who write to it, whose messages it brings to a callback: signed, plain or encrypted, three times
-// when no answer comes. It counts what may be sent, and forgets tokens when their time is over. What it does not do:
-// media, menus as such (only their clicks), and templates.
+// A stateful WeChat account on loopback: the token endpoint, customer-service messages, temporary media and typing as
+// documented, with their error codes, and people who write to it, whose messages it brings to a callback: signed, plain or
+// encrypted, three times when no answer comes. It counts what may be sent, and forgets tokens and media when their time is
+// over. What it does not do: films, menus as such (only their clicks), and templates.
 //
 //   const wechat = await startFakeWechat({ callback: () => `${url}/wechat` });
 //   await wechat.say('oAnna', 'hello');       // a person writes
@@ -14,6 +14,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Callback, type CallbackOptions, createCallback } from './callback.ts';
+import { createMediaShelf, type KeptMedia } from './media-shelf.ts';
 import { createQuotas } from './quotas.ts';
 import { createTokens } from './tokens.ts';
 
@@ -53,6 +54,16 @@ export interface FakeWechat {
   /** A message of any kind: `fields` stand beside who, when and which. */
   send(openId: string, fields: Readonly<Record<string, string>>): Promise<Delivered>;
   click(openId: string, key: string): Promise<Delivered>;
+  /** The person sends a picture or a voice message; `fields` stand beside. */
+  sendMedia(
+    openId: string,
+    media: Pick<KeptMedia, 'kind' | 'mediaType' | 'bytes'>,
+    fields?: Readonly<Record<string, string>>,
+  ): Promise<Delivered>;
+  /** Keeps a file as if somebody had sent it; its id. */
+  keepMedia(media: KeptMedia): string;
+  /** Pictures and voice that this person got, in order; in `chat` each stands as `[image]` or `[voice]`. */
+  media(openId: string): readonly KeptMedia[];
   /** Brings a message again, as after a lost answer. */
   repeat(delivered: Delivered): Promise<Delivered>;
   /** As it would be called with this text: the query and the body, signed now. */
@@ -89,6 +100,8 @@ export async function startFakeWechat(options: FakeWechatOptions = {}): Promise<
   };
   const tokens = createTokens(account, clock);
   const quotas = createQuotas(clock);
+  const shelf = createMediaShelf(clock);
+  const got = new Map<string, KeptMedia[]>();
   const faults: SendFault[] = [];
   const calls: { method: string; errcode: number }[] = [];
   let strikes: (SendFault | null)[] = [];
@@ -110,15 +123,36 @@ export async function startFakeWechat(options: FakeWechatOptions = {}): Promise<
 
   function sendMessage(body: Record<string, unknown>): Answer {
     const openId = String(body.touser ?? '');
-    const content = (body.text as { content?: unknown } | undefined)?.content;
+    const kind = String(body.msgtype);
     if (!/^[\w-]{3,128}$/.test(openId)) return refusal(40003, 'invalid openid');
-    if (body.msgtype !== 'text') return refusal(40008, 'invalid message type');
-    if (typeof content !== 'string' || content.trim() === '') return refusal(44004, 'empty content');
-    if (Buffer.byteLength(content) > MAX_CONTENT_BYTES) return refusal(45002, 'content size out of limit');
+    if (kind !== 'text' && kind !== 'image' && kind !== 'voice')
+      return refusal(40008, 'invalid message type');
+    const { content, media_id: mediaId } = (body[kind] ?? {}) as { content?: unknown; media_id?: unknown };
+    const media = kind === 'text' ? null : shelf.find(String(mediaId));
+    if (kind !== 'text' && media?.kind !== kind) return refusal(40007, 'invalid media_id');
+    if (kind === 'text' && (typeof content !== 'string' || content.trim() === ''))
+      return refusal(44004, 'empty content');
+    if (Buffer.byteLength(String(content)) > MAX_CONTENT_BYTES)
+      return refusal(45002, 'content size out of limit');
     const refused = quotas.take(openId);
     if (refused !== null) return refusal(refused, refused === 45015 ? OUT_OF_TIME : OUT_OF_QUOTA);
-    see(openId, content);
+    if (media) got.set(openId, [...(got.get(openId) ?? []), media]);
+    see(openId, media ? `[${kind}]` : String(content));
     return { errcode: 0, errmsg: 'ok' };
+  }
+
+  /** What is no JSON call: files to the account and from it. */
+  async function serveMedia(method: string, query: URLSearchParams, request: IncomingMessage) {
+    const refused = tokens.check(query.get('access_token'));
+    if (refused) return refused;
+    if (method === 'media/get')
+      return shelf.find(query.get('media_id')) ?? refusal(40007, 'invalid media_id');
+    const headers = { 'content-type': request.headers['content-type'] ?? '' };
+    const form = await new Response(Buffer.from(await readBytes(request)), { headers }).formData();
+    const kept = await shelf.upload(query.get('type'), form);
+    if ('errcode' in kept) return refusal(kept.errcode, kept.errmsg);
+    const createdAt = Math.floor(clock.now() / 1_000);
+    return { errcode: 0, type: query.get('type'), media_id: kept.mediaId, created_at: createdAt };
   }
 
   function sendTyping(body: Record<string, unknown>): Answer {
@@ -145,7 +179,8 @@ export async function startFakeWechat(options: FakeWechatOptions = {}): Promise<
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://wechat');
     const method = url.pathname.replace('/cgi-bin/', '');
-    const body = (await readJson(request)) as Record<string, unknown>;
+    const isMedia = method === 'media/get' || method === 'media/upload';
+    const body = isMedia ? {} : ((await readJson(request)) as Record<string, unknown>);
     const fault = strikes.shift() ?? (method === 'message/custom/send' ? faults.shift() : undefined);
     if (fault === 'cut-before') {
       calls.push({ method, errcode: -1 });
@@ -153,9 +188,20 @@ export async function startFakeWechat(options: FakeWechatOptions = {}): Promise<
     }
     const refused = fault === 'busy' ? refusal(-1, 'system error') : null;
     const slowed = fault === 'too-fast' ? refusal(45011, 'api minute-quota reach limit') : null;
-    const answer = refused ?? slowed ?? answerTo(method, url.searchParams, body);
-    calls.push({ method, errcode: answer.errcode });
+    const answer =
+      refused ??
+      slowed ??
+      (isMedia
+        ? await serveMedia(method, url.searchParams, request)
+        : answerTo(method, url.searchParams, body));
+    calls.push({ method, errcode: 'bytes' in answer ? 0 : answer.errcode });
     if (fault === 'cut-after') return void request.socket.destroy();
+    if ('bytes' in answer) {
+      const { mediaType, name, bytes } = answer as KeptMedia;
+      const disposition = `attachment; filename="${name}"`;
+      response.writeHead(200, { 'content-type': mediaType, 'content-disposition': disposition });
+      return void response.end(bytes);
+    }
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   }
 
@@ -216,6 +262,17 @@ export async function startFakeWechat(options: FakeWechatOptions = {}): Promise<
       return await bring(openId, callback.xmlOf(fieldsOf(openId, fields)));
     },
     repeat: ({ xml }) => bring('', xml),
+    async sendMedia(openId, media, fields = {}) {
+      const kept = shelf.keep({ ...media, name: `${media.kind}.bin` });
+      return await send(openId, {
+        MsgType: media.kind,
+        ...(media.kind === 'image' ? { PicUrl: 'http://mmbiz.test/picture' } : { Format: 'amr' }),
+        MediaId: kept,
+        ...fields,
+      });
+    },
+    keepMedia: (media) => shelf.keep(media),
+    media: (openId) => got.get(openId) ?? [],
     unfollow: (openId) => quotas.forget(openId),
     forgetTokens: () => tokens.forget(),
     async close() {
@@ -235,7 +292,11 @@ function refusal(errcode: number, errmsg: string): Answer {
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
+  return JSON.parse((await readBytes(request)).toString('utf8') || '{}');
+}
+
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
-  return JSON.parse(Buffer.concat(parts).toString('utf8') || '{}');
+  return Buffer.concat(parts);
 }

@@ -1,11 +1,12 @@
-// A WeCom AI bot on loopback: people write to it, WeCom calls back (JSON, encrypted and signed), and each call brings an
-// address that takes one answer within an hour. What it does not do: cards, and streams that are asked for again.
+// A WeCom AI bot on loopback: people write to it and send files, WeCom calls back (JSON, encrypted and signed), and each call
+// brings an address that takes one answer within an hour. Files lie encrypted at addresses that are good for five minutes.
+// What it does not do: cards, and streams that are asked for again.
 import '../../src/node-version.ts';
 
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { decrypt, encrypt } from '../wechat/callback.ts';
+import { decrypt, encrypt, encryptBytes } from '../wechat/callback.ts';
 
 export type AnswerFault = 'cut-before' | 'cut-after' | 'busy' | 'too-fast';
 
@@ -36,6 +37,10 @@ export interface FakeWecom {
   /** Brings a payload to the callback; resolves to its status. */
   bring(payload: string): Promise<number>;
   say(userId: string, text: string): Promise<{ readonly payload: string; readonly status: number }>;
+  /** Keeps a file for five minutes; its address. */
+  keepFile(bytes: Uint8Array): string;
+  /** The person sends a picture, a file or a film, alone. */
+  sendFile(userId: string, kind: 'image' | 'file' | 'video', bytes: Uint8Array): Promise<number>;
   /** Addresses that were given out take nothing any more. */
   endAddresses(): void;
   close(): Promise<void>;
@@ -48,6 +53,7 @@ interface Address {
 }
 
 const HOUR_MS = 3_600_000;
+const FILE_MS = 5 * 60_000;
 const MAX_CONTENT_BYTES = 20_480;
 
 export async function startFakeWecom(options: FakeWecomOptions = {}): Promise<FakeWecom> {
@@ -60,6 +66,7 @@ export async function startFakeWecom(options: FakeWecomOptions = {}): Promise<Fa
   const key = Buffer.from(`${bot.aesKey}=`, 'base64');
   const chats = new Map<string, string[]>();
   const addresses = new Map<string, Address>();
+  const files = new Map<string, { readonly encrypted: Uint8Array; readonly untilMs: number }>();
   const calls: { errcode: number }[] = [];
   let strikes: (AnswerFault | null)[] = [];
   let messages = 0;
@@ -83,12 +90,14 @@ export async function startFakeWecom(options: FakeWecomOptions = {}): Promise<Fa
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
+    const url = new URL(request.url ?? '/', 'http://wecom');
+    if (url.pathname.startsWith('/media/')) return serveFile(url.pathname, response);
     const fault = strikes.shift();
     if (fault === 'cut-before') {
       calls.push({ errcode: -1 });
       return void request.socket.destroy();
     }
-    const code = new URL(request.url ?? '/', 'http://wecom').searchParams.get('response_code') ?? '';
+    const code = url.searchParams.get('response_code') ?? '';
     const answer =
       fault === 'busy'
         ? { errcode: -1, errmsg: 'system busy' }
@@ -98,6 +107,18 @@ export async function startFakeWecom(options: FakeWecomOptions = {}): Promise<Fa
     calls.push({ errcode: answer.errcode });
     if (fault === 'cut-after') return void request.socket.destroy();
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  }
+
+  function serveFile(path: string, response: ServerResponse): void {
+    const file = files.get(path);
+    if (!file || file.untilMs <= clock.now()) return void response.writeHead(403).end('<Error/>');
+    response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(file.encrypted);
+  }
+
+  function keepFile(bytes: Uint8Array): string {
+    const path = `/media/${randomBytes(16).toString('hex')}`;
+    files.set(path, { encrypted: encryptBytes(key, bytes), untilMs: clock.now() + FILE_MS });
+    return `${apiRoot}${path}?sign=q-sign-algorithm%3Dsha1`;
   }
 
   const server = createServer((request, response) => {
@@ -177,6 +198,9 @@ export async function startFakeWecom(options: FakeWecomOptions = {}): Promise<Fa
       const said = payload(userId, { msgtype: 'text', text: { content: text } });
       return { payload: said, status: await bring(said) };
     },
+    keepFile,
+    sendFile: (userId, kind, bytes) =>
+      bring(payload(userId, { msgtype: kind, [kind]: { url: keepFile(bytes) } })),
     endAddresses: () => addresses.clear(),
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));

@@ -15,6 +15,7 @@ export function helpText(): string {
 | \`run: ls -la\` or \`$ ls -la\` | runs a command in the working directory |
 | \`write notes.md: some text\` | writes a file |
 | \`read notes.md\` | reads it |
+| \`send notes.md\` | sends it to you |
 | \`remember the sky is blue\` | keeps it in the conversation |
 | \`what do you remember?\` | tells what you asked it to keep, and what you said last |
 | \`todo: buy milk, call Ann\` | makes tasks; \`todos\` lists them |

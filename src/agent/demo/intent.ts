@@ -30,6 +30,7 @@ const FORMS: readonly (readonly [RegExp, (match: readonly string[]) => Intent])[
       tools({ name: 'Write', input: { file_path: path, content: `${content}\n` } }),
   ],
   [/^read\s+(\S+)$/i, ([, path = '']) => tools({ name: 'Read', input: { file_path: path } })],
+  [/^send\s+(\S+)$/i, ([, path = '']) => tools({ name: 'mcp__this_chat__send_file', input: { path } })],
   [
     /^todos?\s*:\s*([\s\S]+)$/i,
     ([, list = '']) =>

@@ -38,6 +38,8 @@ function resultText(
       return `The subagent \`${input.subagent_type}\` reports:\n\n${quoted(reportOf(text))}`;
     case 'Skill':
       return `The skill \`${String(input.skill).replace(/^agent:/, '')}\` is loaded.`;
+    case 'mcp__this_chat__send_file':
+      return text;
     case 'mcp__dice__roll':
       return `🎲 ${text}`;
     default:

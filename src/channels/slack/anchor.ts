@@ -14,6 +14,17 @@ const schema = z.object({
   /** The first `landed` parts hold the final text of the reply with digest `of`. */
   landed: z.number().int().nonnegative(),
   of: z.string().nullable(),
+  /**
+   * Messages of files: the first `landed` are in the conversation. `begun`: uploads of the next one, by file, recorded before they are
+   * shown; or why there is none. `message`: what says so.
+   */
+  files: z
+    .object({
+      landed: z.number().int().nonnegative(),
+      begun: z.array(z.union([z.object({ id: z.string() }), z.object({ reason: z.string() })])).optional(),
+      message: z.string().optional(),
+    })
+    .optional(),
   /** The attempt that sent these messages is over, and waits: it writes no more, so the next one goes on in them. */
   waits: z.literal(true).optional(),
 });

@@ -3,10 +3,13 @@
 // method that Slack limits stays limited for the whole workspace, so it is left alone until the time it named is over.
 import { WebClient } from '@slack/web-api';
 import { systemClock } from '../../core/clock.ts';
-import { Gone, Invalid, Refused } from '../../core/errors.ts';
+import { Gone, Invalid, isHybridError, Refused } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
 import { type CallKind, slackError } from './api-errors.ts';
+import { createFilesApi, type SlackFiles } from './files-api.ts';
 import type { SlackIdentity } from './identity.ts';
+import type { Destination } from './reply-target.ts';
+import { createStreamApi, type SlackStreams, slackCode } from './stream-api.ts';
 
 export interface SlackApiOptions {
   readonly token: string;
@@ -14,12 +17,6 @@ export interface SlackApiOptions {
   readonly apiUrl?: string;
   readonly timeoutMs?: number;
   readonly clock?: Clock;
-}
-
-/** Where a message goes. */
-export interface Destination {
-  readonly channel: string;
-  readonly threadTs: string | null;
 }
 
 /** A block of Block Kit. */
@@ -40,6 +37,8 @@ export interface SlackApi {
   edit(channel: string, ts: string, content: MessageContent): Promise<void>;
   /** Succeeds, too, when the message is gone. */
   remove(channel: string, ts: string): Promise<void>;
+  readonly files: SlackFiles;
+  readonly streams: SlackStreams;
 }
 
 export const DEFAULT_API_URL = 'https://slack.com/api/';
@@ -58,8 +57,9 @@ export const quietLogger = {
 /** Throws `Invalid('bad-api-url')` at once; connects to nothing yet. */
 export function createSlackApi(options: SlackApiOptions): SlackApi {
   const { token, timeoutMs = DEFAULT_TIMEOUT_MS, clock = systemClock } = options;
+  const apiUrl = checkedUrl(options.apiUrl);
   const client = new WebClient(token, {
-    slackApiUrl: checkedUrl(options.apiUrl),
+    slackApiUrl: apiUrl,
     retryConfig: { retries: 0 },
     rejectRateLimitedCalls: true,
     allowAbsoluteUrls: false,
@@ -88,7 +88,21 @@ export function createSlackApi(options: SlackApiOptions): SlackApi {
     }
   }
 
+  const streams = createStreamApi(call);
+  /** A message that still streams can be neither changed nor deleted: it is stopped first. */
+  async function whenStopped(channel: string, ts: string, refusal: string, change: () => Promise<unknown>) {
+    try {
+      await change();
+    } catch (error) {
+      if (!isHybridError(error) || slackCode(error) !== refusal) throw error;
+      await streams.stop(channel, ts);
+      await change();
+    }
+  }
+
   return {
+    streams,
+    files: createFilesApi({ call, token, apiUrl }),
     async identify() {
       const { team_id: teamId, user_id: botUserId } = (await call('auth.test', 'repeatable', {})) as {
         team_id?: unknown;
@@ -112,17 +126,16 @@ export function createSlackApi(options: SlackApiOptions): SlackApi {
     },
     async edit(channel, ts, content) {
       // Edits read mentions out of plain words unless they are told not to.
-      await call('chat.update', 'repeatable', {
-        channel,
-        ts,
-        ...bodyOf(content),
-        parse: 'none',
-        link_names: false,
-      });
+      const body = { channel, ts, ...bodyOf(content), parse: 'none', link_names: false };
+      await whenStopped(channel, ts, 'streaming_state_conflict', () =>
+        call('chat.update', 'repeatable', body),
+      );
     },
     async remove(channel, ts) {
       try {
-        await call('chat.delete', 'repeatable', { channel, ts });
+        await whenStopped(channel, ts, 'cant_delete_message', () =>
+          call('chat.delete', 'repeatable', { channel, ts }),
+        );
       } catch (error) {
         if (!(error instanceof Gone && error.code === 'message-gone')) throw error;
       }

@@ -4,8 +4,6 @@ import { boundaryBefore, cutText } from '../../text/cut-text.ts';
 import type { MessageContent } from './api.ts';
 import { callsNobody, escapeText } from './message-text.ts';
 
-/** Of all Markdown blocks of one message together (https://docs.slack.dev/reference/block-kit/blocks/markdown-block). */
-export const MAX_MESSAGE_LENGTH = 12_000;
 const MAX_SECTION = 3_000;
 /** Shown in notifications only; an edit takes at most 4,000. */
 const MAX_NOTIFICATION = 500;

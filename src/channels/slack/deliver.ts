@@ -11,7 +11,9 @@ import { splitMarkdown } from '../../core/split-markdown.ts';
 import { digestOf, readAnchor, type SlackAnchor } from './anchor.ts';
 import type { MessageContent, SlackApi } from './api.ts';
 import { NOTHING_TO_DECIDE, questionsContent } from './buttons.ts';
-import { MAX_MESSAGE_LENGTH, markdownContent, plainContent } from './content.ts';
+import { MAX_MESSAGE_LENGTH } from './capabilities.ts';
+import { markdownContent, plainContent } from './content.ts';
+import { deliverFiles } from './deliver-files.ts';
 import { callsNobody } from './message-text.ts';
 import { sendPlaceholder, WAITING } from './placeholder.ts';
 import { replyTargetOf, type SlackReplyTarget } from './reply-target.ts';
@@ -31,7 +33,7 @@ export async function deliverToSlack(api: SlackApi, context: SendContext, reply:
   const contents = contentsOf(reply, context.request.turnId);
   const of = digestOf(reply);
   let anchor = readAnchor(context.anchor);
-  if (anchor.of !== of) anchor = { ...anchor, of, landed: 0 };
+  if (anchor.of !== of) anchor = { ...withoutFiles(anchor), of, landed: 0 };
   const note = async (next: SlackAnchor) => {
     await context.remember(next);
     anchor = next;
@@ -50,11 +52,16 @@ export async function deliverToSlack(api: SlackApi, context: SendContext, reply:
   for (const [index, forms] of contents.entries()) {
     if (index < anchor.landed) continue;
     refusal = (await editPart(api, target, { index, forms }, () => anchor, note)) ?? refusal;
-    // The last one needs no note: the turn is about to be settled.
-    if (index < contents.length - 1) await note({ ...anchor, landed: index + 1 });
+    // The last one of all needs no note: the turn is about to be settled.
+    if (index < contents.length - 1 || reply.files) await note({ ...anchor, landed: index + 1 });
   }
+  if (reply.files) await deliverFiles({ api, context, target, anchor: () => anchor, note }, reply.files);
   await discard(api, target.channel, anchor.discard);
   if (refusal) throw refusal;
+}
+
+function withoutFiles({ files: _, ...anchor }: SlackAnchor): SlackAnchor {
+  return anchor;
 }
 
 /** In place of the buttons one of which was pressed: who decided what, or that there is nothing to decide any more. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineChannel } from '../descriptor.ts';
 import { ANYONE, CHANNEL_ID, parseAllowList, USER_ID } from './allow-list.ts';
+import { SLACK_CAPABILITIES } from './capabilities.ts';
 import { identityOf } from './identity.ts';
 
 const ids = (shape: RegExp, example: string) =>
@@ -47,6 +48,12 @@ export const slack = defineChannel({
       usedBy: ['outgoing', 'poller', 'setup'],
       about: 'address of the Web API',
     },
+    streaming: {
+      kind: 'config',
+      schema: z.boolean().default(true),
+      usedBy: ['outgoing'],
+      about: "whether threads see Slack's own stream while the agent works",
+    },
     allowedUsers: {
       kind: 'config',
       schema: users.default([]),
@@ -68,7 +75,7 @@ export const slack = defineChannel({
       import('./api.ts'),
       import('./channel.ts'),
     ]);
-    return createSlackChannel({ api: createSlackApi(settings), log });
+    return createSlackChannel({ api: createSlackApi(settings), log, streaming: settings.streaming });
   },
 
   webhook: {
@@ -103,6 +110,7 @@ export const slack = defineChannel({
   },
 
   bots: {
+    capabilities: SLACK_CAPABILITIES,
     settings: (access) => ({
       allowedUsers: access?.users ?? [],
       allowedChannels: access?.groups ?? [],

@@ -5,7 +5,6 @@ export { type AllowList, parseAllowList, type SlackPerson } from './allow-list.t
 export {
   type Block,
   createSlackApi,
-  type Destination,
   type MessageContent,
   type SlackApi,
   type SlackApiOptions,
@@ -13,4 +12,5 @@ export {
 export { createSlackChannel, type SlackChannelOptions } from './channel.ts';
 export type { SlackIdentity } from './identity.ts';
 export type { EventPolicy } from './parse-event.ts';
+export type { Destination } from './reply-target.ts';
 export { createSlackWebhook, type SlackWebhookOptions } from './webhook.ts';

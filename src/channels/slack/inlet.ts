@@ -1,4 +1,4 @@
-// What is done with one event or press, whichever way it came: hand the turn on, and tell the operator once about each stranger.
+// What is done with one event, press or slash command, whichever way it came: hand the turn on, and tell the operator once about each stranger.
 // `accept` resolves when the turn is in the durable queue; only then may the event be acknowledged (ACKED).
 import { Invalid } from '../../core/errors.ts';
 import { OverLimit } from '../../core/limits.ts';
@@ -8,6 +8,7 @@ import { NotServed } from '../../core/standing.ts';
 import { botIdOf, type SlackIdentity } from './identity.ts';
 import { type EventPolicy, parseEvent } from './parse-event.ts';
 import { parsePress } from './parse-press.ts';
+import { isSlash, parseSlash } from './parse-slash.ts';
 
 export interface InletOptions {
   readonly app: SlackIdentity;
@@ -17,8 +18,8 @@ export interface InletOptions {
 }
 
 export interface Inlet {
-  /** Rejects when the event must come again. */
-  take(event: unknown, receivedAtMs: number): Promise<void>;
+  /** Rejects when the event must come again. What it resolves to, only the person who wrote sees; null: nothing. */
+  take(event: unknown, receivedAtMs: number): Promise<string | null>;
 }
 
 /** Faults of the message itself; any other fault is ours, and the message waits until it is mended. */
@@ -26,38 +27,62 @@ const NEVER_ACCEPTED = new Set(['bad-message', 'idempotency-mismatch']);
 /** Strangers remembered at most. */
 const MEMORY = 500;
 
+/** An answer that only the person sees who wrote. */
+export function ephemeral(text: string): object {
+  return { response_type: 'ephemeral', text };
+}
+
 export function createInlet({ app, policy, accept, log }: InletOptions): Inlet {
   const bot = botIdOf(app);
   const strangers = new Set<string>();
   if (policy.allow.problem) log('warn', 'slack-nobody-allowed', { bot, problem: policy.allow.problem });
   return {
     async take(event, receivedAtMs) {
-      const isPress = typeof event === 'object' && event !== null && 'actions' in event;
-      const parsed = (isPress ? parsePress : parseEvent)(event, app, policy, receivedAtMs);
-      if (parsed.kind === 'turn') return await acceptTurn(parsed.request);
+      const isCommand = isSlash(event);
+      const parsed = parserOf(event, isCommand)(event, app, policy, receivedAtMs);
+      if (parsed.kind === 'say') return parsed.text;
+      if (parsed.kind === 'turn') {
+        const refusal = await acceptTurn(parsed.request);
+        return isCommand ? refusal : null;
+      }
       const { reason, sender } = parsed;
       if (reason !== 'not-allowed') log('debug', 'slack-ignored', { reason });
       else if (!policy.allow.problem && sender && isFirst(strangers, sender)) {
         log('warn', 'slack-sender-not-allowed', { bot, sender });
       }
+      return null;
     },
   };
 
-  /** An event carries no way to answer without a token, so what was not taken is told to the operator only. */
-  async function acceptTurn(request: TurnRequest): Promise<void> {
+  /**
+   * Resolves to why it was not taken, for the person. Only a slash command can be answered without a token, so for the rest the
+   * operator is told.
+   */
+  async function acceptTurn(request: TurnRequest): Promise<string | null> {
     try {
       await accept(request);
+      return null;
     } catch (error) {
       const fields = { turn: request.turnId, ...errorFields(error) };
-      if (error instanceof NotServed) return log('warn', 'slack-not-served', fields);
+      if (error instanceof NotServed) {
+        log('warn', 'slack-not-served', fields);
+        return error.message;
+      }
       if (error instanceof OverLimit) {
         if (error.tell) log('warn', 'over-limit', fields);
-        return;
+        return error.message;
       }
       if (!(error instanceof Invalid && NEVER_ACCEPTED.has(error.code))) throw error;
       log('error', 'slack-message-refused', fields);
+      return 'I cannot take this message.';
     }
   }
+}
+
+function parserOf(event: unknown, isCommand: boolean) {
+  if (isCommand) return parseSlash;
+  const isPress = typeof event === 'object' && event !== null && 'actions' in event;
+  return isPress ? parsePress : parseEvent;
 }
 
 function isFirst(seen: Set<string>, id: string): boolean {

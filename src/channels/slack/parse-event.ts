@@ -1,11 +1,13 @@
 // Reads one event of the Events API and says what it is to us: a turn or nothing. Pure; never throws, whatever the event
 // holds; who is not allowed gets nothing (https://docs.slack.dev/reference/events, read 2026-11).
 import { z } from 'zod';
+import { MAX_FILE_BYTES } from '../../core/attachments.ts';
 import type { Conversation } from '../../core/ids.ts';
 import type { MessageContext } from '../../core/message-context.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
-import { type AllowList, isAllowed, personId } from './allow-list.ts';
+import { type AllowList, isAllowed, personId, type SlackPerson } from './allow-list.ts';
 import { botIdOf, type SlackIdentity } from './identity.ts';
+import { filesOf } from './message-files.ts';
 import { readText } from './message-text.ts';
 import type { SlackReplyTarget } from './reply-target.ts';
 
@@ -46,7 +48,7 @@ const messageSchema = z.object({
   /** Both only where the person is of another workspace. */
   user_team: z.string().optional(),
   source_team: z.string().optional(),
-  files: z.array(z.object({ mimetype: z.string().default('') }).loose()).optional(),
+  files: z.array(z.unknown()).optional(),
 });
 
 type Message = z.infer<typeof messageSchema>;
@@ -93,7 +95,7 @@ export function parseEvent(
   if (!isAllowed(policy.allow, person, app.teamId, isPrivate ? null : message.channel)) {
     return ignore('not-allowed', sender);
   }
-  const target = targetOf(message, isPrivate);
+  const target = targetOf(message, isPrivate, person);
   const request = turnRequest({
     conversation: conversationAt(target, app, policy.tenant),
     // The message's own id rather than the event's: a mention comes as two events, each of which is repeated.
@@ -103,6 +105,7 @@ export function parseEvent(
     replyTarget: { ...target },
     receivedAtMs,
     context: contextOf(message, said.links, isPrivate),
+    attachments: filesOf(message.files ?? [], MAX_FILE_BYTES),
   });
   return { kind: 'turn', request };
 }
@@ -128,23 +131,17 @@ function isAddressed(message: Message, mentionsBot: boolean, app: SlackIdentity)
   return message.type === 'app_mention' || mentionsBot || message.parent_user_id === app.botUserId;
 }
 
-function targetOf(message: Message, isPrivate: boolean): SlackReplyTarget {
+function targetOf(message: Message, isPrivate: boolean, { id: user, team }: SlackPerson): SlackReplyTarget {
   const { channel, ts: messageTs, thread_ts: thread } = message;
-  return { channel, messageTs, threadTs: thread ?? (isPrivate ? null : messageTs) };
+  const threadTs = thread ?? (isPrivate ? null : messageTs);
+  return { channel, messageTs, threadTs, ...(team === null ? {} : { recipient: { user, team } }) };
 }
 
 function contextOf(message: Message, links: MessageContext['links'], isPrivate: boolean): MessageContext {
-  const attachments = (message.files ?? []).map(({ mimetype }) => kindOf(mimetype));
   return {
     ...(isPrivate || message.user === undefined ? {} : { speaker: `<@${message.user}>` }),
     ...(links && links.length > 0 ? { links } : {}),
-    ...(attachments.length > 0 ? { attachments } : {}),
   };
-}
-
-function kindOf(mimetype: string): string {
-  const kind = mimetype.split('/')[0] ?? '';
-  return ['image', 'audio', 'video'].includes(kind) ? kind : 'document';
 }
 
 function ignore(reason: IgnoreReason, sender: string | null = null): ParsedEvent {

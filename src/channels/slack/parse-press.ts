@@ -44,6 +44,7 @@ export function parsePress(
     channel: channel.id,
     messageTs: message.ts,
     threadTs: message.thread_ts ?? (isPrivate ? null : message.ts),
+    ...(person.team === null ? {} : { recipient: { user: user.id, team: person.team } }),
   };
   const request = turnRequest({
     conversation: conversationAt(target, app, policy.tenant),

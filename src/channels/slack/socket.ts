@@ -10,7 +10,7 @@ import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import { parseAllowList } from './allow-list.ts';
 import { createSlackApi, quietLogger } from './api.ts';
-import { createInlet, type Inlet } from './inlet.ts';
+import { createInlet, ephemeral, type Inlet } from './inlet.ts';
 import { whoAmI } from './who-am-i.ts';
 
 export interface SocketContext {
@@ -69,11 +69,11 @@ async function connection(context: SocketContext, inlet: Inlet, signal: AbortSig
     client.on('disconnected', () => resolve());
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  client.on('slack_event', ({ ack, body }: { ack: () => Promise<void>; body: unknown }) => {
+  client.on('slack_event', ({ ack, body }: { ack: (answer?: object) => Promise<void>; body: unknown }) => {
     void (async () => {
       try {
-        await inlet.take(body, clock.now());
-        await ack();
+        const said = await inlet.take(body, clock.now());
+        await (said === null ? ack() : ack(ephemeral(said)));
       } catch (error) {
         log('error', 'slack-socket-event-failed', errorFields(error));
       }

@@ -8,7 +8,7 @@ import { errorFields, type Log, silentLog } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { SlackIdentity } from './identity.ts';
-import { createInlet } from './inlet.ts';
+import { createInlet, ephemeral } from './inlet.ts';
 import type { EventPolicy } from './parse-event.ts';
 import { isSigned } from './signature.ts';
 
@@ -49,8 +49,8 @@ export function createSlackWebhook(options: SlackWebhookOptions): (request: Requ
     if (posted === undefined) return new Response(null, { status: 400 });
     if (isAddressCheck(posted)) return Response.json({ challenge: posted.challenge });
     try {
-      await inlet.take(posted, now);
-      return new Response(null, { status: 200 });
+      const said = await inlet.take(posted, now);
+      return said === null ? new Response(null, { status: 200 }) : Response.json(ephemeral(said));
     } catch (error) {
       log('error', 'slack-webhook-failed', errorFields(error));
       return new Response(null, { status: 503, headers: { 'retry-after': '1' } });
@@ -63,9 +63,11 @@ function isAddressCheck(event: object): event is { challenge: string } {
   return 'type' in event && event.type === 'url_verification' && 'challenge' in event;
 }
 
-/** Events are JSON; presses are JSON in a field of a form. */
+/** Events are JSON; presses are JSON in a field of a form; a slash command is a form. */
 function read(body: string): object | undefined {
-  return parseJson(body.startsWith('{') ? body : (new URLSearchParams(body).get('payload') ?? ''));
+  if (body.startsWith('{')) return parseJson(body);
+  const form = new URLSearchParams(body);
+  return form.has('command') ? Object.fromEntries(form) : parseJson(form.get('payload') ?? '');
 }
 
 function parseJson(body: string): object | undefined {

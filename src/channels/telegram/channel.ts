@@ -4,14 +4,15 @@
 import { systemClock } from '../../core/clock.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import type { Channel, Clock } from '../../core/ports.ts';
+import { readAnchor } from './anchor.ts';
 import type { TelegramApi } from './api.ts';
+import { TELEGRAM_CAPABILITIES } from './capabilities.ts';
 import { deliverToTelegram } from './deliver.ts';
 import { fetchTelegramFile } from './fetch-file.ts';
 import { TELEGRAM_FILE_BYTES } from './file-limits.ts';
 import { openTopic } from './open-topic.ts';
 import { pacedApi } from './paced-api.ts';
 import { type AnswerPlace, openProgress, type ProgressDeps } from './progress.ts';
-import { MAX_MESSAGE_LENGTH } from './show.ts';
 
 const TELEGRAM = 'telegram';
 
@@ -37,13 +38,8 @@ export function createTelegramChannel(options: TelegramChannelOptions): Channel 
   const api = pacedApi(options.api, clock);
   return {
     name: TELEGRAM,
-    capabilities: {
-      edit: true,
-      markdown: true,
-      maxTextLength: MAX_MESSAGE_LENGTH,
-      buttons: true,
-      files: true,
-    },
+    capabilities: TELEGRAM_CAPABILITIES,
+    holds: (anchor, ref) => readAnchor(anchor).parts.some((part) => String(part) === ref),
     fetchFile: (_request, remote) =>
       fetchTelegramFile(api, remote, options.maxFileBytes ?? TELEGRAM_FILE_BYTES),
     open: (context) => openProgress({ api, clock, log, editEveryMs, drafts, answer }, context),

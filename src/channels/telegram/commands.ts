@@ -1,5 +1,6 @@
 // The commands as Telegram shows them, and what the bot says without asking the agent.
 import { COMMANDS, type Command, LANGUAGES } from '../../core/commands.ts';
+import type { OfferedCommand } from '../../core/offered-commands.ts';
 
 /** What Telegram offers while a person types: in each kind of chat, in each language. */
 export interface CommandMenu {
@@ -9,27 +10,34 @@ export interface CommandMenu {
   readonly commands: readonly { readonly command: string; readonly description: string }[];
 }
 
-export function commandMenus(): readonly CommandMenu[] {
+export function commandMenus(offered: readonly OfferedCommand[] = []): readonly CommandMenu[] {
   const known: readonly Command[] = COMMANDS;
   return (['default', 'all_private_chats', 'all_group_chats'] as const).flatMap((scope) =>
     [null, ...LANGUAGES].map((language) => ({
       scope,
       language,
-      commands: known
-        .filter(({ inGroups }) => scope !== 'all_group_chats' || inGroups !== false)
-        .map(({ name, help, helpIn }) => {
-          return { command: name, description: plain(language === null ? help : helpIn[language]) };
-        }),
+      // Those of the agent folder have one language, its owner's.
+      commands: [
+        ...known
+          .filter(({ inGroups }) => scope !== 'all_group_chats' || inGroups !== false)
+          .map(({ name, help, helpIn }) => {
+            return { command: name, description: plain(language === null ? help : helpIn[language]) };
+          }),
+        ...offered.map(({ name, help }) => ({ command: name, description: plain(help) })),
+      ],
     })),
   );
 }
 
-export const HELP_TEXT = [
-  'Write to me and I answer. I remember this chat, and the files I work on, between messages.',
-  'Every topic of a group is a conversation of its own.',
-  '',
-  ...COMMANDS.map(({ usage, help }) => `${usage} – ${plain(help)}`),
-].join('\n');
+export function helpText(offered: readonly OfferedCommand[] = []): string {
+  return [
+    'Write to me and I answer. I remember this chat, and the files I work on, between messages.',
+    'Every topic of a group is a conversation of its own.',
+    '',
+    ...COMMANDS.map(({ usage, help }) => `${usage} – ${plain(help)}`),
+    ...offered.map(({ name, help }) => `/${name} – ${plain(help)}`),
+  ].join('\n');
+}
 
 /** Menus and this text show no Markdown. */
 function plain(text: string): string {

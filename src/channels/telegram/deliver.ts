@@ -13,11 +13,12 @@ import { digestOf, movedAnchor, readAnchor, type TelegramAnchor } from './anchor
 import type { TelegramApi } from './api.ts';
 import { movedTo } from './api-errors.ts';
 import { type Buttons, buttonsFor } from './buttons.ts';
+import { MAX_MESSAGE_LENGTH } from './capabilities.ts';
 import { deliverFiles } from './deliver-files.ts';
 import { sendPlaceholder, WAITING } from './placeholder.ts';
 import type { AnswerPlace } from './progress.ts';
 import { addressOf, replyTargetOf, type TelegramAddress } from './reply-target.ts';
-import { MAX_MESSAGE_LENGTH, show } from './show.ts';
+import { show } from './show.ts';
 
 const DEMO_NOTE = '_(Written by the demo model.)_';
 /** A message can vanish while we edit it; one that vanishes this often is not worth another. */

@@ -5,6 +5,7 @@ import { MAX_GATHER_MS } from '../../core/messages.ts';
 import { defineChannel } from '../descriptor.ts';
 import { ANYONE, parseAllowList } from './allow-list.ts';
 import { botIdOf } from './bot-token.ts';
+import { TELEGRAM_CAPABILITIES } from './capabilities.ts';
 import { megabytes, OWN_SERVER_FILE_MEGABYTES, TELEGRAM_FILE_MEGABYTES } from './file-limits.ts';
 import { groupPolicySchema } from './group-policy.ts';
 
@@ -109,6 +110,7 @@ export const telegram = defineChannel({
           gatherMs: settings.gatherPasteMs,
           maxFileBytes: megabytes(settings.maxFileMegabytes),
           groups: settings.groups,
+          ...(context.commands && { commands: context.commands }),
         },
       });
     },
@@ -127,9 +129,9 @@ export const telegram = defineChannel({
       const { id, username } = await createTelegramApi(settings).getMe();
       return { botId: id, botUsername: username };
     },
-    async register(settings, url) {
+    async register(settings, url, commands) {
       const { registerWebhook } = await import('./registration.ts');
-      await registerWebhook(settings, url);
+      await registerWebhook(settings, url, commands);
     },
     async unregister(settings, url) {
       const { unregisterWebhook } = await import('./registration.ts');
@@ -138,6 +140,7 @@ export const telegram = defineChannel({
   },
 
   bots: {
+    capabilities: TELEGRAM_CAPABILITIES,
     settings: (access) => ({
       allowedUsers: numbers(access?.users ?? []),
       allowedGroups: numbers(access?.groups ?? []),

@@ -1,16 +1,13 @@
 // Brings a file that Telegram keeps. Telegram's own server gives out files of up to 20 MB over HTTPS; a Bot API server that
 // the operator runs gives out larger ones, and with `--local` names a file of this machine instead
 // (https://core.telegram.org/bots/api#getfile and #using-a-local-bot-api-server, read 2026-11).
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { stat } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
 import { Gone, Invalid, isHybridError, Refused } from '../../core/errors.ts';
 import { requireFileSize, tooLargeText } from '../../core/lost-files.ts';
 import type { Json } from '../../core/messages.ts';
 import type { FetchedFile } from '../../core/ports.ts';
+import { keepDownload } from '../kept-download.ts';
 import type { TelegramApi } from './api.ts';
 import { remoteFileSchema } from './message-files.ts';
 
@@ -31,32 +28,6 @@ export async function fetchTelegramFile(
   });
   if (bytes !== null) requireFileSize(bytes, maxBytes);
   if (isAbsolute(path) && api.isOwnServer) return await localFile(path, maxBytes);
-  const folder = await mkdtemp(join(tmpdir(), 'telegram-file-'));
-  const release = () => rm(folder, { recursive: true, force: true });
-  try {
-    const file = join(folder, 'file');
-    return { body: { file, bytes: await download(api, path, file, maxBytes) }, release };
-  } catch (error) {
-    await release();
-    throw error;
-  }
-}
-
-async function localFile(file: string, maxBytes: number): Promise<FetchedFile> {
-  const there = await stat(file).catch(() => null);
-  if (!there?.isFile()) {
-    throw new Gone('no-file', 'The file that the Bot API server names is not on this machine.');
-  }
-  requireFileSize(there.size, maxBytes);
-  return { body: { file, bytes: there.size } };
-}
-
-async function download(
-  api: Pick<TelegramApi, 'download'>,
-  path: string,
-  file: string,
-  maxBytes: number,
-): Promise<number> {
   const response = await api.download(path);
   if (response.status === 404) {
     await response.body?.cancel();
@@ -66,19 +37,14 @@ async function download(
     await response.body?.cancel();
     throw new Refused('not-read', `Telegram did not give out a file (HTTP ${response.status}).`);
   }
-  let bytes = 0;
-  const counted = new Transform({
-    transform(piece: Buffer, _encoding, done) {
-      bytes += piece.length;
-      // It may say less than it sends.
-      done(bytes > maxBytes ? new Invalid('file-too-large', tooLargeText(maxBytes)) : null, piece);
-    },
-  });
-  try {
-    await pipeline(response.body, counted, createWriteStream(file, { mode: 0o600 }));
-  } catch (cause) {
-    if (isHybridError(cause)) throw cause;
-    throw new Refused('not-read', 'Telegram stopped in the middle of a file.', { retryAfterMs: 1_000 });
+  return await keepDownload('Telegram', response.body, maxBytes);
+}
+
+async function localFile(file: string, maxBytes: number): Promise<FetchedFile> {
+  const there = await stat(file).catch(() => null);
+  if (!there?.isFile()) {
+    throw new Gone('no-file', 'The file that the Bot API server names is not on this machine.');
   }
-  return bytes;
+  requireFileSize(there.size, maxBytes);
+  return { body: { file, bytes: there.size } };
 }

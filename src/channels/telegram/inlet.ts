@@ -7,6 +7,7 @@ import { type Conversation, type SessionKey, sessionKeyOf } from '../../core/ids
 import { OverLimit } from '../../core/limits.ts';
 import { errorFields, type Log } from '../../core/log.ts';
 import type { TurnRequest } from '../../core/messages.ts';
+import { isReaction } from '../../core/reactions.ts';
 import { NotServed } from '../../core/standing.ts';
 import { cutText } from '../../text/cut-text.ts';
 import type { BotIdentity } from './api.ts';
@@ -78,7 +79,7 @@ export function createInlet(options: InletOptions): Inlet {
       if (parsed.kind === 'turn') {
         const refused = await acceptTurn(options, parsed.request);
         const last = parsed.next ? ((await acceptTurn(options, parsed.next)) ?? refused) : refused;
-        if (last !== null || isEdit(parsed.request)) return last;
+        if (last !== null || isEdit(parsed.request) || isReaction(parsed.request)) return last;
         return { kind: 'typing', target: replyTargetOf(parsed.request) };
       }
       // Beside the queue, where it would wait behind what it is to stop.

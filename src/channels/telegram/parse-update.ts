@@ -8,19 +8,27 @@ import { editText } from '../../core/edited-message.ts';
 import { PASTE_FROM } from '../../core/gather-paste.ts';
 import type { Conversation } from '../../core/ids.ts';
 import { MAX_TEXT_LENGTH, type TurnRequest, turnRequest } from '../../core/messages.ts';
+import type { OfferedCommand } from '../../core/offered-commands.ts';
 import { type AllowList, isAllowed } from './allow-list.ts';
 import type { BotIdentity } from './api.ts';
 import { answerOfButton } from './buttons.ts';
-import { HELP_TEXT, NOT_READ, parseCommand, type WrittenCommand } from './commands.ts';
+import { helpText, NOT_READ, parseCommand, type WrittenCommand } from './commands.ts';
 import { TELEGRAM_FILE_BYTES } from './file-limits.ts';
 import { type GroupPolicy, isHeard } from './group-policy.ts';
 import { contentOf, contextOf } from './message-context.ts';
 import { filesOf, sharedOf } from './message-files.ts';
 import { OTHER_UPDATES, type OtherUpdate, parseOtherUpdate } from './other-updates.ts';
+import { parseReaction } from './parse-reaction.ts';
 import type { TelegramReplyTarget } from './reply-target.ts';
 
 /** What the bot asks Telegram for; the list sticks to the bot, so it is always sent whole. */
-export const ALLOWED_UPDATES = ['message', 'edited_message', 'callback_query', ...OTHER_UPDATES] as const;
+export const ALLOWED_UPDATES = [
+  'message',
+  'edited_message',
+  'callback_query',
+  'message_reaction',
+  ...OTHER_UPDATES,
+] as const;
 
 export interface UpdatePolicy {
   readonly tenant: string;
@@ -31,6 +39,8 @@ export interface UpdatePolicy {
   readonly maxFileBytes?: number;
   /** What is heard in groups; all that Telegram shows the bot where it is left out. */
   readonly groups?: GroupPolicy;
+  /** Of the agent folder. */
+  readonly commands?: readonly OfferedCommand[];
 }
 
 /** `next`: what was written behind a command is a message of its own, the next one of the conversation. */
@@ -135,6 +145,13 @@ export function parseUpdate(
     return parsePress(press, policy.allow, conversationIn, { dedupeId, receivedAtMs });
   }
   if (edited !== undefined) return parseEdit(edited, bot, policy, conversationIn, { updateId, receivedAtMs });
+  const reaction = (update as { message_reaction?: unknown }).message_reaction;
+  if (reaction !== undefined) {
+    const at = { dedupeId: dedupeIdOf(bot.id, updateId), receivedAtMs };
+    const request = parseReaction(reaction, policy.allow, conversationIn, at);
+    if (request === null) return ignore('malformed');
+    return request === 'not-allowed' ? ignore(request) : { kind: 'turn', request, next: null };
+  }
   const other = message
     ? null
     : parseOtherUpdate(update as object as Record<string, unknown>, policy.allow, conversationIn);
@@ -182,13 +199,14 @@ export function parseUpdate(
   switch (command?.name) {
     case 'help':
     case 'start':
-      return { kind: 'command-reply', text: HELP_TEXT, target, albumId: null, next };
+      return { kind: 'command-reply', text: helpText(policy.commands), target, albumId: null, next };
     case 'stop':
       return { kind: 'stop', conversation, target, isEarlier: cameBefore(bot.id, updateId), next };
     case 'new':
       return { kind: 'turn', request: turn('new', '', id), next };
   }
-  const isOurs = readCommand(said) !== null;
+  const isOffered = policy.commands?.some(({ name }) => name === command?.name) === true;
+  const isOurs = isOffered || readCommand(said) !== null;
   const addressed = {
     text: said,
     isCommand: isOurs || command?.addressee != null,

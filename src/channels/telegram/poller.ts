@@ -43,7 +43,7 @@ export function createTelegramPoller(options: TelegramPollerOptions): TelegramPo
 
   return {
     async run(signal) {
-      await announceCommands(api, log);
+      await announceCommands(api, options.policy.commands, log);
       let offset: number | undefined;
       let failures = 0;
       while (!signal.aborted) {
@@ -96,9 +96,13 @@ async function watched<T>(
 }
 
 /** So that Telegram offers them while a person types. */
-async function announceCommands(api: TelegramApi, log: Log): Promise<void> {
+async function announceCommands(
+  api: TelegramApi,
+  offered: UpdatePolicy['commands'],
+  log: Log,
+): Promise<void> {
   try {
-    for (const menu of commandMenus()) await api.setCommands(menu);
+    for (const menu of commandMenus(offered)) await api.setCommands(menu);
   } catch (error) {
     log('warn', 'telegram-commands-not-set', errorFields(error));
   }

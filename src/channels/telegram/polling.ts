@@ -2,6 +2,7 @@
 // for; a wrong token ends it.
 import { backoffMs } from '../../core/backoff.ts';
 import { errorFields, type Log } from '../../core/log.ts';
+import type { OfferedCommand } from '../../core/offered-commands.ts';
 import type { Clock } from '../../core/ports.ts';
 import { parseAllowList } from './allow-list.ts';
 import { type BotIdentity, createTelegramApi, type TelegramApi } from './api.ts';
@@ -22,12 +23,13 @@ export interface PollingContext extends Pick<TelegramPollerOptions, 'accept' | '
     readonly groups?: GroupPolicy;
   };
   readonly tenant: string;
+  readonly commands?: readonly OfferedCommand[];
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export async function pollTelegram(context: PollingContext, signal: AbortSignal): Promise<void> {
-  const { settings, tenant, accept, stop, move, clock, log } = context;
+  const { settings, tenant, commands, accept, stop, move, clock, log } = context;
   const api = createTelegramApi(settings);
   const bot = await whoAmI(api, context, signal);
   if (bot === null) return;
@@ -35,7 +37,14 @@ export async function pollTelegram(context: PollingContext, signal: AbortSignal)
   const maxFileBytes = megabytes(settings.maxFileMegabytes);
   const { allowedUsers, allowedGroups, gatherPasteMs: gatherMs, groups } = settings;
   const allow = parseAllowList(allowedUsers, allowedGroups);
-  const policy = { tenant, allow, gatherMs, maxFileBytes, ...(groups && { groups }) };
+  const policy = {
+    tenant,
+    allow,
+    gatherMs,
+    maxFileBytes,
+    ...(commands && { commands }),
+    ...(groups && { groups }),
+  };
   await createTelegramPoller({ api, bot, policy, accept, stop, move, clock, log }).run(signal);
 }
 

@@ -5,9 +5,6 @@ import { Invalid } from '../../core/errors.ts';
 import type { TelegramApi } from './api.ts';
 import type { Buttons } from './buttons.ts';
 
-/** Longest text of one message, UTF-16 units; formatted ones may be longer, but then have no plain fallback. */
-export const MAX_MESSAGE_LENGTH = 4_096;
-
 /** Returns how the text was shown. Throws `Invalid('refused-content')` when even the plain text was refused. */
 export async function show(
   api: TelegramApi,

@@ -1,15 +1,17 @@
 // What the turns of a conversation still owe the person, and how it is put in front of the next answer. All of it follows from
 // the ledger: texts never change once committed, and notes say how far each turn came.
+import type { StoredFile } from '../../core/attachments.ts';
 import type { Reply, TurnRecord } from '../../core/records.ts';
 import type { TextPart } from '../../core/split-markdown.ts';
 import { oneLine } from '../../text/cut-text.ts';
 import { readNote } from './send-note.ts';
 
-/** How a channel says a reply. Both are pure. */
+/** How a channel says a reply: messages of text, and behind them files with a message for each. All are pure. */
 export interface Wording {
   /** '' for a reply that says nothing. */
   readonly textOf: (reply: Reply) => string;
   readonly messagesOf: (text: string) => readonly TextPart[];
+  readonly filesOf: (reply: Reply) => readonly StoredFile[];
 }
 
 const BETWEEN = '\n\n――――――\n\n';
@@ -38,6 +40,16 @@ export function wholeText(
   return [...rests, own].filter((text) => text.trim() !== '').join(BETWEEN);
 }
 
+/** Files of what a turn carries that have not come yet. */
+export function wholeFiles(
+  wording: Wording,
+  turns: readonly TurnRecord[],
+  carries: readonly string[],
+  own: readonly StoredFile[],
+): readonly StoredFile[] {
+  return [...carries.flatMap((id) => restFilesOf(wording, turns, id)), ...own];
+}
+
 /** All that a turn carries, and what those carry. */
 export function carriedBy(turns: readonly TurnRecord[], carries: readonly string[]): readonly string[] {
   return carries.flatMap((id) => [id, ...carriedBy(turns, noteOf(turns, id).carries)]);
@@ -52,6 +64,14 @@ function restOf(wording: Wording, turns: readonly TurnRecord[], id: string): str
   if (text === '' || sent > 0 || carries.length > 0) return text === '' ? '' : `… ${text}`;
   const asked = oneLine(turn.text, MAX_QUOTE);
   return asked === '' ? text : `「${asked}」\n${text}`;
+}
+
+function restFilesOf(wording: Wording, turns: readonly TurnRecord[], id: string): readonly StoredFile[] {
+  const turn = turns.find((one) => one.turnId === id);
+  if (!turn?.reply) return [];
+  const { carries, sent } = readNote(turn.anchor);
+  const texts = wording.messagesOf(wholeText(wording, turns, carries, wording.textOf(turn.reply))).length;
+  return wholeFiles(wording, turns, carries, wording.filesOf(turn.reply)).slice(Math.max(0, sent - texts));
 }
 
 function noteOf(turns: readonly TurnRecord[], id: string) {

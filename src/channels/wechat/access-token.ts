@@ -6,12 +6,12 @@ import { z } from 'zod';
 import { Refused } from '../../core/errors.ts';
 import type { ChannelNotes, Clock } from '../../core/ports.ts';
 import { wechatError } from './api-errors.ts';
-import type { WechatCall } from './http.ts';
+import type { WechatHttp } from './http.ts';
 
 export interface AccessTokenOptions {
   readonly appId: string;
   readonly appSecret: string;
-  readonly call: WechatCall;
+  readonly call: WechatHttp['call'];
   readonly notes: ChannelNotes;
   readonly clock: Clock;
 }

@@ -25,7 +25,10 @@ const SETTINGS: Readonly<Record<number, string>> = {
   61004: 'Add the address that this program calls from to the IP allow-list of the account.',
 };
 const BUSY = new Set([-1, 45011, 50001]);
-const REFUSED_TEXT = new Set([44004, 45002, 87014, 40008]);
+/** Texts and files that it does not take, for what they are or how large. */
+const REFUSED_CONTENT = new Set([
+  44004, 45002, 87014, 40004, 40005, 40006, 40008, 41005, 43012, 44001, 45001,
+]);
 
 const BUSY_MS = 2_000;
 const QUOTA_MS = 10 * 60_000;
@@ -42,7 +45,7 @@ export function wechatError({ errcode, errmsg }: WechatAnswer, method: string): 
   if (errcode === 45015) return new Gone('reply-window-closed', message, { data });
   if (errcode === 45047) return new Gone('reply-quota-used', message, { data });
   if (errcode === 40003 || errcode === 43004) return new Gone('chat-gone', message, { data });
-  if (REFUSED_TEXT.has(errcode)) return new Invalid('refused-content', message, { data });
+  if (REFUSED_CONTENT.has(errcode)) return new Invalid('refused-content', message, { data });
   if (BUSY.has(errcode)) return new Refused('busy', message, { data, retryAfterMs: BUSY_MS });
   if (errcode === 45009) return new Refused('rate-limited', message, { data, retryAfterMs: QUOTA_MS });
   if (isTokenRefused({ errcode, errmsg })) {

@@ -1,25 +1,36 @@
-// Lands a committed reply within what WeChat allows: five messages after each one of the person, for 48 hours. What does not
-// fit any more is owed, and the next message of the person brings it, in front of its own answer. While newer messages
-// wait, the last message that may be sent is kept for them: an older reply is merged into their answer instead.
-// WeChat takes no id for a message, so one whose confirmation was lost is sent once more, and says so.
+// Lands a committed reply within what WeChat allows: five messages after each one of the person, for 48 hours, texts first and
+// then files. What does not fit any more is owed, and the next message of the person brings it, in front of its own answer.
+// While newer messages wait, the last message that may be sent is kept for them: an older reply is merged into their answer
+// instead. WeChat takes no id for a message, so a text whose confirmation was lost is sent once more, and says so.
 
-import { Gone, Invalid, isLeaseLost, Owed, Refused } from '../../core/errors.ts';
-import type { TurnId } from '../../core/ids.ts';
+import { Gone, type Invalid, isLeaseLost, Owed, Refused } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Clock, SendContext } from '../../core/ports.ts';
 import type { Reply } from '../../core/records.ts';
-import { carriedBy, owedBefore, sentSinceAsked, somebodyWaits, wholeText } from '../tencent/owed.ts';
+import {
+  carriedBy,
+  owedBefore,
+  sentSinceAsked,
+  somebodyWaits,
+  type Wording,
+  wholeFiles,
+  wholeText,
+} from '../tencent/owed.ts';
 import { digestOf, readNote, type SendNote } from '../tencent/send-note.ts';
 import { tellBrought } from '../tencent/tell-brought.ts';
 import type { WechatApi } from './api.ts';
-import { MORE_FOLLOWS, messagesOf, refusedText, SENT_AGAIN, textOf } from './message-text.ts';
+import { sentAsMedia } from './media.ts';
+import { MORE_FOLLOWS, messagesOf, textOf } from './message-text.ts';
 import { replyTargetOf } from './reply-target.ts';
+import { type Piece, sendPiece } from './send-piece.ts';
 
 export interface DeliverDeps {
   readonly api: WechatApi;
   readonly clock: Clock;
   readonly log: Log;
 }
+
+const WORDING: Wording = { textOf, messagesOf, filesOf: ({ files }) => sentAsMedia(files) };
 
 /** Why the rest is owed. */
 const OWED = {
@@ -33,9 +44,12 @@ export async function deliverToWechat(deps: DeliverDeps, context: SendContext, r
   const turns = (await context.earlier?.turns()) ?? [];
   let anchor = readNote(context.anchor);
   const carries = anchor.of === null ? owedBefore(turns, turnId) : anchor.carries;
-  const text = wholeText({ textOf, messagesOf }, turns, carries, textOf(reply));
-  if (text === '') return;
-  const parts = messagesOf(text);
+  const text = wholeText(WORDING, turns, carries, textOf(reply));
+  const pieces: readonly Piece[] = [
+    ...messagesOf(text).map((part) => ({ text: part.text })),
+    ...wholeFiles(WORDING, turns, carries, WORDING.filesOf(reply)).map((file) => ({ file })),
+  ];
+  if (pieces.length === 0) return;
   const note = async (change: Partial<SendNote>) => {
     const next = { ...anchor, ...change };
     await context.remember(next);
@@ -55,11 +69,11 @@ export async function deliverToWechat(deps: DeliverDeps, context: SendContext, r
   const used = () => sentSinceAsked(own ? [...others, { ...own, anchor }] : []);
   const room = () => allowance - (own ? used() : anchor.sends.length);
   const keeps = somebodyWaits(turns, turnId) ? 1 : 0;
-  if (keeps > 0 && parts.length - anchor.sent > room() - keeps) await owe(OWED.held);
+  if (keeps > 0 && pieces.length - anchor.sent > room() - keeps) await owe(OWED.held);
 
   let refusal: Invalid | null = null;
   // Our count is a guess, WeChat's is the truth: one message is always tried.
-  for (let tries = 0; anchor.sent < parts.length; tries++) {
+  for (let tries = 0; anchor.sent < pieces.length; tries++) {
     if (tries > 0 && room() <= 0) await owe(OWED.rest);
     // Twice begun and never confirmed: a third one would only be in the way.
     if (anchor.trying === 'again') {
@@ -68,13 +82,18 @@ export async function deliverToWechat(deps: DeliverDeps, context: SendContext, r
     }
     const again = anchor.trying === 'once';
     const before = anchor;
-    const isLast = anchor.sent === parts.length - 1;
-    const endsHere = !isLast && room() <= 1;
-    const body = parts[anchor.sent]?.text ?? '';
-    await note({ trying: again ? 'again' : 'once', sends: [...anchor.sends, deps.clock.now()] });
-    const message = `${again ? SENT_AGAIN : ''}${body}${endsHere ? MORE_FOLLOWS : ''}`;
+    const piece = pieces[anchor.sent] ?? { text: '' };
+    const endsHere = anchor.sent < pieces.length - 1 && room() <= 1;
+    // A picture cannot say that more follows: the last message that may be sent says so in its place.
+    const isAnnounced = endsHere && 'file' in piece;
+    const shown = isAnnounced ? { text: MORE_FOLLOWS.trimStart() } : piece;
+    await note({
+      ...(isAnnounced ? {} : { trying: again ? 'again' : 'once' }),
+      sends: [...anchor.sends, deps.clock.now()],
+    });
     try {
-      refusal = (await sendOrSayRefused(deps.api, openId, message, turnId)) ?? refusal;
+      const how = { again: again && !isAnnounced, endsHere: endsHere && !isAnnounced };
+      refusal = (await sendPiece(deps.api, context, openId, shown, how)) ?? refusal;
     } catch (error) {
       if (isLeaseLost(error)) throw error;
       // It is known that nothing arrived.
@@ -85,25 +104,9 @@ export async function deliverToWechat(deps: DeliverDeps, context: SendContext, r
       }
       throw error;
     }
+    if (isAnnounced) await owe(OWED.rest);
     await note({ sent: anchor.sent + 1, trying: null });
   }
   await tellBrought(deps.log, context, carriedBy(turns, carries));
   if (refusal) throw refusal;
-}
-
-/** Returns the refusal when WeChat did not take the text, and the person was told so in its place. */
-async function sendOrSayRefused(
-  api: WechatApi,
-  openId: string,
-  text: string,
-  turnId: TurnId,
-): Promise<Invalid | null> {
-  try {
-    await api.sendText(openId, text);
-    return null;
-  } catch (error) {
-    if (!(error instanceof Invalid && error.code === 'refused-content')) throw error;
-    await api.sendText(openId, refusedText(turnId));
-    return error;
-  }
 }

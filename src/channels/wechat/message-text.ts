@@ -5,6 +5,7 @@ import type { TurnId } from '../../core/ids.ts';
 import type { Reply } from '../../core/records.ts';
 import { supportId } from '../../core/replies.ts';
 import { splitMarkdown, type TextPart } from '../../core/split-markdown.ts';
+import { filesInWords, sentAsMedia } from './media.ts';
 
 export const MAX_MESSAGE_BYTES = 2_048;
 export const MORE_FOLLOWS = '\n\n… Send me any message, and I go on. 还有内容，回复任意消息继续。';
@@ -18,11 +19,13 @@ export const MAX_TEXT_LENGTH = TEXT_BYTES;
 const DEMO_NOTE = '(Written by the demo model.)';
 const ACTING = /<(?=\s*\/?\s*a\b)/gi;
 
-/** What the person reads; '' for a reply that says nothing. */
+/** What the person reads; '' for a reply that says nothing, or nothing but files. */
 export function textOf(reply: Reply): string {
   if (reply.quiet) return '';
-  const said = reply.text.trim() === '' ? '(no text)' : reply.text;
-  const text = reply.demo ? `${said.trimEnd()}\n\n${DEMO_NOTE}` : said;
+  const isSilent = reply.text.trim() === '';
+  const said = isSilent && sentAsMedia(reply.files).length === 0 ? '(no text)' : reply.text.trimEnd();
+  const parts = [said, filesInWords(reply.files), reply.demo ? DEMO_NOTE : ''];
+  const text = parts.filter((part) => part !== '').join('\n\n');
   return text.toWellFormed().replace(ACTING, '<\u200b');
 }
 
@@ -34,6 +37,14 @@ export function messagesOf(text: string): readonly TextPart[] {
   }
   return [];
 }
+
+/** In place of a file that is not sent. */
+export const fileText = {
+  refused: (name: string) => `📎 ${name}: WeChat refuses this file. It is kept with the chat. 文件发送失败。`,
+  lost: (name: string) => `📎 ${name}: this file is not kept any more. Ask me for it again. 文件已过期。`,
+  unknown: (name: string) =>
+    `📎 ${name}: I have sent this file, but WeChat did not confirm it. If it is not there, ask me for it again. 文件可能未送达。`,
+};
 
 export function refusedText(turnId: TurnId): string {
   return `My answer is ready, but WeChat refuses to show this part of it. It is kept, and the operator can read it. Ask me to put it differently. (Support id: ${supportId(turnId)})`;

@@ -1,9 +1,11 @@
 // Reads one message or event of WeChat and says what it is to us: a turn, a fixed answer, or nothing. Pure. Never throws,
 // whatever the message holds; who is not allowed gets nothing.
 import { z } from 'zod';
+import type { Attachment } from '../../core/attachments.ts';
 import { type TurnRequest, turnRequest } from '../../core/messages.ts';
 import { MAX_TEXT_LENGTH } from '../../core/text-length.ts';
 import { type AllowedUsers, isAllowed } from './allow-list.ts';
+import { mediaIn } from './media.ts';
 import { PER_CLICK, PER_MESSAGE, type WechatReplyTarget } from './reply-target.ts';
 
 export interface MessagePolicy {
@@ -38,13 +40,16 @@ const messageSchema = z.object({
   Content: z.string().max(MAX_TEXT_LENGTH).optional(),
   /** What WeChat heard in a voice message, where the account has that switched on. */
   Recognition: z.string().max(MAX_TEXT_LENGTH).optional(),
+  MediaId: z.string().min(1).max(256).optional().catch(undefined),
+  Format: z.string().max(16).optional().catch(undefined),
   Event: z.string().max(64).optional(),
   EventKey: z.string().max(1_024).optional(),
 });
 
 type Message = z.infer<typeof messageSchema>;
 
-export const TEXT_ONLY = 'I can read text only. Please send me that as a text message. 我只能阅读文字消息。';
+export const NOT_READ =
+  'I can read texts, pictures and voice messages. Please send me that in one of them. 我只能阅读文字、图片和语音消息。';
 export const GREETING = 'Write to me and I answer. /help lists what else I can do. 给我发消息，我会回答。';
 
 export function parseMessage(
@@ -58,7 +63,11 @@ export function parseMessage(
   const openId = message.FromUserName;
   const parties = { openId, account: message.ToUserName };
   if (!isAllowed(policy.allowedUsers, openId)) return { kind: 'ignore', reason: 'not-allowed', openId };
-  const turn = (text: string, allowance: WechatReplyTarget['allowance']): ParsedMessage => ({
+  const turn = (
+    text: string,
+    allowance: WechatReplyTarget['allowance'],
+    attachments: readonly Attachment[] = [],
+  ): ParsedMessage => ({
     kind: 'turn',
     parties,
     request: turnRequest({
@@ -71,6 +80,7 @@ export function parseMessage(
       },
       dedupeId: dedupeIdOf(policy.appId, message),
       text,
+      attachments,
       sender: { id: openId, name: null },
       replyTarget: { openId, allowance } satisfies WechatReplyTarget,
       receivedAtMs,
@@ -84,11 +94,11 @@ export function parseMessage(
     if (event === 'subscribe') return { kind: 'reply', text: GREETING, parties };
     return { kind: 'ignore', reason: 'unhandled-event', openId };
   }
+  const isSaid = message.MsgType === 'text' || message.MsgType === 'voice';
   const text = message.MsgType === 'voice' ? message.Recognition : message.Content;
-  if ((message.MsgType !== 'text' && message.MsgType !== 'voice') || !text?.trim()) {
-    return { kind: 'reply', text: TEXT_ONLY, parties };
-  }
-  return turn(text, PER_MESSAGE);
+  if (isSaid && text?.trim()) return turn(text, PER_MESSAGE);
+  const media = mediaIn(message);
+  return media ? turn('', PER_MESSAGE, [media]) : { kind: 'reply', text: NOT_READ, parties };
 }
 
 /** As WeChat says to tell repeats apart: messages by their id, events by who and when. */

@@ -24,7 +24,7 @@ export async function deliverToWecom(deps: DeliverDeps, context: SendContext, re
   const turns = (await context.earlier?.turns()) ?? [];
   let known = readNote(context.anchor);
   const carries = known.of === null ? owedBefore(turns, context.request.turnId) : known.carries;
-  const text = wholeText({ textOf, messagesOf }, turns, carries, textOf(reply));
+  const text = wholeText({ textOf, messagesOf, filesOf: () => [] }, turns, carries, textOf(reply));
   if (text === '') return;
   const parts = messagesOf(text);
   const note = async (change: Partial<SendNote>) => {

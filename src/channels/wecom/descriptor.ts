@@ -21,7 +21,8 @@ export const wecom = defineChannel({
       kind: 'secret',
       schema: z.string().regex(/^[A-Za-z0-9]{43}$/, 'must be the EncodingAESKey of 43 characters'),
       env: 'WECOM_AES_KEY',
-      usedBy: ['webhook'],
+      // Callbacks and files are encrypted with it.
+      usedBy: ['webhook', 'outgoing'],
       about: 'the EncodingAESKey of the bot',
     },
     botId: {
@@ -47,9 +48,9 @@ export const wecom = defineChannel({
     },
   },
 
-  async outgoing({ log }) {
+  async outgoing({ settings, log }) {
     const { createWecomChannel } = await import('./channel.ts');
-    return createWecomChannel({ log });
+    return createWecomChannel({ ...settings, log });
   },
 
   webhook: {

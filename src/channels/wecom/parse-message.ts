@@ -1,9 +1,11 @@
 // Reads one callback of a WeCom AI bot and says what it is to us: a turn, a fixed answer, or nothing. Pure. Never throws,
 // whatever the message holds; who is not allowed gets nothing.
 import { z } from 'zod';
+import { type Attachment, MAX_FILES } from '../../core/attachments.ts';
 import { type TurnRequest, turnRequest } from '../../core/messages.ts';
 import { MAX_TEXT_LENGTH } from '../../core/text-length.ts';
-import { cutText } from '../../text/cut-text.ts';
+import { cutText, oneLine } from '../../text/cut-text.ts';
+import { type MediaKind, mediaOf } from './media.ts';
 import { ANSWER_WITHIN_MS, type WecomReplyTarget } from './reply-target.ts';
 
 export const ANYONE = 'anyone';
@@ -33,6 +35,7 @@ type IgnoreReason = 'malformed' | 'other-bot' | 'not-allowed' | 'other-address' 
 
 const id = z.string().min(1).max(256);
 const content = z.object({ content: z.string().max(MAX_TEXT_LENGTH) });
+const media = z.object({ url: z.string().max(4_096) });
 const quoteSchema = z.object({ text: content.optional() });
 const messageSchema = z.object({
   msgid: id,
@@ -47,18 +50,26 @@ const messageSchema = z.object({
   voice: content.optional(),
   mixed: z
     .object({
-      msg_item: z.array(z.object({ msgtype: z.string(), text: content.optional() })).max(100),
+      msg_item: z
+        .array(z.object({ msgtype: z.string(), text: content.optional(), image: media.optional() }))
+        .max(100),
     })
     .optional(),
+  image: media.optional(),
+  file: media.optional(),
+  video: media.optional(),
   quote: quoteSchema.optional(),
   event: z.object({ eventtype: z.string().max(64) }).optional(),
 });
 
 type Message = z.infer<typeof messageSchema>;
 
-export const TEXT_ONLY = 'I can read text only. Please send me that as a text message. 我只能阅读文字消息。';
+export const NOT_READ =
+  'I can read texts, pictures and files. Please send me that in one of them. 我只能阅读文字、图片和文件。';
 export const GREETING = 'Write to me and I answer. /help lists what else I can do. 给我发消息，我会回答。';
 const MAX_QUOTE = 8_192;
+/** Of a message's id in a file's name. */
+const MAX_ID = 40;
 
 export function parseMessage(raw: unknown, policy: MessagePolicy, receivedAtMs: number): ParsedMessage {
   const parsed = messageSchema.safeParse(raw);
@@ -73,7 +84,8 @@ export function parseMessage(raw: unknown, policy: MessagePolicy, receivedAtMs: 
     return ignore('unhandled-event');
   }
   const text = withoutMention(textIn(message), message.chattype);
-  if (text === '') return { kind: 'reply', id: message.msgid, text: TEXT_ONLY };
+  const attachments = filesIn(message, policy.apiRoot);
+  if (text === '' && attachments.length === 0) return { kind: 'reply', id: message.msgid, text: NOT_READ };
   const { response_url: responseUrl = '' } = message;
   if (!isBelow(responseUrl, policy.apiRoot)) return ignore('other-address');
   const isGroup = message.chattype === 'group' && message.chatid !== undefined;
@@ -91,6 +103,7 @@ export function parseMessage(raw: unknown, policy: MessagePolicy, receivedAtMs: 
       },
       dedupeId: `${policy.botId}:${message.msgid}`,
       text,
+      attachments,
       sender: { id: userId, name: null },
       replyTarget: {
         responseUrl,
@@ -110,6 +123,19 @@ function textIn({ msgtype, text, voice, mixed }: Message): string {
   if (msgtype === 'voice') return voice?.content ?? '';
   if (msgtype !== 'mixed') return '';
   return (mixed?.msg_item ?? []).flatMap((item) => item.text?.content ?? []).join('\n');
+}
+
+function filesIn({ msgid, image, file, video, mixed }: Message, apiRoot: string): readonly Attachment[] {
+  const found: readonly (readonly [MediaKind, string | undefined])[] = [
+    ['image', image?.url],
+    ['file', file?.url],
+    ['video', video?.url],
+    ...(mixed?.msg_item ?? []).map((item) => ['image', item.image?.url] as const),
+  ];
+  return found
+    .flatMap(([kind, url]) => (url === undefined ? [] : [[kind, url] as const]))
+    .filter((_, at) => at < MAX_FILES)
+    .map(([kind, url], number) => mediaOf(kind, url, { id: oneLine(msgid, MAX_ID), number, apiRoot }));
 }
 
 /** In a group a message begins with `@Bot `, or it would not come here. '' for a blank one. */

@@ -88,6 +88,8 @@ export interface Channel {
    * next call finds the anchor. Gone: can never arrive. Must be safe to call again after any of them.
    */
   deliver(context: SendContext, reply: Reply): Promise<void>;
+  /** Whether the platform's message `ref` holds a reply that was sent with this note. Absent where nobody asks. */
+  holds?(anchor: Json, ref: string): boolean;
   /**
    * Brings a file that the platform holds: `remote` is what the inlet wrote down for it. Invalid or Gone, with a sentence
    * for the person, when it can never be had; Refused or Ambiguous when it may be had later. Absent where none are held.
@@ -109,6 +111,9 @@ export interface OpenedConversation extends Conversation {
 
 export interface FetchedFile {
   readonly body: Uint8Array | { readonly file: string; readonly bytes: number };
+  /** As the platform says now, where the message did not say it. */
+  readonly name?: string | null;
+  readonly mediaType?: string | null;
   /** Called when the body is not needed any more. */
   release?(): Promise<void>;
 }

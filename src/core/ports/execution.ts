@@ -1,12 +1,14 @@
 // One turn on one machine: a directory made for it, state laid in, the agent run, the new state taken out.
 import type { Asked, Decided } from '../asked-call.ts';
 import type { SentFile } from '../attachments.ts';
+import type { EndedProgram } from '../ended-programs.ts';
 import type { SessionId, Tenant, TurnId } from '../ids.ts';
 import type { Json, TurnRequest } from '../messages.ts';
 import type { Lease, SessionHead, Usage } from '../records.ts';
 import type { AgentScheduling, ScheduleOrder } from '../schedule-orders.ts';
 import type { ModelCall } from '../timeline.ts';
 import type { TurnEvent } from './channel.ts';
+import type { ChatModelsOf } from './chat-models.ts';
 
 /** Where one turn's files live on this machine while it runs. */
 export interface ExecutionDirectory {
@@ -207,6 +209,8 @@ export interface AgentRun {
   readonly files?: readonly GivenFile[];
   /** What people decided about calls of tools, and what they allowed for this chat; nothing where it is left out. */
   readonly decided?: Decided;
+  /** The model that the chat has chosen; it holds where the agent may have it. */
+  readonly model?: string;
   readonly progress: (event: TurnEvent) => void;
   /** Times this turn was taken up, this one included: after the first, one failed request says enough. */
   readonly tries: number;
@@ -228,6 +232,8 @@ export interface AgentOutcome {
   readonly calls?: readonly ModelCall[];
   /** What the agent sends to the person, in order; to be had by `AgentHost.give`. */
   readonly sent?: readonly SentFile[];
+  /** Programs that the agent left running, and that were ended with the turn. */
+  readonly ended?: readonly EndedProgram[];
   /** Of an `ok` run: it waits for people, and goes on with a run whose `decided` names these calls. */
   readonly asked?: Asked;
   /** What the agent ordered about schedules in this turn, earlier parts of it included. */
@@ -253,4 +259,6 @@ export interface AgentRunner {
   run(run: AgentRun): Promise<AgentOutcome>;
   /** Sends the model a minimal request: tells an outage from a request that always fails. Absent where that is not possible. */
   modelAnswers?(): Promise<boolean>;
+  /** Which models a chat of the tenant may have. Absent where nobody can choose. */
+  models?: ChatModelsOf;
 }

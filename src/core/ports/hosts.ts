@@ -4,6 +4,7 @@
 import type { Json } from '../messages.ts';
 import type { Lease, SessionHead } from '../records.ts';
 import type { HostFacts } from '../timeline.ts';
+import type { ChatModelsOf } from './chat-models.ts';
 import type { AgentOutcome, AgentRun, TurnMark } from './execution.ts';
 
 /** What a host needs to know of one turn. */
@@ -65,4 +66,6 @@ export interface AgentHosts {
   open(lease: Lease, head: SessionHead): Promise<AgentHost>;
   /** Sends the model a minimal request: tells an outage from a request that always fails. Absent where that is not possible. */
   modelAnswers?(): Promise<boolean>;
+  /** Which models a chat of this tenant may have. Absent where nobody can choose. */
+  models?: ChatModelsOf;
 }

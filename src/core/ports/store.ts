@@ -108,7 +108,8 @@ export interface SessionStore {
   /** Moves the head outside a turn's end: a mid-turn checkpoint, or a compaction (same generation). Fenced. */
   advance(input: AdvanceInput): Promise<void>;
   /**
-   * The running turn takes `followers` with it: each becomes `delivered` with the reply `GATHERED`, all in one step.
+   * The running turn takes `followers` with it: each becomes `delivered` with the reply `gatheredBy` it, all in one
+   * step.
    * Fenced. Conflict('not-queued') when one of them is not `queued` any more; nothing is written then.
    */
   gather(input: GatherInput): Promise<void>;

@@ -6,7 +6,7 @@ import { Ambiguous } from '../../core/errors.ts';
 import type { TurnId } from '../../core/ids.ts';
 import type { Json } from '../../core/messages.ts';
 import type { AdvanceInput, GatherInput } from '../../core/ports/store.ts';
-import { GATHERED, type Lease } from '../../core/records.ts';
+import { gatheredBy, type Lease } from '../../core/records.ts';
 import type { Timeline } from '../../core/timeline.ts';
 import { requireBase, requireNextGeneration } from '../rules/commit.ts';
 import { storeError } from '../rules/errors.ts';
@@ -158,7 +158,7 @@ export function createFenced({ dynamo, stateTable, clock }: DynamoContext) {
             queued: 'queued',
             key: lease.sessionKey,
             session: lease.sessionId,
-            reply: JSON.stringify(GATHERED),
+            reply: JSON.stringify(gatheredBy(turnId)),
             now: epochSec(nowMs),
             now_ms: nowMs,
           },

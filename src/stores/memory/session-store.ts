@@ -190,7 +190,7 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         requireHeld(sessionOf(lease), lease);
         requireRunning(turnOf(lease.tenant, turnId), lease);
         const taken = followers.map((id) =>
-          gatheredTurn(requireTurn(turnOf(lease.tenant, id), clock.now()), lease, clock.now()),
+          gatheredTurn(requireTurn(turnOf(lease.tenant, id), clock.now()), turnId, lease, clock.now()),
         );
         for (const turn of taken) putTurn(turn);
       }),

@@ -1,7 +1,7 @@
 // A turn's line in the ledger: when a message is the same message, and how a line may change.
-import type { SessionId } from '../../core/ids.ts';
+import type { SessionId, TurnId } from '../../core/ids.ts';
 import type { Json, TurnRequest } from '../../core/messages.ts';
-import { GATHERED, isCommitted, type Lease, type TurnRecord } from '../../core/records.ts';
+import { gatheredBy, isCommitted, type Lease, type TurnRecord } from '../../core/records.ts';
 import type { Timeline } from '../../core/timeline.ts';
 import { storeError } from './errors.ts';
 import { isLive } from './retention.ts';
@@ -93,13 +93,13 @@ export function forgivenTurn(
 }
 
 /** A message that another turn of this session takes with it. Conflict('not-queued'). */
-export function gatheredTurn(turn: TurnRecord, lease: Lease, nowMs: number): TurnRecord {
+export function gatheredTurn(turn: TurnRecord, by: TurnId, lease: Lease, nowMs: number): TurnRecord {
   if (turn.status !== 'queued' || turn.sessionKey !== lease.sessionKey) throw storeError('not-queued');
   return {
     ...turn,
     status: 'delivered',
     sessionId: lease.sessionId,
-    reply: GATHERED,
+    reply: gatheredBy(by),
     updatedAtMs: nowMs,
   };
 }

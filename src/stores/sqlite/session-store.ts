@@ -156,7 +156,7 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
         requireRunning(sessions.line(lease.tenant, turnId)?.turn, lease);
         for (const id of followers) {
           const turn = requireTurn(sessions.line(lease.tenant, id)?.turn, clock.now());
-          updateTurn(db, gatheredTurn(turn, lease, clock.now()));
+          updateTurn(db, gatheredTurn(turn, turnId, lease, clock.now()));
         }
       });
     },

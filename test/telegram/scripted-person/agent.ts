@@ -63,6 +63,7 @@ export function scriptedAgent(): { readonly runner: AgentRunner; readonly releas
   }
 
   const runner: AgentRunner = {
+    models: async () => ({ own: 'claude-sonnet-5', choices: ['claude-opus-5'] }),
     async run(run) {
       const { text, turnId, context } = run.request;
       const before = told.get(run.sessionId) ?? [];
@@ -82,6 +83,14 @@ export function scriptedAgent(): { readonly runner: AgentRunner; readonly releas
       if (text === 'what do you remember?') return ok(`Before: ${before.join(', ') || 'nothing'}`);
       if (text === 'what do you see?') return ok(`\`\`\`json\n${JSON.stringify(context ?? {})}\n\`\`\``);
       if (text.length > 3_000) return ok(`${text.length} characters, ends with "${text.slice(-8)}"`);
+      if (text === '/hours') return ok('We are open from 9 to 5.');
+      if (text === 'which model?') return ok(run.model ?? 'the usual one');
+      if (text === 'leave something running') {
+        return {
+          ...ok('The server is up.'),
+          ended: [{ name: 'npm run dev', lastLines: 'listening on 3000' }],
+        };
+      }
       if (text === 'fail') return failed('agent-error', 'The agent ended with an error.');
       if (text === 'crash' && turn === 1) return failed('agent-crashed', 'killed');
       if (text === 'outage' && turn === 1) return failed('model-unavailable', 'no answer');

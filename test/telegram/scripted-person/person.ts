@@ -26,6 +26,8 @@ export interface Person {
   /** Waits until a message of the bot, or its draft, says this. */
   sees(words: string, place?: Place): Promise<void>;
   presses(label: string, options?: { readonly in?: Place; readonly from?: number }): Promise<void>;
+  /** Reacts to the newest message of the bot that says this. */
+  reacts(emoji: string | null, words: string): Promise<void>;
   /** Lets the agent that works go on. */
   lets(): void;
   /** Time goes by. */
@@ -72,6 +74,21 @@ export function personOf(world: World, scenario: number): Person {
         buttons.flat().some(({ text }) => text.includes(label)),
       );
       bot.press(chat.id, message?.id ?? 0, label, { from: from ?? (chat.id > 0 ? chat.id : ann) });
+      await world.settled();
+    },
+    async reacts(emoji, words) {
+      const chat = bot.chat(ann);
+      const message = chat.messages.findLast(({ from, text }) => from === 'bot' && text.includes(words));
+      bot.update({
+        message_reaction: {
+          chat: { id: ann, type: 'private' },
+          message_id: message?.id ?? 0,
+          user: { id: ann, is_bot: false, first_name: `Person ${ann}` },
+          date: 1,
+          old_reaction: [],
+          new_reaction: emoji === null ? [] : [{ type: 'emoji', emoji }],
+        },
+      });
       await world.settled();
     },
     lets: () => world.release(),

@@ -747,4 +747,111 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     ends: ['Ann: hello', 'Ann: what do you remember?', 'Bot: Before: hello'],
   },
+  {
+    title: '/mode steer: what is written next is told to the running turn',
+    async play(ann) {
+      await ann.says('/mode steer');
+      ann.writes('work');
+      await ann.sees('Half of it.');
+      ann.writes('use tabs');
+      await ann.settled();
+      await ann.says('/mode');
+    },
+    ends: [
+      'Ann: /mode steer',
+      'Bot: What you write while I work is told to the turn that runs, at its next step.',
+      'Ann: work',
+      'Ann: use tabs',
+      'Bot: Half of it. And I was told: use tabs',
+      'Ann: /mode',
+      'Bot: What you write while I work is told to the turn that runs, at its next step. `/mode queue`, `steer` or `interrupt` changes it for this chat.',
+    ],
+  },
+  {
+    title: '/mode queue in a chat in which messages interrupt',
+    place: 'interrupt',
+    async play(ann) {
+      await ann.says('/mode queue', { in: 'interrupt' });
+      ann.writes('work', { in: 'interrupt' });
+      await ann.sees('Half of it.', 'interrupt');
+      ann.writes('and this', { in: 'interrupt' });
+      await ann.taken();
+      ann.lets();
+      await ann.settled();
+    },
+    ends: [
+      'Ann: /mode queue',
+      'Bot: What you write while I work waits for its turn.',
+      'Ann: work',
+      'Ann: and this',
+      'Bot: Half of it. All of it.',
+      'Bot: heard and this',
+    ],
+  },
+  {
+    title: '/model shows and changes the model of the chat',
+    async play(ann) {
+      await ann.says('/model');
+      await ann.says('/model claude-opus-5');
+      await ann.says('which model?');
+      await ann.says('/model something-else');
+      await ann.says('/model default');
+      await ann.says('which model?');
+    },
+    ends: [
+      'Ann: /model',
+      'Bot: This chat uses `claude-sonnet-5`. To choose from: `claude-opus-5`. Write `/model` with a name, or `/model default`.',
+      'Ann: /model claude-opus-5',
+      'Bot: From now on this chat uses `claude-opus-5`. What was said before stays.',
+      'Ann: which model?',
+      'Bot: claude-opus-5',
+      'Ann: /model something-else',
+      'Bot: There is no model `something-else` to choose here. To choose from: `claude-opus-5`. Write `/model` with a name, or `/model default`.',
+      'Ann: /model default',
+      'Bot: From now on this chat uses `claude-sonnet-5`.',
+      'Ann: which model?',
+      'Bot: the usual one',
+    ],
+  },
+  {
+    title: 'A command of the agent folder',
+    play: async (ann) => void (await ann.says('/hours')),
+    ends: ['Ann: /hours', 'Bot: We are open from 9 to 5.'],
+  },
+  {
+    title: 'A command of the agent folder in a group in which commands are heard',
+    place: 'commands',
+    async play(ann) {
+      await ann.says('/hours', { in: 'commands' });
+      await ann.says('/weather', { in: 'commands' });
+    },
+    ends: ['Ann: /hours', 'Bot: We are open from 9 to 5.', 'Ann: /weather'],
+  },
+  {
+    title: 'A reaction to an answer is shown to the agent with the next message',
+    async play(ann) {
+      await ann.says('hello');
+      await ann.reacts('👍', 'heard hello');
+      await ann.says('what do you see?');
+      await ann.reacts('👎', 'heard hello');
+      await ann.reacts(null, 'heard hello');
+      await ann.says('what do you see?');
+    },
+    ends: [
+      'Ann: hello',
+      'Bot: heard hello',
+      'Ann: what do you see?',
+      'Bot: ```json ⏎ {"reactions":[{"by":"Ann","given":["👍"],"to":"heard hello"}]} ⏎ ```',
+      'Ann: what do you see?',
+      'Bot: ```json ⏎ {} ⏎ ```',
+    ],
+  },
+  {
+    title: 'What the agent leaves running is named when it is ended',
+    play: async (ann) => void (await ann.says('leave something running')),
+    ends: [
+      'Ann: leave something running',
+      'Bot: The server is up. ⏎  ⏎ _Still running when this turn ended, so it was ended:_ ` npm run dev ` ⏎  ⏎ ``` ⏎ listening on 3000 ⏎ ```',
+    ],
+  },
 ];

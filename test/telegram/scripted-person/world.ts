@@ -102,6 +102,7 @@ export async function startWorld({ inlet, store, queue, clock }: Wiring, scenari
       ]),
       groups: groupPolicySchema.parse({ chats: Object.fromEntries(policies) }),
       gatherMs: 3_000,
+      commands: [{ name: 'hours', help: 'When we are open' }],
     },
     async accept(request) {
       conversations.add(request.sessionKey);

@@ -2,7 +2,7 @@
 // died over it, what its person could read, when it was answered.
 import type { TurnRecord } from '../../../src/core/records.ts';
 import type { HistoryLine } from '../injected-faults.ts';
-import { telegramChatId } from '../simulated-users.ts';
+import { telegramChatId } from '../sent.ts';
 import type { OutageCheck } from './check-input.ts';
 import type { Outage, TimedMessage } from './plan.ts';
 import { type Shown, shownInTelegram, shownOverHttp } from './told.ts';

@@ -3,15 +3,8 @@
 import type { Clock } from '../../../src/core/ports.ts';
 import type { FakeBot } from '../../telegram/fake-bot.ts';
 import type { Note } from '../injected-faults.ts';
-import { promptOf } from '../plan.ts';
-import {
-  httpChatId,
-  httpEntry,
-  idempotencyKey,
-  type Sent,
-  telegramChatId,
-  telegramEntry,
-} from '../simulated-users.ts';
+import { promptOf } from '../planned.ts';
+import { httpChatId, httpEntry, idempotencyKey, type Sent, telegramChatId, telegramEntry } from '../sent.ts';
 import type { TimedMessage } from './plan.ts';
 import type { Weather } from './ports-in-outages.ts';
 

@@ -1,7 +1,7 @@
 // The plan of a run with outages, as plain data that follows from the seed: who writes what and when, which part is away
 // from when to when, which worker dies. Times count from the start of the run, by its own clock. One part is away at a
 // time, so that it is plain what a person must read.
-import type { PlannedMessage } from '../plan.ts';
+import type { PlannedMessage } from '../planned.ts';
 import { createRandom, type Random } from '../random.ts';
 
 export const PARTS = ['model', 'store', 'queue', 'objects', 'telegram'] as const;

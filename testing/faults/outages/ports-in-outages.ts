@@ -11,7 +11,7 @@ import type {
   TurnQueue,
 } from '../../../src/core/ports.ts';
 import type { Note } from '../injected-faults.ts';
-import { numberIn } from '../plan.ts';
+import { numberIn } from '../planned.ts';
 import type { Random } from '../random.ts';
 import type { Service } from '../stand-ins.ts';
 import type { Outage, OutagePlan, Part } from './plan.ts';

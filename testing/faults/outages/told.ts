@@ -2,7 +2,7 @@
 // for HTTP from the events that were written.
 import type { FakeBot } from '../../telegram/fake-bot.ts';
 import type { HistoryLine } from '../injected-faults.ts';
-import { telegramChatId } from '../simulated-users.ts';
+import { telegramChatId } from '../sent.ts';
 
 /** From `atMs` on the newest thing to read is a word that something is waited for, or is not. */
 export interface Shown {

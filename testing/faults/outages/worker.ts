@@ -19,7 +19,7 @@ import { runWorker, type WorkerDeps } from '../../../src/core/worker.ts';
 import { type WorkerParts, workerOf } from '../../worker-parts.ts';
 import type { Note } from '../injected-faults.ts';
 import { createLightRunner } from '../light-runner.ts';
-import { numberIn } from '../plan.ts';
+import { numberIn } from '../planned.ts';
 import { type OpenPorts, openState } from '../ports.ts';
 import {
   type AwayOptions,

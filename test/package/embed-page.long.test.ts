@@ -1,4 +1,4 @@
-// docs/embed.md: its programs for one machine, as written. The one for AWS runs in test/lambda/moving.test.ts.
+// docs/embed.md: its programs for one machine, as written. The one for AWS runs in test/lambda/moving.long.test.ts.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { programFolder, programsOf } from './doc-program.ts';
