@@ -6,7 +6,15 @@ import type { Outage } from '../core/waiting.ts';
 import { chatRoutes } from './chats.ts';
 import { allowOrigins } from './cors.ts';
 import { type ApiDeps, OWN, type Owner, type Route } from './deps.ts';
-import { type Caller, checkBearer, checkBrowser, checkHead, checkJson, takeOwner } from './guard.ts';
+import {
+  type ApiKeys,
+  type Caller,
+  checkBearer,
+  checkBrowser,
+  checkHead,
+  checkJson,
+  takeOwner,
+} from './guard.ts';
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse, refuse } from './problems.ts';
 import { questionRoutes } from './questions.ts';
@@ -18,7 +26,7 @@ import { webhookRoutes } from './webhooks.ts';
 
 export interface AppOptions extends ApiDeps {
   /** Keys of which one must be sent; none means no check (loopback only). */
-  readonly apiKeys: readonly string[];
+  readonly apiKeys: ApiKeys;
   /** Pages of these origins may call (src/core/browser-access.ts). */
   readonly origins?: readonly string[];
   /** Keys of tenants and tokens of people: each opens its own chats. */

@@ -30,6 +30,7 @@ import { admissionOf } from '../admission.ts';
 import { apiSchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
 import { createObservability, noteRefusal } from '../observability.ts';
+import { createParameterKeys } from '../parameter-keys.ts';
 import { readParameters } from '../parameters.ts';
 
 declare const awslambda: {
@@ -49,7 +50,6 @@ const files = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
 const open = once(async () => {
   const { mappingTable, stateTable, queueUrl, apiKeyParameter, bucket, modelProvider } = configuration;
   const { webhookQueueUrl, webhooks } = configuration;
-  const secrets = await readParameters([apiKeyParameter]);
   const tables = { mappingTable, stateTable, clock: systemClock };
   const directory = configuration.tenants
     ? createTenantDirectory(createDynamoTenantRegistry(tables), systemClock)
@@ -111,7 +111,7 @@ const open = once(async () => {
       workers: configuration.maxConcurrency,
     },
     retentionSec,
-    apiKeys: [secrets.get(apiKeyParameter) ?? ''],
+    apiKeys: createParameterKeys(secretReader, apiKeyParameter),
     knownHosts: null,
     openapi,
     page: servePageFrom(join(files, 'web')),
