@@ -7,19 +7,28 @@ import { chatRoutes } from './chats.ts';
 import { allowOrigins } from './cors.ts';
 import { type ApiDeps, OWN, type Owner, type Route } from './deps.ts';
 import { fileRoutes } from './files.ts';
-import { type Caller, checkBearer, checkBrowser, checkHead, checkJson, takeOwner } from './guard.ts';
+import {
+  type ApiKeys,
+  type Caller,
+  checkBearer,
+  checkBrowser,
+  checkHead,
+  checkJson,
+  takeOwner,
+} from './guard.ts';
 import { messageRoutes } from './messages.ts';
 import { answerError, problemResponse, refuse } from './problems.ts';
 import { questionRoutes } from './questions.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { requireScope, scopeOf } from './scopes.ts';
+import { triggerRoutes } from './triggers.ts';
 import { turnRoutes } from './turns.ts';
 import { webhookRoutes } from './webhooks.ts';
 import { workspaceRoutes } from './workspace.ts';
 
 export interface AppOptions extends ApiDeps {
   /** Keys of which one must be sent; none means no check (loopback only). */
-  readonly apiKeys: readonly string[];
+  readonly apiKeys: ApiKeys;
   /** Pages of these origins may call (src/core/browser-access.ts). */
   readonly origins?: readonly string[];
   /** Keys of tenants and tokens of people: each opens its own chats. */
@@ -47,6 +56,7 @@ export function apiRoutes(options: AppOptions): Route[] {
     ...scheduleRoutes(options),
     ...webhookRoutes(options),
     ...workspaceRoutes(options),
+    ...triggerRoutes(options),
     { method: 'get', path: '/v1/info', handle: (context) => context.json(options.info) },
     { method: 'get', path: '/openapi.json', open: true, handle: (context) => context.json(options.openapi) },
     { method: 'get', path: '/healthz', open: true, handle: (context) => context.json(healthOf(options)) },

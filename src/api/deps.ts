@@ -22,8 +22,10 @@ import type {
 } from '../core/ports.ts';
 import type { RetentionOf } from '../core/retention.ts';
 import type { Scope } from '../core/scopes.ts';
+import type { SecretReference } from '../core/secret-reference.ts';
 import type { StandingOf } from '../core/standing.ts';
 import type { WhileRunning } from '../core/while-running.ts';
+import type { Trigger } from '../triggers/trigger-file.ts';
 
 /** What `GET /v1/info` answers and the page's banner shows. */
 export interface ServerInfo {
@@ -81,6 +83,11 @@ export interface ApiDeps {
   readonly webhookWakes?: WebhookWakes;
   /** Why nothing may be sent to an address; null when it may. */
   readonly webhookFaultOf?: (url: URL) => string | null;
+  /** Of the agent folder, and the way to their secrets. */
+  readonly triggers?: {
+    readonly list: readonly Trigger[];
+    secret(reference: SecretReference): Promise<string>;
+  };
   /** Of chats that have chosen none. @default UTC */
   readonly timeZone?: string;
   /** For Prometheus; without it there is nothing at /metrics. */

@@ -82,17 +82,22 @@ export const takeOwner: MiddlewareHandler<Caller> = async (context, next) => {
   await next();
 };
 
+/** Those that are valid; a function is asked at each request, and then one of its keys is always required. */
+export type ApiKeys = readonly string[] | (() => Promise<readonly string[]>);
+
 /**
  * Requires one of the keys, or a key of a tenant: only that tells whose request it is. Without keys nothing is checked, and
  * all belongs to the installation.
  */
 export function checkBearer(
-  keys: readonly string[],
+  keys: ApiKeys,
   ownerOf: (key: string) => Promise<Owner | null> = async () => null,
 ): MiddlewareHandler<Caller> {
-  const digests = keys.map(digest);
+  const fixed = typeof keys === 'function' ? null : keys.map(digest);
+  const current = typeof keys === 'function' ? async () => (await keys()).map(digest) : null;
   return async (context, next) => {
-    if (digests.length > 0) {
+    if (current !== null || (fixed?.length ?? 0) > 0) {
+      const digests = fixed ?? (await current?.()) ?? [];
       const given = /^Bearer +(\S+)$/i.exec(context.req.header('authorization') ?? '')?.[1];
       // All digests have the same length and every key is compared, so the time taken reveals nothing.
       const offered = digest(given ?? '');

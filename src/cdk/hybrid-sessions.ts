@@ -14,6 +14,8 @@ import { locateModules, withOwnChannels } from '../channels/own-channels.ts';
 import { ISOLATED_WORKERS, LAMBDA_WORKERS, RETENTION_DAYS } from '../core/defaults.ts';
 import { partsOfReference } from '../core/secret-reference.ts';
 import { VARIABLES } from '../lambda/variables.ts';
+import { loadTriggers, type Trigger } from '../triggers/trigger-file.ts';
+import { TRIGGERS_FILE, writtenTriggers } from '../triggers/written-triggers.ts';
 import {
   allowInvoke,
   allowObjects,
@@ -404,10 +406,14 @@ export class HybridSessions extends Construct {
   }
 
   private addApi(props: HybridSessionsProps, apiKey: string): LoggedFunction {
+    const triggers = loadTriggersOf(this.assets.agentFolders);
     const api = new LoggedFunction(this, 'Api', {
       ...this.common,
       description: 'The HTTP API and the web page; streams the events of turns that run in the worker.',
-      code: this.assets.functions,
+      code:
+        triggers.length > 0
+          ? this.assets.functionsWith(TRIGGERS_FILE, writtenTriggers(triggers))
+          : this.assets.functions,
       handler: 'api.handler',
       memoryMb: 256,
       timeout: API_TIMEOUT,
@@ -435,7 +441,8 @@ export class HybridSessions extends Construct {
       this.tenantRole.allow(api.role);
       api.lambda.addEnvironment(VARIABLES.tenantRole, this.tenantRole.role.roleArn);
     }
-    allowParameters(api.role, [apiKey, ...tokenParameters(props.browsers)]);
+    const secrets = triggers.flatMap((one) => parametersOf(`triggers/${one.name}.md: secret`, one.secrets));
+    allowParameters(api.role, [...new Set([apiKey, ...tokenParameters(props.browsers), ...secrets])]);
     if (this.tenants) allowParametersBelow(api.role, `${this.tenants.parameterPrefix}/api`);
     return api;
   }
@@ -448,11 +455,21 @@ function maxConcurrencyOf({ worker, agents }: HybridSessionsProps): number {
 
 /** A function reads parameters only: a secret that is elsewhere is not there when the first token comes. */
 function tokenParameters(browsers: HybridSessionsProps['browsers']): readonly string[] {
-  return (browsers?.users?.secrets ?? []).map((reference) => {
+  return parametersOf('browsers.users.secrets', browsers?.users?.secrets ?? []);
+}
+
+function parametersOf(where: string, references: readonly string[]): readonly string[] {
+  return references.map((reference) => {
     const parts = partsOfReference(reference);
     if (parts?.source === 'ssm' && parts.name.startsWith('/')) return parts.name;
-    throw new Error('browsers.users.secrets: name parameters, such as "ssm:/my-app/token-secret".');
+    throw new Error(`${where}: name parameters, such as "ssm:/my-app/token-secret".`);
   });
+}
+
+/** Of the installation's own agent folder. */
+function loadTriggersOf(folders: Assets['agentFolders']): readonly Trigger[] {
+  const own = folders[''];
+  return own === undefined ? [] : loadTriggers(own);
 }
 
 /** What is said of messages that come in. */

@@ -20,10 +20,11 @@ export interface WebhooksProps extends Pick<FunctionProps, 'architecture' | 'log
   readonly data: Data;
 }
 
-/** One message, whose address answers within 15 seconds or not at all. */
+/** Messages whose addresses answer within 15 seconds or not at all. */
 const TIMEOUT = Duration.seconds(45);
-/** At once, to all webhooks together: one that hangs holds one of them for 15 seconds. */
-const MAX_CONCURRENCY = 10;
+/** As few as there may be: a new account has ten for all functions. Each sends its messages beside each other. */
+const MAX_CONCURRENCY = 2;
+const AT_ONCE = 10;
 
 export class Webhooks extends Construct {
   readonly queue: Queue;
@@ -33,12 +34,13 @@ export class Webhooks extends Construct {
     super(scope, id);
     const { data, settings } = props;
     this.queue = fifo(this, 'Due', { visibilityTimeout: Duration.seconds(90) });
-    for (const rule of ['Serverless-SQSRedrivePolicy', 'AwsSolutions-SQS3'])
+    for (const rule of ['Serverless-SQSRedrivePolicy', 'AwsSolutions-SQS3']) {
       acknowledge(
         this.queue,
         rule,
         'A message is a name only. The log says what was not delivered, and from there it is sent again.',
       );
+    }
     this.sender = new LoggedFunction(this, 'Sender', {
       architecture: props.architecture,
       logRetention: props.logRetention,
@@ -58,7 +60,7 @@ export class Webhooks extends Construct {
     allowTables(this.sender.role, data);
     this.sender.lambda.addEventSource(
       new SqsEventSource(this.queue, {
-        batchSize: 1,
+        batchSize: AT_ONCE,
         reportBatchItemFailures: true,
         maxConcurrency: MAX_CONCURRENCY,
       }),

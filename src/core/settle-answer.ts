@@ -235,6 +235,10 @@ function alreadyAnswered({ answer }: Question, questions: readonly Question[]): 
 
 /** Only people answer questions: a wake-up neither decides nor denies, and is not lost in silence. */
 function notWoken({ context }: TurnRequest): Reply {
+  if (context?.event) {
+    const told = `An event for “${context.event.trigger}” came, and nothing was done about it: a question above waits for your answer.`;
+    return { outcome: 'failed', code: 'question-open', text: `${told} It can be sent again afterwards.` };
+  }
   const name = context?.wakeUp?.name ?? 'A schedule';
   const text = `“${name}” was due now, but has not run: a question above waits for your answer. \`/schedules\` shows how to run it afterwards.`;
   return { outcome: 'failed', code: 'question-open', text };

@@ -1,4 +1,4 @@
-// Sends what webhooks are due, one message of the queue at a time. Whatever fails, the message comes again when the log says that
+// Sends what webhooks are due, the messages of a batch beside each other. Whatever fails, the message comes again when the log says that
 // it is due, and is removed when there is nothing left to do. This function reaches strangers' addresses: it has no secret of the
 // installation, and sends to nothing in a private network that is not listed.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
@@ -44,14 +44,15 @@ export function createWebhooks(): (event: SQSEvent) => Promise<SQSBatchResponse>
   return async ({ Records }) => {
     const batchItemFailures: SQSBatchResponse['batchItemFailures'] = [];
     try {
-      for (const record of Records) {
+      const taken = Records.map(async (record) => {
         const isDone = await take(record).catch((error: unknown) => {
           // It comes again when the queue shows it again.
           log('error', 'webhook-not-sent', { message: record.messageId, ...errorFields(error) });
           return false;
         });
         if (!isDone) batchItemFailures.push({ itemIdentifier: record.messageId });
-      }
+      });
+      await Promise.all(taken);
       return { batchItemFailures };
     } finally {
       flush();

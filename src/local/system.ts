@@ -27,6 +27,7 @@ import type { System } from '../system/system.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
 import { createCallers } from '../tenants/user-tokens.ts';
 import { createSignInPages } from '../tool-servers/sign-in/sign-in-pages.ts';
+import { loadTriggers } from '../triggers/trigger-file.ts';
 import { startDeliveries } from '../webhooks/start-deliveries.ts';
 import { webhookAddresses } from '../webhooks/webhook-address.ts';
 import { openAccessKey } from './access-key.ts';
@@ -135,6 +136,7 @@ export async function openLocalSystem(
       ownerOf: createCallers({ users: configuration.browsers.users, directory, secrets }),
       origins: configuration.browsers.origins,
       knownHosts: options.knownHosts,
+      triggers: { list: loadTriggers(agentDir), secret: (reference) => secrets.read(reference) },
       webhookFaultOf: webhookAddresses(configuration.webhooks.privateAddresses).faultOf,
       widget: serveWidgetFrom(WIDGET_FOLDER),
       page: options.page

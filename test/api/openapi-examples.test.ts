@@ -2,6 +2,7 @@
 // what the document shows, and so is what comes back, but for times and the ids that are made at random.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import openapi from '../../openapi.json' with { type: 'json' };
+import type { Trigger } from '../../src/triggers/trigger-file.ts';
 import { createDeliverySender } from '../../src/webhooks/send-delivery.ts';
 import { type ApiFixture, asksFor, createApiFixture, says } from './fixture.ts';
 
@@ -21,6 +22,10 @@ interface Operation {
 }
 
 const KEY = 'the-key-of-this-test';
+const TRIGGER: Trigger = {
+  ...{ name: 'new-issue', from: 'github', secrets: ['env:HOOK'] as never, events: ['issues'] },
+  ...{ chat: 'issue-{issue.number}', text: 'Look into the issue.' },
+};
 const operations = new Map<string, Operation & { method: string; path: string }>();
 for (const [path, methods] of Object.entries(
   openapi.paths as unknown as Record<string, Record<string, Operation>>,
@@ -56,6 +61,7 @@ const STORY: readonly (string | { readonly say: string; readonly chat: string; r
   'answerQuestion',
   'listPermissions',
   'withdrawPermission',
+  'triggerTurn',
   'eraseChat',
   'getInfo',
   'health',
@@ -76,6 +82,7 @@ beforeAll(() => {
     app: {
       apiKeys: [KEY],
       openapi,
+      triggers: { list: [TRIGGER], secret: async () => 'the-secret-of-this-test' },
       metrics: { contentType: 'text/plain; version=0.0.4', text: async () => 'hybrid_sessions_workers 2\n' },
     },
   });

@@ -1,5 +1,6 @@
 // The document against the server, both ways: every route is described and every description is a route; and
 // every described response is brought about here and fits its schema.
+import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -11,6 +12,7 @@ import { Ambiguous } from '../../src/core/errors.ts';
 import { sessionKeyOf } from '../../src/core/ids.ts';
 import { OverLimit } from '../../src/core/limits.ts';
 import { createMemorySchedules } from '../../src/stores/memory/index.ts';
+import type { Trigger } from '../../src/triggers/trigger-file.ts';
 import { scheduleOf } from '../../testing/contracts/schedules.ts';
 import { createFilesFixture } from './files-fixture.ts';
 import { type ApiFixture, asksFor, createApiFixture, says } from './fixture.ts';
@@ -469,6 +471,41 @@ describe('openapi.json', () => {
     const large = { ...key, 'content-length': String(1e9) };
     await fits(await ask('PUT', announced.upload.url, bytes, large), 'put', put);
     await withFiles.close();
+  });
+
+  test('triggers', async () => {
+    const path = '/v1/triggers/{name}';
+    const trigger: Trigger = {
+      ...{ name: 'new-issue', from: 'github', secrets: ['env:HOOK'] as never, events: ['issues'] },
+      ...{ chat: 'issue-{issue.number}', text: 'Look into the issue.' },
+    };
+    const event = { action: 'opened', issue: { number: 7 } };
+    const signed = (body: string, type = 'issues', id = 'event-1') => ({
+      'x-hub-signature-256': `sha256=${createHmac('sha256', 'secret').update(body).digest('hex')}`,
+      ...{ 'x-github-event': type, 'x-github-delivery': id, 'content-type': 'application/json' },
+    });
+    const ask = async (body: string, headers: Record<string, string>, parts: object = {}) => {
+      const triggers = { list: [trigger], secret: async () => 'secret' };
+      const app = createApp({ ...fixture.options, openapi, triggers, ...parts });
+      const response = await app.request('/v1/triggers/new-issue', { method: 'POST', headers, body });
+      await fits(response, 'post', path);
+      return response.status;
+    };
+    const body = JSON.stringify(event);
+    const full = new OverLimit({ of: 'waiting', party: 'chat', limit: 1 }, 10_000, true);
+    const store = { ...fixture.options.store, accept: defect };
+    expect([
+      await ask(body, signed(body)),
+      await ask(body, signed(body, 'ping')),
+      await ask('[]', signed('[]')),
+      await ask(body, { ...signed(body), 'x-hub-signature-256': 'sha256=00' }),
+      await ask(body, signed(body), { triggers: undefined }),
+      await ask('x'.repeat(1024 * 1024 + 1), signed(body)),
+      await ask(body, { ...signed(body), 'content-type': 'text/plain' }),
+      await ask(body, signed(body, 'issues', 'event-2'), { admit: () => Promise.reject(full) }),
+      await ask(body, signed(body, 'issues', 'event-3'), { store }),
+      await ask(body, signed(body), { triggers: { list: [trigger], secret: defect } }),
+    ]).toEqual([202, 204, 400, 401, 404, 413, 415, 429, 500, 503]);
   });
 
   test('a running turn, then an erased chat', async () => {

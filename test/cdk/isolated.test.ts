@@ -279,7 +279,7 @@ test('cdk-nag finds nothing without a reason, and every function has its alarms'
   const watched = ofType(isolated, 'AWS::CloudWatch::Alarm').filter(
     ([, { Properties }]) => Properties.MetricName === 'Errors',
   );
-  expect(watched).toHaveLength(7);
+  expect(watched).toHaveLength(8);
 });
 
 test.each(['isolated', 'shared'])(

@@ -22,8 +22,8 @@ const RUNS_AN_AGENT =
   /@anthropic-ai|src\/cdk\/|src\/agent\/(?!demo|model-|turn-models|continuation|cli-ends)/;
 
 describe('the ZIP', () => {
-  test('is smaller than 760 KB with all functions and the page; none reads much more than 1 MB at its start', () => {
-    expect(compressedBytes(join(folder, 'functions'))).toBeLessThan(760 * KB);
+  test('is smaller than 780 KB with all functions and the page; none reads much more than 1 MB at its start', () => {
+    expect(compressedBytes(join(folder, 'functions'))).toBeLessThan(780 * KB);
     for (const [name, { bytes }] of Object.entries(functions)) expect(bytes, name).toBeLessThan(1260 * KB);
     expect(functions.ingress?.bytes).toBeLessThan(800 * KB);
   });

@@ -19,6 +19,7 @@ import { ALLOWED_USER, type Installation } from '../../testing/lambda/installati
 import { createScriptedModel, type ScriptedModel } from '../../testing/model/scripted-model.ts';
 import { runHostile } from '../api/hostile-requests.ts';
 import { until } from '../waiting.ts';
+import { isSignedWith, startReceiver } from '../webhooks/receiver.ts';
 import { startBuiltInstallation } from './built-installation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-installation-'));
@@ -100,6 +101,35 @@ describe.skipIf(unavailable)('an installation', () => {
     );
     await ask(ALLOWED_USER, 'what did I say?', /mood=/);
     expect(worker?.pid).not.toBe(pid);
+  });
+
+  test('a turn of the API is told to a webhook by the function that sends, again after it was killed', async () => {
+    const receiver = await startReceiver();
+    try {
+      receiver.answer = () => new Promise(() => {});
+      const added = await api('/v1/webhooks', {
+        method: 'POST',
+        body: JSON.stringify({ url: receiver.url }),
+      });
+      const { id, secret } = (await added.json()) as { id: string; secret: string };
+      const body = JSON.stringify({ text: 'hello' });
+      const said = await api('/v1/chats/told/messages', { method: 'POST', body });
+      const { turn_id } = (await said.json()) as { turn_id: string };
+      await until(() => receiver.received.length === 1);
+      receiver.answer = () => ({ status: 204 });
+      await installation.webhooks.kill();
+      // The claim of the dead one runs out after a minute; a replay does not wait for it.
+      const [message] = receiver.received;
+      const replay = `/v1/webhooks/${id}/deliveries/${message?.id}/replay`;
+      expect((await api(replay, { method: 'POST', body: '{}' })).status).toBe(202);
+      await until(() => receiver.received.length > 1);
+      expect(receiver.received[1]).toMatchObject({ id: message?.id, body: message?.body });
+      expect(JSON.parse(message?.body ?? '')).toMatchObject({ type: 'turn.final', data: { turn_id } });
+      expect(receiver.received.every((one) => isSignedWith(secret, one))).toBe(true);
+      await api(`/v1/webhooks/${id}`, { method: 'DELETE' });
+    } finally {
+      await receiver.close();
+    }
   });
 
   test('the agent got a token of its own, the model the real key', () => {

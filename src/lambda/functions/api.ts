@@ -26,12 +26,14 @@ import { withTimers } from '../../stores/timed-schedules.ts';
 import { createTenantDirectory } from '../../tenants/directory.ts';
 import { createSecretReader } from '../../tenants/secrets.ts';
 import { createCallers } from '../../tenants/user-tokens.ts';
+import { readTriggers, TRIGGERS_FILE } from '../../triggers/written-triggers.ts';
 import { webhookAddresses } from '../../webhooks/webhook-address.ts';
 import { admissionOf } from '../admission.ts';
 import { apiSchema, readConfiguration } from '../configuration.ts';
 import { type ResponseStreams, requestOf, streamAnswer } from '../function-url.ts';
 import { bucketOrigin, openObjectAccess } from '../object-access.ts';
 import { createObservability, noteRefusal } from '../observability.ts';
+import { createParameterKeys } from '../parameter-keys.ts';
 import { readParameters } from '../parameters.ts';
 import { timersOf } from '../timers.ts';
 
@@ -52,11 +54,16 @@ const files = process.env.LAMBDA_TASK_ROOT ?? import.meta.dirname;
 const open = once(async () => {
   const { mappingTable, stateTable, queueUrl, apiKeyParameter, bucket, modelProvider } = configuration;
   const { webhookQueueUrl, webhooks } = configuration;
-  const secrets = await readParameters([apiKeyParameter]);
   const tables = { mappingTable, stateTable, clock: systemClock };
   const directory = configuration.tenants
     ? createTenantDirectory(createDynamoTenantRegistry(tables), systemClock)
     : null;
+  const secretReader = createSecretReader({
+    variable: () => undefined,
+    parameters: readParameters,
+    files: false,
+    clock: systemClock,
+  });
   const retentionSec = configuration.retentionDays * DAY_SEC;
   const { info, openapi } = JSON.parse(readFileSync(join(files, 'api.json'), 'utf8'));
   const store = createDynamoSessionStore(tables);
@@ -89,12 +96,7 @@ const open = once(async () => {
     ownerOf: createCallers({
       users: configuration.browsers.users,
       directory,
-      secrets: createSecretReader({
-        variable: () => undefined,
-        parameters: readParameters,
-        files: false,
-        clock: systemClock,
-      }),
+      secrets: secretReader,
     }),
     origins: configuration.browsers.origins,
     whileRunning: configuration.whileRunning,
@@ -107,6 +109,10 @@ const open = once(async () => {
       webhookWakes: createSqsWebhookWakes({ queueUrl: webhookQueueUrl }),
       webhookFaultOf: webhookAddresses(webhooks.privateAddresses).faultOf,
     }),
+    triggers: {
+      list: await readTriggers(join(files, TRIGGERS_FILE)),
+      secret: (reference) => secretReader.read(reference),
+    },
     clock: systemClock,
     log,
     info: {
@@ -119,7 +125,7 @@ const open = once(async () => {
       workers: configuration.maxConcurrency,
     },
     retentionSec,
-    apiKeys: [secrets.get(apiKeyParameter) ?? ''],
+    apiKeys: createParameterKeys(secretReader, apiKeyParameter),
     knownHosts: null,
     openapi,
     page: servePageFrom(join(files, 'web'), [bucketOrigin(bucket, process.env.AWS_REGION)]),

@@ -46,7 +46,8 @@ export function createSqsWebhookWakes(options: SqsWebhookWakesOptions): SqsWebho
       const command = new SendMessageCommand({
         QueueUrl,
         MessageBody: JSON.stringify({ tenant, webhook, id }),
-        MessageGroupId: id,
+        // A replay does not wait behind a message that a dead sender holds.
+        MessageGroupId: `${id}/${replays}`,
         MessageDeduplicationId: `${id}/${replays}`,
       });
       await withSqsErrors(() => client.send(command));
