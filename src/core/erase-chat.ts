@@ -16,7 +16,7 @@ import type {
   UsageLedger,
   WebhookStore,
 } from './ports.ts';
-import type { SessionHead, TurnRecord } from './records.ts';
+import { isCommitted, type SessionHead, type TurnRecord } from './records.ts';
 import { toldTurn } from './webhooks.ts';
 
 export interface EraseChatDeps {
@@ -40,14 +40,18 @@ export interface ErasedChat {
 
 const AT_ONCE = 16;
 
-/** Conflict('turn-running'). Objects left by a failure fall to the sweep. */
-export async function eraseChat(deps: EraseChatDeps, key: SessionKey): Promise<ErasedChat> {
+/** `keep`: the line of the turn that ordered it. Conflict('turn-running'). Objects left by a failure fall to the sweep. */
+export async function eraseChat(
+  deps: EraseChatDeps,
+  key: SessionKey,
+  keep?: TurnId,
+): Promise<ErasedChat> {
   const { store, state, usage, places, schedules, deadLetters } = deps;
   const tenant = tenantOf(key);
   const ledger = await turnsOf(store, key);
   const turns = ledger.map(({ turnId }) => turnId);
   const states = new Map((await headsOf(store, key)).map((head) => [head.sessionId, head.state]));
-  const sessions = await store.erase(key).catch(explain);
+  const sessions = await store.erase(key, keep).catch(explain);
   await schedules?.erase(key);
   if (deps.webhooks && ledger.length > 0) await deps.webhooks.forget(tenant, ledger.map(toldTurn));
   for (const sessionId of sessions) await state.erase(tenant, sessionId, states.get(sessionId) ?? null);
@@ -60,6 +64,17 @@ export async function eraseChat(deps: EraseChatDeps, key: SessionKey): Promise<E
   await places?.erase(accountOf(key));
   if (deadLetters) for (const { id } of await deadLettersOf({ deadLetters }, key)) await deadLetters.drop(id);
   return { sessions, turns };
+}
+
+/** Whether what a turn of the chat ordered is done: its line is there, the session that it ran in is not. */
+export async function isForgotten(
+  store: Pick<SessionStore, 'getTurn' | 'getHead'>,
+  { sessionKey, turnId }: { readonly sessionKey: SessionKey; readonly turnId: TurnId },
+): Promise<boolean> {
+  const tenant = tenantOf(sessionKey);
+  const line = await store.getTurn(tenant, turnId);
+  if (!line?.sessionId || !isCommitted(line)) return false;
+  return (await store.getHead(tenant, line.sessionId, { expired: true })) === null;
 }
 
 /** All files of a turn. */

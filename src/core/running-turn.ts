@@ -2,7 +2,7 @@
 
 import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
-import type { SessionId, SessionKey } from './ids.ts';
+import type { SessionId, SessionKey, TurnId } from './ids.ts';
 import type { Log } from './log.ts';
 import type { AttachedFiles } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
@@ -77,8 +77,8 @@ export interface TurnDeps {
   readonly infraUsdOf?: (timeline: Timeline) => number;
   /** Schedules of the chat; without it nothing can be scheduled here. */
   readonly scheduling?: Scheduling;
-  /** Erases a chat, for `/forget`; without it nobody can from a chat. */
-  readonly forget?: (key: SessionKey) => Promise<void>;
+  /** Erases a chat but for the line of the turn that orders it, for `/forget`; without it nobody can from a chat. */
+  readonly forget?: (key: SessionKey, by: TurnId) => Promise<void>;
   /** What `hybrid-sessions pull` has to be told here to find the stores; nothing where it is left out. */
   readonly pullOptions?: string;
   /** Besides those that every chat knows, for `/help`. */

@@ -9,6 +9,7 @@ import { commandReply, FORGET } from './command-turn.ts';
 import { asJson } from './consent.ts';
 import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
 import { withEdit } from './edited-message.ts';
+import { isForgotten } from './erase-chat.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
@@ -78,6 +79,16 @@ export async function runTurn(
     return { kind: 'retry', afterMs: outageWaitMs(context.receives), reason: 'unknown-channel' };
   }
   await deps.at?.('before-lease');
+  const isForget = request.text === FORGET && request.kind === 'command';
+  // An order that was carried out may come again, and this worker may have stood still: what was written since stays.
+  if (isForget) {
+    try {
+      if (await isForgotten(deps.store, request)) return { kind: 'done' };
+    } catch (error) {
+      if (mayPass(error)) return waitFor('store', context.receives, error);
+      throw error;
+    }
+  }
   const begun = await begin(deps, request, context);
   if ('kind' in begun) return begun;
   await deps.at?.('after-lease');
@@ -89,9 +100,9 @@ export async function runTurn(
   } finally {
     await release(deps, begun, ended);
   }
-  // Before the message leaves the queue: cut off here, it comes again, finds its line or nothing, and goes on.
-  if (request.text === FORGET && request.kind === 'command' && ended.outcome.kind === 'done') {
-    await deps.forget?.(request.sessionKey);
+  // Before the message leaves the queue: cut off here, it comes again, finds its line, and goes on.
+  if (isForget && ended.outcome.kind === 'done' && !(await isForgotten(deps.store, request))) {
+    await deps.forget?.(request.sessionKey, request.turnId);
   }
   return ended.outcome;
 }

@@ -97,7 +97,7 @@ async function boot(
       {
         ...stores,
         announcer: (webhooks) => createAnnounce({ webhooks, channel: HTTP, clock: systemClock, log }),
-        forget: async (key) => void (await eraseChat(stores, key)),
+        forget: async (key, by) => void (await eraseChat(stores, key, by)),
         standing: directory.standing,
         recordOf: directory.of,
         hosts,

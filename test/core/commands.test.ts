@@ -6,6 +6,7 @@ import { inputsOf } from '../../src/core/command-requests.ts';
 import { COMMANDS } from '../../src/core/commands.ts';
 import { editText, isEdit } from '../../src/core/edited-message.ts';
 import { eraseChat } from '../../src/core/erase-chat.ts';
+import type { TurnId } from '../../src/core/ids.ts';
 import { turnRequest } from '../../src/core/messages.ts';
 import type { AgentRun } from '../../src/core/ports.ts';
 import { promise } from '../../src/core/promises.ts';
@@ -99,17 +100,40 @@ test('/status, /cost and /help answer without an agent and change nothing', asyn
 test(`${promise('EXPIRE')} /forget asks first, then erases the chat; the next message begins anew`, async () => {
   const fixture = createFixture();
   const { deps } = fixture;
-  const forget = async (key: Parameters<typeof eraseChat>[1]) =>
-    void (await eraseChat({ store: deps.store, state: deps.state }, key));
+  const forget = async (key: Parameters<typeof eraseChat>[1], by: TurnId) =>
+    void (await eraseChat({ store: deps.store, state: deps.state }, key, by));
   await told(fixture, 'one');
   expect(await told(fixture, '/forget', { forget })).toContain('Write `/forget yes`');
   expect((await deps.store.listTurns(message('x').sessionKey)).items).toHaveLength(2);
   expect(await told(fixture, '/forget yes', { forget })).toContain('Forgotten');
-  expect((await deps.store.listTurns(message('x').sessionKey)).items).toEqual([]);
+  const { items } = await deps.store.listTurns(message('x').sessionKey);
+  expect(items.map(({ text }) => text)).toEqual(['forget yes']);
   expect(await deps.store.getMapping(message('x').sessionKey)).toBeNull();
   expect(await told(fixture, 'two')).toBe('heard two');
   expect(fixture.runs.at(-1)?.resume).toBe(false);
   expect(await told(fixture, '/forget yes')).toContain('Ask the operator');
+});
+
+test(`${promise('ONCE-IN', 'EXPIRE')} /forget that comes again erases nothing that was written since`, async () => {
+  const fixture = createFixture();
+  const { deps } = fixture;
+  const forget = async (key: Parameters<typeof eraseChat>[1], by: TurnId) =>
+    void (await eraseChat({ store: deps.store, state: deps.state }, key, by));
+  await told(fixture, 'one');
+  const order = await write(fixture, '/forget yes', undefined, 'f');
+  // Cut off before it was done.
+  const dying = async () => {
+    throw new Error('died');
+  };
+  expect(await fixture.step({ forget: dying })).toBe('retry');
+  await fixture.clock.advance(60_000);
+  expect(await fixture.step({ forget })).toBe('done');
+  expect(await deps.store.getTurn('default' as never, order.turnId)).toMatchObject({ status: 'delivered' });
+  await told(fixture, 'two');
+  await deps.queue.send({ ...inputsOf(message('/forget yes', 'f')).requests[0], part: 1 });
+  expect(await fixture.step({ forget })).toBe('done');
+  const { items } = await deps.store.listTurns(message('x').sessionKey);
+  expect(items.map(({ text }) => text)).toEqual(['forget yes', 'two']);
 });
 
 test('a message waits, steers or interrupts, as its chat is set', () => {

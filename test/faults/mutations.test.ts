@@ -43,6 +43,9 @@ const BROKEN: Readonly<Record<Mutation, Broken>> = {
   'lose-steering': { promise: promise('ONCE-IN'), rule: 'told' },
   // Undone and still there.
   'undo-keeps-files': { promise: promise('WHOLE'), rule: 'workspace' },
+  'erase-ledger-only': { promise: promise('EXPIRE'), rule: 'erased' },
+  'move-anew': { promise: promise('NO-AMNESIA'), rule: 'session' },
+  'wake-twice': { promise: promise('ONCE-IN'), rule: 'once-in' },
 };
 
 const codeFolder = mkdtempSync(join(tmpdir(), 'hybrid-faults-code-'));
@@ -61,6 +64,7 @@ const IN_SHORT: readonly Mutation[] = [
   'forget-continuation',
   'leak-files',
   'press-twice',
+  'erase-ledger-only',
   'outlive-worker',
   'wait-for-hung',
 ];

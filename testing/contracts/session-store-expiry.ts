@@ -121,6 +121,22 @@ export function expiryCases({ create, createBroken }: SessionStoreContract, it: 
       expect(erased).not.toContain(again.lease.sessionId);
     }));
 
+  it(`${promise('EXPIRE', 'ONCE-IN')} erase keeps the line of the turn that orders it, and what is written next comes after it`, () =>
+    withFixture(create, async ({ store }) => {
+      const of = conversation();
+      const first = await wholeTurn(store, message(of));
+      const order = message(of);
+      await wholeTurn(store, order);
+      const { tenant, sessionKey } = first.lease;
+      expect(await store.erase(sessionKey, order.turnId)).toEqual([first.lease.sessionId]);
+      expect(await store.getTurn(tenant, first.turn.turnId)).toBeNull();
+      expect(await store.getHead(tenant, first.lease.sessionId)).toBeNull();
+      expect(await store.accept(order, RETENTION_SEC)).toMatchObject({ status: 'delivered' });
+      const next = await store.accept(message(of), RETENTION_SEC);
+      const { items } = await store.listTurns(sessionKey);
+      expect(items.map(({ turnId }) => turnId)).toEqual([order.turnId, next.turnId]);
+    }));
+
   it(`${promise('EXPIRE')} erase names sessions that have expired, so that their objects go too`, () =>
     withFixture(create, async ({ store, clock }) => {
       const { lease } = await wholeTurn(store, message(conversation()));

@@ -6,6 +6,14 @@ export type Act =
   | { readonly kind: 'undo'; readonly turns: number }
   | { readonly kind: 'redo' }
   | { readonly kind: 'new' }
+  /** Confirmed at once, when everything written before is answered. */
+  | { readonly kind: 'forget' }
+  /** The group becomes a supergroup. */
+  | { readonly kind: 'migrate' }
+  /** A message at which the agent schedules the wake-up that has the number `wake`. */
+  | { readonly kind: 'schedule'; readonly wake: number; readonly inMs: number }
+  /** Nobody writes it: it is due by itself. */
+  | { readonly kind: 'wake'; readonly of: number }
   /** A message that the agent asks back about. */
   | { readonly kind: 'ask' }
   | {
@@ -23,6 +31,10 @@ export const ACTS = [
   'undo',
   'redo',
   'new',
+  'forget',
+  'migrate',
+  'schedule',
+  'wake',
   'ask',
   'press',
 ] as const satisfies readonly Act['kind'][];

@@ -1,5 +1,5 @@
-// What the people of a run do besides writing messages: they stop, steer, undo and redo, begin anew, and answer questions,
-// twice, late, or as somebody who may not. Drawn from a stream of its own, so that messages and faults of a seed are the same
+// What the people of a run do besides writing messages: they stop, steer, undo and redo, begin anew, forget, have
+// something scheduled, move to another kind of group, and answer questions: twice, late, or as somebody who may not. Drawn from a stream of its own, so that messages and faults of a seed are the same
 // with and without them.
 import type { Act } from './act.ts';
 import type { PlannedFault, PlannedMessage } from './planned.ts';
@@ -20,6 +20,7 @@ export function withActs(
   { rate, agent, random }: ActOptions,
 ): { readonly messages: readonly PlannedMessage[]; readonly faults: readonly PlannedFault[] } {
   const faults: PlannedFault[] = [];
+  const moved = new Set<number>();
   let number = messages.length;
   const all = messages.flatMap((message) => {
     if (!random.chance(rate)) return [message];
@@ -36,7 +37,8 @@ export function withActs(
     const longer = (ms: number) =>
       faults.push({ id: `${message.number}-work`, message: message.number, place: 'model', how: 'slow', ms });
     const kinds = agent === 'light' ? LIGHT : REAL;
-    return [message, ...random.pick(kinds)({ random, next, longer, message })];
+    const acting = { random, next, longer, message, moved, faults };
+    return [message, ...random.pick(kinds)(acting)];
   });
   return { messages: all, faults };
 }
@@ -46,6 +48,9 @@ interface Acting {
   readonly next: Next;
   readonly longer: (ms: number) => void;
   readonly message: PlannedMessage;
+  /** Groups that have become supergroups. */
+  readonly moved: Set<number>;
+  readonly faults: PlannedFault[];
 }
 type Kind = (acting: Acting) => readonly PlannedMessage[];
 
@@ -91,5 +96,30 @@ const ASK: Kind = ({ random, next, message }) => {
       return [ask, ...strangers, press()];
   }
 };
-const REAL: readonly Kind[] = [STOP, UNDO, UNDO, NEW];
-const LIGHT: readonly Kind[] = [STOP, BTW, BTW, UNDO, UNDO, NEW, ASK, ASK];
+/** What is scheduled is erased with its chat, so a chat has one of the two. */
+const isForgetful = ({ chat }: PlannedMessage): boolean => chat % 3 === 2;
+
+const FORGET_OR_SCHEDULE: Kind = ({ random, next, message, faults }) => {
+  if (isForgetful(message)) {
+    const forget = next({ kind: 'forget' });
+    const how = random.pick(['refuse', 'lose', 'slow', 'none']);
+    if (how !== 'none')
+      faults.push({ id: `${forget.number}-erase`, message: forget.number, place: 'store.erase', how, ms: 500 });
+    return [forget];
+  }
+  const schedule = next({ kind: 'schedule', wake: 0, inMs: random.between(200, 2_500) });
+  const wake = { ...next({ kind: 'wake', of: schedule.number }), duplicates: 0, againAfterMs: null };
+  const act = { ...schedule.act, wake: wake.number } as Act;
+  return [{ ...schedule, act }, wake];
+};
+const MIGRATE: Kind = (acting) => {
+  const { next, message, moved } = acting;
+  if (message.chat % 4 !== 3 || moved.has(message.chat)) return UNDO(acting);
+  moved.add(message.chat);
+  return [{ ...next({ kind: 'migrate' }), duplicates: 0, againAfterMs: null }];
+};
+const REAL: readonly Kind[] = [STOP, UNDO, UNDO, NEW, MIGRATE];
+const LIGHT: readonly Kind[] = [
+  ...[STOP, BTW, BTW, UNDO, UNDO, NEW, ASK, ASK],
+  ...[FORGET_OR_SCHEDULE, FORGET_OR_SCHEDULE, MIGRATE],
+];

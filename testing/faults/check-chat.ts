@@ -6,13 +6,13 @@ import { MAX_MESSAGE_LENGTH } from '../../src/channels/telegram/capabilities.ts'
 import { NOTHING_TO_STOP } from '../../src/channels/telegram/commands.ts';
 import { WAITING } from '../../src/channels/telegram/placeholder.ts';
 import { THINKING } from '../../src/core/progress-text.ts';
-import { GATHERED, type Reply } from '../../src/core/records.ts';
+import { GATHERED } from '../../src/core/records.ts';
 import { waitingText } from '../../src/core/waiting.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { Outcome } from './check-input.ts';
 import type { Findings } from './findings.ts';
 import { canaryOf } from './planned.ts';
-import { telegramChatId } from './sent.ts';
+import { movedChatId, telegramChatId } from './sent.ts';
 
 const STORE_AWAY = waitingText({ waitingFor: 'store', nextTryAtMs: null });
 
@@ -37,15 +37,18 @@ export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Find
       outcome.number,
       () => 'The kit expects replies of one message.',
     );
-    if (isShown(reply)) replies.set(text.trim(), (replies.get(text.trim()) ?? 0) + 1);
+    if (isShown(outcome)) replies.set(text.trim(), (replies.get(text.trim()) ?? 0) + 1);
   }
   const inOrder = chat.filter(
-    ({ continued, turn }) => !continued && turn?.reply && replies.get(turn.reply.text.trim()) === 1,
+    ({ continued, turn, sent }) =>
+      !continued && sent.message.act?.kind !== 'wake' && turn?.reply && replies.get(turn.reply.text.trim()) === 1,
   );
   if (chat[0]?.sent.message.channel !== 'telegram') return 0;
 
   const chatId = telegramChatId(number);
-  const seen = bot.chat(chatId).messages.filter(({ from }) => from === 'bot');
+  // A group that became a supergroup is one chat to its people.
+  const places = [chatId, ...(chat.some(({ sent }) => sent.message.act?.kind === 'migrate') ? [movedChatId(number)] : [])];
+  const seen = places.flatMap((id) => bot.chat(id).messages).filter(({ from }) => from === 'bot');
   const leftovers = seen.filter(({ text }) => text === THINKING || text === WAITING);
   const announced = seen.filter(({ text }) => text === STORE_AWAY);
   findings.expect(
@@ -56,7 +59,7 @@ export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Find
   );
   for (const outcome of chat) {
     const reply = outcome.turn?.reply;
-    if (reply && !isShown(reply)) continue;
+    if (reply && !isShown(outcome)) continue;
     const text = reply?.text.trim() ?? '';
     const shown = seen.filter((message) => message.text === text).length;
     findings.expect(
@@ -75,7 +78,7 @@ export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Find
       () => `A text that is no turn's reply: ${message.text}`,
     );
   }
-  const landed = landings(chat, chatId, bot);
+  const landed = landings(chat, places, bot);
   const times = inOrder.map((outcome) => landed.get(outcome.number) ?? -1);
   for (let i = 1; i < times.length; i++) {
     const [before, after] = [inOrder[i - 1], inOrder[i]];
@@ -90,11 +93,11 @@ export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Find
 }
 
 /** When each final text was first to be seen: the number of the call that put it there. */
-function landings(chat: readonly Outcome[], chatId: number, bot: FakeBot): Map<number, number> {
+function landings(chat: readonly Outcome[], places: readonly number[], bot: FakeBot): Map<number, number> {
   const landed = new Map<number, number>();
   const byText = new Map(chat.map((outcome) => [outcome.turn?.reply?.text.trim(), outcome.number]));
   bot.calls.forEach(({ method, payload, outcome }, index) => {
-    if (method !== 'editMessageText' || Number(payload.chat_id) !== chatId) return;
+    if (method !== 'editMessageText' || !places.includes(Number(payload.chat_id))) return;
     const notDone = outcome === 'cut-before' || /^\d+$/.test(outcome);
     const rich = payload.rich_message as { markdown?: string } | undefined;
     const number = byText.get(String(rich?.markdown ?? payload.text ?? '').trim());
@@ -103,8 +106,9 @@ function landings(chat: readonly Outcome[], chatId: number, bot: FakeBot): Map<n
   return landed;
 }
 
-/** What was taken into another turn, and what a press says beside its question, is no message. */
-const isShown = ({ code, quiet }: Reply): boolean => quiet !== true && code !== GATHERED.code;
+/** What was taken into another turn, what a press says beside its question, and a move are no messages. */
+const isShown = ({ turn }: Outcome): boolean =>
+  turn?.kind !== 'move' && turn?.reply?.quiet !== true && turn?.reply?.code !== GATHERED.code;
 
 /** The answer to a stop comes from the inlet, beside the queue: it may be lost, or come twice. */
 const isSaidAtOnce = (text: string): boolean =>

@@ -5,12 +5,15 @@ import { packNameOf } from '../../src/state/record.ts';
 import type { CheckInput } from './check-input.ts';
 import type { Findings } from './findings.ts';
 import { markedProcesses } from './host-environment.ts';
+import type { ErasedSession } from './replay-chat.ts';
+import { keysOf } from './sent.ts';
 
 /** A host whose worker was killed has ended its agent by then; a stopped one was found by the next worker. */
 const LEAVE_MS = 15_000;
 
 export async function checkHosts(
-  { history, ports, sent, folder }: CheckInput,
+  { history, ports, sent, bot, folder }: CheckInput,
+  erased: readonly ErasedSession[],
   { expect }: Findings,
 ): Promise<void> {
   for (const lie of history.filter(({ what, barred }) => what === 'lied' && barred === true)) {
@@ -25,13 +28,20 @@ export async function checkHosts(
     );
   }
   const sessions = new Set<string>();
-  for (const sessionKey of new Set(sent.map((each) => each.sessionKey))) {
+  const keys = new Set(sent.flatMap((each) => keysOf(each, bot.id)));
+  for (const sessionKey of keys) {
     const heads = await ports.store.listHeads(DEFAULT_TENANT, { sessionKey, limit: 200 });
     for (const { sessionId } of heads.items) sessions.add(sessionId);
   }
   for await (const { key } of ports.objects.list('')) {
     const [, session, pack, ...more] = key.split('/');
     const name = pack?.endsWith('.pack') ? packNameOf(pack.slice(0, -'.pack'.length)) : null;
+    const gone = erased.find(({ id }) => id === session);
+    if (gone) {
+      // What an interrupted erase leaves falls to the sweep.
+      expect(gone.wasCutOff, 'erased', null, () => `An object of a chat that was forgotten: ${key}`);
+      continue;
+    }
     const isOurs = sessions.has(session ?? '') && name !== null && more.length === 0;
     expect(isOurs, 'host-key', null, () => `An object that is no session's pack: ${key}`);
   }

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { messageUuid } from '../../src/agent/continuation.ts';
 import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
-import type { SessionKey } from '../../src/core/ids.ts';
-import type { SessionHead, TurnRecord } from '../../src/core/records.ts';
+import type { SessionHead } from '../../src/core/records.ts';
 import { findOrphans, verifyState } from '../../src/state/verify.ts';
 import { ownCanaryOnly } from './check-chat.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
@@ -16,10 +15,10 @@ import { fileOf } from './model.ts';
 import { canaryOf, promptOf } from './planned.ts';
 import { openState } from './ports.ts';
 import type { ReplayedChat } from './replay-chat.ts';
+import { linesOf } from './woken-turns.ts';
 
 /** Returns how many objects nothing refers to. */
 export async function checkState(
-  key: SessionKey,
   chat: readonly Outcome[],
   replayed: ReplayedChat,
   { ports, folder }: CheckInput,
@@ -27,7 +26,9 @@ export async function checkState(
 ): Promise<number> {
   const { expect } = findings;
   const number = chat[0]?.sent.message.chat ?? 0;
-  const turns = await allTurns(key, ports.store);
+  // A group that became a supergroup has had two.
+  const keys = [...new Set([...chat.map(({ sent }) => sent.sessionKey), ...replayed.movedTo])];
+  const turns = (await Promise.all(keys.map((each) => linesOf(ports.store, each)))).flat();
   const known = new Set<string>(chat.map(({ sent }) => sent.turnId));
   const strange = turns.filter(({ turnId }) => !known.has(turnId));
   expect(
@@ -44,19 +45,26 @@ export async function checkState(
     () => `Chat ${number} has ${left.length} turns that are not closed.`,
   );
 
-  const mapping = await ports.store.getMapping(key);
-  const head = mapping && (await ports.store.getHead(DEFAULT_TENANT, mapping.session_id));
-  expect(!!head, 'state', null, () => `Chat ${number} has no session.`);
-  if (!head) return 0;
+  const mappings = await Promise.all(keys.map((each) => ports.store.getMapping(each)));
+  const pointed = mappings.filter((mapping) => mapping !== null).map(({ session_id }) => session_id);
   expect(
-    replayed.session === null || replayed.session === head.sessionId,
+    pointed.length <= 1 && (pointed[0] ?? null) === replayed.session,
     'session',
     null,
-    () => `Chat ${number} points at ${head.sessionId}, not at ${replayed.session}.`,
+    () => `Chat ${number} points at ${pointed.join(', ') || 'no session'}, not at ${replayed.session}.`,
   );
   let orphans = 0;
-  const heads = await ports.store.listHeads(DEFAULT_TENANT, { sessionKey: key, limit: 200 });
-  for (const each of heads.items) orphans += await checkWhole(each, number, ports, findings);
+  for (const sessionKey of keys) {
+    const heads = await ports.store.listHeads(DEFAULT_TENANT, { sessionKey, limit: 200 });
+    for (const each of heads.items) {
+      orphans += await checkWhole(each, number, ports, findings);
+      const isErased = replayed.erased.some(({ id }) => id === each.sessionId);
+      expect(!isErased, 'erased', null, () => `Chat ${number}: session ${each.sessionId} is still there.`);
+    }
+  }
+  const head = pointed[0] ? await ports.store.getHead(DEFAULT_TENANT, pointed[0]) : null;
+  expect(!!head || replayed.session === null, 'state', null, () => `Chat ${number} has no session.`);
+  if (!head) return orphans;
   await checkRestored(head, chat, replayed, folder, ports.objects, findings);
   return orphans;
 }
@@ -198,15 +206,4 @@ async function filesBelow(folder: string): Promise<string[]> {
       .filter((entry) => entry.isFile())
       .map((entry) => readFile(join(entry.parentPath, entry.name), 'utf8')),
   );
-}
-
-async function allTurns(key: SessionKey, store: CheckInput['ports']['store']): Promise<TurnRecord[]> {
-  const turns: TurnRecord[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.listTurns(key, { limit: 200, ...(cursor === undefined ? {} : { cursor }) });
-    turns.push(...page.items);
-    cursor = page.cursor ?? undefined;
-  } while (cursor !== undefined);
-  return turns;
 }

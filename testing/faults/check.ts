@@ -10,7 +10,9 @@ import type { CheckInput, Outcome } from './check-input.ts';
 import { checkState } from './check-state.ts';
 import { createFindings, type Findings } from './findings.ts';
 import { canaryOf, type PlannedMessage } from './planned.ts';
-import { replayChat } from './replay-chat.ts';
+import { type ErasedSession, replayChat } from './replay-chat.ts';
+import { wakeEntry } from './sent.ts';
+import { wakeUps } from './woken-turns.ts';
 
 export async function check(input: CheckInput): Promise<
   Findings & {
@@ -21,8 +23,21 @@ export async function check(input: CheckInput): Promise<
 > {
   const findings = createFindings();
   const outcomes = new Map<number, Outcome>();
-  for (const sent of input.sent) {
-    const turn = await input.ports.store.getTurn(DEFAULT_TENANT, sent.turnId);
+  const woken = await wakeUps(input.ports.store, input.sent, input.bot.id);
+  for (const { message, turns } of woken)
+    findings.expect(
+      turns.length === 1,
+      'once-in',
+      message.number,
+      () => `It was due once, and woke ${turns.length} times.`,
+    );
+  const entries = woken.flatMap(({ message, turns }) => turns.slice(0, 1).map((turn) => wakeEntry(message, turn)));
+  const everything = { ...input, sent: [...input.sent, ...entries] };
+  for (const sent of everything.sent) {
+    const stored = await input.ports.store.getTurn(DEFAULT_TENANT, sent.turnId);
+    if (sent.beforeErased)
+      findings.expect(stored === null, 'erased', sent.message.number, () => 'Its turn is still there.');
+    const turn = stored ?? sent.beforeErased ?? null;
     const number = sent.message.number;
     outcomes.set(number, {
       sent,
@@ -38,17 +53,19 @@ export async function check(input: CheckInput): Promise<
     checkTurn(outcome, input, [...outcomes.values()], findings);
     await checkEvents(outcome, input, findings);
   }
-  checkModel(input, findings);
-  checkFences(input, findings);
+  checkModel(everything, findings);
+  checkFences(everything, findings);
   let leftovers = 0;
   let orphans = 0;
-  for (const [key, chat] of Map.groupBy(outcomes.values(), ({ sent }) => sent.sessionKey)) {
+  const erased: ErasedSession[] = [];
+  for (const chat of Map.groupBy(outcomes.values(), ({ sent }) => sent.message.chat).values()) {
     leftovers += checkChat(chat, input.bot, findings);
     const replayed = replayChat(chat, input.history, findings);
-    orphans += await checkState(key, chat, replayed, input, findings);
+    erased.push(...replayed.erased);
+    orphans += await checkState(chat, replayed, input, findings);
   }
   await checkQueue(input, outcomes, findings);
-  await checkHosts(input, findings);
+  await checkHosts(everything, erased, findings);
   return Object.assign(findings, { leftovers, orphans, outcomes: [...outcomes.values()] });
 }
 
@@ -118,6 +135,10 @@ function isAnswer({ number, chat, act }: PlannedMessage, reply: Reply): boolean 
       );
     case 'new':
       return reply.text === NEW_SESSION_TEXT;
+    case 'forget':
+      return reply.text.startsWith('Forgotten: ');
+    case 'migrate':
+      return reply.text === '';
     case 'ask':
       return reply.asked?.length === 1;
     case 'press':
@@ -128,6 +149,7 @@ function isAnswer({ number, chat, act }: PlannedMessage, reply: Reply): boolean 
 }
 
 const isRefusal = ({ act }: PlannedMessage, { code }: Reply): boolean =>
+  (act?.kind === 'wake' && code === 'question-open') ||
   (act?.kind === 'undo' && code === 'nothing-to-undo') ||
   (act?.kind === 'redo' && code === 'nothing-to-redo');
 
@@ -156,6 +178,7 @@ async function checkEvents(
 ): Promise<void> {
   // What a running turn took with it is answered there.
   if (sent.message.channel !== 'http' || turn === null || turn.reply?.code === 'gathered') return;
+  if (sent.beforeErased) return;
   const logged = await ports.events.read(turn.tenant, turn.turnId, 0, { waitMs: 0 });
   const finals = logged.filter(({ event }) => event.type === 'final').map(({ event }) => event);
   const first = finals[0];

@@ -74,7 +74,7 @@ export function faultyStore(
     },
   };
   const faulty: Record<string, unknown> = { ...noting };
-  for (const name of STORE_CALLS) {
+  for (const name of [...STORE_CALLS, 'erase'] as const) {
     const call = noting[name] as (...args: unknown[]) => Promise<unknown>;
     faulty[name] = (...args: unknown[]) =>
       injecting(faults, `store.${name}`, current.message, () => call(...args));

@@ -26,6 +26,11 @@ export interface Told {
   readonly text: string;
 }
 
+export interface LaterOutput {
+  readonly text: string;
+  readonly at: string;
+}
+
 export interface HeldCallOutput {
   readonly id: string;
   readonly file: string;
@@ -39,6 +44,8 @@ export type LightAgentLine =
 export interface LightAgentOutput {
   readonly status: 'ok' | 'interrupted' | 'model-unavailable' | 'model-refused';
   readonly text: string;
+  /** What is to be done later: what the agent is to be told, and when. */
+  readonly later?: readonly LaterOutput[];
   /** A call that waits for people. */
   readonly held?: HeldCallOutput;
   /** Of `model-unavailable`: the HTTP status, null without an answer, and the time that the model named. */

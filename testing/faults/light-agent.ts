@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import {
   ASKED_TOOL,
+  type LaterOutput,
   type LightAgentInput,
   type LightAgentLine,
   type LightAgentOutput,
@@ -19,7 +20,11 @@ interface Block {
   readonly id?: string;
   readonly text?: string;
   readonly name?: string;
-  readonly input?: { readonly file_path?: string; readonly content?: string };
+  readonly input?: {
+    readonly file_path?: string;
+    readonly content?: string;
+    readonly later?: { readonly text: string; readonly inMs: number };
+  };
 }
 
 interface Entry {
@@ -32,6 +37,7 @@ const input = JSON.parse(process.argv[2] ?? '{}') as LightAgentInput;
 const interrupted = new AbortController();
 process.on('SIGINT', () => interrupted.abort());
 const told: Told[] = [];
+const ordered: LaterOutput[] = [];
 createInterface({ input: process.stdin }).on('line', (line) => told.push(JSON.parse(line) as Told));
 const print = (line: LightAgentLine) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
@@ -86,6 +92,8 @@ function work(block: Block): unknown {
   const file = join(input.workspace, path);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, content);
+  const { later } = block.input ?? {};
+  if (later) ordered.push({ text: later.text, at: new Date(Date.now() + later.inMs).toISOString() });
   return { type: 'tool_result', tool_use_id: block.id, content: `wrote ${path}` };
 }
 
@@ -136,7 +144,7 @@ async function converse(): Promise<LightAgentOutput> {
       return { status: 'ok', text, held: { id: asked.id ?? '', file, content } };
     }
     // What comes when no tool is called any more is a prompt of its own, in the same run.
-    if (uses.length === 0 && told.length === 0) return { status: 'ok', text };
+    if (uses.length === 0 && told.length === 0) return { status: 'ok', text, later: ordered };
     if (uses.length > 0) add('user', uses.map(work));
     takeTold();
   }

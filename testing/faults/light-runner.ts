@@ -12,10 +12,12 @@ import { endProcesses, ROOT_MARKER } from '../../src/agent/processes.ts';
 import { continuesFrom, dropTornLine, markTranscript } from '../../src/agent/transcript.ts';
 import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import type { Asked } from '../../src/core/asked-call.ts';
+import type { ScheduleOrder } from '../../src/core/schedule-orders.ts';
 import type { AgentOutcome, AgentRun, AgentRunner, SteeringMessage } from '../../src/core/ports.ts';
 import {
   ASKED_TOOL,
   type HeldCallOutput,
+  type LaterOutput,
   type LightAgentInput,
   type LightAgentLine,
   type LightAgentOutput,
@@ -98,7 +100,9 @@ async function runLight(run: AgentRun, options: LightRunnerOptions): Promise<Age
   if (output?.status === 'ok') {
     run.progress({ type: 'text', text: output.text });
     const asked = output.held ? { asked: askedOf(output.held) } : {};
-    return { status: 'ok', text: output.text, demo: false, ...asked };
+    const schedules = (output.later ?? []).map(orderOf);
+    const ordered = schedules.length > 0 ? { schedules } : {};
+    return { status: 'ok', text: output.text, demo: false, ...asked, ...ordered };
   }
   if (signal.aborted) return { status: statusOf(signal), text: '', demo: false };
   if (output?.status === 'model-unavailable') {
@@ -143,6 +147,11 @@ function steer({ steering }: AgentRun, transcript: string, input: Writable) {
     },
     end: () => end?.(),
   };
+}
+
+function orderOf({ text, at }: LaterOutput): ScheduleOrder {
+  const missed = { policy: 'once' } as const;
+  return { action: 'create', name: 'Wake up', text, at, timeZone: 'UTC', missed, overlap: 'queue' };
 }
 
 function askedOf({ id, file, content }: HeldCallOutput): Asked {

@@ -49,7 +49,9 @@ export async function startFaultModel(
     const asked = about === null ? known : [...known.filter((number) => number !== about), about];
     const asksFirst = about !== null && calling.actOf(about)?.kind === 'ask';
     const fault = faults.take('model', message);
-    const reply = replyTo(request, asked, { agent, run, asksFirst });
+    const schedules = about === null ? undefined : calling.actOf(about);
+    const later = schedules?.kind === 'schedule' ? schedules : null;
+    const reply = replyTo(request, asked, { agent, run, asksFirst, later });
     if (fault === null) return reply;
     if (fault.how === 'hang') return { fault: 'hang' };
     if (fault.how === 'slow') {
@@ -90,12 +92,13 @@ interface Replying {
   readonly agent: 'light' | 'real';
   readonly run: string;
   readonly asksFirst: boolean;
+  readonly later: Extract<Act, { kind: 'schedule' }> | null;
 }
 
 function replyTo(
   request: ModelRequest,
   asked: readonly number[],
-  { agent, run, asksFirst }: Replying,
+  { agent, run, asksFirst, later }: Replying,
 ): ModelReply {
   const message = asked.at(-1);
   if (message === undefined) return text('Nothing was asked.');
@@ -109,7 +112,14 @@ function replyTo(
     const content = `${fileOf(message)} ${canary}`;
     if (agent === 'light') {
       const name = asksFirst ? ASKED_TOOL : 'Write';
-      return { blocks: [{ type: 'tool_use', name, input: { file_path: fileOf(message), content } }] };
+      const wakeUp = later && {
+        later: {
+          text: `Wake up and note #m${later.wake} for ${canary}.`,
+          inMs: later.inMs,
+        },
+      };
+      const input = { file_path: fileOf(message), content, ...wakeUp };
+      return { blocks: [{ type: 'tool_use', name, input }] };
     }
     const command = `cd "$(git rev-parse --show-toplevel 2>/dev/null || pwd)" && mkdir -p turns && printf '%s' '${content}' > ${fileOf(message)}`;
     return {

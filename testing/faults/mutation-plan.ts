@@ -29,6 +29,9 @@ const CHATS: Readonly<Record<Mutation, readonly number[]>> = {
   'press-twice': [14],
   'lose-steering': [15],
   'undo-keeps-files': [16],
+  'erase-ledger-only': [17],
+  'move-anew': [19],
+  'wake-twice': [21],
 };
 
 /** Three times what a worker that was forgotten needs to be taken over from, at most: visibility, lease, a retry. */
@@ -89,6 +92,17 @@ const MESSAGES: readonly (readonly [
   [16],
   [16],
   [16],
+  // 38: forgotten, and gone on with
+  [17],
+  [17],
+  [17],
+  // 41: a group that becomes a supergroup
+  [19],
+  [19],
+  [19],
+  // 44: something that is due a moment later
+  [21],
+  [21],
 ];
 
 /** What is done in place of writing, and how long after the message before it. */
@@ -100,6 +114,10 @@ const ACTS: Readonly<Record<number, readonly [Act, pauseMs?: number]>> = {
   31: [{ kind: 'btw' }, 500],
   33: [{ kind: 'btw' }, 500],
   36: [{ kind: 'undo', turns: 1 }],
+  39: [{ kind: 'forget' }],
+  42: [{ kind: 'migrate' }],
+  44: [{ kind: 'schedule', wake: 45, inMs: 300 }],
+  45: [{ kind: 'wake', of: 44 }],
 };
 
 export function mutationPlan(mutation: Mutation | null): Plan {

@@ -29,6 +29,11 @@ export function forgettingAnswers(store: SessionStore): SessionStore {
   };
 }
 
+/** `move-anew`: the group that became a supergroup begins anew there. */
+export function movingNothing(store: SessionStore): SessionStore {
+  return { ...store, commit: ({ moveTo: _, ...input }) => store.commit(input) };
+}
+
 /** `lose-steering`: what the agent is to be told counts as told. */
 export function withoutTelling({ steering, ...run }: AgentRun): AgentRun {
   if (!steering) return run;

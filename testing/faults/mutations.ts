@@ -11,7 +11,8 @@ import type {
 } from '../../src/core/ports.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
 import type { WorkerParts } from '../worker-parts.ts';
-import { forgettingAnswers, undoingWordsOnly, withoutTelling } from './mutations-of-acts.ts';
+import type { StoredState } from '../../src/state/session-state.ts';
+import { forgettingAnswers, movingNothing, undoingWordsOnly, withoutTelling } from './mutations-of-acts.ts';
 
 export const MUTATIONS = [
   'skip-fence',
@@ -31,6 +32,9 @@ export const MUTATIONS = [
   'press-twice',
   'lose-steering',
   'undo-keeps-files',
+  'erase-ledger-only',
+  'move-anew',
+  'wake-twice',
   // These need hosts as processes of their own.
   'trust-hosts',
   'outlive-worker',
@@ -99,11 +103,18 @@ export function mutate(deps: WorkerParts, mutation: Mutation | null, folder: str
       return { ...deps, store: forgettingAnswers(deps.store) };
     case 'lose-steering':
       return { ...deps, runner: { run: (run) => deps.runner.run(withoutTelling(run)) } };
+    case 'move-anew':
+      return { ...deps, store: movingNothing(deps.store) };
     case 'undo-keeps-files':
       return undoingWordsOnly(deps);
     default:
       return deps;
   }
+}
+
+/** `erase-ledger-only`: what was said and made stays where it lies. */
+export function erasing(state: StoredState, mutation: Mutation | null): StoredState {
+  return mutation === 'erase-ledger-only' ? { ...state, erase: async () => {} } : state;
 }
 
 /** `swallow-upload`: a put that failed says that it did not. */

@@ -6,7 +6,7 @@ import type { HostStep } from './host-faults.ts';
 /** Where a fault waits: a named point of the turn, or a call of a port. */
 export type Place =
   | `at:${TurnPoint}`
-  | `store.${StoreCall}`
+  | `store.${StoreCall | 'erase'}`
   | `objects.${'put' | 'get' | 'stream'}`
   | `queue.${'ack' | 'extend' | 'retry' | 'receive'}`
   | `server.${'accept' | 'send' | 'answer'}`
@@ -78,6 +78,8 @@ export const canaryOf = (chat: number): string => `canary${chat}x${(chat * 7919)
 export const promptOf = ({ number, chat, act }: Pick<PlannedMessage, 'number' | 'chat' | 'act'>): string => {
   const what = `#m${number} for ${canaryOf(chat)}`;
   if (act?.kind === 'ask') return `Ask first, then note ${what}, please.`;
+  if (act?.kind === 'schedule') return `Note ${what}, and come back to me.`;
+  if (act?.kind === 'wake') return `Wake up and note ${what}.`;
   return act?.kind === 'btw' ? `By the way, note ${what}, too.` : `Note ${what}, please.`;
 };
 export const numberIn = (text: string): number | null => {

@@ -1,5 +1,5 @@
 // The real adapters, opened by every process of a run: by workers and server behind faults, by the checker bare.
-import type { Clock, EventLog, ObjectStore, SessionStore, TurnQueue } from '../../src/core/ports.ts';
+import type { Clock, EventLog, ObjectStore, ScheduleStore, SessionStore, TurnQueue } from '../../src/core/ports.ts';
 import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { createSessionState, type StoredState } from '../../src/state/session-state.ts';
 import { createFilesystemObjectStore } from '../../src/stores/filesystem/object-store.ts';
@@ -8,6 +8,7 @@ import {
   createSqliteSessionStore,
   openDatabase,
 } from '../../src/stores/sqlite/index.ts';
+import { createSqliteSchedules } from '../../src/stores/sqlite/schedules.ts';
 import { KEEP_GENERATIONS, type StoreSettings } from './settings.ts';
 
 export interface OpenPorts {
@@ -15,6 +16,7 @@ export interface OpenPorts {
   readonly objects: ObjectStore;
   readonly queue: TurnQueue;
   readonly events: EventLog;
+  readonly schedules: ScheduleStore;
   /** Messages of the queue that nobody has acknowledged, those on their way to a worker included. */
   unacknowledged(): Promise<number>;
   close(): Promise<void>;
@@ -37,6 +39,7 @@ export async function openPorts(
       objects: createFilesystemObjectStore({ root: settings.objects }),
       queue,
       events,
+      schedules: createSqliteSchedules({ database, clock: queueClock }),
       unacknowledged: async () => Number(database.get('SELECT count(*) AS n FROM messages')?.n),
       async close() {
         await queue.close();
@@ -49,6 +52,7 @@ export async function openPorts(
   const [
     { createDynamoSessionStore },
     { createDynamoEventLog },
+    { createDynamoSchedules },
     { createS3ObjectStore },
     { createSqsTurnQueue },
     { createSqsClient },
@@ -56,6 +60,7 @@ export async function openPorts(
   ] = await Promise.all([
     import('../../src/stores/dynamodb/session-store.ts'),
     import('../../src/stores/dynamodb/event-log.ts'),
+    import('../../src/stores/dynamodb/schedules.ts'),
     import('../../src/stores/s3/object-store.ts'),
     import('../../src/queues/sqs-fifo/turn-queue.ts'),
     import('../../src/queues/sqs-fifo/wire-messages.ts'),
@@ -84,6 +89,7 @@ export async function openPorts(
       forcePathStyle: true,
     }),
     queue,
+    schedules: createDynamoSchedules({ ...dynamo, clock: queueClock }),
     events: createDynamoEventLog({ ...dynamo, clock: storeClock, pollMs: 50 }),
     async unacknowledged() {
       const AttributeNames = [

@@ -6,6 +6,20 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFile
 import { join } from 'node:path';
 import { parseTurnRequest, type TurnRequest } from '../../src/core/messages.ts';
 
+/** True while one of these is to be delivered once more. */
+export function awaitsRedelivery(folder: string, sent: readonly { readonly turnId: string }[]): boolean {
+  const place = join(folder, 'redeliveries');
+  return readdirSync(place).some((name) => {
+    try {
+      const { turnId } = JSON.parse(readFileSync(join(place, name), 'utf8')) as { turnId: string };
+      return sent.some((each) => each.turnId === turnId);
+    } catch {
+      // Taken meanwhile, or not whole yet.
+      return true;
+    }
+  });
+}
+
 export function createRedeliveries(folder: string) {
   const place = join(folder, 'redeliveries');
   mkdirSync(place, { recursive: true });

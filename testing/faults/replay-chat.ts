@@ -1,6 +1,6 @@
 // What a chat must have come to, by what its people did: its turns gone through in the order in which they were committed, with
 // sessions, undo and redo as a person understands them. Each turn's reply is held against what stands there at that moment.
-import type { SessionId } from '../../src/core/ids.ts';
+import type { SessionId, SessionKey } from '../../src/core/ids.ts';
 import type { TurnRecord } from '../../src/core/records.ts';
 import type { CheckInput, Outcome } from './check-input.ts';
 import { checkPress, type OpenAsk, opened } from './check-questions.ts';
@@ -32,16 +32,30 @@ interface Session {
   open: OpenAsk;
 }
 
+export interface ErasedSession {
+  readonly id: SessionId;
+  /** The erasure was interrupted or had to be repeated. */
+  readonly wasCutOff: boolean;
+}
+
 export interface ReplayedChat {
   /** Where the conversation must point; null where nothing was said. */
   readonly session: SessionId | null;
   readonly lines: readonly Line[];
+  /** Sessions that nothing may be left of. */
+  readonly erased: readonly ErasedSession[];
+  /** Where the group went. */
+  readonly movedTo: readonly SessionKey[];
   /** Numbers that the conversation may hold besides. */
   readonly loose: ReadonlySet<number>;
 }
 
 /** Answered without an agent, and moves nothing. */
-const isCommand = ({ turn }: Outcome): boolean => turn?.kind === 'command';
+const isCommand = ({ turn }: Outcome): boolean => turn?.kind === 'command' || turn?.kind === 'move';
+
+/** More than one attempt, or a fault that is no delay. */
+const isStruck = ({ what, how, count }: CheckInput['history'][number]): boolean =>
+  (what === 'fault' && how !== 'slow') || (what === 'received' && Number(count ?? 1) > 1);
 
 export const isGathered = ({ turn }: Outcome): boolean => turn?.reply?.code === 'gathered';
 
@@ -55,6 +69,8 @@ export function replayChat(
   const told = new Set(chat.filter(isGathered).map(({ number }) => number));
   const sessions = new Map<SessionId, Session>();
   let current: SessionId | null = null;
+  const erased = new Map<SessionId, ErasedSession>();
+  const movedTo: SessionKey[] = [];
   let lastUndo: { readonly from: SessionId; readonly to: SessionId } | null = null;
 
   const sessionOf = (id: SessionId, before: SessionId | null = null): Session => {
@@ -79,7 +95,16 @@ export function replayChat(
       number,
       () => `It ran in ${sessionId}, while the conversation pointed at ${current}.`,
     );
+    const wasErased = erased.has(sessionId);
+    expect(!wasErased, 'erased', number, () => `It ran in ${sessionId}, which was forgotten.`);
     current = reply.movedTo ?? sessionId;
+    if (act === 'forget' && outcome.answered) {
+      const wasCutOff = history.filter((line) => line.message === number && isStruck(line)).length > 0;
+      for (const id of sessions.keys()) erased.set(id, { id, wasCutOff });
+      sessions.clear();
+      current = null;
+    }
+    if (turn.kind === 'move') movedTo.push(turn.text as SessionKey);
     if (isCommand(outcome)) continue;
     if (act === 'new') {
       if (reply.movedTo) sessionOf(reply.movedTo, sessionId);
@@ -100,7 +125,8 @@ export function replayChat(
     } else agentTurn(session, outcome, { loose, told, chat }, findings);
   }
   checkTold(chat, told, expect);
-  return { session: current, lines: current === null ? [] : sessionOf(current).lines, loose };
+  const lines = current === null ? [] : sessionOf(current).lines;
+  return { session: current, lines, erased: [...erased.values()], movedTo, loose };
 }
 
 /** Who was asked to stop, failed, went on after a deadline, or was told to a running turn. */
@@ -147,6 +173,9 @@ function agentTurn(session: Session, outcome: Outcome, known: Known, findings: F
     session.open = null;
     own = [];
     files = ran === 'allowed' ? [act.of] : [];
+  } else if (act?.kind === 'wake' && reply.code === 'question-open') {
+    findings.expect(session.open !== null, 'ask', number, () => 'No question was open.');
+    return;
   } else {
     session.open = opened(session.open, outcome);
     if (reply.asked) files = [];

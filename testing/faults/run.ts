@@ -27,6 +27,7 @@ import { AWS_TIME_FACTOR, type Settings } from './settings.ts';
 import { playChat } from './simulated-users.ts';
 import { type StandIns, startStandIns } from './stand-ins.ts';
 import { numberOfTurn, TURNS_FOLDER } from './turn-numbers.ts';
+import { isClosed, wakeUps } from './woken-turns.ts';
 
 export interface RunOptions {
   readonly plan: Plan;
@@ -172,7 +173,8 @@ async function play(
   const watching = watch(options, slots, sent);
   ends.push(async () => watching.end());
   const serverUrl = () => `http://127.0.0.1:${server.port}`;
-  const users = { bot, serverUrl, turns: ports.store, folder, note, signal: over };
+  const moved = new Set<number>();
+  const users = { bot, serverUrl, turns: ports.store, folder, moved, note, signal: over };
   await Promise.all(
     chats.map((chat) =>
       playChat(
@@ -182,7 +184,7 @@ async function play(
       ),
     ),
   );
-  await comeToRest(ports, sent, folder, over, restWithinMs, note);
+  await comeToRest(ports, sent, bot.id, folder, over, restWithinMs, note);
   options.signal?.throwIfAborted();
   const workers = slots.filter((slot) => slot !== server);
   await Promise.all(workers.map((slot) => slot.stop(mutation === null ? 5_000 : 500)));
@@ -208,19 +210,21 @@ async function play(
 async function comeToRest(
   ports: OpenPorts,
   sent: readonly Sent[],
+  botId: number,
   folder: string,
   over: AbortSignal,
   restWithinMs: number,
   note: Note,
 ): Promise<void> {
   let progressAtMs = Date.now();
-  const open = new Set(sent.map(({ turnId }) => turnId));
+  const open = new Set(sent.filter(({ beforeErased }) => !beforeErased).map(({ turnId }) => turnId));
   const isAtRest = async (): Promise<boolean> => {
     for (const turnId of open) {
       const turn = await ports.store.getTurn(DEFAULT_TENANT, turnId);
-      if (turn?.status === 'delivered' || turn?.status === 'undeliverable') open.delete(turnId);
+      if (turn && isClosed(turn)) open.delete(turnId);
     }
-    return open.size === 0 && (await ports.unacknowledged()) === 0 && !redeliveriesLeft(folder);
+    if (open.size > 0 || (await ports.unacknowledged()) > 0 || redeliveriesLeft(folder)) return false;
+    return (await wakeUps(ports.store, sent, botId)).every(({ turns }) => turns.length > 0 && turns.every(isClosed));
   };
   for (;;) {
     const before = open.size;

@@ -7,7 +7,7 @@ import { isCommitted } from '../../src/core/records.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import { fileOf } from './model.ts';
 import { type PlannedMessage, promptOf } from './planned.ts';
-import { type Sent, telegramChatId } from './sent.ts';
+import { movedChatId, type Sent, telegramChatId } from './sent.ts';
 
 export type Input =
   | { readonly text: string }
@@ -24,6 +24,7 @@ export type Input =
 export interface Looking {
   readonly bot: FakeBot;
   readonly turns: Pick<SessionStore, 'getTurn'>;
+  readonly moved: ReadonlySet<number>;
   readonly signal: AbortSignal;
 }
 
@@ -44,6 +45,10 @@ export async function inputOf(
       return { text: `/btw ${promptOf(message)}` };
     case 'undo':
       return { text: act.turns === 1 ? '/undo' : `/undo ${act.turns}` };
+    case 'forget':
+      return { text: '/forget yes' };
+    case 'wake':
+      return null;
     case 'redo':
     case 'new':
       return { text: `/${act.kind}` };
@@ -57,12 +62,13 @@ export async function inputOf(
 async function pressOf(
   { chat, channel }: PlannedMessage,
   { of, decision, stranger }: Extract<PlannedMessage['act'], { kind: 'press' }>,
-  { bot, turns, signal }: Looking,
+  { bot, turns, moved, signal }: Looking,
   sent: readonly Sent[],
 ): Promise<Input | null> {
   const asking = sent.find(({ message }) => message.number === of);
   if (!asking) return null;
-  const chatId = telegramChatId(chat);
+  const person = Math.abs(telegramChatId(chat));
+  const chatId = moved.has(chat) ? movedChatId(chat) : telegramChatId(chat);
   while (!signal.aborted) {
     const turn = await turns.getTurn(DEFAULT_TENANT, asking.turnId).catch(() => null);
     const [question] = turn?.reply?.asked ?? [];
@@ -77,7 +83,7 @@ async function pressOf(
       // Decided, it has one button left that says so.
       const isLeft = shown?.buttons.flat().some(({ text }) => text.includes(press.label));
       const label = isLeft ? press.label : row?.[0]?.text;
-      const from = stranger ? STRANGER : Math.abs(chatId);
+      const from = stranger ? STRANGER : person;
       if (shown && label !== undefined) return { ...press, messageId: shown.id, label, from };
       if (turn?.status !== 'committed' && turn !== null && shown === undefined) return null;
     }

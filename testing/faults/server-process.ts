@@ -16,6 +16,7 @@ import { numberIn, type Place, type PlannedFault } from './planned.ts';
 import { openPorts } from './ports.ts';
 import { createServerSide } from './server-side.ts';
 import type { FromChild, Settings, ToChild } from './settings.ts';
+import { startWakeUps } from './wake-ups.ts';
 import { numberOfRequest } from './turn-numbers.ts';
 
 /** The message that the mutation `out-of-order` lets others pass. */
@@ -87,6 +88,7 @@ async function boot(settings: Settings, name: string, port: number): Promise<voi
   const server = createServer(
     (request: IncomingMessage, response: ServerResponse) => void listener(request, response),
   );
+  startWakeUps({ ...ports, store, queue }, settings);
   // Now, since it may never come to an end of its own.
   flushCompileCache();
   server.listen(port, '127.0.0.1', () => {

@@ -2,21 +2,26 @@
 // arrived, and send some twice at the same moment. A message counts as acknowledged when the sender got a success.
 
 import { setTimeout as pause } from 'node:timers/promises';
+import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import type { SessionStore } from '../../src/core/ports.ts';
 import type { FakeBot } from '../telegram/fake-bot.ts';
 import type { Note } from './injected-faults.ts';
 import type { PlannedMessage } from './planned.ts';
+import { awaitsRedelivery } from './redeliveries.ts';
 import { type Input, inputOf } from './said-or-pressed.ts';
 import {
   BEHIND,
   httpChatId,
   httpEntry,
   idempotencyKey,
+  movedChatId,
+  movedKey,
+  moveEntry,
   type Sent,
   telegramChatId,
   telegramEntry,
 } from './sent.ts';
-import { noteTurnNumber } from './turn-numbers.ts';
+import { noteScheduling, noteTurnNumber } from './turn-numbers.ts';
 
 export interface UserOptions {
   readonly bot: FakeBot;
@@ -26,6 +31,8 @@ export interface UserOptions {
   readonly turns: Pick<SessionStore, 'getTurn'>;
   /** Of the run. */
   readonly folder: string;
+  /** Groups that have become supergroups. */
+  readonly moved: Set<number>;
   readonly note: Note;
   readonly signal: AbortSignal;
 }
@@ -43,6 +50,14 @@ export async function playChat(
   for (const message of messages) {
     await pause(message.pauseMs, undefined, { signal: options.signal }).catch(() => {});
     if (options.signal.aborted) return;
+    if (message.act?.kind === 'forget') {
+      await Promise.all(later);
+      await untilQuiet(message.chat, options, sent);
+    }
+    if (message.act?.kind === 'migrate') {
+      await migrate(message, options, sent);
+      continue;
+    }
     const input = await inputOf(message, options, sent);
     if (input === null) continue;
     const say = message.channel === 'telegram' ? sayInTelegram : sayOverHttp;
@@ -58,19 +73,61 @@ type Say = (
   sent: Sent[],
 ) => Promise<{ readonly copies: Promise<unknown> }>;
 
-const sayInTelegram: Say = async (message, input, { bot, folder, note, signal }, sent) => {
-  const chatId = telegramChatId(message.chat);
+/** Everything written in the chat so far is answered, and none of it is on its way once more. What became of it is kept. */
+async function untilQuiet(
+  chat: number,
+  { turns, folder, signal }: UserOptions,
+  sent: readonly Sent[],
+): Promise<void> {
+  const mine = sent.filter(({ message, beforeErased }) => message.chat === chat && !beforeErased);
+  while (!signal.aborted) {
+    const lines = await Promise.all(
+      mine.map(({ turnId }) => turns.getTurn(DEFAULT_TENANT, turnId).catch(() => null)),
+    );
+    const isQuiet = lines.every((turn) => turn?.status === 'delivered' || turn?.status === 'undeliverable');
+    if (isQuiet && !awaitsRedelivery(folder, mine)) {
+      for (const [at, entry] of mine.entries()) {
+        const turn = lines[at];
+        if (turn) entry.beforeErased = turn;
+      }
+      return;
+    }
+    await pause(50, undefined, { signal }).catch(() => {});
+  }
+}
+
+async function migrate(
+  message: PlannedMessage,
+  { bot, folder, moved, note, signal }: UserOptions,
+  sent: Sent[],
+): Promise<void> {
+  const entry = moveEntry(message, bot.id, Date.now());
+  noteTurnNumber(folder, entry.turnId, message.number);
+  sent.push(entry);
+  noteScheduling(folder, movedKey(message.chat, bot.id));
+  const { updateIds } = bot.migrate(telegramChatId(message.chat), movedChatId(message.chat));
+  moved.add(message.chat);
+  note('said', { message: message.number, turn: entry.turnId, act: 'migrate', chat: message.chat });
+  const pending = () => bot.feed.pending.some(({ update_id: id }) => updateIds.includes(Number(id)));
+  while (pending() && !signal.aborted) await pause(5);
+  if (!pending()) acknowledge(entry, note);
+}
+
+const sayInTelegram: Say = async (message, input, { bot, folder, moved, note, signal }, sent) => {
+  const person = Math.abs(telegramChatId(message.chat));
+  const chatId = moved.has(message.chat) ? movedChatId(message.chat) : telegramChatId(message.chat);
   const updateId =
     'text' in input
-      ? bot.say(chatId, input.text).updateId
+      ? bot.say(chatId, input.text, { from: person }).updateId
       : bot.press(chatId, input.messageId, input.label, { from: input.from });
   const { act } = message;
   const isStop = act?.kind === 'stop';
-  const entry = telegramEntry(message, bot.id, updateId, Date.now(), isStop ? BEHIND : '');
+  const entry = telegramEntry(message, bot.id, updateId, Date.now(), { behind: isStop ? BEHIND : '', chatId });
   // A stop alone is no turn there: it is done beside the queue.
   const isTurn = !isStop || act.text;
   if (isTurn) {
     noteTurnNumber(folder, entry.turnId, message.number);
+    if (act?.kind === 'schedule') noteScheduling(folder, entry.sessionKey);
     sent.push(entry);
   }
   note('said', { message: message.number, turn: entry.turnId, act: act?.kind, chat: message.chat });
@@ -88,6 +145,7 @@ const sayOverHttp: Say = async (message, input, { serverUrl, folder, note, signa
   const about = 'text' in input ? '' : `${input.question}:`;
   const entry = httpEntry(message, Date.now(), about);
   noteTurnNumber(folder, entry.turnId, message.number);
+  if (message.act?.kind === 'schedule') noteScheduling(folder, entry.sessionKey);
   sent.push(entry);
   note('said', { message: message.number, turn: entry.turnId, act: message.act?.kind });
   const path = 'text' in input ? 'messages' : `questions/${input.question}`;

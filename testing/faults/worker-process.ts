@@ -10,6 +10,8 @@ import { createTelegramApi } from '../../src/channels/telegram/api.ts';
 import { createTelegramChannel } from '../../src/channels/telegram/channel.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { MAX_ATTEMPTS, RETENTION_SEC } from '../../src/core/defaults.ts';
+import { eraseChat } from '../../src/core/erase-chat.ts';
+import type { SessionKey, TurnId } from '../../src/core/ids.ts';
 import type { Log } from '../../src/core/log.ts';
 import type { AgentRunner } from '../../src/core/ports.ts';
 import type { TurnPoint } from '../../src/core/running-turn.ts';
@@ -20,7 +22,7 @@ import { type Current, faultyObjects, faultyQueue, faultyStore } from './faulty.
 import { openFaultyHosts } from './faulty-hosts.ts';
 import { createInjectedFaults, createNote, type InjectedFaults, type Note } from './injected-faults.ts';
 import { createLightRunner } from './light-runner.ts';
-import { mutate, mutateObjects } from './mutations.ts';
+import { erasing, mutate, mutateObjects } from './mutations.ts';
 import { openPorts, openState } from './ports.ts';
 import { createRedeliveries } from './redeliveries.ts';
 import { type FromChild, type Settings, TIMING, type ToChild, VISIBILITY_MS } from './settings.ts';
@@ -71,8 +73,13 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
     createTelegramChannel({ api, clock, log, editEveryMs }),
     createHttpChannel({ events: ports.events, log }),
   ];
+  const sessions = faultyStore(ports.store, faults, current, note);
+  const erase = async (key: SessionKey, by: TurnId) => {
+    const { schedules } = ports;
+    await eraseChat({ store: sessions, state: erasing(state, settings.mutation), objects, schedules }, key, by);
+  };
   const deps = {
-    store: faultyStore(ports.store, faults, current, note),
+    store: sessions,
     queue: faultyQueue(ports.queue, {
       faults,
       current,
@@ -81,6 +88,8 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
       redeliveries: createRedeliveries(settings.folder),
     }),
     state,
+    schedules: ports.schedules,
+    forget: erase,
     workplace: createWorkplace({ root: `${settings.folder}/exec-${name}` }),
     runner: {
       run: (run) => {

@@ -168,9 +168,10 @@ export interface SessionStore {
   /**
    * Removes the conversation's mapping and every ledger line and head of its sessions, also what it left under the
    * key that it was moved from; returns the ids of those
-   * sessions, whose objects the caller removes. Refused('lease-busy') while a turn runs.
+   * sessions, whose objects the caller removes. `keep`: this line stays, so that its message, should it come again, is
+   * known. Refused('lease-busy') while a turn runs.
    */
-  erase(key: SessionKey): Promise<readonly SessionId[]>;
+  erase(key: SessionKey, keep?: TurnId): Promise<readonly SessionId[]>;
   /** Absent where the platform deletes what has expired by itself (DynamoDB's time to live). */
   readonly expired?: ExpiredSessions;
   close(): Promise<void>;

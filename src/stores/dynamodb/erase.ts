@@ -102,7 +102,7 @@ export function createAdoptAndErase(context: DynamoContext, lists: Lists) {
     await Promise.all(Array.from({ length: PARALLEL_ERASERS }, worker));
   }
 
-  async function erase(key: SessionKey): Promise<readonly SessionId[]> {
+  async function erase(key: SessionKey, keep?: TurnId): Promise<readonly SessionId[]> {
     const tenant = tenantOf(key);
     const mappingAt = mappingKey(key);
     const [mapping, indexed, turns, origin] = await Promise.all([
@@ -135,15 +135,17 @@ export function createAdoptAndErase(context: DynamoContext, lists: Lists) {
     }
     const from = origin?.session_key?.S as SessionKey | undefined;
     const left = from === undefined ? [] : await erase(from);
-    const turnItems = turns.flatMap(({ turnId }) =>
+    const erased = turns.filter(({ turnId }) => turnId !== keep);
+    const turnItems = erased.flatMap(({ turnId }) =>
       (['turn', 'text', 'reply'] as const).map((part) => keyOf(turnKey(tenant, turnId, part))),
     );
     await dynamo.batchDelete(stateTable, distinct(turnItems));
-    await eraseEvents(tenant, [...new Set(turns.map(({ turnId }) => turnId))]);
+    await eraseEvents(tenant, [...new Set(erased.map(({ turnId }) => turnId))]);
     await dynamo.batchDelete(mappingTable, mapping ? [mappingAt] : []);
     await dynamo.batchDelete(stateTable, [
-      ...turns.map(({ orderItem }) => orderItem),
-      keyOf(counterKey(key)),
+      ...erased.map(({ orderItem }) => orderItem),
+      // What is written next comes after the line that stays.
+      ...(erased.length === turns.length ? [keyOf(counterKey(key))] : []),
       keyOf(originKey(key)),
     ]);
     await dynamo.batchDelete(
@@ -151,8 +153,8 @@ export function createAdoptAndErase(context: DynamoContext, lists: Lists) {
       sessions.map((sessionId) => keyOf(headKey(tenant, sessionId))),
     );
     const pointed = mapping?.session_id?.S as SessionId | undefined;
-    const erased = pointed && !present.includes(pointed) ? [...present, pointed] : present;
-    return [...new Set([...erased, ...left])];
+    const gone = pointed && !present.includes(pointed) ? [...present, pointed] : present;
+    return [...new Set([...gone, ...left])];
   }
 
   return { adopt, erase };

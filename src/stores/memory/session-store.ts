@@ -1,6 +1,6 @@
 // Sessions in memory. Three maps; what may be written is decided by the rules, and written here.
 import { systemClock } from '../../core/clock.ts';
-import { conversationOf, type SessionId, type SessionKey, type Tenant, tenantOf } from '../../core/ids.ts';
+import { conversationOf, type SessionId, type SessionKey, type TurnId, type Tenant, tenantOf } from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SessionStore } from '../../core/ports/store.ts';
@@ -111,7 +111,7 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
   }
 
   /** Also what the conversation left under the key that it was moved from. */
-  function erase(key: SessionKey): readonly SessionId[] {
+  function erase(key: SessionKey, keep?: TurnId): readonly SessionId[] {
     const mine = [...sessions].filter(([, { head }]) => head.sessionKey === key);
     for (const [, session] of mine) requireFree(session, clock.now());
     const ids = new Set(mine.map(([, { head }]) => head.sessionId));
@@ -119,9 +119,11 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
       turn.sessionKey !== key && turn.sessionId !== null && ids.has(turn.sessionId) ? turn.sessionKey : [],
     );
     for (const [id] of mine) sessions.delete(id);
-    for (const [id, { turn }] of lines) if (turn.sessionKey === key) lines.delete(id);
+    for (const [id, { turn }] of lines) {
+      if (turn.sessionKey === key && turn.turnId !== keep) lines.delete(id);
+    }
     mappings.delete(key);
-    return [...ids, ...[...new Set(left)].flatMap(erase)];
+    return [...ids, ...[...new Set(left)].flatMap((from) => erase(from))];
   }
 
   return {
@@ -263,7 +265,7 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
         mappings.set(key, newMapping(key, sessionId, nowMs, retentionSec, liveMapping(key)?.created_at));
       }),
 
-    erase: (key) => atomically(() => erase(key)),
+    erase: (key, keep) => atomically(() => erase(key, keep)),
 
     expired: {
       list: (limit) =>

@@ -1,5 +1,5 @@
 // What goes, and when: all of a conversation at once, or lines whose retention is over.
-import type { SessionId, SessionKey } from '../../core/ids.ts';
+import type { SessionId, SessionKey, TurnId } from '../../core/ids.ts';
 import type { Lease } from '../../core/records.ts';
 import type { Row, SqliteDatabase } from './database.ts';
 import { movedFrom } from './move.ts';
@@ -9,6 +9,7 @@ export function eraseConversation(
   db: SqliteDatabase,
   key: SessionKey,
   requireFree: (head: Row) => void,
+  keep: TurnId | null = null,
 ): readonly SessionId[] {
   const heads = db.all('SELECT * FROM heads WHERE session_key = ? ORDER BY created_at_ms', key);
   for (const head of heads) requireFree(head);
@@ -16,10 +17,12 @@ export function eraseConversation(
   db.run('DELETE FROM mappings WHERE session_key = ?', key);
   db.run('DELETE FROM heads WHERE session_key = ?', key);
   db.run(
-    `DELETE FROM events WHERE (tenant, turn_id) IN (SELECT tenant, turn_id FROM turns WHERE session_key = ?)`,
+    `DELETE FROM events WHERE (tenant, turn_id) IN
+       (SELECT tenant, turn_id FROM turns WHERE session_key = ? AND turn_id IS NOT ?)`,
     key,
+    keep,
   );
-  db.run('DELETE FROM turns WHERE session_key = ?', key);
+  db.run('DELETE FROM turns WHERE session_key = ? AND turn_id IS NOT ?', key, keep);
   db.run('DELETE FROM dead_letters WHERE session_key = ?', key);
   return [...heads.map((head) => String(head.session_id) as SessionId), ...left];
 }

@@ -32,7 +32,7 @@ import {
   settledTurn,
   stoppedTurn,
 } from '../rules/turn.ts';
-import { borrowOrOpen, type SqliteDatabase } from './database.ts';
+import { borrowOrOpen, type Row, type SqliteDatabase } from './database.ts';
 import { eraseConversation, removeExpired, sweepExpired } from './erase.ts';
 import { sqliteLists } from './lists.ts';
 import { leaveKey } from './move.ts';
@@ -246,8 +246,9 @@ export function createSqliteSessionStore(options: SqliteSessionStoreOptions): Se
       });
     },
 
-    async erase(key) {
-      return db.write(() => eraseConversation(db, key, (row) => requireFree(sessionOf(row), clock.now())));
+    async erase(key, keep) {
+      const requireFreeRow = (row: Row) => requireFree(sessionOf(row), clock.now());
+      return db.write(() => eraseConversation(db, key, requireFreeRow, keep));
     },
 
     expired: {
