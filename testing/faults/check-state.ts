@@ -127,6 +127,12 @@ async function checkRestored(
         () => `The transcript holds it ${held.length} times by its id, ${twins} times by its text.`,
       );
     }
+    const whole = await readFile(transcript, 'utf8').catch(() => '');
+    for (const { isCertain, outcome } of lines) {
+      const said = outcome.turn?.reply?.asked ? undefined : answerIn(outcome.turn?.reply?.text);
+      if (!isCertain || said === undefined) continue;
+      expect(whole.includes(said), 'transcript', outcome.number, () => 'The transcript lacks its answer.');
+    }
     const written = new Set(lines.flatMap((line) => (line.isCertain ? line.files : [])));
     const maybeWritten = new Set([...loose, ...lines.flatMap((line) => line.files)]);
     for (const { number: each } of chat) {
@@ -150,7 +156,7 @@ async function checkRestored(
       () => `Chat ${number}: the transcript's prompts stand in another order: ${places.join(' ')}`,
     );
     const everything = [
-      await readFile(transcript, 'utf8').catch(() => ''),
+      whole,
       ...(await filesBelow(directory.workspace)),
     ].join('\n');
     expect(
@@ -177,6 +183,10 @@ async function checkRestored(
     await rm(root, { recursive: true, force: true });
   }
 }
+
+/** Its first sentence, as the agent said it. */
+const answerIn = (text: string | undefined): string | undefined =>
+  text?.match(/^(?:Noted|Left out) #m\d+ for \w+\./)?.[0];
 
 /** Each with all its texts: what the agent is told around a message stands beside it, under the same id. */
 async function promptsOf(transcript: string): Promise<{ uuid: string | undefined; texts: string[] }[]> {
