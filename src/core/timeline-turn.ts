@@ -37,6 +37,7 @@ export async function timelineStep(running: RunningTurn): Promise<Decision | nul
   switch (running.request.kind) {
     case 'new': {
       const fresh = newSessionId();
+      await stopCutOff(running);
       return {
         ...unchanged(running, { outcome: 'ok', text: NEW_SESSION_TEXT, movedTo: fresh }),
         repointTo: fresh,
@@ -125,8 +126,8 @@ async function returnTo(running: RunningTurn, to: SessionId | null): Promise<Dec
 }
 
 /**
- * A turn that was cut off at its deadline goes on behind what was written meanwhile. What it did so far is what is undone,
- * so its rest must not run.
+ * A turn that was cut off at its deadline goes on behind what was written meanwhile. What it did so far is what is undone, or
+ * stays behind in its session, so its rest must not run.
  */
 async function stopCutOff({ deps, request, record }: RunningTurn): Promise<void> {
   const { items } = await deps.store.listTurns(request.sessionKey, { limit: LOOKED_AT });

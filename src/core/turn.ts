@@ -13,7 +13,7 @@ import { isForgotten } from './erase-chat.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { newSessionId } from './ids.ts';
+import { newSessionId, tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
 import { isNothingLeft, withLostFiles, withoutLost } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
@@ -80,15 +80,8 @@ export async function runTurn(
   }
   await deps.at?.('before-lease');
   const isForget = request.text === FORGET && request.kind === 'command';
-  // An order that was carried out may come again, and this worker may have stood still: what was written since stays.
-  if (isForget) {
-    try {
-      if (await isForgotten(deps.store, request)) return { kind: 'done' };
-    } catch (error) {
-      if (mayPass(error)) return waitFor('store', context.receives, error);
-      throw error;
-    }
-  }
+  const forgotten = await ifForgotten(deps, request, context.receives, isForget);
+  if (forgotten) return forgotten;
   const begun = await begin(deps, request, context);
   if ('kind' in begun) return begun;
   await deps.at?.('after-lease');
@@ -105,6 +98,26 @@ export async function runTurn(
     await deps.forget?.(request.sessionKey, request.turnId);
   }
   return ended.outcome;
+}
+
+/** Of a chat that was erased nothing begins anew: not the rest of a turn, whose line is gone, nor the order itself. */
+async function ifForgotten(
+  { store, log }: TurnDeps,
+  request: TurnRequest,
+  receives: number,
+  isForget: boolean,
+): Promise<TurnOutcome | null> {
+  if (!isForget && request.part === 0) return null;
+  try {
+    const isGone = isForget
+      ? await isForgotten(store, request)
+      : (await store.getTurn(tenantOf(request.sessionKey), request.turnId)) === null;
+    if (isGone) log('info', 'turn-forgotten', { turn: request.turnId });
+    return isGone ? { kind: 'done' } : null;
+  } catch (error) {
+    if (mayPass(error)) return waitFor('store', receives, error);
+    throw error;
+  }
 }
 
 /** Of a tenant that is gone nothing may be stored any more: it is told once, without a record. */

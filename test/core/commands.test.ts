@@ -136,6 +136,24 @@ test(`${promise('ONCE-IN', 'EXPIRE')} /forget that comes again erases nothing th
   expect(items.map(({ text }) => text)).toEqual(['forget yes', 'two']);
 });
 
+test(`${promise('EXPIRE')} /forget takes the rest of a turn with it that was cut off`, async () => {
+  const fixture = createFixture();
+  const { deps } = fixture;
+  const forget = async (key: Parameters<typeof eraseChat>[1], by: TurnId) =>
+    void (await eraseChat({ store: deps.store, state: deps.state }, key, by));
+  const answer = fixture.agent;
+  fixture.agent = async () => ({ status: 'deadline', text: '', demo: false });
+  await write(fixture, 'long');
+  await write(fixture, '/forget yes');
+  expect(await fixture.step()).toBe('continue');
+  fixture.agent = answer;
+  expect(await fixture.step({ forget })).toBe('done');
+  expect(await fixture.step({ forget })).toBe('done');
+  expect(fixture.runs).toHaveLength(1);
+  const { items } = await deps.store.listTurns(message('x').sessionKey);
+  expect(items.map(({ text }) => text)).toEqual(['forget yes']);
+});
+
 test('a message waits, steers or interrupts, as its chat is set', () => {
   const settings = whileRunningSchema.parse({ chats: { 'http/c': 'steer', 'telegram/-100': 'interrupt' } });
   expect(whileRunningIn(undefined, conversation)).toBe('queue');

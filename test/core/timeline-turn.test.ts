@@ -175,6 +175,23 @@ describe('undo', () => {
 });
 
 describe('a new session', () => {
+  test('leaves a turn behind that was cut off: its rest does not run in the new one', async () => {
+    const { fixture, step, told } = ready();
+    const answer = fixture.agent;
+    fixture.agent = async (run) => {
+      await answer(run);
+      return { status: 'deadline', text: '', demo: false };
+    };
+    await fixture.say('long');
+    await fixture.say('', { kind: 'new' });
+    expect(await step()).toBe('continue');
+    fixture.agent = answer;
+    await step();
+    await step();
+    expect(fixture.sent.at(-1)?.reply).toMatchObject({ outcome: 'stopped' });
+    expect((await told('two'))?.text).toBe('two;');
+  });
+
   test('can be undone at any later time, and that redone', async () => {
     const { told, undo, redo } = ready();
     await told('one');

@@ -166,7 +166,7 @@ function mayBeStopped(
     .slice(at + 1)
     .some(
       ({ message, act, chat = chatOf.get(Number(message)) }) =>
-        chat === sent.message.chat && (act === 'stop' || (act === 'undo' && continued)),
+        chat === sent.message.chat && (act === 'stop' || (continued && (act === 'undo' || act === 'new'))),
     );
 }
 
