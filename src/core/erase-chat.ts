@@ -41,11 +41,7 @@ export interface ErasedChat {
 const AT_ONCE = 16;
 
 /** `keep`: the line of the turn that ordered it. Conflict('turn-running'). Objects left by a failure fall to the sweep. */
-export async function eraseChat(
-  deps: EraseChatDeps,
-  key: SessionKey,
-  keep?: TurnId,
-): Promise<ErasedChat> {
+export async function eraseChat(deps: EraseChatDeps, key: SessionKey, keep?: TurnId): Promise<ErasedChat> {
   const { store, state, usage, places, schedules, deadLetters } = deps;
   const tenant = tenantOf(key);
   const ledger = await turnsOf(store, key);

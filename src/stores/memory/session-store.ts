@@ -1,6 +1,13 @@
 // Sessions in memory. Three maps; what may be written is decided by the rules, and written here.
 import { systemClock } from '../../core/clock.ts';
-import { conversationOf, type SessionId, type SessionKey, type TurnId, type Tenant, tenantOf } from '../../core/ids.ts';
+import {
+  conversationOf,
+  type SessionId,
+  type SessionKey,
+  type Tenant,
+  type TurnId,
+  tenantOf,
+} from '../../core/ids.ts';
 import type { TurnRequest } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SessionStore } from '../../core/ports/store.ts';
