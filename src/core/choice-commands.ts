@@ -58,6 +58,14 @@ export async function modelReply(
   };
 }
 
+/** For `/status`; '' where the chat has chosen nothing. */
+export function chosenText(head: RunningTurn['head']): string {
+  const { model, whileRunning } = chosenIn(head);
+  return [model && `Chosen for this chat: \`${model}\`.`, whileRunning && MODES[whileRunning]]
+    .filter(Boolean)
+    .join(' ');
+}
+
 function said(text: string): CommandResult {
   return { reply: { outcome: 'ok', text } };
 }

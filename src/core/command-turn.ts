@@ -1,7 +1,7 @@
 // Commands that are answered without an agent: what stands where, what it has cost, what is scheduled, which commands there are.
 // `/forget` answers, and what it forgets goes once the answer is out (see turn.ts).
 import { awaySince, handoffText } from './away.ts';
-import { modelReply, modeReply } from './choice-commands.ts';
+import { chosenText, modelReply, modeReply } from './choice-commands.ts';
 import { isEdit } from './edited-message.ts';
 import { accountOf } from './erase-chat.ts';
 import { forgetRefusal, linkNote, linkReply, linkStatus, unlinkReply } from './link-commands.ts';
@@ -76,6 +76,7 @@ async function statusText(running: RunningTurn): Promise<string> {
       : `The conversation takes about ${context.toLocaleString('en')} tokens of the model's context.`,
     awaySince(deps.state.awayOf(head)),
     await linkStatus(running),
+    chosenText(head),
     `${waiting === 0 ? 'Nothing waits' : `${counted(waiting, 'message')} wait${waiting === 1 ? 's' : ''}`} behind this.`,
     `Kept until ${new Date(head.expiresAtSec * 1_000).toISOString().slice(0, 10)}, and longer with every message.`,
   ]

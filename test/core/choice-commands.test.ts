@@ -94,6 +94,16 @@ test('/model: what is not among the choices changes nothing; without choices it 
   expect(await told(createFixture(), '/model')).toContain('no others to choose from');
 });
 
+test('/status says what the chat has chosen, and nothing where it has not', async () => {
+  const fixture = withModels();
+  expect(await told(fixture, '/status')).not.toContain('Chosen');
+  await told(fixture, '/model claude-opus-5');
+  await told(fixture, '/mode interrupt');
+  expect(await told(fixture, '/status')).toContain(
+    'Chosen for this chat: `claude-opus-5`. What you write while I work ends the turn',
+  );
+});
+
 test('a choice leaves what is asked and allowed as it is, and one that cannot be read is none', () => {
   const consent: Consent = { ...readableConsent({ consent: null, sessionId: 's' as never }), granted: [] };
   const head = { consent: consent as never, sessionId: 's' as never };
