@@ -1,10 +1,10 @@
 // Ann, who uses a product that talks to the HTTP API with the project's own client: each message is followed as it is
 // answered.
 import { ApiProblem, type Chat, type Client, createClient, type Question } from '../../src/client/index.ts';
+import { PICTURE_NAME } from './model.ts';
 import type { Line, Platform } from './person.ts';
 
 const CHAT = 'ann';
-const NO_FILES = 'files do not go over the HTTP API yet; the answer names them';
 const LABELS = { 'Allow once': 'once', 'Allow for this chat': 'chat' } as const;
 
 export function openHttp(): Platform {
@@ -34,6 +34,7 @@ export function openHttp(): Platform {
     }
   }
   const say = async (text: string) => void follow(await api().send(CHAT, text).accepted);
+  const turns = async () => (await api().chat(CHAT, { limit: 100 }).catch(emptyChat)).turns;
 
   return {
     person: {
@@ -41,8 +42,8 @@ export function openHttp(): Platform {
       can: {
         streams: 'yes',
         picks: 'yes',
-        sendsPictures: { no: NO_FILES },
-        getsFiles: { no: NO_FILES },
+        sendsPictures: 'yes',
+        getsFiles: 'yes',
         longAnswers: 'yes',
       },
       writes: say,
@@ -53,20 +54,27 @@ export function openHttp(): Platform {
         const sent = api().answer(CHAT, id, decision ? { decision } : { decision: 'reply', text: label });
         void follow(await sent.accepted);
       },
-      sendsPicture: say,
+      async sendsPicture(words, bytes) {
+        const data = new Blob([Buffer.from(bytes)], { type: 'image/png' });
+        const sent = api().send(CHAT, words, { files: [{ name: PICTURE_NAME, data }] });
+        void follow(await sent.accepted);
+      },
       async lines() {
-        const { turns } = await api().chat(CHAT, { limit: 100 }).catch(emptyChat);
-        return turns.flatMap(({ turn_id: id, text, reply }): Line[] => {
-          const ann: Line = { by: 'Ann', text };
+        return (await turns()).flatMap(({ turn_id: id, text, files = [], reply }): Line[] => {
+          const ann: Line = { by: 'Ann', text, ...fileOf(files) };
           if (!reply || reply.code === 'gathered') return [ann];
-          return [
-            ann,
-            { by: 'Bot', text: shown.get(id) ?? reply.text, buttons: (reply.asked ?? []).flatMap(buttonsOf) },
-          ];
+          const buttons = (reply.asked ?? []).flatMap(buttonsOf);
+          return [ann, { by: 'Bot', text: shown.get(id) ?? reply.text, buttons, ...fileOf(reply.files ?? []) }];
         });
       },
       everSeen: async () => seen,
-      files: async () => new Map(),
+      async files() {
+        const got = new Map<string, Uint8Array>();
+        for (const file of (await turns()).flatMap(({ reply }) => reply?.files ?? [])) {
+          got.set(file.name, new Uint8Array(await (await api().download(file)).arrayBuffer()));
+        }
+        return got;
+      },
     },
     local: { env: {}, section: null },
     async found({ apiUrl, apiKey }) {
@@ -80,6 +88,11 @@ export function openHttp(): Platform {
 function emptyChat(error: unknown): Pick<Chat, 'turns'> {
   if (error instanceof ApiProblem && error.status === 404) return { turns: [] };
   throw error;
+}
+
+/** Of its first one: the script sends one at a time. */
+function fileOf([first]: readonly { readonly name: string }[]): Pick<Line, 'file'> {
+  return first ? { file: first.name } : {};
 }
 
 function buttonsOf({ kind, options }: Question): readonly string[] {

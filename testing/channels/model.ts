@@ -150,10 +150,11 @@ function lastSaid(messages: readonly ModelMessage[]): { readonly word: Word; rea
   return null;
 }
 
-/** The very picture, in the last message. */
+/** The very picture, since the model last spoke: a CLI that has just started writes a note of its own behind the message. */
 function isPictureShown({ raw }: ModelRequest): boolean {
-  const { messages } = raw as { readonly messages: readonly unknown[] };
-  return JSON.stringify(messages.at(-1)).includes(PICTURE.toString('base64'));
+  const { messages } = raw as { readonly messages: readonly { readonly role: string }[] };
+  const since = messages.slice(messages.findLastIndex(({ role }) => role === 'assistant') + 1);
+  return JSON.stringify(since).includes(PICTURE.toString('base64'));
 }
 
 function text(words: string): ModelReply {
