@@ -1,6 +1,6 @@
 // The HTTP API, one function per route. Promises: a network failure is a `ConnectionLost`, an answer that is an
 // error is an `ApiProblem`, and a 401 asks for the key once for all waiting requests, then goes on by itself.
-/** @import { Accepted, ChatList, ChatPage, Info, OutboxEntry, Turn } from './types.js' */
+/** @import { Accepted, Answer, ChatList, ChatPage, Folder, Info, OutboxEntry, Permission, Schedules, Timeline, Turn, UploadedFile } from './types.js' */
 
 /** The server did not answer: nothing is known about what it did. */
 export class ConnectionLost extends Error {}
@@ -39,12 +39,16 @@ export function createApi({ keys }) {
   async function request(path, init = {}) {
     let key = keys.current();
     for (;;) {
-      const headers = { ...init.headers, ...(key === null ? {} : { Authorization: `Bearer ${key}` }) };
+      // Files may lie with another server: that one is never shown the key.
+      const isElsewhere = /^https?:/.test(path);
+      /** @type {Record<string, string>} */
+      const headers = { ...init.headers };
+      if (key !== null && !isElsewhere) headers.Authorization = `Bearer ${key}`;
       const response = await fetch(path, { ...init, headers, cache: 'no-store' }).catch((cause) => {
         if (init.signal?.aborted) throw cause;
         throw new ConnectionLost('The server cannot be reached.', { cause });
       });
-      if (response.status === 401) {
+      if (response.status === 401 && !isElsewhere) {
         key = await keys.ask(key);
         continue;
       }
@@ -109,8 +113,72 @@ export function createApi({ keys }) {
         const { question, ...decision } = entry.answer;
         return post(`${chatPath(entry.chat)}/questions/${encodeURIComponent(question)}`, decision, headers);
       }
-      return post(`${chatPath(entry.chat)}/messages`, { text: entry.text }, headers);
+      const { text, files } = entry;
+      const body = { ...(text === '' ? {} : { text }), ...(files && { files }) };
+      return post(`${chatPath(entry.chat)}/messages`, body, headers);
     },
+
+    /**
+     * Brings a file of a message to come, under that message's key.
+     * @param {string} chat @param {string} key @param {File} file @param {AbortSignal} signal
+     * @returns {Promise<UploadedFile>}
+     */
+    async upload(chat, key, file, signal) {
+      const said = {
+        name: file.name,
+        bytes: file.size,
+        ...(file.type === '' ? {} : { media_type: file.type }),
+      };
+      const announced = await json(`${chatPath(chat)}/files`, {
+        method: 'POST',
+        headers: { 'Idempotency-Key': key, 'Content-Type': 'application/json' },
+        body: JSON.stringify(said),
+        signal,
+      });
+      const { url, headers } = announced.upload;
+      // Without a type of its own: it would be part of what is signed elsewhere.
+      const response = await request(url, {
+        method: 'PUT',
+        headers,
+        body: file.slice(0, file.size, ''),
+        signal,
+      });
+      await response.body?.cancel();
+      const { file: id, name, media_type } = announced;
+      return { file: id, name, media_type };
+    },
+
+    /** @param {string} url as a turn names it @param {AbortSignal} [signal] @returns {Promise<Blob>} */
+    download: async (url, signal) => (await request(url, signal ? { signal } : {})).blob(),
+
+    /** @param {string} chat @param {string} path @param {string | null} cursor @returns {Promise<Folder>} */
+    folder: (chat, path, cursor) => json(`${chatPath(chat)}/workspace?${query({ path, cursor })}`),
+
+    /** @param {string} chat @param {string} path @returns {Promise<Blob>} */
+    readFile: async (chat, path) =>
+      (await request(`${chatPath(chat)}/workspace/file?${query({ path })}`)).blob(),
+
+    /** @param {string} chat @returns {Promise<Schedules>} */
+    schedules: (chat) => json(`${chatPath(chat)}/schedules`),
+
+    /** @param {string} chat @param {string} id @param {'pause' | 'resume' | 'cancel' | 'run'} action @param {string} key */
+    changeSchedule: (chat, id, action, key) =>
+      post(`${chatPath(chat)}/schedules/${id}`, { action }, { 'Idempotency-Key': key }),
+
+    /** @param {string} chat @returns {Promise<{ permissions: Permission[] }>} */
+    permissions: (chat) => json(`${chatPath(chat)}/permissions`),
+
+    /** @param {string} chat @param {string} id @returns {Promise<Answer>} */
+    withdraw: (chat, id) => json(`${chatPath(chat)}/permissions/${id}`, { method: 'DELETE' }),
+
+    /** @param {string} turnId @returns {Promise<Timeline>} */
+    timeline: (turnId) => json(`/v1/turns/${encodeURIComponent(turnId)}/timeline`),
+
+    /** Waits for its end. @param {string} chat @param {string} to @param {string} key @returns {Promise<Answer>} */
+    fork: (chat, to, key) => post(`${chatPath(chat)}/fork`, { to }, { 'Idempotency-Key': key }),
+
+    /** Waits for its end. @param {string} chat @param {number} turns @param {string} key @returns {Promise<Answer>} */
+    undo: (chat, turns, key) => post(`${chatPath(chat)}/undo`, { turns }, { 'Idempotency-Key': key }),
 
     /** @param {string} turnId @returns {Promise<Turn>} */
     stop: (turnId) => post(`/v1/turns/${encodeURIComponent(turnId)}/stop`, {}),

@@ -1,22 +1,32 @@
 // The page's wiring: which chat is open (the address says so), and who tells whom. No rule of its own beyond that.
 import { createApi } from './api.js';
+import { ATTACHED, createAttachments } from './attachments.js';
+import { createAway } from './away.js';
 import { createChatList, hashOf } from './chat-list.js';
 import { createComposer } from './composer.js';
 import { createConnection } from './connection.js';
 import { createConversation } from './conversation.js';
 import { listenForCopy } from './copy.js';
 import { createDeleteDialog } from './delete-dialog.js';
-import { byId } from './dom.js';
+import { byId, messageOf } from './dom.js';
 import { DRAFTS, keepDraft } from './drafts.js';
 import { createDrawer } from './drawer.js';
 import { forgetExpiry, rememberExpiry } from './expiries.js';
+import { createFileTree } from './file-tree.js';
 import { createFreshSession } from './fresh-session.js';
 import { createKeys } from './keys.js';
 import { createMissing } from './missing.js';
 import { createOtherPlaces } from './other-places.js';
 import { createOutbox, OUTBOX, randomId } from './outbox.js';
+import { createPermissionsPanel } from './permissions-panel.js';
+import { createPictureDialog } from './picture-dialog.js';
+import { createSchedulesPanel } from './schedules-panel.js';
 import { createScrollKeeper } from './scroll.js';
+import { createSheet } from './sheet.js';
 import { isFragile, onChange } from './storage.js';
+import { createTimelineDialog } from './timeline-dialog.js';
+import { createTurnFiles } from './turn-files.js';
+import { createTurnMenu } from './turn-menu.js';
 
 const UNTITLED = 'New chat';
 
@@ -34,6 +44,7 @@ const page = {
   live: byId('live', HTMLElement),
   newSession: byId('new-session', HTMLButtonElement),
   fork: byId('fork', HTMLButtonElement),
+  details: byId('details', HTMLButtonElement),
 };
 
 const newChat = byId('new-chat', HTMLElement);
@@ -53,6 +64,21 @@ const connection = createConnection({
 });
 const drawer = createDrawer();
 const missing = createMissing({ announce });
+const pictures = createPictureDialog();
+const timelines = createTimelineDialog({ api });
+const away = createAway({ onGoOn: () => send('message', '/handoff here') });
+const sheet = createSheet({
+  files: createFileTree({ api, announce }),
+  schedules: createSchedulesPanel({ api, connection, announce, onRun: lookAgain }),
+  allowed: createPermissionsPanel({ api, connection, announce, onWithdrawn: lookAgain }),
+});
+const attachments = createAttachments({
+  api,
+  connection,
+  announce,
+  newChatName,
+  onChange: () => composer.show(),
+});
 const scroll = createScrollKeeper(
   page.scroller,
   byId('column', HTMLElement),
@@ -115,14 +141,26 @@ const conversation = createConversation({
     focusOn();
     if (chat !== null) otherPlaces.tell('changed', chat);
   },
-  onEdit(text) {
-    composer.write(text);
+  onEdit(view) {
+    composer.write(view.text);
+    if (view.key !== null) attachments.giveBack(view.key, view.files);
     composer.focus();
   },
+  filesOf: (files) =>
+    createTurnFiles(files, { api, announce, onPicture: (picture) => pictures.show(picture) }),
+  menuOf: (of) =>
+    createTurnMenu(of, {
+      api,
+      announce,
+      onUndo: (turns) => send('message', `/undo ${turns}`),
+      onFork: (fork) => void forkAt(fork),
+      onTimeline: (turnId, opener) => void timelines.show(turnId, opener),
+    }),
   onChanged: (changed) => otherPlaces.tell('changed', changed),
   onMissing: missing.show,
   onLoaded(loaded) {
     missing.hide();
+    away.show(loaded);
     rememberExpiry(loaded.chat, loaded.expires_at);
     if (loaded.turns.some((turn) => turn.reply?.demo)) page.banner.hidden = false;
   },
@@ -147,17 +185,17 @@ const otherPlaces = createOtherPlaces({
     return isNew;
   },
 });
-const composer = createComposer({ onSend: send, onStop: () => conversation.stop() });
+const composer = createComposer({ onSend: send, onStop: () => conversation.stop(), attachments });
 
 /** @param {'message' | 'new'} kind @param {string} text */
 function send(kind, text) {
   if (chat === null) {
     if (kind === 'new') return;
     // The address changes before anything is sent: a reload at any moment finds the chat again.
-    chat = `web-${randomId().replaceAll('-', '').slice(0, 20)}`;
+    chat = attachments.plannedChat() ?? newChatName();
     history.pushState(null, '', hashOf(chat));
     const begun = chat;
-    outbox.add(begun, kind, text);
+    outbox.add(begun, kind, text, { attached: attachments.take() });
     chatList.touch(begun, text);
     show();
     otherPlaces.tell('changed', begun);
@@ -177,11 +215,40 @@ function send(kind, text) {
   otherPlaces.tell('changed', chat);
 }
 
+function newChatName() {
+  return `web-${randomId().replaceAll('-', '').slice(0, 20)}`;
+}
+
+/** What was done beside the conversation may have begun a turn in it. @param {string} changed */
+function lookAgain(changed) {
+  if (changed === chat) void conversation.refresh();
+  otherPlaces.tell('changed', changed);
+}
+
+/** Another chat that goes on after a turn of this one. @param {{ from: string, to: string, after: number, key: string }} fork */
+async function forkAt({ from, to, after, key }) {
+  announce('Forking.');
+  try {
+    const forked = await connection.untilAnswered(() => api.fork(from, to, key));
+    if (forked.reply.outcome !== 'ok') throw new Error(forked.reply.text);
+    if (after > 0) await connection.untilAnswered(() => api.undo(to, after, key));
+    await chatList.refresh();
+    if (chat === from) location.hash = hashOf(to);
+    announce('This is the other chat.');
+  } catch (error) {
+    announce(messageOf(error));
+    page.noticeText.textContent = `Not forked. ${messageOf(error)}`;
+    page.notice.hidden = false;
+  }
+}
+
 /** @param {string} open @param {'message' | 'new'} kind @param {string} text */
 function put(open, kind, text) {
-  if (conversation.send(kind, text)) return;
+  // What a button says for the person is no message that takes the files with it.
+  const attached = kind === 'message' && !text.startsWith('/') ? attachments.take() : null;
+  if (conversation.send(kind, text, { attached })) return;
   // The chat was found gone meanwhile: this message begins it again.
-  outbox.add(open, kind, text);
+  outbox.add(open, kind, text, { attached });
   show();
 }
 
@@ -199,6 +266,9 @@ function show() {
   missing.hide();
   page.newSession.hidden = chat === null;
   page.fork.hidden = chat === null;
+  page.details.hidden = chat === null;
+  away.show(null);
+  attachments.open(chat);
   fresh.open(chat);
   composer.open(chat);
   chatList.mark(chat);
@@ -228,6 +298,7 @@ function forgetChat(erased, words) {
   outbox.forget(erased);
   fresh.take(erased);
   keepDraft(erased, '');
+  attachments.forgetChat(erased);
   forgetExpiry(erased);
   chatList.remove(erased);
   announce(words);
@@ -279,11 +350,11 @@ document.addEventListener('visibilitychange', () => {
 });
 onChange(showFragile);
 addEventListener('beforeunload', (event) => {
-  if (isFragile([OUTBOX, DRAFTS])) event.preventDefault();
+  if (isFragile([OUTBOX, DRAFTS, ATTACHED]) || attachments.isFragile()) event.preventDefault();
 });
 
 function showFragile() {
-  page.fragile.hidden = !isFragile([OUTBOX, DRAFTS]);
+  page.fragile.hidden = !isFragile([OUTBOX, DRAFTS, ATTACHED]);
 }
 for (const example of document.querySelectorAll('.example')) {
   example.addEventListener('click', () =>
@@ -308,6 +379,9 @@ new IntersectionObserver((entries) => {
 }).observe(page.older);
 page.newSession.addEventListener('click', () => send('new', ''));
 page.fork.addEventListener('click', () => send('message', '/fork'));
+page.details.addEventListener('click', () => {
+  if (chat !== null) sheet.open(chat);
+});
 newChat.addEventListener('click', () => {
   drawer.close();
   composer.focus();

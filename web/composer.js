@@ -6,8 +6,13 @@ import { draftOf, keepDraft } from './drafts.js';
 /** The server's own limit for one message. */
 const MAX_LENGTH = 100_000;
 
-/** @param {{ onSend: (kind: 'message' | 'new', text: string) => void, onStop: () => void }} options */
-export function createComposer({ onSend, onStop }) {
+/**
+ * @param {{
+ *   onSend: (kind: 'message' | 'new', text: string) => void, onStop: () => void,
+ *   attachments: { isEmpty(): boolean, isReady(): boolean },
+ * }} options
+ */
+export function createComposer({ onSend, onStop, attachments }) {
   const form = byId('composer', HTMLFormElement);
   const input = byId('message', HTMLTextAreaElement);
   const sendButton = byId('send', HTMLButtonElement);
@@ -26,8 +31,10 @@ export function createComposer({ onSend, onStop }) {
     const over = text.length - MAX_LENGTH;
     input.style.height = 'auto';
     input.style.height = `${input.scrollHeight}px`;
-    sendButton.disabled = text.trim() === '' || over > 0;
-    const label = running ? 'Queue message' : 'Send message';
+    const isEmpty = text.trim() === '' && attachments.isEmpty();
+    sendButton.disabled = isEmpty || over > 0 || !attachments.isReady();
+    const waits = attachments.isReady() ? '' : ' (files are still on their way)';
+    const label = `${running ? 'Queue message' : 'Send message'}${waits}`;
     sendButton.setAttribute('aria-label', label);
     sendButton.title = label;
     commands.hidden = !(/^\/\w*$/.test(text) && '/new'.startsWith(text) && text !== '/new');
@@ -94,6 +101,7 @@ export function createComposer({ onSend, onStop }) {
   return {
     focus: () => input.focus(),
     write,
+    show,
     isEmpty: () => input.value.trim() === '',
     /** @param {string | null} next */
     open(next) {

@@ -5,7 +5,7 @@
 /** @import { Activity } from './following.js' */
 /** @import { Outbox } from './outbox.js' */
 /** @import { ScrollKeeper } from './scroll.js' */
-/** @import { Accepted, ChatPage, OutboxEntry, Turn } from './types.js' */
+/** @import { Accepted, ChatPage, OutboxEntry, Turn, TurnFile, UploadedFile } from './types.js' */
 /** @import { TurnView } from './turn-view.js' */
 import { ApiProblem } from './api.js';
 import { h, messageOf } from './dom.js';
@@ -28,7 +28,9 @@ const PAGE_TURNS = 30;
  *   onRepeat: (text: string) => void,
  *   onCancelled: () => void,
  *   onAnswered: () => void,
- *   onEdit: (text: string) => void,
+ *   onEdit: (view: TurnView) => void,
+ *   filesOf: (files: readonly TurnFile[]) => HTMLElement | null,
+ *   menuOf: (of: { chat: string, turnId: string }) => HTMLElement,
  *   onChanged: (chat: string) => void,
  *   onMissing: (chat: string) => void,
  *   onLoaded: (page: ChatPage) => void,
@@ -41,7 +43,7 @@ export function createConversation(options) {
 
   const panel = createQuestionPanel({
     onAnswer(question, decision, label) {
-      send('answer', label, { question: question.id, ...decision });
+      send('answer', label, { answer: { question: question.id, ...decision } });
       options.onAnswered();
     },
   });
@@ -62,6 +64,8 @@ export function createConversation(options) {
     return createTurnView({
       source,
       announce,
+      filesOf: options.filesOf,
+      menuOf: (turnId) => options.menuOf({ chat: here.chat, turnId }),
       onCancel(view) {
         void stopTurn(view);
         options.onCancelled();
@@ -70,7 +74,7 @@ export function createConversation(options) {
       onEdit(view) {
         drop(here, view);
         if (view.key !== null) outbox().remove(here.chat, view.key);
-        options.onEdit(view.text);
+        options.onEdit(view);
       },
     });
   }
@@ -176,10 +180,10 @@ export function createConversation(options) {
     return view;
   }
 
-  /** @param {OutboxEntry['kind']} kind @param {string} text @param {OutboxEntry['answer']} [answer] */
-  function send(kind, text, answer) {
+  /** @param {OutboxEntry['kind']} kind @param {string} text @param {Parameters<Outbox['add']>[3]} [more] */
+  function send(kind, text, more) {
     if (!open) return false;
-    const entry = outbox().add(open.chat, kind, text, answer);
+    const entry = outbox().add(open.chat, kind, text, more);
     addView(open, entry);
     scroll.toBottom();
     return true;
@@ -316,6 +320,12 @@ function recordOf(entry, accepted) {
     chat: entry.chat,
     kind: entry.kind,
     text: entry.text,
+    ...(entry.files && {
+      files: entry.files.map(({ file, name, media_type }) => ({
+        ...{ file, name, media_type, bytes: null },
+        url: `/v1/turns/${accepted.turn_id}/files/${file}`,
+      })),
+    }),
     status: 'queued',
     stop_requested: false,
     session_id: null,

@@ -4,7 +4,7 @@
 // Idempotency-Key for all its attempts, so a repeat is never a second turn; a chat's messages go out in order.
 /** @import { Api } from './api.js' */
 /** @import { Connection } from './connection.js' */
-/** @import { Accepted, OutboxEntry } from './types.js' */
+/** @import { Accepted, OutboxEntry, UploadedFile } from './types.js' */
 
 import { messageOf } from './dom.js';
 import { names, read, remove as removeKept, write } from './storage.js';
@@ -51,11 +51,16 @@ export function createOutbox({ api, connection, onAccepted, onRefused }) {
     );
   }
 
-  /** @param {string} chat @param {OutboxEntry['kind']} kind @param {string} text @param {OutboxEntry['answer']} [answer] */
-  function add(chat, kind, text, answer) {
+  /**
+   * @param {string} chat @param {OutboxEntry['kind']} kind @param {string} text
+   * @param {{ answer?: OutboxEntry['answer'], attached?: { key: string, files: UploadedFile[] } | null }} [more] files were
+   *   brought under the key that the message has to have
+   */
+  function add(chat, kind, text, { answer, attached } = {}) {
     /** @type {OutboxEntry} */
     const entry = {
-      ...{ key: randomId(), chat, kind, text, composedAt: new Date().toISOString() },
+      ...{ key: attached?.key ?? randomId(), chat, kind, text, composedAt: new Date().toISOString() },
+      ...(attached && { files: attached.files }),
       ...(answer && { answer }),
     };
     store(chat, [...pending(chat), entry]);

@@ -1,5 +1,5 @@
 // One turn on the page: what was asked, how the answer comes along, and what became of it.
-/** @import { OutboxEntry, Reply, StatusEvent, Turn, TurnEvent } from './types.js' */
+/** @import { OutboxEntry, Reply, StatusEvent, Turn, TurnEvent, TurnFile } from './types.js' */
 import { copy } from './copy.js';
 import { h, icon, iconButton } from './dom.js';
 import { createMessageText } from './message-text.js';
@@ -15,10 +15,12 @@ import { briefTime, clockTime, fullTime } from './time.js';
  *   onCancel: (view: TurnView) => void,
  *   onRepeat: (text: string) => void,
  *   onEdit: (view: TurnView) => void,
+ *   filesOf: (files: readonly TurnFile[]) => HTMLElement | null,
+ *   menuOf: (turnId: string) => HTMLElement,
  *   announce: (text: string) => void,
  * }} options
  */
-export function createTurnView({ source, onCancel, onRepeat, onEdit, announce }) {
+export function createTurnView({ source, onCancel, onRepeat, onEdit, filesOf, menuOf, announce }) {
   let reply = createReplyView();
   const note = h('p', { class: 'ask-note', hidden: true });
   const working = h(
@@ -28,8 +30,11 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
     h('span', { class: 'working-text' }, 'Working'),
   );
   const meta = h('footer', { class: 'answer-meta', hidden: true });
-  const answer = h('div', { class: 'answer', hidden: true }, reply.element, working, meta);
-  const ask = source.kind === 'new' ? null : askBubble(saidIn(source), note);
+  const sent = h('div', { class: 'sent-files', hidden: true });
+  const answer = h('div', { class: 'answer', hidden: true }, reply.element, sent, working, meta);
+  const came = h('div', { class: 'came-files' });
+  const ask = source.kind === 'new' ? null : askBubble(saidIn(source), came, note);
+  showCame(source);
   const undoNew = textButton('Undo', () => onRepeat('/undo new'));
   undoNew.classList.add('undo-new');
   undoNew.setAttribute('aria-label', 'Undo the new session');
@@ -45,6 +50,13 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
   let stopping = false;
   /** What the turn waits for, in words; empty while it goes on. */
   let waitText = '';
+
+  /** Once the server has them they can be had back. @param {Turn | OutboxEntry} of */
+  function showCame(of) {
+    const files = filesIn(of);
+    if (files.length > 0 && came.dataset.from !== 'turn') came.replaceChildren(filesOf(files) ?? '');
+    if ('turn_id' in of && of.files) came.dataset.from = 'turn';
+  }
 
   /** @param {Phase} next */
   function enter(next) {
@@ -93,6 +105,9 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
       reply.showBare(settled.text);
     }
     waitText = '';
+    const files = filesOf(settled.files ?? []);
+    sent.hidden = files === null;
+    sent.replaceChildren(files ?? '');
     element.dataset.outcome = settled.outcome;
     if (settled.demo) element.dataset.demo = 'true';
     meta.hidden = false;
@@ -127,7 +142,7 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
         ? textButton('Send again', () => onRepeat(source.text))
         : '',
       ...stepsFor(settled),
-      h('span', { class: 'meta-actions' }, copyButton),
+      h('span', { class: 'meta-actions' }, copyButton, turn ? menuOf(turn.turn_id) : null),
     ].filter((part) => part !== '');
   }
 
@@ -150,6 +165,7 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
     reply: () => reply,
     key: 'key' in source ? source.key : null,
     text: source.text,
+    files: 'key' in source ? (source.files ?? []) : [],
     turnId: () => turn?.turn_id ?? null,
     phase: () => phase,
     isStopping: () => stopping,
@@ -171,6 +187,7 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
       turn = record;
       element.dataset.turn = record.turn_id;
       stopping ||= record.stop_requested;
+      showCame(record);
       if (phase === 'settled') return;
       if (record.reply) settle(record.reply);
       else if (phase !== 'running') enter(record.status === 'running' ? 'running' : 'queued');
@@ -212,6 +229,7 @@ export function createTurnView({ source, onCancel, onRepeat, onEdit, announce })
 /** What the person wrote. @param {Turn | OutboxEntry} source */
 function saidIn({ kind, text }) {
   if (kind === 'message' || kind === 'answer') return text;
+  if (kind === 'wake') return text;
   const names = { command: '/', steer: '/btw ' };
   return `${names[/** @type {'command' | 'steer'} */ (kind)] ?? `/${kind} `}${text}`.trim();
 }
@@ -222,13 +240,26 @@ function lastOnly(button) {
   return button;
 }
 
-/** @param {string} text @param {HTMLElement} note */
-function askBubble(text, note) {
+/** @param {Turn | OutboxEntry} of @returns {readonly TurnFile[]} */
+function filesIn(of) {
+  if ('turn_id' in of) return of.files ?? [];
+  return (of.files ?? []).map(({ file, name, media_type }) => ({
+    file,
+    name,
+    media_type,
+    bytes: null,
+    url: null,
+  }));
+}
+
+/** @param {string} text @param {HTMLElement} files @param {HTMLElement} note */
+function askBubble(text, files, note) {
   return h(
     'div',
     { class: 'ask' },
     h('h2', { class: 'visually-hidden' }, 'You wrote'),
-    ...createMessageText(text),
+    ...(text === '' ? [] : createMessageText(text)),
+    files,
     note,
   );
 }

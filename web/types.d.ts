@@ -10,6 +10,67 @@ export interface Reply {
   usage?: { input_tokens: number; output_tokens: number };
   asked?: Question[];
   answered?: Question[];
+  files?: TurnFile[];
+}
+
+/** A file of a message or a reply; `url` is null where it cannot be had. */
+export interface TurnFile {
+  file: string | null;
+  name: string;
+  media_type: string;
+  bytes: number | null;
+  caption?: string;
+  url: string | null;
+}
+
+/** Uploaded for a message to come. */
+export interface UploadedFile {
+  file: string;
+  name: string;
+  media_type: string;
+}
+
+export interface Folder {
+  generation: number | null;
+  path: string;
+  entries: { name: string; kind: 'file' | 'folder' | 'link'; bytes: number | null; modified_at: string }[];
+  cursor: string | null;
+}
+
+export interface Schedule {
+  id: string;
+  name: string;
+  text: string;
+  status: string;
+  cron: string | null;
+  time_zone: string;
+  next_due_at: string | null;
+  runs: { due_at: string; outcome: string; turn_id: string | null; times: number }[];
+}
+
+export interface Schedules {
+  time_zone: string;
+  schedules: Schedule[];
+}
+
+export interface Permission {
+  id: string;
+  tool: string;
+  title: string;
+  covers: 'call' | 'tool';
+  allowed_by: string | null;
+  allowed_at: string;
+}
+
+export interface Timeline {
+  total_ms: number;
+  first_text_ms: number | null;
+  spans: { kind: string; name?: string; from_ms: number; to_ms: number }[];
+}
+
+export interface Answer {
+  turn_id: string;
+  reply: Reply;
 }
 
 export interface Question {
@@ -30,8 +91,9 @@ export interface Decision {
 export interface Turn {
   turn_id: string;
   chat: string;
-  kind: 'message' | 'answer' | 'steer' | 'new' | 'undo' | 'redo' | 'fork' | 'command';
+  kind: 'message' | 'answer' | 'steer' | 'new' | 'undo' | 'redo' | 'fork' | 'command' | 'wake';
   text: string;
+  files?: TurnFile[];
   status: TurnStatus;
   stop_requested: boolean;
   session_id: string | null;
@@ -63,6 +125,8 @@ export interface ChatPage {
   turns: Turn[];
   cursor: string | null;
   expires_at?: string | null;
+  away_since?: string | null;
+  undoable?: { turn_id: string; text: string }[];
 }
 
 /** One block of a Markdown text; `html` is null where it has to be shown as the text it is. */
@@ -112,6 +176,8 @@ export interface OutboxEntry {
   kind: 'message' | 'answer' | 'new';
   text: string;
   composedAt: string;
+  /** Of a message: what was uploaded under its key. */
+  files?: UploadedFile[];
   /** Of the kind `answer`. */
   answer?: Decision & { question: string };
   /** Why the server will not take it; it waits for its author then. */

@@ -190,7 +190,10 @@ export class HybridChat extends HTMLElement {
   };
 
   #add(text: string | null): TurnView {
-    const view = createTurnView(text, this.#decide);
+    const view = createTurnView(text, this.#decide, async (file) => {
+      if (this.#client) return await this.#client.download(file);
+      throw new Error('The chat has ended.');
+    });
     this.#parts.log.append(view.element);
     this.#scroll();
     return view;

@@ -1,5 +1,5 @@
 // One turn on the page: what was asked, what is said so far, what the agent does, what it asks, the reply.
-import type { ClientEvent, Decision, Question, Reply } from '../src/client/index.ts';
+import type { ClientEvent, Decision, FileOfTurn, Question, Reply } from '../src/client/index.ts';
 import { markdownNodes } from './markdown-nodes.ts';
 
 export interface TurnView {
@@ -10,15 +10,18 @@ export interface TurnView {
 }
 
 export type Decide = (question: Question, decision: Decision) => void;
+export type Download = (file: FileOfTurn) => Promise<Blob>;
 
 /** `text`: what the person wrote; null where nothing of it is shown (an answer by a button). */
-export function createTurnView(text: string | null, decide: Decide): TurnView {
+export function createTurnView(text: string | null, decide: Decide, download: Download): TurnView {
   const reply = element('div', 'message reply');
   const working = element('div', 'working');
   const questions = element('div', 'message');
   const whole = element('div', 'turn');
   if (text !== null) whole.append(labelled('You', element('div', 'message mine', text)));
-  whole.append(reply, working, questions);
+  const sent = element('div', 'choices message');
+  sent.hidden = true;
+  whole.append(reply, sent, working, questions);
   let said = '';
   let drawn: number | null = null;
 
@@ -44,13 +47,15 @@ export function createTurnView(text: string | null, decide: Decide): TurnView {
         working.textContent = event.text ?? STATUS[event.status] ?? '';
       }
     },
-    settle({ text: final, outcome, asked }) {
+    settle({ text: final, outcome, asked, files = [] }) {
       if (drawn !== null) cancelAnimationFrame(drawn);
       said = final;
       draw();
       if (final === '') reply.replaceChildren();
       reply.classList.toggle('failed', outcome === 'failed');
       working.textContent = outcome === 'stopped' ? 'Stopped.' : '';
+      sent.hidden = files.length === 0;
+      sent.replaceChildren(...files.map((file) => fileButton(file, download)));
       questions.replaceChildren(
         ...(asked ?? []).filter(({ answer }) => answer === null).map((one) => questionView(one, decide)),
       );
@@ -106,6 +111,29 @@ function questionView(question: Question, decide: Decide): HTMLElement {
   whole.append(row);
   if (question.kind === 'choice') whole.append(element('p', 'note', 'Or write your own answer below.'));
   return whole;
+}
+
+/** Saves the file; its bytes come with the person's token, which no link could send. */
+function fileButton(file: FileOfTurn, download: Download): HTMLElement {
+  const button = element('button', '', `📎 ${file.name}`);
+  button.setAttribute('type', 'button');
+  button.setAttribute('aria-label', `Save ${file.name}`);
+  button.addEventListener('click', async () => {
+    button.toggleAttribute('disabled', true);
+    try {
+      const bytes = new Blob([await download(file)], { type: 'application/octet-stream' });
+      const link = Object.assign(document.createElement('a'), {
+        href: URL.createObjectURL(bytes),
+        download: file.name,
+      });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    } catch {
+      button.textContent = `${file.name} cannot be had now`;
+    }
+    button.toggleAttribute('disabled', false);
+  });
+  return button;
 }
 
 function labelled(who: string, message: HTMLElement): HTMLElement {

@@ -8,6 +8,7 @@ import { MAX_TURN_PARTS } from './defaults.ts';
 import { withEndedPrograms } from './ended-programs.ts';
 import { Conflict, Corrupt, Invalid } from './errors.ts';
 import { gateReply } from './gate-reply.ts';
+import { withUnheard } from './hear-voice.ts';
 import { type Tried, withAnotherHost } from './host-trouble.ts';
 import { errorFields } from './log.ts';
 import { withLostFiles } from './lost-files.ts';
@@ -128,7 +129,10 @@ async function runRestored(running: AnsweredTurn, host: AgentHost, saver: StateS
         ...asking.reply,
         ...(files.length > 0 && { files }),
         text: withMissingFiles(
-          withLostFiles(withRefusedNote(asking.reply.text, refused), running.attached.lost),
+          withUnheard(
+            withLostFiles(withRefusedNote(asking.reply.text, refused), running.attached.lost),
+            running.unheard,
+          ),
           missing,
         ),
       },

@@ -23,12 +23,18 @@ type Running = Pick<RunningTurn, 'deps' | 'channel'>;
 export async function attachedFiles(running: Running, request: TurnRequest): Promise<AttachedFiles> {
   const files: GivenFile[] = [];
   const lost: LostFile[] = [];
+  const voice: GivenFile[] = [];
   for (const [index, attachment] of (request.attachments ?? []).entries()) {
     const stored = await storedOf(running, request, attachment, index);
-    if ('reason' in stored) lost.push(stored);
-    else files.push(givenFile(running, request, stored));
+    if ('reason' in stored) {
+      lost.push(stored);
+      continue;
+    }
+    const given = givenFile(running, request, stored);
+    files.push(given);
+    if (attachment.voice) voice.push(given);
   }
-  return { files, lost };
+  return { files, lost, voice };
 }
 
 async function storedOf(

@@ -15,6 +15,8 @@ export interface LostFile {
 export interface AttachedFiles {
   readonly files: readonly GivenFile[];
   readonly lost: readonly LostFile[];
+  /** Those of `files` in which somebody speaks. */
+  readonly voice: readonly GivenFile[];
 }
 
 /** Below the reply, for the person. */

@@ -4,6 +4,7 @@
 // nothing in them can close the frame or open another.
 import { z } from 'zod';
 import { gateNameSchema, MAX_GATE_WORDS } from './gate.ts';
+import { MAX_TEXT_LENGTH } from './text-length.ts';
 
 const name = z.string().max(512);
 
@@ -28,6 +29,13 @@ export const messageContextSchema = z.object({
     .array(z.object({ name, reason: name }))
     .max(50)
     .optional(),
+  /** What was heard in voice messages; no text where it is the message's own. */
+  voice: z
+    .array(z.object({ name, text: z.string().max(MAX_TEXT_LENGTH).optional() }))
+    .max(20)
+    .optional(),
+  /** Voice messages that are only files. */
+  unheard: z.array(name).max(20).optional(),
   /** To answers of the bot, since the message before. */
   reactions: z
     .array(z.object({ by: name.nullable(), given: z.array(name).max(20), to: z.string().max(512) }))
@@ -71,6 +79,8 @@ function factsOf(context: MessageContext): Record<string, unknown> {
     attachments = [],
     shared = [],
     lost = [],
+    voice = [],
+    unheard = [],
     reactions = [],
     wakeUp,
     event,
@@ -82,11 +92,18 @@ function factsOf(context: MessageContext): Record<string, unknown> {
     ...(links.length === 0 ? {} : { links_in_the_text: links }),
     ...(shared.length === 0 ? {} : { sent_along: shared }),
     ...(lost.length === 0 ? {} : { files_that_could_not_be_received: lost }),
+    ...(voice.length === 0 ? {} : { heard_in_voice_messages: voice.map(voiceFacts) }),
+    ...(unheard.length === 0 ? {} : { voice_messages_that_could_not_be_listened_to: unheard }),
     ...(attachments.length === 0 ? {} : { sent_along_but_not_shown_to_you: attachments }),
     ...(reactions.length === 0 ? {} : { reactions_since: reactions.map(reactionFacts) }),
     ...(wakeUp === undefined ? {} : { scheduled_wake_up: wakeUpFacts(wakeUp) }),
     ...(event === undefined ? {} : { event: eventFacts(event) }),
   };
+}
+
+/** A program wrote down what it heard: words may be wrong. */
+function voiceFacts({ name, text }: NonNullable<MessageContext['voice']>[number]) {
+  return { file: name, heard: text ?? 'the text that follows, written down by a program that may mishear' };
 }
 
 function reactionFacts({ by, given, to }: NonNullable<MessageContext['reactions']>[number]) {

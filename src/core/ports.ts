@@ -12,6 +12,7 @@ export type * from './ports/queue.ts';
 export type * from './ports/schedules.ts';
 export type * from './ports/store.ts';
 export type * from './ports/tenants.ts';
+export type * from './ports/transcriber.ts';
 export type * from './ports/transfers.ts';
 export type * from './ports/usage.ts';
 export type * from './ports/vault.ts';

@@ -4,7 +4,7 @@ import type { Consent } from './consent.ts';
 import { Invalid } from './errors.ts';
 import type { SessionId, SessionKey, TurnId } from './ids.ts';
 import type { Log } from './log.ts';
-import type { AttachedFiles } from './lost-files.ts';
+import type { AttachedFiles, LostFile } from './lost-files.ts';
 import type { TurnRequest } from './messages.ts';
 import type { OfferedCommand } from './offered-commands.ts';
 import type {
@@ -17,6 +17,7 @@ import type {
   OpenedConversation,
   SessionState,
   SessionStore,
+  Transcriber,
   TurnEvent,
   UsageLedger,
   WaitingFor,
@@ -62,6 +63,8 @@ export interface TurnDeps {
   readonly hosts: AgentHosts;
   /** Where files of messages and replies lie; without it there are none. */
   readonly objects?: ObjectStore;
+  /** Hears voice messages; without it they are files. */
+  readonly transcriber?: Transcriber;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly clock: Clock;
   readonly log: Log;
@@ -149,6 +152,8 @@ export interface RunningTurn extends Pick<BeginResult, 'lease' | 'head'> {
 export interface AnsweredTurn extends RunningTurn {
   readonly settled: Extract<Settled, { readonly run: unknown }>;
   readonly attached: AttachedFiles;
+  /** Voice messages that are only files to the agent. */
+  readonly unheard: readonly LostFile[];
 }
 
 /** What to commit. */

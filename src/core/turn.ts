@@ -13,6 +13,7 @@ import { withEdit } from './edited-message.ts';
 import { isForgotten } from './erase-chat.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
 import { withGathered } from './gather-paste.ts';
+import { hearVoice, withHeard } from './hear-voice.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId, tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
@@ -326,11 +327,13 @@ async function decide(running: RunningTurn): Promise<Decision | NotNow> {
   if (isNothingLeft(gathered, attached)) {
     return unchanged(running, { outcome: 'ok', text: withLostFiles('', attached.lost) });
   }
+  const voice = await hearVoice(running, gathered, attached);
   const result = await runAgentTurn({
     ...running,
     settled,
     attached,
-    request: withoutLost(gathered, attached),
+    unheard: voice.unheard,
+    request: withHeard(withoutLost(gathered, attached), voice),
   });
   return withoutReactions(running, result);
 }

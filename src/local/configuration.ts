@@ -39,6 +39,7 @@ import { EXAMPLE_AGENT } from '../package-root.ts';
 import { settingFault } from '../setting-fault.ts';
 import { otlpFrom } from '../telemetry/otlp-settings.ts';
 import type { OtlpSettings } from '../telemetry/otlp-traces.ts';
+import { type TranscriberSettings, transcriberSchema } from '../transcribers/settings.ts';
 import { type ModelChoice, modelFrom } from './model-choice.ts';
 import { VAULT_KEY_SHAPE } from './vault.ts';
 
@@ -76,6 +77,8 @@ const ownFields = {
     .default([]),
   browsers: browserAccessSchema.prefault({}),
   webhooks: webhookSettingsSchema.prefault({}),
+  /** Hears voice messages (src/transcribers/settings.ts). */
+  transcriber: transcriberSchema.optional(),
   model: z.string().min(1).optional(),
   budgets: budgetsSchema.optional(),
   prices: pricesSchema.optional(),
@@ -124,6 +127,8 @@ export interface Configuration {
   readonly limits: StateLimits;
   /** How many messages are taken in and how much is kept, where a tenant says nothing else for itself. */
   readonly messageLimits: MessageLimits;
+  /** What hears voice messages; null: nothing does. */
+  readonly transcriber: TranscriberSettings | null;
   /** What a message does to a turn that runs. */
   readonly whileRunning: WhileRunning;
   readonly keepGenerations: number;
@@ -197,6 +202,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     workers: overrides.workers ?? values.workers,
     turnsAtOnce: values.turnsAtOnce,
     retentionSec: values.retentionDays * DAY_SEC,
+    transcriber: values.transcriber ?? null,
     whileRunning: values.whileRunning,
     messageLimits: {
       turnsPerMinute: values.limits.turnsPerMinute,

@@ -19,6 +19,7 @@ import { runWorker } from '../core/worker.ts';
 import { packageVersion } from '../package-root.ts';
 import { createOtlpExporter } from '../telemetry/otlp-traces.ts';
 import { createTenantDirectory } from '../tenants/directory.ts';
+import { openTranscriber } from '../transcribers/settings.ts';
 import { createAnnounce } from '../webhooks/announce.ts';
 import type { Configuration } from './configuration.ts';
 import { openWorkerHosts } from './hosts.ts';
@@ -93,6 +94,14 @@ async function boot(
     );
     closeHosts = close;
     const outgoing = { events: stores.events, notes: stores.notes, log };
+    const secrets = openSecrets(variables.read);
+    const { PATH = '' } = process.env;
+    const transcriber =
+      configuration.transcriber &&
+      (await openTranscriber(configuration.transcriber, {
+        read: secrets.read,
+        path: PATH,
+      }));
     const working = runWorker(
       {
         ...stores,
@@ -107,7 +116,7 @@ async function boot(
           {
             directory,
             context: outgoing,
-            secrets: openSecrets(variables.read),
+            secrets,
             configurationOf: ({ name }) => configuration.channelConfiguration[name] ?? {},
             log,
           },
@@ -118,6 +127,7 @@ async function boot(
         retentionSec: configuration.retentionSec,
         timeZone: timeZoneOf(folder.settings),
         commands: offeredCommands(folder),
+        ...(transcriber && { transcriber }),
         maxAttempts: MAX_ATTEMPTS,
         visibilityMs: LOCAL_TIMES.visibilityMs,
         ...(exporter && { onClosed: exporter.closed }),
