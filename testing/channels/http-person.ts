@@ -64,7 +64,10 @@ export function openHttp(): Platform {
           const ann: Line = { by: 'Ann', text, ...fileOf(files) };
           if (!reply || reply.code === 'gathered') return [ann];
           const buttons = (reply.asked ?? []).flatMap(buttonsOf);
-          return [ann, { by: 'Bot', text: shown.get(id) ?? reply.text, buttons, ...fileOf(reply.files ?? []) }];
+          return [
+            ann,
+            { by: 'Bot', text: shown.get(id) ?? reply.text, buttons, ...fileOf(reply.files ?? []) },
+          ];
         });
       },
       everSeen: async () => seen,
