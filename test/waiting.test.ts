@@ -26,6 +26,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'test/lambda/runtime.test.ts': 'the source of a function that hangs, and of one that waits for a file',
   'test/lambda/shared-user.long.test.ts': 'a time in which nothing may happen',
   'test/local/compile-cache.test.ts': 'the source of a program that goes on',
+  'test/local/fire-and-hang.ts': 'a process that goes on until it is killed',
   'test/local/tenant-agents.long.test.ts': 'the time for which a record is remembered',
   'test/local/tenants.long.test.ts': 'a time in which nothing may happen',
   'test/stores/file-changes.test.ts': 'a clock with shorter pauses',

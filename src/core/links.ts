@@ -131,7 +131,7 @@ export function createLinking(notes: Notes, clock: Pick<Clock, 'now'>): Linking 
         await book.setOffer(digest, { home, place: at, expiresAtMs, usedBy: null }, expiresAtMs);
         book.setChat(home, { ...own, offer: digest });
       });
-      return `${code.slice(0, 4)}-${code.slice(4)}`;
+      return code.replace(/^.{4}/, '$&-');
     },
 
     async homeByCode(chat, code) {

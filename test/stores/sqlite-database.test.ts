@@ -19,12 +19,14 @@ import {
   createSqliteSessionStore,
   createSqliteTenantRegistry,
   createSqliteUsageLedger,
+  createSqliteWebhooks,
   openDatabase,
 } from '../../src/stores/sqlite/index.ts';
 import { createManualClock } from '../../testing/clock.ts';
 import { conversation, failure, message } from '../../testing/contracts/contract.ts';
 import { begin, RETENTION_SEC, wholeTurn } from '../../testing/contracts/session-store-steps.ts';
 import { take, takeOne } from '../../testing/contracts/turn-queue-steps.ts';
+import { webhookOf } from '../../testing/contracts/webhooks.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 function fileForTest(): string {
@@ -248,7 +250,8 @@ test('a database of an older version gets the tables that are missing, and keeps
   await wholeTurn(store, request);
   await store.close();
   const raw = new DatabaseSync(path);
-  raw.exec('DROP TABLE tenants; DROP TABLE tenant_bots; DROP TABLE audit');
+  raw.exec('DROP TABLE tenants; DROP TABLE tenant_bots; DROP TABLE audit; DROP TABLE links');
+  raw.exec('ALTER TABLE turns DROP COLUMN written_in');
   raw.exec('ALTER TABLE turns DROP COLUMN timeline; ALTER TABLE turns DROP COLUMN attachments');
   raw.exec('ALTER TABLE heads DROP COLUMN consent; PRAGMA user_version = 1');
   raw.close();
@@ -271,17 +274,19 @@ test('every table that names tenants is counted and erased with one', async () =
   const usage = createSqliteUsageLedger({ database: db });
   const places = createSqlitePlaces({ database: db });
   const schedules = createSqliteSchedules({ database: db });
+  const webhooks = createSqliteWebhooks({ database: db });
   for (const tenant of [acme!, beta!]) {
     const key = sessionKeyOf({ tenant, channel: 'http', bot: 'api', chat: 'c', thread: null });
     await schedules.setTimeZone(key, 'Europe/Berlin');
+    await webhooks.add(webhookOf(0, tenant));
     const account = { tenant, scope: 'speaker', id: 'ann' } as const;
     await usage.add([{ ...account, period: 'day', start: '2026-11-26' }], { ...NO_USAGE, calls: 1 });
     await places.take({ ...account, list: 'waiting' }, 'turn', { limit: 1, keepSec: 900 });
   }
-  expect(await holdings.count(acme!)).toMatchObject({ usage: 1, places: 1, 'time zones': 1 });
+  expect(await holdings.count(acme!)).toMatchObject({ usage: 1, places: 1, 'time zones': 1, webhooks: 1 });
   await holdings.erase(acme!);
-  expect(await holdings.count(acme!)).toMatchObject({ usage: 0, places: 0, 'time zones': 0 });
-  expect(await holdings.count(beta!)).toMatchObject({ usage: 1, places: 1, 'time zones': 1 });
+  expect(await holdings.count(acme!)).toMatchObject({ usage: 0, places: 0, 'time zones': 0, webhooks: 0 });
+  expect(await holdings.count(beta!)).toMatchObject({ usage: 1, places: 1, 'time zones': 1, webhooks: 1 });
   const tables = db.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
   const naming = tables.filter(
     ({ name }) =>
