@@ -80,6 +80,32 @@ describe('a key of a tenant', () => {
     expect(listed.map(({ items }) => items.length)).toEqual([1, 1, 1]);
   });
 
+  test(`${promise('TENANT')} manages its own webhooks: of others it sees, changes and replays none`, async () => {
+    const added = await call(keys.acme, 'POST', '/v1/webhooks', { url: 'https://acme.example/hook' });
+    const { id } = (await added.json()) as unknown as { id: string };
+    await say(keys.acme, 'c', 'hello');
+    await say(keys['acme-2'], 'c', 'hello');
+    const own = `/v1/webhooks/${id}`;
+    const log = async () =>
+      (await (await call(keys.acme, 'GET', `${own}/deliveries`)).json()) as unknown as {
+        deliveries: { id: string }[];
+      };
+    await expect.poll(async () => (await log()).deliveries.length).toBe(1);
+    const [line] = (await log()).deliveries;
+    for (const name of ['acme-2', 'default'] as const) {
+      const key = keys[name];
+      expect(await (await call(key, 'GET', '/v1/webhooks')).json()).toEqual({ webhooks: [] });
+      const refused = await Promise.all([
+        call(key, 'DELETE', own),
+        call(key, 'POST', `${own}/secret`, {}),
+        call(key, 'GET', `${own}/deliveries`),
+        call(key, 'POST', `${own}/deliveries/${line?.id}/replay`, {}),
+      ]);
+      expect(refused.map(({ status }) => status)).toEqual([404, 404, 404, 404]);
+    }
+    expect((await log()).deliveries).toHaveLength(1);
+  });
+
   test('is not shown twice: of it the registry has an id and a digest', async () => {
     const stored = JSON.stringify(await registry.get(tenantId('acme')));
     const [, , id = '', secret = ''] = keys.acme.split('.');

@@ -141,6 +141,13 @@ describe('a token', () => {
 
   test('opens nothing of the installation, and does what its scope says', async () => {
     expect((await call(await token('ann'), 'GET', '/metrics')).status).toBe(403);
+    // A webhook is told of all people's chats: no person makes one, whatever their token says.
+    const manager = await token('ann', { claims: { scope: 'read write erase manage' } });
+    for (const key of [await token('ann'), manager]) {
+      const added = await call(key, 'POST', '/v1/webhooks', { url: 'https://ann.example/hook' });
+      expect([added.status, (await added.json()).code]).toEqual([403, 'not-for-people']);
+      expect((await call(key, 'GET', '/v1/webhooks')).status).toBe(403);
+    }
     const reader = await token('ann', { claims: { scope: 'openid read' } });
     expect(await statusOf(reader)).toBe(200);
     expect((await call(reader, 'POST', '/v1/chats/c/messages', { text: 'x' })).status).toBe(403);
