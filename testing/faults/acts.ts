@@ -104,7 +104,13 @@ const FORGET_OR_SCHEDULE: Kind = ({ random, next, message, faults }) => {
     const forget = next({ kind: 'forget' });
     const how = random.pick(['refuse', 'lose', 'slow', 'none']);
     if (how !== 'none')
-      faults.push({ id: `${forget.number}-erase`, message: forget.number, place: 'store.erase', how, ms: 500 });
+      faults.push({
+        id: `${forget.number}-erase`,
+        message: forget.number,
+        place: 'store.erase',
+        how,
+        ms: 500,
+      });
     return [forget];
   }
   const schedule = next({ kind: 'schedule', wake: 0, inMs: random.between(200, 2_500) });

@@ -41,13 +41,19 @@ export function checkChat(chat: readonly Outcome[], bot: FakeBot, findings: Find
   }
   const inOrder = chat.filter(
     ({ continued, turn, sent }) =>
-      !continued && sent.message.act?.kind !== 'wake' && turn?.reply && replies.get(turn.reply.text.trim()) === 1,
+      !continued &&
+      sent.message.act?.kind !== 'wake' &&
+      turn?.reply &&
+      replies.get(turn.reply.text.trim()) === 1,
   );
   if (chat[0]?.sent.message.channel !== 'telegram') return 0;
 
   const chatId = telegramChatId(number);
   // A group that became a supergroup is one chat to its people.
-  const places = [chatId, ...(chat.some(({ sent }) => sent.message.act?.kind === 'migrate') ? [movedChatId(number)] : [])];
+  const places = [
+    chatId,
+    ...(chat.some(({ sent }) => sent.message.act?.kind === 'migrate') ? [movedChatId(number)] : []),
+  ];
   const seen = places.flatMap((id) => bot.chat(id).messages).filter(({ from }) => from === 'bot');
   const leftovers = seen.filter(({ text }) => text === THINKING || text === WAITING);
   const announced = seen.filter(({ text }) => text === STORE_AWAY);

@@ -155,10 +155,7 @@ async function checkRestored(
       null,
       () => `Chat ${number}: the transcript's prompts stand in another order: ${places.join(' ')}`,
     );
-    const everything = [
-      whole,
-      ...(await filesBelow(directory.workspace)),
-    ].join('\n');
+    const everything = [whole, ...(await filesBelow(directory.workspace))].join('\n');
     expect(
       ownCanaryOnly(everything, number),
       'apart',

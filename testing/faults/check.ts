@@ -31,7 +31,9 @@ export async function check(input: CheckInput): Promise<
       message.number,
       () => `It was due once, and woke ${turns.length} times.`,
     );
-  const entries = woken.flatMap(({ message, turns }) => turns.slice(0, 1).map((turn) => wakeEntry(message, turn)));
+  const entries = woken.flatMap(({ message, turns }) =>
+    turns.slice(0, 1).map((turn) => wakeEntry(message, turn)),
+  );
   const everything = { ...input, sent: [...input.sent, ...entries] };
   for (const sent of everything.sent) {
     const stored = await input.ports.store.getTurn(DEFAULT_TENANT, sent.turnId);

@@ -12,8 +12,8 @@ import { endProcesses, ROOT_MARKER } from '../../src/agent/processes.ts';
 import { continuesFrom, dropTornLine, markTranscript } from '../../src/agent/transcript.ts';
 import { transcriptPath } from '../../src/agent/transcript-file.ts';
 import type { Asked } from '../../src/core/asked-call.ts';
-import type { ScheduleOrder } from '../../src/core/schedule-orders.ts';
 import type { AgentOutcome, AgentRun, AgentRunner, SteeringMessage } from '../../src/core/ports.ts';
+import type { ScheduleOrder } from '../../src/core/schedule-orders.ts';
 import {
   ASKED_TOOL,
   type HeldCallOutput,

@@ -10,8 +10,8 @@ import type {
   SessionStore,
 } from '../../src/core/ports.ts';
 import type { Lease, SessionHead } from '../../src/core/records.ts';
-import type { WorkerParts } from '../worker-parts.ts';
 import type { StoredState } from '../../src/state/session-state.ts';
+import type { WorkerParts } from '../worker-parts.ts';
 import { forgettingAnswers, movingNothing, undoingWordsOnly, withoutTelling } from './mutations-of-acts.ts';
 
 export const MUTATIONS = [

@@ -1,5 +1,12 @@
 // The real adapters, opened by every process of a run: by workers and server behind faults, by the checker bare.
-import type { Clock, EventLog, ObjectStore, ScheduleStore, SessionStore, TurnQueue } from '../../src/core/ports.ts';
+import type {
+  Clock,
+  EventLog,
+  ObjectStore,
+  ScheduleStore,
+  SessionStore,
+  TurnQueue,
+} from '../../src/core/ports.ts';
 import { createSqliteTurnQueue } from '../../src/queues/sqlite/turn-queue.ts';
 import { createSessionState, type StoredState } from '../../src/state/session-state.ts';
 import { createFilesystemObjectStore } from '../../src/stores/filesystem/object-store.ts';

@@ -224,7 +224,9 @@ async function comeToRest(
       if (turn && isClosed(turn)) open.delete(turnId);
     }
     if (open.size > 0 || (await ports.unacknowledged()) > 0 || redeliveriesLeft(folder)) return false;
-    return (await wakeUps(ports.store, sent, botId)).every(({ turns }) => turns.length > 0 && turns.every(isClosed));
+    return (await wakeUps(ports.store, sent, botId)).every(
+      ({ turns }) => turns.length > 0 && turns.every(isClosed),
+    );
   };
   for (;;) {
     const before = open.size;

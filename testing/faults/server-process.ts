@@ -16,8 +16,8 @@ import { numberIn, type Place, type PlannedFault } from './planned.ts';
 import { openPorts } from './ports.ts';
 import { createServerSide } from './server-side.ts';
 import type { FromChild, Settings, ToChild } from './settings.ts';
-import { startWakeUps } from './wake-ups.ts';
 import { numberOfRequest } from './turn-numbers.ts';
+import { startWakeUps } from './wake-ups.ts';
 
 /** The message that the mutation `out-of-order` lets others pass. */
 const HELD_BACK = 2;

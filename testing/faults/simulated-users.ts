@@ -122,7 +122,10 @@ const sayInTelegram: Say = async (message, input, { bot, folder, moved, note, si
       : bot.press(chatId, input.messageId, input.label, { from: input.from });
   const { act } = message;
   const isStop = act?.kind === 'stop';
-  const entry = telegramEntry(message, bot.id, updateId, Date.now(), { behind: isStop ? BEHIND : '', chatId });
+  const entry = telegramEntry(message, bot.id, updateId, Date.now(), {
+    behind: isStop ? BEHIND : '',
+    chatId,
+  });
   // A stop alone is no turn there: it is done beside the queue.
   const isTurn = !isStop || act.text;
   if (isTurn) {

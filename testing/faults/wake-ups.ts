@@ -19,7 +19,15 @@ export function startWakeUps(
   { folder, mutation }: Settings,
 ): void {
   const clock = systemClock;
-  const parts = { schedules, store, queue, retentionSec: RETENTION_SEC, clock, log: silentLog, timeZone: 'UTC' };
+  const parts = {
+    schedules,
+    store,
+    queue,
+    retentionSec: RETENTION_SEC,
+    clock,
+    log: silentLog,
+    timeZone: 'UTC',
+  };
   const scheduling = createScheduling(parts);
   const platform: DueSchedules = {
     async list(nowMs) {
@@ -34,7 +42,8 @@ export function startWakeUps(
   };
   const fire: typeof scheduling.fire = async (schedule) => {
     // The mutation `wake-twice`: a wake-up that is fired again is another one.
-    const again = mutation === 'wake-twice' ? { ...schedule, nextDueMs: (schedule.nextDueMs ?? 0) - 1 } : schedule;
+    const again =
+      mutation === 'wake-twice' ? { ...schedule, nextDueMs: (schedule.nextDueMs ?? 0) - 1 } : schedule;
     await Promise.all([scheduling.fire(schedule), scheduling.fire(again)]);
   };
   const due = schedules.due ?? platform;

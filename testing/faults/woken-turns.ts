@@ -3,7 +3,7 @@ import { DEFAULT_TENANT } from '../../src/core/defaults.ts';
 import type { SessionKey } from '../../src/core/ids.ts';
 import type { SessionStore } from '../../src/core/ports.ts';
 import type { TurnRecord } from '../../src/core/records.ts';
-import { type PlannedMessage, numberIn } from './planned.ts';
+import { numberIn, type PlannedMessage } from './planned.ts';
 import { keysOf, type Sent } from './sent.ts';
 
 export interface WokenTurns {
@@ -36,7 +36,10 @@ export async function wakeUps(store: Lines, sent: readonly Sent[], botId: number
   return all;
 }
 
-export async function linesOf(store: Pick<SessionStore, 'listTurns'>, key: SessionKey): Promise<TurnRecord[]> {
+export async function linesOf(
+  store: Pick<SessionStore, 'listTurns'>,
+  key: SessionKey,
+): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = [];
   let cursor: string | undefined;
   do {

@@ -76,7 +76,11 @@ async function boot(settings: Settings, name: string, skewMs: number, spared: bo
   const sessions = faultyStore(ports.store, faults, current, note);
   const erase = async (key: SessionKey, by: TurnId) => {
     const { schedules } = ports;
-    await eraseChat({ store: sessions, state: erasing(state, settings.mutation), objects, schedules }, key, by);
+    await eraseChat(
+      { store: sessions, state: erasing(state, settings.mutation), objects, schedules },
+      key,
+      by,
+    );
   };
   const deps = {
     store: sessions,
