@@ -33,7 +33,13 @@ export function openHttp(): Platform {
       seen.push(`(no more was heard: ${error instanceof Error ? error.message : String(error)})`);
     }
   }
-  const say = async (text: string) => void follow(await api().send(CHAT, text).accepted);
+  /** As she wrote it: a turn's own text has no command in it. */
+  const wrote = new Map<string, string>();
+  const say = async (text: string) => {
+    const turnId = await api().send(CHAT, text).accepted;
+    wrote.set(turnId, text);
+    void follow(turnId);
+  };
   const turns = async () => (await api().chat(CHAT, { limit: 100 }).catch(emptyChat)).turns;
 
   return {
@@ -61,7 +67,7 @@ export function openHttp(): Platform {
       },
       async lines() {
         return (await turns()).flatMap(({ turn_id: id, text, files = [], reply }): Line[] => {
-          const ann: Line = { by: 'Ann', text, ...fileOf(files) };
+          const ann: Line = { by: 'Ann', text: wrote.get(id) ?? text, ...fileOf(files) };
           if (!reply || reply.code === 'gathered') return [ann];
           const buttons = (reply.asked ?? []).flatMap(buttonsOf);
           return [

@@ -174,10 +174,12 @@ export const PARTS: readonly Part[] = [
   },
   {
     title: '/stop ends the turn, and keeps what was said',
-    async play({ person, model, says }) {
+    async play({ person, model, says, sees }) {
       await person.writes(SAYS.count);
       await until(() => model.asked('count') > 1, 'the agent to count');
       await says('/stop', /One, two, three\.[\s\S]*\(stopped\)/);
+      // Said at once where the inlet can answer, else behind the reply.
+      await sees(/^Stopping\.|^What came before is stopped\./);
       return YES;
     },
   },
