@@ -178,7 +178,7 @@ describe.skipIf(!chromiumPath)(`the chat page with files${browserNote}`, () => {
       data.items.add(new File([new Uint8Array(51 * 1024 * 1024)], 'large.iso'));
       document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
     }`);
-    await page.getByText('It has 51 MB; 50 MB are the most.').waitFor();
+    await page.locator('.attachment').getByText('It has 51 MB; 50 MB are the most.').waitFor();
     expect(await page.locator('#send').isDisabled()).toBe(true);
     await page.getByRole('button', { name: 'Remove large.iso' }).click();
     await page.locator('.attachment[data-state=there]').waitFor();
