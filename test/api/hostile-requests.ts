@@ -141,7 +141,8 @@ function hostileRequests({ key, foreignTurn, knowsHosts }: Target): HostileReque
       name: `${route.method} ${route.path} with a body over the limit`,
       headers: { authorization, ...JSON_TYPE },
       body: JSON.stringify({ text: 'x'.repeat(1024 * 1024) }),
-      expected: [413, 'body-too-large'],
+      // A way in that nobody has set up reads no body at all.
+      expected: route.open ? [404, 'unknown-trigger'] : [413, 'body-too-large'],
     });
   }
   for (const route of ROUTES) {
