@@ -1,47 +1,34 @@
 // One turn: lease -> restore -> run -> checkpoint -> commit -> deliver -> settle -> forget. Everything before the
 // commit may be repeated by another worker; after it only the delivery may. The order of the steps is the
 // product: see the numbered picture in design/turn.md.
-import { runAgentTurn, unreadable } from './agent-turn.ts';
-import { attachedFiles } from './attached-files.ts';
-import { awayStep } from './away.ts';
 import { backoffAfterMs, backoffMs } from './backoff.ts';
-import { commandReply, FORGET } from './command-turn.ts';
-import { asJson } from './consent.ts';
-import { deliverReply, sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
+import { FORGET } from './command-turn.ts';
+import { decide } from './decide-turn.ts';
+import { sendContext, tellUnrecorded, tellWaiting } from './delivery.ts';
 import { fireDue } from './due-schedule.ts';
-import { withEdit } from './edited-message.ts';
 import { isForgotten } from './erase-chat.ts';
 import { Corrupt, HybridError, Invalid, isLeaseLost, Refused } from './errors.ts';
-import { withGathered } from './gather-paste.ts';
-import { hearVoice, withHeard } from './hear-voice.ts';
+import { commit, compact, finish, type Unshown } from './finish-turn.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { newSessionId, tenantOf } from './ids.ts';
 import { errorFields } from './log.ts';
-import { isNothingLeft, withLostFiles, withoutLost } from './lost-files.ts';
 import { type TurnRequest, writtenIn } from './messages.ts';
 import { awaitMove, moveConversation } from './move-conversation.ts';
 import type { BeginResult, WaitingFor } from './ports.ts';
-import { withoutReactions, withReactions } from './reactions.ts';
 import { recordTimeline, type TimelineRecorder } from './record-timeline.ts';
-import { isCommitted, type Lease, type TurnRecord } from './records.ts';
-import { gaveUp, sessionUnreadable, withStoppedNote } from './replies.ts';
+import { isCommitted } from './records.ts';
+import { sessionUnreadable } from './replies.ts';
 import { mayPass, retryWrite } from './retry-write.ts';
 import {
   channelOf,
-  type Decision,
   type NotNow,
   type RunningTurn,
-  retryOptionsOf,
   type TurnContext,
   type TurnDeps,
   type TurnOutcome,
-  unchanged,
 } from './running-turn.ts';
-import { type Settled, settleQuestions } from './settle-answer.ts';
 import { standingReply } from './standing.ts';
 import { createSteering } from './steering.ts';
-import { timelineFields } from './timeline-fields.ts';
-import { timelineStep } from './timeline-turn.ts';
 import { outageWaitMs } from './waiting.ts';
 
 /** Between attempts that failed by themselves. */
@@ -241,8 +228,6 @@ async function runLeased(
   }
 }
 
-type Unshown = Omit<RunningTurn, 'progress' | 'openConversation'>;
-
 async function runUncommitted(unshown: Unshown): Promise<Ended> {
   const { deps, request, lease, record, channel, timeline } = unshown;
   const context = sendContext(deps.store, lease, request, record);
@@ -293,122 +278,6 @@ function waitFor(waitingFor: WaitingFor, tries: number, refusal: unknown) {
   const { retryAfterMs = 0 } = refusal as { readonly retryAfterMs?: number };
   const reason = refusal instanceof HybridError ? refusal.code : `${waitingFor}-unavailable`;
   return { kind: 'retry', afterMs: outageWaitMs(tries, retryAfterMs), reason, waitingFor } as const;
-}
-
-/** Works out what to commit. Only this part may call the model. */
-async function decide(running: RunningTurn): Promise<Decision | NotNow> {
-  const { deps, request, record } = running;
-  if (record.attempts > deps.maxAttempts) {
-    const failures = record.attempts - 1;
-    const reason = `gave up after ${failures} attempts`;
-    return { ...unchanged(running, gaveUp(request.turnId, failures)), dead: reason };
-  }
-  if ((await deps.standing?.(request)) === 'disabled') return unchanged(running, standingReply('disabled'));
-  const whileAway = awayStep(running);
-  if (whileAway) return whileAway;
-  if (request.kind === 'command') {
-    const { reply, consent } = await commandReply(running);
-    return { ...unchanged(running, reply), ...(consent && { consent }) };
-  }
-  const step = await timelineStep(running);
-  if (step) return step;
-  if (record.stopRequested && record.attempts === 1) {
-    return unchanged(running, { outcome: 'stopped', text: withStoppedNote('') });
-  }
-  const settled = settle(running);
-  if (settled instanceof Corrupt) return unreadable(running, settled);
-  if ('reply' in settled) {
-    const { reply, consent } = settled;
-    return { ...unchanged(running, reply), ...(consent && { consent }) };
-  }
-  running.progress({ type: 'status', status: running.tries > 1 ? 'retrying' : 'running' });
-  const gathered = withReactions(running, await withEdit(running, await withGathered(running)));
-  const attached = await attachedFiles(running, gathered);
-  if (isNothingLeft(gathered, attached)) {
-    return unchanged(running, { outcome: 'ok', text: withLostFiles('', attached.lost) });
-  }
-  const voice = await hearVoice(running, gathered, attached);
-  const result = await runAgentTurn({
-    ...running,
-    settled,
-    attached,
-    unheard: voice.unheard,
-    request: withHeard(withoutLost(gathered, attached), voice),
-  });
-  return withoutReactions(running, result);
-}
-
-/** What waits for people, and what this message means for it. */
-function settle(running: RunningTurn): Settled | Corrupt {
-  const { deps, channel } = running;
-  const buttons = channel.capabilities.buttons === true;
-  try {
-    return settleQuestions({ ...running, buttons, nowMs: deps.clock.now() });
-  } catch (error) {
-    if (error instanceof Corrupt) return error;
-    throw error;
-  }
-}
-
-async function commit(running: RunningTurn, result: Decision): Promise<TurnRecord> {
-  const { deps, request, lease } = running;
-  const input = {
-    lease,
-    turnId: request.turnId,
-    baseGeneration: result.baseGeneration,
-    generation: result.generation,
-    state: result.state,
-    reply: { ...result.reply, fixedAtMs: deps.clock.now() },
-    retentionSec: deps.retentionSec,
-    ...(result.repointTo ? { repointTo: result.repointTo } : {}),
-    ...(result.returnTo ? { returnTo: result.returnTo } : {}),
-    ...(result.fork ? { fork: result.fork } : {}),
-    ...(result.consent ? { consent: asJson(result.consent) } : {}),
-  };
-  return await retryWrite(() => deps.store.commit(input), retryOptionsOf(running));
-}
-
-/** Delivers a committed turn and closes its record. */
-async function finish(
-  { deps, channel, lease, request, tries, timeline }: Unshown,
-  turn: TurnRecord,
-): Promise<TurnOutcome> {
-  if (turn.status !== 'committed') return { kind: 'done' };
-  // Before the reply says so; again when this is cut off, which changes nothing.
-  if (turn.reply?.schedules) await deps.scheduling?.apply(request, turn.reply.schedules);
-  // Beside the reply, which does not wait for it; neither is left running when the other fails.
-  const announced = deps.announce?.(turn) ?? Promise.resolve();
-  announced.catch(() => {});
-  const outcome = await deliverReply(deps, channel, lease, request, turn);
-  await announced;
-  if (typeof outcome === 'object') {
-    return { kind: 'retry', afterMs: outageWaitMs(tries, outcome.retryAfterMs), reason: 'delivery-refused' };
-  }
-  await deps.at?.('after-send');
-  const timed = timeline.done(turn.attempts);
-  const kept = deps.infraUsdOf ? { ...timed, infraUsd: deps.infraUsdOf(timed) } : timed;
-  await deps.store.settle(lease, turn.turnId, outcome === 'owed' ? 'undeliverable' : outcome, kept);
-  await deps.at?.('after-mark');
-  deps.log('info', 'turn-timeline', { turn: turn.turnId, ...timelineFields(kept) });
-  if (turn.reply) {
-    deps.onClosed?.({ request, sessionId: lease.sessionId, outcome: turn.reply.outcome, timeline: kept });
-  }
-  return outcome === 'undeliverable' ? { kind: 'dead', reason: 'undeliverable' } : { kind: 'done' };
-}
-
-/** Runs once the reply is out. A failure costs nothing but the merge: it is tried again after a later turn. */
-async function compact(deps: TurnDeps, lease: Lease): Promise<void> {
-  try {
-    const head = await deps.store.getHead(lease.tenant, lease.sessionId);
-    if (!head) return;
-    const merged = await deps.state.compact(head, lease.fence);
-    if (!merged) return;
-    const { generation } = head;
-    await deps.store.advance({ lease, baseGeneration: generation, generation, state: merged.state });
-    await deps.state.collect(merged.garbage, { shared: merged.shared ?? false });
-  } catch (error) {
-    deps.log('warn', 'compaction-failed', { session: lease.sessionId, ...errorFields(error) });
-  }
 }
 
 /** The only place where a turn gives its lease back. */
