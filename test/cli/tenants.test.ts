@@ -307,6 +307,7 @@ describe('export', () => {
       'sessions',
       'turns',
       'events',
+      'links',
       'objects',
       'usage counters',
       'dead letters',
