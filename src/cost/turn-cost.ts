@@ -99,8 +99,8 @@ export function turnCost(
     { name: 'queue', dollars: (3 + beats) * sqsFifoRequest },
     {
       name: 'lease, ledger, usage counters',
-      // A turn writes 18 units and reads 7; a beat writes one and reads one; a call of the model is counted with 7 writes.
-      dollars: (18 + beats + 7 * modelCallsPerTurn) * dynamo.writeUnit + (7 + beats) * dynamo.readUnit,
+      // A turn writes 18 units and reads 10; a beat writes one and reads one; a call of the model is counted with 7 writes.
+      dollars: (18 + beats + 7 * modelCallsPerTurn) * dynamo.writeUnit + (10 + beats) * dynamo.readUnit,
     },
     { name: 'packs of the session', dollars: s3.put + (1 - hotRate) * s3.get },
     { name: 'logs', dollars: LOG_GB_PER_TURN * prices.logs.gb },
