@@ -99,10 +99,11 @@ export function linkingOf(
 
 export function createLinking(notes: Notes, clock: Pick<Clock, 'now'>): Linking {
   /** Reads, decides and writes until nobody was in between. */
-  async function change<T>(of: SessionKey, decide: (book: Book) => Promise<T>): Promise<T> {
+  async function change<T>(of: SessionKey, decide: (book: Book) => Promise<T | typeof TORN>): Promise<T> {
     for (let tries = 0; tries < TRIES; tries++) {
       const book = openBook((names) => notes.readLinks(tenantOf(of), names));
       const result = await decide(book);
+      if (result === TORN) continue;
       const changes = book.changes();
       if (changes.length === 0 || (await notes.writeLinks(tenantOf(of), changes))) return result;
     }
@@ -144,7 +145,7 @@ export function createLinking(notes: Notes, clock: Pick<Clock, 'now'>): Linking 
     async redeem(code, guest, at, by) {
       const nowMs = clock.now();
       const digest = digestOf(guest, plain(code));
-      return await change(guest, async (book): Promise<Redeemed> => {
+      return await change(guest, async (book): Promise<Redeemed | typeof TORN> => {
         const offer = await book.offer(digest);
         if (offer?.usedBy === by) return { outcome: 'linked', home: offer.home, place: offer.place };
         const guesses = { chat: await book.guesses(chatName(guest)), tenant: await book.guesses('') };
@@ -155,9 +156,10 @@ export function createLinking(notes: Notes, clock: Pick<Clock, 'now'>): Linking 
         if (isFull('chat') || isFull('tenant')) return { outcome: 'too-many-guesses' };
         const own = await book.chat(guest);
         const home = offer && (await book.chat(offer.home));
-        const isGood =
-          offer && offer.usedBy === null && offer.expiresAtMs > nowMs && isSame(home?.offer, digest);
-        if (!isGood || !home) {
+        const isOpen = offer && offer.usedBy === null && offer.expiresAtMs > nowMs;
+        // An offer and its chat change together: somebody did that between the two looks, perhaps for this very order.
+        if (isOpen && !isSame(home?.offer, digest)) return TORN;
+        if (!isOpen || !home) {
           for (const [name, of] of [
             [chatName(guest), guesses.chat],
             ['', guesses.tenant],
@@ -215,6 +217,9 @@ export function createLinking(notes: Notes, clock: Pick<Clock, 'now'>): Linking 
     },
   };
 }
+
+/** What was read is of two moments: everything is read anew. */
+const TORN = Symbol('torn');
 
 interface Book {
   chat(of: SessionKey): Promise<ChatLinks>;

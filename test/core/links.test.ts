@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { acceptAndQueue } from '../../src/core/accept.ts';
 import { eraseChat } from '../../src/core/erase-chat.ts';
-import { type Conversation, sessionKeyOf } from '../../src/core/ids.ts';
+import { type Conversation, sessionKeyOf, type TurnId } from '../../src/core/ids.ts';
 import { createLinking } from '../../src/core/links.ts';
 import {
   parseTurnRequest,
@@ -186,5 +186,28 @@ test(`${promise('TENANT')} a request is of one conversation, or of two linked on
     { ...own, sessionKey: 'default/x', linked: true },
   ]) {
     expect(() => parseTurnRequest(wrong)).toThrow(/not the key of its conversation/);
+  }
+});
+
+test('an order that is carried out twice at once, as by inlet and worker, tells both that it is linked', async () => {
+  for (let at = 0; at < 8; at++) {
+    const { store, clock, linking } = world();
+    const code = await linking.offer(homeKey, { conversation: HOME, replyTarget: null });
+    const place = { conversation: GUEST, replyTarget: null };
+    const redeemed = (by: typeof linking) => by.redeem(code, guestKey, place, 'turn-1' as TurnId);
+    let reads = 0;
+    const slow = createLinking(
+      {
+        ...store,
+        async readLinks(tenant, names) {
+          // The other one does all of it before this look.
+          reads += 1;
+          if (reads === at + 1) await redeemed(linking);
+          return await store.readLinks(tenant, names);
+        },
+      },
+      clock,
+    );
+    expect([at, (await redeemed(slow)).outcome]).toEqual([at, 'linked']);
   }
 });
