@@ -3,7 +3,7 @@
 import type { AdmissionStore, Admit } from './admission.ts';
 import { inputsOf } from './command-requests.ts';
 import { type SessionKey, tenantOf } from './ids.ts';
-import { afterQueued, linkCodeOf } from './link-orders.ts';
+import { afterQueued, beforeQueued, linkCodeOf } from './link-orders.ts';
 import { type Linking, linkingOf } from './links.ts';
 import { inHome, type TurnRequest } from './messages.ts';
 import type { Clock, SessionStore, TurnQueue } from './ports.ts';
@@ -101,6 +101,7 @@ async function acceptOne(
   // One that comes again goes where it went the first time, whatever is linked by now.
   const known = inHome(request, turn.sessionKey);
   const sessionHint = turn.sessionKey === key ? (mapping?.session_id ?? null) : null;
+  if (linking) await beforeQueued(linking, known);
   await deps.queue.send({ ...known, sessionHint });
   if (linking) {
     const send = (more: TurnRequest) => deps.queue.send(more);

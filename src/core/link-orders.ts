@@ -26,6 +26,14 @@ export function isUnlink({ kind, text }: Order): boolean {
   return kind === 'command' && text === 'unlink';
 }
 
+/**
+ * Before a message is in the queue. What others say while `/unlink` is carried out goes behind it in this queue, and what they say
+ * next into their own: they are told beforehand, so that the one waits for the other (`afterQueued`).
+ */
+export async function beforeQueued(linking: Linking, request: TurnRequest): Promise<void> {
+  if (isUnlink(request) && !request.linked) await linking.beginUnlink(request.sessionKey);
+}
+
 /** After a message is in the queue: carries out what it orders, and keeps the order where a link changed meanwhile. */
 export async function afterQueued(
   deps: LinkOrderDeps,
@@ -38,8 +46,9 @@ export async function afterQueued(
   if (code !== null) await redeem(deps, linking, { request, code });
   else if (isUnlink(request)) await unlink(deps, linking, request, turn);
   else {
-    const now = (await linking.homeOf(own)) ?? own;
-    if (now !== turn.sessionKey) await deps.send(waitFor(now, request));
+    const link = await linking.linkOf(own);
+    const next = link === null || link.isEnding ? own : link.home;
+    if (next !== turn.sessionKey) await deps.send(waitFor(next, request));
   }
 }
 

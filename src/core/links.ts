@@ -41,7 +41,7 @@ export type Place = Pick<TurnRequest, 'conversation' | 'replyTarget'>;
 
 const chatSchema = z.object({
   /** Whose session it shares. */
-  home: z.object({ key, place }).nullable().default(null),
+  home: z.object({ key, place, isEnding: z.boolean().optional() }).nullable().default(null),
   /** Who shares its session. */
   guests: z.array(z.object({ key, place })).default([]),
   /** Digest of the last code that was asked for here. */
@@ -70,6 +70,10 @@ type Notes = Pick<SessionStore, 'readLinks' | 'writeLinks'>;
 export interface Linking {
   /** The conversation whose session this one shares, null for its own. */
   homeOf(chat: SessionKey): Promise<SessionKey | null>;
+  /** The same, and whether its other chat has said that the link ends. */
+  linkOf(chat: SessionKey): Promise<{ readonly home: SessionKey; readonly isEnding: boolean } | null>;
+  /** Says to all that share its session that their link ends: what they say from now on may be the last that they say here. */
+  beginUnlink(home: SessionKey): Promise<void>;
   /** How the chat whose session this one shares is written to. */
   placeOfHome(guest: SessionKey): Promise<Place | null>;
   /** Where else people are in this session. */
@@ -119,6 +123,19 @@ export function createLinking(notes: Notes, clock: Pick<Clock, 'now'>): Linking 
 
   return {
     homeOf: async (chat) => (await chatOf(chat)).home?.key ?? null,
+    async linkOf(chat) {
+      const { home } = await chatOf(chat);
+      return home && { home: home.key, isEnding: home.isEnding ?? false };
+    },
+    async beginUnlink(home) {
+      await change(home, async (book) => {
+        for (const guest of (await book.chat(home)).guests) {
+          const theirs = await book.chat(guest.key);
+          if (theirs.home?.key !== home || theirs.home.isEnding) continue;
+          book.setChat(guest.key, { ...theirs, home: { ...theirs.home, isEnding: true } });
+        }
+      });
+    },
     placeOfHome: async (guest) => (await chatOf(guest)).home?.place ?? null,
     guestsOf: async (home) => (await chatOf(home)).guests,
 
